@@ -1,0 +1,1 @@
+"""Everything that stands in for Google Cloud on a laptop. Nothing but the CLI imports it."""
