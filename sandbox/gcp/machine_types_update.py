@@ -1,0 +1,98 @@
+"""Write the machine type catalogue that the emulated API answers from.
+
+    python -m sandbox.gcp.machine_types_update FOLDER [--date 2026-08-20] [--commit dac31281]
+
+FOLDER holds four semicolon-separated tables, `machinetypezone.csv`, `acceleratortypezone.csv`,
+`zones.csv` and `regions.csv`, as the project named in SOURCE publishes them. What is written is
+`sandbox/gcp/catalog/machine_types.json`: the same facts, with the zones of a type folded into one
+of a few zone sets (`us-central1:abcf`), because most types share theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+SOURCE = "Cyclenerd/google-cloud-pricing-cost-calculator (Apache-2.0)"
+TARGET = Path(__file__).parent / "catalog" / "machine_types.json"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=";"))
+
+
+def fold(zones: Iterable[str]) -> str:
+    """`us-east1-b`, `us-east1-c` → `us-east1:bc`: a set of zones as one line, sorted."""
+    regions: dict[str, list[str]] = {}
+    for zone in sorted(set(zones)):
+        region, _, letter = zone.rpartition("-")
+        regions.setdefault(region, []).append(letter)
+    return " ".join(f"{region}:{''.join(letters)}" for region, letters in sorted(regions.items()))
+
+
+def catalogue(folder: Path, *, date: str, commit: str) -> str:
+    """Return the JSON text that stands in TARGET."""
+    where: dict[str, set[str]] = {}
+    size: dict[str, tuple[int, int, bool]] = {}
+    deprecated: dict[str, set[str]] = {}
+    for row in _rows(folder / "machinetypezone.csv"):
+        name = row["NAME"]
+        where.setdefault(name, set()).add(row["ZONE"])
+        memory = round(float(row["MEMORY_GB"]) * 1024)
+        size[name] = (int(row["CPUS"]), memory, row["SHARED_CPU"] == "True")
+        if row["DEPRECATED"]:
+            deprecated.setdefault(row["DEPRECATED"], set()).add(name)
+    accelerators: dict[str, set[str]] = {}
+    for row in _rows(folder / "acceleratortypezone.csv"):
+        accelerators.setdefault(row["NAME"], set()).add(row["ZONE"])
+
+    # Google tells of machine types in zones that it does not list (and that nobody may use).
+    zones = {row["NAME"] for row in _rows(folder / "zones.csv")}
+    regions = {row["NAME"] for row in _rows(folder / "regions.csv")}
+    folded = {name: fold(places & zones) for name, places in (where | accelerators).items()}
+    sets = sorted(set(folded.values()))
+    number = {text: index for index, text in enumerate(sets)}
+    lines = [
+        "{",
+        f'"source": {json.dumps(SOURCE)},',
+        f'"commit": {json.dumps(commit)},',
+        f'"date": {json.dumps(date)},',
+        f'"zones": {json.dumps(fold(zones))},',
+        f'"regions": {json.dumps(" ".join(sorted(regions)))},',
+        '"zone_sets": [',
+        ",\n".join(json.dumps(text) for text in sets),
+        "],",
+        '"deprecated": ' + json.dumps({k: sorted(v) for k, v in sorted(deprecated.items())}) + ",",
+        '"accelerators": {',
+        ",\n".join(f"{json.dumps(n)}: {number[folded[n]]}" for n in sorted(accelerators)),
+        "},",
+        '"columns": ["cpus", "memory_mib", "shared_cpu", "zone_set"],',
+        '"machine_types": {',
+        ",\n".join(
+            f"{json.dumps(n)}: [{c}, {m}, {int(s)}, {number[folded[n]]}]"
+            for n, (c, m, s) in sorted(size.items())
+        ),
+        "}",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Read the tables and write the catalogue."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the four tables are")
+    parser.add_argument("--date", default="2026-08-20", help="the day the tables were published")
+    parser.add_argument("--commit", default="dac31281", help="their commit")
+    args = parser.parse_args()
+    TARGET.parent.mkdir(exist_ok=True)
+    text = catalogue(args.folder, date=args.date, commit=args.commit)
+    TARGET.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
