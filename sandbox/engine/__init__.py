@@ -1,0 +1,88 @@
+"""The engine: the Pulumi CLI, a Python language host, and the parts of a Kubernetes control plane.
+
+`ensure()` finds them, downloads them or builds them, in that order, and says which it does. What
+it makes lives in the user's cache directory, never in the checkout.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.engine import build, pulumi_cli
+from sandbox.engine.errors import EngineError
+
+__all__ = ["Engine", "EngineError", "ensure"]
+
+Progress = Callable[[str], None]
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Where the tools are. All of them exist when `ensure()` returns one."""
+
+    pulumi: Path
+    """The Pulumi CLI."""
+    language_host: Path | None
+    """The official `pulumi-language-python`; None where ours stands in for it."""
+    executor: Path | None
+    """The script that runs a Python program, for our language host; None with the official one."""
+    binaries: Path
+    """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
+    metrics-server and kubectl."""
+    modules: Mapping[str, Path]
+    """Data of Go modules that the tools read: `kwok` and `metrics-server`."""
+
+    def install(self, folder: Path) -> None:
+        """Put `pulumi`, its language host and `kubectl` into `folder`, which goes on a PATH."""
+        folder.mkdir(parents=True, exist_ok=True)
+        _link(folder / "pulumi", self.pulumi)
+        _link(folder / "kubectl", self.binaries / "kubectl")
+        host = folder / "pulumi-language-python"
+        if self.language_host is not None:
+            _link(host, self.language_host)
+            for part in self.language_host.parent.glob("pulumi-language-python-*"):
+                _link(folder / part.name, part)
+            return
+        script = (
+            "#!/bin/sh\n"
+            f"PYTHONPATH='{_ROOT}'${{PYTHONPATH:+:$PYTHONPATH}} GRPC_ENABLE_FORK_SUPPORT=0 "
+            f"exec '{sys.executable}' -m sandbox.engine.language_host '{self.executor}' \"$@\"\n"
+        )
+        partial = host.with_name(f".{host.name}.partial")
+        partial.write_text(script)
+        partial.chmod(0o755)
+        partial.replace(host)
+
+
+def ensure(progress: Progress = lambda _: None) -> Engine:
+    """The engine, made ready.
+
+    `progress` is given lines for a person; the first build of the tools takes minutes and
+    happens once. Raises EngineError with the reason and the remedy.
+    """
+    cli = pulumi_cli.ensure(progress)
+    control_plane = build.ensure(build.KUBERNETES, progress)
+    return Engine(
+        pulumi=cli.pulumi,
+        language_host=cli.language_host,
+        executor=cli.executor,
+        binaries=control_plane / "bin",
+        modules={
+            name: control_plane / "modules" / name for name in build.KUBERNETES.module_folders
+        },
+    )
+
+
+def _link(link: Path, target: Path) -> None:
+    partial = link.with_name(f".{link.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        partial.symlink_to(target)
+    except OSError:  # a file system without links
+        shutil.copy2(target, partial)
+    partial.replace(link)

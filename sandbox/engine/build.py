@@ -1,0 +1,245 @@
+"""Builds of pinned Go modules: a `go.mod` with `tool` directives becomes a folder of binaries.
+
+The cache key covers the go.mod, its go.sum, the recipe and the platform, so that no clone builds
+the same tools twice and a changed pin builds anew. It is not a package manager: it builds the two
+tool sets below and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.engine import cache, go
+from sandbox.engine.errors import EngineError
+
+Progress = Callable[[str], None]
+_MODULES = Path(__file__).parent / "modules"
+_SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSet:
+    """One `modules/<name>/go.mod` and what is built from it."""
+
+    name: str
+    """Folder below `modules/`, and the first part of the cache entry's name."""
+    minutes: str
+    """How long a cold build takes on two cores, for the person who waits."""
+    tools: Mapping[str, str]
+    """Binary name → Go package."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Linker variables: Go symbol → value; `{module path}` is replaced by its pinned version."""
+    module_folders: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
+    """Name → (module, sub-folders): data of modules that is kept beside the binaries."""
+
+
+PULUMI = ToolSet(
+    name="pulumi",
+    minutes="3 to 4 minutes",
+    tools={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+    variables={
+        "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": (
+            "{github.com/pulumi/pulumi/pkg/v3}"
+        )
+    },
+    # The script that runs a Python program belongs to the CLI's own version.
+    module_folders={"sdk": ("github.com/pulumi/pulumi/sdk/v3", ("python/cmd",))},
+)
+
+KUBERNETES = ToolSet(
+    name="kubernetes",
+    minutes="6 to 7 minutes",
+    tools={
+        **{
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+        },
+        "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+        "kwokctl": "sigs.k8s.io/kwok/cmd/kwokctl",
+        "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server",
+        "etcd": "go.etcd.io/etcd/server/v3",
+    },
+    variables={
+        "k8s.io/component-base/version.gitVersion": "{k8s.io/kubernetes}",
+        "k8s.io/component-base/version.gitMajor": "1",
+        "k8s.io/component-base/version.gitMinor": "36",
+        "k8s.io/component-base/version.gitTreeState": "clean",
+        "k8s.io/client-go/pkg/version.gitVersion": "{k8s.io/kubernetes}",
+        "sigs.k8s.io/kwok/pkg/consts.Version": "{sigs.k8s.io/kwok}",
+    },
+    module_folders={
+        "kwok": ("sigs.k8s.io/kwok", ("kustomize",)),
+        "metrics-server": ("sigs.k8s.io/metrics-server", ("manifests",)),
+    },
+)
+
+
+def ensure(tool_set: ToolSet, progress: Progress) -> Path:
+    """The cache entry of a tool set: `bin/<tool>` and `modules/<name>/…`. Raises EngineError."""
+    return cache.entry(
+        f"{tool_set.name}-{_key(tool_set)}",
+        lambda folder: _build(tool_set, folder, progress),
+        lambda: progress(f"waiting: another process is building {tool_set.name}"),
+    )
+
+
+def is_built(tool_set: ToolSet) -> bool:
+    """Whether `ensure` would return at once."""
+    return (cache.directory() / f"{tool_set.name}-{_key(tool_set)}").is_dir()
+
+
+def version(tool_set: ToolSet, module: str) -> str:
+    """The pinned version of a module, such as `v3.246.0`."""
+    text = (_MODULES / tool_set.name / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise KeyError(f"sandbox/engine/modules/{tool_set.name}/go.mod does not require {module}")
+    return found.group(1)
+
+
+def _key(tool_set: ToolSet) -> str:
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum"):
+        digest.update((_MODULES / tool_set.name / name).read_bytes())
+    digest.update(repr((tool_set, platform.system(), platform.machine())).encode())
+    return digest.hexdigest()[:16]
+
+
+def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
+    compiler = go.ensure(progress)
+    # A copy, so that nothing is ever written beside the pinned files.
+    source = folder / "source"
+    shutil.copytree(_MODULES / tool_set.name, source)
+    run = _Go(compiler, source)
+    progress(f"downloading the sources of {tool_set.name}")
+    run.quietly("mod", "download")
+    progress(
+        f"building {', '.join(tool_set.tools)}: about {tool_set.minutes} on two cores, and once "
+        f"only (kept in {cache.directory()})"
+    )
+    flags = " ".join(
+        f"-X {symbol}={_expand(tool_set, value)}" for symbol, value in tool_set.variables.items()
+    )
+    by_own_name = [p for name, p in tool_set.tools.items() if Path(p).name == name]
+    binaries = folder / "bin"
+    binaries.mkdir()
+    arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
+    run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
+    for name, package in tool_set.tools.items():
+        if package not in by_own_name:
+            run.with_progress([*arguments, "-o", f"{binaries / name}", package], name, progress)
+    for name, (module, parts) in tool_set.module_folders.items():
+        origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
+        for part in parts:
+            shutil.copytree(origin / part, folder / "modules" / name / part)
+    _make_writable(folder / "modules")
+    shutil.rmtree(source)
+    progress(f"built {tool_set.name}")
+
+
+def _expand(tool_set: ToolSet, value: str) -> str:
+    return re.sub(r"\{(.+)\}", lambda found: version(tool_set, found.group(1)), value)
+
+
+def _make_writable(folder: Path) -> None:
+    """Go's module cache is read-only; a cache entry must be removable by a plain `rm -r`."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+class _Go:
+    """The `go` command in one module's folder, with an environment of its own."""
+
+    def __init__(self, compiler: Path, folder: Path) -> None:
+        self._compiler = compiler
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "GOFLAGS": "-mod=readonly",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "CGO_ENABLED": "0",  # no C compiler is needed, and no C library is linked
+        }
+
+    def quietly(self, *arguments: str) -> str:
+        """Run to the end; its standard output."""
+        child = self._start(arguments, subprocess.PIPE)
+        try:
+            out, err = child.communicate()
+        except BaseException:
+            _end(child)
+            raise
+        if child.returncode:
+            raise _failure(arguments, err)
+        return out
+
+    def with_progress(self, arguments: Sequence[str], name: str, progress: Progress) -> None:
+        """Run `go build -v`, which names each package that it compiles on standard error."""
+        child = self._start(arguments, subprocess.DEVNULL)
+        started = reported = time.monotonic()
+        count, talk = 0, []
+        try:
+            assert child.stderr is not None  # noqa: S101 (for the type checker)
+            for line in child.stderr:
+                # A package's path has no space; anything else is the compiler's complaint.
+                if " " in line.strip():
+                    talk.append(line)
+                    continue
+                count += 1
+                now = time.monotonic()
+                if now - reported >= _SECONDS_BETWEEN_REPORTS:
+                    reported = now
+                    progress(f"building {name}: {count} packages, {now - started:.0f} s so far")
+            child.wait()
+        except BaseException:
+            _end(child)
+            raise
+        if child.returncode:
+            raise _failure(arguments, "".join(talk))
+
+    def _start(self, arguments: Sequence[str], out: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self._compiler, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A group of its own: Ctrl-C comes to us, and we end the compiler and all it started.
+            process_group=0,
+        )
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(10)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        child.kill()
+
+
+def _failure(arguments: Sequence[str], talk: str) -> EngineError:
+    lines = [line for line in talk.splitlines() if not line.startswith("go: downloading")]
+    reason = lines[-1].strip() if lines else "no reason given"
+    if "no space left on device" in talk:
+        return EngineError(
+            "go ran out of disk space while it built the engine",
+            "it needs about 5 GB for its caches (`go env GOCACHE GOMODCACHE`) and 2 GB for ours",
+        )
+    if re.search(r"dial tcp|no such host|connection refused|i/o timeout|proxyconnect", talk):
+        return EngineError(
+            f"the Go module proxy cannot be reached: {reason}",
+            "check the network and GOPROXY, or install Pulumi so that less is built",
+        )
+    return EngineError(f"`go {arguments[0]}` failed: {reason}", "see the lines above; try again")

@@ -1,0 +1,253 @@
+"""A language host for Python programs, where the official `pulumi-language-python` is missing.
+
+The engine starts one per run and speaks `pulumirpc.LanguageRuntime` to it. It runs a program
+(or a policy pack) in the virtual environment that its `Pulumi.yaml` names, through the executor
+script that belongs to the engine's own version. It is not a package manager: it neither makes
+virtual environments nor generates code.
+
+Usage: `language_host.py <executor script> [engine address]`; it prints its port, as the engine
+expects. When the engine is gone, killed or not, program and host end as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from sandbox.protocol import modules
+
+language_pb2, language_pb2_grpc, plugin_pb2, empty_pb2 = (
+    *modules("language_pb2", "language_pb2_grpc", "plugin_pb2"),
+    __import__("google.protobuf.empty_pb2", fromlist=["Empty"]),
+)
+
+# What the executor exits with once it has shown the user a message of its own.
+_SHOWN_ALREADY = 32
+# Every child begins with this: when the host is gone, killed or not, the kernel kills it too
+# (prctl's PR_SET_PDEATHSIG). It stands here and not in a preexec_fn, since a process that uses
+# gRPC cannot fork safely; without one, Python starts children by vfork.
+_BOOT = """
+import runpy, sys
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9)
+kind, name = sys.argv[1:3]
+del sys.argv[1:3]
+sys.path.pop(0)
+sys.argv[0] = name
+if kind == "module":
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+else:
+    runpy.run_path(name, run_name="__main__")
+"""
+_GRPC_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+
+
+def _python(info: Any) -> str:
+    """The Python that a project's `virtualenv` option names, else the host's own."""
+    options = dict(info.options) if info.HasField("options") else {}
+    virtualenv = options.get("virtualenv")
+    if not virtualenv:
+        return sys.executable
+    python = Path(info.root_directory, str(virtualenv), "bin", "python")
+    if not python.exists():
+        raise FileNotFoundError(
+            f"{Path(info.root_directory) / 'Pulumi.yaml'}: runtime.options.virtualenv: "
+            f"no Python at {python}; run ./platformctl once to make it"
+        )
+    return os.path.normpath(python)
+
+
+def _site_packages(python: str) -> list[Path]:
+    return sorted(Path(python).parent.parent.glob("lib/python3.*/site-packages"))
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc, name-defined]
+    """`pulumirpc.LanguageRuntime` for Python. Fields and meanings are those of language.proto."""
+
+    def __init__(self, executor: str, engine: str) -> None:
+        self._executor = executor
+        self._engine = engine
+        self._children: set[subprocess.Popen[bytes]] = set()
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Take the engine's address."""
+        self._engine = request.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Tell the host's version: that of the SDK it speaks for."""
+        return plugin_pb2.PluginInfo(version="1.0.0")
+
+    def About(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Tell which Python runs the programs."""
+        python = self._checked(lambda: _python(request.info), context)
+        version = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
+        return language_pb2.AboutResponse(
+            executable=python, version=version.stdout.removeprefix("Python ").strip()
+        )
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """List the resource plugins that the installed SDK packages name."""
+        python = self._checked(lambda: _python(request.info), context)
+        found = language_pb2.GetRequiredPackagesResponse()
+        for folder in _site_packages(python):
+            for description in sorted(folder.glob("pulumi_*/pulumi-plugin.json")):
+                plugin = json.loads(description.read_text())
+                if not plugin.get("resource"):
+                    continue
+                found.packages.add(
+                    name=plugin["name"],
+                    version="v" + plugin["version"].removeprefix("v"),
+                    kind="resource",
+                    server=plugin.get("server", ""),
+                )
+        return found
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """List the installed distributions, for `pulumi about`."""
+        python = self._checked(lambda: _python(request.info), context)
+        found = language_pb2.GetProgramDependenciesResponse()
+        for folder in _site_packages(python):
+            for distribution in sorted(folder.glob("*.dist-info")):
+                name, _, version = distribution.stem.partition("-")
+                found.dependencies.add(name=name, version=version)
+        return found
+
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """Check that the virtual environment is there; `./platformctl` is what makes it."""
+        python = self._checked(lambda: _python(request.info), context)
+        text = f"dependencies are those of {python}\n"
+        yield language_pb2.InstallDependenciesResponse(stdout=text.encode())
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Run a program to its end. Its config and secrets go by environment, not by argument."""
+        python = self._checked(lambda: _python(request.info), context)
+        command = [
+            python, "-u", "-c", _BOOT, "script", self._executor,
+            "--project", request.project, "--stack", request.stack,
+            "--parallel", str(request.parallel), "--dry_run", str(request.dryRun).lower(),
+            "--pwd", request.pwd, "--monitor", request.monitor_address, "--engine", self._engine,
+            "--organization", request.organization, "--root_directory", request.info.root_directory,
+            os.path.normpath(Path(request.info.program_directory, request.info.entry_point)),
+            *request.args,
+        ]  # fmt: skip
+        environment = os.environ | {
+            "PULUMI_CONFIG": json.dumps(dict(request.config)),
+            "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
+        }
+        # The program's streams are the host's: the engine shows them as the program's own.
+        child = self._start(command, request.pwd, environment, None)
+        code = child.wait()
+        self._children.discard(child)
+        if code == 0:
+            return language_pb2.RunResponse()
+        if code == _SHOWN_ALREADY:
+            return language_pb2.RunResponse(bail=True)
+        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return language_pb2.RunResponse(error=f"the program ended with {reason}")
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """Run a plugin written in Python, a policy pack above all, and pass on what it prints."""
+        python = self._checked(lambda: _python(request.info), context)
+        program = request.info.program_directory or request.program
+        entry = ["module", "pulumi.policy"] if request.kind == "analyzer" else ["script", program]
+        environment = dict(pair.split("=", 1) for pair in request.env) or dict(os.environ)
+        child = self._start(
+            [python, "-u", "-c", _BOOT, *entry, *request.args],
+            request.pwd,
+            environment,
+            subprocess.PIPE,
+        )
+        context.add_callback(child.kill)
+        for stream, data in _chunks(child):
+            yield language_pb2.RunPluginResponse(**{stream: data})
+        self._children.discard(child)
+        yield language_pb2.RunPluginResponse(exitcode=child.wait())
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Ask the program to stop, as Ctrl-C would."""
+        for child in list(self._children):
+            child.send_signal(signal.SIGINT)
+        return empty_pb2.Empty()
+
+    def end(self) -> None:
+        """Kill whatever still runs."""
+        for child in list(self._children):
+            child.kill()
+
+    def _start(
+        self, command: list[str], folder: str, environment: dict[str, str], out: int | None
+    ) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            command,
+            cwd=folder or None,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+        self._children.add(child)
+        return child
+
+    @staticmethod
+    def _checked(resolve: Any, context: Any) -> str:
+        try:
+            return str(resolve())
+        except OSError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            raise
+
+
+def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
+    """What a process writes, as it comes: ("stdout" or "stderr", bytes)."""
+    import selectors  # noqa: PLC0415 (only plugins need it)
+
+    with selectors.DefaultSelector() as selector:
+        for name in ("stdout", "stderr"):
+            selector.register(getattr(child, name), selectors.EVENT_READ, name)
+        while selector.get_map():
+            for key, _ in selector.select():
+                data = os.read(key.fd, 65536)
+                if data:
+                    yield key.data, data
+                else:
+                    selector.unregister(key.fileobj)
+
+
+def serve(executor: str, engine: str = "") -> None:
+    """Serve on a free port, printed on stdout, until the engine is gone."""
+    host = LanguageHost(executor, engine)
+    server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_GRPC_OPTIONS)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    done = threading.Event()
+    # SIGINT is how the engine ends a host (a terminal's Ctrl-C does not come here: the engine
+    # gives its plugins a process group of their own). Leave quietly.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    print(port, flush=True)
+    parent = os.getppid()
+    while not done.wait(0.5) and os.getppid() == parent:
+        pass
+    host.end()
+    server.stop(0)
+    os._exit(0)  # threads of the pool may still wait for a dead child
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:3])

@@ -1,0 +1,39 @@
+"""Pulumi's generated gRPC modules, without the rest of its SDK.
+
+`import pulumi` costs about 0.2 s, which every plugin and language host would pay at each start,
+several times a layer. The generated modules need none of it: `modules()` imports them with the
+SDK's own `__init__` files left out. It must run before anything imports `pulumi`, in a process
+that does not run Pulumi programs; where `pulumi` is imported already, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+_BARE = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
+
+
+def modules(*names: str) -> list[types.ModuleType]:
+    """The generated modules called `names` (such as `provider_pb2`), imported.
+
+    Raises ImportError, naming the package, where the SDK is not installed.
+    """
+    if "pulumi" not in sys.modules:
+        _register_bare_packages()
+    return [importlib.import_module(f"pulumi.runtime.proto.{name}") for name in names]
+
+
+def _register_bare_packages() -> None:
+    spec = importlib.util.find_spec("pulumi")
+    if spec is None or spec.origin is None:
+        raise ImportError("the package `pulumi` is not installed; run ./platformctl once")
+    folder = Path(spec.origin).parent
+    for name in _BARE:
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = package
+    # The generated `*_pb2_grpc` modules import their siblings by this very path.
