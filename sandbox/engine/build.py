@@ -130,13 +130,13 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     flags = " ".join(
         f"-X {symbol}={_expand(tool_set, value)}" for symbol, value in tool_set.variables.items()
     )
-    by_own_name = [p for name, p in tool_set.tools.items() if Path(p).name == name]
+    by_own_name = [p for name, p in tool_set.tools.items() if _is_own_name(name, p)]
     binaries = folder / "bin"
     binaries.mkdir()
     arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
     run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
     for name, package in tool_set.tools.items():
-        if package not in by_own_name:
+        if not _is_own_name(name, package):
             run.with_progress([*arguments, "-o", f"{binaries / name}", package], name, progress)
     for name, (module, parts) in tool_set.module_folders.items():
         origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
@@ -145,6 +145,11 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     _make_writable(folder / "modules")
     shutil.rmtree(source)
     progress(f"built {tool_set.name}")
+
+
+def _is_own_name(name: str, package: str) -> bool:
+    """Whether Go calls the package's binary so by itself; all those are built in one go."""
+    return Path(package).name == name
 
 
 def _expand(tool_set: ToolSet, value: str) -> str:
@@ -173,37 +178,35 @@ class _Go:
 
     def quietly(self, *arguments: str) -> str:
         """Run to the end; its standard output."""
-        child = self._start(arguments, subprocess.PIPE)
-        try:
-            out, err = child.communicate()
-        except BaseException:
-            _end(child)
-            raise
+        with self._start(arguments, subprocess.PIPE) as child:
+            try:
+                out, err = child.communicate()
+            except BaseException:
+                _end(child)
+                raise
         if child.returncode:
             raise _failure(arguments, err)
         return out
 
     def with_progress(self, arguments: Sequence[str], name: str, progress: Progress) -> None:
         """Run `go build -v`, which names each package that it compiles on standard error."""
-        child = self._start(arguments, subprocess.DEVNULL)
         started = reported = time.monotonic()
         count, talk = 0, []
-        try:
-            assert child.stderr is not None  # noqa: S101 (for the type checker)
-            for line in child.stderr:
-                # A package's path has no space; anything else is the compiler's complaint.
-                if " " in line.strip():
-                    talk.append(line)
-                    continue
-                count += 1
-                now = time.monotonic()
-                if now - reported >= _SECONDS_BETWEEN_REPORTS:
-                    reported = now
-                    progress(f"building {name}: {count} packages, {now - started:.0f} s so far")
-            child.wait()
-        except BaseException:
-            _end(child)
-            raise
+        with self._start(arguments, subprocess.DEVNULL) as child:
+            try:
+                for line in child.stderr or ():
+                    # A package's path has no space; anything else is the compiler's complaint.
+                    if " " in line.strip():
+                        talk.append(line)
+                        continue
+                    count += 1
+                    now = time.monotonic()
+                    if now - reported >= _SECONDS_BETWEEN_REPORTS:
+                        reported = now
+                        progress(f"building {name}: {count} packages, {now - started:.0f} s so far")
+            except BaseException:
+                _end(child)
+                raise
         if child.returncode:
             raise _failure(arguments, "".join(talk))
 

@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 
 from sandbox.engine.errors import EngineError
 
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
 
 def directory() -> Path:
     """`$XDG_CACHE_HOME/gke-platform`, by default below `~/.cache`."""
@@ -46,6 +48,8 @@ def entry(name: str, make: Callable[[Path], None], waiting: Callable[[], None]) 
         finally:
             lock.release()
     except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
         raise _disk_error(folder, error) from error
     return folder
 

@@ -1,0 +1,77 @@
+"""Tools are built from a pinned go.mod by the real compiler, and a failure says why."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox.engine import EngineError, build
+
+HELLO = build.ToolSet(
+    name="hello",
+    minutes="a moment",
+    tools={"hello": "example.test/hello", "greet": "example.test/hello"},
+    variables={"main.version": "v1.2.3"},
+    module_folders={"data": ("example.test/hello", ("data",))},
+)
+PROGRAM = 'package main\n\nvar version = "unset"\n\nfunc main() { println(version) }\n'
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "modules" / "hello"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "note").write_text("kept")
+    (folder / "go.mod").write_text("module example.test/hello\n\ngo 1.26.0\n")
+    (folder / "go.sum").write_text("")
+    (folder / "main.go").write_text(PROGRAM)
+    monkeypatch.setattr(build, "_MODULES", tmp_path / "modules")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+def _entries(tmp_path: Path) -> list[str]:
+    return sorted(p.name for p in (tmp_path / "cache" / "gke-platform").iterdir() if p.is_dir())
+
+
+def test_a_build_yields_binaries_with_their_version_and_data(source: Path) -> None:
+    said: list[str] = []
+    folder = build.ensure(HELLO, said.append)
+    run = subprocess.run([folder / "bin" / "greet"], capture_output=True, text=True, check=True)
+    assert run.stderr == "v1.2.3\n"
+    assert (folder / "modules" / "data" / "data" / "note").read_text() == "kept"
+    assert any("once only" in line for line in said)
+
+
+def test_a_second_build_is_taken_from_the_cache(source: Path) -> None:
+    first = build.ensure(HELLO, lambda _: None)
+    said: list[str] = []
+    assert build.ensure(HELLO, said.append) == first
+    assert said == []
+
+
+def test_another_pin_is_another_build(source: Path, tmp_path: Path) -> None:
+    build.ensure(HELLO, lambda _: None)
+    (source / "go.sum").write_text("\n")
+    build.ensure(HELLO, lambda _: None)
+    assert len(_entries(tmp_path)) == 2
+
+
+def test_a_failed_build_names_the_reason_and_leaves_nothing(source: Path, tmp_path: Path) -> None:
+    (source / "main.go").write_text("package main\n\nfunc main() { nonsense }\n")
+    with pytest.raises(EngineError, match="nonsense"):
+        build.ensure(HELLO, lambda _: None)
+    assert _entries(tmp_path) == []
+
+
+def test_a_proxy_out_of_reach_is_named(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOPROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("GOMODCACHE", str(source / "empty"))
+    (source / "go.mod").write_text(
+        "module example.test/hello\n\ngo 1.26.0\n\nrequire example.test/absent v1.0.0\n"
+    )
+    (source / "main.go").write_text(
+        'package main\n\nimport _ "example.test/absent"\n\nfunc main() {}\n'
+    )
+    with pytest.raises(EngineError, match="the Go module proxy cannot be reached"):
+        build.ensure(HELLO, lambda _: None)

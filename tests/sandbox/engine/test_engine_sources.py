@@ -1,0 +1,83 @@
+"""Which Pulumi and which Go are taken: the order of the sources, and what is new enough."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.engine import build, go, pulumi_cli
+
+
+def _script(path: Path, says: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def _on_path(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    monkeypatch.setenv("PATH", ":".join([*map(str, folders), "/usr/bin", "/bin"]))
+
+
+@pytest.fixture(autouse=True)
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLATFORM_SANDBOX_HOME", raising=False)
+
+
+def test_an_installed_pulumi_that_is_new_enough_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi = _script(tmp_path / "pulumi", "v3.999.0")
+    host = _script(tmp_path / "pulumi-language-python", "")
+    _on_path(monkeypatch, tmp_path)
+    assert pulumi_cli.installed() == pulumi_cli.PulumiCli(pulumi, language_host=host)
+
+
+@pytest.mark.parametrize("version", ["v3.245.9", "v2.999.0", "nonsense", ""])
+def test_an_old_or_odd_pulumi_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    _script(tmp_path / "pulumi", version)
+    _script(tmp_path / "pulumi-language-python", "")
+    _on_path(monkeypatch, tmp_path)
+    assert pulumi_cli.installed() is None
+
+
+def test_a_pulumi_without_a_python_host_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(tmp_path / "pulumi", "v3.999.0")
+    _on_path(monkeypatch, tmp_path)
+    assert pulumi_cli.installed() is None
+
+
+def test_what_the_home_put_on_the_path_is_not_an_installed_pulumi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(tmp_path / "bin" / "pulumi", "v3.999.0")
+    _script(tmp_path / "bin" / "pulumi-language-python", "")
+    _on_path(monkeypatch, tmp_path / "bin")
+    monkeypatch.setenv("PLATFORM_SANDBOX_HOME", str(tmp_path))
+    assert pulumi_cli.installed() is None
+
+
+def test_an_old_go_is_passed_over_for_the_packaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(tmp_path / "go", "go1.19.8")
+    _on_path(monkeypatch, tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    packaged = tmp_path / "cache" / "gke-platform" / go.PACKAGE.replace("==", "-")
+    _script(packaged / "go" / "bin" / "go", "go version")
+    assert go.ensure(lambda _: None) == packaged / "go" / "bin" / "go"
+
+
+def test_a_go_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _script(tmp_path / "go", "go1.26.0")
+    _on_path(monkeypatch, tmp_path)
+    assert go.ensure(lambda _: None) == found
+
+
+def test_every_tool_is_pinned() -> None:
+    for tool_set in (build.PULUMI, build.KUBERNETES):
+        for module, _ in tool_set.module_folders.values():
+            assert build.version(tool_set, module).startswith("v")
