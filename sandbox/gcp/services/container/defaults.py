@@ -1,0 +1,325 @@
+"""What Kubernetes Engine adds to a cluster that is asked for.
+
+Pure functions from the request's cluster to the one that the API answers with. What depends on the
+rest of the world (addresses, ranges, versions, the control plane) comes in as `Facts`.
+Node pools stand in `pool_defaults`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.gcp.services.container.form import Json, merge, without
+
+SCOPES = [
+    f"https://www.googleapis.com/auth/{scope}"
+    for scope in (
+        "devstorage.read_only",
+        "logging.write",
+        "monitoring",
+        "service.management.readonly",
+        "servicecontrol",
+        "trace.append",
+    )
+]
+_METRICS = (
+    "SYSTEM_COMPONENTS STORAGE HPA POD DAEMONSET DEPLOYMENT STATEFULSET CADVISOR KUBELET DCGM JOBSET"
+).split()
+_LOGS = ["SYSTEM_COMPONENTS", "WORKLOADS"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the API finds out or makes up for a cluster."""
+
+    project: str
+    project_number: str
+    location: str
+    locations: tuple[str, ...]
+    id: str
+    network: str
+    """projects/P/global/networks/N"""
+    subnetwork: str
+    """projects/P/regions/R/subnetworks/S"""
+    version: str
+    channel: str
+    pods_range: str
+    pods_range_name: str
+    services_range: str
+    services_range_name: str
+    private_endpoint: str
+    public_endpoint: str
+    created: str
+    etag: str
+    label_fingerprint: str
+
+
+def _default(message: Json, name: str, value: Any) -> None:
+    if message.get(name) is None:
+        message[name] = value
+
+
+def complete(asked: Json, facts: Facts) -> Json:
+    """Return the cluster as the API shows it, without node pools, nodes and versioned links."""
+    cluster = without(asked, "nodePools", "nodeConfig", "name", "initialNodeCount")
+    for empty in ("networkPolicy", "resourceLabels"):
+        if not cluster.get(empty):
+            cluster.pop(empty, None)
+    cluster |= {
+        "name": asked["name"],
+        "id": facts.id,
+        "location": facts.location,
+        "zone": facts.location,
+        "locations": list(facts.locations),
+        "network": facts.network.rpartition("/")[2],
+        "subnetwork": facts.subnetwork.rpartition("/")[2],
+        "createTime": facts.created,
+        "etag": facts.etag,
+        "labelFingerprint": facts.label_fingerprint,
+        "initialClusterVersion": facts.version,
+        "currentMasterVersion": facts.version,
+        "currentNodeVersion": facts.version,
+        "clusterIpv4Cidr": facts.pods_range,
+        "servicesIpv4Cidr": facts.services_range,
+    }
+    cluster["addonsConfig"] = addons(cluster.get("addonsConfig") or {}, is_new=True)
+    cluster["autoscaling"] = _autoscaling(cluster.get("autoscaling") or {})
+    _networking(cluster, facts)
+    _observability(cluster)
+    _security(cluster, facts)
+    endpoints(cluster, facts)
+    for name, value in _constants().items():
+        _default(cluster, name, value)
+    channel = {} if facts.channel == "UNSPECIFIED" else {"channel": facts.channel}
+    cluster["releaseChannel"] = channel
+    cluster["maintenancePolicy"] = maintenance(cluster.get("maintenancePolicy") or {})
+    return cluster
+
+
+def _constants() -> Json:
+    readonly_port: Json = {"insecureKubeletReadonlyPortEnabled": False}
+    return {
+        "anonymousAuthenticationConfig": {"mode": "LIMITED"},
+        "autopilot": {},
+        "clusterTelemetry": {"type": "ENABLED"},
+        "controlPlaneEgress": {"mode": "VIA_CONTROL_PLANE"},
+        "defaultMaxPodsConstraint": {"maxPodsPerNode": "110"},
+        "enterpriseConfig": {"clusterTier": "STANDARD"},
+        "legacyAbac": {},
+        "master": {},
+        "nodeCreationConfig": {"nodeCreationMode": "VIA_KUBELET"},
+        "nodePoolAutoConfig": {"nodeKubeletConfig": readonly_port},
+        "nodePoolDefaults": {
+            "nodeConfigDefaults": {
+                "loggingConfig": {"variantConfig": {"variant": "DEFAULT"}},
+                "nodeKubeletConfig": readonly_port,
+            }
+        },
+        "notificationConfig": {"pubsub": {}},
+        "podAutoscaling": {"hpaProfile": "PERFORMANCE"},
+        "privateCluster": True,
+        "rbacBindingConfig": {
+            "enableInsecureBindingSystemAuthenticated": True,
+            "enableInsecureBindingSystemUnauthenticated": True,
+        },
+        "userManagedKeysConfig": {},
+    }
+
+
+def addons(given: Json, *, is_new: bool) -> Json:
+    """Return the add-ons. A new cluster has the disk driver, whatever was asked for."""
+    result = merge(
+        {
+            "dnsCacheConfig": {"enabled": True},
+            "gcePersistentDiskCsiDriverConfig": {"enabled": True},
+            "kubernetesDashboard": {"disabled": True},
+            "networkPolicyConfig": {"disabled": True},
+            "nodeReadinessConfig": {},
+        },
+        given,
+    )
+    if is_new:
+        result["gcePersistentDiskCsiDriverConfig"] = {"enabled": True}
+    run = result.get("cloudRunConfig")
+    if run is not None:
+        _default(run, "loadBalancerType", "LOAD_BALANCER_TYPE_EXTERNAL")
+    istio = result.get("istioConfig")
+    if istio is not None and istio.get("auth") == "AUTH_NONE":
+        result["istioConfig"] = without(istio, "auth")
+    return result
+
+
+def _autoscaling(given: Json) -> Json:
+    asked = given.get("autoprovisioningNodePoolDefaults") or {}
+    provisioning = merge(
+        {
+            "imageType": "COS_CONTAINERD",
+            "management": {"autoRepair": True, "autoUpgrade": True},
+            "oauthScopes": SCOPES,
+            "serviceAccount": "default",
+        },
+        without(asked, "management"),
+    )
+    if asked.get("management"):
+        provisioning["management"] = asked["management"]
+    if given.get("enableNodeAutoprovisioning"):
+        provisioning["upgradeSettings"] = merge(
+            {"strategy": "SURGE"}, asked.get("upgradeSettings") or {}
+        )
+    if provisioning.get("minCpuPlatform") == "automatic":
+        provisioning.pop("minCpuPlatform")
+    result = merge({"autoscalingProfile": "BALANCED"}, given)
+    result["autoprovisioningNodePoolDefaults"] = provisioning
+    return result
+
+
+def _networking(cluster: Json, facts: Facts) -> None:
+    cluster["networkConfig"] = merge(
+        {"defaultSnatStatus": {}, "serviceExternalIpsConfig": {}},
+        cluster.get("networkConfig") or {},
+    ) | {"network": facts.network, "subnetwork": facts.subnetwork}
+    policy: Json = cluster.get("ipAllocationPolicy") or {}
+    result = merge(
+        {
+            "networkTierConfig": {"networkTier": "NETWORK_TIER_DEFAULT"},
+            "podCidrOverprovisionConfig": {},
+            "stackType": "IPV4",
+        },
+        without(policy, "createSubnetwork", "subnetworkName"),
+    )
+    result |= {
+        "useIpAliases": True,
+        "clusterIpv4Cidr": facts.pods_range,
+        "clusterIpv4CidrBlock": facts.pods_range,
+        "clusterSecondaryRangeName": facts.pods_range_name,
+        "servicesIpv4Cidr": facts.services_range,
+        "servicesIpv4CidrBlock": facts.services_range,
+        "servicesSecondaryRangeName": facts.services_range_name,
+    }
+    cluster["ipAllocationPolicy"] = result
+
+
+def _observability(cluster: Json) -> None:
+    logging: Json = cluster.get("loggingConfig") or {}
+    if cluster.get("loggingService") == "none" and not logging:
+        logging = {"componentConfig": {}}
+    cluster["loggingConfig"] = logging or {"componentConfig": {"enableComponents": list(_LOGS)}}
+    monitoring: Json = cluster.get("monitoringConfig") or {}
+    components = monitoring.get("componentConfig")
+    if components is None:
+        off = cluster.get("monitoringService") == "none"
+        components = {} if off else {"enableComponents": list(_METRICS)}
+    cluster["monitoringConfig"] = merge(
+        {
+            "advancedDatapathObservabilityConfig": {},
+            "managedPrometheusConfig": {"enabled": True},
+        },
+        monitoring,
+    ) | {"componentConfig": components}
+    services(cluster)
+
+
+def services(cluster: Json) -> None:
+    """Name the logging and monitoring service that follow from what is collected."""
+    for kind in ("logging", "monitoring"):
+        parts = (cluster[f"{kind}Config"].get("componentConfig") or {}).get("enableComponents")
+        cluster[f"{kind}Service"] = f"{kind}.googleapis.com/kubernetes" if parts else "none"
+
+
+def _security(cluster: Json, facts: Facts) -> None:
+    encryption = merge({"state": "DECRYPTED"}, cluster.get("databaseEncryption") or {})
+    encryption["currentState"] = f"CURRENT_STATE_{encryption['state']}"
+    cluster["databaseEncryption"] = encryption
+    cluster["shieldedNodes"] = merge({"enabled": True}, cluster.get("shieldedNodes") or {})
+    cluster["securityPostureConfig"] = merge(
+        {"mode": "BASIC", "vulnerabilityMode": "VULNERABILITY_MODE_UNSPECIFIED"},
+        cluster.get("securityPostureConfig") or {},
+    )
+    cluster["protectConfig"] = merge(
+        {
+            "workloadConfig": {"auditMode": "BASIC"},
+            "workloadVulnerabilityMode": "WORKLOAD_VULNERABILITY_MODE_UNSPECIFIED",
+        },
+        cluster.get("protectConfig") or {},
+    )
+    auth = cluster.get("masterAuth") or {}
+    certificate = {"clientCertificateConfig": auth.get("clientCertificateConfig") or {}}
+    cluster["masterAuth"] = {**certificate, "clusterCaCertificate": ""}
+    workload_identity(cluster, facts.project, facts.location)
+
+
+def workload_identity(cluster: Json, project: str, location: str) -> None:
+    """Complete the workload identity of a cluster that has one; none where it is switched off."""
+    given: Json = cluster.get("workloadIdentityConfig") or {}
+    pool = given.get("workloadPool") or given.get("identityNamespace")
+    if not pool:
+        cluster.pop("workloadIdentityConfig", None)
+        return
+    place = f"projects/{project}/locations/{location}/clusters/{cluster['name']}"
+    cluster["workloadIdentityConfig"] = {
+        "workloadPool": pool,
+        "identityNamespace": pool,
+        "identityProvider": f"https://container.googleapis.com/v1/{place}",
+    }
+
+
+def endpoints(cluster: Json, facts: Facts) -> None:
+    """Complete how the control plane is reached, in its old and its new form."""
+    given: Json = cluster.get("controlPlaneEndpointsConfig") or {}
+    private: Json = cluster.get("privateClusterConfig") or {}
+    ip_given: Json = given.get("ipEndpointsConfig") or {}
+    authorized: Json = (
+        ip_given.get("authorizedNetworksConfig")
+        or cluster.get("masterAuthorizedNetworksConfig")
+        or {}
+    )
+    closed = bool(private.get("masterIpv4CidrBlock"))
+    access = "privateEndpointEnforcementEnabled" if closed else "gcpPublicCidrsAccessEnabled"
+    networks = merge({access: True}, authorized)
+    public = not private.get("enablePrivateEndpoint") and ip_given.get("enablePublicEndpoint", True)
+    hashed = f"{facts.id[:32]}{facts.project_number[-4:].zfill(4)}"
+    host = f"gke-{hashed}-{facts.project_number}.{facts.location}.gke.goog"
+    ip_endpoints = merge(
+        {"enabled": True, "enablePublicEndpoint": public}, without(ip_given, "globalAccess")
+    )
+    ip_endpoints["authorizedNetworksConfig"] = networks
+    if ip_given.get("globalAccess"):
+        ip_endpoints["globalAccess"] = True
+    ip_endpoints["privateEndpoint"] = facts.private_endpoint
+    if public:
+        ip_endpoints["publicEndpoint"] = facts.public_endpoint
+    if closed and not ip_endpoints.get("privateEndpointSubnetwork"):
+        region = facts.subnetwork.rpartition("/")[0]
+        made = f"{region}/gke-{cluster['name']}-{facts.id[8:16]}-pe-subnet"
+        ip_endpoints["privateEndpointSubnetwork"] = made
+    dns = {
+        "allowExternalTraffic": False,
+        "enableK8sCertsViaDns": False,
+        "enableK8sTokensViaDns": False,
+    }
+    dns_endpoint = merge(dns, given.get("dnsEndpointConfig") or {}) | {"endpoint": host}
+    cluster["controlPlaneEndpointsConfig"] = {
+        "dnsEndpointConfig": dns_endpoint,
+        "ipEndpointsConfig": ip_endpoints,
+    }
+    cluster["masterAuthorizedNetworksConfig"] = networks
+    shown = {"privateEndpoint": facts.private_endpoint}
+    if public:
+        shown["publicEndpoint"] = facts.public_endpoint
+    if (cluster.get("networkConfig") or {}).get("defaultEnablePrivateNodes"):
+        private = private | {"enablePrivateNodes": True}
+    elif private.get("enablePrivateNodes"):
+        cluster["networkConfig"]["defaultEnablePrivateNodes"] = True
+    cluster["privateClusterConfig"] = private | shown
+    cluster["endpoint"] = facts.public_endpoint if public else facts.private_endpoint
+
+
+def maintenance(given: Json) -> Json:
+    """Complete a maintenance policy; `resourceVersion` is left to the store."""
+    window: Json = given.get("window") or {}
+    daily = window.get("dailyMaintenanceWindow")
+    if daily:
+        window = window | {"dailyMaintenanceWindow": {"duration": "PT4H0M0S"} | daily}
+    rest = without(given, "window", "resourceVersion")
+    return rest | ({"window": window} if window else {})

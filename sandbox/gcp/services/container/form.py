@@ -1,0 +1,69 @@
+"""The shape that the API gives to its answers.
+
+Kubernetes Engine speaks protocol buffers underneath: a field that has its default value (false, 0,
+an empty string or list) is left out of the JSON, save where the field knows whether it was set.
+A message that was set stays, even with nothing in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+# Fields that know whether they were set, and so are shown when they are false.
+_PRESENCE = frozenset(
+    {
+        "allowExternalTraffic",
+        "enableK8sCertsViaDns",
+        "enableK8sTokensViaDns",
+        "enableInsecureBindingSystemAuthenticated",
+        "enableInsecureBindingSystemUnauthenticated",
+        "enablePrivateNodes",
+        "gcpPublicCidrsAccessEnabled",
+        "insecureKubeletReadonlyPortEnabled",
+        "privateEndpointEnforcementEnabled",
+        "cpuCfsQuota",
+        "enableNestedVirtualization",
+    }
+)
+# Kept even with no value, because they are parts of a measurement or a name/value pair.
+_KEEP_EMPTY = frozenset({"value", "intValue"})
+
+
+def prune(value: Any, key: str = "") -> Any:
+    """Return the value without the fields that hold their defaults; empty messages stay."""
+    if isinstance(value, dict):
+        return {
+            name: prune(item, name)
+            for name, item in value.items()
+            if name in _PRESENCE and item is not None or not _is_default(name, item, key)
+        }
+    if isinstance(value, list):
+        return [prune(item) for item in value]
+    return value
+
+
+def _is_default(name: str, value: Any, parent: str) -> bool:
+    if isinstance(value, dict):
+        return False
+    if name in _KEEP_EMPTY or parent in {"labels", "resourceLabels", "metadata", "sysctls"}:
+        return value is None
+    return value is None or value is False or value in (0, "", []) or value == "0"
+
+
+def merge(defaults: Json, given: Json) -> Json:
+    """Lay what was given over the defaults, message by message; lists are taken whole."""
+    merged = dict(defaults)
+    for name, value in given.items():
+        base = merged.get(name)
+        if isinstance(value, dict) and isinstance(base, dict):
+            merged[name] = merge(base, value)
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def without(message: Json, *names: str) -> Json:
+    """Return the message without these fields."""
+    return {name: value for name, value in message.items() if name not in names}

@@ -1,0 +1,67 @@
+"""The names that GKE makes up: of instance groups, nodes, ranges, firewall rules."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_CLUSTER_PART = 20
+_POOL_PART = 15
+NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?")
+"""What a cluster or a node pool may be called."""
+
+
+def digest(*parts: str, length: int = 8) -> str:
+    """Return a short hexadecimal hash; the same parts give the same one."""
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:length]
+
+
+def suffix(*parts: str, length: int = 4) -> str:
+    """Return a hash in the letters and figures that instance names end with."""
+    number = int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:8])
+    letters = []
+    for _ in range(length):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return "".join(letters)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text[:limit]
+
+
+def node_base(cluster: str, pool: str, zone: str, cluster_id: str) -> str:
+    """Return what a zone's instance group and its nodes begin with: `gke-main-general-1a2b3c4d`."""
+    hashed = digest(cluster_id, cluster, pool, zone)
+    return f"gke-{_cut(cluster, _CLUSTER_PART)}-{_cut(pool, _POOL_PART)}-{hashed}"
+
+
+def instance_group(base: str) -> str:
+    """Return the name of a managed instance group."""
+    return f"{base}-grp"
+
+
+def node(base: str, index: int) -> str:
+    """Return the name of the index-th node of an instance group; its end looks random."""
+    return f"{base}-{suffix(base, str(index))}"
+
+
+def pod_range(cluster: str, cluster_id: str) -> str:
+    """Return the name of the secondary range that GKE makes for pods."""
+    return f"gke-{cluster}-pods-{cluster_id[:8]}"
+
+
+def services_range(cluster: str, cluster_id: str) -> str:
+    """Return the name of the secondary range that GKE makes for Services."""
+    return f"gke-{cluster}-services-{cluster_id[:8]}"
+
+
+def firewall(cluster: str, cluster_id: str, role: str) -> str:
+    """Return the name of a firewall rule that GKE makes: role is `all`, `vms` or `exkubelet`."""
+    return f"gke-{_cut(cluster, _CLUSTER_PART)}-{cluster_id[:8]}-{role}"
+
+
+def network_tag(cluster: str, cluster_id: str) -> str:
+    """Return the network tag that every node of a cluster bears."""
+    return f"gke-{_cut(cluster, _CLUSTER_PART)}-{cluster_id[:8]}-node"
