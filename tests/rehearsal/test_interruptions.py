@@ -1,0 +1,104 @@
+"""Nothing is lost, and no process stays, when a rehearsal is cut short."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.rehearsal.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+
+
+def _start_and_wait_for_serving(workspace: Workspace) -> subprocess.Popen[str]:
+    """A rehearsal that is in the midst of the second layer."""
+    process = subprocess.Popen(
+        workspace.command("rehearse", "dev"),
+        cwd=workspace.root,
+        env=workspace.base_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    seen: list[str] = []
+    for line in process.stdout:
+        seen.append(line)
+        if "serving" in line and "creat" in line:
+            return process
+    raise AssertionError("the rehearsal ended before its second layer:\n" + "".join(seen))
+
+
+def _drain(process: subprocess.Popen[str], timeout: float) -> str:
+    out, _ = process.communicate(timeout=timeout)
+    return out or ""
+
+
+def _engine_processes(workspace: Workspace) -> list[str]:
+    """Processes of the engine: CLI, language host, program, plugins. Not the sandbox itself."""
+    names = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
+    found = []
+    for process in workspace.processes():
+        try:
+            line = " ".join(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if any(name in line for name in names):
+            found.append(line[:150])
+    return found
+
+
+def _completes(document: dict[str, Any]) -> None:
+    assert len(document["layers"]) == 4
+    assert document["address"]
+
+
+def test_ctrl_c_leaves_what_the_next_rehearsal_completes(other_workspace: Workspace) -> None:
+    process = _start_and_wait_for_serving(other_workspace)
+    os.kill(process.pid, signal.SIGINT)
+    text = _drain(process, 120)
+    assert process.returncode not in (0, None), text
+    assert "Traceback" not in text
+    assert _engine_processes(other_workspace) == []
+    _completes(other_workspace.rehearse())
+
+    # The same sandbox, killed this time: the CLI dies at once, and takes everything with it.
+    stack = other_workspace.root / "stacks" / "Pulumi.dev.yaml"
+    stack.write_text(stack.read_text().replace("max: 10", "max: 9"))
+    killed = subprocess.Popen(
+        other_workspace.command("rehearse", "dev"),
+        cwd=other_workspace.root,
+        env=other_workspace.base_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not any("language_host" in line for line in _engine_processes(other_workspace)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait(10)
+    deadline = time.monotonic() + 15
+    while left := _engine_processes(other_workspace):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+    _completes(other_workspace.rehearse())
+
+
+def test_a_dead_daemon_is_started_again(dev: Workspace) -> None:
+    for process in dev.processes():
+        if "sandbox.daemon" in " ".join(process.cmdline()):
+            process.kill()
+    dev._environment.clear()
+    document = dev.rehearse()
+    assert sum(layer["changes"]["create"] for layer in document["layers"]) == 0

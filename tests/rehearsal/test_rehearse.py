@@ -1,0 +1,232 @@
+"""From nothing to a running environment, and what a user then does to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.workspace import PROJECTS, Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+NO_CHANGE = {"create": 0, "update": 0, "delete": 0, "replace": 0}
+
+
+def _changes(document: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {layer["layer"]: layer["changes"] for layer in document["layers"]}
+
+
+def _without_same(changes: dict[str, int]) -> dict[str, int]:
+    return {kind: count for kind, count in changes.items() if kind != "same"}
+
+
+def test_rehearse_deploys_the_four_layers_in_order(first_run: dict[str, Any]) -> None:
+    assert first_run["environment"] == "dev"
+    assert [layer["layer"] for layer in first_run["layers"]] == list(PROJECTS)
+    assert all(layer["changes"]["create"] > 0 for layer in first_run["layers"])
+    assert re.fullmatch(r"127\.\d+\.\d+\.\d+", first_run["address"])
+    assert len(first_run["models"]) >= 3
+    assert all(model["url"] for model in first_run["models"])
+
+
+def test_a_second_run_changes_nothing(dev: Workspace) -> None:
+    document = dev.rehearse()
+    for layer, changes in _changes(document).items():
+        assert _without_same(changes) == NO_CHANGE, layer
+        assert changes["same"] > 0, layer
+
+
+def test_a_rehearsal_leaves_the_repository_as_it_was(dev: Workspace) -> None:
+    ours = (dev.root / "stacks" / "Pulumi.dev.yaml").read_text()
+    assert "encryptionsalt" not in ours
+
+
+@pytest.mark.parametrize("layer", PROJECTS)
+def test_plain_pulumi_sees_no_change_in_a_layers_folder(dev: Workspace, layer: str) -> None:
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
+    before = stack.read_bytes()
+    dev.run("pulumi", "preview", "-s", "dev", "--expect-no-changes", layer=layer)
+    assert stack.read_bytes() == before
+
+
+def test_refresh_without_drift_finds_nothing(dev: Workspace) -> None:
+    for layer in PROJECTS:
+        command = ["pulumi", "refresh", "-s", "dev", "--yes", "--expect-no-changes"]
+        dev.run(*command, layer=layer)
+
+
+def test_the_models_run_as_kubernetes_sees_them(dev: Workspace) -> None:
+    deployments = dev.kubernetes("deployments", "-A")["items"]
+    serving = [d for d in deployments if d["metadata"]["namespace"] != "kube-system"]
+    assert serving
+    for deployment in serving:
+        status = deployment["status"]
+        assert status["availableReplicas"] == status["replicas"] > 0, deployment["metadata"]["name"]
+
+
+def test_replicas_spread_over_the_zones(dev: Workspace) -> None:
+    nodes = {
+        node["metadata"]["name"]: node["metadata"]["labels"]["topology.kubernetes.io/zone"]
+        for node in dev.kubernetes("nodes")["items"]
+    }
+    pods = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
+    zones = {nodes[pod["spec"]["nodeName"]] for pod in pods}
+    assert len(pods) >= 3
+    assert len(zones) == min(len(pods), len(set(nodes.values())))
+
+
+def test_every_routed_backend_has_endpoints(dev: Workspace) -> None:
+    project = dev.state("cluster")["resources"][0]["urn"] and _project(dev)
+    listed = dev.google("compute", f"projects/{project}/aggregated/networkEndpointGroups")
+    groups = [
+        g for scope in listed["items"].values() for g in scope.get("networkEndpointGroups", [])
+    ]
+    assert groups
+    by_name: dict[str, int] = {}
+    for group in groups:
+        by_name[group["name"]] = by_name.get(group["name"], 0) + group["size"]
+    assert all(size > 0 for size in by_name.values()), by_name
+
+
+def _project(dev: Workspace) -> str:
+    return dev.run(
+        "pulumi", "config", "get", "gcp:project", "-s", "dev", layer="cluster"
+    ).stdout.strip()
+
+
+def test_secrets_are_nowhere_in_plaintext(dev: Workspace) -> None:
+    token = (dev.home / "token").read_text().strip()
+    passphrase = (dev.home / "passphrase").read_text().strip()
+    texts = {
+        str(p): p.read_text(errors="replace") for p in (dev.home / "logs").rglob("*") if p.is_file()
+    }
+    for layer in PROJECTS:
+        texts[f"state of {layer}"] = json.dumps(dev.state(layer))
+        texts[f"outputs of {layer}"] = dev.run(
+            "pulumi", "stack", "output", "--json", "-s", "dev", layer=layer
+        ).stdout
+    for place, text in texts.items():
+        assert token not in text, place
+        assert passphrase not in text, place
+    assert "kubeconfig" in json.loads(texts["outputs of cluster"])
+    assert "certificate-authority-data" not in texts["state of cluster"]
+
+
+def test_a_changed_model_changes_only_what_it_touches(dev: Workspace) -> None:
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
+    before = stack.read_text()
+    assert "max: 10" in before
+    try:
+        stack.write_text(before.replace("max: 10", "max: 9", 1))
+        changes = _changes(dev.rehearse())
+        assert _without_same(changes["cluster"]) == NO_CHANGE
+        assert changes["serving"]["update"] >= 1
+        assert changes["serving"]["replace"] == changes["serving"]["delete"] == 0
+        limits = {h["spec"]["maxReplicas"] for h in dev.kubernetes("hpa", "-A")["items"]}
+        assert 9 in limits
+    finally:
+        stack.write_text(before)
+        dev.rehearse()
+
+
+def test_drift_behind_pulumis_back_is_seen_and_repaired(dev: Workspace) -> None:
+    project = _project(dev)
+    [namespace, name] = dev.kubectl(
+        "get",
+        "pdb",
+        "-A",
+        "-o",
+        "jsonpath={.items[0].metadata.namespace} {.items[0].metadata.name}",
+    ).split()
+    dev.kubectl("delete", "pdb", name, "-n", namespace)
+    rules = dev.google("compute", f"projects/{project}/global/firewalls")["items"]
+    rule = next(r for r in rules if "130.211.0.0/22" in r.get("sourceRanges", []))
+    dev.google(
+        "compute",
+        f"projects/{project}/global/firewalls/{rule['name']}",
+        "PATCH",
+        json={"sourceRanges": ["0.0.0.0/0"]},
+    )
+    for layer in ("serving", "networking"):
+        found = dev.run(
+            "pulumi",
+            "refresh",
+            "-s",
+            "dev",
+            "--yes",
+            "--expect-no-changes",
+            layer=layer,
+            check=False,
+        )
+        assert found.returncode != 0, f"{layer}: the drift was not seen\n{found.stdout}"
+    dev.run("pulumi", "refresh", "-s", "dev", "--yes", layer="serving")
+    changes = _changes(dev.rehearse())
+    assert changes["serving"]["create"] == 1
+    assert changes["networking"]["update"] == 1
+    assert dev.kubernetes("pdb", name, "-n", namespace)
+    mended = dev.google("compute", f"projects/{project}/global/firewalls/{rule['name']}")
+    assert sorted(mended["sourceRanges"]) == sorted(rule["sourceRanges"])
+
+
+def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
+    node = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"][0]
+    namespace = node["metadata"]["namespace"]
+    budget = dev.kubernetes("pdb", "-n", namespace)["items"]
+    allowed = {b["metadata"]["name"]: b["status"]["disruptionsAllowed"] for b in budget}
+    refused = 0
+    for pod in dev.kubernetes("pods", "-n", namespace, "-l", "app.kubernetes.io/name=resnet")[
+        "items"
+    ]:
+        name = pod["metadata"]["name"]
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        path = dev.home / "eviction.json"
+        path.write_text(json.dumps(body))
+        done = dev.run(
+            "kubectl", "create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction",
+            "-f", str(path), check=False,
+        )  # fmt: skip
+        refused += "disruption budget" in done.stdout + done.stderr
+    assert refused >= 1, allowed
+    dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
+
+
+def test_a_stopped_sandbox_comes_back_with_everything(dev: Workspace) -> None:
+    before = {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]}
+    dev.platformctl("sandbox", "stop")
+    assert [" ".join(p.cmdline())[:120] for p in dev.processes()] == []
+    document = dev.rehearse()
+    for layer, changes in _changes(document).items():
+        assert _without_same(changes) == NO_CHANGE, layer
+    dev._environment.clear()
+    assert {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]} == before
+
+
+def test_destroy_leaves_nothing_behind(dev: Workspace) -> None:
+    project = _project(dev)
+    for layer in reversed(PROJECTS):
+        dev.run("pulumi", "destroy", "-s", "dev", "--yes", layer=layer)
+    for collection in (
+        "global/networks", "global/firewalls", "global/backendServices", "global/backendBuckets",
+        "global/urlMaps", "global/targetHttpProxies", "global/addresses", "global/healthChecks",
+        "global/forwardingRules",
+    ):  # fmt: skip
+        left = dev.google("compute", f"projects/{project}/{collection}").get("items", [])
+        assert [item["name"] for item in left] == [], collection
+    for kind in (
+        "networkEndpointGroups",
+        "instanceGroupManagers",
+        "forwardingRules",
+        "subnetworks",
+    ):
+        listed = dev.google("compute", f"projects/{project}/aggregated/{kind}")["items"]
+        assert [x["name"] for scope in listed.values() for x in scope.get(kind, [])] == [], kind
+    assert not dev.google("container", f"projects/{project}/locations/-/clusters").get("clusters")
+    assert not dev.google("storage", f"b?project={project}").get("items")
+    left = [" ".join(p.cmdline())[:120] for p in dev.processes() if "kube" in p.name()]
+    assert left == []

@@ -1,0 +1,147 @@
+"""A copy of the repository with a sandbox of its own, driven from outside as a user would.
+
+The copy lets a test edit the stack file; the code is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = {
+    "cluster": "infra/cluster",
+    "serving": "infra/serving",
+    "networking": "infra/networking",
+    "environment": ".",
+}
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"
+)
+
+
+@dataclass
+class Workspace:
+    """A copy of the repository and a sandbox home of its own."""
+
+    root: Path
+    home: Path
+    _environment: dict[str, str] = field(default_factory=dict)
+
+    def base_environment(self) -> dict[str, str]:
+        """This process's environment, with the copy's code first and the home's own place."""
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.root),
+            "PLATFORM_SANDBOX_HOME": str(self.home),
+            "NO_COLOR": "1",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli", *arguments]
+
+    def platformctl(
+        self, *arguments: str, check: bool = True, timeout: float = 400
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.base_environment(),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, (
+                f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def environment(self) -> Mapping[str, str]:
+        """What `eval "$(./platformctl sandbox env)"` puts into a shell."""
+        if not self._environment:
+            text = self.platformctl("sandbox", "env").stdout
+            pairs = (shlex.split(line)[1] for line in text.splitlines() if line.strip())
+            self._environment = dict(pair.split("=", 1) for pair in pairs)
+        return {**self.base_environment(), **self._environment}
+
+    def run(
+        self, *command: str, layer: str | None = None, check: bool = True, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Any command in the sandbox's environment, in a layer's folder."""
+        done = subprocess.run(
+            command,
+            cwd=self.root / PROJECTS[layer] if layer else self.root,
+            env=dict(self.environment()),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def rehearse(self, environment: str = "dev") -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(
+            self.platformctl("rehearse", environment, "--json").stdout
+        )
+        return document
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        return self.run("kubectl", *arguments, check=check).stdout
+
+    def kubernetes(self, *arguments: str) -> Any:
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def google(self, service: str, path: str, method: str = "GET", **options: Any) -> Any:
+        """A request to the emulated API by the address that the environment names."""
+        base = self.environment()[f"GOOGLE_{service.upper()}_CUSTOM_ENDPOINT"]
+        answer = httpx.request(
+            method, base + path, headers={"Authorization": "Bearer any"}, timeout=30, **options
+        )
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def state(self, layer: str, environment: str = "dev") -> dict[str, Any]:
+        """The stack's deployment, secrets encrypted."""
+        text = self.run("pulumi", "stack", "export", "-s", environment, layer=layer).stdout
+        deployment: dict[str, Any] = json.loads(text)["deployment"]
+        return deployment
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to this home: it names it, or runs in its environment."""
+        mark, found = str(self.home), []
+        for process in psutil.process_iter():
+            try:
+                if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                ours = any(mark in part for part in process.cmdline()) or (
+                    process.environ().get("PLATFORM_SANDBOX_HOME") == mark
+                )
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if ours:
+                found.append(process)
+        return found
+
+
+def workspace_in(folder: Path) -> Workspace:
+    root = folder / "repository"
+    shutil.copytree(ROOT, root, ignore=NOT_COPIED)
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    return Workspace(root=root, home=folder / "home")

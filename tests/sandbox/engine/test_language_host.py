@@ -1,0 +1,141 @@
+"""The real engine runs Python programs through our language host, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox import engine
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
+VENV = Path(sys.executable).parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """A project without providers, with an environment in which `pulumi` uses our host."""
+    found = engine.ensure()
+    if found.language_host is not None:
+        pytest.skip("the official language host is installed here")
+    found.install(tmp_path / "bin")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(
+        f"name: hosted\nruntime: {{name: python, options: {{virtualenv: {VENV}}}}}\n"
+    )
+    yield folder
+    for process in _processes(tmp_path):
+        process.kill()
+
+
+def _processes(tmp_path: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PULUMI_HOME") == str(tmp_path / "home"):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def _environment(project: Path) -> dict[str, str]:
+    home = project.parent
+    (home / "state").mkdir(exist_ok=True)
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")},
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "PULUMI_HOME": str(home / "home"),
+        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "a test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def _pulumi(project: Path, *arguments: str, program: str | None = None, check: bool = True) -> str:
+    if program is not None:
+        (project / "__main__.py").write_text(program)
+    done = subprocess.run(
+        ["pulumi", *arguments],
+        cwd=project,
+        env=_environment(project),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    if check:
+        assert done.returncode == 0, text
+    return text
+
+
+def test_a_program_runs_with_its_configuration_and_keeps_its_secrets(project: Path) -> None:
+    _pulumi(project, "stack", "init", "dev")
+    _pulumi(project, "config", "set", "--secret", "word", "hush-hush", "-s", "dev")
+    program = (
+        "import pulumi\n"
+        "pulumi.export('stack', pulumi.get_stack())\n"
+        "pulumi.export('word', pulumi.Config().require_secret('word'))\n"
+    )
+    shown = _pulumi(project, "up", "-s", "dev", "--yes", "--skip-preview", program=program)
+    assert "hush-hush" not in shown
+    assert "hush-hush" not in _pulumi(project, "stack", "export", "-s", "dev")
+    outputs = _pulumi(project, "stack", "output", "--json", "--show-secrets", "-s", "dev")
+    assert json.loads(outputs) == {"stack": "dev", "word": "hush-hush"}
+
+
+def test_a_program_that_raises_fails_the_update(project: Path) -> None:
+    _pulumi(project, "stack", "init", "dev")
+    text = _pulumi(
+        project, "up", "-s", "dev", "--yes", program="raise ValueError('odd')", check=False
+    )
+    assert "odd" in text
+    assert "errored" in text
+
+
+def test_a_missing_virtual_environment_is_named(project: Path) -> None:
+    _pulumi(project, "stack", "init", "dev")
+    (project / "Pulumi.yaml").write_text(
+        "name: hosted\nruntime: {name: python, options: {virtualenv: nowhere}}\n"
+    )
+    text = _pulumi(project, "preview", "-s", "dev", program="", check=False)
+    assert "nowhere" in text
+    assert "./platformctl" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_stays_when_the_cli_ends(project: Path, number: signal.Signals) -> None:
+    _pulumi(project, "stack", "init", "dev")
+    (project / "__main__.py").write_text(
+        "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"
+    )
+    process = subprocess.Popen(
+        ["pulumi", "up", "-s", "dev", "--yes", "--skip-preview"],
+        cwd=project,
+        env=_environment(project),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (project / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    deadline = time.monotonic() + 30
+    while left := _processes(project.parent):
+        assert time.monotonic() < deadline, [p.cmdline() for p in left]
+        time.sleep(0.1)
+        process.poll()
+    process.wait(5)
