@@ -37,7 +37,7 @@ def prune(value: Any, key: str = "") -> Any:
         return {
             name: prune(item, name)
             for name, item in value.items()
-            if name in _PRESENCE and item is not None or not _is_default(name, item, key)
+            if (name in _PRESENCE and item is not None) or not _is_default(name, item, key)
         }
     if isinstance(value, list):
         return [prune(item) for item in value]
