@@ -1,0 +1,189 @@
+"""Allow policies: the bindings of roles to members that every IAM-aware resource carries.
+
+Pure functions. They bring a policy into the form that Google answers with, and refuse what Google
+refuses: a stale etag, a member of no known kind, a service account or workload identity pool that
+is not there, a role that does not exist. Permissions are not evaluated: nobody is ever denied.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Policy = dict[str, Any]
+EMPTY_ETAG = "ACAB"
+"""The etag that Google gives to a policy that was never set."""
+
+_KINDS = frozenset({"user", "serviceAccount", "group", "domain"})
+_ANYONE = frozenset({"allUsers", "allAuthenticatedUsers"})
+_CONVENIENCE = frozenset({"projectOwner", "projectEditor", "projectViewer"})
+_FEDERATED = frozenset({"principal", "principalSet"})
+_EMAIL = re.compile(r"[^@\s\[\]]+@[^@\s\[\]]+\.[^@\s\[\]]+")
+_POOL = re.compile(r"(?P<pool>[a-z0-9.:-]+\.svc\.id\.goog)\[(?P<namespace>[^/]+)/(?P<account>.+)\]")
+_CUSTOM = re.compile(r"(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
+_PREDEFINED = re.compile(r"roles/(?P<service>[a-zA-Z0-9]+)\.(?P<name>[A-Za-z0-9_.]+)")
+_BASIC = frozenset({"roles/owner", "roles/editor", "roles/viewer", "roles/browser"})
+
+# The roles of these services are known one by one, so that a slip of the pen is found. A role of
+# any other service is taken as it comes.
+_ROLES = {
+    "artifactregistry": (
+        "admin containerRegistryMigrationAdmin createOnPushRepoAdmin createOnPushWriter reader "
+        "repoAdmin serviceAgent writer"
+    ),
+    "cloudtrace": "admin agent user",
+    "container": (
+        "admin clusterAdmin clusterViewer defaultNodeServiceAccount defaultNodeServiceAgent "
+        "developer hostServiceAgentUser nodeServiceAccount nodeServiceAgent serviceAgent viewer"
+    ),
+    "logging": (
+        "admin bucketWriter configWriter fieldAccessor linkViewer logWriter privateLogViewer "
+        "serviceAgent sqlAlertWriter viewAccessor viewer"
+    ),
+    "monitoring": (
+        "admin alertPolicyEditor alertPolicyViewer cloudConsoleIncidentEditor "
+        "cloudConsoleIncidentViewer dashboardEditor dashboardViewer editor "
+        "metricsScopesAdmin metricsScopesViewer metricWriter notificationChannelEditor "
+        "notificationChannelViewer notificationServiceAgent servicesEditor servicesViewer "
+        "snoozeEditor snoozeViewer uptimeCheckConfigEditor uptimeCheckConfigViewer viewer"
+    ),
+    "secretmanager": (
+        "admin secretAccessor secretVersionAdder secretVersionManager serviceAgent viewer"
+    ),
+    "stackdriver": (
+        "accounts.editor accounts.viewer maintenanceWindow.editor maintenanceWindow.viewer "
+        "resourceMaintenanceWindow.editor resourceMaintenanceWindow.viewer resourceMetadata.writer"
+    ),
+    "storage": (
+        "admin bucketViewer expressModeServiceInput expressModeServiceOutput expressModeUserAccess "
+        "folderAdmin hmacKeyAdmin insightsCollectorService legacyBucketOwner legacyBucketReader "
+        "legacyBucketWriter legacyObjectOwner legacyObjectReader objectAdmin objectCreator "
+        "objectUser objectViewer"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a policy may refer to."""
+
+    service_account_exists: Callable[[str], bool]
+    """Asked with an e-mail address; True also for addresses outside the sandbox's knowledge."""
+    identity_pool_exists: Callable[[str], bool]
+
+
+class PolicyError(ValueError):
+    """A policy that Google answers with 400 INVALID_ARGUMENT."""
+
+
+def is_role(name: str) -> bool:
+    """Whether Google knows a role of this name, as far as can be told."""
+    if name in _BASIC or _CUSTOM.fullmatch(name):
+        return True
+    match = _PREDEFINED.fullmatch(name)
+    if match is None:
+        return False
+    known = _ROLES.get(match["service"])
+    return known is None or match["name"] in known.split()
+
+
+def roles() -> list[str]:
+    """Return the predefined roles that are known by name."""
+    named = (
+        f"roles/{service}.{name}" for service, known in _ROLES.items() for name in known.split()
+    )
+    return sorted([*_BASIC, *named])
+
+
+def _check_member(member: str, world: World) -> None:
+    if member in _ANYONE or member.startswith("deleted:"):
+        return
+    kind, _, identity = member.partition(":")
+    if kind in _FEDERATED and identity:
+        return
+    if kind not in _KINDS | _CONVENIENCE or not identity:
+        raise PolicyError(
+            f"The member {member} is of an unknown type. Please set a valid type prefix for the "
+            "member."
+        )
+    if kind == "serviceAccount":
+        _check_service_account(identity, world)
+    elif kind in ("user", "group") and not _EMAIL.fullmatch(identity):
+        raise PolicyError(f"Invalid member: {member} is not an e-mail address.")
+
+
+def _check_service_account(identity: str, world: World) -> None:
+    workload = _POOL.fullmatch(identity)
+    if workload is not None:
+        if not world.identity_pool_exists(workload["pool"]):
+            raise PolicyError(
+                f"Identity Pool does not exist ({workload['pool']}). Please check that you "
+                "specified a valid resource name as returned in the `name` attribute in the "
+                "configuration API."
+            )
+    elif not _EMAIL.fullmatch(identity):
+        raise PolicyError(f"Invalid service account ({identity}).")
+    elif not world.service_account_exists(identity):
+        raise PolicyError(f"Service account {identity} does not exist.")
+
+
+def _condition(binding: Policy) -> str:
+    return json.dumps(binding.get("condition") or {}, sort_keys=True)
+
+
+def complete(policy: Policy, world: World) -> Policy:
+    """Return the policy in the form that is kept: checked, merged, sorted, without its etag."""
+    merged: dict[tuple[str, str], Policy] = {}
+    for binding in policy.get("bindings") or []:
+        role = str(binding.get("role") or "")
+        members = binding.get("members") or []
+        if not role:
+            raise PolicyError("A binding must have a role.")
+        if not is_role(role):
+            raise PolicyError(f"Role {role} is not supported for this resource.")
+        for member in members:
+            _check_member(member, world)
+        if not members:
+            continue
+        entry = merged.setdefault((role, _condition(binding)), {"role": role, "members": []})
+        entry["members"] = sorted({*entry["members"], *members})
+        if binding.get("condition"):
+            entry["condition"] = binding["condition"]
+    bindings = [merged[key] for key in sorted(merged)]
+    conditional = any("condition" in binding for binding in bindings)
+    if conditional and int(policy.get("version") or 0) < 3:
+        raise PolicyError("The policy has conditions: its version must be 3.")
+    result: Policy = {"version": 3 if conditional else 1}
+    if bindings:
+        result["bindings"] = bindings
+    if policy.get("auditConfigs"):
+        result["auditConfigs"] = policy["auditConfigs"]
+    return result
+
+
+def etag(policy: Policy, generation: int) -> str:
+    """Return a policy's etag: it changes with every change."""
+    text = json.dumps([policy, generation], sort_keys=True)
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+
+
+def members(policy: Policy) -> Iterable[str]:
+    """Yield every member of every binding."""
+    for binding in policy.get("bindings") or []:
+        yield from binding["members"]
+
+
+def without_account(policy: Policy, email: str, unique_id: str) -> Policy:
+    """Return the policy after the service account was deleted: its place is kept, marked."""
+    old, new = f"serviceAccount:{email}", f"deleted:serviceAccount:{email}?uid={unique_id}"
+    bindings = [
+        binding
+        | {"members": sorted(new if member == old else member for member in binding["members"])}
+        for binding in policy.get("bindings") or []
+    ]
+    return policy | ({"bindings": bindings} if bindings else {})

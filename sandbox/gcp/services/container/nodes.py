@@ -1,0 +1,85 @@
+"""From a node pool to the Kubernetes nodes it is made of.
+
+A node here is plain data in the shape of `sandbox.kubernetes`' NodeSpec: what the machine has, what
+is left to pods, and the labels and taints that GKE gives to its nodes.
+"""
+
+from __future__ import annotations
+
+from sandbox.gcp.machine_types import MachineType, machine_type, region_of
+from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.groups import Group
+from sandbox.gcp.services.container.pool_defaults import accelerators
+
+_EFFECTS = {
+    "NO_SCHEDULE": "NoSchedule",
+    "PREFER_NO_SCHEDULE": "PreferNoSchedule",
+    "NO_EXECUTE": "NoExecute",
+}
+
+
+def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[str, str]:
+    """Return the labels of one node."""
+    config: Json = pool["config"]
+    result = {
+        "beta.kubernetes.io/arch": machine.architecture,
+        "beta.kubernetes.io/instance-type": machine.name,
+        "beta.kubernetes.io/os": "linux",
+        "cloud.google.com/gke-boot-disk": str(config["diskType"]),
+        "cloud.google.com/gke-container-runtime": "containerd",
+        "cloud.google.com/gke-cpu-scaling-level": str(machine.cpus),
+        "cloud.google.com/gke-logging-variant": "DEFAULT",
+        "cloud.google.com/gke-max-pods-per-node": pool["maxPodsConstraint"]["maxPodsPerNode"],
+        "cloud.google.com/gke-memory-gb-scaling-level": str(round(machine.memory_mib / 1024)),
+        "cloud.google.com/gke-nodepool": pool["name"],
+        "cloud.google.com/gke-os-distribution": "cos",
+        "cloud.google.com/gke-provisioning": "spot" if config.get("spot") else "standard",
+        "cloud.google.com/gke-stack-type": "IPV4",
+        "cloud.google.com/machine-family": machine.family,
+        "failure-domain.beta.kubernetes.io/region": region_of(zone),
+        "failure-domain.beta.kubernetes.io/zone": zone,
+        "kubernetes.io/arch": machine.architecture,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": machine.name,
+        "topology.gke.io/zone": zone,
+        "topology.kubernetes.io/region": region_of(zone),
+        "topology.kubernetes.io/zone": zone,
+    }
+    if config.get("spot"):
+        result["cloud.google.com/gke-spot"] = "true"
+    if config.get("preemptible"):
+        result["cloud.google.com/gke-preemptible"] = "true"
+    if (config.get("workloadMetadataConfig") or {}).get("mode") == "GKE_METADATA":
+        result["iam.gke.io/gke-metadata-server-enabled"] = "true"
+    gpus = accelerators(config)
+    if gpus is not None:
+        result["cloud.google.com/gke-accelerator"] = gpus[0]
+        result["cloud.google.com/gke-accelerator-count"] = str(gpus[1])
+        result["cloud.google.com/gke-gpu"] = "true"
+    return result | {str(k): str(v) for k, v in (config.get("labels") or {}).items()}
+
+
+def taints(pool: Json) -> list[dict[str, str]]:
+    """Return the taints of the pool's nodes, as Kubernetes spells them."""
+    return [
+        {
+            "key": taint["key"],
+            "value": taint.get("value") or "",
+            "effect": _EFFECTS[taint["effect"]],
+        }
+        for taint in pool["config"].get("taints") or []
+    ]
+
+
+def machine_of(pool: Json) -> MachineType:
+    """Return the machine type of a pool that was checked when it was made."""
+    machine = machine_type(pool["config"]["machineType"])
+    if machine is None:  # the catalogue was renewed, and the type is gone from it
+        raise LookupError(f"machine type {pool['config']['machineType']} is not in the catalogue")
+    return machine
+
+
+def names_by_zone(groups: list[Group]) -> list[tuple[str, str]]:
+    """Return the name and zone of every node of a pool."""
+    return [(name, group.zone) for group in groups for name in group.nodes]
