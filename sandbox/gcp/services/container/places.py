@@ -1,0 +1,39 @@
+"""Where a cluster is, and how the API spells it.
+
+A zonal cluster lives under `zones/`, a regional one under `locations/`, whichever of the two the
+request used. Operations are spelled with the project's number, everything else with its id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.gcp.machine_types import is_zone, region_of
+
+_HOST = "https://container.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location in a project."""
+
+    project: str
+    location: str
+
+    @property
+    def region(self) -> str:
+        """The region of the location."""
+        return region_of(self.location)
+
+    def path(self, project: str = "") -> str:
+        """Return projects/P/zones/Z or projects/P/locations/R."""
+        kind = "zones" if is_zone(self.location) else "locations"
+        return f"projects/{project or self.project}/{kind}/{self.location}"
+
+    def cluster(self, name: str) -> str:
+        """Return the path of a cluster."""
+        return f"{self.path()}/clusters/{name}"
+
+    def link(self, version: str, *rest: str, project: str = "") -> str:
+        """Return the URL of something in this place, in an API version."""
+        return "/".join((_HOST, version, self.path(project), *rest))

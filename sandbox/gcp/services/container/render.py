@@ -1,0 +1,133 @@
+"""From what is kept of a cluster to what the API answers.
+
+Kept is one record per cluster: the cluster as v1beta1 shows it, without what follows from its node
+pools; and each pool with the number of nodes in every zone. v1 shows less; which fields it knows
+its discovery document tells.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from sandbox.gcp.services.container import groups
+from sandbox.gcp.services.container.form import Json, prune
+from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.ranges import parse
+
+
+class PoolRecord(TypedDict):
+    """A node pool as it is kept."""
+
+    pool: Json
+    sizes: dict[str, int]
+    """Zone → number of nodes."""
+
+
+class ClusterRecord(TypedDict):
+    """A cluster as it is kept."""
+
+    project: str
+    location: str
+    cluster: Json
+    initial_count: int
+    pools: list[PoolRecord]
+    own_ranges: list[str]
+    """Secondary ranges that were added to the subnetwork for this cluster."""
+
+
+def place(record: ClusterRecord) -> Place:
+    """Return where a cluster is."""
+    return Place(record["project"], record["location"])
+
+
+def groups_of(record: ClusterRecord, pool: PoolRecord) -> list[groups.Group]:
+    """Return the instance groups of one of the cluster's pools."""
+    return groups.of_pool(
+        project=record["project"],
+        cluster=record["cluster"]["name"],
+        cluster_id=record["cluster"]["id"],
+        pool=pool["pool"]["name"],
+        sizes=pool["sizes"],
+    )
+
+
+def find_pool(record: ClusterRecord, name: str) -> PoolRecord | None:
+    """Return the pool of this name, if the cluster has one."""
+    return next((entry for entry in record["pools"] if entry["pool"]["name"] == name), None)
+
+
+def node_count(record: ClusterRecord) -> int:
+    """Return how many nodes the cluster has."""
+    return sum(sum(entry["sizes"].values()) for entry in record["pools"])
+
+
+def _utilization(entry: PoolRecord) -> float:
+    """Return the share of the pods' range that the nodes of a pool hold."""
+    block = entry["pool"]["networkConfig"].get("podIpv4CidrBlock")
+    if not block:
+        return 0.0
+    per_node = 2 ** (32 - int(entry["pool"]["podIpv4CidrSize"]))
+    used: int = sum(entry["sizes"].values()) * per_node
+    return round(used / parse(block).num_addresses, 4)
+
+
+def pool(record: ClusterRecord, entry: PoolRecord, version: str, *, alone: bool) -> Json:
+    """Return a node pool as `nodePools.get` (alone) or `clusters.get` shows it."""
+    name = entry["pool"]["name"]
+    shown = dict(entry["pool"])
+    if not alone:
+        used = _utilization(entry)
+        shown["networkConfig"] = shown["networkConfig"] | {"podIpv4RangeUtilization": used}
+    shown["instanceGroupUrls"] = [group.manager_url for group in groups_of(record, entry)]
+    shown["selfLink"] = place(record).link(
+        version, "clusters", record["cluster"]["name"], "nodePools", name
+    )
+    result: Json = prune(shown)
+    return result
+
+
+def cluster(record: ClusterRecord, version: str) -> Json:
+    """Return a cluster as `clusters.get` shows it."""
+    shown = dict(record["cluster"])
+    pools = [pool(record, entry, version, alone=False) for entry in record["pools"]]
+    shown["selfLink"] = place(record).link(version, "clusters", shown["name"])
+    shown["nodePools"] = pools
+    shown["currentNodeCount"] = node_count(record)
+    shown["initialNodeCount"] = record["initial_count"]
+    shown["instanceGroupUrls"] = [url for one in pools for url in one.get("instanceGroupUrls", ())]
+    if pools:
+        shown["nodeConfig"] = pools[0]["config"]
+        versions = {one["version"] for one in pools}
+        mixed = "*" if len(versions) > 1 else ""
+        shown["currentNodeVersion"] = f"{min(versions)}{mixed}"
+        policy = dict(shown["ipAllocationPolicy"])
+        total = sum(
+            _utilization(entry)
+            for entry in record["pools"]
+            if entry["pool"]["networkConfig"].get("podRange") == policy["clusterSecondaryRangeName"]
+        )
+        policy["defaultPodIpv4RangeUtilization"] = round(total, 4)
+        shown["ipAllocationPolicy"] = policy
+    result: Json = prune(shown)
+    return result
+
+
+def known_to(schemas: dict[str, Any], schema: str, value: Any) -> Any:
+    """Return the value without the fields that a version's discovery document does not have."""
+    properties: dict[str, Any] | None = schemas.get(schema, {}).get("properties")
+    if properties is None or not isinstance(value, dict):
+        return value
+    result = {}
+    for name, item in value.items():
+        described = properties.get(name)
+        if described is None:
+            continue
+        reference = described.get("$ref") or ""
+        items = (described.get("items") or {}).get("$ref") or ""
+        if reference:
+            result[name] = known_to(schemas, reference, item)
+        elif items and isinstance(item, list):
+            result[name] = [known_to(schemas, items, one) for one in item]
+        else:
+            result[name] = item
+    return result
