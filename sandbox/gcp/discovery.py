@@ -1,0 +1,143 @@
+"""Google's discovery documents as methods and schemas, and a trie that finds a request's method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_FOLDER = Path(__file__).parent / "documents"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of one version of one service."""
+
+    id: str
+    """Such as `compute.urlMaps.insert`; the same in every version of the service."""
+    service: str
+    version: str
+    verb: str
+    path: str
+    """The full path below the service's host, such as `compute/v1/projects/{project}/…`."""
+    parameters: Mapping[str, Json]
+    request: str | None
+    response: str | None
+    document: Document = field(repr=False, compare=False)
+
+    @property
+    def collection(self) -> str:
+        """The id without service and verb, such as `urlMaps` or `projects.locations.clusters`."""
+        return self.id.split(".", 1)[1].rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The id's last part, such as `insert`."""
+        return self.id.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of one service."""
+
+    name: str
+    version: str
+    revision: str
+    schemas: Mapping[str, Json]
+    methods: tuple[Method, ...]
+
+
+@cache
+def documents() -> tuple[Document, ...]:
+    """All documents that the package holds."""
+    return tuple(_load(path) for path in sorted(_FOLDER.glob("*.json")))
+
+
+def document(name: str, version: str) -> Document:
+    """One document. Raises KeyError."""
+    for candidate in documents():
+        if (candidate.name, candidate.version) == (name, version):
+            return candidate
+    raise KeyError(f"{name} {version}")
+
+
+def _load(path: Path) -> Document:
+    raw = msgspec.json.decode(path.read_bytes())
+    methods: list[Method] = []
+    loaded = Document(raw["name"], raw["version"], raw["revision"], raw["schemas"], ())
+    for method in _methods(raw["resources"]):
+        methods.append(
+            Method(
+                id=method["id"],
+                service=raw["name"],
+                version=raw["version"],
+                verb=method["httpMethod"],
+                path=raw["servicePath"] + method.get("flatPath", method["path"]),
+                parameters=method["parameters"],
+                request=(method.get("request") or {}).get("$ref"),
+                response=(method.get("response") or {}).get("$ref"),
+                document=loaded,
+            )
+        )
+    object.__setattr__(loaded, "methods", tuple(methods))
+    return loaded
+
+
+def _methods(resources: Json) -> Iterator[Json]:
+    for resource in resources.values():
+        yield from resource.get("methods", {}).values()
+        yield from _methods(resource.get("resources", {}))
+
+
+class Trie:
+    """Finds the method that a verb and a path belong to; literal segments win over parameters."""
+
+    def __init__(self, methods: Iterator[Method] | tuple[Method, ...]) -> None:
+        self._root: Json = {}
+        for method in methods:
+            node = self._root
+            for segment in _segments(method.path):
+                # `{name}` is stored under the empty string: no literal segment is empty.
+                node = node.setdefault("" if segment.startswith("{") else segment, {})
+            node.setdefault(None, {}).setdefault(method.verb, method)
+
+    def find(self, verb: str, path: str) -> tuple[Method | None, dict[str, str], bool]:
+        """The method, its path parameters, and whether the path is known with another verb."""
+        segments = _segments(path)
+        known = False
+        for leaf, values in _walk(self._root, segments, 0, ()):
+            known = True
+            method = leaf.get(verb)
+            if method is not None:
+                names = [s[1:-1].lstrip("+") for s in _segments(method.path) if s.startswith("{")]
+                return method, dict(zip(names, values, strict=True)), True
+        return None, {}, known
+
+
+def _walk(
+    node: Json, segments: list[str], index: int, values: tuple[str, ...]
+) -> Iterator[tuple[Json, tuple[str, ...]]]:
+    if index == len(segments):
+        if None in node:
+            yield node[None], values  # type: ignore[index]
+        return
+    segment = segments[index]
+    if segment in node:
+        yield from _walk(node[segment], segments, index + 1, values)
+    if "" in node and not segment.startswith(":"):
+        yield from _walk(node[""], segments, index + 1, (*values, segment))
+
+
+def _segments(path: str) -> list[str]:
+    """Path segments; a custom verb (`projects/p:getIamPolicy`) is a segment of its own."""
+    segments = path.strip("/").split("/")
+    last, colon, verb = segments[-1].rpartition(":")
+    # Only a word can be a custom verb: `domain.com:project` and IPv6 addresses are names.
+    if colon and last and verb.isalpha():
+        return [*segments[:-1], last, f":{verb}"]
+    return segments

@@ -1,0 +1,131 @@
+"""Writes `documents/`: the part of Google's discovery documents that the emulator is driven by.
+
+The source is google-api-python-client, which ships them all; prose is stripped, and the revision
+kept. `python -m sandbox.gcp.documents_update` after its version changed; a test finds stale files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "documents"
+
+# Document → the resources (top-level collections) of it that are kept; none given: all of them.
+DOCUMENTS: dict[str, frozenset[str]] = {
+    "compute.v1": frozenset(
+        ["acceleratorTypes", "addresses", "backendBuckets", "backendServices", "firewalls", "forwardingRules", "globalAddresses", "globalForwardingRules", "globalNetworkEndpointGroups", "globalOperations", "healthChecks", "httpHealthChecks", "httpsHealthChecks", "instanceGroupManagers", "instanceGroups", "machineTypes", "networkEndpointGroups", "networks", "projects", "regionBackendServices", "regionHealthChecks", "regionNetworkEndpointGroups", "regionOperations", "regionSslCertificates", "regionTargetHttpProxies", "regionTargetHttpsProxies", "regionUrlMaps", "regions", "resourcePolicies", "routers", "routes", "securityPolicies", "sslCertificates", "sslPolicies", "subnetworks", "targetGrpcProxies", "targetHttpProxies", "targetHttpsProxies", "targetPools", "targetSslProxies", "targetTcpProxies", "urlMaps", "zoneOperations", "zones"]
+    ),
+    "container.v1": frozenset(),
+    "container.v1beta1": frozenset(),
+    "iam.v1": frozenset({"projects", "roles"}),
+    "serviceusage.v1": frozenset(),
+    "cloudresourcemanager.v1": frozenset({"projects", "operations"}),
+    "cloudresourcemanager.v3": frozenset({"projects", "operations"}),
+    "storage.v1": frozenset(),
+    "monitoring.v3": frozenset({"projects", "services", "uptimeCheckIps"}),
+}
+_SCHEMA_KEYS = frozenset(
+    ["type", "$ref", "format", "items", "properties", "additionalProperties", "enum", "readOnly", "pattern", "default", "minimum", "maximum", "required", "annotations"]
+)
+_METHOD_KEYS = frozenset(
+    ["id", "path", "flatPath", "httpMethod", "parameters", "request", "response", "supportsMediaUpload", "mediaUpload"]
+)
+_PARAMETER_KEYS = frozenset(["location", "pattern", "required", "type", "enum", "repeated", "format"])
+
+
+def render() -> dict[Path, str]:
+    """The files as they should be. Needs google-api-python-client, a development dependency."""
+    from googleapiclient import discovery_cache  # noqa: PLC0415 (only this script needs it)
+
+    source = Path(discovery_cache.__file__).parent / "documents"
+    return {
+        FOLDER / f"{name}.json": _compact(
+            _stripped(json.loads(source.joinpath(f"{name}.json").read_text()), keep)
+        )
+        for name, keep in DOCUMENTS.items()
+    }
+
+
+def _compact(document: dict[str, Any]) -> str:
+    # A line a schema and a resource, so that a diff can be read.
+    def lines(part: dict[str, Any]) -> str:
+        rows = (f"{json.dumps(k)}:{json.dumps(v, separators=(',', ':'))}" for k, v in part.items())
+        return "{\n" + ",\n".join(rows) + "\n}"
+
+    head = {k: v for k, v in document.items() if k not in {"resources", "schemas"}}
+    return (
+        json.dumps(head, separators=(",", ":"))[:-1]
+        + ',\n"resources":' + lines(document["resources"])
+        + ',\n"schemas":' + lines(document["schemas"]) + "}\n"
+    )  # fmt: skip
+
+
+def _stripped(document: dict[str, Any], keep: frozenset[str]) -> dict[str, Any]:
+    resources = {
+        name: _resource(resource)
+        for name, resource in sorted(document["resources"].items())
+        if not keep or name in keep
+    }
+    schemas = document["schemas"]
+    wanted: dict[str, Any] = {}
+    queue = list(_references(resources))
+    while queue:
+        name = queue.pop()
+        if name not in wanted:
+            wanted[name] = _schema(schemas[name])
+            queue.extend(_references(wanted[name]))
+    head = {k: document[k] for k in ("id", "name", "version", "revision", "rootUrl", "servicePath")}
+    return {**head, "resources": resources, "schemas": dict(sorted(wanted.items()))}
+
+
+def _resource(resource: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if "methods" in resource:
+        kept["methods"] = {k: _method(v) for k, v in sorted(resource["methods"].items())}
+    if "resources" in resource:
+        kept["resources"] = {k: _resource(v) for k, v in sorted(resource["resources"].items())}
+    return kept
+
+
+def _method(method: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in method.items() if k in _METHOD_KEYS}
+    kept["parameters"] = {
+        name: {k: v for k, v in parameter.items() if k in _PARAMETER_KEYS}
+        for name, parameter in method.get("parameters", {}).items()
+    }
+    return kept
+
+
+def _schema(schema: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in schema.items() if k in _SCHEMA_KEYS}
+    if "properties" in kept:
+        kept["properties"] = {k: _schema(v) for k, v in kept["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in kept:
+            kept[key] = _schema(kept[key])
+    return kept
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from _references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _references(value)
+
+
+def main() -> None:
+    """Write the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for path, text in render().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

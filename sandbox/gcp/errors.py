@@ -1,0 +1,95 @@
+"""Errors as Google sends them.
+
+Two shapes: compute and storage answer with a list of `errors` with a reason each; the newer
+services with a canonical `status`. An `ApiError` holds what both need.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Canonical code by HTTP status (google/rpc/code.proto).
+_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    412: "FAILED_PRECONDITION",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+}
+_REASON = {
+    400: "invalid",
+    401: "authError",
+    403: "forbidden",
+    404: "notFound",
+    409: "alreadyExists",
+    412: "conditionNotMet",
+    429: "rateLimitExceeded",
+    500: "internalError",
+    501: "notImplemented",
+    503: "backendError",
+}
+_OLD_STYLE = frozenset({"compute", "storage"})
+
+
+class ApiError(Exception):
+    """A request that Google would answer with an error."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        status: str | None = None,
+        reason: str | None = None,
+        details: list[dict[str, Any]] | None = None,
+        location: tuple[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status or _STATUS.get(code, "UNKNOWN")
+        self.reason = reason or _REASON.get(code, "unknown")
+        self.details = details
+        self.location = location
+        """(location, locationType), such as ("If-Match", "header"); old style only."""
+
+    def body(self, service: str) -> dict[str, Any]:
+        """The answer's JSON, in the shape of the service."""
+        if service not in _OLD_STYLE:
+            error: dict[str, Any] = {
+                "code": self.code,
+                "message": self.message,
+                "status": self.status,
+            }
+            if self.details:
+                error["details"] = self.details
+            return {"error": error}
+        item: dict[str, Any] = {
+            "domain": "global",
+            "message": self.message,
+            "reason": self.reason,
+        }
+        if self.location:
+            item["location"], item["locationType"] = self.location
+        return {"error": {"code": self.code, "errors": [item], "message": self.message}}
+
+
+def not_found(resource: str) -> ApiError:
+    """Compute's and container's sentence for a resource that is not there."""
+    return ApiError(404, f"The resource '{resource}' was not found")
+
+
+def already_exists(resource: str) -> ApiError:
+    """Compute's sentence for a resource that is there already."""
+    return ApiError(409, f"The resource '{resource}' already exists")
+
+
+def invalid(field: str, value: Any, why: str) -> ApiError:
+    """Compute's sentence for a bad field, such as `resource.name`."""
+    return ApiError(400, f"Invalid value for field '{field}': '{value}'. {why}")

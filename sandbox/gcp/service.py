@@ -1,0 +1,114 @@
+"""What a service module is made of: handlers by method id, and what a handler is given."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.gcp.discovery import Json, Method
+from sandbox.gcp.store import Store
+
+USER = "user@example.com"
+"""Who does everything here: any token is taken, and none is asked whose it is."""
+
+
+@dataclass(slots=True)
+class State:
+    """What all services share."""
+
+    store: Store
+    control_planes: Any = None
+    """`sandbox.kubernetes.control_planes.ControlPlanes`, or None where clusters are not booted."""
+    latency: float = 0.0
+    """Seconds that an operation takes at least."""
+    enforce_enabled_services: bool = True
+    """Whether a call to an API that the project has not enabled is refused, as Google does."""
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something beside the requests; the app waits for it, or ends it, when it closes."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, resolved and checked against the method's schema."""
+
+    method: Method
+    path: Mapping[str, str]
+    """Path parameters by the names of the discovery document's flat path."""
+    query: Mapping[str, list[str]]
+    body: Json
+    state: State
+    headers: Mapping[str, str]
+    raw: bytes = b""
+    """The body as it came; for uploads."""
+    url_path: str = ""
+    """The path below the service's host and version, decoded: `projects/p/locations/l/…`."""
+
+    @property
+    def store(self) -> Store:
+        """The emulator's documents."""
+        return self.state.store
+
+    def one(self, name: str, default: str = "") -> str:
+        """A query parameter's last value."""
+        values = self.query.get(name)
+        return values[-1] if values else default
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is not a JSON document: an object's content, or none at all."""
+
+    content: bytes = b""
+    status: int = 200
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Call], Awaitable[Json | Raw]]
+Hook = Callable[[State], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its handlers by method id (the same in all versions), and its start and end."""
+
+    name: str
+    handlers: Mapping[str, Handler]
+    on_start: Hook | None = None
+    on_stop: Hook | None = None
+
+
+def now() -> str:
+    """The time as Google writes it, in UTC with microseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def numeric_id() -> str:
+    """An id as compute gives it: 19 digits that grow with time."""
+    return str(int(time.time() * 1000) * 1_000_000 % 10**19 + secrets.randbelow(1_000_000)).zfill(
+        19
+    )
+
+
+def project_number(project: str) -> str:
+    """A project's number: made of its id, so that it is always the same."""
+    digest = int.from_bytes(hashlib.sha256(project.encode()).digest()[:8])
+    return str(digest % 900_000_000_000 + 100_000_000_000)
+
+
+def fingerprint(document: Any) -> str:
+    """Twelve base64 characters that change with the document."""
+    digest = hashlib.sha256(repr(document).encode()).digest()[:8]
+    return base64.b64encode(digest).decode()
