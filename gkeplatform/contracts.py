@@ -1,0 +1,156 @@
+"""What a layer publishes for the layers after it, as types. Field name = output name.
+
+A contract is published with values that are not known yet and read with values that are: the
+publisher hands outputs to `publish`, the reader gets a checked instance with plain values before
+it registers any resource. `gkeplatform.stack` does both; nothing else spells an output's name.
+"""
+
+from typing import ClassVar
+
+import msgspec
+import pulumi
+
+from gkeplatform import layers
+from gkeplatform.layers import Layer
+
+
+class SecretText:
+    """Text that must not be shown. It leaves this class only as a secret output."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def output(self) -> pulumi.Output[str]:
+        """The text, secret for the engine and so in the state."""
+        return pulumi.Output.secret(self._text)
+
+    def __repr__(self) -> str:
+        return "SecretText(…)"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a contract. Unknown fields are let pass: a publisher may be newer."""
+
+
+class Contract(Part):
+    """The base of the contracts. `layer` is who publishes it; it is not an output."""
+
+    layer: ClassVar[Layer]
+
+
+class InstanceGroup(Part):
+    """The instances of one node pool in one zone."""
+
+    pool: str
+    zone: str
+    url: str
+
+
+class ClusterContract(Contract):
+    """Published by `infra/cluster`; read by serving, networking and environment."""
+
+    layer: ClassVar[Layer] = layers.CLUSTER
+
+    name: str
+    location: str
+    zones: tuple[str, ...]
+    kubeconfig: SecretText
+    network: str
+    """Self link of the VPC."""
+    workload_pool: str
+    node_pools: tuple[str, ...]
+    node_tag: str
+    """Network tag that every node bears; firewall rules aim at it."""
+    instance_groups: tuple[InstanceGroup, ...]
+
+
+class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
+    """Pods behind zonal network endpoint groups, which GKE makes and keeps."""
+
+    name: str
+    zones: tuple[str, ...]
+    port: int
+
+
+class InstanceGroupBackend(Part, tag_field="kind", tag="instance-groups"):
+    """Pods behind a node port of every node."""
+
+    node_port: int
+
+
+class Route(Part):
+    """What the load balancer needs to know of a model that it exposes."""
+
+    hosts: tuple[str, ...]
+    """Empty: every host."""
+    paths: tuple[str, ...]
+    """Exact URL map patterns, each of them for this model alone."""
+    probe_path: str
+    """A URL path of the model that answers 200 when it can serve."""
+    backend: NegBackend | InstanceGroupBackend
+
+
+class ServedModel(Part):
+    """One model of the catalogue as it is served."""
+
+    name: str
+    path: str
+    """The URL path of the model's own status."""
+    exposure: str
+    url: str | None
+    """Where it answers, when serving alone knows; None when the load balancer decides."""
+    route: Route | None
+
+
+class ServingContract(Contract):
+    """Published by `infra/serving`; read by networking and environment."""
+
+    layer: ClassVar[Layer] = layers.SERVING
+
+    cluster: str
+    """Name of the cluster that the models run in."""
+    namespace: str
+    models_bucket: str
+    models: tuple[ServedModel, ...]
+
+
+class RoutedModel(Part):
+    """One model as the load balancer routes it."""
+
+    name: str
+    url: str
+    backend_service: str
+    groups: tuple[str, ...]
+    """Self links of the groups behind its backend service."""
+
+
+class NetworkingContract(Contract):
+    """Published by `infra/networking`; read by environment."""
+
+    layer: ClassVar[Layer] = layers.NETWORKING
+
+    cluster: str
+    """Name of the cluster whose groups stand behind the load balancer."""
+    address: str
+    url_map: str
+    static_bucket: str
+    models: tuple[RoutedModel, ...]
+
+
+class ModelUrl(Part):
+    """A model and where it answers."""
+
+    name: str
+    url: str
+
+
+class EnvironmentSummary(Contract):
+    """Published by `infra/environment`; read by people and by `platformctl`."""
+
+    layer: ClassVar[Layer] = layers.ENVIRONMENT
+
+    environment: str
+    address: str
+    models: tuple[ModelUrl, ...]

@@ -1,0 +1,60 @@
+"""The layers of an environment, as data: what they are called and which contracts they read.
+
+The order in which they are deployed is not written down anywhere; it follows from `needs`.
+This module runs nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One Pulumi project. `needs` names the layers whose contracts it reads."""
+
+    name: str
+    project: str
+    directory: str
+    """The folder that holds its Pulumi.yaml, relative to the root of the repository."""
+    main: str
+    """The folder that holds its program."""
+    needs: tuple[str, ...] = ()
+
+
+CLUSTER = Layer("cluster", "gke-cluster", "infra/cluster", "infra/cluster")
+SERVING = Layer("serving", "gke-serving", "infra/serving", "infra/serving", ("cluster",))
+NETWORKING = Layer(
+    "networking", "gke-networking", "infra/networking", "infra/networking", ("cluster", "serving")
+)
+ENVIRONMENT = Layer(
+    "environment", "gke-platform", ".", "infra/environment", ("cluster", "serving", "networking")
+)
+
+LAYERS: tuple[Layer, ...] = (CLUSTER, SERVING, NETWORKING, ENVIRONMENT)
+
+
+def sorter(layers: Iterable[Layer] = LAYERS) -> TopologicalSorter[str]:
+    """A prepared sorter over layer names: `get_ready()` and `done()` drive a run."""
+    chosen = {layer.name: layer for layer in layers}
+    graph = {name: [n for n in layer.needs if n in chosen] for name, layer in chosen.items()}
+    result = TopologicalSorter(graph)
+    result.prepare()
+    return result
+
+
+def in_order(layers: Iterable[Layer] = LAYERS) -> tuple[Layer, ...]:
+    """The layers so that each comes after all that it reads."""
+    chosen = {layer.name: layer for layer in layers}
+    graph = {name: [n for n in layer.needs if n in chosen] for name, layer in chosen.items()}
+    return tuple(chosen[name] for name in TopologicalSorter(graph).static_order())
+
+
+def named(name: str) -> Layer:
+    """The layer called `name`; `KeyError` when there is none."""
+    return {layer.name: layer for layer in LAYERS}[name]
+
+
+def of_project(project: str) -> Layer:
+    """The layer whose Pulumi project is `project`; `KeyError` when there is none."""
+    return {layer.project: layer for layer in LAYERS}[project]

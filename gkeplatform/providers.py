@@ -1,0 +1,37 @@
+"""The only way in which a layer gets a provider. Nothing runs on ambient credentials' defaults:
+project, region and cluster are always the environment's own.
+"""
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from gkeplatform.contracts import SecretText
+from gkeplatform.environment import Environment
+from gkeplatform.labels import Labels
+
+
+def google(environment: Environment, labels: Labels) -> gcp.Provider:
+    """The Google Cloud provider of this environment."""
+    return gcp.Provider(
+        "google",
+        project=environment.project,
+        region=environment.region,
+        default_labels=labels.google(),
+    )
+
+
+def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
+    """The Kubernetes provider of the cluster that `kubeconfig` names."""
+    return kubernetes.Provider(
+        "cluster", kubeconfig=kubeconfig.output(), enable_server_side_apply=True
+    )
+
+
+def using(
+    *providers: pulumi.ProviderResource, after: pulumi.Resource | None = None
+) -> pulumi.ResourceOptions:
+    """Options for a component whose children belong to `providers` and wait for `after`."""
+    return pulumi.ResourceOptions(
+        providers=list(providers), depends_on=None if after is None else [after]
+    )

@@ -1,0 +1,43 @@
+"""The cluster layer: network, cluster, node pools, and the contract that the others read."""
+
+from gkeplatform import providers, stack
+from gkeplatform.contracts import ClusterContract
+from gkeplatform.labels import Labels
+from gkeplatform.layers import CLUSTER
+from gkeplatform.naming import Naming
+from infra.cluster.config import ClusterConfig, fits_region
+from infra.cluster.gke_cluster import GkeCluster
+from infra.cluster.kubeconfig import kubeconfig
+from infra.cluster.network import Network
+from infra.cluster.node_pools import NodePools
+from infra.cluster.project_services import ProjectServices
+
+environment = stack.environment()
+config = stack.config(ClusterConfig)
+stack.check(fits_region, config, environment)
+naming = Naming(environment)
+labels = Labels(environment, CLUSTER.name)
+
+google = providers.google(environment, labels)
+services = ProjectServices("main", project=environment.project, opts=providers.using(google))
+ready = providers.using(google, after=services)
+network = Network("main", config.network, naming=naming, region=environment.region, opts=ready)
+cluster = GkeCluster(
+    "main", config.cluster, network=network, naming=naming, labels=labels, opts=ready
+)
+pools = NodePools(
+    "main", config.node_pools, cluster=cluster, naming=naming, labels=labels, opts=ready
+)
+
+stack.publish(
+    ClusterContract,
+    name=cluster.name,
+    location=cluster.location,
+    zones=config.cluster.zones,
+    kubeconfig=kubeconfig(cluster.cluster),
+    network=network.self_link,
+    workload_pool=cluster.workload_pool,
+    node_pools=pools.names,
+    node_tag=pools.node_tag,
+    instance_groups=pools.instance_groups,
+)

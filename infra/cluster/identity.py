@@ -1,0 +1,54 @@
+"""Who the nodes are: a service account a pool, with what a node needs and nothing more.
+
+Workloads do not use it; they have identities of their own through workload identity.
+"""
+
+import pulumi
+from pulumi_gcp import projects, serviceaccount
+
+from gkeplatform.naming import SERVICE_ACCOUNT, Naming
+
+NODE_ROLES = (
+    "roles/artifactregistry.reader",
+    "roles/logging.logWriter",
+    "roles/monitoring.metricWriter",
+    "roles/monitoring.viewer",
+    "roles/stackdriver.resourceMetadata.writer",
+)
+"""What a GKE node does on its own behalf: pull images, write logs, metrics and their metadata."""
+
+
+class NodeIdentity(pulumi.ComponentResource):
+    """The service account of one node pool and its roles on the project."""
+
+    email: pulumi.Output[str]
+    grants: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        naming: Naming,
+        project: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:cluster:NodeIdentity", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        account = serviceaccount.Account(
+            name,
+            account_id=naming.of(name, longest=SERVICE_ACCOUNT),
+            display_name=f"Nodes of pool {name} ({naming.environment.name})",
+            opts=child,
+        )
+        self.email = account.email
+        self.grants = [
+            projects.IAMMember(
+                f"{name}-{role.rpartition('.')[2] if 'Metadata' in role else role.split('/')[1]}",
+                project=project,
+                role=role,
+                member=account.member,
+                opts=child,
+            )
+            for role in NODE_ROLES
+        ]
+        self.register_outputs({"email": self.email})

@@ -1,0 +1,33 @@
+"""The Google APIs that the layers call, enabled. Disabling is left to people: others may use them."""
+
+import pulumi
+from pulumi_gcp import projects
+
+SERVICES = (
+    "artifactregistry",
+    "cloudresourcemanager",
+    "compute",
+    "container",
+    "iam",
+    "logging",
+    "monitoring",
+    "storage",
+)
+
+
+class ProjectServices(pulumi.ComponentResource):
+    """Enables `SERVICES` in the environment's project. It never disables one."""
+
+    def __init__(
+        self, name: str, *, project: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("gkeplatform:cluster:ProjectServices", name, None, opts)
+        for service in SERVICES:
+            projects.Service(
+                service,
+                project=project,
+                service=f"{service}.googleapis.com",
+                disable_on_destroy=False,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})

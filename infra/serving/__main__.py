@@ -1,0 +1,58 @@
+"""The serving layer: the catalogue of models on the cluster, and what networking needs of it."""
+
+from functools import partial
+
+from gkeplatform import providers, stack
+from gkeplatform.contracts import ClusterContract, ServingContract
+from gkeplatform.labels import Labels
+from gkeplatform.layers import SERVING
+from gkeplatform.naming import Naming
+from infra.serving import catalogue
+from infra.serving.config import ServingConfig
+from infra.serving.model_server import ModelServers
+from infra.serving.namespace import ModelsNamespace
+from infra.serving.storage import ModelStore
+
+environment = stack.environment()
+config = stack.config(ServingConfig)
+cluster = stack.upstream(ClusterContract)
+naming = Naming(environment)
+labels = Labels(environment, SERVING.name)
+stack.check(catalogue.fits, config, cluster, naming)
+
+google = providers.google(environment, labels)
+kubernetes = providers.cluster(cluster.kubeconfig)
+home = ModelsNamespace(
+    "models",
+    namespace=config.namespace,
+    workload_pool=cluster.workload_pool,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
+store = ModelStore(
+    "models",
+    config,
+    reader=home.google_account.member,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google),
+)
+servers = ModelServers(
+    "models",
+    config.models,
+    home=home,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(kubernetes, after=home),
+)
+
+stack.publish(
+    ServingContract,
+    cluster=cluster.name,
+    namespace=home.name,
+    models_bucket=store.name,
+    models=servers.addresses.apply(
+        partial(catalogue.served, config, cluster=cluster, naming=naming)
+    ),
+)

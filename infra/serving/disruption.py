@@ -1,0 +1,19 @@
+"""The pod disruption budget of a model, as plain data."""
+
+from typing import Any
+
+from infra.serving.config import Model
+from infra.serving.pod import selector
+
+
+def budget(model: Model) -> dict[str, Any]:
+    """The spec. Pods that are not ready may always go: they hold no drain up."""
+    limits = {
+        "minAvailable": model.disruption.min_available,
+        "maxUnavailable": model.disruption.max_unavailable,
+    }
+    return {
+        **{key: value for key, value in limits.items() if value is not None},
+        "selector": {"matchLabels": selector(model)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }

@@ -1,0 +1,120 @@
+"""A model, served: all the Kubernetes objects of one entry of the catalogue."""
+
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.autoscaling import v2 as autoscaling
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.policy import v1 as policy
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.serving import disruption, exposure, pod
+from infra.serving.autoscaling import autoscaler
+from infra.serving.catalogue import neg_name
+from infra.serving.config import LoadBalancer, Model
+from infra.serving.namespace import ModelsNamespace
+
+
+class ModelServer(pulumi.ComponentResource):
+    """Deployment, Service, disruption budget and, where replicas vary, autoscaler of one model."""
+
+    deployment: apps.Deployment
+    service: core.Service
+    address: pulumi.Output[str] | None
+    """The address of the model's own load balancer, where it has one."""
+
+    def __init__(
+        self,
+        name: str,
+        args: Model,
+        *,
+        home: ModelsNamespace,
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        bear = labels.kubernetes(name=args.name, component="model-server")
+        metadata: dict[str, Any] = {"name": args.name, "namespace": home.name, "labels": bear}
+        self.deployment = apps.Deployment(
+            name,
+            metadata=metadata,
+            spec=deployment(args, labels=bear, account=home.account),
+            opts=child,
+        )
+        self.service = core.Service(
+            name,
+            metadata={
+                **metadata,
+                "annotations": exposure.annotations(args, neg=neg_name(args, naming)),
+            },
+            spec=exposure.service(args),
+            opts=child,
+        )
+        policy.PodDisruptionBudget(
+            name, metadata=metadata, spec=disruption.budget(args), opts=child
+        )
+        if args.autoscaling:
+            autoscaling.HorizontalPodAutoscaler(
+                name, metadata=metadata, spec=autoscaler(args, args.autoscaling), opts=child
+            )
+        self.address = (
+            self.service.status.load_balancer.ingress.apply(load_balancer_address)
+            if isinstance(args.exposure, LoadBalancer)
+            else None
+        )
+        self.register_outputs({"address": self.address})
+
+
+class ModelServers(pulumi.ComponentResource):
+    """The catalogue, served."""
+
+    addresses: pulumi.Output[dict[str, str]]
+    """By model, the addresses of those that have a load balancer of their own."""
+
+    def __init__(
+        self,
+        name: str,
+        args: tuple[Model, ...],
+        *,
+        home: ModelsNamespace,
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        servers = {
+            model.name: ModelServer(
+                model.name, model, home=home, naming=naming, labels=labels, opts=child
+            )
+            for model in args
+        }
+        self.addresses = pulumi.Output.all(
+            **{key: server.address for key, server in servers.items() if server.address}
+        )
+        self.register_outputs({})
+
+
+def deployment(model: Model, *, labels: dict[str, str], account: str) -> dict[str, Any]:
+    """The spec of the Deployment. It states no replicas where an autoscaler rules them."""
+    return {
+        **({} if model.autoscaling else {"replicas": model.replicas.min}),
+        "selector": {"matchLabels": pod.selector(model)},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+        },
+        "template": pod.template(model, labels=labels, account=account),
+    }
+
+
+def load_balancer_address(ingress: list[Any] | None) -> str:
+    """The first address of a load balancer; empty until it has one."""
+    first = (ingress or [None])[0]
+    if first is None:
+        return ""
+    return str(first["ip"] if isinstance(first, dict) else first.ip)

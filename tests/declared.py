@@ -1,0 +1,159 @@
+"""Runs a program, or a part of one, to its end against mocks, and holds what it declared.
+
+Nothing is asserted in here and nothing runs inside `apply`: a test looks at the result.
+"""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+import yaml
+from pulumi.runtime import config as pulumi_config
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.stack import run_in_stack
+
+from gkeplatform.layers import LAYERS, Layer, in_order
+from gkeplatform.stack import READ_OUTPUTS
+
+ROOT = Path(__file__).parent.parent
+STACKS = ROOT / "stacks"
+ENVIRONMENTS = ("dev", "stage", "prod")
+LOAD_BALANCER_ADDRESS = "203.0.113.7"
+GLOBAL_ADDRESS = "198.51.100.4"
+
+
+@dataclass
+class Declared:
+    """What a program declared: resources by (type, logical name), and its outputs."""
+
+    inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    secret_outputs: set[str] = field(default_factory=set)
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The inputs of the resources of one type, by logical name."""
+        return {name: inputs for (typ, name), inputs in self.inputs.items() if typ == kind}
+
+
+@dataclass
+class CloudMocks(mocks.Mocks):
+    """Answers as the cloud would: with the fields that it computes."""
+
+    declared: Declared
+    upstream: Mapping[str, dict[str, Any]]
+    project: str = "acme-ml-dev"
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        if args.token == READ_OUTPUTS:
+            name = args.args["name"]
+            if name not in self.upstream:
+                raise RuntimeError(f"unknown stack {name!r}")
+            return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
+        if args.token == "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup":
+            zone, name = args.args["zone"], args.args["name"]
+            return {"name": name, "zone": zone, "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}")}, []
+        raise AssertionError(f"unexpected call of {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        assert (args.typ, args.name) not in self.declared.inputs, f"{args.typ} {args.name} twice"
+        self.declared.inputs[args.typ, args.name] = args.inputs
+        return f"{args.name}-id", {**args.inputs, **self.computed(args)}
+
+    def link(self, path: str) -> str:
+        return f"https://www.googleapis.com/compute/v1/projects/{self.project}/{path}"
+
+    def computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        """The fields that Google Cloud and GKE fill in."""
+        inputs, kind = args.inputs, args.typ.rpartition(":")[2]
+        if args.typ == "gcp:container/cluster:Cluster":
+            return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
+        if args.typ == "gcp:container/nodePool:NodePool":
+            zones = ("europe-west4-b", "europe-west4-a")
+            group = f"gke-{inputs['name']}-grp"
+            return {"instanceGroupUrls": [self.link(f"zones/{zone}/instanceGroupManagers/{group}") for zone in zones]}
+        if args.typ == "gcp:serviceaccount/account:Account":
+            email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
+            return {"email": email, "member": f"serviceAccount:{email}", "name": f"projects/{self.project}/serviceAccounts/{email}"}
+        if args.typ == "gcp:compute/globalAddress:GlobalAddress":
+            return {"address": GLOBAL_ADDRESS, "selfLink": self.link(f"global/addresses/{inputs['name']}")}
+        if args.typ == "kubernetes:core/v1:Service" and inputs["spec"]["type"] == "LoadBalancer":
+            return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+        if args.typ.startswith("gcp:compute/") and "name" in inputs:
+            return {"selfLink": self.link(f"global/{kind}/{inputs['name']}")}
+        return {}
+
+
+def declare(
+    program: Callable[[], Any],
+    *,
+    project: str = "gke-test",
+    stack: str = "dev",
+    config: Mapping[str, str] | None = None,
+    upstream: Mapping[str, dict[str, Any]] | None = None,
+    preview: bool = False,
+) -> Declared:
+    """Runs `program` to its end. What it raises, is raised here."""
+    declared = Declared()
+    cloud = CloudMocks(declared, upstream or {})
+    if config and "gcp:project" in config:
+        cloud.project = config["gcp:project"]
+    mocks.set_mocks(cloud, project=project, stack=stack, preview=preview)
+    settings.SETTINGS.organization = "organization"
+    pulumi_config.set_all_config(dict(config or {}), [])
+
+    async def run() -> None:
+        try:
+            await run_in_stack(lambda: program() and None)
+        finally:
+            root = settings.get_root_resource()
+            settings.set_root_resource(None)
+        for name, value in root.outputs.items():
+            output = pulumi.Output.from_input(value)
+            declared.outputs[name] = await output.future()
+            if await output.is_secret():
+                declared.secret_outputs.add(name)
+
+    asyncio.run(run())
+    return declared
+
+
+def stack_config(environment: str) -> dict[str, str]:
+    """A stack file's keys as the engine hands them to a program: strings, JSON where structured."""
+    document = yaml.safe_load((STACKS / f"Pulumi.{environment}.yaml").read_text())
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in document["config"].items()
+    }
+
+
+def run_layer(
+    layer: Layer,
+    environment: str,
+    upstream: Mapping[str, dict[str, Any]],
+    config: Mapping[str, str] | None = None,
+) -> Declared:
+    """Runs the layer's real program on the environment's real stack file (or on `config`)."""
+    return declare(
+        lambda: runpy.run_path(str(ROOT / layer.main / "__main__.py"), run_name="__main__"),
+        project=layer.project,
+        stack=environment,
+        config=config or stack_config(environment),
+        upstream=upstream,
+    )
+
+
+def run_environment(environment: str) -> dict[str, Declared]:
+    """All layers in order, each reading what the ones before it declared as their outputs."""
+    upstream: dict[str, dict[str, Any]] = {}
+    result: dict[str, Declared] = {}
+    for layer in in_order(LAYERS):
+        if not (ROOT / layer.main / "__main__.py").exists(): continue
+        result[layer.name] = run_layer(layer, environment, upstream)
+        upstream[f"organization/{layer.project}/{environment}"] = result[layer.name].outputs
+    return result
