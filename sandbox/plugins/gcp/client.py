@@ -1,0 +1,228 @@
+"""HTTP to Google's API: one request with its retries, and waiting for operations.
+
+What is transient is tried again (429, 5xx, broken connections, resources not ready); everything else
+is an `ApiFailure` with Google's message. A cancel ends every wait at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import httpx
+import tenacity
+
+from sandbox.plugins.gcp.config import Config
+from sandbox.plugins.provider import PluginError
+
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
+NOT_READY = ("resourceNotReady", "operationInProgress")
+RETRY_SECONDS = 120.0  # in all, while the service answers that it cannot
+CONNECT_SECONDS = 4.0  # in all, while nothing answers
+FIRST_POLL, LONGEST_POLL = 0.05, 2.0
+_RELATIVE = re.compile(r"^https?://[^/]+/(?:compute/[^/]+/|v\d[^/]*/|container/v\d[^/]*/)?")
+
+
+class ApiFailure(PluginError):
+    """An answer of the API that is an error."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(f"Error {code}: {message}{f', {reason}' if reason else ''}")
+        self.code, self.reason, self.message = code, reason, message
+
+
+class OperationFailure(PluginError):
+    """An operation that ended in an error."""
+
+
+class Cancelled(PluginError):
+    """The engine asked to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled")
+
+
+class Transient(Exception):  # noqa: N818  # not an error yet: it is tried again
+    """A failure that may pass, and for how many seconds to try again."""
+
+    def __init__(self, failure: PluginError, seconds: float) -> None:
+        super().__init__(str(failure))
+        self.failure, self.seconds = failure, seconds
+
+
+class Client:
+    """Requests to the services of one configured provider; safe to share between threads."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.cancelled = threading.Event()
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+        self._http = httpx.Client(timeout=60, limits=limits, trust_env=False)
+        self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """End every wait and connection."""
+        self.cancelled.set()
+        self._http.close()
+
+    def lock(self, name: str) -> threading.RLock:
+        """The lock of one thing that is read, changed and written back."""
+        with self._guard:
+            return self._locks[name]
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless cancelled."""
+        if self.cancelled.wait(seconds):
+            raise Cancelled
+
+    def request(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        content: tuple[str, bytes] | None = None,
+    ) -> dict[str, Any]:
+        """One request's JSON answer; `path` follows the service's base address."""
+        url = path if path.startswith("http") else f"{self.config.endpoint(service)}{path}"
+        headers = {"Authorization": f"Bearer {self.config.token}"}
+        if content:
+            headers["Content-Type"] = content[0]
+        given: dict[str, Any] = {"content": content[1]} if content else {"json": body}
+        if body is None and not content:
+            given = {}
+        send = partial(self._http.request, method, url, params=params, headers=headers, **given)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Transient),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=10),
+            stop=_is_hopeless,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._once, send)
+        except Transient as transient:
+            raise transient.failure from transient.__cause__
+
+    def _once(self, send: Callable[[], httpx.Response]) -> dict[str, Any]:
+        if self.cancelled.is_set():
+            raise Cancelled
+        try:
+            response = send()
+        except httpx.TransportError as error:
+            host = error.request.url.copy_with(path="/", query=None)
+            failure = PluginError(f"cannot reach {host} ({error}); is the service running?")
+            connect = isinstance(error, httpx.ConnectError)
+            raise Transient(failure, CONNECT_SECONDS if connect else RETRY_SECONDS) from error
+        if response.is_success:
+            return _decoded(response)
+        refused = _failure(response)
+        if _is_transient(refused):
+            raise Transient(refused, RETRY_SECONDS)
+        raise refused
+
+    def call(  # a request and where its operation is to be asked for
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = 0,
+        parent: str = "",
+    ) -> dict[str, Any]:
+        """A request, and the end of the operation it starts if it starts one."""
+        answer = self.request(service, method, path, body, params)
+        return self.wait(service, answer, timeout=timeout, parent=parent)
+
+    def wait(
+        self, service: str, operation: dict[str, Any], *, timeout: float = 0, parent: str = ""
+    ) -> dict[str, Any]:
+        """Wait for an operation; anything else is returned as it is."""
+        path = operation_path(operation, parent)
+        if not path:
+            return operation
+        deadline = time.monotonic() + (timeout or 2400)
+        pause = FIRST_POLL
+        while not _is_done(operation):
+            if time.monotonic() > deadline:
+                name = operation.get("name")
+                raise OperationFailure(f"timeout while waiting for operation {name} to be done")
+            self.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL)
+            operation = self.request(service, "GET", path)
+        _raise_for(operation)
+        return operation
+
+
+def operation_path(answer: Mapping[str, Any], parent: str = "") -> str:
+    """Where to ask for an operation; "" when the answer is none.
+
+    `parent` is the location of a container operation, whose own link names the project's number.
+    """
+    name = str(answer.get("name", ""))
+    if answer.get("kind") == "compute#operation":
+        return _RELATIVE.sub("", str(answer["selfLink"]))
+    if "operationType" in answer and "status" in answer:
+        return f"{parent}/operations/{name}" if parent else _RELATIVE.sub("", answer["selfLink"])
+    is_long_running = name.startswith("operations/") or "/operations/" in name
+    return name if is_long_running and ("done" in answer or "metadata" in answer) else ""
+
+
+def _is_done(operation: Mapping[str, Any]) -> bool:
+    return operation.get("status") == "DONE" or bool(operation.get("done"))
+
+
+def _raise_for(operation: Mapping[str, Any]) -> None:
+    error = operation.get("error")
+    if not error:
+        return
+    errors = error.get("errors") or [error]
+    told = "; ".join(
+        f"{one.get('message', 'unknown error')}"
+        + (f" ({one['code']})" if one.get("code") is not None else "")
+        for one in errors
+    )
+    raise OperationFailure(told)
+
+
+def _decoded(response: httpx.Response) -> dict[str, Any]:
+    if not response.content:
+        return {}
+    try:
+        answer = response.json()
+    except ValueError as error:
+        raise PluginError(f"{response.request.url}: the answer is not JSON") from error
+    return answer if isinstance(answer, dict) else {"value": answer}
+
+
+def _failure(response: httpx.Response) -> ApiFailure:
+    try:
+        error = response.json()["error"]
+        first = (error.get("errors") or [{}])[0]
+        reason = first.get("reason") or error.get("status", "")
+        return ApiFailure(response.status_code, reason, str(error["message"]).strip())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = response.text.strip()[:300] or response.reason_phrase
+        return ApiFailure(response.status_code, "", text)
+
+
+def _is_hopeless(state: tenacity.RetryCallState) -> bool:
+    failure = state.outcome.exception() if state.outcome else None
+    limit = failure.seconds if isinstance(failure, Transient) else 0.0
+    return (state.seconds_since_start or 0.0) > limit
+
+
+def _is_transient(failure: ApiFailure) -> bool:
+    if failure.code in TRANSIENT or failure.reason in NOT_READY:
+        return True
+    # The container API refuses a change of a cluster that another operation is changing.
+    return failure.code in (400, 409) and "incompatible operation" in failure.message

@@ -1,0 +1,154 @@
+"""The data sources: each reads, and answers with the official outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox.plugins.gcp.client import ApiFailure
+from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.registry import handler_of
+from sandbox.plugins.gcp.spec import Values
+from sandbox.plugins.provider import PluginError
+
+Function = Callable[[Context, Values], Values]
+
+
+def _placed(context: Context, args: Values, service: str, *places: str) -> None:
+    context.service = service
+    context.values.update({k: v for k, v in args.items() if isinstance(v, str)})
+    context.place(dict.fromkeys(("project", *places)))
+
+
+def get_network_endpoint_group(context: Context, args: Values) -> Values:
+    """A zonal network endpoint group, by name and zone or by its link."""
+    _placed(context, args, "compute", "zone")
+    context.from_link("name", args.get("selfLink"))
+    context.subject = f"network endpoint group {context.values.get('name')}"
+    template = "projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
+    return _resource(context, "gcp:compute/networkEndpointGroup:NetworkEndpointGroup", template)
+
+
+def get_zones(context: Context, args: Values) -> Values:
+    """The names of a region's zones."""
+    _placed(context, args, "compute", "region")
+    context.subject = "zones"
+    project, region = context.fill("{project}"), context.fill("{region}")
+    names = [
+        zone["name"]
+        for zone in _pages(context, f"projects/{project}/zones", "items")
+        if str(zone.get("region", "")).rpartition("/")[2] == region
+        and args.get("status") in (None, zone.get("status"))
+    ]
+    return {
+        "id": f"projects/{project}/regions/{region}",
+        "names": sorted(names),
+        "project": project,
+        "region": region,
+        "status": args.get("status"),
+    }
+
+
+def get_project(context: Context, args: Values) -> Values:
+    """A project; the provider's own where none is named."""
+    project = args.get("projectId") or context.config.setting("project")
+    _placed(context, {"project": project}, "cloudresourcemanager")
+    context.subject = "project"
+    body = context.get(context.fill("projects/{project}"))
+    parent = body.get("parent") or {}
+    labels = body.get("labels") or {}
+    return {
+        "id": f"projects/{project}",
+        "projectId": body.get("projectId", project),
+        "number": str(body.get("projectNumber", "")),
+        "name": body.get("name", ""),
+        "orgId": parent.get("id", "") if parent.get("type") == "organization" else "",
+        "folderId": parent.get("id", "") if parent.get("type") == "folder" else "",
+        "labels": labels,
+        "effectiveLabels": labels,
+        "pulumiLabels": labels,
+        "billingAccount": "",
+        "autoCreateNetwork": False,
+        "deletionPolicy": "",
+        "tags": {},
+    }
+
+
+def get_engine_versions(context: Context, args: Values) -> Values:
+    """The versions GKE offers in a place."""
+    _placed(context, args, "container", "location")
+    context.subject = "engine versions"
+    place = context.fill("projects/{project}/locations/{location}")
+    config = context.get(f"{place}/serverConfig")
+    prefix = args.get("versionPrefix") or ""
+    masters = [one for one in config.get("validMasterVersions", ()) if one.startswith(prefix)]
+    nodes = [one for one in config.get("validNodeVersions", ()) if one.startswith(prefix)]
+    channels = {one["channel"]: one for one in config.get("channels", ())}
+
+    def of_channel(key: str) -> dict[str, str]:
+        return {name: one[key] for name, one in channels.items() if one.get(key)}
+
+    latest = {
+        name: next((v for v in one.get("validVersions", ()) if v.startswith(prefix)), "")
+        for name, one in channels.items()
+    }
+    return {
+        "id": place,
+        "project": context.values["project"],
+        "location": context.values["location"],
+        "versionPrefix": args.get("versionPrefix"),
+        "defaultClusterVersion": config.get("defaultClusterVersion", ""),
+        "validMasterVersions": masters,
+        "validNodeVersions": nodes,
+        "latestMasterVersion": masters[0] if masters else "",
+        "latestNodeVersion": nodes[0] if nodes else "",
+        "releaseChannelDefaultVersion": of_channel("defaultVersion"),
+        "releaseChannelLatestVersion": latest,
+        "releaseChannelUpgradeTargetVersion": of_channel("upgradeTargetVersion"),
+    }
+
+
+def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001  # it takes none
+    """What the provider itself is configured with."""
+    config = context.config
+    return {
+        "id": "clientConfig",
+        "project": config.setting("project"),
+        "region": config.setting("region"),
+        "zone": config.setting("zone"),
+        "accessToken": config.token,
+        "defaultLabels": config.labels,
+    }
+
+
+def _resource(context: Context, token: str, template: str) -> Values:
+    handler = handler_of(token)
+    assert handler is not None  # noqa: S101  # a type of this plugin's own
+    path = context.fill(template)
+    try:
+        body = context.get(path)
+    except ApiFailure as failure:
+        if failure.code == 404:
+            raise PluginError(f"{path} not found") from failure
+        raise
+    return handler.outputs(context, {}, body, None)
+
+
+def _pages(context: Context, path: str, key: str) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    token = None
+    while True:
+        page = context.get(path, {"pageToken": token} if token else None)
+        found.extend(page.get(key, ()))
+        token = page.get("nextPageToken")
+        if not token:
+            return found
+
+
+FUNCTIONS: dict[str, Function] = {
+    "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup": get_network_endpoint_group,
+    "gcp:compute/getZones:getZones": get_zones,
+    "gcp:organizations/getProject:getProject": get_project,
+    "gcp:organizations/getClientConfig:getClientConfig": get_client_config,
+    "gcp:container/getEngineVersions:getEngineVersions": get_engine_versions,
+}

@@ -1,0 +1,161 @@
+"""Members of IAM policies: read, changed and written back under the policy's etag.
+
+The same for every resource that has a policy; a `Policy` says where it is. Two members of one policy
+never write at once within one plugin, and a policy that someone else changed is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.handler import Handler
+from sandbox.plugins.gcp.spec import Spec, Values
+from sandbox.plugins.provider import PluginError
+
+VERSION = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Where the policy of a resource is, and how the id of its members begins."""
+
+    service: str
+    resource: str  # path of the resource
+    id: str  # the id's beginning
+    fields: tuple[str, ...]  # the inputs that name the resource
+    get: tuple[str, str] = ("POST", ":getIamPolicy")
+    set: tuple[str, str] = ("POST", ":setIamPolicy")
+    wraps: bool = True  # the write has the policy under "policy"
+
+
+class IamMember(Handler):
+    """One member of one role, among others: never authoritative."""
+
+    def __init__(self, token: str, policy: Policy, **places: str) -> None:
+        local = dict.fromkeys((*policy.fields, "role", "member", "condition", "etag"))
+        super().__init__(
+            Spec(
+                type=token,
+                schema="cloudresourcemanager.v1.Binding",
+                collection=policy.resource,
+                id=f"{policy.id}/{{role}}/{{member}}",
+                name="member",
+                imports=(f"{policy.id} {{role}} {{member}}",),
+                immutable=frozenset({"*", "role", "member", "condition", *policy.fields}),
+                local=local,
+                **places,  # type: ignore[arg-type]  # further fields of the Spec
+            )
+        )
+        self.policy = policy
+
+    def prepare(self, context: Context, inputs: Values) -> None:
+        """The condition is part of what identifies a member."""
+        context.service = self.policy.service
+        context.values["condition"] = inputs.get("condition")
+
+    def id(self, context: Context) -> str:
+        """Resource, role, member and, where there is one, the condition's title."""
+        condition = context.values.get("condition")
+        title = f"/{condition['title']}" if isinstance(condition, Mapping) else ""
+        return f"{super().id(context)}{title}"
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Add the member to its role."""
+        condition = inputs.get("condition")
+
+        def add(bindings: list[Values]) -> list[Values]:
+            for one in bindings:
+                if self._is_ours(context, one):
+                    if context.values["member"] not in one.setdefault("members", []):
+                        one["members"].append(context.values["member"])
+                    return bindings
+            new: Values = {"role": context.values["role"], "members": [context.values["member"]]}
+            if condition:
+                new["condition"] = dict(condition)
+            return [*bindings, new]
+
+        self._change(context, add)
+
+    def read_remote(self, context: Context) -> Values | None:
+        """The member's binding, if the policy has it."""
+        try:
+            policy = self._read(context)
+        except PluginError as error:
+            if getattr(error, "code", 0) == 404:
+                return None
+            raise
+        for one in policy.get("bindings", ()):
+            if self._is_ours(context, one) and self._has_member(context, one):
+                context.values["etag"] = policy.get("etag", "")
+                return {"role": one["role"], "etag": policy.get("etag", "")}
+        return None
+
+    def outputs(
+        self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
+    ) -> Values:
+        """The etag is the policy's own, as it was read just now."""
+        outputs = super().outputs(context, inputs, body, state)
+        return {**outputs, "etag": body.get("etag", "")}
+
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # the place says all
+        """Take the member out of its role."""
+
+        def remove(bindings: list[Values]) -> list[Values]:
+            for one in bindings:
+                if self._is_ours(context, one):
+                    one["members"] = [
+                        m for m in one.get("members", ()) if not _same_member(m, context)
+                    ]
+            return [one for one in bindings if one.get("members")]
+
+        self._change(context, remove)
+
+    def _is_ours(self, context: Context, binding: Values) -> bool:
+        wanted = context.values.get("condition") or None
+        has = binding.get("condition") or None
+        if wanted and has:
+            keys = ("title", "expression", "description")
+            equal = all((wanted.get(key) or "") == (has.get(key) or "") for key in keys)
+        else:
+            equal = wanted is has is None
+        return equal and binding["role"] == context.values["role"]
+
+    def _has_member(self, context: Context, binding: Values) -> bool:
+        return any(_same_member(one, context) for one in binding.get("members", ()))
+
+    def _path(self, context: Context) -> str:
+        return context.fill(self.policy.resource)
+
+    def _read(self, context: Context) -> Values:
+        method, suffix = self.policy.get
+        path = f"{self._path(context)}{suffix}"
+        if method == "GET":
+            params = {"optionsRequestedPolicyVersion": VERSION}
+            return context.get(path, params)
+        is_query = self.policy.service == "iam"
+        params = {"options.requestedPolicyVersion": VERSION} if is_query else {}
+        body = None if is_query else {"options": {"requestedPolicyVersion": VERSION}}
+        return context.client.request(self.policy.service, method, path, body, params)
+
+    def _change(self, context: Context, change: Callable[[list[Values]], list[Values]]) -> None:
+        def attempt() -> None:
+            policy = self._read(context)
+            policy["bindings"] = change(policy.get("bindings", []))
+            if any(one.get("condition") for one in policy["bindings"]):
+                policy["version"] = VERSION
+            method, suffix = self.policy.set
+            body = {"policy": policy} if self.policy.wraps else policy
+            context.client.request(
+                self.policy.service, method, f"{self._path(context)}{suffix}", body
+            )
+
+        context.exclusively(f"policy {self._path(context)}", attempt)
+
+
+def _same_member(one: str, context: Context) -> bool:
+    """The API keeps a member's kind as it is and lowers the address."""
+    wanted = str(context.values["member"])
+    return one == wanted or (one.lower() == wanted.lower() and not one.startswith("principal"))

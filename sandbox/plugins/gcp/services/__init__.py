@@ -1,0 +1,1 @@
+"""One module a service: its resource types, and the steps that only that service needs."""

@@ -1,0 +1,112 @@
+"""Service accounts, and who may act as them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.plugins.gcp.client import ApiFailure
+from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.handler import Handler
+from sandbox.plugins.gcp.policy import IamMember, Policy
+from sandbox.plugins.gcp.spec import Spec, Values
+from sandbox.plugins.values import UNKNOWN
+
+ACCOUNT = "projects/{project}/serviceAccounts/{email}"
+
+
+class Account(Handler):
+    """Known by the e-mail address that follows from its id and project."""
+
+    def prepare(self, context: Context, inputs: Values) -> None:  # noqa: ARG002  # the context has them
+        """The e-mail address, from the account's id or its email."""
+        values = context.values
+        if values.get("accountId") and values.get("project"):
+            domain = str(values["project"])
+            if ":" in domain:  # of a project within a domain: "example.com:project"
+                domain = ".".join(reversed(domain.split(":")))
+            values["email"] = f"{values['accountId']}@{domain}.iam.gserviceaccount.com"
+
+    def planned(self, context: Context, inputs: Values) -> Values:
+        """The address can be told before the account is there."""
+        outputs = super().planned(context, inputs)
+        if inputs.get("accountId") is UNKNOWN or not context.values.get("email"):
+            return outputs
+        email = context.values["email"]
+        return {**outputs, "email": email, "member": f"serviceAccount:{email}"}
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Create it; one that exists is taken where the program allows it."""
+        account = {
+            key: inputs[key]
+            for key in ("displayName", "description")
+            if inputs.get(key) is not None
+        }
+        body = {"accountId": inputs["accountId"], "serviceAccount": account}
+        try:
+            context.call("POST", context.fill("projects/{project}/serviceAccounts"), body)
+        except ApiFailure as failure:
+            if failure.code != 409 or not inputs.get("createIgnoreAlreadyExists"):
+                raise
+        if inputs.get("disabled"):
+            context.call("POST", f"{context.fill(ACCOUNT)}:disable", {})
+
+    def read_remote(self, context: Context) -> Values | None:
+        """The account."""
+        return context.find(context.fill(ACCOUNT))
+
+    def from_api(self, body: Mapping[str, Any]) -> Values:
+        """The outputs, with what follows from the address."""
+        outputs = super().from_api(body)
+        email = str(body.get("email", ""))
+        return {
+            **outputs,
+            "accountId": email.partition("@")[0],
+            "member": f"serviceAccount:{email}",
+        }
+
+    def update_remote(
+        self, context: Context, inputs: Values, state: Values, changed: set[str]
+    ) -> None:
+        """Names by PATCH; whether it may be used by a verb of its own."""
+        path = context.fill(ACCOUNT)
+        if "disabled" in changed:
+            context.call("POST", f"{path}:{'disable' if inputs.get('disabled') else 'enable'}", {})
+        named = sorted(changed & {"displayName", "description"})
+        if named:
+            account: Values = {key: inputs.get(key, "") for key in named}
+            body = {"serviceAccount": account, "updateMask": ",".join(named)}
+            context.call("PATCH", path, body)
+
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # the place says all
+        """Delete the account."""
+        context.call("DELETE", context.fill(ACCOUNT))
+
+    def path(self, context: Context) -> str:
+        """The account's own path."""
+        return context.fill(ACCOUNT)
+
+
+HANDLERS: tuple[Handler, ...] = (
+    Account(
+        Spec(
+            type="gcp:serviceaccount/account:Account",
+            schema="iam.v1.ServiceAccount",
+            collection="projects/{project}/serviceAccounts",
+            id=ACCOUNT,
+            name="email",
+            update="PATCH",
+            immutable=frozenset({"accountId"}),
+            local={"accountId": None, "member": None, "createIgnoreAlreadyExists": None},
+        )
+    ),
+    IamMember(
+        "gcp:serviceaccount/iAMMember:IAMMember",
+        Policy(
+            service="iam",
+            resource="{serviceAccountId}",
+            id="{serviceAccountId}",
+            fields=("serviceAccountId",),
+        ),
+    ),
+)
