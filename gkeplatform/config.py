@@ -18,7 +18,10 @@ from gkeplatform.errors import PlatformError
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of everything that is read from a stack file: frozen, and strict about its keys."""
+    """The base of everything that is read from a stack file: frozen, and strict about its keys.
+
+    `kw_only` holds for the fields of one class only, so each subclass says it again.
+    """
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

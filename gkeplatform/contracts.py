@@ -34,13 +34,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a contract. Unknown fields are let pass: a publisher may be newer."""
 
 
-class Contract(Part):
+class Contract(Part, kw_only=True):
     """The base of the contracts. `layer` is who publishes it; it is not an output."""
 
     layer: ClassVar[Layer]
 
 
-class InstanceGroup(Part):
+class InstanceGroup(Part, kw_only=True):
     """The instances of one node pool in one zone."""
 
     pool: str
@@ -48,7 +48,7 @@ class InstanceGroup(Part):
     url: str
 
 
-class ClusterContract(Contract):
+class ClusterContract(Contract, kw_only=True):
     """Published by `infra/cluster`; read by serving, networking and environment."""
 
     layer: ClassVar[Layer] = layers.CLUSTER
@@ -66,7 +66,7 @@ class ClusterContract(Contract):
     instance_groups: tuple[InstanceGroup, ...]
 
 
-class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
+class NegBackend(Part, kw_only=True, tag_field="kind", tag="network-endpoint-groups"):
     """Pods behind zonal network endpoint groups, which GKE makes and keeps."""
 
     name: str
@@ -74,13 +74,13 @@ class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
     port: int
 
 
-class InstanceGroupBackend(Part, tag_field="kind", tag="instance-groups"):
+class InstanceGroupBackend(Part, kw_only=True, tag_field="kind", tag="instance-groups"):
     """Pods behind a node port of every node."""
 
     node_port: int
 
 
-class Route(Part):
+class Route(Part, kw_only=True):
     """What the load balancer needs to know of a model that it exposes."""
 
     hosts: tuple[str, ...]
@@ -92,19 +92,19 @@ class Route(Part):
     backend: NegBackend | InstanceGroupBackend
 
 
-class ServedModel(Part):
+class ServedModel(Part, kw_only=True):
     """One model of the catalogue as it is served."""
 
     name: str
     path: str
     """The URL path of the model's own status."""
     exposure: str
-    url: str | None
+    url: str | None = None
     """Where it answers, when serving alone knows; None when the load balancer decides."""
-    route: Route | None
+    route: Route | None = None
 
 
-class ServingContract(Contract):
+class ServingContract(Contract, kw_only=True):
     """Published by `infra/serving`; read by networking and environment."""
 
     layer: ClassVar[Layer] = layers.SERVING
@@ -116,7 +116,7 @@ class ServingContract(Contract):
     models: tuple[ServedModel, ...]
 
 
-class RoutedModel(Part):
+class RoutedModel(Part, kw_only=True):
     """One model as the load balancer routes it."""
 
     name: str
@@ -126,7 +126,7 @@ class RoutedModel(Part):
     """Self links of the groups behind its backend service."""
 
 
-class NetworkingContract(Contract):
+class NetworkingContract(Contract, kw_only=True):
     """Published by `infra/networking`; read by environment."""
 
     layer: ClassVar[Layer] = layers.NETWORKING
@@ -139,14 +139,14 @@ class NetworkingContract(Contract):
     models: tuple[RoutedModel, ...]
 
 
-class ModelUrl(Part):
+class ModelUrl(Part, kw_only=True):
     """A model and where it answers."""
 
     name: str
     url: str
 
 
-class EnvironmentSummary(Contract):
+class EnvironmentSummary(Contract, kw_only=True):
     """Published by `infra/environment`; read by people and by `platformctl`."""
 
     layer: ClassVar[Layer] = layers.ENVIRONMENT

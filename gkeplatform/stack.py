@@ -170,7 +170,7 @@ def _exported(value: object) -> object:
     if isinstance(value, pulumi.Output):
         return value.apply(_exported)
     if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
+        return msgspec.json.decode(msgspec.json.encode(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_exported(item) for item in value]
     return value

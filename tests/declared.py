@@ -103,16 +103,19 @@ def declare(
     cloud = CloudMocks(declared, upstream or {})
     if config and "gcp:project" in config:
         cloud.project = config["gcp:project"]
-    mocks.set_mocks(cloud, project=project, stack=stack, preview=preview)
-    settings.SETTINGS.organization = "organization"
-    pulumi_config.set_all_config(dict(config or {}), [])
+
+    def main() -> None:
+        program()
 
     async def run() -> None:
-        try:
-            await run_in_stack(lambda: program() and None)
-        finally:
-            root = settings.get_root_resource()
-            settings.set_root_resource(None)
+        # Inside the loop that runs the program: the mocks' own stack resource begins its work here.
+        mocks.set_mocks(
+            cloud, project=project, stack=stack, preview=preview, organization="organization"
+        )
+        settings.set_root_resource(None)
+        pulumi_config.set_all_config(dict(config or {}), [])
+        await run_in_stack(main)
+        root = settings.get_root_resource()
         for name, value in root.outputs.items():
             output = pulumi.Output.from_input(value)
             declared.outputs[name] = await output.future()

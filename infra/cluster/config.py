@@ -14,7 +14,7 @@ Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 Zone = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
 
 
-class NetworkArgs(Settings):
+class NetworkArgs(Settings, kw_only=True):
     """The VPC's address plan. No two of the ranges may overlap."""
 
     nodes_cidr: Annotated[Cidr, Meta(description="Primary range of the subnet: the nodes.")]
@@ -26,7 +26,7 @@ class NetworkArgs(Settings):
         refuse_overlaps(ranges)
 
 
-class AuthorizedNetwork(Settings):
+class AuthorizedNetwork(Settings, kw_only=True):
     """A network from which the cluster's API server may be reached."""
 
     name: Annotated[str, Meta(min_length=1, description="What the network is, for people.")]
@@ -36,7 +36,7 @@ class AuthorizedNetwork(Settings):
         network("cidr", self.cidr)
 
 
-class ClusterArgs(Settings):
+class ClusterArgs(Settings, kw_only=True):
     """The GKE cluster: regional, VPC-native, with private nodes and workload identity."""
 
     zones: Annotated[
@@ -68,14 +68,14 @@ class ClusterArgs(Settings):
             raise ValueError(f"zones names a zone twice: {', '.join(self.zones)}")
 
 
-class Accelerator(Settings):
+class Accelerator(Settings, kw_only=True):
     """GPUs of each node of a pool."""
 
     type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
     count: Annotated[int, Meta(ge=1, le=16, description="GPUs a node.")] = 1
 
 
-class Taint(Settings):
+class Taint(Settings, kw_only=True):
     """Keeps pods off a pool's nodes, save those that tolerate it."""
 
     key: Annotated[str, Meta(min_length=1, description="Key of the taint.")]
@@ -86,7 +86,7 @@ class Taint(Settings):
     ] = "NO_SCHEDULE"
 
 
-class NodePoolArgs(Settings):
+class NodePoolArgs(Settings, kw_only=True):
     """One node pool. Sizes are counts per zone."""
 
     name: Annotated[
@@ -134,7 +134,7 @@ class NodePoolArgs(Settings):
             raise ValueError("max_surge and max_unavailable are both 0: no node could be upgraded")
 
 
-class ClusterConfig(Settings):
+class ClusterConfig(Settings, kw_only=True):
     """The cluster layer of one environment."""
 
     network: Annotated[NetworkArgs, Meta(description="Address plan of the VPC.")]

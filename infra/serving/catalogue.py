@@ -17,7 +17,7 @@ from infra.serving.config import HttpLoadBalancer, LoadBalancer, Model, ServingC
 from infra.serving.presets import PRESETS
 
 HTTP = 80
-"""The port of every model's Service."""
+"""The port of a model's own load balancer."""
 
 
 def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> None:
@@ -78,7 +78,8 @@ def url(model: Model, address: str | None, *, namespace: str) -> str | None:
     """Where the model answers; None where only the load balancer's layer can tell."""
     if isinstance(model.exposure, HttpLoadBalancer):
         return None
-    host = address if isinstance(model.exposure, LoadBalancer) else f"{model.name}.{namespace}.svc"
+    inside = f"{model.name}.{namespace}.svc:{PRESETS[model.server].rest_port}"
+    host = address if isinstance(model.exposure, LoadBalancer) else inside
     return f"http://{host}{model_path(model)}"
 
 

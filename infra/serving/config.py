@@ -20,7 +20,7 @@ Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
 
 
-class Replicas(Settings):
+class Replicas(Settings, kw_only=True):
     """How many copies of a model server run. Equal numbers: no autoscaler."""
 
     min: Annotated[int, Meta(ge=1, description="Replicas at least.")]
@@ -31,7 +31,7 @@ class Replicas(Settings):
             raise ValueError(f"min {self.min} exceeds max {self.max}")
 
 
-class Autoscaling(Settings):
+class Autoscaling(Settings, kw_only=True):
     """What the horizontal pod autoscaler aims at."""
 
     cpu_utilization: Annotated[
@@ -42,14 +42,14 @@ class Autoscaling(Settings):
     ] = 300
 
 
-class Amounts(Settings):
+class Amounts(Settings, kw_only=True):
     """CPU and memory, as Kubernetes quantities."""
 
     cpu: Annotated[Quantity, Meta(description="Cores: `500m`, `2`.")]
     memory: Annotated[Quantity, Meta(description="Bytes: `512Mi`, `2Gi`.")]
 
 
-class Resources(Settings):
+class Resources(Settings, kw_only=True):
     """What a replica asks for, and what it may use."""
 
     requests: Annotated[
@@ -64,7 +64,7 @@ class Resources(Settings):
                 raise ValueError(f"requests.{kind} {asked} exceeds limits.{kind} {allowed}")
 
 
-class Disruption(Settings):
+class Disruption(Settings, kw_only=True):
     """How much a drain may take away at a time: exactly one of the two."""
 
     min_available: Annotated[
@@ -85,11 +85,11 @@ class Disruption(Settings):
             )
 
 
-class ClusterIp(Settings, tag_field="kind", tag="cluster-ip"):
+class ClusterIp(Settings, kw_only=True, tag_field="kind", tag="cluster-ip"):
     """Reachable inside the cluster only."""
 
 
-class LoadBalancer(Settings, tag_field="kind", tag="load-balancer"):
+class LoadBalancer(Settings, kw_only=True, tag_field="kind", tag="load-balancer"):
     """A network load balancer of its own: port 80 of its own address."""
 
     source_ranges: Annotated[
@@ -97,7 +97,7 @@ class LoadBalancer(Settings, tag_field="kind", tag="load-balancer"):
     ] = ()
 
 
-class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
+class HttpLoadBalancer(Settings, kw_only=True, tag_field="kind", tag="http-load-balancer"):
     """A share of the environment's global HTTP load balancer."""
 
     paths: Annotated[
@@ -128,7 +128,7 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
             raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")
 
 
-class Model(Settings):
+class Model(Settings, kw_only=True):
     """One model: an entry of the catalogue, from which all its objects come."""
 
     name: Annotated[Name, Meta(description="Name of the model and of its objects.")]
@@ -187,7 +187,7 @@ class Model(Settings):
             )
 
 
-class ModelsBucket(Settings):
+class ModelsBucket(Settings, kw_only=True):
     """The bucket that holds the models' files."""
 
     versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
@@ -196,7 +196,7 @@ class ModelsBucket(Settings):
     ] = False
 
 
-class ServingConfig(Settings):
+class ServingConfig(Settings, kw_only=True):
     """The serving layer of one environment."""
 
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
