@@ -1,0 +1,70 @@
+"""Rules about disruption budgets: that they protect something and let nodes be drained."""
+
+from collections.abc import Iterator
+
+from policies.objects import address, fewest_replicas, selected, share
+from policies.pods import deployment
+from policies.rule import Resource, Stack, kubernetes_docs, mandatory
+from policies.subjects import kubernetes
+from policies.values import Props, block
+
+BUDGETS = kubernetes("policy", "PodDisruptionBudget")
+_DOCS = kubernetes_docs("Disruptions", "concepts/workloads/pods/disruptions/")
+
+
+def _budget(app: str = "resnet", **spec: object) -> Resource:
+    return Resource(
+        BUDGETS.example,
+        {
+            "metadata": {"name": "resnet", "namespace": "models"},
+            "spec": {"selector": {"matchLabels": {"app": app}}, **spec},
+        },
+    )
+
+
+def _workload(replicas: int) -> Resource:
+    return Resource("kubernetes:apps/v1:Deployment", deployment(replicas=replicas), "resnet")
+
+
+@mandatory(
+    BUDGETS,
+    layer="serving",
+    severity="high",
+    why="A budget that allows no eviction blocks the drain of every node its pods run on, and "
+    "with it upgrades and repairs, until somebody deletes it.",
+    fix="keep the budget below the fewest replicas (gke-serving:models[].replicas.min)",
+    references=(_DOCS,),
+    passing=(_workload(3), _budget(minAvailable=2)),
+    failing=(_workload(3), _budget(minAvailable="100%")),
+)
+def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[str]:
+    """A disruption budget lets at least one pod be evicted at the fewest replicas."""
+    spec = block(budget, "spec")
+    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if least is None and most is None:
+        yield "neither minAvailable nor maxUnavailable is set, so no pod may be evicted"
+        return
+    workloads = list(selected(block(spec, "selector"), address(budget)[0], stack))
+    replicas = sum(fewest_replicas(workload, stack) for workload in workloads)
+    names = ", ".join(workload.name for workload in workloads)
+    if most is not None and share(most, max(replicas, 1)) < 1:
+        yield f"maxUnavailable {most} lets no pod be evicted"
+    if least is not None and workloads and share(least, replicas) >= replicas > 0:
+        yield f"minAvailable {least} of the {replicas} replicas of {names} lets no pod be evicted"
+
+
+@mandatory(
+    BUDGETS,
+    layer="serving",
+    severity="medium",
+    why="A budget that selects no pods protects nothing, and nobody notices before the drain.",
+    fix="give the budget the labels of the pods that it is to protect, in their namespace",
+    references=(_DOCS,),
+    passing=(_workload(3), _budget(minAvailable=2)),
+    failing=(_workload(3), _budget(app="resnet50", minAvailable=2)),
+)
+def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]:
+    """A disruption budget selects pods of a declared workload."""
+    selector = block(budget, "spec", "selector")
+    if not any(selected(selector, address(budget)[0], stack)):
+        yield f"no declared workload of namespace {address(budget)[0]} has the labels it selects"

@@ -1,0 +1,85 @@
+"""Rules about labels: what runs says whose it is."""
+
+from collections.abc import Iterable, Iterator
+
+from policies.rule import google, kubernetes_docs, mandatory
+from policies.subjects import Selector, gcp, kubernetes
+from policies.values import Props, block
+
+REQUIRED = ("system", "environment", "layer", "managed-by")
+REQUIRED_IN_KUBERNETES = (
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "environment",
+)
+
+_PLACES: dict[str, tuple[str, ...]] = {
+    "gcp:container/cluster:Cluster": ("resourceLabels",),
+    "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
+    "gcp:storage/bucket:Bucket": ("labels",),
+    "gcp:compute/address:Address": ("labels",),
+    "gcp:compute/globalAddress:GlobalAddress": ("labels",),
+    "gcp:compute/forwardingRule:ForwardingRule": ("labels",),
+    "gcp:compute/globalForwardingRule:GlobalForwardingRule": ("labels",),
+}
+"""The Google Cloud resources that cost money and take labels, and where they take them."""
+
+
+def labels(type_: str, props: Props) -> Iterable[Props]:
+    """The view of a Google Cloud resource as its labels."""
+    yield block(props, *_PLACES[type_])
+
+
+_LABELLED = gcp(*(type_.removeprefix("gcp:") for type_ in _PLACES))
+LABELLED = Selector(_LABELLED.matches, "gcp:storage/bucket:Bucket", _LABELLED.types, labels)
+OBJECTS = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet") | kubernetes(
+    "core", "Service"
+)
+
+_ALL = {"system": "ml", "environment": "dev", "layer": "serving", "managed-by": "pulumi"}
+_ALL_IN_KUBERNETES = {
+    "app.kubernetes.io/name": "resnet",
+    "app.kubernetes.io/part-of": "ml",
+    "app.kubernetes.io/managed-by": "pulumi",
+    "environment": "dev",
+}
+
+
+@mandatory(
+    LABELLED,
+    layer="every",
+    severity="low",
+    why="Costs are split, owners found and leftovers swept by these labels.",
+    fix="take the labels from `Labels.google()` (platform:system and platform:labels)",
+    references=(google("Labels", "resource-manager/docs/creating-managing-labels"),),
+    passing={"labels": _ALL},
+    failing={"labels": {"environment": "dev"}},
+)
+def resources_bear_the_platform_labels(labels: Props) -> Iterator[str]:
+    """A Google Cloud resource bears the labels that say whose it is."""
+    missing = [key for key in REQUIRED if not labels.get(key)]
+    if missing:
+        yield f"labels lack {', '.join(missing)}"
+
+
+@mandatory(
+    OBJECTS,
+    layer="serving",
+    severity="low",
+    why="Tools and people find what belongs together by the recommended labels.",
+    fix="take the labels from `Labels.kubernetes()` (platform:system and platform:labels)",
+    references=(
+        kubernetes_docs(
+            "Recommended labels", "concepts/overview/working-with-objects/common-labels/"
+        ),
+    ),
+    passing={"metadata": {"labels": _ALL_IN_KUBERNETES}},
+    failing={"metadata": {"labels": {"app": "resnet"}}},
+)
+def objects_bear_the_platform_labels(thing: Props) -> Iterator[str]:
+    """A workload or Service bears the labels that say whose it is."""
+    found = block(thing, "metadata", "labels")
+    missing = [key for key in REQUIRED_IN_KUBERNETES if not found.get(key)]
+    if missing:
+        yield f"metadata.labels lack {', '.join(missing)}"

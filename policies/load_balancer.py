@@ -1,0 +1,90 @@
+"""Rules about the load balancer: its backends' health, and who may reach them past it."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from policies.rule import cis, google, mandatory
+from policies.subjects import gcp
+from policies.values import OddInputError, Props, entries, flag, text, texts
+
+BACKEND_SERVICES = gcp(
+    "compute/backendService:BackendService",
+    "compute/regionBackendService:RegionBackendService",
+)
+FIREWALLS = gcp("compute/firewall:Firewall")
+
+GOOGLE_RANGES = tuple(
+    ipaddress.ip_network(cidr)
+    for cidr in (
+        "35.191.0.0/16",
+        "130.211.0.0/22",
+        "209.85.152.0/22",
+        "209.85.204.0/22",
+        "2600:2d00:1:b029::/64",
+        "2600:2d00:1:1::/64",
+    )
+)
+"""Where Google's health checks and load balancers come from."""
+
+
+@mandatory(
+    BACKEND_SERVICES,
+    layer="networking",
+    severity="high",
+    why="Without a health check the load balancer keeps sending requests to pods that are gone.",
+    fix="give the backend service a health check (the networking layer makes one a model)",
+    references=(google("Health checks", "load-balancing/docs/health-check-concepts"),),
+    passing={"healthChecks": "projects/acme-ml-dev/global/healthChecks/resnet"},
+    failing={"protocol": "HTTP"},
+)
+def backend_service_has_a_health_check(service: Props) -> Iterator[str]:
+    """A backend service checks the health of its backends."""
+    # A list of one in the API, a text in the provider's SDK: either says that there is one.
+    if "healthChecks" not in service or service.get("healthChecks") in (None, "", []):
+        yield "healthChecks is not set"
+
+
+@mandatory(
+    FIREWALLS,
+    layer="networking",
+    severity="high",
+    why="A rule open to the internet lets everyone reach the nodes past the load balancer and "
+    "all that it checks.",
+    fix="name Google's health check ranges, or private ones, as sources",
+    references=(
+        cis("5.6.6"),
+        google(
+            "Firewall rules for health checks", "load-balancing/docs/health-checks#firewall_rules"
+        ),
+    ),
+    passing={
+        "direction": "INGRESS",
+        "allows": [{"protocol": "tcp", "ports": ["8501"]}],
+        "sourceRanges": ["35.191.0.0/16", "130.211.0.0/22"],
+    },
+    failing={"allows": [{"protocol": "tcp"}], "sourceRanges": ["35.191.0.0/16", "0.0.0.0/0"]},
+)
+def firewall_admits_only_google_and_private_sources(firewall: Props) -> Iterator[str]:
+    """A firewall rule lets in Google's own ranges and private ones, never the internet."""
+    is_egress = text(firewall, "direction").upper() == "EGRESS"
+    if is_egress or flag(firewall, "disabled") or not entries(firewall, "allows"):
+        return
+    ranges = texts(firewall, "sourceRanges")
+    for cidr in ranges:
+        if not _is_trusted(cidr):
+            yield f"sourceRanges admits {cidr}, which is neither Google's nor private"
+    if not ranges and not texts(firewall, "sourceTags") + texts(firewall, "sourceServiceAccounts"):
+        yield "no source is named, so the rule admits the whole internet"
+
+
+def _is_trusted(cidr: str) -> bool:
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        raise OddInputError(f"sourceRanges should be address ranges, not {cidr!r}") from None
+    if network.is_private and network.prefixlen > 0:
+        return True
+    return any(
+        network.version == trusted.version and network.subnet_of(trusted)  # type: ignore[arg-type]  # of one version
+        for trusted in GOOGLE_RANGES
+    )

@@ -1,0 +1,114 @@
+"""The judge: every rule over every resource, each resource read once.
+
+It is given resources and levels and returns findings. It neither serves nor prints, so it is the
+same for the engine's previews and updates and for any other reader of findings.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from gkeplatform.errors import PlatformError
+from policies.rule import Level, Resource, Rule, Stack
+from policies.values import OddInputError, UnknownError
+
+
+class Verdict(Enum):
+    """What a finding says."""
+
+    VIOLATION = "violation"
+    BROKEN = "broken"
+    """The rule could not cope with the resource: counted as a violation."""
+    UNKNOWN = "unknown"
+    """The rule depends on a value that is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule has to say about one resource."""
+
+    rule: Rule
+    resource: Resource
+    verdict: Verdict
+    messages: tuple[str, ...]
+
+
+class Pack:
+    """Rules with the levels that hold for one stack."""
+
+    def __init__(self, rules: Sequence[Rule], levels: Mapping[str, Level] | None = None) -> None:
+        self.rules = {rule.id: rule for rule in rules}
+        if len(self.rules) != len(rules):
+            ids = [rule.id for rule in rules]
+            raise PlatformError(f"two rules are called {max(ids, key=ids.count)}")
+        self._levels = {rule.id: rule.level for rule in rules} | dict(levels or {})
+        self._by_type: dict[tuple[str, bool], list[Rule]] = {}
+
+    def level(self, rule: Rule) -> Level:
+        """The level that holds for a rule."""
+        return self._levels[rule.id]
+
+    def with_levels(self, levels: Mapping[str, Level]) -> "Pack":
+        """The same rules, with other levels for some of them."""
+        return Pack(list(self.rules.values()), self._levels | dict(levels))
+
+    def judge(self, resource: Resource) -> list[Finding]:
+        """All findings about one resource by itself."""
+        views: dict[Any, list[Any]] = {}
+        findings: list[Finding] = []
+        for rule in self._rules_for(resource.type, over_stack=False):
+            findings += _findings(rule, resource, _viewed(rule, resource, views), ())
+        return findings
+
+    def judge_stack(self, resources: Iterable[Resource]) -> list[Finding]:
+        """All findings that need the whole stack."""
+        stack = Stack(list(resources))
+        findings: list[Finding] = []
+        for resource in stack.resources:
+            for rule in self._rules_for(resource.type, over_stack=True):
+                findings += _findings(rule, resource, _viewed(rule, resource, {}), (stack,))
+        return findings
+
+    def _rules_for(self, type_: str, *, over_stack: bool) -> list[Rule]:
+        key = (type_, over_stack)
+        if key not in self._by_type:
+            self._by_type[key] = [
+                rule
+                for rule in self.rules.values()
+                if rule.over_stack == over_stack
+                and self._levels[rule.id] is not Level.DISABLED
+                and rule.selector.matches(type_)
+            ]
+        return self._by_type[key]
+
+
+def _viewed(rule: Rule, resource: Resource, views: dict[Any, list[Any]]) -> Callable[[], list[Any]]:
+    """The rule's view of the resource, made once for all rules that share it."""
+
+    def view() -> list[Any]:
+        make = rule.selector.view
+        if make not in views:
+            views[make] = list(make(resource.type, resource.props))
+        return views[make]
+
+    return view
+
+
+def _findings(
+    rule: Rule, resource: Resource, view: Callable[[], list[Any]], rest: tuple[Any, ...]
+) -> Iterator[Finding]:
+    """At most one finding a verdict: a rule speaks once about a resource."""
+    said: list[str] = []
+    try:
+        for subject in view():
+            said.extend(rule.judge(subject, *rest))
+    except UnknownError as error:
+        yield Finding(rule, resource, Verdict.UNKNOWN, (error.path,))
+    except OddInputError as error:
+        yield Finding(rule, resource, Verdict.BROKEN, (str(error),))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        yield Finding(rule, resource, Verdict.BROKEN, (reason,))
+    if said:
+        yield Finding(rule, resource, Verdict.VIOLATION, tuple(dict.fromkeys(map(str, said))))

@@ -1,0 +1,132 @@
+"""A pod, whichever kind embeds it, so that a rule about pods is written once."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from policies.subjects import Selector, group_kind
+from policies.values import OddInputError, Props, block, entries, known, text
+
+TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("core", "Pod"): (),
+    ("core", "PodTemplate"): ("template",),
+    ("core", "ReplicationController"): ("spec", "template"),
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("extensions", "Deployment"): ("spec", "template"),
+    ("extensions", "ReplicaSet"): ("spec", "template"),
+    ("extensions", "DaemonSet"): ("spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where each kind keeps its pod template: the path to the mapping of `metadata` and `spec`."""
+
+LONG_RUNNING = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod's metadata and spec."""
+
+    kind: str
+    metadata: Props
+    spec: Props
+
+    def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
+        """The containers: of the pod, and of the other two sorts unless told."""
+        if init:
+            yield from entries(self.spec, "initContainers")
+        yield from entries(self.spec, "containers")
+        if ephemeral:
+            yield from entries(self.spec, "ephemeralContainers")
+
+    def security_contexts(self) -> Iterator[tuple[str, Props]]:
+        """The pod's and every container's security context, each with whose it is."""
+        yield "the pod", block(self.spec, "securityContext")
+        for container in self.containers():
+            yield named(container), block(container, "securityContext")
+
+    def annotations(self) -> Props:
+        """The annotations of the pod itself."""
+        return block(self.metadata, "annotations")
+
+
+def named(container: Props) -> str:
+    """A container in a message."""
+    return f'container "{text(container, "name")}"'
+
+
+def pods(type_: str, props: Props) -> Iterable[Pod]:
+    """The view of a resource as the pod that it embeds; a list's are its items'."""
+    kind = group_kind(type_)
+    if kind is None:
+        return
+    group, name = kind
+    if name.endswith("List"):
+        singular = (group, name.removesuffix("List"))
+        for item in entries(props, "items"):
+            yield _pod(singular, item)
+        return
+    yield _pod((group, name.removesuffix("Patch")), props)
+
+
+def _pod(kind: tuple[str, str], props: Props) -> Pod:
+    template = block(props, *TEMPLATES[kind]) if TEMPLATES[kind] else props
+    if not isinstance(known(template), dict):
+        raise OddInputError(f"{kind[1]} should be a mapping")
+    return Pod(kind[1], block(template, "metadata"), block(template, "spec"))
+
+
+def _matches(type_: str, kinds: Iterable[tuple[str, str]], *, patches: bool) -> bool:
+    kind = group_kind(type_)
+    if kind is None:
+        return False
+    group, name = kind
+    names = {name, name.removesuffix("List")} | ({name.removesuffix("Patch")} if patches else set())
+    return any((group, one) in kinds for one in names)
+
+
+PODS = Selector(
+    lambda type_: _matches(type_, TEMPLATES, patches=False),
+    "kubernetes:core/v1:Pod",
+    tuple(f"kubernetes:{group}/*:{kind}" for group, kind in TEMPLATES),
+    pods,
+)
+"""Every kind that embeds a pod."""
+
+PODS_AND_PATCHES = Selector(
+    lambda type_: _matches(type_, TEMPLATES, patches=True),
+    "kubernetes:core/v1:Pod",
+    (*PODS.types, "their `…Patch` kinds"),
+    pods,
+)
+"""As `PODS`, with patches of them, which hold a part of a pod: for rules that forbid."""
+
+_LONG_RUNNING = tuple(kind for kind in TEMPLATES if kind[1] in LONG_RUNNING)
+
+LONG_RUNNING_PODS = Selector(
+    lambda type_: _matches(type_, _LONG_RUNNING, patches=False),
+    "kubernetes:apps/v1:Deployment",
+    tuple(f"kubernetes:{group}/*:{kind}" for group, kind in _LONG_RUNNING),
+    pods,
+)
+"""Every kind whose pods run until they are stopped; not jobs."""
+
+
+def pod(*, metadata: Props | None = None, container: Props | None = None, **spec: object) -> Props:
+    """The properties of a pod with one container, for examples."""
+    given = {"name": "server", "image": "registry.example/server:1.0"} | (container or {})
+    return {"metadata": metadata or {}, "spec": {"containers": [given], **spec}}
+
+
+def deployment(*, container: Props | None = None, name: str = "resnet", **spec: object) -> Props:
+    """The properties of a Deployment of such a pod, for examples."""
+    return {
+        "metadata": {"name": name, "namespace": "models"},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": pod(metadata={"labels": {"app": name}}, container=container),
+            **spec,
+        },
+    }

@@ -1,0 +1,164 @@
+"""A rule: one function from a resource's properties to messages, and all that is said about it.
+
+    @mandatory(
+        gcp("container/nodePool:NodePool"),
+        layer="cluster", severity="medium", why="...", fix="...", references=(cis("5.5.2"),),
+        passing={...}, failing={...},
+    )
+    def node_pool_repairs_itself(pool: Props) -> Iterator[str]:
+        \"\"\"A node pool replaces nodes that fail their health checks.\"\"\"
+        if not flag(pool, "management", "autoRepair"):
+            yield "auto-repair is off"
+
+The id is the function's name in kebab-case, the title its docstring. A function that takes a
+second parameter, the `Stack`, is judged when all resources are known, over the whole of it. The
+two examples are the rule's test. This module judges nothing; `policies.pack` does.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from gkeplatform.errors import PlatformError
+from policies.subjects import Selector
+from policies.values import Props
+
+Layer = Literal["cluster", "serving", "networking", "environment", "every"]
+Severity = Literal["low", "medium", "high", "critical"]
+Example = Props | Sequence["Resource"]
+"""The properties of one resource of the selector's example type; for a stack rule, resources."""
+
+
+class Level(StrEnum):
+    """What a violation means: it is told, it stops the deployment, or nobody looks."""
+
+    ADVISORY = "advisory"
+    MANDATORY = "mandatory"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a rule comes from: a control of a published standard, or documentation."""
+
+    source: str
+    control: str
+    url: str
+
+
+def cis(number: str) -> Reference:
+    """A recommendation of the CIS GKE Benchmark, by its number in version 1.4."""
+    return Reference("CIS GKE Benchmark", number, "https://www.cisecurity.org/benchmark/kubernetes")
+
+
+def pod_security(control: str) -> Reference:
+    """A control of the Pod Security Standards, profile baseline."""
+    return Reference(
+        "Pod Security Standards (baseline)",
+        control,
+        "https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline",
+    )
+
+
+def google(title: str, path: str) -> Reference:
+    """A page of Google Cloud's documentation."""
+    return Reference("Google Cloud", title, f"https://cloud.google.com/{path}")
+
+
+def kubernetes_docs(title: str, path: str) -> Reference:
+    """A page of Kubernetes' documentation."""
+    return Reference("Kubernetes", title, f"https://kubernetes.io/docs/{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A declared resource as a rule sees it."""
+
+    type: str
+    props: Props
+    name: str = "example"
+    urn: str = ""
+
+
+class Stack:
+    """All declared resources of a stack, for rules that one resource cannot answer."""
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self.resources = resources
+        self._of: dict[Selector, list[Resource]] = {}
+
+    def of(self, selector: Selector) -> list[Resource]:
+        """The resources that a selector matches."""
+        if selector not in self._of:
+            self._of[selector] = [r for r in self.resources if selector.matches(r.type)]
+        return self._of[selector]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule with what is said about it."""
+
+    id: str
+    title: str
+    level: Level
+    severity: Severity
+    layer: Layer
+    why: str
+    fix: str
+    references: tuple[Reference, ...]
+    selector: Selector
+    judge: Callable[..., Iterator[str]]
+    over_stack: bool
+    passing: Example
+    failing: Example
+    module: str
+
+    def examples(self, which: Literal["passing", "failing"]) -> list[Resource]:
+        """The resources of one of the rule's two examples."""
+        given = self.passing if which == "passing" else self.failing
+        if isinstance(given, dict):
+            return [Resource(self.selector.example, given)]
+        return list(given)
+
+
+Decorator = Callable[[Callable[..., Iterator[str]]], Rule]
+
+
+def mandatory(selector: Selector, **said: Any) -> Decorator:
+    """Make a function a rule whose violation stops the deployment; `said` as in `Rule`."""
+    return _rule(Level.MANDATORY, selector, said)
+
+
+def advisory(selector: Selector, **said: Any) -> Decorator:
+    """Make a function a rule whose violation is told and stops nothing; `said` as in `Rule`."""
+    return _rule(Level.ADVISORY, selector, said)
+
+
+def _rule(level: Level, selector: Selector, said: dict[str, Any]) -> Decorator:
+    def decorate(function: Callable[..., Iterator[str]]) -> Rule:
+        where = f"{function.__module__}.{function.__name__}"
+        title = (inspect.getdoc(function) or "").partition("\n")[0]
+        missing = [key for key in ("why", "fix", "references") if not said.get(key)]
+        if not title:
+            missing.append("a docstring")
+        if missing:
+            raise PlatformError(f"{where}: the rule lacks {', '.join(missing)}")
+        if not inspect.isgeneratorfunction(function):
+            raise PlatformError(f"{where}: a rule yields its messages; this function never does")
+        try:
+            return Rule(
+                id=function.__name__.replace("_", "-"),
+                title=title,
+                level=level,
+                selector=selector,
+                judge=function,
+                over_stack=len(inspect.signature(function).parameters) > 1,
+                module=function.__module__,
+                **said,
+            )
+        except TypeError as error:
+            raise PlatformError(f"{where}: {error}") from None
+
+    return decorate

@@ -1,0 +1,193 @@
+"""The pack as the engine's analyzer: gRPC in, diagnostics out.
+
+It speaks the engine's protocol itself rather than through the SDK's `PolicyPack`, which reads
+every resource anew for each policy and serves from its constructor. Here a resource is read once
+for all rules, and every violation still bears its own rule's name and level.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
+
+from gkeplatform.errors import PlatformError
+from policies import settings
+from policies.pack import Finding, Pack, Verdict
+from policies.properties import plain
+from policies.rule import Level, Resource, Rule
+
+NAME = "gke-policies"
+VERSION = "0.1.0"
+
+_LEVELS = {
+    Level.ADVISORY: analyzer_pb2.ADVISORY,
+    Level.MANDATORY: analyzer_pb2.MANDATORY,
+    Level.DISABLED: analyzer_pb2.DISABLED,
+}
+_GIVEN = {
+    analyzer_pb2.ADVISORY: Level.ADVISORY,
+    analyzer_pb2.MANDATORY: Level.MANDATORY,
+    # No rule of the pack repairs by itself; the least that such a level promises is to stop.
+    analyzer_pb2.REMEDIATE: Level.MANDATORY,
+    analyzer_pb2.DISABLED: Level.DISABLED,
+}
+_GRPC_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+
+
+class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
+    """`pulumirpc.Analyzer` over a `Pack`."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self._preview = True
+        self._declared: dict[str, Resource] = {}
+
+    def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take the stack's own settings; the engine calls this first."""
+        self._preview = request.dry_run
+        try:
+            levels = settings.of_stack(request.stack, dict(request.config), rules=self._pack.rules)
+        except PlatformError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        self._pack = self._pack.with_levels(levels)
+        return analyzer_pb2.AnalyzerStackConfigureResponse()
+
+    def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Tell the rules and the levels that hold for this stack."""
+        info = analyzer_pb2.AnalyzerInfo(name=NAME, version=VERSION, supportsConfig=True)
+        info.policies.extend(self._info(rule) for rule in self._pack.rules.values())
+        return info
+
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Take levels from a policy configuration file, which the engine has checked."""
+        self._pack = self._pack.with_levels(
+            {
+                rule: _GIVEN[config.enforcementLevel]
+                for rule, config in request.policyConfig.items()
+                if rule in self._pack.rules
+            }
+        )
+        return empty_pb2.Empty()
+
+    def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Judge one resource by itself, by what the program declares for it."""
+        resource = Resource(
+            request.type, plain(request.properties, request.name), request.name, request.urn
+        )
+        self._declared[request.urn] = resource
+        return self._response(self._pack.judge(resource))
+
+    def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Judge the stack as a whole.
+
+        The engine sends what the resources became. The rules ask what was declared: the server
+        fills in `replicas`, for one, where a program rightly leaves them to the autoscaler.
+        """
+        resources = (
+            self._declared.get(one.urn)
+            or Resource(one.type, plain(one.properties, one.name), one.name, one.urn)
+            for one in request.resources
+        )
+        return self._response(self._pack.judge_stack(resources))
+
+    def Remediate(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Repair nothing."""
+        return analyzer_pb2.RemediateResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        """Tell the pack's version."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def _info(self, rule: Rule) -> Any:
+        return analyzer_pb2.PolicyInfo(
+            name=rule.id,
+            displayName=rule.title,
+            description=rule.title,
+            enforcementLevel=_LEVELS[self._pack.level(rule)],
+            severity=_severity(rule),
+            policy_type=(
+                analyzer_pb2.POLICY_TYPE_STACK
+                if rule.over_stack
+                else analyzer_pb2.POLICY_TYPE_RESOURCE
+            ),
+            remediation_steps=rule.fix,
+            url=rule.references[0].url,
+            tags=[rule.layer],
+        )
+
+    def _response(self, findings: Iterable[Finding]) -> Any:
+        response = analyzer_pb2.AnalyzeResponse()
+        for finding in findings:
+            rule, level = finding.rule, self._pack.level(finding.rule)
+            if finding.verdict is Verdict.UNKNOWN and self._preview:
+                response.not_applicable.add(policy_name=rule.id, reason=_message(finding, True))
+                if level is not Level.MANDATORY:
+                    continue
+                level = Level.ADVISORY
+            response.diagnostics.add(
+                policyName=rule.id,
+                policyPackName=NAME,
+                policyPackVersion=VERSION,
+                description=rule.title,
+                message=_message(finding, self._preview),
+                urn=finding.resource.urn,
+                enforcementLevel=_LEVELS[level],
+                severity=_severity(rule),
+            )
+        return response
+
+
+def _message(finding: Finding, preview: bool) -> str:
+    """What the engine shows below the rule's id, level and resource."""
+    rule, said = finding.rule, finding.messages
+    if finding.verdict is Verdict.UNKNOWN:
+        when = (
+            "is known only at the update, where the rule is judged before anything is touched"
+            if preview and not rule.over_stack
+            else "is known only at the update, where the rule is judged"
+            if preview
+            else "is not known even at the update, so the rule cannot be kept"
+        )
+        return f"{rule.title} Not judged yet: {said[0]} {when}."
+    if finding.verdict is Verdict.BROKEN:
+        return (
+            f"{rule.title}\n"
+            f"rule {rule.id} cannot judge {finding.resource.name}: {said[0]}\n"
+            "hint: give the property the shape that the provider documents"
+        )
+    return "\n".join((rule.title, *said, f"hint: {rule.fix}"))
+
+
+def _severity(rule: Rule) -> Any:
+    return analyzer_pb2.PolicySeverity.Value(f"POLICY_SEVERITY_{rule.severity.upper()}")
+
+
+def serve(make: Callable[[], Pack]) -> None:
+    """Serve a pack on a free port, printed on stdout, until the engine ends it by a signal.
+
+    The pack is made here, so that a broken one is one clear line and no service at all.
+    """
+    try:
+        pack = make()
+    except PlatformError as error:
+        sys.exit(f"error: {error}")
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_GRPC_OPTIONS)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(pack), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    done.wait()
+    server.stop(0)
