@@ -1,7 +1,7 @@
 """HTTP to Google's API: one request with its retries, and waiting for operations.
 
-What is transient is tried again (429, 5xx, broken connections, resources not ready); everything else
-is an `ApiFailure` with Google's message. A cancel ends every wait at once.
+What is transient is tried again (429, 5xx, broken connections, resources not ready); everything
+else is an `ApiFailure` with Google's message. A cancel ends every wait at once.
 """
 
 from __future__ import annotations
@@ -18,33 +18,15 @@ import httpx
 import tenacity
 
 from sandbox.plugins.gcp.config import Config
+from sandbox.plugins.gcp.failures import ApiFailure, Cancelled, OperationFailure
 from sandbox.plugins.provider import PluginError
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 NOT_READY = ("resourceNotReady", "operationInProgress")
 RETRY_SECONDS = 120.0  # in all, while the service answers that it cannot
 CONNECT_SECONDS = 4.0  # in all, while nothing answers
-FIRST_POLL, LONGEST_POLL = 0.05, 2.0
+FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between questions for an operation
 _RELATIVE = re.compile(r"^https?://[^/]+/(?:compute/[^/]+/|v\d[^/]*/|container/v\d[^/]*/)?")
-
-
-class ApiFailure(PluginError):
-    """An answer of the API that is an error."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(f"Error {code}: {message}{f', {reason}' if reason else ''}")
-        self.code, self.reason, self.message = code, reason, message
-
-
-class OperationFailure(PluginError):
-    """An operation that ended in an error."""
-
-
-class Cancelled(PluginError):
-    """The engine asked to stop."""
-
-    def __init__(self) -> None:
-        super().__init__("cancelled")
 
 
 class Transient(Exception):  # noqa: N818  # not an error yet: it is tried again

@@ -1,4 +1,4 @@
-"""What the provider was configured with: addresses, token, project, region, zone, default labels."""
+"""What the provider was configured with: addresses, token, places, default labels."""
 
 from __future__ import annotations
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from sandbox.plugins.gcp.client import ApiFailure, Cancelled, Client
 from sandbox.plugins.gcp.config import Config
+from sandbox.plugins.gcp.failures import ApiFailure
 from sandbox.plugins.provider import PluginError
+
+if TYPE_CHECKING:
+    from sandbox.plugins.gcp.client import Client
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _HOST = re.compile(r"^https?://[^/]+/(?:compute/[^/]+/|v\d[^/]*/|container/v\d[^/]*/|storage/v1/)?")
@@ -103,7 +107,7 @@ class Context:
             return
         parts = _HOST.sub("", link).split("/")
         places = {"projects": "project", "zones": "zone", "regions": "region"}
-        for kind, value in zip(parts, parts[1:], strict=False):
+        for kind, value in pairwise(parts):
             if kind in places:
                 self.values[places[kind]] = value
         self.values[name] = parts[-1]
@@ -168,6 +172,3 @@ class Context:
                         raise
                 self.client.sleep(min(0.1 * 2**number, 5.0))
         return None
-
-
-__all__ = ["Cancelled", "Context"]

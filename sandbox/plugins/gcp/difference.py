@@ -1,8 +1,8 @@
 """What differs between two states of a resource, as the official provider would see it. Pure.
 
 Two values are the same when the API would take them for the same: a resource's name and its link,
-80 and "80-80", lists without an order in another order, and nothing and an empty value. A field that
-the program leaves out and the server fills (`Field.computed`) takes the server's value.
+80 and "80-80", lists without an order in another order, and nothing and an empty value. A field
+that the program leaves out and the server fills (`Field.computed`) takes the server's value.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def is_empty(value: Any) -> bool:
     )
 
 
-def same(field: Field | None, one: Any, other: Any) -> bool:
+def same(field: Field | None, one: Any, other: Any) -> bool:  # noqa: PLR0911  # one a kind
     """Whether two values of a field mean the same."""
     one, other = _bare(one), _bare(other)
     if one is UNKNOWN or other is UNKNOWN:
@@ -90,7 +90,7 @@ def _item(field: Field | None) -> Field | None:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Whether two texts name the same thing: a link and a name, a port and its range, a duration."""
+    """Whether two texts name one thing: a link and a name, a port and its range, durations."""
     if one == other:
         return True
     if _PORT.match(one) or _PORT.match(other):
@@ -127,7 +127,7 @@ def differences(
     path: str = "",
     plain: str = "",
 ) -> Iterator[Difference]:
-    """The changes from what was asked before (`old`) and is there (`state`) to what is asked now."""
+    """The changes from what was asked (`old`) and is there (`state`) to what is asked now."""
     for name in sorted({*old, *new}):
         field = fields.get(name)
         if name.startswith("__") or field is None:
@@ -203,9 +203,9 @@ def refreshed(
 ) -> dict[str, Any]:
     """The inputs that would have made what is there now.
 
-    What the program said stays as it spelled it where it still holds. What somebody else changed is
-    shown: with the value that is there, or, for a field that the program left out and the server does
-    not fill, with the value that has appeared since `before`.
+    What the program said stays as it spelled it where it still holds. What somebody else changed
+    is shown: with the value that is there, or, for a field that the program left out and the server
+    does not fill, with the value that has appeared since `before`.
     """
     result: dict[str, Any] = {}
     for name, value in inputs.items():

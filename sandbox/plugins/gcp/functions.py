@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.plugins.gcp.client import ApiFailure
 from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.failures import ApiFailure
 from sandbox.plugins.gcp.registry import handler_of
 from sandbox.plugins.gcp.spec import Values
 from sandbox.plugins.provider import PluginError

@@ -1,7 +1,7 @@
 """What is done with a resource of any type: check, diff, create, read, update, delete.
 
-A `Handler` is led by its `Spec` and the generated fields; a type with steps of its own overrides the
-methods named `*_remote`, `prepare`, `after_create`, `to_api`, `from_api` or `replaces`.
+A `Handler` is led by its `Spec` and the generated fields; a type with steps of its own overrides
+the methods named `*_remote`, `prepare`, `after_create`, `to_api`, `from_api` or `replaces`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from sandbox.plugins.gcp import translate
-from sandbox.plugins.gcp.client import ApiFailure
 from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.difference import Difference, differences, refreshed, same
+from sandbox.plugins.gcp.failures import ApiFailure
 from sandbox.plugins.gcp.labels import Labels
 from sandbox.plugins.gcp.schema import ZERO, Field, Schema, schema_of
 from sandbox.plugins.gcp.spec import Call, Spec, Values
@@ -368,7 +368,7 @@ class Handler:
         return found
 
     def _keep_partial(self, context: Context, inputs: Values, error: PluginError) -> None:
-        """A creation that failed half-way leaves something: keep it, so that it is not forgotten."""
+        """Keep what a creation that failed half-way has left, so that it is not forgotten."""
         if not context.started or isinstance(error, PartialFailure):
             return
         try:

@@ -1,7 +1,7 @@
 """Members of IAM policies: read, changed and written back under the policy's etag.
 
-The same for every resource that has a policy; a `Policy` says where it is. Two members of one policy
-never write at once within one plugin, and a policy that someone else changed is read again.
+The same for every resource that has a policy; a `Policy` says where it is. Two members of one
+policy never write at once within one plugin, and a policy that someone else changed is read again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ NETWORKS = f"{GLOBAL}/networks/{{}}"
 
 
 def _one(field: str, api: str | None = None) -> Call:
-    """A set* verb that takes one value: setTarget, setUrlMap, …"""
+    """A set* verb that takes one value, such as setTarget."""
     key = api or field
     return Call(
         fields=frozenset({field}),
@@ -97,7 +97,7 @@ class HealthCheck(Handler):
 
 
 class NamedPort(Handler):
-    """One entry of an instance group's list of named ports, read and written under its fingerprint."""
+    """One entry of an instance group's list of named ports, written under its fingerprint."""
 
     def _group(self, context: Context) -> tuple[str, Values]:
         path = context.fill(f"{ZONE}/instanceGroups/{{group}}")
@@ -122,7 +122,7 @@ class NamedPort(Handler):
                 return {**port, "group": context.link(path), "zone": context.values["zone"]}
         return None
 
-    def delete_remote(self, context: Context, state: Values) -> None:
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
         """Take the port from the list."""
         name = context.values["name"]
         self._write(context, lambda ports: [p for p in ports if p["name"] != name])
@@ -167,7 +167,11 @@ class RouterNat(Handler):
         return next((nat for nat in router.get("nats", ()) if nat["name"] == name), None)
 
     def update_remote(
-        self, context: Context, inputs: Values, state: Values, changed: set[str]
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,  # noqa: ARG002  # see the base
+        changed: set[str],  # noqa: ARG002  # see the base
     ) -> None:
         """Put the new entry in the old one's place."""
         wanted = self.to_api(inputs)
@@ -176,7 +180,7 @@ class RouterNat(Handler):
             lambda nats: [wanted if nat["name"] == wanted["name"] else nat for nat in nats],
         )
 
-    def delete_remote(self, context: Context, state: Values) -> None:
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
         """Take the entry from the list."""
         name = context.values["name"]
         self._write(context, lambda nats: [nat for nat in nats if nat["name"] != name])
@@ -357,7 +361,7 @@ HANDLERS: tuple[Handler, ...] = (
             collection=f"{GLOBAL}/backendServices",
             update="PUT",
             fingerprint=True,
-            immutable=frozenset({"network", "params"}),
+            immutable=frozenset({"params"}),
             calls=(
                 _one("securityPolicy"),
                 _one("edgeSecurityPolicy"),

@@ -1,11 +1,10 @@
-"""Google Kubernetes Engine: clusters and node pools. What each update sends is in `container_update`."""
+"""Google Kubernetes Engine: clusters and node pools; `container_update` has what updates send."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.plugins.gcp.client import LONGEST_POLL
 from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.services import container_names as names
@@ -16,6 +15,7 @@ from sandbox.plugins.provider import PluginError
 LOCATION = "projects/{project}/locations/{location}"
 CLUSTER = f"{LOCATION}/clusters/{{cluster}}"
 MOVING = frozenset({"PROVISIONING", "RECONCILING", "STOPPING"})
+LONGEST_POLL = 2.0
 BROKEN = frozenset({"ERROR", "RUNNING_WITH_ERROR"})
 DEFAULT_POOL = "default-pool"
 
@@ -32,7 +32,7 @@ def _at_rest(context: Context, path: str) -> Values | None:
 
 
 class Cluster(Handler):
-    """A cluster. `deletionProtection` is the provider's own lock: destroying refuses while it is on."""
+    """A cluster. `deletionProtection` is the provider's own lock against destroying it."""
 
     def to_api(self, inputs: Values) -> Values:
         """The API's object, with what the official provider adds to it."""
@@ -298,7 +298,6 @@ HANDLERS: tuple[Handler, ...] = (
                     "nodeConfig",
                     "nodePools",
                     "subnetwork",
-                    "enterpriseConfig.membership",
                     "privateClusterConfig.enablePrivateNodes",
                     "privateClusterConfig.masterIpv4CidrBlock",
                     "privateClusterConfig.privateEndpointSubnetwork",
@@ -345,7 +344,6 @@ HANDLERS: tuple[Handler, ...] = (
                     "addonsConfig.parallelstoreCsiDriverConfig",
                     "addonsConfig.lustreCsiDriverConfig",
                     "addonsConfig.cloudrunConfig",
-                    "addonsConfig.kubernetesDashboard",
                     "addonsConfig.podSnapshotConfig",
                     "addonsConfig.highScaleCheckpointingConfig",
                     "addonsConfig.slurmOperatorConfig",
@@ -456,7 +454,6 @@ HANDLERS: tuple[Handler, ...] = (
                     "networkConfig.additionalNodeNetworkConfigs",
                     "networkConfig.acceleratorNetworkProfile",
                     "networkConfig.podCidrOverprovisionConfig",
-                    "networkConfig.networkTierConfig",
                     "upgradeSettings.maxSurge",
                     "upgradeSettings.maxUnavailable",
                     "upgradeSettings.strategy",

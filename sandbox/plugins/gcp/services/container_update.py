@@ -1,4 +1,4 @@
-"""Which requests change a cluster or a node pool: GKE has one verb, or one `desired…`, a part. Pure."""
+"""Which requests change a cluster or a node pool: GKE has a verb or a `desired…` a part. Pure."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ _EMPTY: Mapping[str, Any] = {"labels": {}, "tags": [], "taints": []}
 def pool_requests(
     wanted: Values, before: Values, inputs: Values, changed: set[str]
 ) -> Iterator[Request]:
-    """What changes these fields of a node pool. `before` is the pool as it is, as the API has it."""
+    """What changes these fields of a node pool. `before` is the pool as the API has it."""
     if "autoscaling" in changed:
         scaling = wanted.get("autoscaling") or {"enabled": False}
         yield Request("PUT", "", {"update": {"desiredNodePoolAutoscaling": scaling}})

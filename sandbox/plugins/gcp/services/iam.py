@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.plugins.gcp.client import ApiFailure
 from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.failures import ApiFailure
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.policy import IamMember, Policy
 from sandbox.plugins.gcp.spec import Spec, Values
@@ -66,7 +66,11 @@ class Account(Handler):
         }
 
     def update_remote(
-        self, context: Context, inputs: Values, state: Values, changed: set[str]
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,  # noqa: ARG002  # see the base
+        changed: set[str],  # see the base
     ) -> None:
         """Names by PATCH; whether it may be used by a verb of its own."""
         path = context.fill(ACCOUNT)

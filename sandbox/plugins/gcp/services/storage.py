@@ -50,7 +50,11 @@ class Bucket(Handler):
         return outputs
 
     def update_remote(
-        self, context: Context, inputs: Values, state: Values, changed: set[str]
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,
+        changed: set[str],  # see the base
     ) -> None:
         """One PATCH; labels taken away are null in it."""
         body = self._changed_part(self._linked(context, self.to_api(inputs)), changed)
@@ -93,7 +97,7 @@ def _rule_to_api(rule: Values) -> Values:
 
 
 def _rule_from_api(rule: Mapping[str, Any]) -> Values:
-    condition = {key: value for key, value in (rule.get("condition") or {}).items()}
+    condition = dict(rule.get("condition") or {})
     live = condition.pop("isLive", None)
     if live is not None:
         condition["withState"] = "LIVE" if live else "ARCHIVED"
@@ -142,7 +146,11 @@ class BucketObject(Handler):
         return {**outputs, "outputName": body.get("name", "")}
 
     def update_remote(
-        self, context: Context, inputs: Values, state: Values, changed: set[str]
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,  # noqa: ARG002  # see the base
+        changed: set[str],  # see the base
     ) -> None:
         """Content is uploaded again; the rest is a PATCH."""
         if changed & {"content", "source"}:
