@@ -1,0 +1,111 @@
+"""Whether the layers' contracts tell of one and the same environment.
+
+Each layer was deployed at its own time; a cluster that was replaced, or a catalogue that was
+deployed without the load balancer, shows here and not in a user's request.
+"""
+
+from collections.abc import Iterator
+
+from gkeplatform.contracts import (
+    ClusterContract,
+    ModelUrl,
+    NegBackend,
+    NetworkingContract,
+    ServedModel,
+    ServingContract,
+)
+from gkeplatform.errors import PlatformError
+
+
+def agreed(
+    environment: str,
+    cluster: ClusterContract,
+    serving: ServingContract,
+    networking: NetworkingContract,
+) -> None:
+    """`PlatformError` lists whatever the contracts do not agree on."""
+    problems = [
+        *same_cluster(cluster, serving, networking),
+        *same_models(serving, networking),
+        *own_backends(cluster, serving, networking),
+    ]
+    if problems:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        raise PlatformError(
+            f"the layers of {environment} do not agree:{listed}\n"
+            f"hint: deploy them in order with `platformctl up {environment}`"
+        )
+
+
+def same_cluster(
+    cluster: ClusterContract, serving: ServingContract, networking: NetworkingContract
+) -> Iterator[str]:
+    """Serving and networking were deployed on the cluster that there is."""
+    for layer, name in (("serving", serving.cluster), ("networking", networking.cluster)):
+        if name != cluster.name:
+            yield f"{layer} was deployed on cluster {name}; the cluster is {cluster.name}"
+
+
+def same_models(serving: ServingContract, networking: NetworkingContract) -> Iterator[str]:
+    """Every routed model is served, and every model that asks for it is routed."""
+    wanted = {model.name for model in serving.models if model.route}
+    routed = {model.name for model in networking.models}
+    for name in sorted(routed - wanted):
+        yield f'networking routes model "{name}", which serving does not expose'
+    for name in sorted(wanted - routed):
+        yield f'serving exposes model "{name}", which networking does not route'
+
+
+def own_backends(
+    cluster: ClusterContract, serving: ServingContract, networking: NetworkingContract
+) -> Iterator[str]:
+    """Every group behind the load balancer is of this cluster."""
+    instance_groups = {relative(group.url) for group in cluster.instance_groups}
+    served = {model.name: model for model in serving.models}
+    for model in networking.models:
+        negs = endpoint_groups(served.get(model.name), cluster)
+        for group in model.groups:
+            path = relative(group)
+            if path not in instance_groups and path.partition("/")[2] not in negs:
+                yield (
+                    f'model "{model.name}" is routed to {path}, which is none of cluster '
+                    f"{cluster.name}'s groups"
+                )
+
+
+def endpoint_groups(model: ServedModel | None, cluster: ClusterContract) -> set[str]:
+    """The endpoint groups that GKE makes for `model` in the cluster's zones, as paths."""
+    backend = model.route.backend if model and model.route else None
+    if not isinstance(backend, NegBackend):
+        return set()
+    return {f"zones/{zone}/networkEndpointGroups/{backend.name}" for zone in cluster.zones}
+
+
+def relative(link: str) -> str:
+    """A self link from its project on: `<project>/zones/…`."""
+    return link.partition("/projects/")[2] or link
+
+
+def models(serving: ServingContract, networking: NetworkingContract) -> list[ModelUrl]:
+    """Every model of the catalogue with its URL, in the catalogue's order."""
+    routed = {model.name: model.url for model in networking.models}
+    return [
+        ModelUrl(name=model.name, url=url)
+        for model in serving.models
+        if (url := routed.get(model.name) or model.url)
+    ]
+
+
+def probed_path(name: str | None, serving: ServingContract) -> str:
+    """The path that the uptime check asks; `PlatformError` where no model can be asked."""
+    open_to_all = {
+        model.name: model.path for model in serving.models if model.route and not model.route.hosts
+    }
+    if name is None:
+        return next(iter(open_to_all.values()), "/")
+    if name not in open_to_all:
+        raise PlatformError(
+            f'gke-platform:uptime_check.model: "{name}" does not answer on every host of the load '
+            f"balancer; choose one of {', '.join(sorted(open_to_all)) or 'none'}"
+        )
+    return open_to_all[name]

@@ -1,0 +1,72 @@
+"""The networking layer: the global HTTP load balancer in front of the models."""
+
+from functools import partial
+
+import pulumi
+
+from gkeplatform import providers, stack
+from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
+from gkeplatform.labels import Labels
+from gkeplatform.layers import NETWORKING
+from gkeplatform.naming import Naming
+from infra.networking import endpoint_groups, routing
+from infra.networking.backends import ModelBackends
+from infra.networking.config import NetworkingConfig
+from infra.networking.firewall import front_ends
+from infra.networking.frontend import Frontend
+from infra.networking.published import routed
+from infra.networking.static_files import StaticFiles
+
+environment = stack.environment()
+config = stack.config(NetworkingConfig)
+cluster = stack.upstream(ClusterContract)
+serving = stack.upstream(ServingContract)
+naming = Naming(environment)
+labels = Labels(environment, NETWORKING.name)
+
+google = providers.google(environment, labels)
+mine = providers.using(google)
+find = endpoint_groups.finder(google)
+groups = stack.check(
+    endpoint_groups.groups, cluster, serving, find, wait_seconds=config.neg_wait_seconds
+)
+
+backends = ModelBackends(
+    "models",
+    config,
+    models=serving.models,
+    groups=groups,
+    cluster=cluster,
+    naming=naming,
+    opts=mine,
+)
+static = StaticFiles("static", config.static_files, naming=naming, labels=labels, opts=mine)
+firewall = front_ends(
+    "front-ends",
+    models=serving.models,
+    cluster=cluster,
+    naming=naming,
+    opts=pulumi.ResourceOptions(provider=google),
+)
+matchers = routing.matchers(serving.models)
+frontend = Frontend(
+    "models",
+    matchers,
+    cases=routing.cases(matchers),
+    backends=backends.links,
+    default=static.backend.self_link,
+    naming=naming,
+    labels=labels,
+    opts=mine,
+)
+
+stack.publish(
+    NetworkingContract,
+    cluster=cluster.name,
+    address=frontend.address,
+    url_map=frontend.url_map.name,
+    static_bucket=static.bucket.name,
+    models=pulumi.Output.all(address=frontend.address, services=backends.names).apply(
+        lambda known: partial(routed, serving.models, groups)(**known)
+    ),
+)

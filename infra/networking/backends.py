@@ -1,0 +1,143 @@
+"""The backend services: one a model, over its pods or over the node pools' instance groups."""
+
+import re
+
+import pulumi
+from pulumi_gcp import compute
+
+from gkeplatform.contracts import (
+    ClusterContract,
+    InstanceGroupBackend,
+    NegBackend,
+    Route,
+    ServedModel,
+)
+from gkeplatform.naming import Naming
+from infra.networking.config import NetworkingConfig
+from infra.networking.health_checks import health_check
+
+SCHEME = "EXTERNAL_MANAGED"
+"""The global external application load balancer; every part of the chain must say the same."""
+
+_PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
+
+
+class ModelBackend(pulumi.ComponentResource):
+    """The backend service of one model, with its health check and named ports."""
+
+    service: compute.BackendService
+
+    def __init__(
+        self,
+        name: str,
+        args: NetworkingConfig,
+        *,
+        route: Route,
+        groups: tuple[str, ...],
+        cluster: ClusterContract,
+        naming: Naming,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:ModelBackend", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        check = health_check(name, args.probes, route=route, naming=naming, opts=child)
+        ports = named_ports(name, route.backend, cluster=cluster, opts=child)
+        self.service = compute.BackendService(
+            name,
+            name=naming.of(name),
+            load_balancing_scheme=SCHEME,
+            protocol="HTTP",
+            port_name=name if ports else None,
+            timeout_sec=args.backends.timeout_seconds,
+            connection_draining_timeout_sec=args.backends.draining_seconds,
+            health_checks=check.self_link,
+            backends=[
+                backend(group, route.backend, max_rate=args.backends.max_rate) for group in groups
+            ],
+            log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ports),
+        )
+        self.register_outputs({"service": self.service.name})
+
+
+class ModelBackends(pulumi.ComponentResource):
+    """The backend services of all models that the load balancer exposes."""
+
+    links: dict[str, pulumi.Output[str]]
+    names: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        args: NetworkingConfig,
+        *,
+        models: tuple[ServedModel, ...],
+        groups: dict[str, tuple[str, ...]],
+        cluster: ClusterContract,
+        naming: Naming,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:ModelBackends", name, None, opts)
+        backends = {
+            model.name: ModelBackend(
+                model.name,
+                args,
+                route=model.route,
+                groups=groups[model.name],
+                cluster=cluster,
+                naming=naming,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for model in models
+            if model.route
+        }
+        self.links = {key: made.service.self_link for key, made in backends.items()}
+        self.names = pulumi.Output.all(**{key: made.service.name for key, made in backends.items()})
+        self.register_outputs({})
+
+
+def backend(
+    group: str, kind: NegBackend | InstanceGroupBackend, *, max_rate: int
+) -> compute.BackendServiceBackendArgsDict:
+    """One group behind a backend service, with a capacity that can be reasoned about."""
+    rate: compute.BackendServiceBackendArgsDict = {
+        "group": group,
+        "balancing_mode": "RATE",
+        "capacity_scaler": 1.0,
+    }
+    if isinstance(kind, NegBackend):
+        rate["max_rate_per_endpoint"] = max_rate
+    else:
+        rate["max_rate_per_instance"] = max_rate
+    return rate
+
+
+def named_ports(
+    name: str,
+    kind: NegBackend | InstanceGroupBackend,
+    *,
+    cluster: ClusterContract,
+    opts: pulumi.ResourceOptions,
+) -> list[pulumi.Resource]:
+    """The model's node port under its name, in each instance group; none over endpoint groups."""
+    if isinstance(kind, NegBackend):
+        return []
+    return [
+        compute.InstanceGroupNamedPort(
+            f"{name}-{group.pool}-{group.zone}",
+            group=group_name(group.url),
+            zone=group.zone,
+            name=name,
+            port=kind.node_port,
+            opts=opts,
+        )
+        for group in cluster.instance_groups
+    ]
+
+
+def group_name(url: str) -> str:
+    """The name of an instance group in its self link."""
+    match = _PARTS.search(url)
+    if match is None:
+        raise ValueError(f"{url} is not the self link of an instance group")
+    return match[2]

@@ -1,0 +1,38 @@
+"""What may reach the nodes from outside: Google's front ends and health checks, nothing else."""
+
+import pulumi
+from pulumi_gcp import compute
+
+from gkeplatform.contracts import ClusterContract, ServedModel
+from gkeplatform.naming import Naming
+from infra.networking.health_checks import port
+
+FRONT_END_RANGES = ("130.211.0.0/22", "35.191.0.0/16")
+"""Where Google's load balancers and their health checks come from."""
+
+
+def front_ends(
+    name: str,
+    *,
+    models: tuple[ServedModel, ...],
+    cluster: ClusterContract,
+    naming: Naming,
+    opts: pulumi.ResourceOptions,
+) -> compute.Firewall:
+    """Lets the load balancer reach the models on the ports that they use."""
+    return compute.Firewall(
+        name,
+        name=naming.of(name),
+        network=cluster.network,
+        direction="INGRESS",
+        source_ranges=list(FRONT_END_RANGES),
+        target_tags=[cluster.node_tag],
+        allows=[{"protocol": "tcp", "ports": ports(models)}],
+        opts=opts,
+    )
+
+
+def ports(models: tuple[ServedModel, ...]) -> list[str]:
+    """The ports behind the load balancer, each once."""
+    used = {port(model.route.backend) for model in models if model.route}
+    return [str(number) for number in sorted(used)]

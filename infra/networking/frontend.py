@@ -1,0 +1,83 @@
+"""The front of the load balancer: from its address to the URL map that chooses a backend."""
+
+import pulumi
+from pulumi_gcp import compute
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.networking.backends import SCHEME
+from infra.networking.routing import Case, Matcher
+
+ROLE = "models"
+
+
+class Frontend(pulumi.ComponentResource):
+    """Address, forwarding rule on 80, target HTTP proxy and URL map."""
+
+    address: pulumi.Output[str]
+    url_map: compute.URLMap
+
+    def __init__(
+        self,
+        name: str,
+        matchers: tuple[Matcher, ...],
+        *,
+        cases: tuple[Case, ...],
+        backends: dict[str, pulumi.Output[str]],
+        default: pulumi.Output[str],
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:Frontend", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        address = compute.GlobalAddress(
+            name, name=naming.of(ROLE), labels=labels.google(), opts=child
+        )
+        self.url_map = compute.URLMap(
+            name,
+            name=naming.of(ROLE),
+            default_service=default,
+            host_rules=[
+                {"hosts": [matcher.host], "path_matcher": matcher.name} for matcher in matchers
+            ],
+            path_matchers=[path_matcher(matcher, backends, default) for matcher in matchers],
+            tests=[
+                {
+                    "host": case.host,
+                    "path": case.path,
+                    "service": default if case.model is None else backends[case.model],
+                }
+                for case in cases
+            ],
+            opts=child,
+        )
+        proxy = compute.TargetHttpProxy(
+            name, name=naming.of(ROLE), url_map=self.url_map.self_link, opts=child
+        )
+        compute.GlobalForwardingRule(
+            name,
+            name=naming.of(ROLE),
+            ip_address=address.address,
+            ip_protocol="TCP",
+            port_range="80",
+            target=proxy.self_link,
+            load_balancing_scheme=SCHEME,
+            labels=labels.google(),
+            opts=child,
+        )
+        self.address = address.address
+        self.register_outputs({"address": self.address})
+
+
+def path_matcher(
+    matcher: Matcher, backends: dict[str, pulumi.Output[str]], default: pulumi.Output[str]
+) -> compute.URLMapPathMatcherArgsDict:
+    """A planned matcher with the self links that exist only once the backends do."""
+    return {
+        "name": matcher.name,
+        "default_service": default,
+        "path_rules": [
+            {"paths": list(paths), "service": backends[model]} for model, paths in matcher.rules
+        ],
+    }
