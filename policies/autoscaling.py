@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from policies.objects import AUTOSCALERS, target
 from policies.pods import deployment, named, pods
-from policies.rule import Resource, Stack, kubernetes_docs, mandatory
+from policies.rule import Stack, kubernetes_docs, mandatory
+from policies.subjects import Resource
 from policies.values import Props, block, entries, number, text
 
 _DOCS = kubernetes_docs(
@@ -97,7 +98,7 @@ def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stac
     if workload is None:
         return
     measured = list(_measured(autoscaler))
-    for pod in pods(workload.type, workload.props):
+    for pod in pods(workload):
         for container in pod.containers(init=False, ephemeral=False):
             for resource, only in measured:
                 if only in {"", text(container, "name")} and not _requests(container, resource):

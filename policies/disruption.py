@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from policies.objects import address, fewest_replicas, selected, share
 from policies.pods import deployment
-from policies.rule import Resource, Stack, kubernetes_docs, mandatory
-from policies.subjects import kubernetes
+from policies.rule import Stack, kubernetes_docs, mandatory
+from policies.subjects import Resource, kubernetes
 from policies.values import Props, block
 
 BUDGETS = kubernetes("policy", "PodDisruptionBudget")

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policies.rule import Resource, google, mandatory
-from policies.subjects import Selector, gcp, pattern
+from policies.rule import google, mandatory
+from policies.subjects import Resource, Selector, gcp, pattern
 from policies.values import OddInputError, Props, entries, text, texts
 
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
@@ -20,9 +20,9 @@ class Grant:
     members: tuple[str, ...]
 
 
-def grants(type_: str, props: Props) -> Iterable[Grant]:
+def grants(resource: Resource) -> Iterable[Grant]:
     """The grants of an IAM member, binding, policy or access control entry."""
-    kind = type_.rpartition(":")[2]
+    props, kind = resource.props, resource.type.rpartition(":")[2]
     if kind.endswith("IAMPolicy"):
         yield from _of_policy(text(props, "policyData"))
     elif kind.endswith("AccessControl"):

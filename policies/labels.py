@@ -1,9 +1,10 @@
 """Rules about labels: what runs says whose it is."""
 
+import json
 from collections.abc import Iterable, Iterator
 
 from policies.rule import google, kubernetes_docs, mandatory
-from policies.subjects import Selector, gcp, kubernetes
+from policies.subjects import Resource, Selector, gcp, kubernetes
 from policies.values import Props, block
 
 REQUIRED = ("system", "environment", "layer", "managed-by")
@@ -26,9 +27,19 @@ _PLACES: dict[str, tuple[str, ...]] = {
 """The Google Cloud resources that cost money and take labels, and where they take them."""
 
 
-def labels(type_: str, props: Props) -> Iterable[Props]:
-    """The view of a Google Cloud resource as its labels."""
-    yield block(props, *_PLACES[type_])
+def labels(resource: Resource) -> Iterable[Props]:
+    """The view of a Google Cloud resource as its labels, its provider's defaults among them."""
+    place = _PLACES[resource.type]
+    # A provider's default labels go to what bears labels itself, not to the nodes of a pool.
+    defaults = _defaults(resource.provider) if len(place) == 1 else {}
+    yield {**defaults, **block(resource.props, *place)}
+
+
+def _defaults(provider: Props) -> Props:
+    given = provider.get("defaultLabels")
+    # A provider's inputs are texts on the wire: a mapping is written as JSON.
+    found = json.loads(given) if isinstance(given, str) and given else given
+    return block({"defaultLabels": found}, "defaultLabels")
 
 
 _LABELLED = gcp(*(type_.removeprefix("gcp:") for type_ in _PLACES))

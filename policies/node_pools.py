@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Iterator
 
 from policies.cluster import CLUSTER
-from policies.rule import Resource, cis, google, mandatory
-from policies.subjects import Selector, gcp
+from policies.rule import cis, google, mandatory
+from policies.subjects import Resource, Selector, gcp
 from policies.values import Props, block, entries, flag, number, text
 
 NODE_POOL = gcp("container/nodePool:NodePool")
 DEFAULT_ACCOUNT = "-compute@developer.gserviceaccount.com"
 
 
-def pools(type_: str, props: Props) -> Iterable[Props]:
+def pools(resource: Resource) -> Iterable[Props]:
     """The node pools that a resource makes: itself, or those inside a cluster's own properties."""
-    if not CLUSTER.matches(type_):
+    props = resource.props
+    if not CLUSTER.matches(resource.type):
         yield props
         return
     yield from entries(props, "nodePools")

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from policies.rule import Resource, Stack
-from policies.subjects import kubernetes
+from policies.rule import Stack
+from policies.subjects import Resource, kubernetes
 from policies.values import OddInputError, Props, block, entries, number, text, texts
 
 WORKLOADS = kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet") | kubernetes(

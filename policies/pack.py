@@ -10,7 +10,8 @@ from enum import Enum
 from typing import Any
 
 from gkeplatform.errors import PlatformError
-from policies.rule import Level, Resource, Rule, Stack
+from policies.rule import Level, Rule, Stack
+from policies.subjects import Resource
 from policies.values import OddInputError, UnknownError
 
 
@@ -89,7 +90,7 @@ def _viewed(rule: Rule, resource: Resource, views: dict[Any, list[Any]]) -> Call
     def view() -> list[Any]:
         make = rule.selector.view
         if make not in views:
-            views[make] = list(make(resource.type, resource.props))
+            views[make] = list(make(resource))
         return views[make]
 
     return view

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policies.subjects import Selector, group_kind
+from policies.subjects import Resource, Selector, group_kind
 from policies.values import OddInputError, Props, block, entries, known, text
 
 TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -57,18 +57,18 @@ def named(container: Props) -> str:
     return f'container "{text(container, "name")}"'
 
 
-def pods(type_: str, props: Props) -> Iterable[Pod]:
+def pods(resource: Resource) -> Iterable[Pod]:
     """The view of a resource as the pod that it embeds; a list's are its items'."""
-    kind = group_kind(type_)
+    kind = group_kind(resource.type)
     if kind is None:
         return
     group, name = kind
     if name.endswith("List"):
         singular = (group, name.removesuffix("List"))
-        for item in entries(props, "items"):
+        for item in entries(resource.props, "items"):
             yield _pod(singular, item)
         return
-    yield _pod((group, name.removesuffix("Patch")), props)
+    yield _pod((group, name.removesuffix("Patch")), resource.props)
 
 
 def _pod(kind: tuple[str, str], props: Props) -> Pod:

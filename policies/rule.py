@@ -22,12 +22,12 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from gkeplatform.errors import PlatformError
-from policies.subjects import Selector
+from policies.subjects import Resource, Selector
 from policies.values import Props
 
 Layer = Literal["cluster", "serving", "networking", "environment", "every"]
 Severity = Literal["low", "medium", "high", "critical"]
-Example = Props | Sequence["Resource"]
+Example = Props | Sequence[Resource]
 """The properties of one resource of the selector's example type; for a stack rule, resources."""
 
 
@@ -70,16 +70,6 @@ def google(title: str, path: str) -> Reference:
 def kubernetes_docs(title: str, path: str) -> Reference:
     """A page of Kubernetes' documentation."""
     return Reference("Kubernetes", title, f"https://kubernetes.io/docs/{path}")
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A declared resource as a rule sees it."""
-
-    type: str
-    props: Props
-    name: str = "example"
-    urn: str = ""
 
 
 class Stack:

@@ -20,7 +20,8 @@ from gkeplatform.errors import PlatformError
 from policies import settings
 from policies.pack import Finding, Pack, Verdict
 from policies.properties import plain
-from policies.rule import Level, Resource, Rule
+from policies.rule import Level, Rule
+from policies.subjects import Resource
 
 NAME = "gke-policies"
 VERSION = "0.1.0"
@@ -80,9 +81,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Judge one resource by itself, by what the program declares for it."""
-        resource = Resource(
-            request.type, plain(request.properties, request.name), request.name, request.urn
-        )
+        resource = _resource(request)
         self._declared[request.urn] = resource
         return self._response(self._pack.judge(resource))
 
@@ -92,11 +91,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         The engine sends what the resources became. The rules ask what was declared: the server
         fills in `replicas`, for one, where a program rightly leaves them to the autoscaler.
         """
-        resources = (
-            self._declared.get(one.urn)
-            or Resource(one.type, plain(one.properties, one.name), one.name, one.urn)
-            for one in request.resources
-        )
+        resources = (self._declared.get(one.urn) or _resource(one) for one in request.resources)
         return self._response(self._pack.judge_stack(resources))
 
     def Remediate(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
@@ -144,6 +139,17 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 severity=_severity(rule),
             )
         return response
+
+
+def _resource(message: Any) -> Resource:
+    provider = message.provider
+    return Resource(
+        message.type,
+        plain(message.properties, message.name),
+        message.name,
+        message.urn,
+        plain(provider.properties, provider.name) if message.HasField("provider") else {},
+    )
 
 
 def _message(finding: Finding, preview: bool) -> str:

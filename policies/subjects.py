@@ -6,19 +6,32 @@ A selector also says how a rule sees the resource: as its properties, or as anot
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies.values import Props
 
-View = Callable[[str, Props], Iterable[Any]]
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A declared resource as a rule sees it."""
+
+    type: str
+    props: Props
+    name: str = "example"
+    urn: str = ""
+    provider: Props = field(default_factory=dict)
+    """The inputs of its provider, where the engine tells them."""
+
+
+View = Callable[[Resource], Iterable[Any]]
 
 _KUBERNETES = re.compile(r"^kubernetes:(?P<version>[^:]+):(?P<kind>[A-Za-z0-9]+)$")
 
 
-def as_they_are(type_: str, props: Props) -> Iterable[Props]:  # noqa: ARG001 (a view)
+def as_they_are(resource: Resource) -> Iterable[Props]:
     """The view of most rules: the properties themselves."""
-    return (props,)
+    return (resource.props,)
 
 
 @dataclass(frozen=True, slots=True)

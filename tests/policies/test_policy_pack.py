@@ -13,7 +13,8 @@ from gkeplatform.errors import PlatformError
 from policies.pack import Finding, Pack, Verdict
 from policies.pods import pods
 from policies.registry import RULES, TOPICS
-from policies.rule import Level, Resource, Rule
+from policies.rule import Level, Rule
+from policies.subjects import Resource
 from policies.values import Props, Unknown, located
 
 EXAMPLES = [
@@ -94,9 +95,9 @@ def test_every_rule_of_every_topic_is_in_the_pack_once() -> None:
 def test_a_resource_is_viewed_once_for_all_rules_that_share_the_view() -> None:
     seen: list[str] = []
 
-    def counting(type_: str, props: Props) -> Any:
-        seen.append(type_)
-        return pods(type_, props)
+    def counting(resource: Resource) -> Any:
+        seen.append(resource.type)
+        return pods(resource)
 
     rules = [
         replace(rule, selector=replace(rule.selector, view=counting))

@@ -11,8 +11,8 @@ from gkeplatform.errors import PlatformError
 from policies.pack import Finding, Pack, Verdict
 from policies.pods import TEMPLATES
 from policies.registry import RULES
-from policies.rule import Resource, Rule, advisory, cis, mandatory
-from policies.subjects import gcp
+from policies.rule import Rule, advisory, cis, mandatory
+from policies.subjects import Resource, gcp
 from policies.values import Props
 
 BY_ID = {rule.id: rule for rule in RULES}
@@ -109,3 +109,12 @@ def test_a_rule_without_a_docstring_or_a_message_is_refused() -> None:
 
     with pytest.raises(PlatformError, match="never does"):
         advisory(gcp("x:X"), **said)(says_nothing)
+
+
+def test_the_default_labels_of_a_provider_count() -> None:
+    rule = BY_ID["resources-bear-the-platform-labels"]
+    defaults = '{"system": "ml", "environment": "dev", "layer": "serving", "managed-by": "pulumi"}'
+    bucket = Resource("gcp:storage/bucket:Bucket", {}, provider={"defaultLabels": defaults})
+    pool = Resource("gcp:container/nodePool:NodePool", {}, provider={"defaultLabels": defaults})
+    assert not judged(rule, [bucket])
+    assert judged(rule, [pool])
