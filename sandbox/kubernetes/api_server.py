@@ -1,0 +1,148 @@
+"""A small asynchronous client of one API server: requests, and lists that are kept fresh by watches.
+
+Not a general Kubernetes client: objects are plain dictionaries, and only what this package does with
+them is here. The daemon holds one per cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+Json = dict[str, Any]
+SERVER_SIDE_APPLY = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+
+class ApiServerError(Exception):
+    """The API server refused a request."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class ApiServer:
+    """One cluster's API server, spoken to as its administrator."""
+
+    def __init__(self, port: int, *, ca: Path, token: str, agent: str) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca)
+        self._http = httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}",
+            verify=context,
+            trust_env=False,
+            headers={"Authorization": f"Bearer {token}", "User-Agent": agent},
+            timeout=httpx.Timeout(30, connect=5),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        try:
+            return (await self._http.get("/readyz", timeout=2)).status_code == 200
+        except (httpx.HTTPError, OSError):
+            return False
+
+    async def request(  # noqa: PLR0913: what HTTP has
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        timeout: float = 30,
+    ) -> Json:
+        """Send one request and return the object that is answered."""
+        response = await self._http.request(
+            method,
+            path,
+            content=None if body is None else msgspec.json.encode(body),
+            params=params,
+            headers=None if body is None else {"Content-Type": content_type},
+            timeout=timeout,
+        )
+        if response.status_code >= 400:
+            raise _refusal(response)
+        answer: Json = msgspec.json.decode(response.content)
+        return answer
+
+    async def get(self, path: str) -> Json | None:
+        """Return an object, or None where there is none."""
+        try:
+            return await self.request("GET", path)
+        except ApiServerError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def delete(self, path: str, **options: Any) -> bool:
+        """Delete an object; return whether there was one."""
+        try:
+            await self.request("DELETE", path, options or None)
+        except ApiServerError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def apply(self, path: str, body: Json, *, manager: str) -> Json:
+        """Make an object what `body` says, by server-side apply."""
+        return await self.request(
+            "PATCH",
+            path,
+            body,
+            params={"fieldManager": manager, "force": "true"},
+            content_type=SERVER_SIDE_APPLY,
+        )
+
+    async def list(self, path: str, params: Mapping[str, str] | None = None) -> Json:
+        """Return a whole list."""
+        return await self.request("GET", path, params=params)
+
+    async def watch(
+        self, path: str, version: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Json]:
+        """Yield a list's changes since a version until the server ends the watch."""
+        query = {
+            **(params or {}),
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "540",
+        }
+        quiet = httpx.Timeout(30, read=570)
+        async with self._http.stream("GET", path, params=query, timeout=quiet) as response:
+            if response.status_code >= 400:
+                await response.aread()
+                raise _refusal(response)
+            rest = b""
+            async for chunk in response.aiter_raw():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield msgspec.json.decode(line)
+                # A long run of events must not keep the daemon from its other work.
+                await asyncio.sleep(0)
+
+
+def _refusal(response: httpx.Response) -> ApiServerError:
+    try:
+        status: Json = msgspec.json.decode(response.content)
+        message = str(status.get("message") or response.text)
+        return ApiServerError(response.status_code, str(status.get("reason", "")), message)
+    except (msgspec.DecodeError, AttributeError):
+        return ApiServerError(response.status_code, "", response.text.strip())

@@ -1,0 +1,204 @@
+"""Brings a control plane up through kwokctl, and says in one line why it will not come up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox.kubernetes import configuration, ports, processes, reasons
+from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.folder import KWOK_NAME, Folder, Settings, write_private
+from sandbox.kubernetes.specs import ControlPlaneError
+
+PATIENCE = 90.0
+"""Seconds until a control plane that shows no fault is given up: a cold, loaded laptop is slow."""
+_FATAL = ("etcd", "kube-apiserver")
+_ATTEMPTS = 3
+
+
+class _Died(Exception):
+    """A component ended while the control plane came up."""
+
+    def __init__(self, component: str, reason: str) -> None:
+        super().__init__(reason)
+        self.component = component
+        self.reason = reason
+
+
+async def bring_up(
+    folder: Folder,
+    settings: Settings,
+    *,
+    binaries: Path,
+    modules: Mapping[str, Path],
+    token: str,
+    server: str = "",
+) -> Settings:
+    """Start what does not run of a control plane and wait until its API answers.
+
+    The objects and keys that the folder holds are kept; ports that somebody else has taken by now
+    are replaced. Returns the settings with the ports in use.
+    """
+    configuration.check(binaries, modules)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            await asyncio.to_thread(_prepare, folder, settings, binaries, modules, token)
+            await _run(folder, settings, binaries, modules, token)
+        except _Died as death:
+            await asyncio.to_thread(processes.end_all, folder.path)
+            # Between the choice of a port and its use somebody else may have taken it.
+            if "port is taken" in death.reason and attempt < _ATTEMPTS:
+                continue
+            raise ControlPlaneError(
+                f"cluster {folder.key}: {death.component} does not come up: {death.reason}; "
+                f"see {folder.log(death.component)}"
+            ) from death
+        except OSError as error:
+            await asyncio.to_thread(processes.end_all, folder.path)
+            if error.errno == errno.ENOSPC:
+                raise ControlPlaneError(
+                    f"cluster {folder.key}: the disk of {folder.path} is full; free some space"
+                ) from error
+            raise ControlPlaneError(f"cluster {folder.key}: {error}") from error
+        except BaseException:
+            # Given up or interrupted: what was begun must not stay behind.
+            processes.end_all(folder.path)
+            raise
+        return settings
+    raise AssertionError("the last attempt raises")
+
+
+def _prepare(
+    folder: Folder,
+    settings: Settings,
+    binaries: Path,
+    modules: Mapping[str, Path],
+    token: str,
+) -> None:
+    """Write what kwokctl and the components read. What runs already is left alone."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    running = processes.below(folder.path)
+    if not running:
+        settings.ports = ports.choose(settings.ports)
+    write_private(folder.tokens, f'{token},admin,admin,"system:masters"\n')
+    text = configuration.render(folder, settings, binaries=binaries, modules=modules)
+    kwok_state = folder.state / "kwok.yaml"
+    if not running or not kwok_state.exists() or text != _read(folder.configuration):
+        processes.end_all(folder.path)
+        write_private(folder.configuration, text)
+        # Without it kwokctl makes the cluster anew, from this configuration, these binaries and
+        # the behaviour of this release; it keeps the keys and etcd's data that it finds.
+        kwok_state.unlink(missing_ok=True)
+        shutil.rmtree(folder.binaries, ignore_errors=True)
+    if folder.state.exists():
+        processes.forget_dead(folder.state)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+async def _run(
+    folder: Folder,
+    settings: Settings,
+    binaries: Path,
+    modules: Mapping[str, Path],
+    token: str,
+) -> None:
+    deadline = time.monotonic() + PATIENCE
+    await _kwokctl(folder, binaries, modules, deadline)
+    server = ApiServer(
+        settings.ports["api"],
+        ca=folder.state / "pki" / "ca.crt",
+        token=token,
+        agent="sandbox",
+    )
+    try:
+        while not await server.is_ready():
+            _check_alive(folder)
+            if time.monotonic() > deadline:
+                raise _Died("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+            await asyncio.sleep(0.05)
+    finally:
+        await server.close()
+    # The others wait only so long for an API server; on a slow machine they ended meanwhile.
+    missing = _missing(folder)
+    for _ in range(_ATTEMPTS):
+        if not missing:
+            return
+        await _kwokctl(folder, binaries, modules, deadline)
+        await asyncio.sleep(0.5)
+        missing = await asyncio.to_thread(_missing, folder)
+    if missing:
+        raise _Died(missing[0], reasons.reason(folder.log(missing[0])))
+
+
+def _missing(folder: Folder) -> list[str]:
+    alive = set(processes.below(folder.path).values())
+    return [name for name in processes.COMPONENTS if name not in alive]
+
+
+def _check_alive(folder: Folder) -> None:
+    """Raise where a component that everything hangs on has been started and is gone."""
+    alive = set(processes.below(folder.path).values())
+    for name in _FATAL:
+        if name not in alive and (folder.state / "pids" / f"{name}.pid").exists():
+            raise _Died(name, reasons.reason(folder.log(name)))
+
+
+async def _kwokctl(
+    folder: Folder, binaries: Path, modules: Mapping[str, Path], deadline: float
+) -> None:
+    """Run `kwokctl create cluster`, which starts what is not running, while watching over it."""
+    if folder.state.exists():
+        processes.forget_dead(folder.state)
+    command = [str(binaries / "kwokctl"), "create", "cluster", "--name", KWOK_NAME]
+    for document in configuration.documents(folder, modules):
+        command += ["--config", str(document)]
+    command += ["--kubeconfig", str(folder.kubeconfig)]
+    environment = {
+        "KWOK_WORKDIR": str(folder.work),
+        "HOME": str(folder.path),
+        "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
+        # Nothing may go out: with this a download that we forgot to name fails at once.
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    log = folder.path / "kwokctl.log"
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), 0.5)
+            if process.returncode is not None:
+                break
+            await asyncio.to_thread(_check_alive, folder)
+            if time.monotonic() > deadline:
+                raise _Died("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        await asyncio.to_thread(_check_alive, folder)
+        raise ControlPlaneError(
+            f"cluster {folder.key}: kwokctl failed: {reasons.reason(log)}; see {log}"
+        )

@@ -1,0 +1,145 @@
+"""What kwokctl is told: every binary, port and flag of a control plane.
+
+kwokctl fetches from the internet whatever is not named, so everything is named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.kubernetes.folder import Folder, Settings
+from sandbox.kubernetes.specs import ControlPlaneError
+
+LIFECYCLE = Path(__file__).parent / "lifecycle"
+BINARIES = {
+    "etcdBinary": "etcd",
+    "kubeApiserverBinary": "kube-apiserver",
+    "kubeControllerManagerBinary": "kube-controller-manager",
+    "kubeSchedulerBinary": "kube-scheduler",
+    "kubectlBinary": "kubectl",
+    "kwokControllerBinary": "kwok",
+    "metricsServerBinary": "metrics-server",
+}
+# kwok's own descriptions of what a node does and what its metrics are; pods are ours, in lifecycle/.
+_FROM_KWOK = (
+    "kustomize/metrics/resource/metrics-resource.yaml",
+    "kustomize/metrics/usage/usage-from-annotation.yaml",
+    "kustomize/stage/node/fast/node-initialize.yaml",
+    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "kustomize/stage/pod/fast/pod-complete.yaml",
+    "kustomize/stage/pod/fast/pod-delete.yaml",
+)
+_METRICS_SERVER_MANIFESTS = "manifests/base"
+_API_SERVER = "kube-apiserver"
+_FLAGS: Mapping[str, Mapping[str, str]] = {
+    "etcd": {},
+    _API_SERVER: {
+        # Nodes may bear the address that their instance has on Google; kwok answers for all of
+        # them on this one.
+        "kubelet-preferred-address-types": "InternalDNS,InternalIP",
+    },
+    "kube-controller-manager": {
+        # There is one of it. An election would cost a restart the 15 s of the dead one's lease.
+        "leader-elect": "false",
+        # A pod counts for its autoscaler as soon as it has been measured.
+        "horizontal-pod-autoscaler-cpu-initialization-period": "5s",
+        "horizontal-pod-autoscaler-initial-readiness-delay": "1s",
+        "horizontal-pod-autoscaler-sync-period": "3s",
+    },
+    "kube-scheduler": {"leader-elect": "false"},
+    "kwok-controller": {},
+    "metrics-server": {},
+}
+_OVERRIDES: Mapping[str, Mapping[str, str]] = {
+    "metrics-server": {
+        "kubelet-preferred-address-types": "InternalDNS",
+        "metric-resolution": "10s",
+    }
+}
+_EXTRA: Mapping[str, Mapping[str, str]] = {
+    # The resolution must exceed it.
+    "metrics-server": {"kubelet-request-timeout": "5s"},
+}
+# The control planes of a laptop are small; collecting earlier halves the API server's heap.
+_ENVIRONMENT = {"GOGC": "50"}
+
+
+def render(
+    folder: Folder, settings: Settings, *, binaries: Path, modules: Mapping[str, Path]
+) -> str:
+    """Return the KwokctlConfiguration of one cluster."""
+    ports = settings.ports
+    options: dict[str, Any] = {
+        "runtime": "binary",
+        "bindAddress": "127.0.0.1",
+        "disableQPSLimits": True,
+        "enable": ["metrics-server"],
+        "metricsServerManifests": [str(modules["metrics-server"] / _METRICS_SERVER_MANIFESTS)],
+        "kubeApiserverPort": ports["api"],
+        "etcdPort": ports["etcd"],
+        "etcdPeerPort": ports["etcd-peer"],
+        "kubeControllerManagerPort": ports["kube-controller-manager"],
+        "kubeSchedulerPort": ports["kube-scheduler"],
+        "kwokControllerPort": ports["kwok-controller"],
+        "metricsServerPort": ports["metrics-server"],
+        "cacheDir": str(folder.work / "cache"),
+    }
+    options |= {option: str(binaries / name) for option, name in BINARIES.items()}
+    api_server = {
+        "token-auth-file": str(folder.tokens),
+        "service-cluster-ip-range": settings.service_cidr,
+    }
+    document = {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokctlConfiguration",
+        "options": options,
+        "componentsPatches": [
+            _patch(component, flags | (api_server if component == _API_SERVER else {}))
+            for component, flags in ((name, dict(flags)) for name, flags in _FLAGS.items())
+        ],
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _patch(component: str, flags: Mapping[str, str]) -> dict[str, Any]:
+    arguments = flags | dict(_EXTRA.get(component, {}))
+    return {
+        "name": component,
+        "extraArgs": [
+            *({"key": key, "value": value} for key, value in arguments.items()),
+            *(
+                {"key": key, "value": value, "override": True}
+                for key, value in _OVERRIDES.get(component, {}).items()
+            ),
+        ],
+        "extraEnvs": [{"name": name, "value": value} for name, value in _ENVIRONMENT.items()],
+    }
+
+
+def documents(folder: Folder, modules: Mapping[str, Path]) -> list[Path]:
+    """Return the files that kwokctl reads: its configuration and the descriptions of behaviour."""
+    return [
+        folder.configuration,
+        *(modules["kwok"] / name for name in _FROM_KWOK),
+        *sorted(LIFECYCLE.glob("*.yaml")),
+    ]
+
+
+def check(binaries: Path, modules: Mapping[str, Path]) -> None:
+    """Refuse to begin where something is missing that kwokctl would go and fetch."""
+    missing = [
+        str(binaries / name)
+        for name in (*BINARIES.values(), "kwokctl")
+        if not (binaries / name).is_file()
+    ]
+    wanted = [modules["kwok"] / name for name in _FROM_KWOK]
+    wanted.append(modules["metrics-server"] / _METRICS_SERVER_MANIFESTS)
+    missing += [str(path) for path in wanted if not path.exists()]
+    if missing:
+        raise ControlPlaneError(
+            f"the engine is incomplete, {', '.join(missing)} is missing; build the engine anew"
+        )

@@ -1,0 +1,187 @@
+"""Every cluster's control plane: made, started, stopped, removed, and given its nodes.
+
+A control plane is real: etcd, API server, controller manager, scheduler and metrics-server, with
+KWOK in place of the machines. Its processes are detached; they end only by `stop` and `delete`. What
+this is not: the container API, which keeps what a cluster *is*; here it only runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sandbox.kubernetes import boot, defaults, nodes, processes
+from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.folder import Folder, Settings
+from sandbox.kubernetes.specs import (
+    POD_CIDR,
+    SERVICE_CIDR,
+    ClusterKey,
+    ControlPlaneError,
+    Endpoint,
+    NodeSpec,
+)
+
+__all__ = ["ClusterKey", "ControlPlaneError", "ControlPlanes", "Endpoint", "NodeSpec"]
+
+
+class ControlPlanes:
+    """The control planes of one sandbox; the daemon has one of these."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        binaries: Path,
+        token: str,
+        modules: Mapping[str, Path],
+        api: Callable[[], str],
+    ) -> None:
+        self._clusters = home / "clusters"
+        self._binaries = binaries
+        self._token = token
+        self._modules = modules
+        self._api = api
+        self._locks: defaultdict[ClusterKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._servers: dict[ClusterKey, ApiServer] = {}
+
+    def clusters(self) -> list[ClusterKey]:
+        """Return the clusters that have a control plane, running or not."""
+        return sorted(
+            ClusterKey.parse(path.parent.name) for path in self._clusters.glob("*/cluster.json")
+        )
+
+    def is_running(self, cluster: ClusterKey) -> bool:
+        """Whether every component of a control plane is alive."""
+        alive = set(processes.below(self._folder(cluster).path).values())
+        return alive.issuperset(processes.COMPONENTS)
+
+    async def create(
+        self,
+        cluster: ClusterKey,
+        *,
+        version: str,
+        pod_cidr: str = POD_CIDR,
+        service_cidr: str = SERVICE_CIDR,
+    ) -> Endpoint:
+        """Bring a new control plane up; where there is one already, start it."""
+        folder = self._folder(cluster)
+        if folder.is_complete():
+            return await self.start(cluster)
+        async with self._locks[cluster]:
+            await asyncio.to_thread(_remove, folder)  # what an interrupted create left
+            settings = Settings(version=version, pod_cidr=pod_cidr, service_cidr=service_cidr)
+            try:
+                await self._bring_up(folder, settings)
+                await defaults.apply(self._server(folder, settings))
+                folder.save(settings)
+            except BaseException:
+                await self._forget(cluster)
+                _remove(folder, keep_logs=True)
+                raise
+            return folder.endpoint(settings)
+
+    async def start(self, cluster: ClusterKey) -> Endpoint:
+        """Revive a control plane after a stop, a kill or a reboot, with all its objects."""
+        folder = self._folder(cluster)
+        async with self._locks[cluster]:
+            settings = folder.load()
+            before = dict(settings.ports)
+            if not self.is_running(cluster) or not await self._server(folder, settings).is_ready():
+                await self._forget(cluster)
+                await self._bring_up(folder, settings)
+                if settings.ports != before or settings.stopped:
+                    settings.stopped = False
+                    folder.save(settings)
+                if settings.ports["kwok-controller"] != before["kwok-controller"]:
+                    kubelet = settings.ports["kwok-controller"]
+                    await nodes.set_kubelet_port(self._server(folder, settings), kubelet)
+            return folder.endpoint(settings)
+
+    async def stop(self, cluster: ClusterKey) -> None:
+        """End a control plane's processes; its objects stay on disk."""
+        folder = self._folder(cluster)
+        await self.stop_controllers(cluster)
+        async with self._locks[cluster]:
+            await self._forget(cluster)
+            await asyncio.to_thread(processes.end_all, folder.path)
+
+    async def delete(self, cluster: ClusterKey) -> None:
+        """End a control plane and remove all of it; nothing happens where there is none."""
+        folder = self._folder(cluster)
+        await self.stop_controllers(cluster)
+        async with self._locks[cluster]:
+            await self._forget(cluster)
+            await asyncio.to_thread(_remove, folder)
+
+    async def set_nodes(self, cluster: ClusterKey, pool: str, wanted: Sequence[NodeSpec]) -> None:
+        """Make a node pool's nodes exactly these; pods of a node that goes are evicted first."""
+        folder = self._folder(cluster)
+        settings = folder.load()
+        await nodes.set_nodes(
+            self._server(folder, settings),
+            pool,
+            wanted,
+            project=cluster.project,
+            version=settings.version,
+            pod_cidr=settings.pod_cidr,
+            kubelet_port=settings.ports["kwok-controller"],
+        )
+
+    async def start_controllers(
+        self, cluster: ClusterKey, *, network: str, subnetwork: str
+    ) -> None:
+        """Begin to do in a cluster what GKE's own controllers do."""
+
+    async def stop_controllers(self, cluster: ClusterKey) -> None:
+        """Let go of a cluster; what the controllers made stays."""
+
+    async def close(self) -> None:
+        """Let go of every cluster; the control planes run on."""
+        for cluster in list(self._servers):
+            await self.stop_controllers(cluster)
+            await self._forget(cluster)
+
+    async def _bring_up(self, folder: Folder, settings: Settings) -> None:
+        await boot.bring_up(
+            folder, settings, binaries=self._binaries, modules=self._modules, token=self._token
+        )
+
+    def _folder(self, cluster: ClusterKey) -> Folder:
+        return Folder(self._clusters / str(cluster), cluster)
+
+    def _server(self, folder: Folder, settings: Settings) -> ApiServer:
+        if folder.key not in self._servers:
+            self._servers[folder.key] = ApiServer(
+                settings.ports["api"],
+                ca=folder.state / "pki" / "ca.crt",
+                token=self._token,
+                agent="gke",
+            )
+        return self._servers[folder.key]
+
+    async def _forget(self, cluster: ClusterKey) -> None:
+        if server := self._servers.pop(cluster, None):
+            await server.close()
+
+
+def _remove(folder: Folder, *, keep_logs: bool = False) -> None:
+    """End what runs in a folder and remove it, save for the logs that say why it failed."""
+    processes.end_all(folder.path)
+    if not folder.path.exists():
+        return
+    if not keep_logs:
+        shutil.rmtree(folder.path)
+        return
+    for path in folder.path.iterdir():
+        if path.is_file() and path.suffix != ".log":
+            path.unlink()
+    if folder.state.exists():
+        for path in folder.state.iterdir():
+            if path.is_dir() and path.name != "logs":
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()

@@ -1,0 +1,38 @@
+"""The objects that a GKE cluster is born with and a bare API server lacks: defaults/*.yaml."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.kubernetes.api_server import ApiServer
+
+_FOLDER = Path(__file__).parent / "defaults"
+_PATHS = {"StorageClass": "/apis/storage.k8s.io/v1/storageclasses"}
+_MANAGER = "addon-manager"
+
+
+def objects() -> list[dict[str, Any]]:
+    """Read all of them."""
+    return [
+        document
+        for file in sorted(_FOLDER.glob("*.yaml"))
+        for document in yaml.safe_load_all(file.read_text())
+    ]
+
+
+async def apply(server: ApiServer) -> None:
+    """Make them."""
+    await asyncio.gather(
+        *(
+            server.apply(
+                f"{_PATHS[document['kind']]}/{document['metadata']['name']}",
+                document,
+                manager=_MANAGER,
+            )
+            for document in objects()
+        )
+    )

@@ -1,0 +1,49 @@
+"""Free ports for a control plane's components."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Mapping
+
+PORTS = (
+    "api",
+    "etcd",
+    "etcd-peer",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kwok-controller",
+    "metrics-server",
+)
+# Below the range that the kernel takes for outgoing connections (32768 and up), so that a cluster
+# finds its ports free again when it is started a week later.
+_FIRST, _LAST = 20_000, 29_999
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port now, on this or on any address."""
+    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104: asked, not served
+        with socket.socket() as probe:
+            # As Go's listeners do: a port in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
+    return True
+
+
+def choose(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Return a free port for each component: the wanted one where it is free, else another.
+
+    Sandboxes side by side begin at different places, so that they seldom reach for the same port.
+    """
+    chosen = {
+        name: port for name, port in (wanted or {}).items() if name in PORTS and is_free(port)
+    }
+    candidates = iter(random.sample(range(_FIRST, _LAST), _LAST - _FIRST))
+    for name in PORTS:
+        if name not in chosen:
+            taken = set(chosen.values())
+            chosen[name] = next(port for port in candidates if port not in taken and is_free(port))
+    return {name: chosen[name] for name in PORTS}
