@@ -41,7 +41,10 @@ def is_empty(value: Any) -> bool:
 
 
 def same(field: Field | None, one: Any, other: Any) -> bool:  # noqa: PLR0911  # one a kind
-    """Whether two values of a field mean the same."""
+    """Whether two values of a field mean the same: `one` as the program has it, or an earlier one.
+
+    What the server fills and `one` leaves out is no difference.
+    """
     one, other = _bare(one), _bare(other)
     if one is UNKNOWN or other is UNKNOWN:
         return False
@@ -64,7 +67,7 @@ def same(field: Field | None, one: Any, other: Any) -> bool:  # noqa: PLR0911  #
 
 
 def _same_entry(field: Field | None, one: Any, other: Any) -> bool:
-    if field and field.computed and (one is None or other is None):
+    if field and field.computed and one is None:
         return True
     return same(field, one, other)
 

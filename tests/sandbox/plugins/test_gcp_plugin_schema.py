@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from gcp_plugin_harness import PROJECT, Engine
 
 from sandbox.plugins.gcp import schema_update
 from sandbox.plugins.gcp.registry import handler_of, specs
@@ -16,6 +15,7 @@ from sandbox.plugins.gcp.schema import walk
 from sandbox.plugins.gcp.spec import Spec
 from sandbox.plugins.provider import PluginError
 from sandbox.plugins.values import UNKNOWN, Secret
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, Engine
 
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"

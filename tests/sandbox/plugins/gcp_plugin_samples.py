@@ -1,0 +1,315 @@
+"""A plain resource of every type the plugin knows, and what its changes are officially."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, REGION, ZONE
+
+GLOBAL = f"projects/{PROJECT}/global"
+V1 = "https://www.googleapis.com/compute/v1/"
+LOCATION = f"projects/{PROJECT}/locations/{REGION}"
+
+# type -> inputs
+SAMPLES: dict[str, dict[str, Any]] = {
+    "gcp:compute/network:Network": {
+        "name": "vpc",
+        "autoCreateSubnetworks": False,
+        "routingMode": "REGIONAL",
+    },
+    "gcp:compute/subnetwork:Subnetwork": {
+        "name": "nodes",
+        "network": f"{GLOBAL}/networks/vpc",
+        "region": REGION,
+        "ipCidrRange": "10.0.0.0/20",
+        "privateIpGoogleAccess": True,
+        "secondaryIpRanges": [
+            {"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"},
+            {"rangeName": "services", "ipCidrRange": "10.8.0.0/20"},
+        ],
+    },
+    "gcp:compute/router:Router": {
+        "name": "router",
+        "network": f"{GLOBAL}/networks/vpc",
+        "region": REGION,
+    },
+    "gcp:compute/routerNat:RouterNat": {
+        "name": "nat",
+        "router": "router",
+        "region": REGION,
+        "natIpAllocateOption": "AUTO_ONLY",
+        "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+        "logConfig": {"enable": True, "filter": "ERRORS_ONLY"},
+    },
+    "gcp:compute/firewall:Firewall": {
+        "name": "health-checks",
+        "network": f"{GLOBAL}/networks/vpc",
+        "sourceRanges": ["130.211.0.0/22", "35.191.0.0/16"],
+        "allows": [{"protocol": "tcp", "ports": ["8501"]}],
+    },
+    "gcp:compute/globalAddress:GlobalAddress": {"name": "frontend", "labels": {"team": "ml"}},
+    "gcp:compute/healthCheck:HealthCheck": {
+        "name": "models",
+        "httpHealthCheck": {"port": 8501, "requestPath": "/v1/models/resnet"},
+    },
+    "gcp:compute/backendService:BackendService": {
+        "name": "models",
+        "healthChecks": f"{GLOBAL}/healthChecks/models",
+        "protocol": "HTTP",
+        "timeoutSec": 30,
+        "logConfig": {"enable": True, "sampleRate": 1.0},
+    },
+    "gcp:compute/backendBucket:BackendBucket": {
+        "name": "static",
+        "bucketName": "acme-static",
+        "enableCdn": True,
+    },
+    "gcp:compute/uRLMap:URLMap": {
+        "name": "routes",
+        "defaultService": f"{GLOBAL}/backendBuckets/static",
+        "hostRules": [{"hosts": ["models.acme.example"], "pathMatcher": "models"}],
+        "pathMatchers": [
+            {
+                "name": "models",
+                "defaultService": f"{GLOBAL}/backendBuckets/static",
+                "pathRules": [
+                    {
+                        "paths": ["/v1/models/resnet", "/v1/models/resnet/*"],
+                        "service": f"{GLOBAL}/backendServices/models",
+                    }
+                ],
+            }
+        ],
+    },
+    "gcp:compute/targetHttpProxy:TargetHttpProxy": {
+        "name": "http",
+        "urlMap": f"{GLOBAL}/urlMaps/routes",
+    },
+    "gcp:compute/globalForwardingRule:GlobalForwardingRule": {
+        "name": "http",
+        "target": f"{GLOBAL}/targetHttpProxies/http",
+        "portRange": "80",
+        "ipAddress": f"{GLOBAL}/addresses/frontend",
+        "labels": {"team": "ml"},
+    },
+    "gcp:compute/managedSslCertificate:ManagedSslCertificate": {
+        "name": "cert",
+        "managed": {"domains": ["models.acme.example"]},
+    },
+    "gcp:compute/networkEndpointGroup:NetworkEndpointGroup": {
+        "name": "neg",
+        "zone": ZONE,
+        "network": f"{GLOBAL}/networks/vpc",
+        "subnetwork": f"projects/{PROJECT}/regions/{REGION}/subnetworks/nodes",
+        "defaultPort": 8501,
+    },
+    "gcp:container/cluster:Cluster": {
+        "name": "acme-dev",
+        "location": REGION,
+        "nodeLocations": [ZONE, "europe-west4-b"],
+        "network": f"{GLOBAL}/networks/vpc",
+        "subnetwork": f"projects/{PROJECT}/regions/{REGION}/subnetworks/nodes",
+        "initialNodeCount": 1,
+        "removeDefaultNodePool": True,
+        "deletionProtection": False,
+        "ipAllocationPolicy": {
+            "clusterSecondaryRangeName": "pods",
+            "servicesSecondaryRangeName": "services",
+        },
+        "privateClusterConfig": {"enablePrivateNodes": True},
+        "releaseChannel": {"channel": "REGULAR"},
+        "workloadIdentityConfig": {"workloadPool": f"{PROJECT}.svc.id.goog"},
+        "resourceLabels": {"team": "ml"},
+        "addonsConfig": {"httpLoadBalancing": {"disabled": False}},
+    },
+    "gcp:container/nodePool:NodePool": {
+        "name": "general",
+        "cluster": f"{LOCATION}/clusters/acme-dev",
+        "location": REGION,
+        "nodeLocations": [ZONE, "europe-west4-b"],
+        "autoscaling": {"minNodeCount": 1, "maxNodeCount": 3},
+        "management": {"autoRepair": True, "autoUpgrade": True},
+        "nodeConfig": {
+            "machineType": "n2-standard-4",
+            "labels": {"pool": "general"},
+            "oauthScopes": ["https://www.googleapis.com/auth/cloud-platform"],
+            "taints": [{"key": "dedicated", "value": "ml", "effect": "NO_SCHEDULE"}],
+            "tags": ["gke-node"],
+            "shieldedInstanceConfig": {"enableSecureBoot": True},
+            "workloadMetadataConfig": {"mode": "GKE_METADATA"},
+            "metadata": {"disable-legacy-endpoints": "true"},
+        },
+        "upgradeSettings": {"maxSurge": 1, "maxUnavailable": 0},
+    },
+    "gcp:serviceaccount/account:Account": {"accountId": "nodes-general", "displayName": "Nodes"},
+    "gcp:projects/iAMMember:IAMMember": {
+        "project": PROJECT,
+        "role": "roles/logging.logWriter",
+        "member": f"serviceAccount:nodes-general@{PROJECT}.iam.gserviceaccount.com",
+    },
+    "gcp:serviceaccount/iAMMember:IAMMember": {
+        "serviceAccountId": (
+            f"projects/{PROJECT}/serviceAccounts/nodes-general@{PROJECT}.iam.gserviceaccount.com"
+        ),
+        "role": "roles/iam.workloadIdentityUser",
+        "member": f"serviceAccount:{PROJECT}.svc.id.goog[models/server]",
+    },
+    "gcp:projects/service:Service": {"service": "container.googleapis.com"},
+    "gcp:storage/bucket:Bucket": {
+        "name": "acme-ml-dev-models",
+        "location": "EUROPE-WEST4",
+        "uniformBucketLevelAccess": True,
+        "publicAccessPrevention": "enforced",
+        "versioning": {"enabled": True},
+        "labels": {"team": "ml"},
+        "lifecycleRules": [
+            {"action": {"type": "Delete"}, "condition": {"numNewerVersions": 3}},
+        ],
+    },
+    "gcp:storage/bucketIAMMember:BucketIAMMember": {
+        "bucket": "acme-ml-dev-models",
+        "role": "roles/storage.objectViewer",
+        "member": f"serviceAccount:nodes-general@{PROJECT}.iam.gserviceaccount.com",
+    },
+    "gcp:storage/bucketObject:BucketObject": {
+        "bucket": "acme-ml-dev-models",
+        "name": "index.html",
+        "content": "<h1>models</h1>",
+        "contentType": "text/html",
+    },
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": {
+        "displayName": "frontend",
+        "timeout": "10s",
+        "httpCheck": {"path": "/", "port": 80},
+        "monitoredResource": {
+            "type": "uptime_url",
+            "labels": {"host": "127.0.0.1", "project_id": PROJECT},
+        },
+    },
+}
+
+# (type, path of the change, value, whether it replaces)
+CHANGES: list[tuple[str, str, Any, bool]] = [
+    ("gcp:compute/network:Network", "name", "other", True),
+    ("gcp:compute/network:Network", "autoCreateSubnetworks", True, True),
+    ("gcp:compute/network:Network", "description", "why", True),
+    ("gcp:compute/network:Network", "routingMode", "GLOBAL", False),
+    ("gcp:compute/network:Network", "mtu", 1500, False),
+    ("gcp:compute/network:Network", "deleteDefaultRoutesOnCreate", True, False),
+    ("gcp:compute/subnetwork:Subnetwork", "name", "other", True),
+    ("gcp:compute/subnetwork:Subnetwork", "region", "europe-west1", True),
+    ("gcp:compute/subnetwork:Subnetwork", "network", f"{GLOBAL}/networks/other", True),
+    ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange", "10.0.0.0/21", True),
+    ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange", "10.0.0.0/19", False),
+    ("gcp:compute/subnetwork:Subnetwork", "privateIpGoogleAccess", False, False),
+    ("gcp:compute/subnetwork:Subnetwork", "logConfig", {"metadata": "CUSTOM_METADATA"}, False),
+    ("gcp:compute/router:Router", "network", f"{GLOBAL}/networks/other", True),
+    ("gcp:compute/router:Router", "description", "why", False),
+    ("gcp:compute/routerNat:RouterNat", "router", "other", True),
+    ("gcp:compute/routerNat:RouterNat", "minPortsPerVm", 128, False),
+    ("gcp:compute/routerNat:RouterNat", "logConfig.filter", "ALL", False),
+    ("gcp:compute/firewall:Firewall", "network", f"{GLOBAL}/networks/other", True),
+    ("gcp:compute/firewall:Firewall", "direction", "EGRESS", True),
+    ("gcp:compute/firewall:Firewall", "sourceRanges", ["35.191.0.0/16"], False),
+    ("gcp:compute/firewall:Firewall", "allows", [{"protocol": "udp"}], False),
+    ("gcp:compute/globalAddress:GlobalAddress", "name", "other", True),
+    ("gcp:compute/globalAddress:GlobalAddress", "ipVersion", "IPV6", True),
+    ("gcp:compute/globalAddress:GlobalAddress", "labels", {"team": "other"}, False),
+    ("gcp:compute/healthCheck:HealthCheck", "name", "other", True),
+    ("gcp:compute/healthCheck:HealthCheck", "httpHealthCheck.port", 80, False),
+    ("gcp:compute/healthCheck:HealthCheck", "checkIntervalSec", 9, False),
+    ("gcp:compute/backendService:BackendService", "name", "other", True),
+    ("gcp:compute/backendService:BackendService", "timeoutSec", 60, False),
+    ("gcp:compute/backendService:BackendService", "backends", [{"group": "g"}], False),
+    ("gcp:compute/backendBucket:BackendBucket", "name", "other", True),
+    ("gcp:compute/backendBucket:BackendBucket", "bucketName", "other", False),
+    ("gcp:compute/uRLMap:URLMap", "name", "other", True),
+    ("gcp:compute/uRLMap:URLMap", "defaultService", f"{GLOBAL}/backendServices/x", False),
+    ("gcp:compute/uRLMap:URLMap", "pathMatchers", [], False),
+    ("gcp:compute/targetHttpProxy:TargetHttpProxy", "urlMap", f"{GLOBAL}/urlMaps/x", False),
+    ("gcp:compute/targetHttpProxy:TargetHttpProxy", "description", "why", True),
+    ("gcp:compute/globalForwardingRule:GlobalForwardingRule", "portRange", "8080", True),
+    (
+        "gcp:compute/globalForwardingRule:GlobalForwardingRule",
+        "target",
+        f"{GLOBAL}/targetHttpProxies/x",
+        False,
+    ),
+    ("gcp:compute/globalForwardingRule:GlobalForwardingRule", "ipAddress", "127.0.0.9", True),
+    ("gcp:compute/globalForwardingRule:GlobalForwardingRule", "labels", {}, False),
+    (
+        "gcp:compute/managedSslCertificate:ManagedSslCertificate",
+        "managed.domains",
+        ["other.example"],
+        True,
+    ),
+    ("gcp:compute/networkEndpointGroup:NetworkEndpointGroup", "defaultPort", 80, True),
+    ("gcp:container/cluster:Cluster", "name", "other", True),
+    ("gcp:container/cluster:Cluster", "location", "europe-west1", True),
+    ("gcp:container/cluster:Cluster", "network", f"{GLOBAL}/networks/other", True),
+    ("gcp:container/cluster:Cluster", "initialNodeCount", 2, True),
+    ("gcp:container/cluster:Cluster", "enableKubernetesAlpha", True, True),
+    ("gcp:container/cluster:Cluster", "datapathProvider", "ADVANCED_DATAPATH", True),
+    (
+        "gcp:container/cluster:Cluster",
+        "ipAllocationPolicy.clusterSecondaryRangeName",
+        "other",
+        True,
+    ),
+    ("gcp:container/cluster:Cluster", "ipAllocationPolicy.stackType", "IPV4_IPV6", False),
+    ("gcp:container/cluster:Cluster", "privateClusterConfig.enablePrivateNodes", False, True),
+    ("gcp:container/cluster:Cluster", "privateClusterConfig.enablePrivateEndpoint", True, False),
+    ("gcp:container/cluster:Cluster", "releaseChannel.channel", "RAPID", False),
+    ("gcp:container/cluster:Cluster", "deletionProtection", True, False),
+    ("gcp:container/cluster:Cluster", "resourceLabels", {"team": "x"}, False),
+    ("gcp:container/cluster:Cluster", "minMasterVersion", "1.36", False),
+    ("gcp:container/nodePool:NodePool", "name", "other", True),
+    ("gcp:container/nodePool:NodePool", "cluster", f"{LOCATION}/clusters/other", True),
+    ("gcp:container/nodePool:NodePool", "initialNodeCount", 4, True),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.spot", True, True),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.serviceAccount", "a@b", True),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.oauthScopes", ["https://x"], True),
+    (
+        "gcp:container/nodePool:NodePool",
+        "nodeConfig.guestAccelerators",
+        [{"type": "nvidia-l4", "count": 1}],
+        True,
+    ),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.machineType", "n2-standard-8", False),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.diskSizeGb", 200, False),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.labels", {"pool": "x"}, False),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.taints", [], False),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.tags", ["x"], False),
+    ("gcp:container/nodePool:NodePool", "nodeConfig.resourceLabels", {"x": "y"}, False),
+    ("gcp:container/nodePool:NodePool", "autoscaling.maxNodeCount", 9, False),
+    ("gcp:container/nodePool:NodePool", "nodeLocations", [ZONE], False),
+    ("gcp:container/nodePool:NodePool", "maxPodsPerNode", 32, True),
+    ("gcp:serviceaccount/account:Account", "accountId", "other-name", True),
+    ("gcp:serviceaccount/account:Account", "displayName", "Other", False),
+    ("gcp:projects/iAMMember:IAMMember", "role", "roles/viewer", True),
+    ("gcp:projects/iAMMember:IAMMember", "member", "user:a@b.example", True),
+    ("gcp:projects/service:Service", "service", "compute.googleapis.com", True),
+    ("gcp:projects/service:Service", "disableOnDestroy", True, False),
+    ("gcp:storage/bucket:Bucket", "location", "US", True),
+    ("gcp:storage/bucket:Bucket", "versioning.enabled", False, False),
+    ("gcp:storage/bucket:Bucket", "forceDestroy", True, False),
+    ("gcp:storage/bucket:Bucket", "lifecycleRules", [], False),
+    ("gcp:storage/bucketIAMMember:BucketIAMMember", "role", "roles/storage.admin", True),
+    ("gcp:storage/bucketObject:BucketObject", "name", "other.html", True),
+    ("gcp:storage/bucketObject:BucketObject", "content", "other", False),
+    ("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig", "displayName", "other", False),
+    ("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig", "httpCheck.path", "/x", False),
+    (
+        "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
+        "monitoredResource.labels",
+        {"host": "127.0.0.2", "project_id": PROJECT},
+        True,
+    ),
+]
+
+
+def changed(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with one value set at a dotted path."""
+    first, _, rest = path.partition(".")
+    inner = changed(inputs.get(first) or {}, rest, value) if rest else value
+    return {**inputs, first: inner}
