@@ -1,7 +1,7 @@
-"""A small asynchronous client of one API server: requests, and lists that are kept fresh by watches.
+"""A small asynchronous client of one API server: requests and watches.
 
-Not a general Kubernetes client: objects are plain dictionaries, and only what this package does with
-them is here. The daemon holds one per cluster.
+Not a general Kubernetes client: objects are plain dictionaries, and only what this package does
+with them is here. The daemon holds one per cluster.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ApiServer:
         except (httpx.HTTPError, OSError):
             return False
 
-    async def request(  # noqa: PLR0913: what HTTP has
+    async def request(
         self,
         method: str,
         path: str,

@@ -1,6 +1,6 @@
 """The sandbox's gke-gcloud-auth-plugin: answers kubectl and the programs with the home's token.
 
-A shell script, because it is started for every client and Python would take longer than the request.
+A shell script: it is started for every client, and Python would take longer than the request.
 """
 
 from __future__ import annotations

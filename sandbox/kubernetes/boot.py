@@ -23,7 +23,7 @@ _FATAL = ("etcd", "kube-apiserver")
 _ATTEMPTS = 3
 
 
-class _Died(Exception):
+class _DiedError(Exception):
     """A component ended while the control plane came up."""
 
     def __init__(self, component: str, reason: str) -> None:
@@ -39,7 +39,6 @@ async def bring_up(
     binaries: Path,
     modules: Mapping[str, Path],
     token: str,
-    server: str = "",
 ) -> Settings:
     """Start what does not run of a control plane and wait until its API answers.
 
@@ -51,7 +50,7 @@ async def bring_up(
         try:
             await asyncio.to_thread(_prepare, folder, settings, binaries, modules, token)
             await _run(folder, settings, binaries, modules, token)
-        except _Died as death:
+        except _DiedError as death:
             await asyncio.to_thread(processes.end_all, folder.path)
             # Between the choice of a port and its use somebody else may have taken it.
             if "port is taken" in death.reason and attempt < _ATTEMPTS:
@@ -125,14 +124,14 @@ async def _run(
     )
     try:
         while not await server.is_ready():
-            _check_alive(folder)
+            await asyncio.to_thread(_check_alive, folder)
             if time.monotonic() > deadline:
-                raise _Died("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+                raise _DiedError("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
             await asyncio.sleep(0.05)
     finally:
         await server.close()
     # The others wait only so long for an API server; on a slow machine they ended meanwhile.
-    missing = _missing(folder)
+    missing = await asyncio.to_thread(_missing, folder)
     for _ in range(_ATTEMPTS):
         if not missing:
             return
@@ -140,7 +139,7 @@ async def _run(
         await asyncio.sleep(0.5)
         missing = await asyncio.to_thread(_missing, folder)
     if missing:
-        raise _Died(missing[0], reasons.reason(folder.log(missing[0])))
+        raise _DiedError(missing[0], reasons.reason(folder.log(missing[0])))
 
 
 def _missing(folder: Folder) -> list[str]:
@@ -153,7 +152,7 @@ def _check_alive(folder: Folder) -> None:
     alive = set(processes.below(folder.path).values())
     for name in _FATAL:
         if name not in alive and (folder.state / "pids" / f"{name}.pid").exists():
-            raise _Died(name, reasons.reason(folder.log(name)))
+            raise _DiedError(name, reasons.reason(folder.log(name)))
 
 
 async def _kwokctl(
@@ -192,7 +191,7 @@ async def _kwokctl(
                 break
             await asyncio.to_thread(_check_alive, folder)
             if time.monotonic() > deadline:
-                raise _Died("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+                raise _DiedError("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
     finally:
         if process.returncode is None:
             process.kill()

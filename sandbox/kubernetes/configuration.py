@@ -24,7 +24,7 @@ BINARIES = {
     "kwokControllerBinary": "kwok",
     "metricsServerBinary": "metrics-server",
 }
-# kwok's own descriptions of what a node does and what its metrics are; pods are ours, in lifecycle/.
+# KWOK's own descriptions of nodes, metrics and ends; a pod's life is ours, in lifecycle/.
 _FROM_KWOK = (
     "kustomize/metrics/resource/metrics-resource.yaml",
     "kustomize/metrics/usage/usage-from-annotation.yaml",
@@ -98,15 +98,15 @@ def render(
         "kind": "KwokctlConfiguration",
         "options": options,
         "componentsPatches": [
-            _patch(component, flags | (api_server if component == _API_SERVER else {}))
-            for component, flags in ((name, dict(flags)) for name, flags in _FLAGS.items())
+            _patch(component, {**flags, **(api_server if component == _API_SERVER else {})})
+            for component, flags in _FLAGS.items()
         ],
     }
     return yaml.safe_dump(document, sort_keys=False)
 
 
 def _patch(component: str, flags: Mapping[str, str]) -> dict[str, Any]:
-    arguments = flags | dict(_EXTRA.get(component, {}))
+    arguments = {**flags, **_EXTRA.get(component, {})}
     return {
         "name": component,
         "extraArgs": [

@@ -1,8 +1,8 @@
 """Every cluster's control plane: made, started, stopped, removed, and given its nodes.
 
 A control plane is real: etcd, API server, controller manager, scheduler and metrics-server, with
-KWOK in place of the machines. Its processes are detached; they end only by `stop` and `delete`. What
-this is not: the container API, which keeps what a cluster *is*; here it only runs.
+KWOK in place of the machines. Its processes are detached; they end only by `stop` and `delete`.
+This is not the container API, which keeps what a cluster *is*; here it only runs.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Folder:
             raise ControlPlaneError(f"cluster {self.key} has no control plane") from None
         except (ValueError, TypeError) as error:
             raise ControlPlaneError(
-                f"{self.settings_file} cannot be read ({error}); delete the cluster and make it anew"
+                f"{self.settings_file} cannot be read ({error}); delete the cluster, make it again"
             ) from error
 
     def save(self, settings: Settings) -> None:

@@ -105,7 +105,7 @@ def free_ranges(pod_cidr: str, taken: Collection[str]) -> Iterable[str]:
             yield str(part)
 
 
-async def set_nodes(  # noqa: PLR0913: what a pool's nodes depend on
+async def set_nodes(
     server: ApiServer,
     pool: str,
     wanted: Sequence[NodeSpec],

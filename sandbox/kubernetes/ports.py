@@ -22,7 +22,7 @@ _FIRST, _LAST = 20_000, 29_999
 
 def is_free(port: int) -> bool:
     """Whether nobody listens on the port now, on this or on any address."""
-    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104: asked, not served
+    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104
         with socket.socket() as probe:
             # As Go's listeners do: a port in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
