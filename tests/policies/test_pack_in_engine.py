@@ -1,0 +1,102 @@
+"""The real engine previews and updates with the pack on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox import engine
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
+ROOT = Path(__file__).parents[2]
+VENV = Path(sys.executable).parent.parent
+LABELS = {"system": "ml", "environment": "dev", "layer": "serving", "managed-by": "pulumi"}
+GOOD = {
+    "uniformBucketLevelAccess": True,
+    "publicAccessPrevention": "enforced",
+    "labels": LABELS,
+}
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `pulumi` with the pack over a program that declares one bucket, without a provider."""
+    found = engine.ensure()
+    if found.language_host is None:
+        found.install(tmp_path / "bin")
+    for name in ("home", "state", "project"):
+        (tmp_path / name).mkdir()
+    project = tmp_path / "project"
+    (project / "Pulumi.yaml").write_text(
+        f"name: gke-serving\nruntime: {{name: python, options: {{virtualenv: {VENV}}}}}\n"
+    )
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")},
+        "PATH": f"{tmp_path / 'bin'}:{found.pulumi.parent}:{os.environ['PATH']}",
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "a test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+    def pulumi(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["pulumi", *arguments],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def run(*arguments: str, bucket: str, levels: str = "{}") -> tuple[int, str]:
+        # A component bears any type: so the engine judges it and needs no plugin to do so.
+        (project / "__main__.py").write_text(
+            "import pulumi\n"
+            f"pulumi.ComponentResource('gcp:storage/bucket:Bucket', 'files', {bucket})\n"
+        )
+        stack_file = project / "Pulumi.dev.yaml"
+        kept = stack_file.read_text().partition("config:")[0]
+        stack_file.write_text(f"{kept}config:\n  gke-policies:levels: {levels}\n")
+        return pulumi(*arguments, "-s", "dev", "--policy-pack", str(ROOT / "policies"))
+
+    code, text = pulumi("stack", "init", "dev")
+    assert code == 0, text
+    return run
+
+
+def test_a_violation_stops_the_preview_under_its_rules_name(run: Run) -> None:
+    code, text = run("preview", bucket=repr(GOOD | {"uniformBucketLevelAccess": False}))
+    assert code != 0
+    assert text.count("bucket-access-is-uniform") == 1
+    assert "[mandatory] [severity: high]  bucket-access-is-uniform" in text
+    assert "uniformBucketLevelAccess is not true" in text
+
+
+def test_an_advisory_level_of_the_stack_file_stops_nothing(run: Run) -> None:
+    code, text = run(
+        "up",
+        "--yes",
+        bucket=repr(GOOD | {"uniformBucketLevelAccess": False}),
+        levels="{bucket-access-is-uniform: advisory}",
+    )
+    assert code == 0, text
+    assert "[advisory] [severity: high]  bucket-access-is-uniform" in text
+
+
+def test_a_good_stack_passes_and_a_broken_setting_is_refused(run: Run) -> None:
+    code, text = run("up", "--yes", bucket=repr(GOOD))
+    assert code == 0, text
+    code, text = run("preview", bucket=repr(GOOD), levels="{bucket-access-is-uniform: warn}")
+    assert code != 0
+    wanted = 'stacks/Pulumi.dev.yaml: gke-policies:levels.bucket-access-is-uniform: "warn" is not'
+    assert wanted in text
+    assert "Traceback" not in text
