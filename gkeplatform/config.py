@@ -15,13 +15,11 @@ import msgspec
 from msgspec import inspect
 
 from gkeplatform.errors import PlatformError
+from gkeplatform.struct import Frozen
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of everything that is read from a stack file: frozen, and strict about its keys.
-
-    `kw_only` holds for the fields of one class only, so each subclass says it again.
-    """
+class Settings(Frozen, forbid_unknown_fields=True):
+    """The base of everything that is read from a stack file: frozen, and strict about its keys."""
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -7,11 +7,11 @@ it registers any resource. `gkeplatform.stack` does both; nothing else spells an
 
 from typing import ClassVar
 
-import msgspec
 import pulumi
 
 from gkeplatform import layers
 from gkeplatform.layers import Layer
+from gkeplatform.struct import Frozen
 
 
 class SecretText:
@@ -30,17 +30,17 @@ class SecretText:
         return "SecretText(…)"
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(Frozen):
     """A piece of a contract. Unknown fields are let pass: a publisher may be newer."""
 
 
-class Contract(Part, kw_only=True):
+class Contract(Part):
     """The base of the contracts. `layer` is who publishes it; it is not an output."""
 
     layer: ClassVar[Layer]
 
 
-class InstanceGroup(Part, kw_only=True):
+class InstanceGroup(Part):
     """The instances of one node pool in one zone."""
 
     pool: str
@@ -48,7 +48,7 @@ class InstanceGroup(Part, kw_only=True):
     url: str
 
 
-class ClusterContract(Contract, kw_only=True):
+class ClusterContract(Contract):
     """Published by `infra/cluster`; read by serving, networking and environment."""
 
     layer: ClassVar[Layer] = layers.CLUSTER
@@ -66,7 +66,7 @@ class ClusterContract(Contract, kw_only=True):
     instance_groups: tuple[InstanceGroup, ...]
 
 
-class NegBackend(Part, kw_only=True, tag_field="kind", tag="network-endpoint-groups"):
+class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
     """Pods behind zonal network endpoint groups, which GKE makes and keeps."""
 
     name: str
@@ -74,13 +74,13 @@ class NegBackend(Part, kw_only=True, tag_field="kind", tag="network-endpoint-gro
     port: int
 
 
-class InstanceGroupBackend(Part, kw_only=True, tag_field="kind", tag="instance-groups"):
+class InstanceGroupBackend(Part, tag_field="kind", tag="instance-groups"):
     """Pods behind a node port of every node."""
 
     node_port: int
 
 
-class Route(Part, kw_only=True):
+class Route(Part):
     """What the load balancer needs to know of a model that it exposes."""
 
     hosts: tuple[str, ...]
@@ -92,7 +92,7 @@ class Route(Part, kw_only=True):
     backend: NegBackend | InstanceGroupBackend
 
 
-class ServedModel(Part, kw_only=True):
+class ServedModel(Part):
     """One model of the catalogue as it is served."""
 
     name: str
@@ -104,7 +104,7 @@ class ServedModel(Part, kw_only=True):
     route: Route | None = None
 
 
-class ServingContract(Contract, kw_only=True):
+class ServingContract(Contract):
     """Published by `infra/serving`; read by networking and environment."""
 
     layer: ClassVar[Layer] = layers.SERVING
@@ -116,7 +116,7 @@ class ServingContract(Contract, kw_only=True):
     models: tuple[ServedModel, ...]
 
 
-class RoutedModel(Part, kw_only=True):
+class RoutedModel(Part):
     """One model as the load balancer routes it."""
 
     name: str
@@ -126,7 +126,7 @@ class RoutedModel(Part, kw_only=True):
     """Self links of the groups behind its backend service."""
 
 
-class NetworkingContract(Contract, kw_only=True):
+class NetworkingContract(Contract):
     """Published by `infra/networking`; read by environment."""
 
     layer: ClassVar[Layer] = layers.NETWORKING
@@ -139,14 +139,14 @@ class NetworkingContract(Contract, kw_only=True):
     models: tuple[RoutedModel, ...]
 
 
-class ModelUrl(Part, kw_only=True):
+class ModelUrl(Part):
     """A model and where it answers."""
 
     name: str
     url: str
 
 
-class EnvironmentSummary(Contract, kw_only=True):
+class EnvironmentSummary(Contract):
     """Published by `infra/environment`; read by people and by `platformctl`."""
 
     layer: ClassVar[Layer] = layers.ENVIRONMENT

@@ -16,7 +16,7 @@ NAMESPACE = "platform"
 LabelValue = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}$")]
 
 
-class SharedConfig(Settings, kw_only=True):
+class SharedConfig(Settings):
     """Keys that every layer reads (namespace `platform`)."""
 
     system: Annotated[
@@ -32,7 +32,7 @@ class SharedConfig(Settings, kw_only=True):
     ] = {}
 
 
-class GoogleConfig(Settings, kw_only=True, forbid_unknown_fields=False):
+class GoogleConfig(Settings, forbid_unknown_fields=False):
     """Where in Google Cloud the environment lives (namespace `gcp`, shared with the provider)."""
 
     project: Annotated[
@@ -48,7 +48,7 @@ class GoogleConfig(Settings, kw_only=True, forbid_unknown_fields=False):
     ]
 
 
-class Environment(Settings, kw_only=True):
+class Environment(Settings):
     """One environment: its name, its place in Google Cloud, its system's name and labels."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,9}$")]

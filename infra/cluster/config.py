@@ -14,7 +14,7 @@ Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 Zone = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
 
 
-class NetworkArgs(Settings, kw_only=True):
+class NetworkArgs(Settings):
     """The VPC's address plan. No two of the ranges may overlap."""
 
     nodes_cidr: Annotated[Cidr, Meta(description="Primary range of the subnet: the nodes.")]
@@ -26,7 +26,7 @@ class NetworkArgs(Settings, kw_only=True):
         refuse_overlaps(ranges)
 
 
-class AuthorizedNetwork(Settings, kw_only=True):
+class AuthorizedNetwork(Settings):
     """A network from which the cluster's API server may be reached."""
 
     name: Annotated[str, Meta(min_length=1, description="What the network is, for people.")]
@@ -36,20 +36,20 @@ class AuthorizedNetwork(Settings, kw_only=True):
         network("cidr", self.cidr)
 
 
-class ClusterArgs(Settings, kw_only=True):
+class ClusterArgs(Settings):
     """The GKE cluster: regional, VPC-native, with private nodes and workload identity."""
 
     zones: Annotated[
         tuple[Zone, ...],
         Meta(min_length=1, description="Zones of the nodes, all of them in `gcp:region`."),
     ]
+    control_plane_cidr: Annotated[
+        Cidr, Meta(description="Range of the control plane's private endpoint, a /28.")
+    ]
     release_channel: Annotated[
         Literal["rapid", "regular", "stable", "extended"],
         Meta(description="Release channel that upgrades the control plane and the nodes."),
     ] = "regular"
-    control_plane_cidr: Annotated[
-        Cidr, Meta(description="Range of the control plane's private endpoint, a /28.")
-    ]
     private_endpoint: Annotated[
         bool, Meta(description="Whether the API server has a private address only.")
     ] = False
@@ -68,14 +68,14 @@ class ClusterArgs(Settings, kw_only=True):
             raise ValueError(f"zones names a zone twice: {', '.join(self.zones)}")
 
 
-class Accelerator(Settings, kw_only=True):
+class Accelerator(Settings):
     """GPUs of each node of a pool."""
 
     type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
     count: Annotated[int, Meta(ge=1, le=16, description="GPUs a node.")] = 1
 
 
-class Taint(Settings, kw_only=True):
+class Taint(Settings):
     """Keeps pods off a pool's nodes, save those that tolerate it."""
 
     key: Annotated[str, Meta(min_length=1, description="Key of the taint.")]
@@ -86,7 +86,7 @@ class Taint(Settings, kw_only=True):
     ] = "NO_SCHEDULE"
 
 
-class NodePoolArgs(Settings, kw_only=True):
+class NodePoolArgs(Settings):
     """One node pool. Sizes are counts per zone."""
 
     name: Annotated[
@@ -103,10 +103,10 @@ class NodePoolArgs(Settings, kw_only=True):
             description="Machine type; a change replaces the pool.",
         ),
     ]
-    min_nodes: Annotated[int, Meta(ge=0, description="Nodes per zone kept when idle.")] = 0
     max_nodes: Annotated[
         int, Meta(ge=1, le=1000, description="Nodes per zone at most; the ceiling of its cost.")
     ]
+    min_nodes: Annotated[int, Meta(ge=0, description="Nodes per zone kept when idle.")] = 0
     disk_size_gb: Annotated[int, Meta(ge=20, description="Boot disk of each node, in GB.")] = 100
     disk_type: Annotated[
         Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"],
@@ -134,7 +134,7 @@ class NodePoolArgs(Settings, kw_only=True):
             raise ValueError("max_surge and max_unavailable are both 0: no node could be upgraded")
 
 
-class ClusterConfig(Settings, kw_only=True):
+class ClusterConfig(Settings):
     """The cluster layer of one environment."""
 
     network: Annotated[NetworkArgs, Meta(description="Address plan of the VPC.")]

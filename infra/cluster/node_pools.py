@@ -1,6 +1,7 @@
 """The cluster's node pools and what they are known by further on: their instance groups."""
 
 import re
+from collections.abc import Sequence
 
 import pulumi
 from pulumi_gcp import container
@@ -147,7 +148,7 @@ def node_config(
     return config
 
 
-def instance_groups(pool: str, urls: list[str]) -> list[InstanceGroup]:
+def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
     """The pool's instance groups, one a zone, in the order of the zones.
 
     GKE lists the *managers* of the groups; a backend service takes the groups, which bear their

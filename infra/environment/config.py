@@ -7,7 +7,7 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 
 
-class UptimeCheckArgs(Settings, kw_only=True):
+class UptimeCheckArgs(Settings):
     """The check that asks the load balancer's address from outside."""
 
     model: Annotated[
@@ -20,7 +20,7 @@ class UptimeCheckArgs(Settings, kw_only=True):
     timeout_seconds: Annotated[int, Meta(ge=1, le=60, description="Time for the answer.")] = 10
 
 
-class EnvironmentConfig(Settings, kw_only=True):
+class EnvironmentConfig(Settings):
     """The environment layer of one environment."""
 
     uptime_check: Annotated[UptimeCheckArgs, Meta(description="Check of the address.")] = (

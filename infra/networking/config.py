@@ -10,7 +10,7 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 
 
-class BackendArgs(Settings, kw_only=True):
+class BackendArgs(Settings):
     """What holds for the backend service of every model."""
 
     timeout_seconds: Annotated[
@@ -27,7 +27,7 @@ class BackendArgs(Settings, kw_only=True):
     ] = 1.0
 
 
-class ProbeArgs(Settings, kw_only=True):
+class ProbeArgs(Settings):
     """How the load balancer asks a model whether it can serve."""
 
     interval_seconds: Annotated[int, Meta(ge=1, le=300, description="Time between probes.")] = 10
@@ -43,7 +43,7 @@ class ProbeArgs(Settings, kw_only=True):
             )
 
 
-class StaticFilesArgs(Settings, kw_only=True):
+class StaticFilesArgs(Settings):
     """The bucket that answers what no model answers."""
 
     versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
@@ -56,7 +56,7 @@ class StaticFilesArgs(Settings, kw_only=True):
     ] = False
 
 
-class NetworkingConfig(Settings, kw_only=True):
+class NetworkingConfig(Settings):
     """The networking layer of one environment."""
 
     backends: Annotated[BackendArgs, Meta(description="Every model's backend service.")] = (

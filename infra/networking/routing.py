@@ -44,7 +44,9 @@ def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
             name=matcher_name(host),
             host=host,
             rules=tuple(
-                (name, route.paths) for name, route in routes if not route.hosts or host in route.hosts
+                (name, route.paths)
+                for name, route in routes
+                if not route.hosts or host in route.hosts
             ),
         )
         for host in (ANY_HOST, *hosts)

@@ -20,7 +20,7 @@ Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
 
 
-class Replicas(Settings, kw_only=True):
+class Replicas(Settings):
     """How many copies of a model server run. Equal numbers: no autoscaler."""
 
     min: Annotated[int, Meta(ge=1, description="Replicas at least.")]
@@ -31,7 +31,7 @@ class Replicas(Settings, kw_only=True):
             raise ValueError(f"min {self.min} exceeds max {self.max}")
 
 
-class Autoscaling(Settings, kw_only=True):
+class Autoscaling(Settings):
     """What the horizontal pod autoscaler aims at."""
 
     cpu_utilization: Annotated[
@@ -42,14 +42,14 @@ class Autoscaling(Settings, kw_only=True):
     ] = 300
 
 
-class Amounts(Settings, kw_only=True):
+class Amounts(Settings):
     """CPU and memory, as Kubernetes quantities."""
 
     cpu: Annotated[Quantity, Meta(description="Cores: `500m`, `2`.")]
     memory: Annotated[Quantity, Meta(description="Bytes: `512Mi`, `2Gi`.")]
 
 
-class Resources(Settings, kw_only=True):
+class Resources(Settings):
     """What a replica asks for, and what it may use."""
 
     requests: Annotated[
@@ -64,7 +64,7 @@ class Resources(Settings, kw_only=True):
                 raise ValueError(f"requests.{kind} {asked} exceeds limits.{kind} {allowed}")
 
 
-class Disruption(Settings, kw_only=True):
+class Disruption(Settings):
     """How much a drain may take away at a time: exactly one of the two."""
 
     min_available: Annotated[
@@ -80,16 +80,14 @@ class Disruption(Settings, kw_only=True):
                 f"max_unavailable {self.max_unavailable} lets no node be drained; set at least 1"
             )
         if self.min_available is not None and self.min_available < 1:
-            raise ValueError(
-                f"min_available {self.min_available} protects nothing; set at least 1"
-            )
+            raise ValueError(f"min_available {self.min_available} protects nothing; set at least 1")
 
 
-class ClusterIp(Settings, kw_only=True, tag_field="kind", tag="cluster-ip"):
+class ClusterIp(Settings, tag_field="kind", tag="cluster-ip"):
     """Reachable inside the cluster only."""
 
 
-class LoadBalancer(Settings, kw_only=True, tag_field="kind", tag="load-balancer"):
+class LoadBalancer(Settings, tag_field="kind", tag="load-balancer"):
     """A network load balancer of its own: port 80 of its own address."""
 
     source_ranges: Annotated[
@@ -97,7 +95,7 @@ class LoadBalancer(Settings, kw_only=True, tag_field="kind", tag="load-balancer"
     ] = ()
 
 
-class HttpLoadBalancer(Settings, kw_only=True, tag_field="kind", tag="http-load-balancer"):
+class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
     """A share of the environment's global HTTP load balancer."""
 
     paths: Annotated[
@@ -128,7 +126,7 @@ class HttpLoadBalancer(Settings, kw_only=True, tag_field="kind", tag="http-load-
             raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")
 
 
-class Model(Settings, kw_only=True):
+class Model(Settings):
     """One model: an entry of the catalogue, from which all its objects come."""
 
     name: Annotated[Name, Meta(description="Name of the model and of its objects.")]
@@ -137,22 +135,24 @@ class Model(Settings, kw_only=True):
         Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")],
         Meta(description="Folder of the model's versions, `gs://bucket/path`."),
     ]
-    image: Annotated[
-        Annotated[str, Meta(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[\w.-]+|@sha256:[0-9a-f]{64})$")]
-        | None,
-        Meta(description="Image in place of the preset's, with a fixed tag or a digest."),
-    ] = None
     replicas: Annotated[Replicas, Meta(description="Bounds of the number of replicas.")]
-    autoscaling: Annotated[
-        Autoscaling | None, Meta(description="Needed where replicas.min and max differ.")
-    ] = None
     resources: Annotated[Resources, Meta(description="Requests and limits of a replica.")]
-    disruption: Annotated[
-        Disruption, Meta(description="Budget for voluntary disruptions (PDB).")
-    ] = Disruption(max_unavailable=1)
     exposure: Annotated[
         ClusterIp | LoadBalancer | HttpLoadBalancer, Meta(description="How it is reached.")
     ]
+    image: Annotated[
+        Annotated[
+            str, Meta(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[\w.-]+|@sha256:[0-9a-f]{64})$")
+        ]
+        | None,
+        Meta(description="Image in place of the preset's, with a fixed tag or a digest."),
+    ] = None
+    autoscaling: Annotated[
+        Autoscaling | None, Meta(description="Needed where replicas.min and max differ.")
+    ] = None
+    disruption: Annotated[
+        Disruption, Meta(description="Budget for voluntary disruptions (PDB).")
+    ] = Disruption(max_unavailable=1)
     node_pool: Annotated[
         str | None, Meta(description="Pool that it must run on; none: any that fits.")
     ] = None
@@ -166,7 +166,9 @@ class Model(Settings, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.server not in PRESETS:
-            raise ValueError(f'server "{self.server}" is no preset; {suggestion(self.server, PRESETS)}')
+            raise ValueError(
+                f'server "{self.server}" is no preset; {suggestion(self.server, PRESETS)}'
+            )
         if self.image and self.image.endswith(":latest"):
             raise ValueError(f"image {self.image} has no fixed tag; name a version or a digest")
         if self.replicas.min < self.replicas.max and self.autoscaling is None:
@@ -187,7 +189,7 @@ class Model(Settings, kw_only=True):
             )
 
 
-class ModelsBucket(Settings, kw_only=True):
+class ModelsBucket(Settings):
     """The bucket that holds the models' files."""
 
     versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
@@ -196,9 +198,12 @@ class ModelsBucket(Settings, kw_only=True):
     ] = False
 
 
-class ServingConfig(Settings, kw_only=True):
+class ServingConfig(Settings):
     """The serving layer of one environment."""
 
+    models: Annotated[
+        tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
+    ]
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
     models_bucket: Annotated[ModelsBucket, Meta(description="Bucket for model files.")] = (
         ModelsBucket()
@@ -207,9 +212,6 @@ class ServingConfig(Settings, kw_only=True):
         tuple[BucketName, ...],
         Meta(description="Buckets kept elsewhere that models are read from, too."),
     ] = ()
-    models: Annotated[
-        tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
-    ]
 
     def __post_init__(self) -> None:
         for (i, one), (j, other) in combinations(enumerate(self.models), 2):
