@@ -16,7 +16,52 @@ FOLDER = Path(__file__).parent / "documents"
 # Document → the resources (top-level collections) of it that are kept; none given: all of them.
 DOCUMENTS: dict[str, frozenset[str]] = {
     "compute.v1": frozenset(
-        ["acceleratorTypes", "addresses", "backendBuckets", "backendServices", "firewalls", "forwardingRules", "globalAddresses", "globalForwardingRules", "globalNetworkEndpointGroups", "globalOperations", "healthChecks", "httpHealthChecks", "httpsHealthChecks", "instanceGroupManagers", "instanceGroups", "machineTypes", "networkEndpointGroups", "networks", "projects", "regionBackendServices", "regionHealthChecks", "regionNetworkEndpointGroups", "regionOperations", "regionSslCertificates", "regionTargetHttpProxies", "regionTargetHttpsProxies", "regionUrlMaps", "regions", "resourcePolicies", "routers", "routes", "securityPolicies", "sslCertificates", "sslPolicies", "subnetworks", "targetGrpcProxies", "targetHttpProxies", "targetHttpsProxies", "targetPools", "targetSslProxies", "targetTcpProxies", "urlMaps", "zoneOperations", "zones"]
+        [
+            "acceleratorTypes",
+            "addresses",
+            "backendBuckets",
+            "backendServices",
+            "firewalls",
+            "forwardingRules",
+            "globalAddresses",
+            "globalForwardingRules",
+            "globalNetworkEndpointGroups",
+            "globalOperations",
+            "healthChecks",
+            "httpHealthChecks",
+            "httpsHealthChecks",
+            "instanceGroupManagers",
+            "instanceGroups",
+            "machineTypes",
+            "networkEndpointGroups",
+            "networks",
+            "projects",
+            "regionBackendServices",
+            "regionHealthChecks",
+            "regionNetworkEndpointGroups",
+            "regionOperations",
+            "regionSslCertificates",
+            "regionTargetHttpProxies",
+            "regionTargetHttpsProxies",
+            "regionUrlMaps",
+            "regions",
+            "resourcePolicies",
+            "routers",
+            "routes",
+            "securityPolicies",
+            "sslCertificates",
+            "sslPolicies",
+            "subnetworks",
+            "targetGrpcProxies",
+            "targetHttpProxies",
+            "targetHttpsProxies",
+            "targetPools",
+            "targetSslProxies",
+            "targetTcpProxies",
+            "urlMaps",
+            "zoneOperations",
+            "zones",
+        ]
     ),
     "container.v1": frozenset(),
     "container.v1beta1": frozenset(),
@@ -28,12 +73,39 @@ DOCUMENTS: dict[str, frozenset[str]] = {
     "monitoring.v3": frozenset({"projects", "services", "uptimeCheckIps"}),
 }
 _SCHEMA_KEYS = frozenset(
-    ["type", "$ref", "format", "items", "properties", "additionalProperties", "enum", "readOnly", "pattern", "default", "minimum", "maximum", "required", "annotations"]
+    [
+        "type",
+        "$ref",
+        "format",
+        "items",
+        "properties",
+        "additionalProperties",
+        "enum",
+        "readOnly",
+        "pattern",
+        "default",
+        "minimum",
+        "maximum",
+        "required",
+        "annotations",
+    ]
 )
 _METHOD_KEYS = frozenset(
-    ["id", "path", "flatPath", "httpMethod", "parameters", "request", "response", "supportsMediaUpload", "mediaUpload"]
+    [
+        "id",
+        "path",
+        "flatPath",
+        "httpMethod",
+        "parameters",
+        "request",
+        "response",
+        "supportsMediaUpload",
+        "mediaUpload",
+    ]
 )
-_PARAMETER_KEYS = frozenset(["location", "pattern", "required", "type", "enum", "repeated", "format"])
+_PARAMETER_KEYS = frozenset(
+    ["location", "pattern", "required", "type", "enum", "repeated", "format"]
+)
 
 
 def render() -> dict[Path, str]:

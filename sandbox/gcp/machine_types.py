@@ -157,6 +157,16 @@ def machine_type(name: str) -> MachineType | None:
     )
 
 
+def regions() -> tuple[str, ...]:
+    """Return the names of all regions, sorted."""
+    return tuple(catalogue().regions)
+
+
+def zones() -> tuple[str, ...]:
+    """Return the names of all zones, sorted."""
+    return tuple(catalogue().zones)
+
+
 def is_zone(location: str) -> bool:
     """Whether this is a zone."""
     return location in catalogue().zones

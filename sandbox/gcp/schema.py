@@ -44,9 +44,7 @@ def _object(document: Document, name: str, schema: Json, value: Json, where: str
             )
 
 
-def _value(  # noqa: PLR0913
-    document: Document, owner: str, key: str, schema: Json, value: Any, where: str
-) -> None:
+def _value(document: Document, owner: str, key: str, schema: Json, value: Any, where: str) -> None:
     if "$ref" in schema:
         name = schema["$ref"]
         if not isinstance(value, dict):
@@ -87,9 +85,7 @@ def _integer(schema: Json, value: Any, where: str) -> None:
         raise _mistyped(where, f"TYPE_{str(schema.get('format', 'int32')).upper()}", value)
 
 
-def _string(  # noqa: PLR0913
-    document: Document, owner: str, key: str, schema: Json, value: Any, where: str
-) -> None:
+def _string(document: Document, owner: str, key: str, schema: Json, value: Any, where: str) -> None:
     if not isinstance(value, str):
         raise _mistyped(where, "TYPE_STRING", value)
     allowed = schema.get("enum")

@@ -1,0 +1,126 @@
+"""Backend services and backend buckets."""
+
+from __future__ import annotations
+
+from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import ApiError, invalid
+from sandbox.gcp.service import State
+from sandbox.gcp.services.compute.place import Place, of_reference
+
+# SHA-256 of nothing: what the API shows of an OAuth client secret that is not set.
+_EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_PASSTHROUGH = frozenset({"INTERNAL"})
+_GROUPS = frozenset({"instanceGroups", "networkEndpointGroups"})
+_USING = frozenset({"urlMaps", "targetSslProxies", "targetTcpProxies", "forwardingRules"})
+
+
+def complete_service(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
+    """Defaults of a backend service; its backends must be groups, once each, with health checks."""
+    document.setdefault("loadBalancingScheme", "EXTERNAL")
+    passthrough = document["loadBalancingScheme"] in _PASSTHROUGH
+    document.setdefault("description", "")
+    document.setdefault("protocol", "TCP" if passthrough else "HTTP")
+    document.setdefault("sessionAffinity", "NONE")
+    document.setdefault("timeoutSec", 30)
+    document.setdefault("connectionDraining", {}).setdefault(
+        "drainingTimeoutSec", 0 if passthrough else 300
+    )
+    if not passthrough:
+        document.setdefault("affinityCookieTtlSec", 0)
+        document.setdefault("port", 80)
+        document.setdefault("portName", "http")
+        iap = document.setdefault("iap", {})
+        iap.setdefault("enabled", False)
+        iap.setdefault("oauth2ClientId", "")
+        secret = iap.pop("oauth2ClientSecret", None)
+        iap.setdefault("oauth2ClientSecretSha256", _EMPTY_SHA256 if not secret else _sha256(secret))
+    if document.get("enableCDN"):
+        document.setdefault("cdnPolicy", {}).setdefault("cacheMode", "CACHE_ALL_STATIC")
+    log = document.get("logConfig")
+    if log and log.get("enable"):
+        log.setdefault("sampleRate", 1.0)
+    _check_backends(place, document)
+
+
+def _sha256(text: str) -> str:
+    import hashlib  # noqa: PLC0415 (rare)
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_backends(place: Place, document: Json) -> None:
+    seen: dict[str, int] = {}
+    kinds: set[str] = set()
+    for index, backend in enumerate(document.get("backends") or []):
+        field = f"resource.backends[{index}]"
+        group = backend.get("group", "")
+        target = of_reference(group, place.project)
+        if target is None or target.collection not in _GROUPS:
+            raise invalid(
+                f"{field}.group", group, "It must be an instance group or network endpoint group."
+            )
+        if target.path in seen:
+            raise invalid(f"{field}.group", group, "Duplicate instance group or NEG in backends.")
+        seen[target.path] = index
+        kinds.add(target.collection)
+        _complete_backend(document, backend, field, target)
+    if len(kinds) > 1:
+        raise ApiError(
+            400,
+            "Invalid value for field 'resource.backends': a backend service may not use both "
+            "instance groups and network endpoint groups.",
+        )
+    if seen and not document.get("healthChecks"):
+        raise ApiError(
+            400, "Invalid value for field 'resource.healthChecks': '[]'. A health check must be "
+            "specified for a backend service with these backends.",
+        )  # fmt: skip
+
+
+def _complete_backend(service: Json, backend: Json, field: str, target: Place) -> None:
+    passthrough = service["loadBalancingScheme"] in _PASSTHROUGH
+    is_endpoint_group = target.collection == "networkEndpointGroups"
+    default = "CONNECTION" if passthrough else "RATE" if is_endpoint_group else "UTILIZATION"
+    mode = backend.setdefault("balancingMode", default)
+    if is_endpoint_group and mode == "UTILIZATION":
+        raise invalid(
+            f"{field}.balancingMode", mode,
+            "Balancing mode for a network endpoint group must be RATE or CONNECTION.",
+        )  # fmt: skip
+    if mode == "RATE" and not passthrough:
+        limits = ("maxRate", "maxRatePerInstance", "maxRatePerEndpoint")
+        if not any(backend.get(limit) for limit in limits):
+            raise ApiError(
+                400,
+                f"Invalid value for field '{field}': one of maxRate, maxRatePerInstance and "
+                "maxRatePerEndpoint must be specified for balancing mode RATE.",
+            )
+    if mode == "UTILIZATION":
+        backend.setdefault("maxUtilization", 0.8)
+    if not passthrough:
+        backend.setdefault("capacityScaler", 1.0)
+
+
+def complete_bucket(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
+    """Defaults of a backend bucket."""
+    if not document.get("bucketName"):
+        raise ApiError(400, "Required field 'resource.bucketName' not specified", reason="required")
+    document.setdefault("enableCdn", False)
+    if document["enableCdn"]:
+        policy = document.setdefault("cdnPolicy", {})
+        policy.setdefault("cacheMode", "CACHE_ALL_STATIC")
+        policy.setdefault("defaultTtl", 3600)
+        policy.setdefault("clientTtl", 3600)
+        policy.setdefault("maxTtl", 86400)
+
+
+def shown(state: State, place: Place, document: Json) -> None:
+    """Add what uses it."""
+    users = []
+    for key in state.store.users(place.path):
+        by = of_reference(key.removeprefix("compute/"), place.project)
+        if by is not None and by.collection in _USING:
+            # The API answers with links of its beta version here.
+            users.append({"reference": by.link.replace("/compute/v1/", "/compute/beta/")})
+    if users:
+        document["usedBy"] = users

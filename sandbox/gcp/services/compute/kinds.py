@@ -1,0 +1,106 @@
+"""The kinds of compute resources that are emulated, as a table.
+
+A row says what a collection holds and what is special of it: `complete` fills in the server's
+defaults and refuses what the API refuses, `shown` adds what is computed on reading. All else is
+the same for all of them (`resources`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.gcp.discovery import Json
+from sandbox.gcp.service import State
+from sandbox.gcp.services.compute import (
+    addresses,
+    backends,
+    certificates,
+    firewalls,
+    forwarding_rules,
+    groups,
+    health_checks,
+    networks,
+    proxies,
+    routers,
+    security,
+    url_maps,
+)
+from sandbox.gcp.services.compute.place import Place
+
+Complete = Callable[[State, Place, Json, Json | None], None]
+"""(state, place, new document to change, old document or None on insert)."""
+Shown = Callable[[State, Place, Json], None]
+
+
+def _nothing(state: State, place: Place, document: Json, old: Json | None = None) -> None:
+    """Nothing is special of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One collection."""
+
+    schema: str
+    noun: str
+    """The resource's name in the API's sentences."""
+    complete: Complete = _nothing
+    shown: Shown = _nothing
+    removed: Shown = _nothing
+    """What goes with it when it is deleted."""
+    patch_operation: str = "patch"
+    update_operation: str = "update"
+
+
+KINDS: dict[str, Kind] = {
+    "addresses": Kind("Address", "address", addresses.complete, addresses.shown),
+    "backendBuckets": Kind(
+        "BackendBucket", "backend_bucket", backends.complete_bucket, backends.shown
+    ),
+    "backendServices": Kind(
+        "BackendService", "backend_service", backends.complete_service, backends.shown
+    ),
+    "firewalls": Kind("Firewall", "firewall", firewalls.complete),
+    "forwardingRules": Kind("ForwardingRule", "forwarding_rule", forwarding_rules.complete),
+    "healthChecks": Kind("HealthCheck", "health_check", health_checks.complete),
+    "httpHealthChecks": Kind("HttpHealthCheck", "http_health_check", health_checks.complete_legacy),
+    "httpsHealthChecks": Kind(
+        "HttpsHealthCheck", "https_health_check", health_checks.complete_legacy
+    ),
+    "instanceGroupManagers": Kind(
+        "InstanceGroupManager", "instance_group_manager", groups.complete_manager
+    ),
+    "instanceGroups": Kind("InstanceGroup", "instance_group", groups.complete_group),
+    "networkEndpointGroups": Kind(
+        "NetworkEndpointGroup",
+        "network_endpoint_group",
+        groups.complete_endpoint_group,
+        groups.shown_endpoint_group,
+        groups.removed_endpoint_group,
+    ),
+    "networks": Kind(
+        "Network",
+        "network",
+        networks.complete_network,
+        networks.shown_network,
+        networks.removed_network,
+        patch_operation="updateNetwork",
+    ),
+    "routers": Kind("Router", "router", routers.complete),
+    "routes": Kind("Route", "route"),
+    "securityPolicies": Kind("SecurityPolicy", "security_policy", security.complete_policy),
+    "sslCertificates": Kind(
+        "SslCertificate", "ssl_certificate", certificates.complete, certificates.shown
+    ),
+    "sslPolicies": Kind("SslPolicy", "ssl_policy", security.complete_ssl_policy),
+    "subnetworks": Kind(
+        "Subnetwork", "subnetwork", networks.complete_subnetwork, networks.shown_subnetwork
+    ),
+    "targetGrpcProxies": Kind("TargetGrpcProxy", "target_grpc_proxy", proxies.complete),
+    "targetHttpProxies": Kind("TargetHttpProxy", "target_http_proxy", proxies.complete),
+    "targetHttpsProxies": Kind("TargetHttpsProxy", "target_https_proxy", proxies.complete),
+    "targetPools": Kind("TargetPool", "target_pool"),
+    "targetSslProxies": Kind("TargetSslProxy", "target_ssl_proxy", proxies.complete),
+    "targetTcpProxies": Kind("TargetTcpProxy", "target_tcp_proxy", proxies.complete),
+    "urlMaps": Kind("UrlMap", "url_map", url_maps.complete, url_maps.shown),
+}

@@ -1,0 +1,118 @@
+"""The methods beside the usual ones: set*, named ports, NAT, health."""
+
+from __future__ import annotations
+
+from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import ApiError, not_found
+from sandbox.gcp.service import Call, Handler
+from sandbox.gcp.services.compute import groups, operations, resources, url_maps
+from sandbox.gcp.services.compute.place import Place, parse
+
+
+def _target(call: Call) -> Place:
+    """The resource that a custom verb is called on."""
+    path = call.url_path.rpartition("/")[0]
+    place = parse(path)
+    if place is None or not place.name:
+        raise not_found(path)
+    return place
+
+
+def setter(field: str, body_field: str | None = None) -> Handler:
+    """A method that sets one field of a resource, from the same field of the body."""
+
+    async def set_field(call: Call) -> Json:
+        place = _target(call)
+        resources.check_fingerprint(call.body, resources.load(call.state, place))
+        value = call.body.get(body_field or field)
+        return resources.change(call.state, place, call.method.name, **{field: value})
+
+    return set_field
+
+
+async def set_target(call: Call) -> Json:
+    """`*ForwardingRules.setTarget`."""
+    place = _target(call)
+    if not call.body.get("target"):
+        raise ApiError(400, "Required field 'target' not specified", reason="required")
+    return resources.change(call.state, place, "SetTarget", target=call.body["target"])
+
+
+async def set_named_ports(call: Call) -> Json:
+    """`instanceGroups.setNamedPorts`: all of them at once, guarded by the fingerprint."""
+    place = _target(call)
+    resources.check_fingerprint(call.body, resources.load(call.state, place))
+    ports = call.body.get("namedPorts") or []
+    return resources.change(call.state, place, "setNamedPorts", namedPorts=ports)
+
+
+async def expand_ip_cidr_range(call: Call) -> Json:
+    """`subnetworks.expandIpCidrRange`."""
+    cidr = call.body.get("ipCidrRange")
+    return resources.change(call.state, _target(call), "expandIpCidrRange", ipCidrRange=cidr)
+
+
+async def set_private_ip_google_access(call: Call) -> Json:
+    """`subnetworks.setPrivateIpGoogleAccess`."""
+    wanted = bool(call.body.get("privateIpGoogleAccess"))
+    place = _target(call)
+    return resources.change(
+        call.state, place, "setPrivateIpGoogleAccess", privateIpGoogleAccess=wanted
+    )
+
+
+async def get_health(call: Call) -> Json:
+    """`backendServices.getHealth`: every endpoint of the group is healthy, as ready pods are."""
+    place = _target(call)
+    resources.load(call.state, place)
+    group = parse(str(call.body.get("group", "")).partition("/v1/")[2])
+    if group is None:
+        raise ApiError(400, "Required field 'group' not specified", reason="required")
+    resources.load(call.state, group)
+    endpoints = call.store.collection(f"compute-endpoints/{group.path}")
+    status = [
+        {"healthState": "HEALTHY", "ipAddress": e.get("ipAddress"), "port": e.get("port")}
+        for _, e in endpoints
+    ]
+    kind = "compute#backendServiceGroupHealth"
+    return {"kind": kind, "healthStatus": status} if status else {"kind": kind}
+
+
+async def invalidate_cache(call: Call) -> Json:
+    """`urlMaps.invalidateCache`."""
+    place = _target(call)
+    stored = resources.load(call.state, place)
+    return operations.start(call.state, place, "invalidateCache", stored["id"])
+
+
+METHODS: dict[str, Handler] = {
+    "compute.backendServices.getHealth": get_health,
+    "compute.backendServices.setSecurityPolicy": setter("securityPolicy"),
+    "compute.backendServices.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
+    "compute.backendBuckets.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
+    "compute.forwardingRules.setTarget": set_target,
+    "compute.globalForwardingRules.setTarget": set_target,
+    "compute.instanceGroups.listInstances": groups.list_instances,
+    "compute.instanceGroups.setNamedPorts": set_named_ports,
+    "compute.instanceGroupManagers.listManagedInstances": groups.list_managed_instances,
+    "compute.networkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
+    "compute.networkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,
+    "compute.networkEndpointGroups.listNetworkEndpoints": groups.list_endpoints,
+    "compute.subnetworks.expandIpCidrRange": expand_ip_cidr_range,
+    "compute.subnetworks.setPrivateIpGoogleAccess": set_private_ip_google_access,
+    "compute.targetHttpProxies.setUrlMap": setter("urlMap"),
+    "compute.targetHttpsProxies.setUrlMap": setter("urlMap"),
+    "compute.targetHttpsProxies.setSslCertificates": setter("sslCertificates"),
+    "compute.targetHttpsProxies.setSslPolicy": setter("sslPolicy"),
+    "compute.targetHttpsProxies.setQuicOverride": setter("quicOverride"),
+    "compute.targetHttpsProxies.setCertificateMap": setter("certificateMap"),
+    "compute.targetSslProxies.setBackendService": setter("service"),
+    "compute.targetSslProxies.setSslCertificates": setter("sslCertificates"),
+    "compute.targetSslProxies.setSslPolicy": setter("sslPolicy"),
+    "compute.targetSslProxies.setProxyHeader": setter("proxyHeader"),
+    "compute.targetTcpProxies.setBackendService": setter("service"),
+    "compute.targetTcpProxies.setProxyHeader": setter("proxyHeader"),
+    "compute.urlMaps.invalidateCache": invalidate_cache,
+    "compute.urlMaps.validate": url_maps.validate,
+    "compute.regionUrlMaps.validate": url_maps.validate,
+}

@@ -1,0 +1,159 @@
+"""VPC networks and their subnetworks: ranges that must not overlap, and the default network."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from sandbox.gcp import machine_types
+from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import ApiError, invalid
+from sandbox.gcp.service import State, fingerprint, now, numeric_id
+from sandbox.gcp.services.compute.place import PREFIX, Place, of_reference, parse
+
+# The first of the ranges that auto mode hands to the regions, a /20 each.
+_AUTO_MODE_RANGE = ipaddress.IPv4Network("10.128.0.0/9")
+
+
+def default_network(state: State, place: Place) -> Json:
+    """The network that every new project has, made when it is first asked for."""
+    document: Json = {
+        "autoCreateSubnetworks": True,
+        "creationTimestamp": now(),
+        "description": "Default network for the project",
+        "id": numeric_id(),
+        "kind": "compute#network",
+        "name": "default",
+        "selfLink": place.link,
+    }
+    complete_network(state, place, document, None)
+    document["selfLinkWithId"] = f"{place.link.rpartition('/')[0]}/{document['id']}"
+    state.store.put(place.key, document)
+    return document
+
+
+def complete_network(state: State, place: Place, document: Json, old: Json | None) -> None:
+    """Defaults of a network; auto mode makes a subnetwork in every region."""
+    routing = document.setdefault("routingConfig", {})
+    routing.setdefault("routingMode", "REGIONAL")
+    routing.setdefault("bgpBestPathSelectionMode", "LEGACY")
+    document.setdefault("networkFirewallPolicyEnforcementOrder", "AFTER_CLASSIC_FIREWALL")
+    document.setdefault("autoCreateSubnetworks", True)
+    if document.get("enableUlaInternalIpv6"):
+        document.setdefault("internalIpv6Range", _ula_range(place))
+    if not document.get("networkProfile"):
+        document.setdefault("mtu", 1460)
+    if old is not None or not document["autoCreateSubnetworks"]:
+        return
+    ranges = _AUTO_MODE_RANGE.subnets(new_prefix=20)
+    for region, cidr in zip(machine_types.regions(), ranges, strict=False):
+        subnet = Place(place.project, f"regions/{region}", "subnetworks", place.name)
+        body: Json = {
+            "creationTimestamp": now(),
+            "id": numeric_id(),
+            "ipCidrRange": str(cidr),
+            "kind": "compute#subnetwork",
+            "name": place.name,
+            "network": place.link,
+            "region": f"{PREFIX}projects/{place.project}/regions/{region}",
+            "selfLink": subnet.link,
+            "_auto": True,
+        }
+        complete_subnetwork(state, subnet, body, None)
+        body["fingerprint"] = fingerprint(body)
+        state.store.put(subnet.key, body)
+
+
+def _ula_range(place: Place) -> str:
+    # fd20::/20 is what Google takes them from; the rest is made of the network's name.
+    digest = fingerprint(place.path).encode().hex()
+    return f"fd20:{digest[:3]}:{digest[4:7]}:0:0:0:0:0/48"
+
+
+def shown_network(state: State, place: Place, document: Json) -> None:
+    """Add the subnetworks' links, and those of peerings none."""
+    links = sorted(str(body["selfLink"]) for body in _subnetworks(state, place.project, place.path))
+    if links:
+        document["subnetworks"] = links
+
+
+def removed_network(state: State, place: Place, document: Json) -> None:  # noqa: ARG001
+    """The subnetworks of auto mode go with their network; others hold it."""
+    for body in list(_subnetworks(state, place.project, place.path)):
+        region = body["region"].rpartition("/")[2]
+        subnetwork = Place(place.project, f"regions/{region}", "subnetworks", body["name"])
+        state.store.delete(subnetwork.key)
+
+
+def _subnetworks(state: State, project: str, network: str) -> Iterator[Json]:
+    for key in state.store.users(network):
+        place = parse(key.removeprefix("compute/"))
+        if place is not None and place.collection == "subnetworks" and place.project == project:
+            body = state.store.get(key)
+            if body is not None:
+                yield body
+
+
+def complete_subnetwork(state: State, place: Place, document: Json, old: Json | None) -> None:
+    """Defaults of a subnetwork; its ranges must be well formed and overlap with nothing."""
+    for field in ("network", "ipCidrRange"):
+        if not document.get(field):
+            message = f"Required field 'resource.{field}' not specified"
+            raise ApiError(400, message, reason="required")
+    document.setdefault("purpose", "PRIVATE")
+    document.setdefault("stackType", "IPV4_ONLY")
+    document.setdefault("privateIpGoogleAccess", False)
+    document.setdefault("privateIpv6GoogleAccess", "DISABLE_GOOGLE_ACCESS")
+    document.setdefault("allowSubnetCidrRoutesOverlap", False)
+    if document.get("enableFlowLogs") or (document.get("logConfig") or {}).get("enable"):
+        document["enableFlowLogs"] = True
+        log = document.setdefault("logConfig", {})
+        log.setdefault("enable", True)
+        log.setdefault("aggregationInterval", "INTERVAL_5_SEC")
+        log.setdefault("flowSampling", 0.5)
+        log.setdefault("metadata", "EXCLUDE_ALL_METADATA")
+    primary = _network(document["ipCidrRange"], "resource.ipCidrRange")
+    document["gatewayAddress"] = str(primary.network_address + 1)
+    if old is not None:
+        before = ipaddress.ip_network(old["ipCidrRange"])
+        if not before.subnet_of(primary):  # type: ignore[arg-type]
+            raise invalid(
+                "resource.ipCidrRange", str(primary), f"It must contain the present {before}."
+            )
+    own = list(_ranges(document))
+    _check_overlap(own, own, place.name)
+    network = of_reference(document["network"], place.project)
+    for other in _subnetworks(state, place.project, network.path if network else ""):
+        if other["selfLink"] != document["selfLink"]:
+            region = other["region"].rpartition("/")[2]
+            _check_overlap(own, list(_ranges(other)), f"{other['name']}' in region '{region}")
+
+
+def shown_subnetwork(state: State, place: Place, document: Json) -> None:
+    """Nothing is computed on reading."""
+
+
+def _network(cidr: str, field: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(cidr)
+    except ValueError:
+        raise invalid(field, cidr, "Invalid CIDR range: must be a valid IPv4 range.") from None
+
+
+def _ranges(document: Json) -> Iterator[ipaddress.IPv4Network]:
+    yield _network(document["ipCidrRange"], "resource.ipCidrRange")
+    for index, secondary in enumerate(document.get("secondaryIpRanges") or []):
+        field = f"resource.secondaryIpRanges[{index}].ipCidrRange"
+        yield _network(secondary.get("ipCidrRange", ""), field)
+
+
+def _check_overlap(
+    own: list[ipaddress.IPv4Network], others: list[ipaddress.IPv4Network], whose: str
+) -> None:
+    for mine in own:
+        for other in others:
+            if mine is not other and mine.overlaps(other):
+                raise ApiError(
+                    400,
+                    f"Invalid IPCidrRange: {mine} conflicts with existing subnetwork '{whose}'.",
+                )
