@@ -7,6 +7,8 @@ Node pools stand in `pool_defaults`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -333,3 +335,10 @@ def maintenance(given: Json) -> Json:
         window = window | {"dailyMaintenanceWindow": {"duration": "PT4H0M0S"} | daily}
     rest = without(given, "window", "resourceVersion")
     return rest | ({"window": window} if window else {})
+
+
+def policy_version(policy: Json) -> str:
+    """Return the `resourceVersion` of a maintenance policy: a hash of its window."""
+    window = policy.get("window")
+    text = json.dumps(window, sort_keys=True) if window else ""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,134 @@
+"""Long-running operations of Kubernetes Engine: kept in the store, carried out beside requests.
+
+An operation is written before its work begins and again when it ends, so that one that a crash
+interrupted is found at the next start, and either carried on or ended with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+from sandbox.gcp.errors import ApiError
+from sandbox.gcp.service import State, now, project_number
+from sandbox.gcp.services.container import failures
+from sandbox.gcp.services.container.form import Json, without
+from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.store import Store
+
+_log = logging.getLogger("sandbox.gcp.container")
+_INTERNAL = 13
+Work = Callable[[], Awaitable[None]]
+
+
+def _folder(place: Place) -> str:
+    return f"container/projects/{place.project}/locations/{place.location}/operations"
+
+
+def find(store: Store, place: Place, name: str) -> Json:
+    """Return an operation as it is kept, or raise 404."""
+    found = store.get(f"{_folder(place)}/{name}")
+    if found is None:
+        raise failures.no_operation(place, name)
+    return found
+
+
+def in_place(store: Store, place: Place) -> Iterator[Json]:
+    """Yield the operations of a location."""
+    for _, operation in store.collection(_folder(place)):
+        yield operation
+
+
+def unfinished(store: Store) -> list[Json]:
+    """Return every operation that a stop or crash interrupted."""
+    return [
+        document
+        for key, document in store.below("container/projects")
+        if key.rpartition("/")[0].endswith("/operations") and document["status"] != "DONE"
+    ]
+
+
+def render(operation: Json, version: str) -> Json:
+    """Return the operation as the API shows it."""
+    place = Place(operation["project"], operation["zone"])
+    number = project_number(place.project)
+    shown = without(operation, "project", "target")
+    shown["selfLink"] = place.link(version, "operations", operation["name"], project=number)
+    shown["targetLink"] = place.link(version, operation["target"], project=number)
+    return shown
+
+
+def refuse_if_busy(store: Store, place: Place, cluster: str, *, pool: str = "") -> None:
+    """Raise where an operation on the cluster does not go together with a new one.
+
+    A new operation on the cluster goes with none; one on a node pool goes with those on others.
+    """
+    mine = f"clusters/{cluster}"
+    for operation in in_place(store, place):
+        if operation["status"] == "DONE":
+            continue
+        target: str = operation["target"]
+        if target != mine and not target.startswith(f"{mine}/"):
+            continue
+        if pool and target not in (mine, f"{mine}/nodePools/{pool}"):
+            continue
+        raise failures.busy(operation["name"])
+
+
+def start(
+    state: State,
+    place: Place,
+    kind: str,
+    target: str,
+    work: Work,
+    *,
+    status: str = "RUNNING",
+    progress: Json | None = None,
+) -> Json:
+    """Write a new operation and begin its work beside the requests. Returns what is kept."""
+    suffix = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
+    name = f"operation-{int(time.time() * 1000)}-{suffix}-{secrets.token_hex(4)}"
+    operation: Json = {
+        "name": name,
+        "zone": place.location,
+        "operationType": kind,
+        "status": status,
+        "startTime": now(),
+        "project": place.project,
+        "target": target,
+    }
+    state.store.put(f"{_folder(place)}/{name}", operation)
+    state.spawn(run(state, operation, work, progress=progress))
+    return operation
+
+
+async def run(state: State, operation: Json, work: Work, *, progress: Json | None = None) -> None:
+    """Do the work and write down how it ended."""
+    place = Place(operation["project"], operation["zone"])
+    key = f"{_folder(place)}/{operation['name']}"
+    ended = dict(operation)
+    began = time.monotonic()
+    try:
+        await work()
+    except asyncio.CancelledError:
+        # The daemon is closing: the operation stays as it is, and the next start carries it on.
+        raise
+    except ApiError as error:
+        ended |= _failure(error.message)
+    except Exception as error:
+        _log.exception("%s of %s failed", operation["operationType"], operation["target"])
+        ended |= _failure(str(error) or type(error).__name__)
+    remaining = state.latency - (time.monotonic() - began)
+    if remaining > 0:
+        await asyncio.sleep(remaining)
+    ended |= {"status": "DONE", "endTime": now()}
+    if progress is not None:
+        ended["progress"] = progress
+    state.store.put(key, ended)
+
+
+def _failure(reason: str) -> Json:
+    return {"error": {"code": _INTERNAL, "message": reason}, "statusMessage": reason}

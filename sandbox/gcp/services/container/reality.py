@@ -1,0 +1,118 @@
+"""Making a cluster's control plane, nodes and instance groups what its record says.
+
+Every step may be repeated: an operation that a crash interrupted is carried on by doing it again.
+Without control planes (`State.control_planes` is None) only the documents are made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.gcp.machine_types import region_of
+from sandbox.gcp.service import State
+from sandbox.gcp.services.container import capacity, compute_side, nodes, records
+from sandbox.gcp.services.container.pool_defaults import accelerators
+from sandbox.gcp.services.container.render import (
+    ClusterRecord,
+    PoolRecord,
+    find_pool,
+    groups_of,
+    place,
+)
+from sandbox.gcp.services.container.versions import KUBERNETES
+
+
+def _key(record: ClusterRecord) -> Any:
+    from sandbox.kubernetes.control_planes import ClusterKey  # noqa: PLC0415 (heavy, often unused)
+
+    return ClusterKey(record["project"], record["location"], record["cluster"]["name"])
+
+
+def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
+    """Return the nodes of a pool in the form that the control plane takes them."""
+    from sandbox.kubernetes.control_planes import NodeSpec  # noqa: PLC0415
+
+    machine = nodes.machine_of(pool["pool"])
+    disk = int(pool["pool"]["config"]["diskSizeGb"])
+    whole = capacity.capacity(machine, disk_gb=disk)
+    free = capacity.allocatable(machine, disk_gb=disk)
+    gpus = accelerators(pool["pool"]["config"])
+    taints = nodes.taints(pool["pool"])
+    return [
+        NodeSpec(
+            name=name,
+            zone=zone,
+            region=region_of(zone),
+            machine_type=machine.name,
+            cpu=whole.cpu,
+            memory=whole.memory,
+            ephemeral_storage=whole.ephemeral_storage,
+            allocatable_cpu=free.cpu,
+            allocatable_memory=free.memory,
+            allocatable_ephemeral_storage=free.ephemeral_storage,
+            labels=nodes.labels(pool["pool"], name=name, zone=zone, machine=machine),
+            taints=taints,
+            accelerators=gpus[1] if gpus else 0,
+            pods=int(pool["pool"]["maxPodsConstraint"]["maxPodsPerNode"]),
+        )
+        for name, zone in nodes.names_by_zone(groups_of(record, pool))
+    ]
+
+
+async def boot(state: State, record: ClusterRecord) -> None:
+    """Make the control plane, or revive the one that is there, and write down its address."""
+    if state.control_planes is None:
+        return
+    endpoint = await state.control_planes.create(
+        _key(record),
+        version=KUBERNETES,
+        pod_cidr=record["cluster"]["clusterIpv4Cidr"],
+        service_cidr=record["cluster"]["servicesIpv4Cidr"],
+    )
+
+    def addressed(fresh: ClusterRecord) -> None:
+        cluster = fresh["cluster"]
+        cluster["endpoint"] = endpoint.address
+        cluster["masterAuth"]["clusterCaCertificate"] = endpoint.ca_certificate
+        cluster["privateClusterConfig"]["publicEndpoint"] = endpoint.address
+        reached = cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+        reached["publicEndpoint"] = endpoint.address
+
+    records.change(state.store, place(record), record["cluster"]["name"], addressed)
+
+
+async def sync_pool(state: State, record: ClusterRecord, name: str) -> None:
+    """Make a pool's nodes and instance groups what its record says."""
+    pool = find_pool(record, name)
+    if pool is None:
+        return
+    compute_side.sync_pool(state.store, record, pool)
+    if state.control_planes is not None:
+        await state.control_planes.set_nodes(_key(record), name, node_specs(record, pool))
+
+
+async def remove_pool(state: State, record: ClusterRecord, name: str) -> None:
+    """Take a pool's nodes and instance groups away."""
+    if state.control_planes is not None:
+        await state.control_planes.set_nodes(_key(record), name, [])
+    pool = find_pool(record, name)
+    if pool is not None:
+        compute_side.remove_groups(state.store, groups_of(record, pool))
+
+
+async def start_controllers(state: State, record: ClusterRecord) -> None:
+    """Start what GKE runs beside the control plane."""
+    if state.control_planes is not None:
+        network = record["cluster"]["networkConfig"]
+        await state.control_planes.start_controllers(
+            _key(record), network=network["network"], subnetwork=network["subnetwork"]
+        )
+
+
+async def remove_cluster(state: State, record: ClusterRecord) -> None:
+    """End the control plane and take away all that was made for the cluster."""
+    if state.control_planes is not None:
+        key = _key(record)
+        await state.control_planes.stop_controllers(key)
+        await state.control_planes.delete(key)
+    compute_side.remove_all(state.store, record)

@@ -1,0 +1,112 @@
+"""The container service: its methods by id, and what happens when the daemon starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sandbox.gcp.errors import ApiError
+from sandbox.gcp.service import Call, Handler, Service
+from sandbox.gcp.services.container import (
+    cluster_updates,
+    clusters,
+    node_pools,
+    operations,
+    server_config,
+    work,
+)
+from sandbox.gcp.services.container.checks import InvalidError
+from sandbox.gcp.services.container.failures import bad_request
+from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.ranges import RangeError
+from sandbox.gcp.services.container.requests import operation_name, place
+
+
+async def _get_operation(call: Call) -> Json:
+    found = operations.find(call.store, place(call), operation_name(call))
+    return operations.render(found, call.method.version)
+
+
+async def _list_operations(call: Call) -> Json:
+    shown = [
+        operations.render(operation, call.method.version)
+        for operation in operations.in_place(call.store, place(call))
+    ]
+    return {"operations": shown} if shown else {}
+
+
+async def _cancel_operation(call: Call) -> Json:
+    found = operations.find(call.store, place(call), operation_name(call))
+    if found["status"] == "DONE":
+        return {}
+    raise ApiError(
+        400,
+        f"Operation {found['name']} of type {found['operationType']} cannot be cancelled.",
+        status="FAILED_PRECONDITION",
+        reason="failedPrecondition",
+    )
+
+
+def _refusing(handler: Callable[[Call], Awaitable[Json]]) -> Handler:
+    """Turn what the pure checks raise into the API's 400."""
+
+    async def handle(call: Call) -> Json:
+        try:
+            return await handler(call)
+        except (InvalidError, RangeError) as error:
+            raise bad_request(str(error)) from None
+
+    return handle
+
+
+# New name (locations) → old name (zones) → what does it.
+_CLUSTERS = {
+    ("create", "create"): clusters.create,
+    ("get", "get"): clusters.get,
+    ("list", "list"): clusters.list_,
+    ("delete", "delete"): clusters.delete,
+    ("update", "update"): cluster_updates.update,
+    ("setAddons", "addons"): cluster_updates.set_addons,
+    ("setLegacyAbac", "legacyAbac"): cluster_updates.set_legacy_abac,
+    ("setLocations", "locations"): cluster_updates.set_locations,
+    ("setLogging", "logging"): cluster_updates.set_logging,
+    ("setMaintenancePolicy", "setMaintenancePolicy"): cluster_updates.set_maintenance_policy,
+    ("setMonitoring", "monitoring"): cluster_updates.set_monitoring,
+    ("setNetworkPolicy", "setNetworkPolicy"): cluster_updates.set_network_policy,
+    ("setResourceLabels", "resourceLabels"): cluster_updates.set_resource_labels,
+    ("updateMaster", "master"): cluster_updates.update_master,
+}
+_NODE_POOLS = {
+    ("create", "create"): node_pools.create,
+    ("get", "get"): node_pools.get,
+    ("list", "list"): node_pools.list_,
+    ("delete", "delete"): node_pools.delete,
+    ("update", "update"): node_pools.update,
+    ("rollback", "rollback"): node_pools.rollback,
+    ("setAutoscaling", "autoscaling"): node_pools.set_autoscaling,
+    ("setManagement", "setManagement"): node_pools.set_management,
+    ("setSize", "setSize"): node_pools.set_size,
+}
+_OPERATIONS = {
+    ("get", "get"): _get_operation,
+    ("list", "list"): _list_operations,
+    ("cancel", "cancel"): _cancel_operation,
+}
+
+
+def _handlers() -> dict[str, Handler]:
+    handlers: dict[str, Handler] = {
+        "container.projects.locations.getServerConfig": _refusing(server_config.get),
+        "container.projects.zones.getServerconfig": _refusing(server_config.get),
+    }
+    for collection, verbs in (
+        ("clusters", _CLUSTERS),
+        ("clusters.nodePools", _NODE_POOLS),
+        ("operations", _OPERATIONS),
+    ):
+        for (new, old), handler in verbs.items():
+            handlers[f"container.projects.locations.{collection}.{new}"] = _refusing(handler)
+            handlers[f"container.projects.zones.{collection}.{old}"] = _refusing(handler)
+    return handlers
+
+
+SERVICE = Service("container", _handlers(), on_start=work.bring_back)
