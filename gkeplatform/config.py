@@ -34,6 +34,8 @@ _CHOICE = re.compile(r"^Invalid (?:enum )?value ")
 _EXPECTED = re.compile(r"^Expected `(?P<type>[^`]*)`(?P<bound>[^,]*)(?:, got .*)?$", re.DOTALL)
 _MATCHING = re.compile(r"^Expected `str` matching regex '(?P<pattern>.*)'$", re.DOTALL)
 
+_KEYED = re.compile(r"^([a-z_]+[a-z0-9_.\[\]]*): (.*)$", re.DOTALL)
+
 _WORDS = {
     "int": "an integer",
     "float": "a number",
@@ -106,6 +108,9 @@ def _explain(
         info, description = _step_into(info, step, found)
         found = _item(found, step)
     where = f"{namespace}{path.replace('.', ':', 1)}" if path else namespace
+    if not path and (key := _KEYED.match(problem)):
+        # A check across keys names the key at fault itself.
+        where, problem = f"{namespace}:{key[1]}", key[2]
     shown = "a secret value" if is_hidden else _shown(found)
     said = _say(problem, info, shown, found)
     if missing := _MISSING.match(problem):
@@ -123,7 +128,8 @@ def _say(problem: str, info: inspect.Type | None, shown: str, found: object) -> 
     if _CHOICE.match(problem):
         return f"{shown} is not allowed; {suggestion(str(found), _choices(info))}"
     if matching := _MATCHING.match(problem):
-        return f"expected text of the form {matching['pattern']}, got {shown}"
+        pattern = matching["pattern"].replace("\\\\", "\\")
+        return f"expected text of the form {pattern}, got {shown}"
     if expected := _EXPECTED.match(problem):
         kinds = " or ".join(_WORDS.get(k, k) for k in expected["type"].split(" | "))
         bound = expected["bound"].replace(" of length >=", " with a length of at least")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One Pulumi project. `needs` names the layers whose contracts it reads."""
 
@@ -19,16 +19,41 @@ class Layer:
     """The folder that holds its Pulumi.yaml, relative to the root of the repository."""
     main: str
     """The folder that holds its program."""
+    config: str
+    """The type of its configuration, `module:Name`: named here, imported by who needs it."""
     needs: tuple[str, ...] = ()
 
 
-CLUSTER = Layer("cluster", "gke-cluster", "infra/cluster", "infra/cluster")
-SERVING = Layer("serving", "gke-serving", "infra/serving", "infra/serving", ("cluster",))
+CLUSTER = Layer(
+    name="cluster",
+    project="gke-cluster",
+    directory="infra/cluster",
+    main="infra/cluster",
+    config="infra.cluster.config:ClusterConfig",
+)
+SERVING = Layer(
+    name="serving",
+    project="gke-serving",
+    directory="infra/serving",
+    main="infra/serving",
+    config="infra.serving.config:ServingConfig",
+    needs=("cluster",),
+)
 NETWORKING = Layer(
-    "networking", "gke-networking", "infra/networking", "infra/networking", ("cluster", "serving")
+    name="networking",
+    project="gke-networking",
+    directory="infra/networking",
+    main="infra/networking",
+    config="infra.networking.config:NetworkingConfig",
+    needs=("cluster", "serving"),
 )
 ENVIRONMENT = Layer(
-    "environment", "gke-platform", ".", "infra/environment", ("cluster", "serving", "networking")
+    name="environment",
+    project="gke-platform",
+    directory=".",
+    main="infra/environment",
+    config="infra.environment.config:EnvironmentConfig",
+    needs=("cluster", "serving", "networking"),
 )
 
 LAYERS: tuple[Layer, ...] = (CLUSTER, SERVING, NETWORKING, ENVIRONMENT)

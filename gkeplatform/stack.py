@@ -29,6 +29,12 @@ ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SHOWN_ALREADY = 32
+"""The exit code by which a Python program tells the engine that it has said why.
+
+`pulumi.RunError` ends a program with a second error, "exited with non-zero exit code", behind it.
+"""
+
 READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 """The engine's own function behind StackReference.
 
@@ -131,9 +137,18 @@ def check(rule: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         refuse(str(error))
 
 
+class Refused(SystemExit):
+    """The program ends because of `message`, which the user has been shown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(SHOWN_ALREADY)
+        self.message = message
+
+
 def refuse(message: str) -> NoReturn:
     """Ends the program with one message and no traceback."""
-    raise pulumi.RunError(message) from None
+    pulumi.log.error(message)
+    raise Refused(message)
 
 
 def _deploy(layer: Layer, environment: str | None = None) -> str:

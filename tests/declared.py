@@ -57,7 +57,11 @@ class CloudMocks(mocks.Mocks):
             return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
         if args.token == "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup":
             zone, name = args.args["zone"], args.args["name"]
-            return {"name": name, "zone": zone, "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}")}, []
+            return {
+                "name": name,
+                "zone": zone,
+                "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
+            }, []
         raise AssertionError(f"unexpected call of {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -76,12 +80,23 @@ class CloudMocks(mocks.Mocks):
         if args.typ == "gcp:container/nodePool:NodePool":
             zones = ("europe-west4-b", "europe-west4-a")
             group = f"gke-{inputs['name']}-grp"
-            return {"instanceGroupUrls": [self.link(f"zones/{zone}/instanceGroupManagers/{group}") for zone in zones]}
+            return {
+                "instanceGroupUrls": [
+                    self.link(f"zones/{zone}/instanceGroupManagers/{group}") for zone in zones
+                ]
+            }
         if args.typ == "gcp:serviceaccount/account:Account":
             email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
-            return {"email": email, "member": f"serviceAccount:{email}", "name": f"projects/{self.project}/serviceAccounts/{email}"}
+            return {
+                "email": email,
+                "member": f"serviceAccount:{email}",
+                "name": f"projects/{self.project}/serviceAccounts/{email}",
+            }
         if args.typ == "gcp:compute/globalAddress:GlobalAddress":
-            return {"address": GLOBAL_ADDRESS, "selfLink": self.link(f"global/addresses/{inputs['name']}")}
+            return {
+                "address": GLOBAL_ADDRESS,
+                "selfLink": self.link(f"global/addresses/{inputs['name']}"),
+            }
         if args.typ == "kubernetes:core/v1:Service" and inputs["spec"]["type"] == "LoadBalancer":
             return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
         if args.typ.startswith("gcp:compute/") and "name" in inputs:
@@ -156,7 +171,8 @@ def run_environment(environment: str) -> dict[str, Declared]:
     upstream: dict[str, dict[str, Any]] = {}
     result: dict[str, Declared] = {}
     for layer in in_order(LAYERS):
-        if not (ROOT / layer.main / "__main__.py").exists(): continue
+        if not (ROOT / layer.main / "__main__.py").exists():
+            continue
         result[layer.name] = run_layer(layer, environment, upstream)
         upstream[f"organization/{layer.project}/{environment}"] = result[layer.name].outputs
     return result

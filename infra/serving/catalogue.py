@@ -13,7 +13,14 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving.config import HttpLoadBalancer, LoadBalancer, Model, ServingConfig, claimed
+from infra.serving.config import (
+    HttpLoadBalancer,
+    LoadBalancer,
+    Model,
+    ServingConfig,
+    claimed,
+    model_path,
+)
 from infra.serving.presets import PRESETS
 
 HTTP = 80
@@ -47,11 +54,6 @@ def models_bucket(naming: Naming) -> str:
 def neg_name(model: Model, naming: Naming) -> str:
     """The name that GKE gives the model's network endpoint groups, one in each zone."""
     return naming.of(model.name)
-
-
-def model_path(model: Model) -> str:
-    """The URL path of the model's status."""
-    return PRESETS[model.server].path.format(name=model.name)
 
 
 def served(

@@ -220,6 +220,13 @@ class ServingConfig(Settings):
                     f'models[{j}].name: "{other.name}" is the name of models[{i}], too; rename one'
                 )
             _refuse_clash(f"models[{j}]", one, other)
+        for index, model in enumerate(self.models):
+            _refuse_foreign_paths(f"models[{index}]", model)
+
+
+def model_path(model: Model) -> str:
+    """The URL path of the model's status, which is also the root of all that it answers."""
+    return PRESETS[model.server].path.format(name=model.name)
 
 
 def claimed(model: Model) -> tuple[str, ...]:
@@ -246,3 +253,16 @@ def _refuse_clash(key: str, one: Model, other: Model) -> None:
         raise ValueError(
             f'{key}.exposure.node_port: {port} is the port of "{one.name}", too; choose another'
         )
+
+
+def _refuse_foreign_paths(key: str, model: Model) -> None:
+    """The load balancer hands paths on as they are: one the server does not know is a 404."""
+    if not isinstance(model.exposure, HttpLoadBalancer):
+        return
+    root = model_path(model)
+    for index, path in enumerate(model.exposure.paths):
+        if path != root and not path.startswith(f"{root}/"):
+            raise ValueError(
+                f'{key}.exposure.paths[{index}]: {model.server} answers for "{model.name}" on '
+                f"{root} and below, not on {path}; claim {root}"
+            )

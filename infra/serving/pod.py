@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from infra.serving.catalogue import model_path
-from infra.serving.config import Model
+from infra.serving.config import Model, model_path
 from infra.serving.presets import PRESETS
 
 NOBODY = 65534
