@@ -1,0 +1,55 @@
+"""The command line: its verbs, and how every failure becomes one clear error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+import typer
+
+from cli import talk
+from cli.commands import generate, rehearse, sandbox, tests, up
+from cli.errors import CliError, Exit
+
+app = typer.Typer(
+    name="platformctl",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Deploy the platform to Google Cloud, or rehearse it on this machine.",
+)
+app.command()(rehearse.rehearse)
+app.command()(up.up)
+app.command()(up.preview)
+app.command()(up.down)
+app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    tests.tests
+)
+app.command()(generate.generate)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def main() -> None:
+    """Run a command; exit with its code."""
+    as_json = "--json" in sys.argv
+    try:
+        app(prog_name="platformctl", standalone_mode=False)
+    except CliError as error:
+        talk.failure(error, as_json=as_json)
+        sys.exit(error.code)
+    except click.ClickException as error:
+        wrong = CliError(error.format_message(), "./platformctl --help", Exit.USAGE)
+        talk.failure(wrong, as_json=as_json)
+        sys.exit(Exit.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        talk.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
+        sys.exit(Exit.CANCELLED)
+    except Exception as error:
+        if os.environ.get("PLATFORM_DEBUG"):
+            traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}"
+        hint = "this is a bug; PLATFORM_DEBUG=1 shows where"
+        talk.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
+        sys.exit(Exit.INTERNAL)

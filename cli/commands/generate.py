@@ -1,0 +1,52 @@
+"""`platformctl generate`: rewrite the files that are generated, or check that they are fresh."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import talk
+from cli.environments import ROOT
+from cli.errors import CliError
+
+# Each has `render() -> {path: text}`; relative paths are the repository's.
+GENERATORS = (
+    "gkeplatform.reference",
+    "policies.reference",
+    "sandbox.gcp.coverage",
+    "sandbox.gcp.documents_update",
+    "sandbox.plugins.gcp.schema_update",
+)
+
+
+def generate(
+    check: Annotated[bool, typer.Option("--check", help="Only tell what is stale.")] = False,
+) -> None:
+    """Rewrite schema, key tables and reference pages from what they describe."""
+    stale = [path for path, text in rendered() if not _is_fresh(path, text)]
+    if check and stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        raise CliError(f"stale: {names}", "./platformctl generate")
+    if check:
+        return
+    for path, text in rendered():
+        if not _is_fresh(path, text):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            talk.say(f"wrote {path.relative_to(ROOT)}")
+
+
+def rendered() -> list[tuple[Path, str]]:
+    """Every generated file with its text."""
+    files: list[tuple[Path, str]] = []
+    for name in GENERATORS:
+        for path, text in import_module(name).render().items():
+            files.append((ROOT / path, text))
+    return files
+
+
+def _is_fresh(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text

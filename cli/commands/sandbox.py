@@ -1,0 +1,96 @@
+"""`platformctl sandbox`: start, stop, reset, status, env."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli import talk
+from cli.errors import CliError
+from sandbox import engine, lifecycle
+
+app = typer.Typer(
+    no_args_is_help=True, help="The sandbox: an emulated Google Cloud on this machine."
+)
+Json = Annotated[bool, typer.Option("--json", help="Print one document on stdout.")]
+
+
+def running_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """`base` with the running sandbox's variables in it; the sandbox is started where it is not."""
+    home = lifecycle.Home.default()
+    try:
+        lifecycle.start(home, engine.ensure(talk.say), talk.say)
+        inherited = {k: v for k, v in base.items() if k not in lifecycle.foreign()}
+        return {**inherited, **lifecycle.environment(home, base)}
+    except (engine.EngineError, lifecycle.SandboxError) as error:
+        raise CliError(str(error), error.hint) from error
+
+
+@app.command()
+def start() -> None:
+    """Start it, with everything that an earlier run left."""
+    running_environment(dict(os.environ))
+    _show(lifecycle.status(lifecycle.Home.default()))
+
+
+@app.command()
+def stop() -> None:
+    """End every process that it started; its state stays."""
+    ended = _guarded(lifecycle.stop)
+    talk.say(f"ended {ended} processes")
+
+
+@app.command()
+def reset() -> None:
+    """Stop it, and forget everything that was deployed in it."""
+    ended = _guarded(lifecycle.reset)
+    talk.say(f"ended {ended} processes; {lifecycle.Home.default().path} is gone")
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Tell what runs."""
+    found = lifecycle.status(lifecycle.Home.default())
+    if json:
+        talk.document(asdict(found))
+    else:
+        _show(found)
+
+
+@app.command()
+def env(json: Json = False) -> None:
+    """Print the variables that lead into it: eval "$(./platformctl sandbox env)"."""
+    home = lifecycle.Home.default()
+    try:
+        variables = lifecycle.environment(home)
+    except lifecycle.SandboxError as error:
+        raise CliError(str(error), error.hint) from error
+    if json:
+        print(json_module.dumps(variables, indent=2))
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _guarded(action: Callable[[lifecycle.Home], int]) -> int:
+    try:
+        return action(lifecycle.Home.default())
+    except lifecycle.SandboxError as error:
+        raise CliError(str(error), error.hint) from error
+
+
+def _show(found: lifecycle.Status) -> None:
+    if found.running:
+        print(f"running   port {found.port}, process {found.pid}, since {found.started}")
+    else:
+        print("stopped")
+    print(f"home      {found.home}")
+    print(f"memory    {found.memory_mib} MiB in {found.processes} processes")
+    for name, state in found.clusters.items():
+        print(f"cluster   {name}: {state}")

@@ -1,0 +1,245 @@
+"""The one place that runs Pulumi: a command of its CLI a layer, told apart by its event log.
+
+The Automation API would run the same commands and four more around each (`select`, `output`,
+`history`, `whoami`), at 0.3 to 0.5 s each; the event log has all that they tell.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cli.environments import ROOT
+from cli.errors import CliError, Exit
+from cli.events import Run
+from gkeplatform.layers import Layer
+
+Say = Callable[[str, str], None]
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One layer, done."""
+
+    layer: str
+    seconds: float
+    changes: Mapping[str, int]
+    outputs: Mapping[str, Any]
+
+
+class Engine:
+    """Runs `pulumi` in an environment of variables."""
+
+    def __init__(self, environment: Mapping[str, str], say: Say) -> None:
+        self._environment = {
+            **environment,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # The shared stack file is the environment's: never removed with a stack.
+            "PYTHONDONTWRITEBYTECODE": environment.get("PYTHONDONTWRITEBYTECODE", ""),
+        }
+        self._say = say
+        found = shutil.which("pulumi", path=environment.get("PATH"))
+        if found is None:
+            raise CliError(
+                "there is no `pulumi` on the PATH",
+                "install it (its documentation has one line for that), or try "
+                "`./platformctl rehearse dev`, which needs none",
+            )
+        self._pulumi = found
+
+    def up(self, layer: Layer, stack: str, *, interactive: bool, preview: bool) -> Result:
+        """Deploy a layer. Raises CliError."""
+        arguments = ["up", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        if not interactive:
+            arguments += ["--yes", *([] if preview else ["--skip-preview"])]
+        return self._run(layer, stack, arguments, interactive=interactive, create=True)
+
+    def preview(self, layer: Layer, stack: str) -> Result:
+        """Show what deploying a layer would change."""
+        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        return self._run(layer, stack, arguments, interactive=True, create=True)
+
+    def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
+        """Destroy what a layer made."""
+        arguments = [
+            "destroy",
+            "--stack",
+            stack,
+            *([] if interactive else ["--yes", "--skip-preview"]),
+        ]
+        return self._run(layer, stack, arguments, interactive=interactive, create=False)
+
+    def _run(
+        self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
+    ) -> Result:
+        started = time.monotonic()
+        self._say(f"$ {_shown(layer, arguments)}", layer.name)
+        code, run, talk = self._attempt(layer, arguments, interactive=interactive)
+        if code and _says(talk, "no stack named"):
+            if not create:
+                return Result(layer.name, time.monotonic() - started, run.changes, {})
+            self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
+            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
+        if code and _says(talk, "is currently locked") and self._unlock(layer, stack):
+            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
+        seconds = time.monotonic() - started
+        if code:
+            raise self._failure(layer, code, run, talk)
+        return Result(layer.name, seconds, run.changes, run.outputs)
+
+    def _attempt(
+        self, layer: Layer, arguments: Sequence[str], *, interactive: bool
+    ) -> tuple[int, Run, str]:
+        run = Run()
+        with tempfile.TemporaryDirectory() as scratch:
+            log = Path(scratch, "events")
+            log.touch()
+            command = [self._pulumi, *arguments, "--event-log", str(log)]
+            said = Path(scratch, "talk")
+            out = None if interactive else os.open(said, os.O_WRONLY | os.O_CREAT, 0o600)
+            child = subprocess.Popen(
+                command if interactive else [*command, "--non-interactive", "--color", "never"],
+                cwd=ROOT / layer.directory,
+                env=self._environment,
+                stdin=None if interactive else subprocess.DEVNULL,
+                stdout=sys.stderr if out is None else out,
+                stderr=subprocess.STDOUT,
+                # A group of its own, so that Ctrl-C reaches it once: from us.
+                process_group=None if interactive else 0,
+                preexec_fn=_die_with_us,  # noqa: PLW1509 (no thread of ours runs yet)
+            )
+            done = threading.Event()
+            reader = threading.Thread(
+                target=self._follow, args=(log, done, run, layer, interactive), daemon=True
+            )
+            reader.start()
+            code = _wait(child, forward=not interactive)
+            done.set()
+            reader.join()
+            if out is not None:
+                os.close(out)
+            talk = said.read_text(errors="replace") if said.exists() else ""
+        return code, run, talk
+
+    def _follow(
+        self, log: Path, done: threading.Event, run: Run, layer: Layer, interactive: bool
+    ) -> None:
+        for line in _lines(log, done):
+            shown = run.take(json.loads(line))
+            if shown and not interactive:
+                for part in shown.splitlines():
+                    self._say(part, layer.name)
+
+    def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
+        done = subprocess.run(
+            [self._pulumi, *arguments],
+            cwd=ROOT / layer.directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode:
+            raise CliError(
+                f"`{_shown(layer, arguments)}`: {_last(done.stderr)}", "run it yourself to see more"
+            )
+        return done.stdout
+
+    def _unlock(self, layer: Layer, stack: str) -> bool:
+        """Remove the lock of a dead process, in a file backend on this machine."""
+        backend = self._environment.get("PULUMI_BACKEND_URL", "")
+        if not backend.startswith("file://"):
+            return False
+        folder = Path(backend.removeprefix("file://"), ".pulumi", "locks")
+        for path in folder.glob(f"organization/{layer.project}/{stack}/*.json"):
+            owner = json.loads(path.read_text())
+            if owner.get("hostname") != os.uname().nodename or psutil.pid_exists(owner["pid"]):
+                return False
+        self._say("the last run was killed: removing its lock", layer.name)
+        self._plain(layer, ["cancel", "--yes", "--stack", stack])
+        return True
+
+    @staticmethod
+    def _failure(layer: Layer, code: int, run: Run, talk: str) -> CliError:
+        again = "correct it and run the same command again: what is done is kept"
+        if code in (-signal.SIGINT, 130) or _says(talk, "update cancelled", "update canceled"):
+            return CliError(
+                f"{layer.name}: cancelled",
+                "run the same command again to complete it",
+                Exit.CANCELLED,
+            )
+        if run.mandatory:
+            shown = "\n".join(f"  {text}" for text in run.violations.values())
+            return CliError(
+                f"{layer.name}: refused by policy:\n{shown}",
+                "change the configuration; docs/reference/policies.md explains each rule",
+                Exit.POLICY,
+            )
+        errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
+        errors = errors or run.errors or [_last(talk)]
+        configuration = any("stacks/Pulumi." in e for e in errors)
+        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
+        kind = Exit.USAGE if configuration else Exit.RESOURCE
+        return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
+
+
+def _die_with_us() -> None:
+    """In the new process: be killed when this one is, so that `kill -9` leaves nothing behind."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> int:
+    """Wait for the end; each Ctrl-C is passed on, and the engine settles what is under way."""
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            if forward:
+                child.send_signal(signal.SIGINT)
+
+
+def _lines(log: Path, done: threading.Event) -> Iterator[str]:
+    """Whole lines of a growing file, until it is done."""
+    with log.open(encoding="utf-8") as file:
+        pending = ""
+        while True:
+            finished = done.is_set()
+            pending += file.read()
+            *whole, pending = pending.split("\n")
+            yield from (line for line in whole if line.strip())
+            if finished:
+                return
+            done.wait(0.05)
+
+
+def _shown(layer: Layer, arguments: Sequence[str]) -> str:
+    words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
+    return f"cd {layer.directory} && pulumi {words}"
+
+
+def _says(text: str, *words: str) -> bool:
+    return any(word in text for word in words)
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or ["no reason given"])[-1].removeprefix("error: ")

@@ -1,0 +1,30 @@
+"""Which environments there are: those that have a stack file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from cli.errors import CliError, Exit
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def names() -> list[str]:
+    """The environments, by their files `stacks/Pulumi.<environment>.yaml`."""
+    files = (ROOT / "stacks").glob("Pulumi.*.yaml")
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+
+
+def checked(name: str) -> str:
+    """The name, if there is such an environment. Raises CliError with the nearest one."""
+    known = names()
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean `{near[0]}`? " if near else ""
+    raise CliError(
+        f"there is no environment `{name}`: stacks/Pulumi.{name}.yaml does not exist",
+        f"{guess}environments: {', '.join(known)}",
+        Exit.USAGE,
+    )

@@ -1,0 +1,28 @@
+"""Failures as a user sees them: one line, a hint, and an exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes; Pulumi's own meanings."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    AUTHENTICATION = 3
+    RESOURCE = 4
+    POLICY = 5
+    NO_STACK = 6
+    CANCELLED = 8
+    INTERNAL = 255
+
+
+class CliError(Exception):
+    """What went wrong (one line), what to do about it, and what to exit with."""
+
+    def __init__(self, message: str, hint: str = "", code: Exit = Exit.ERROR) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code

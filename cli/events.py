@@ -1,0 +1,100 @@
+"""The engine's events: what they tell of one run of one layer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+_COLOURS = re.compile(r"<\{%[^%]*%\}>")
+_VERBS = {
+    "create": ("creating", "created"),
+    "update": ("updating", "updated"),
+    "delete": ("deleting", "deleted"),
+    "create-replacement": ("creating", "replaced"),
+    "delete-replaced": ("deleting", "deleted the replaced"),
+    "import": ("importing", "imported"),
+}
+_STACK = "pulumi:pulumi:Stack"
+CHANGES = ("create", "update", "delete", "replace", "same")
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run has told so far."""
+
+    changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHANGES, 0))
+    outputs: Json = field(default_factory=dict)
+    """The stack's outputs; a secret one is masked by the engine."""
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    violations: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(policy, URN) → what to show; the engine sends each one twice."""
+    mandatory: bool = False
+
+    def take(self, event: Json) -> str | None:
+        """Take an event in; a line to show, or None."""
+        if "resourcePreEvent" in event:
+            return self._step(event["resourcePreEvent"]["metadata"], 0)
+        if "resOutputsEvent" in event:
+            metadata = event["resOutputsEvent"]["metadata"]
+            if metadata["type"] == _STACK:
+                self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
+            return self._step(metadata, 1)
+        if "diagnosticEvent" in event:
+            return self._diagnostic(event["diagnosticEvent"])
+        if "policyEvent" in event:
+            return self._policy(event["policyEvent"])
+        if "summaryEvent" in event:
+            for kind, count in (event["summaryEvent"].get("resourceChanges") or {}).items():
+                if kind in self.changes:
+                    self.changes[kind] = count
+        return None
+
+    @staticmethod
+    def _step(metadata: Json, tense: int) -> str | None:
+        verbs = _VERBS.get(metadata["op"])
+        if verbs is None or metadata["type"] == _STACK:
+            return None
+        kind, name = metadata["type"].rpartition(":")[2], _name(metadata["urn"])
+        return f"{verbs[tense]} {kind} {name}"
+
+    def _diagnostic(self, event: Json) -> str | None:
+        if event.get("ephemeral"):
+            return None
+        text = _plain(event.get("message", "")).strip()
+        severity = event.get("severity", "info")
+        if not text or severity == "debug":
+            return None
+        name = _name(event["urn"]) if event.get("urn") and _STACK not in event["urn"] else ""
+        line = f"{name}: {text}" if name else text
+        if severity == "error" and line not in self.errors:
+            self.errors.append(line)
+        elif severity == "warning" and line not in self.warnings:
+            self.warnings.append(line)
+            return f"warning: {line}"
+        elif severity == "info":
+            return line
+        return None
+
+    def _policy(self, event: Json) -> str | None:
+        key = (event["policyName"], event.get("resourceUrn", ""))
+        is_mandatory = event.get("enforcementLevel") == "mandatory"
+        self.mandatory = self.mandatory or is_mandatory
+        if key in self.violations:
+            return None
+        text = _plain(event.get("message", "")).strip()
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        level = event.get("enforcementLevel", "")
+        shown = f"policy {event['policyName']} ({level}): {_name(key[1])}: {' '.join(lines)}"
+        self.violations[key] = shown
+        return None if is_mandatory else shown
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", _COLOURS.sub("", text))

@@ -1,0 +1,33 @@
+"""What the CLI says to a person, on stderr; and errors and documents in their one form."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from cli.errors import CliError
+
+SCHEMA_VERSION = 1
+
+
+def say(text: str = "", layer: str = "") -> None:
+    """A line on stderr, with the layer before it."""
+    prefix = f"{layer:<12} " if layer else ""
+    print(f"{prefix}{text}", file=sys.stderr, flush=True)
+
+
+def document(content: dict[str, Any]) -> None:
+    """The one JSON document of a `--json` run, on stdout."""
+    print(json.dumps({"schemaVersion": SCHEMA_VERSION, "ok": True, **content}, indent=2))
+
+
+def failure(error: CliError, *, as_json: bool) -> None:
+    """Report a failure; with `--json`, as the document."""
+    if as_json:
+        described = {"code": error.code.name, "message": str(error), "hint": error.hint}
+        failed = {"schemaVersion": SCHEMA_VERSION, "ok": False, "error": described}
+        print(json.dumps(failed, indent=2))
+    say(f"error: {error}")
+    if error.hint:
+        say(f"hint: {error.hint}")

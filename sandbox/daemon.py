@@ -1,0 +1,105 @@
+"""The sandbox's one process: the emulated Google Cloud API, and the controllers that GKE runs.
+
+`python -m sandbox.daemon --home HOME --engine JSON`; started by `lifecycle`, which also ends it.
+The control planes are processes of their own, and outlive it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.gcp.app import create_app
+from sandbox.home import Home, write_private
+from sandbox.kubernetes.control_planes import ControlPlanes
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it answers."""
+
+    def __init__(self, config: uvicorn.Config, home: Home, port: int) -> None:
+        super().__init__(config)
+        self._home = home
+        self._port = port
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and write the record."""
+        await super().startup(sockets)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        record = {"port": self._port, "pid": os.getpid(), "started": started}
+        write_private(self._home.record, json.dumps(record) + "\n")
+
+
+def listen(wanted: int) -> socket.socket:
+    """A listening socket on the wanted port, or on a free one where it is taken."""
+    for port in (wanted, 0):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            if port == 0:
+                raise
+            continue
+        listener.listen(512)
+        return listener
+    raise AssertionError("the second port is 0, which binds or raises")
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--home", type=Path, required=True)
+    arguments.add_argument("--binaries", type=Path, required=True)
+    arguments.add_argument("--modules", type=json.loads, required=True)
+    arguments.add_argument("--port", type=int, default=0)
+    given = arguments.parse_args()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    # Every request is in the control endpoint's record; a client library's lines would double it.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    home = Home(given.home)
+    listener = listen(given.port)
+    port = listener.getsockname()[1]
+    planes = ControlPlanes(
+        home.path,
+        binaries=given.binaries,
+        token=home.token.read_text().strip(),
+        modules={name: Path(path) for name, path in given.modules.items()},
+        api=lambda: f"http://127.0.0.1:{port}",
+    )
+    config = uvicorn.Config(
+        create_app(home.database, planes),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(_Server(config, home, port), listener, planes))
+
+
+async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes) -> None:
+    try:
+        await server.serve([listener])
+    finally:
+        await planes.close()
+
+
+if __name__ == "__main__":
+    main()

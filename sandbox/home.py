@@ -1,0 +1,117 @@
+"""The sandbox's home: one folder that holds everything of it, and how it is laid out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked. `str()` is one line; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where things are. Several homes, and so several sandboxes, stand side by side."""
+
+    path: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        """`PLATFORM_SANDBOX_HOME`, else below the user's data directory."""
+        given = os.environ.get("PLATFORM_SANDBOX_HOME")
+        if given:
+            return cls(Path(given).expanduser().absolute())
+        data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return cls(Path(data) / "gke-platform" / "sandbox")
+
+    @property
+    def record(self) -> Path:
+        """What the daemon writes when it is ready: port, pid, when."""
+        return self.path / "sandbox.json"
+
+    @property
+    def token(self) -> Path:
+        """The bearer token; the Kubernetes API servers take this one alone."""
+        return self.path / "token"
+
+    @property
+    def passphrase(self) -> Path:
+        """What the rehearsed stacks' secrets are encrypted with."""
+        return self.path / "passphrase"
+
+    @property
+    def salt(self) -> Path:
+        """The `encryptionsalt` line of every rehearsed stack."""
+        return self.path / "salt"
+
+    @property
+    def pulumi(self) -> Path:
+        """PULUMI_HOME: the plugins."""
+        return self.path / "pulumi"
+
+    @property
+    def state(self) -> Path:
+        """Pulumi's file backend."""
+        return self.path / "state"
+
+    @property
+    def binaries(self) -> Path:
+        """First on the PATH."""
+        return self.path / "bin"
+
+    @property
+    def database(self) -> Path:
+        """The emulated Google Cloud's state."""
+        return self.path / "gcp" / "state.sqlite"
+
+    @property
+    def logs(self) -> Path:
+        """The daemon's log."""
+        return self.path / "logs"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """KUBECONFIG: a context for every cluster."""
+        return self.path / "kubeconfig"
+
+    def prepare(self) -> None:
+        """Make the folders and the secrets. Raises SandboxError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.pulumi, self.state, self.binaries, self.database.parent, self.logs):
+                folder.mkdir(parents=True, exist_ok=True)
+            for secret in (self.token, self.passphrase):
+                if not secret.exists():
+                    write_private(secret, secrets.token_urlsafe(32) + "\n")
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def disk_error(path: Path, error: OSError) -> SandboxError:
+    """What a failed write means, in a line."""
+    if error.errno == errno.ENOSPC:
+        return SandboxError(
+            f"{path}: no space left on the disk",
+            "free some (a sandbox needs about 0.5 GB), or set PLATFORM_SANDBOX_HOME elsewhere",
+        )
+    return SandboxError(
+        f"{path}: {error.strerror or error}",
+        "set PLATFORM_SANDBOX_HOME to a folder that you can write to",
+    )

@@ -1,0 +1,194 @@
+"""What a home holds for Pulumi: the CLI, its plugins, and the stacks' salt.
+
+The rehearsal must not change the repository, but the CLI writes a passphrase's salt into the stack
+file. So the `pulumi` of a home is a small script that lets the real one read a copy with the salt.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from sandbox.engine import Engine
+from sandbox.home import Home, SandboxError, disk_error, write_private
+from sandbox.kubernetes import auth_plugin
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = {"gcp": "pulumi-gcp", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+
+_PULUMI = """#!/bin/sh
+# Pulumi in the sandbox. The stack file in the repository stays as it is: the CLI is given a copy
+# of it that holds the sandbox's salt as well.
+real={real}
+home={home}
+stack= before= words= folder=.
+for word in "$@"; do
+  case $before in
+  -s | --stack) stack=$word before= && continue ;;
+  -C | --cwd) folder=$word before= && continue ;;
+  esac
+  case $word in
+  --stack=*) stack=${{word#*=}} ;;
+  --cwd=*) folder=${{word#*=}} ;;
+  -*) ;;
+  *) words="$words $word" ;;
+  esac
+  before=$word
+done
+case "$words " in
+" stack init "*)
+  # A new stack is made in an empty project of the same name, where the salt may be written.
+  project=$(sed -n 's/^name: *//p' "$folder/Pulumi.yaml" 2>/dev/null | head -n 1)
+  [ -n "$project" ] || exec "$real" "$@"
+  new=${{words#" stack init "}}
+  [ -n "$stack" ] || stack=${{new%% *}}
+  scratch=$(mktemp -d) || exit 1
+  trap 'rm -rf "$scratch"' EXIT
+  printf 'name: %s\\nruntime: python\\n' "$project" >"$scratch/Pulumi.yaml"
+  cp "$home/salt" "$scratch/Pulumi.$stack.yaml"
+  cd "$scratch" && "$real" "$@"
+  exit
+  ;;
+" config "* | " new "* | " plugin "* | " version "* | " login "* | " ") exec "$real" "$@" ;;
+esac
+[ -z "$PULUMI_OPTION_CONFIG_FILE" ] || exec "$real" "$@"
+[ -n "$stack" ] || stack=$("$real" -C "$folder" stack --show-name 2>/dev/null)
+for stacks in "$folder/stacks" "$folder/../../stacks"; do
+  file=$stacks/Pulumi.$stack.yaml
+  [ -n "$stack" ] && [ -f "$file" ] || continue
+  grep -q '^\\(encryptionsalt\\|secretsprovider\\|encryptedkey\\):' "$file" && break
+  mkdir -p "$home/stacks"
+  copy=$home/stacks/Pulumi.$stack.yaml
+  cat "$file" "$home/salt" >"$copy.$$" && mv "$copy.$$" "$copy" || exit 1
+  PULUMI_OPTION_CONFIG_FILE=$copy
+  export PULUMI_OPTION_CONFIG_FILE
+  break
+done
+exec "$real" "$@"
+"""
+
+
+def install(home: Home, engine: Engine) -> None:
+    """Put everything in place; what is there already is renewed. Raises SandboxError."""
+    try:
+        engine.install(home.binaries)
+        auth_plugin.install(home.binaries, token_file=home.token)
+        real = home.binaries / "pulumi"
+        wrapper = _PULUMI.format(
+            real=shlex.quote(str(engine.pulumi)), home=shlex.quote(str(home.path))
+        )
+        _write_script(real, wrapper)
+        for name, package in PLUGINS.items():
+            folder = home.pulumi / "plugins" / f"resource-{name}-v{version(package)}"
+            _write_script(folder / f"pulumi-resource-{name}", _plugin(name))
+    except OSError as error:
+        raise disk_error(home.path, error) from error
+    if not home.salt.exists():
+        _make_salt(home, engine)
+
+
+def _plugin(name: str) -> str:
+    root, python = shlex.quote(str(ROOT)), shlex.quote(sys.executable)
+    return (
+        "#!/bin/sh\n"
+        f"PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} GRPC_ENABLE_FORK_SUPPORT=0 "
+        f'exec {python} -m sandbox.plugins.{name} "$@"\n'
+    )
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.chmod(0o755)
+    partial.replace(path)
+
+
+def _make_salt(home: Home, engine: Engine) -> None:
+    """Let the CLI make a salt for the home's passphrase, with a stack that is not kept."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "Pulumi.yaml").write_text("name: salt\nruntime: python\n")
+        environment = {
+            **os.environ,
+            "PULUMI_HOME": scratch,
+            "PULUMI_BACKEND_URL": f"file://{scratch}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.passphrase),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        done = subprocess.run(
+            [engine.pulumi, "stack", "init", "salt", "--non-interactive"],
+            cwd=scratch,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        file = Path(scratch, "Pulumi.salt.yaml")
+        lines = file.read_text().splitlines() if file.exists() else []
+    salt = next((line for line in lines if line.startswith("encryptionsalt:")), None)
+    if done.returncode or salt is None:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SandboxError(f"pulumi cannot make a stack: {reason}", "see whether `pulumi` runs")
+    write_private(home.salt, f"\n{salt}\n")
+
+
+def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str]:
+    """What makes a shell, or a process, use the sandbox: variables, and nothing else."""
+    api = f"http://127.0.0.1:{port}"
+    path = os.pathsep.join(
+        [
+            str(home.binaries),
+            *(p for p in base.get("PATH", "").split(os.pathsep) if p != str(home.binaries)),
+        ]
+    )
+    endpoints = {
+        "COMPUTE": "compute/v1/",
+        "COMPUTE_BETA": "compute/beta/",
+        "CONTAINER": "container/v1/",
+        "CONTAINER_BETA": "container/v1beta1/",
+        "IAM": "iam/v1/",
+        "IAM_BETA": "iam/v1/",
+        "SERVICE_USAGE": "serviceusage/v1/",
+        "RESOURCE_MANAGER": "cloudresourcemanager/v1/",
+        "RESOURCE_MANAGER_V3": "cloudresourcemanager/v3/",
+        "CLOUD_RESOURCE_MANAGER": "cloudresourcemanager/v1/",
+        "STORAGE": "storage/v1/",
+        "MONITORING": "monitoring/",
+    }
+    return {
+        "PLATFORM_SANDBOX_HOME": str(home.path),
+        "PATH": path,
+        "PULUMI_HOME": str(home.pulumi),
+        "PULUMI_BACKEND_URL": f"file://{home.state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.passphrase),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_OPTION_POLICY_PACK": str(ROOT / "policies"),
+        "KUBECONFIG": str(home.kubeconfig),
+        "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
+        "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
+        **{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{api}/{rest}" for name, rest in endpoints.items()},
+    }
+
+
+# What leads to a real account or backend, and so has no place in a rehearsal.
+FOREIGN = (
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
+    "GOOGLE_PROJECT",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_REGION",
+    "GOOGLE_ZONE",
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_OPTION_CONFIG_FILE",
+)
