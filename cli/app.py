@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 
-import click
 import typer
 
 from cli import talk
@@ -25,7 +24,7 @@ app.command()(up.up)
 app.command()(up.preview)
 app.command()(up.down)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    tests.tests
+    tests.run
 )
 app.command()(generate.generate)
 app.add_typer(sandbox.app, name="sandbox")
@@ -39,11 +38,11 @@ def main() -> None:
     except CliError as error:
         talk.failure(error, as_json=as_json)
         sys.exit(error.code)
-    except click.ClickException as error:
-        wrong = CliError(error.format_message(), "./platformctl --help", Exit.USAGE)
+    except typer.TyperException as error:
+        wrong = CliError(_words(error), "./platformctl --help", Exit.USAGE)
         talk.failure(wrong, as_json=as_json)
         sys.exit(Exit.USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         talk.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
         sys.exit(Exit.CANCELLED)
     except Exception as error:
@@ -53,3 +52,9 @@ def main() -> None:
         hint = "this is a bug; PLATFORM_DEBUG=1 shows where"
         talk.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
         sys.exit(Exit.INTERNAL)
+
+
+def _words(error: Exception) -> str:
+    """What is wrong with the arguments, in a line."""
+    describe = getattr(error, "format_message", None)
+    return " ".join(str(describe() if describe else error).split())

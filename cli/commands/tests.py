@@ -24,7 +24,7 @@ CHECKS = {
 }
 
 
-def tests(
+def run(
     context: typer.Context,
     fast: Annotated[
         bool, typer.Option("--fast", help="Without the tests that start real processes.")

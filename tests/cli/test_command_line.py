@@ -1,0 +1,99 @@
+"""The command line from outside: codes, streams and words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CREDENTIALS = ("GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CREDENTIALS")
+
+
+def _run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
+    environment |= {
+        "PLATFORM_SANDBOX_HOME": str(tmp_path / "home"),
+        "CLOUDSDK_CONFIG": str(tmp_path),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("verb", ["rehearse", "up", "down", "preview"])
+def test_an_unknown_environment_gets_the_nearest_one(tmp_path: Path, verb: str) -> None:
+    done = _run(tmp_path, verb, "stag")
+    assert done.returncode == 2
+    assert "stacks/Pulumi.stag.yaml does not exist" in done.stderr
+    assert "did you mean `stage`?" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("verb", ["up", "down"])
+def test_without_credentials_it_says_how_to_get_them_and_names_rehearse(
+    tmp_path: Path, verb: str
+) -> None:
+    done = _run(tmp_path, verb, "dev", "--yes")
+    assert done.returncode == 3
+    assert "gcloud auth application-default login" in done.stderr
+    assert "./platformctl rehearse dev" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_terminal_it_names_the_flag(tmp_path: Path) -> None:
+    done = _run(tmp_path, "up", "dev", GOOGLE_OAUTH_ACCESS_TOKEN="any")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+def test_a_failure_with_json_is_one_document(tmp_path: Path) -> None:
+    done = _run(tmp_path, "up", "dev", "--yes", "--json")
+    document = json.loads(done.stdout)
+    assert document["ok"] is False
+    assert document["error"]["code"] == "AUTHENTICATION"
+    assert document["error"]["hint"]
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("rehearse",), ("rehearse", "dev", "--what")])
+def test_bad_usage_is_one_line_and_code_two(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = _run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_environment_of_a_sandbox_that_does_not_run_says_how_to_start_it(
+    tmp_path: Path,
+) -> None:
+    done = _run(tmp_path, "sandbox", "env")
+    assert done.returncode == 1
+    assert "does not run" in done.stderr
+    assert "./platformctl sandbox start" in done.stderr
+
+
+def test_status_and_stop_without_a_sandbox_are_no_failure(tmp_path: Path) -> None:
+    assert "stopped" in _run(tmp_path, "sandbox", "status").stdout
+    assert json.loads(_run(tmp_path, "sandbox", "status", "--json").stdout)["running"] is False
+    assert _run(tmp_path, "sandbox", "stop").returncode == 0
+    assert _run(tmp_path, "sandbox", "reset").returncode == 0
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = _run(tmp_path, "sandbox", "start", PLATFORM_SANDBOX_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert "Not a directory" in done.stderr
+    assert "PLATFORM_SANDBOX_HOME" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,59 @@
+"""What a run's events tell: changes, errors, and each violation once."""
+
+from typing import Any
+
+from cli.events import Run
+
+URN = "urn:pulumi:dev::gke-cluster::gcp:compute/network:Network::main"
+
+
+def _policy(level: str = "mandatory") -> dict[str, Any]:
+    return {
+        "policyEvent": {
+            "policyName": "cluster-nodes-are-private",
+            "resourceUrn": URN,
+            "message": "<{%reset%}>nodes have public addresses<{%reset%}>\n",
+            "enforcementLevel": level,
+        }
+    }
+
+
+def test_changes_are_those_of_the_summary() -> None:
+    run = Run()
+    run.take({"summaryEvent": {"resourceChanges": {"create": 3, "same": 1, "refresh": 9}}})
+    assert run.changes == {"create": 3, "update": 0, "delete": 0, "replace": 0, "same": 1}
+
+
+def test_a_violation_that_comes_twice_counts_once() -> None:
+    run = Run()
+    run.take(_policy())
+    run.take(_policy())
+    assert len(run.violations) == 1
+    assert run.mandatory
+
+
+def test_an_advisory_violation_is_shown_and_stops_nothing() -> None:
+    run = Run()
+    shown = run.take(_policy("advisory"))
+    assert shown is not None
+    assert "cluster-nodes-are-private (advisory): main" in shown
+    assert not run.mandatory
+
+
+def test_an_error_names_its_resource_without_colour_marks() -> None:
+    run = Run()
+    message = "<{%fg 1%}>no such zone<{%reset%}>\n"
+    run.take({"diagnosticEvent": {"severity": "error", "message": message, "urn": URN}})
+    assert run.errors == ["main: no such zone"]
+
+
+def test_the_outputs_are_the_stacks() -> None:
+    run = Run()
+    metadata = {
+        "op": "same",
+        "type": "pulumi:pulumi:Stack",
+        "urn": "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev",
+        "new": {"outputs": {"address": "127.16.0.1"}},
+    }
+    assert run.take({"resOutputsEvent": {"metadata": metadata}}) is None
+    assert run.outputs == {"address": "127.16.0.1"}

@@ -1,0 +1,119 @@
+"""A sandbox starts, survives, stops whole, and stands beside others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox import engine, lifecycle
+from sandbox.lifecycle import Home
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lifecycle")]
+NETWORK = {"name": "kept", "autoCreateSubnetworks": False}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path / "home")
+    yield made
+    lifecycle.reset(made)
+
+
+def _request(home: Home, method: str, path: str, body: object = None) -> int:
+    base = lifecycle.environment(home)["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"]
+    request = urllib.request.Request(
+        base + path,
+        data=json.dumps(body).encode() if body else None,
+        method=method,
+        headers={"Authorization": "Bearer any"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_state_survives_a_stop_and_a_kill(home: Home) -> None:
+    first = lifecycle.start(home, engine.ensure())
+    assert _request(home, "POST", "projects/p/global/networks", NETWORK) == 200
+    assert lifecycle.stop(home) == 1
+    assert not lifecycle.status(home).running
+
+    second = lifecycle.start(home, engine.ensure())
+    assert _request(home, "GET", "projects/p/global/networks/kept") == 200
+    assert second.port == first.port
+    assert second.pid is not None
+    os.kill(second.pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(second.pid)] if psutil.pid_exists(second.pid) else [], 5)
+
+    lifecycle.start(home, engine.ensure())
+    assert _request(home, "GET", "projects/p/global/networks/kept") == 200
+
+
+def test_a_second_start_changes_nothing(home: Home) -> None:
+    assert lifecycle.start(home, engine.ensure()).pid == lifecycle.start(home, engine.ensure()).pid
+
+
+def test_two_sandboxes_stand_side_by_side(home: Home, tmp_path: Path) -> None:
+    other = Home(tmp_path / "other")
+    try:
+        first, second = (lifecycle.start(h, engine.ensure()) for h in (home, other))
+        assert first.port != second.port
+        assert _request(home, "POST", "projects/p/global/networks", NETWORK) == 200
+        assert _request(other, "GET", "projects/p/global/networks/kept") == 404
+        lifecycle.reset(other)
+        assert lifecycle.status(home).running
+    finally:
+        lifecycle.reset(other)
+
+
+def test_a_taken_port_is_not_in_the_way(home: Home) -> None:
+    first = lifecycle.start(home, engine.ensure())
+    lifecycle.stop(home)
+    assert first.port
+    squatter = subprocess.Popen(
+        [sys.executable, "-c",
+         f"import socket,time; s=socket.create_server(('127.0.0.1',{first.port})); time.sleep(60)"]
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 10
+        while not any(c.status == "LISTEN" for c in psutil.Process(squatter.pid).net_connections()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        home.record.write_text(json.dumps({"port": first.port, "pid": 1, "started": ""}))
+        assert lifecycle.start(home, engine.ensure()).port != first.port
+    finally:
+        squatter.kill()
+        squatter.wait()
+
+
+def test_secrets_are_readable_by_their_owner_alone(home: Home) -> None:
+    lifecycle.start(home, engine.ensure())
+    for path in (home.token, home.passphrase, home.kubeconfig):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_broken_database_is_one_clear_line(home: Home) -> None:
+    home.prepare()
+    home.database.write_text("this is no database, and longer than a header of one would be" * 20)
+    with pytest.raises(lifecycle.SandboxError, match="file is not a database") as caught:
+        lifecycle.start(home, engine.ensure())
+    assert "sandbox reset" in caught.value.hint
+
+
+def test_reset_leaves_nothing(home: Home) -> None:
+    lifecycle.start(home, engine.ensure())
+    lifecycle.reset(home)
+    assert not home.path.exists()
