@@ -6,7 +6,7 @@ It is not a stack: a stack is one layer of an environment.
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 
@@ -29,7 +29,7 @@ class SharedConfig(Settings):
     labels: Annotated[
         dict[str, LabelValue],
         Meta(description="Labels put on everything that takes them, beside the platform's own."),
-    ] = {}
+    ] = field(default_factory=dict)
 
 
 class GoogleConfig(Settings, forbid_unknown_fields=False):
@@ -55,7 +55,7 @@ class Environment(Settings):
     project: str
     region: str
     system: str
-    labels: dict[str, LabelValue] = {}
+    labels: dict[str, LabelValue] = field(default_factory=dict)
 
 
 def environment_of(stack: str) -> str:

@@ -1,5 +1,7 @@
-"""The only way in which a layer gets a provider. Nothing runs on ambient credentials' defaults:
-project, region and cluster are always the environment's own.
+"""The only way in which a layer gets a provider.
+
+Nothing runs on the defaults of ambient credentials: project, region and cluster are always the
+environment's own.
 """
 
 import pulumi

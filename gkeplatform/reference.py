@@ -177,18 +177,24 @@ def described(info: inspect.Type) -> tuple[str, str]:
         description = (info.extra_json_schema or {}).get("description", "")
         inner, kind = described(info.type)
         return str(description) or inner, kind
-    if isinstance(info, inspect.UnionType):
-        members = [one for one in info.types if not isinstance(one, inspect.NoneType)]
-        if all(structs(one) for one in members):
-            return "", "mapping"
-        return "", " or ".join(described(one)[1] for one in members)
-    if isinstance(info, inspect.LiteralType):
-        return "", ", ".join(f"`{value}`" for value in info.values)
-    if (item := items(info)) is not None:
-        return "", f"list of {described(item)[1]}"
-    if isinstance(info, inspect.IntType | inspect.FloatType):
-        return "", _PLAIN[type(info).__name__] + bounds(info)
-    return "", _PLAIN.get(type(info).__name__, "mapping")
+    return "", in_words(info)
+
+
+def in_words(info: inspect.Type) -> str:
+    """The type in words, for people."""
+    item = items(info)
+    if item is not None:
+        return f"list of {described(item)[1]}"
+    match info:
+        case inspect.UnionType():
+            members = [one for one in info.types if not isinstance(one, inspect.NoneType)]
+            return " or ".join(dict.fromkeys(described(one)[1] for one in members))
+        case inspect.LiteralType():
+            return ", ".join(f"`{value}`" for value in info.values)
+        case inspect.IntType() | inspect.FloatType():
+            return _PLAIN[type(info).__name__] + bounds(info)
+        case _:
+            return _PLAIN.get(type(info).__name__, "mapping")
 
 
 def bounds(info: inspect.IntType | inspect.FloatType) -> str:
@@ -208,14 +214,14 @@ def default(field: inspect.Field) -> str:
         return ""
     if isinstance(value, Settings):
         told = {key: item for key, item in plain.items() if item is not None}
-        return f"`{json.dumps(told)}`" if any_required(value, told) else "`{}`"
+        return f"`{json.dumps(told)}`" if says_something(value) else "`{}`"
     return f"`{json.dumps(plain)}`"
 
 
-def any_required(value: Settings, told: dict[str, Any]) -> bool:
+def says_something(value: Settings) -> bool:
     """Whether `value` is not what an empty mapping would be."""
     try:
-        return told != msgspec.to_builtins(type(value)())
+        return value != type(value)()
     except ValueError:
         return True
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import msgspec
 import pulumi
 import pulumi.runtime
+from pulumi.runtime import config as engine_config
 
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
@@ -71,16 +72,14 @@ def _environment(name: str, shared: SharedConfig, place: GoogleConfig) -> Enviro
 
 
 def config(model: type[SettingsT], *, namespace: str | None = None) -> SettingsT:
-    """This project's keys of the stack file as `model`; refuses what the model does not know."""
-    from pulumi.runtime import config as given
-
+    """The project's keys of the stack file as `model`; refuses what the model does not know."""
     return check(
         load,
         model,
         namespace=namespace or pulumi.get_project(),
-        values={**given.get_config_env(), **given.CONFIG.get()},
+        values={**engine_config.get_config_env(), **engine_config.CONFIG.get()},
         file=file_of(environment_of(pulumi.get_stack())),
-        secret=given._SECRET_KEYS.get(),
+        secret=engine_config._SECRET_KEYS.get(),
     )
 
 

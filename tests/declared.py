@@ -6,7 +6,9 @@ Nothing is asserted in here and nothing runs inside `apply`: a test looks at the
 import asyncio
 import json
 import runpy
+import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,15 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import run_in_stack
+
+with warnings.catch_warnings():
+    # The SDK warns of deprecated classes of its own whenever their modules are loaded, which
+    # happens at the first look at one of their attributes.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from pulumi_gcp import compute, container, monitoring, projects, serviceaccount, storage
+
+    assert all((compute.Network, container.Cluster, monitoring.UptimeCheckConfig))
+    assert all((projects.Service, serviceaccount.Account, storage.Bucket))
 
 from gkeplatform.layers import LAYERS, Layer, in_order
 from gkeplatform.stack import READ_OUTPUTS
@@ -39,6 +50,15 @@ class Declared:
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """The inputs of the resources of one type, by logical name."""
         return {name: inputs for (typ, name), inputs in self.inputs.items() if typ == kind}
+
+
+def whole_numbers(value: Any) -> Any:
+    """The value with whole numbers as integers: the wire between program and engine has floats."""
+    if isinstance(value, dict):
+        return {key: whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @dataclass
@@ -66,42 +86,44 @@ class CloudMocks(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         assert (args.typ, args.name) not in self.declared.inputs, f"{args.typ} {args.name} twice"
-        self.declared.inputs[args.typ, args.name] = args.inputs
+        self.declared.inputs[args.typ, args.name] = whole_numbers(args.inputs)
         return f"{args.name}-id", {**args.inputs, **self.computed(args)}
 
     def link(self, path: str) -> str:
         return f"https://www.googleapis.com/compute/v1/projects/{self.project}/{path}"
 
-    def computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+    def computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:  # noqa: PLR0911
         """The fields that Google Cloud and GKE fill in."""
         inputs, kind = args.inputs, args.typ.rpartition(":")[2]
-        if args.typ == "gcp:container/cluster:Cluster":
-            return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
-        if args.typ == "gcp:container/nodePool:NodePool":
-            zones = ("europe-west4-b", "europe-west4-a")
-            group = f"gke-{inputs['name']}-grp"
-            return {
-                "instanceGroupUrls": [
-                    self.link(f"zones/{zone}/instanceGroupManagers/{group}") for zone in zones
-                ]
-            }
-        if args.typ == "gcp:serviceaccount/account:Account":
-            email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
-            return {
-                "email": email,
-                "member": f"serviceAccount:{email}",
-                "name": f"projects/{self.project}/serviceAccounts/{email}",
-            }
-        if args.typ == "gcp:compute/globalAddress:GlobalAddress":
-            return {
-                "address": GLOBAL_ADDRESS,
-                "selfLink": self.link(f"global/addresses/{inputs['name']}"),
-            }
-        if args.typ == "kubernetes:core/v1:Service" and inputs["spec"]["type"] == "LoadBalancer":
-            return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
-        if args.typ.startswith("gcp:compute/") and "name" in inputs:
-            return {"selfLink": self.link(f"global/{kind}/{inputs['name']}")}
-        return {}
+        if args.typ.startswith("gkeplatform:"):
+            return {}
+        match kind:
+            case "Cluster":
+                return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
+            case "NodePool":
+                return {"instanceGroupUrls": self.instance_groups(inputs["name"])}
+            case "Account":
+                email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
+                return {
+                    "email": email,
+                    "member": f"serviceAccount:{email}",
+                    "name": f"projects/{self.project}/serviceAccounts/{email}",
+                }
+            case "Service" if inputs.get("spec", {}).get("type") == "LoadBalancer":
+                return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+            case _ if args.typ.startswith("gcp:compute/"):
+                link = self.link(f"global/{kind}/{inputs['name']}")
+                return {"selfLink": link} | (
+                    {"address": GLOBAL_ADDRESS} if kind == "GlobalAddress" else {}
+                )
+            case _:
+                return {}
+
+    def instance_groups(self, pool: str) -> list[str]:
+        """The managers of a pool's groups, one a zone; in no order that GKE would promise."""
+        (cluster,) = self.declared.of("gcp:container/cluster:Cluster").values()
+        zones = reversed(cluster["nodeLocations"])
+        return [self.link(f"zones/{z}/instanceGroupManagers/gke-{pool}-grp") for z in zones]
 
 
 def declare(
@@ -122,7 +144,17 @@ def declare(
     def main() -> None:
         program()
 
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def begin_thread() -> None:
+        # The mocks would make a loop in each thread and never close it.
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
     async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(max_workers=4, initializer=begin_thread)
+        )
         # Inside the loop that runs the program: the mocks' own stack resource begins its work here.
         mocks.set_mocks(
             cloud, project=project, stack=stack, preview=preview, organization="organization"
@@ -137,7 +169,11 @@ def declare(
             if await output.is_secret():
                 declared.secret_outputs.add(name)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        for loop in loops:
+            loop.close()
     return declared
 
 

@@ -4,7 +4,7 @@ import ipaddress
 from itertools import combinations
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from gkeplatform.environment import Environment
@@ -118,7 +118,7 @@ class NodePoolArgs(Settings):
     accelerator: Annotated[Accelerator | None, Meta(description="GPUs of each node.")] = None
     labels: Annotated[
         dict[str, str], Meta(description="Kubernetes labels of the pool's nodes.")
-    ] = {}
+    ] = field(default_factory=dict)
     taints: Annotated[tuple[Taint, ...], Meta(description="Taints of the pool's nodes.")] = ()
     max_surge: Annotated[
         int, Meta(ge=0, description="Extra nodes an upgrade may use at a time.")

@@ -1,4 +1,7 @@
-"""The Google APIs that the layers call, enabled. Disabling is left to people: others may use them."""
+"""The Google APIs that the layers call, enabled.
+
+Disabling is left to people: others may use them.
+"""
 
 import pulumi
 from pulumi_gcp import projects

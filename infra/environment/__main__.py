@@ -1,4 +1,4 @@
-"""The environment layer: joins the layers' contracts, checks that they agree, watches the address."""
+"""The environment layer: joins the contracts, checks that they agree, watches the address."""
 
 import pulumi
 

@@ -1,0 +1,1 @@
+"""The layers of an environment, a Pulumi program each. None imports another."""

@@ -1,0 +1,1 @@
+"""The environment layer: joins what the other layers publish."""

@@ -1,0 +1,1 @@
+"""The serving layer: the catalogue of models, served on the cluster."""
