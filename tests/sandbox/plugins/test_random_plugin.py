@@ -1,0 +1,148 @@
+"""Random values: drawn once, as asked, never twice the same, and passwords nowhere in the open."""
+
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.plugins.provider import UNKNOWN, PluginError, Secret
+from sandbox.plugins.random.plugin import KINDS, RandomProvider
+
+PROVIDER = RandomProvider()
+URN = "urn:pulumi:dev::p::random:index/x:X::name"
+MINIMAL: dict[str, dict[str, Any]] = {
+    "RandomId": {"byteLength": 4},
+    "RandomString": {"length": 20},
+    "RandomPassword": {"length": 20},
+    "RandomPet": {},
+    "RandomInteger": {"min": 1, "max": 10**9},
+    "RandomShuffle": {"inputs": [str(n) for n in range(30)]},
+    "RandomUuid": {},
+    "RandomUuid4": {},
+    "RandomUuid7": {},
+    "RandomBytes": {"length": 12},
+}
+
+
+def _token(name: str) -> str:
+    return f"random:index/{name[0].lower()}{name[1:]}:{name}"
+
+
+def _checked(name: str, news: dict[str, Any]) -> dict[str, Any]:
+    result = PROVIDER.check(type=_token(name), urn=URN, olds={}, news=news, random_seed=b"")
+    assert not result.failures
+    return result.inputs
+
+
+def _create(name: str, **news: Any) -> tuple[str, dict[str, Any]]:
+    inputs = _checked(name, news)
+    return PROVIDER.create(type=_token(name), urn=URN, inputs=inputs, timeout=0, preview=False)
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert {_token(name) for name in MINIMAL} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", MINIMAL)
+def test_two_draws_differ(name: str) -> None:
+    assert _create(name, **MINIMAL[name]) != _create(name, **MINIMAL[name])
+
+
+@pytest.mark.parametrize("name", MINIMAL)
+def test_a_preview_draws_nothing(name: str) -> None:
+    inputs = _checked(name, MINIMAL[name])
+    made, outputs = PROVIDER.create(
+        type=_token(name), urn=URN, inputs=inputs, timeout=0, preview=True
+    )
+    assert made == ""
+    assert all(outputs[output] is UNKNOWN for output in KINDS[_token(name)].outputs)
+
+
+@pytest.mark.parametrize("name", MINIMAL)
+def test_the_same_inputs_are_no_change_and_others_replace(name: str) -> None:
+    inputs = _checked(name, MINIMAL[name])
+
+    def diff(new: dict[str, Any]) -> Any:
+        return PROVIDER.diff(
+            type=_token(name), urn=URN, id="x", old_inputs=inputs, old_outputs={},
+            new_inputs=new, ignore_changes=[],
+        )  # fmt: skip
+
+    assert not diff(inputs).changes
+    changed = diff({**inputs, "keepers": {"a": "b"}})
+    assert changed.changes
+    assert changed.replaces == ["keepers"]
+
+
+@given(
+    length=st.integers(8, 80),
+    minima=st.tuples(*[st.integers(0, 2)] * 4),
+    special=st.sampled_from(["-_", "!", ""]),
+)
+def test_a_password_has_its_length_and_minima(
+    length: int, minima: tuple[int, int, int, int], special: str
+) -> None:
+    lower, upper, numeric, specials = minima
+    made, outputs = _create(
+        "RandomString", length=length, minLower=lower, minUpper=upper, minNumeric=numeric,
+        minSpecial=specials, overrideSpecial=special,
+    )  # fmt: skip
+    text = outputs["result"]
+    assert made == text
+    assert len(text) == length
+    assert sum(c in string.ascii_lowercase for c in text) >= lower
+    assert sum(c in string.ascii_uppercase for c in text) >= upper
+    assert sum(c in string.digits for c in text) >= numeric
+    assert sum(not c.isalnum() for c in text) >= specials
+    if special:
+        assert all(c.isalnum() or c in special for c in text)
+
+
+def test_a_password_is_secret_and_not_its_own_id() -> None:
+    made, outputs = _create("RandomPassword", length=12)
+    assert made == "none"
+    assert isinstance(outputs["result"], Secret)
+    assert isinstance(outputs["bcryptHash"], Secret)
+    assert outputs["bcryptHash"].value.startswith("$2")
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "words"),
+    [
+        ("RandomString", {"length": 3, "minLower": 4}, "more than the length 3"),
+        ("RandomString", {"length": 3, "upper": False, "minUpper": 1}, "not allowed"),
+        ("RandomInteger", {"min": 2, "max": 1}, "min 2 exceeds max 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(name: str, inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        _create(name, **inputs)
+
+
+def test_what_is_missing_is_named() -> None:
+    token = _token("RandomId")
+    result = PROVIDER.check(type=token, urn=URN, olds={}, news={}, random_seed=b"")
+    assert [failure.property for failure in result.failures] == ["byteLength"]
+
+
+def test_an_id_comes_back_by_import() -> None:
+    made, outputs = _create("RandomId", byteLength=8)
+    found = PROVIDER.read(type=_token("RandomId"), urn=URN, id=made, inputs={}, outputs={})
+    assert found is not None
+    assert found[0] == made
+    assert found[2]["hex"] == outputs["hex"]
+
+
+def test_an_imported_password_stays_secret() -> None:
+    token = _token("RandomPassword")
+    found = PROVIDER.read(type=token, urn=URN, id="hush-hush", inputs={}, outputs={})
+    assert found is not None
+    assert found[0] == "none"
+    assert found[2]["result"] == Secret("hush-hush")
+
+
+def test_a_seed_gives_the_same_shuffle() -> None:
+    first = _create("RandomShuffle", inputs=["a", "b", "c", "d"], seed="s")[1]["results"]
+    assert _create("RandomShuffle", inputs=["a", "b", "c", "d"], seed="s")[1]["results"] == first
