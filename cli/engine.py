@@ -47,12 +47,7 @@ class Engine:
     """Runs `pulumi` in an environment of variables."""
 
     def __init__(self, environment: Mapping[str, str], say: Say) -> None:
-        self._environment = {
-            **environment,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # The shared stack file is the environment's: never removed with a stack.
-            "PYTHONDONTWRITEBYTECODE": environment.get("PYTHONDONTWRITEBYTECODE", ""),
-        }
+        self._environment = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
         self._say = say
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:

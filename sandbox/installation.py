@@ -77,7 +77,7 @@ exec "$real" "$@"
 def install(home: Home, engine: Engine) -> None:
     """Put everything in place; what is there already is renewed. Raises SandboxError."""
     try:
-        engine.install(home.binaries)
+        engine.install(home.binaries, home.pulumi)
         auth_plugin.install(home.binaries, token_file=home.token)
         real = home.binaries / "pulumi"
         wrapper = _PULUMI.format(

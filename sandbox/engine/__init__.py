@@ -18,6 +18,7 @@ from sandbox.engine.errors import EngineError
 __all__ = ["Engine", "EngineError", "ensure"]
 
 Progress = Callable[[str], None]
+_CLI = "github.com/pulumi/pulumi/pkg/v3"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,17 +38,20 @@ class Engine:
     modules: Mapping[str, Path]
     """Data of Go modules that the tools read: `kwok` and `metrics-server`."""
 
-    def install(self, folder: Path) -> None:
-        """Put `pulumi`, its language host and `kubectl` into `folder`, which goes on a PATH."""
+    def install(self, folder: Path, home: Path) -> None:
+        """Put `pulumi` and `kubectl` into `folder`, for a PATH; our host, if needed, into `home`.
+
+        `home` is the PULUMI_HOME of whoever uses that PATH.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         _link(folder / "pulumi", self.pulumi)
         _link(folder / "kubectl", self.binaries / "kubectl")
-        host = folder / "pulumi-language-python"
         if self.language_host is not None:
-            _link(host, self.language_host)
-            for part in self.language_host.parent.glob("pulumi-language-python-*"):
-                _link(folder / part.name, part)
-            return
+            return  # it stands beside the CLI, which looks there first
+        # On the PATH it would do as well, but not without a warning at every run.
+        plugin = home / "plugins" / f"language-python-{build.version(build.PULUMI, _CLI)}"
+        plugin.mkdir(parents=True, exist_ok=True)
+        host = plugin / "pulumi-language-python"
         script = (
             "#!/bin/sh\n"
             f"PYTHONPATH='{_ROOT}'${{PYTHONPATH:+:$PYTHONPATH}} GRPC_ENABLE_FORK_SUPPORT=0 "

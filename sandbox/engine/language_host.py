@@ -164,10 +164,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         """Run a plugin written in Python, a policy pack above all, and pass on what it prints."""
         python = self._checked(lambda: _python(request.info), context)
         program = request.info.program_directory or request.program
-        entry = ["module", "pulumi.policy"] if request.kind == "analyzer" else ["script", program]
+        entry, arguments = ["script", program], list(request.args)
+        if request.kind == "analyzer":
+            # The SDK's own runner: it is given the engine's address and the pack's folder.
+            entry, arguments = ["module", "pulumi.policy"], [*arguments[:1], program]
         environment = dict(pair.split("=", 1) for pair in request.env) or dict(os.environ)
         child = self._start(
-            [python, "-u", "-c", _BOOT, *entry, *request.args],
+            [python, "-u", "-c", _BOOT, *entry, *arguments],
             request.pwd,
             environment,
             subprocess.PIPE,

@@ -449,9 +449,10 @@ def serve(provider: Provider) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     done = threading.Event()
-    # Ctrl-C is the engine's to handle: it cancels us by a call, and ends us afterwards.
-    signal.signal(signal.SIGINT, lambda *_: provider.cancelled.set())
-    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    # SIGINT is how the engine ends a plugin. A terminal's Ctrl-C does not come here: the engine
+    # gives its plugins a process group of their own, and cancels them by a call.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
     print(port, flush=True)
     parent = os.getppid()
     # The kernel's PR_SET_PDEATHSIG speaks of the parent's thread, and a Go program's threads come

@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
     found = engine.ensure()
     if found.language_host is not None:
         pytest.skip("the official language host is installed here")
-    found.install(tmp_path / "bin")
+    found.install(tmp_path / "bin", tmp_path / "home")
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(
