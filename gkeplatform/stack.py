@@ -90,9 +90,14 @@ def upstream(contract: type[ContractT]) -> ContractT:
     try:
         answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
     except Exception as error:
+        if "unknown stack" in str(error):
+            refuse(
+                f"layer {layer.name} is not deployed in {pulumi.get_stack()}: there is no stack "
+                f"{stack}\nhint: {_deploy(layer)}"
+            )
         refuse(
-            f"layer {layer.name} is not deployed in {pulumi.get_stack()} "
-            f"(stack {stack}: {_last_words(error)})\nhint: {_deploy(layer)}"
+            f"what layer {layer.name} has published cannot be read from stack {stack}: "
+            f"{_last_words(error)}"
         )
     return check(read, contract, answer["outputs"], environment=pulumi.get_stack())
 
@@ -108,8 +113,8 @@ def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str
     try:
         return msgspec.convert(_plain(outputs), contract, dec_hook=_decode, strict=True)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).removesuffix("`").partition(" - at `$.")
-        field = f" {path}:" if path else ""
+        problem, _, path = str(error).partition(" - at `$.")
+        field = f" {path.removesuffix('`')}:" if path else ""
         raise PlatformError(
             f"contract of layer {layer.name} in {environment}:{field} "
             f"{_contract_problem(problem)}\n"
@@ -167,7 +172,7 @@ def _contract_problem(problem: str) -> str:
 def _decode(kind: type, value: object) -> object:
     if kind is SecretText and isinstance(value, str):
         return SecretText(value)
-    raise NotImplementedError(f"{kind} in a contract")
+    raise ValueError(f"expected text, got {type(value).__name__}")
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import pulumi.runtime
 import yaml
@@ -30,7 +31,7 @@ with warnings.catch_warnings():
     assert all((projects.Service, serviceaccount.Account, storage.Bucket))
 
 from gkeplatform.layers import LAYERS, Layer, in_order
-from gkeplatform.stack import READ_OUTPUTS
+from gkeplatform.stack import READ_OUTPUTS, Refused
 
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / "stacks"
@@ -61,6 +62,20 @@ def whole_numbers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+class EngineError(grpc.RpcError):
+    """A failure as the engine's own connection reports it."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self._details
+
+
 @dataclass
 class CloudMocks(mocks.Mocks):
     """Answers as the cloud would: with the fields that it computes."""
@@ -73,7 +88,7 @@ class CloudMocks(mocks.Mocks):
         if args.token == READ_OUTPUTS:
             name = args.args["name"]
             if name not in self.upstream:
-                raise RuntimeError(f"unknown stack {name!r}")
+                raise EngineError(f'unknown stack "{name}"')
             return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
         if args.token == "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup":
             zone, name = args.args["zone"], args.args["name"]
@@ -134,9 +149,10 @@ def declare(
     config: Mapping[str, str] | None = None,
     upstream: Mapping[str, dict[str, Any]] | None = None,
     preview: bool = False,
+    into: Declared | None = None,
 ) -> Declared:
-    """Runs `program` to its end. What it raises, is raised here."""
-    declared = Declared()
+    """Runs `program` to its end. What it raises, is raised here; `into` keeps what came before."""
+    declared = Declared() if into is None else into
     cloud = CloudMocks(declared, upstream or {})
     if config and "gcp:project" in config:
         cloud.project = config["gcp:project"]
@@ -191,6 +207,7 @@ def run_layer(
     environment: str,
     upstream: Mapping[str, dict[str, Any]],
     config: Mapping[str, str] | None = None,
+    into: Declared | None = None,
 ) -> Declared:
     """Runs the layer's real program on the environment's real stack file (or on `config`)."""
     return declare(
@@ -199,7 +216,24 @@ def run_layer(
         stack=environment,
         config=config or stack_config(environment),
         upstream=upstream,
+        into=into,
     )
+
+
+def refusal(
+    layer: Layer,
+    upstream: Mapping[str, dict[str, Any]],
+    config: Mapping[str, str] | None = None,
+) -> str:
+    """The message with which the layer's program refuses to run in dev, having touched nothing."""
+    declared = Declared()
+    try:
+        run_layer(layer, "dev", upstream, config, into=declared)
+    except Refused as refused:
+        touched = [kind for kind, _ in declared.inputs if not kind.startswith("pulumi:providers:")]
+        assert not touched, touched
+        return refused.message
+    raise AssertionError(f"layer {layer.name} did not refuse")
 
 
 def run_environment(environment: str) -> dict[str, Declared]:

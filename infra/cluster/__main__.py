@@ -5,7 +5,8 @@ from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
-from infra.cluster.config import ClusterConfig, fits_region
+from infra.cluster.checks import fits
+from infra.cluster.config import ClusterConfig
 from infra.cluster.gke_cluster import GkeCluster
 from infra.cluster.kubeconfig import kubeconfig
 from infra.cluster.network import Network
@@ -14,8 +15,8 @@ from infra.cluster.project_services import ProjectServices
 
 environment = stack.environment()
 config = stack.config(ClusterConfig)
-stack.check(fits_region, config, environment)
 naming = Naming(environment)
+stack.check(fits, config, naming)
 labels = Labels(environment, CLUSTER.name)
 
 google = providers.google(environment, labels)

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
-from gkeplatform.environment import Environment
-from gkeplatform.errors import PlatformError
 
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 Zone = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
@@ -169,13 +167,3 @@ def refuse_overlaps(ranges: dict[str, ipaddress.IPv4Network]) -> None:
     for (one, first), (other, second) in combinations(ranges.items(), 2):
         if first.overlaps(second):
             raise ValueError(f"{one} {first} overlaps {other} {second}; move one of them")
-
-
-def fits_region(config: ClusterConfig, environment: Environment) -> None:
-    """Refuses zones outside the environment's region."""
-    for zone in config.cluster.zones:
-        if zone.rpartition("-")[0] != environment.region:
-            raise PlatformError(
-                f"gke-cluster:cluster.zones: zone {zone} is not in gcp:region "
-                f"{environment.region}; zones of a regional cluster are in its region"
-            )

@@ -36,14 +36,14 @@ class NodeIdentity(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         account = serviceaccount.Account(
             name,
-            account_id=naming.of(name, longest=SERVICE_ACCOUNT),
+            account_id=account_id(name, naming),
             display_name=f"Nodes of pool {name} ({naming.environment.name})",
             opts=child,
         )
         self.email = account.email
         self.grants = [
             projects.IAMMember(
-                f"{name}-{role.rpartition('.')[2] if 'Metadata' in role else role.split('/')[1]}",
+                f"{name}-{role.removeprefix('roles/')}",
                 project=project,
                 role=role,
                 member=account.member,
@@ -52,3 +52,8 @@ class NodeIdentity(pulumi.ComponentResource):
             for role in NODE_ROLES
         ]
         self.register_outputs({"email": self.email})
+
+
+def account_id(pool: str, naming: Naming) -> str:
+    """The id of the pool's service account; `PlatformError` where the pool's name is too long."""
+    return naming.of(f"{pool}-nodes", longest=SERVICE_ACCOUNT)

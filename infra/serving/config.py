@@ -161,7 +161,7 @@ class Model(Settings):
     ] = 300
     drain_seconds: Annotated[
         int,
-        Meta(ge=0, le=300, description="How long it serves on while load balancers let go of it."),
+        Meta(ge=1, le=300, description="How long it serves on while load balancers let go of it."),
     ] = 15
 
     def __post_init__(self) -> None:

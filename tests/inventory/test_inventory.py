@@ -38,7 +38,7 @@ def test_a_layer_declares_its_golden_inventory(
     found = inventory(environment_run(environment)[layer])
     if is_updating:
         golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(yaml.safe_dump(found, sort_keys=False, width=100))
+        golden.write_text(yaml.safe_dump(found, width=100))
     expected = yaml.safe_load(golden.read_text())
     assert found == expected, "run `pytest tests/inventory --update-inventory` and review the diff"
 

@@ -1,0 +1,309 @@
+"""What a user reads when a stack file is wrong: file, key, value, rule, remedy."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gkeplatform.config import Settings, load
+from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
+from gkeplatform.errors import PlatformError
+from gkeplatform.reference import namespaces
+from infra.cluster.config import ClusterConfig
+from infra.networking.config import NetworkingConfig
+from infra.serving.config import ServingConfig
+from tests.declared import STACKS
+
+FILE = "stacks/Pulumi.dev.yaml"
+DEV: dict[str, Any] = yaml.safe_load((STACKS / "Pulumi.dev.yaml").read_text())["config"]
+
+
+def encoded(document: dict[str, Any]) -> dict[str, str]:
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in document.items()}
+
+
+def message(model: type[Settings], namespace: str, edit: Callable[[dict[str, Any]], Any]) -> str:
+    document = copy.deepcopy(DEV)
+    edit(document)
+    with pytest.raises(PlatformError) as raised:
+        load(model, namespace=namespace, values=encoded(document), file=FILE)
+    return str(raised.value)
+
+
+CLUSTER: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (
+        lambda d: d["gke-cluster:node_pools"][1].update(max_nodes="many"),
+        'gke-cluster:node_pools[1].max_nodes: expected an integer, got "many"\n'
+        "hint: Nodes per zone at most; the ceiling of its cost.",
+    ),
+    (
+        lambda d: d["gke-cluster:node_pools"][1].update(max_node=3),
+        'gke-cluster:node_pools[1]: unknown key "max_node"; did you mean "max_nodes"?',
+    ),
+    (
+        lambda d: d["gke-cluster:node_pools"][0].update(min_nodes=9),
+        "gke-cluster:node_pools[0]: min_nodes 9 exceeds max_nodes 3",
+    ),
+    (
+        lambda d: d["gke-cluster:node_pools"][0].pop("machine_type"),
+        'gke-cluster:node_pools[0]: the key "machine_type" is missing\nhint: Machine type;',
+    ),
+    (
+        lambda d: d["gke-cluster:node_pools"][0].update(min_nodes=-1),
+        "gke-cluster:node_pools[0].min_nodes: expected an integer of at least 0, got -1",
+    ),
+    (
+        lambda d: d["gke-cluster:node_pools"][1].update(name="general"),
+        'gke-cluster:node_pools: two pools are named "general"; rename one',
+    ),
+    (
+        lambda d: d.update({"gke-cluster:node_pool": []}),
+        'gke-cluster: unknown key "node_pool"; did you mean "node_pools"?',
+    ),
+    (
+        lambda d: d.update({"gke-cluster:node_pools": []}),
+        "gke-cluster:node_pools: expected a list with a length of at least 1, got []",
+    ),
+    (
+        lambda d: d.update({"gke-cluster:node_pools": "general"}),
+        'gke-cluster:node_pools: expected a list, got "general"',
+    ),
+    (
+        lambda d: d.pop("gke-cluster:network"),
+        'gke-cluster: the key "network" is missing\nhint: Address plan of the VPC.',
+    ),
+    (
+        lambda d: d["gke-cluster:network"].update(pods_cidr="10.10.0.0/16"),
+        "gke-cluster:network: nodes_cidr 10.10.0.0/20 overlaps pods_cidr 10.10.0.0/16; move one",
+    ),
+    (
+        lambda d: d["gke-cluster:network"].update(pods_cidr="10.10.0.1/16"),
+        "gke-cluster:network: pods_cidr: 10.10.0.1/16 has host bits set",
+    ),
+    (
+        lambda d: d["gke-cluster:network"].update(pods_cidr="10.10.0.0"),
+        "gke-cluster:network.pods_cidr: expected text of the form ^\\d+\\.\\d+\\.\\d+\\.\\d+/\\d+$,"
+        ' got "10.10.0.0"',
+    ),
+    (
+        lambda d: d["gke-cluster:cluster"].update(control_plane_cidr="10.80.0.0/28"),
+        "network.services_cidr 10.80.0.0/20 overlaps cluster.control_plane_cidr 10.80.0.0/28",
+    ),
+    (
+        lambda d: d["gke-cluster:cluster"].update(control_plane_cidr="172.16.0.0/24"),
+        "control_plane_cidr 172.16.0.0/24 is not a /28",
+    ),
+    (
+        lambda d: d["gke-cluster:cluster"].update(release_channel="regulr"),
+        '"regulr" is not allowed; did you mean "regular"? known here: extended, rapid,',
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "expected"), CLUSTER)
+def test_a_wrong_cluster_key_is_named(edit: Callable[[dict[str, Any]], Any], expected: str) -> None:
+    said = message(ClusterConfig, "gke-cluster", edit)
+    assert said.startswith(f"{FILE}: gke-cluster:")
+    assert expected in said
+
+
+def model(index: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda document: document["gke-serving:models"][index]
+
+
+SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (
+        lambda d: model(1)(d)["exposure"].update(paths=["/v1/models/resnet"]),
+        'gke-serving:models[1].exposure.paths: "recommender" claims /v1/models/resnet on every '
+        'host, which is "resnet"\'s',
+    ),
+    (
+        lambda d: model(2)(d)["exposure"].update(paths=["/v1/models/resnet"]),
+        'models[2].exposure.paths: "translate" claims /v1/models/resnet on host translate.dev',
+    ),
+    (
+        lambda d: model(1)(d)["exposure"].update(paths=["/elsewhere"]),
+        'models[1].exposure.paths[0]: tensorflow-serving answers for "recommender" on '
+        "/v1/models/recommender and below, not on /elsewhere",
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].pop("paths"),
+        'gke-serving:models[0].exposure: the key "paths" is missing',
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].update(path="/x"),
+        'gke-serving:models[0].exposure: unknown key "path"; did you mean "paths"?',
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].update(kind="http-loadbalancer"),
+        'models[0].exposure.kind: "http-loadbalancer" is not allowed; did you mean "http-load-',
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].pop("kind"),
+        'gke-serving:models[0].exposure: the key "kind" is missing',
+    ),
+    (
+        lambda d: model(0)(d).update(server="tensorflow"),
+        'models[0]: server "tensorflow" is no preset; did you mean "tensorflow-serving"?',
+    ),
+    (
+        lambda d: model(1)(d).update(name="resnet"),
+        'gke-serving:models[1].name: "resnet" is the name of models[0], too; rename one',
+    ),
+    (
+        lambda d: model(3)(d)["exposure"].pop("node_port"),
+        "models[3].exposure: backend instance-groups needs a node_port",
+    ),
+    (
+        lambda d: model(3)(d)["exposure"].update(node_port=80),
+        "models[3].exposure.node_port: expected an integer of at least 30000, got 80",
+    ),
+    (
+        lambda d: model(3)(d)["exposure"].pop("backend"),
+        "models[3].exposure: node_port 30501 is for backend instance-groups only",
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].update(backend="instance-groups", node_port=30501),
+        'models[3].exposure.node_port: 30501 is the port of "resnet", too; choose another',
+    ),
+    (
+        lambda d: model(4)(d).update(disruption={"min_available": 3}),
+        "models[4]: disruption.min_available 3 of replicas.min 3 can never be satisfied",
+    ),
+    (
+        lambda d: model(4)(d).update(disruption={"max_unavailable": 0}),
+        "models[4].disruption: max_unavailable 0 lets no node be drained",
+    ),
+    (
+        lambda d: model(4)(d).update(disruption={}),
+        "models[4].disruption: set either min_available or max_unavailable",
+    ),
+    (
+        lambda d: model(0)(d)["resources"]["requests"].pop("cpu"),
+        'gke-serving:models[0].resources.requests: the key "cpu" is missing',
+    ),
+    (
+        lambda d: model(0)(d)["resources"]["requests"].update(cpu="4"),
+        "gke-serving:models[0].resources: requests.cpu 4 exceeds limits.cpu 1",
+    ),
+    (
+        lambda d: model(0)(d)["resources"]["requests"].update(memory="lots"),
+        "models[0].resources.requests.memory: expected text of the form ^[0-9]+(\\.[0-9]+)?",
+    ),
+    (
+        lambda d: model(0)(d).update(image="registry.example/serving:latest"),
+        "models[0]: image registry.example/serving:latest has no fixed tag",
+    ),
+    (
+        lambda d: model(0)(d).update(image="tensorflow/serving"),
+        "gke-serving:models[0].image: expected text of the form",
+    ),
+    (
+        lambda d: model(0)(d).pop("autoscaling"),
+        "gke-serving:models[0]: replicas 3 to 10 need autoscaling",
+    ),
+    (
+        lambda d: model(0)(d)["replicas"].update(max=3),
+        "gke-serving:models[0]: autoscaling has no room between 3 and 3 replicas",
+    ),
+    (
+        lambda d: model(0)(d)["replicas"].update(max=2),
+        "gke-serving:models[0].replicas: min 3 exceeds max 2",
+    ),
+    (
+        lambda d: model(0)(d).update(source="s3://elsewhere/resnet"),
+        "gke-serving:models[0].source: expected text of the form ^gs://",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "expected"), SERVING)
+def test_a_wrong_catalogue_entry_is_named(
+    edit: Callable[[dict[str, Any]], Any], expected: str
+) -> None:
+    said = message(ServingConfig, "gke-serving", edit)
+    assert said.startswith(f"{FILE}: gke-serving:")
+    assert expected in said
+
+
+@pytest.mark.parametrize("text", ["12", 12])
+def test_a_number_set_on_the_command_line_is_a_number(text: object) -> None:
+    values = encoded(DEV | {"gke-networking:neg_wait_seconds": text})
+    config = load(NetworkingConfig, namespace="gke-networking", values=values, file=FILE)
+    assert config.neg_wait_seconds == 12
+
+
+class Flags(Settings):
+    is_on: bool
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("TRUE", True)])
+def test_a_boolean_set_on_the_command_line_is_a_boolean(text: str, value: bool) -> None:
+    assert load(Flags, namespace="x", values={"x:is_on": text}, file=FILE).is_on is value
+
+
+def test_text_that_looks_like_a_number_stays_text() -> None:
+    values = encoded(DEV | {"platform:labels": {"cost-center": "1234"}, "platform:system": "a1"})
+    shared = load(SharedConfig, namespace=NAMESPACE, values=values, file=FILE)
+    assert shared.labels == {"cost-center": "1234"}
+
+
+def test_a_secret_value_is_not_repeated() -> None:
+    with pytest.raises(PlatformError) as raised:
+        load(
+            NetworkingConfig,
+            namespace="gke-networking",
+            values={"gke-networking:neg_wait_seconds": "hunter2"},
+            file=FILE,
+            secret=["gke-networking:neg_wait_seconds"],
+        )
+    assert "hunter2" not in str(raised.value)
+    assert "a secret value" in str(raised.value)
+
+
+def test_the_provider_s_own_keys_are_let_pass() -> None:
+    values = encoded(DEV | {"gcp:impersonateServiceAccount": "deploy@acme.iam"})
+    assert load(GoogleConfig, namespace="gcp", values=values, file=FILE).region == "europe-west4"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value inside `value`."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    found: list[tuple[Any, ...]] = []
+    for key, item in pairs:
+        found.append((*path, key))
+        if isinstance(item, dict | list):
+            found += places(item, (*path, key))
+    return found
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(places(DEV)), JSON)
+def test_whatever_stands_in_a_stack_file_is_taken_or_refused_in_words(
+    path: tuple[Any, ...], value: object
+) -> None:
+    document: Any = copy.deepcopy(DEV)
+    parent = document
+    for step in path[:-1]:
+        parent = parent[step]
+    parent[path[-1]] = value
+    namespace, _, _ = path[0].partition(":")
+    try:
+        load(namespaces()[namespace], namespace=namespace, values=encoded(document), file=FILE)
+    except PlatformError as error:
+        assert str(error).startswith(f"{FILE}: {namespace}:")
+        assert "\nhint: " in str(error)
