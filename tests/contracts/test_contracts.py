@@ -15,7 +15,6 @@ from gkeplatform.contracts import (
     SecretText,
     ServingContract,
 )
-from gkeplatform.errors import PlatformError
 from gkeplatform.layers import CLUSTER, ENVIRONMENT, LAYERS, NETWORKING, SERVING, Layer
 from tests.declared import Declared, declare, refusal, run_environment, run_layer, stack_config
 

@@ -302,8 +302,10 @@ def test_whatever_stands_in_a_stack_file_is_taken_or_refused_in_words(
         parent = parent[step]
     parent[path[-1]] = value
     namespace, _, _ = path[0].partition(":")
+    said = ""
     try:
         load(namespaces()[namespace], namespace=namespace, values=encoded(document), file=FILE)
     except PlatformError as error:
-        assert str(error).startswith(f"{FILE}: {namespace}:")
-        assert "\nhint: " in str(error)
+        said = str(error)
+    assert not said or said.startswith(f"{FILE}: {namespace}:")
+    assert not said or "\nhint: " in said
