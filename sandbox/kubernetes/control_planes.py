@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.folder import Folder, Settings
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -47,6 +48,7 @@ class ControlPlanes:
         self._api = api
         self._locks: defaultdict[ClusterKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._servers: dict[ClusterKey, ApiServer] = {}
+        self._controllers: dict[ClusterKey, Controllers] = {}
 
     def clusters(self) -> list[ClusterKey]:
         """Return the clusters that have a control plane, running or not."""
@@ -135,13 +137,23 @@ class ControlPlanes:
         self, cluster: ClusterKey, *, network: str, subnetwork: str
     ) -> None:
         """Begin to do in a cluster what GKE's own controllers do."""
+        await self.stop_controllers(cluster)
+        folder = self._folder(cluster)
+        server = self._server(folder, folder.load())
+        controllers = Controllers(
+            cluster, server, api=self._api, network=network, subnetwork=subnetwork
+        )
+        self._controllers[cluster] = controllers
+        controllers.start()
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Let go of a cluster; what the controllers made stays."""
+        if controllers := self._controllers.pop(cluster, None):
+            await controllers.stop()
 
     async def close(self) -> None:
         """Let go of every cluster; the control planes run on."""
-        for cluster in list(self._servers):
+        for cluster in [*self._controllers, *self._servers]:
             await self.stop_controllers(cluster)
             await self._forget(cluster)
 

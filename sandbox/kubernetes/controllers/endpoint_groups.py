@@ -1,0 +1,245 @@
+"""The NEG controller: zonal network endpoint groups whose endpoints follow the ready pods.
+
+A Service asks for them with the annotation `cloud.google.com/neg`; it is told of them by
+`cloud.google.com/neg-status`. A group that nobody asks for any more is deleted, as soon as no
+backend service uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
+from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+
+Json = dict[str, Any]
+Endpoint = tuple[str, str, int]
+"""Instance, IP address, port."""
+ANNOTATION = "cloud.google.com/neg"
+STATUS = "cloud.google.com/neg-status"
+_ZONE = "topology.kubernetes.io/zone"
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+
+
+@dataclass(slots=True)
+class Group:
+    """One group as it should be."""
+
+    name: str
+    zone: str
+    description: str
+    endpoints: set[Endpoint] = field(default_factory=set)
+
+    @property
+    def collection(self) -> str:
+        """Where it is in compute."""
+        return f"zones/{self.zone}/networkEndpointGroups"
+
+    @property
+    def path(self) -> str:
+        """What it is in compute."""
+        return f"{self.collection}/{self.name}"
+
+
+class EndpointGroups:
+    """All groups of one cluster."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        compute: Compute,
+        *,
+        cluster_uid: str,
+        network: str,
+        subnetwork: str,
+    ) -> None:
+        self._server = server
+        self._compute = compute
+        self._cluster_uid = cluster_uid
+        self._network = network
+        self._subnetwork = subnetwork
+        self._attached: dict[str, set[Endpoint]] = {}
+        self._known: dict[str, Group] | None = None
+        self.has_leftovers = False
+        """Whether a group could not be deleted yet, and a later look is needed."""
+
+    async def reconcile(self, services: list[Json], slices: list[Json], nodes: list[Json]) -> None:
+        """Make the groups and their endpoints what Services and ready pods ask for."""
+        if self._known is None:
+            self._known = await self._found()
+        zones = {
+            n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
+        }
+        wanted: dict[str, Group] = {}
+        for service in services:
+            ports = exposed_ports(service, self._cluster_uid)
+            if not ports or service["metadata"].get("deletionTimestamp"):
+                continue
+            for group in self._groups(service, ports, slices, zones):
+                wanted[group.path] = group
+            await self._tell(service, ports, sorted({z for z in zones.values() if z}))
+        for path, group in wanted.items():
+            await self._make(path, group)
+        await self._clean(wanted)
+
+    def _groups(
+        self, service: Json, ports: dict[int, str], slices: list[Json], zones: dict[str, str | None]
+    ) -> Iterator[Group]:
+        for port, name in ports.items():
+            described = description(service, port, self._cluster_uid)
+            groups = {
+                z: Group(name, z, described) for z in sorted({z for z in zones.values() if z})
+            }
+            for instance, address, number in ready_endpoints(service, port, slices):
+                zone = zones.get(instance)
+                if zone:
+                    groups[zone].endpoints.add((instance, address, number))
+            yield from groups.values()
+
+    async def _make(self, path: str, group: Group) -> None:
+        assert self._known is not None  # noqa: S101 (reconcile fills it)
+        if path not in self._known:
+            body = {
+                "name": group.name, "description": group.description, "network": self._network,
+                "subnetwork": self._subnetwork, "networkEndpointType": "GCE_VM_IP_PORT",
+            }  # fmt: skip
+            await self._compute.ensure(group.collection, body)
+            self._known[path] = group
+        if path not in self._attached:
+            self._attached[path] = await self._listed(path)
+        attached = self._attached[path]
+        for verb, endpoints in (
+            ("attachNetworkEndpoints", group.endpoints - attached),
+            ("detachNetworkEndpoints", attached - group.endpoints),
+        ):
+            if endpoints:
+                await self._compute.request("POST", f"{path}/{verb}", _body(endpoints))
+        self._attached[path] = set(group.endpoints)
+
+    async def _clean(self, wanted: dict[str, Group]) -> None:
+        assert self._known is not None  # noqa: S101 (reconcile fills it)
+        self.has_leftovers = False
+        for path in [p for p in self._known if p not in wanted]:
+            endpoints = self._attached.get(path) or await self._listed(path)
+            if endpoints:
+                await self._compute.request(
+                    "POST", f"{path}/detachNetworkEndpoints", _body(endpoints)
+                )
+            self._attached[path] = set()
+            try:
+                await self._compute.delete(path)
+            except ComputeError as error:
+                if error.reason != "resourceInUseByAnotherResource":
+                    raise
+                _log.info("%s stays for now: %s", path, error)
+                self.has_leftovers = True
+                continue
+            del self._known[path]
+            self._attached.pop(path, None)
+
+    async def _found(self) -> dict[str, Group]:
+        """The groups of this cluster that are there already, by their description."""
+        listed = await self._compute.request("GET", "aggregated/networkEndpointGroups")
+        found: dict[str, Group] = {}
+        for scope, content in listed["items"].items():
+            for item in content.get("networkEndpointGroups") or []:
+                if self._cluster_uid in item.get("description", ""):
+                    zone = scope.removeprefix("zones/")
+                    group = Group(item["name"], zone, item["description"])
+                    found[group.path] = group
+        return found
+
+    async def _listed(self, path: str) -> set[Endpoint]:
+        answer = await self._compute.request("POST", f"{path}/listNetworkEndpoints", {})
+        endpoints = (item["networkEndpoint"] for item in answer.get("items") or [])
+        return {(e["instance"], e["ipAddress"], e["port"]) for e in endpoints}
+
+    async def _tell(self, service: Json, ports: dict[int, str], zones: list[str]) -> None:
+        """Write the status annotation, where it says something else."""
+        groups = {str(port): name for port, name in ports.items()}
+        status = json.dumps(
+            {"network_endpoint_groups": groups, "zones": zones}, separators=(",", ":")
+        )
+        metadata = service["metadata"]
+        if (metadata.get("annotations") or {}).get(STATUS) == status:
+            return
+        path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
+        body = {"metadata": {"annotations": {STATUS: status}}}
+        await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+
+
+def exposed_ports(service: Json, cluster_uid: str) -> dict[int, str]:
+    """Service port → the name of its groups; empty without the annotation, or with a bad one."""
+    text = (service["metadata"].get("annotations") or {}).get(ANNOTATION)
+    if not text:
+        return {}
+    try:
+        asked: Json = json.loads(text)
+        ports: Json = dict(asked.get("exposed_ports") or {})
+        if asked.get("ingress"):
+            ports.update({str(p["port"]): {} for p in service["spec"]["ports"]})
+        return {
+            int(port): (settings or {}).get("name") or _generated(service, int(port), cluster_uid)
+            for port, settings in ports.items()
+            if any(p["port"] == int(port) for p in service["spec"]["ports"])
+        }
+    except (ValueError, AttributeError) as error:
+        name = service["metadata"]["name"]
+        _log.warning("service %s: the annotation %s cannot be read: %s", name, ANNOTATION, error)
+        return {}
+
+
+def _generated(service: Json, port: int, cluster_uid: str) -> str:
+    metadata = service["metadata"]
+    digest = hashlib.sha256(
+        f"{cluster_uid}/{metadata['namespace']}/{metadata['name']}/{port}".encode()
+    ).hexdigest()[:8]
+    head = cluster_uid.replace("-", "")[:8]
+    return f"k8s1-{head}-{metadata['namespace'][:14]}-{metadata['name'][:14]}-{port}-{digest}"
+
+
+def description(service: Json, port: int, cluster_uid: str) -> str:
+    """What GKE writes into a group's description, by which it knows its own."""
+    metadata = service["metadata"]
+    content = {
+        "cluster-uid": cluster_uid,
+        "namespace": metadata["namespace"],
+        "service-name": metadata["name"],
+        "port": str(port),
+    }
+    return json.dumps(content, separators=(",", ":"))
+
+
+def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
+    """The ready pods behind a Service's port."""
+    metadata = service["metadata"]
+    asked: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
+    for one in slices:
+        labels = one["metadata"].get("labels") or {}
+        if (
+            one["metadata"]["namespace"] != metadata["namespace"]
+            or labels.get("kubernetes.io/service-name") != metadata["name"]
+        ):
+            continue
+        numbers = [
+            p["port"] for p in one.get("ports") or [] if p.get("name", "") == asked.get("name", "")
+        ]
+        for endpoint in one.get("endpoints") or []:
+            if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("nodeName"):
+                for number in numbers:
+                    for address in endpoint["addresses"]:
+                        yield endpoint["nodeName"], address, number
+
+
+def _body(endpoints: set[Endpoint]) -> Json:
+    return {
+        "networkEndpoints": [
+            {"instance": instance, "ipAddress": address, "port": port}
+            for instance, address, port in sorted(endpoints)
+        ]
+    }

@@ -1,0 +1,111 @@
+"""The controllers of one cluster: they look when something changed, and now and then besides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+import httpx
+
+from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
+from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
+from sandbox.kubernetes.specs import ClusterKey
+
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+_SETTLE = 0.1  # seconds: changes come in bursts, and one look serves them all
+_AGAIN = 2.0  # seconds after a failure, or while something could not be deleted yet
+
+
+class Controllers:
+    """What GKE runs in one cluster."""
+
+    def __init__(
+        self,
+        cluster: ClusterKey,
+        server: ApiServer,
+        *,
+        api: Callable[[], str],
+        network: str,
+        subnetwork: str,
+    ) -> None:
+        self._cluster = cluster
+        self._server = server
+        self._compute = Compute(api, cluster.project)
+        self._network = network
+        self._subnetwork = subnetwork
+        self._wake = asyncio.Event()
+        self._services = Informer(server, "/api/v1/services", self._wake.set)
+        slices = "/apis/discovery.k8s.io/v1/endpointslices"
+        self._slices = Informer(server, slices, self._wake.set)
+        self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        informers = (self._services, self._slices, self._nodes)
+        self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
+        self._tasks.append(asyncio.create_task(self._run()))
+
+    async def stop(self) -> None:
+        """End; what was made stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._compute.close()
+
+    async def _run(self) -> None:
+        for informer in (self._services, self._slices, self._nodes):
+            await informer.synced.wait()
+        uid = await self._uid()
+        balancers = LoadBalancers(
+            self._server,
+            self._compute,
+            region=_region(self._cluster.location),
+            network=self._network,
+            subnetwork=self._subnetwork,
+        )
+        groups = EndpointGroups(
+            self._server,
+            self._compute,
+            cluster_uid=uid,
+            network=self._network,
+            subnetwork=self._subnetwork,
+        )
+        again: float | None = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), again)
+            await asyncio.sleep(_SETTLE)
+            self._wake.clear()
+            services = self._services.objects()
+            try:
+                await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
+                await balancers.reconcile(services)
+                again = _AGAIN if groups.has_leftovers else None
+            except (ApiServerError, ComputeError, httpx.HTTPError, OSError) as error:
+                # A Service that changed meanwhile, or a server that is away: look again.
+                _log.info("%s: %s; again in %.0f s", self._cluster, error, _AGAIN)
+                again = _AGAIN
+            except Exception:
+                _log.exception("%s: a controller failed", self._cluster)
+                again = _AGAIN
+
+    async def _uid(self) -> str:
+        """The cluster's uid: that of kube-system, as everywhere."""
+        while True:
+            with contextlib.suppress(ApiServerError, httpx.HTTPError, OSError):
+                namespace = await self._server.get("/api/v1/namespaces/kube-system")
+                if namespace is not None:
+                    return str(namespace["metadata"]["uid"])
+            await asyncio.sleep(0.5)
+
+
+def _region(location: str) -> str:
+    """A zone's region: `europe-west4-a` → `europe-west4`; a region is its own."""
+    head, _, tail = location.rpartition("-")
+    return head if len(tail) == 1 else location
