@@ -74,7 +74,6 @@ def stop(home: Home) -> int:
         ended = _end_daemon(home)
         for folder in sorted((home.path / "clusters").glob("*")):
             ended += processes.end_all(folder)
-        home.record.unlink(missing_ok=True)
     return ended
 
 

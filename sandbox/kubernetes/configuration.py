@@ -49,12 +49,16 @@ _FLAGS: Mapping[str, Mapping[str, str]] = {
         "horizontal-pod-autoscaler-cpu-initialization-period": "5s",
         "horizontal-pod-autoscaler-initial-readiness-delay": "1s",
         "horizontal-pod-autoscaler-sync-period": "3s",
+        # Simulated nodes do not fall ill, and need not say every few seconds that they are well.
+        "node-monitor-grace-period": "24h",
     },
     "kube-scheduler": {"leader-elect": "false"},
     "kwok-controller": {},
     "metrics-server": {},
 }
 _OVERRIDES: Mapping[str, Mapping[str, str]] = {
+    # No leases: a new kwok would wait minutes for those of the one that was stopped or killed.
+    "kwok-controller": {"node-lease-duration-seconds": "0"},
     "metrics-server": {
         "kubelet-preferred-address-types": "InternalDNS",
         "metric-resolution": "10s",
