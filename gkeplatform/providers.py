@@ -4,6 +4,8 @@ Nothing runs on the defaults of ambient credentials: project, region and cluster
 environment's own.
 """
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
@@ -31,9 +33,7 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
 
 
 def using(
-    *providers: pulumi.ProviderResource, after: pulumi.Resource | None = None
+    *providers: pulumi.ProviderResource, after: Sequence[pulumi.Resource] = ()
 ) -> pulumi.ResourceOptions:
     """Options for a component whose children belong to `providers` and wait for `after`."""
-    return pulumi.ResourceOptions(
-        providers=list(providers), depends_on=None if after is None else [after]
-    )
+    return pulumi.ResourceOptions(providers=list(providers), depends_on=list(after))

@@ -21,7 +21,7 @@ labels = Labels(environment, CLUSTER.name)
 
 google = providers.google(environment, labels)
 services = ProjectServices("main", project=environment.project, opts=providers.using(google))
-ready = providers.using(google, after=services)
+ready = providers.using(google, after=[services])
 network = Network("main", config.network, naming=naming, region=environment.region, opts=ready)
 cluster = GkeCluster(
     "main", config.cluster, network=network, naming=naming, labels=labels, opts=ready

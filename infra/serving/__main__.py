@@ -44,7 +44,7 @@ servers = ModelServers(
     home=home,
     naming=naming,
     labels=labels,
-    opts=providers.using(kubernetes, after=home),
+    opts=providers.using(kubernetes, after=[home, store]),
 )
 
 stack.publish(

@@ -118,6 +118,10 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
     ] = None
 
     def __post_init__(self) -> None:
+        for key in ("paths", "hosts"):
+            values: tuple[str, ...] = getattr(self, key)
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise ValueError(f"{key} lists {twice[0]} twice; once is enough")
         if self.backend == "instance-groups" and self.node_port is None:
             raise ValueError(
                 "backend instance-groups needs a node_port (30000 to 32767) that stays the same"

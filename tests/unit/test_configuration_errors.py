@@ -136,6 +136,10 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         'gke-serving:models[0].exposure: the key "paths" is missing',
     ),
     (
+        lambda d: model(0)(d)["exposure"].update(paths=["/v1/models/resnet"] * 2),
+        "gke-serving:models[0].exposure: paths lists /v1/models/resnet twice",
+    ),
+    (
         lambda d: model(0)(d)["exposure"].update(path="/x"),
         'gke-serving:models[0].exposure: unknown key "path"; did you mean "paths"?',
     ),
