@@ -47,7 +47,11 @@ class Engine:
     """Runs `pulumi` in an environment of variables."""
 
     def __init__(self, environment: Mapping[str, str], say: Say) -> None:
-        self._environment = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        self._environment = {
+            **environment,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # without it, there is no --event-log
+        }
         self._say = say
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
