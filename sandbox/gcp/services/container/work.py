@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sandbox.gcp import iam_store
 from sandbox.gcp.service import State
 from sandbox.gcp.services.container import operations, reality, records
 from sandbox.gcp.services.container.form import Json
@@ -45,6 +46,9 @@ async def create_cluster(state: State, where: Place, name: str) -> None:
                 state.store, where, name, lambda fresh: _set_status(fresh, "ERROR", reason)
             )
         raise
+    pool = (record["cluster"].get("workloadIdentityConfig") or {}).get("workloadPool")
+    if pool:
+        iam_store.make_identity_pool(state, pool)
     records.change(state.store, where, name, lambda fresh: _set_status(fresh, "RUNNING"))
 
 
