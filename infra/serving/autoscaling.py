@@ -1,11 +1,10 @@
 """The horizontal pod autoscaler of a model, as plain data."""
 
-from typing import Any
-
 from infra.serving.config import Autoscaling, Model
+from infra.serving.manifest import Manifest
 
 
-def autoscaler(model: Model, autoscaling: Autoscaling) -> dict[str, Any]:
+def autoscaler(model: Model, autoscaling: Autoscaling) -> Manifest:
     """The spec: between the model's bounds, by the use of the CPU that its pods request."""
     return {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": model.name},

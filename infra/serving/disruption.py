@@ -1,12 +1,11 @@
 """The pod disruption budget of a model, as plain data."""
 
-from typing import Any
-
 from infra.serving.config import Model
+from infra.serving.manifest import Manifest
 from infra.serving.pod import selector
 
 
-def budget(model: Model) -> dict[str, Any]:
+def budget(model: Model) -> Manifest:
     """The spec. Pods that are not ready may always go: they hold no drain up."""
     limits = {
         "minAvailable": model.disruption.min_available,

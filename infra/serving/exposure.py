@@ -5,6 +5,7 @@ from typing import Any
 
 from infra.serving.catalogue import HTTP
 from infra.serving.config import HttpLoadBalancer, LoadBalancer, Model
+from infra.serving.manifest import Manifest
 from infra.serving.pod import selector
 from infra.serving.presets import PRESETS
 
@@ -20,7 +21,7 @@ def annotations(model: Model, *, neg: str) -> dict[str, str]:
     return {NEG: json.dumps({"exposed_ports": {port: {"name": neg}}})}
 
 
-def service(model: Model) -> dict[str, Any]:
+def service(model: Model) -> Manifest:
     """The spec of the Service: REST and gRPC; a load balancer's REST is on port 80."""
     preset = PRESETS[model.server]
     exposure = model.exposure

@@ -14,6 +14,7 @@ from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
 from infra.serving.config import LoadBalancer, Model
+from infra.serving.manifest import Manifest
 from infra.serving.namespace import ModelsNamespace
 
 
@@ -38,7 +39,7 @@ class ModelServer(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         bear = labels.kubernetes(name=args.name, component="model-server")
-        metadata: dict[str, Any] = {"name": args.name, "namespace": home.name, "labels": bear}
+        metadata: Manifest = {"name": args.name, "namespace": home.name, "labels": bear}
         self.deployment = apps.Deployment(
             name,
             metadata=metadata,
@@ -99,7 +100,7 @@ class ModelServers(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def deployment(model: Model, *, labels: dict[str, str], account: str) -> dict[str, Any]:
+def deployment(model: Model, *, labels: dict[str, str], account: str) -> Manifest:
     """The spec of the Deployment. It states no replicas where an autoscaler rules them."""
     return {
         **({} if model.autoscaling else {"replicas": model.replicas.min}),
