@@ -46,14 +46,10 @@ class ModelServer(pulumi.ComponentResource):
             spec=deployment(args, labels=bear, account=home.account),
             opts=child,
         )
+        asked = exposure.annotations(args, neg=neg_name(args, naming))
+        annotated: Manifest = {**metadata, "annotations": asked}
         self.service = core.Service(
-            name,
-            metadata={
-                **metadata,
-                "annotations": exposure.annotations(args, neg=neg_name(args, naming)),
-            },
-            spec=exposure.service(args),
-            opts=child,
+            name, metadata=annotated, spec=exposure.service(args), opts=child
         )
         policy.PodDisruptionBudget(
             name, metadata=metadata, spec=disruption.budget(args), opts=child
