@@ -313,3 +313,11 @@ def test_whatever_stands_in_a_stack_file_is_taken_or_refused_in_words(
         said = str(error)
     assert not said or said.startswith(f"{FILE}: {namespace}:")
     assert not said or "\nhint: " in said
+
+
+def test_a_wrong_label_is_named() -> None:
+    said = message(
+        SharedConfig, NAMESPACE, lambda d: d["platform:labels"].update(team="ML platform")
+    )
+    assert "platform:labels.team: expected text of the form" in said
+    assert 'got "ML platform"' in said
