@@ -1,22 +1,23 @@
-"""The API server over HTTP: discovery, server-side apply, and errors in a line."""
+"""The API server's verbs: discovery, server-side apply, and errors in a line."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import msgspec
-import tenacity
 
 from sandbox.plugins.kubernetes.kubeconfig import Cluster
+from sandbox.plugins.kubernetes.retries import Retries
+from sandbox.plugins.kubernetes.transport import Answer, NoAnswer, Transport
 from sandbox.plugins.provider import PluginError
 
 Json = dict[str, Any]
+_SECONDS_OF_SILENCE = 10
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-_SECONDS_OF_RETRIES = 30
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 APPLY = "application/apply-patch+yaml"  # JSON is YAML, too
@@ -25,16 +26,30 @@ APPLY = "application/apply-patch+yaml"  # JSON is YAML, too
 class ApiError(PluginError):
     """The API server refused. `code` is the HTTP status, `reason` Kubernetes' own."""
 
-    def __init__(self, code: int, status: Mapping[str, Any]) -> None:
+    def __init__(self, code: int, status: Mapping[str, Any], retry_after: float = 0.0) -> None:
         self.code = code
         self.reason = str(status.get("reason", ""))
         self.status = status
+        self.retry_after = retry_after
         message = " ".join(str(status.get("message") or f"HTTP status {code}").split())
         super().__init__(message)
+
+    @property
+    def details(self) -> Json:
+        """What the refusal is about: kind, name and causes, as far as the server says it."""
+        return self.status.get("details") or {}
+
+
+class NoSuchKindError(PluginError):
+    """The cluster does not know the kind, or not yet."""
 
 
 class Unreachable(PluginError):  # noqa: N818 (a state of the cluster, caught by name)
     """No API server answers."""
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +73,13 @@ class Client:
     def __init__(self, cluster: Cluster, cancelled: threading.Event) -> None:
         self.cluster = cluster
         self._cancelled = cancelled
-        self._http = httpx.Client(
-            base_url=cluster.server,
-            verify=cluster.trust,
-            timeout=httpx.Timeout(60, connect=10),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            trust_env=False,
-        )
+        self._transport = Transport(cluster)
         self._groups: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
+        self._silent_until = 0.0
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Where objects of a kind are. Raises PluginError where the cluster has no such kind."""
+        """Where objects of a kind are. Raises NoSuchKindError where the cluster has none such."""
         base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         with self._lock:
             found = self._groups.get(base, {}).get(kind)
@@ -78,11 +88,16 @@ class Client:
                 self._groups[base] = self._discover(base)
                 found = self._groups[base].get(kind)
         if found is None:
-            raise PluginError(
+            raise NoSuchKindError(
                 f"the cluster has no kind {kind} in {api_version}: is its definition installed, "
                 "or was the version removed from this Kubernetes?"
             )
         return found
+
+    def forget_kinds(self) -> None:
+        """Ask again which kinds there are: a definition has changed."""
+        with self._lock:
+            self._groups.clear()
 
     def _discover(self, base: str) -> dict[str, Resource]:
         try:
@@ -98,8 +113,9 @@ class Client:
         }
 
     def apply(
-        self, path: str, body: Json, *, manager: str, force: bool, dry_run: bool = False
-    ) -> Json:
+        self, path: str, body: Json, *, manager: str, force: bool, dry_run: bool = False,
+        warn: Callable[[str], None] | None = None,
+    ) -> Json:  # fmt: skip
         """Server-side apply; the object as it is then."""
         query = {
             "fieldManager": manager,
@@ -107,7 +123,7 @@ class Client:
             "fieldValidation": "Strict",
             **({"dryRun": "All"} if dry_run else {}),
         }
-        return self.request("PATCH", path, body, query=query, content_type=APPLY)
+        return self.request("PATCH", path, body, query=query, content_type=APPLY, warn=warn)
 
     def get(self, path: str) -> Json | None:
         """An object, or None where there is none."""
@@ -118,61 +134,61 @@ class Client:
                 return None
             raise
 
-    def list_(self, path: str, selector: str) -> list[Json]:
-        """The objects of a collection that bear the labels."""
-        items: list[Json] = self.request("GET", path, query={"labelSelector": selector})["items"]
+    def list_(self, path: str, **selectors: str) -> list[Json]:
+        """The objects of a collection that the `labelSelector` or `fieldSelector` picks."""
+        items: list[Json] = self.request("GET", path, query=selectors)["items"]
         return items
 
     def request(
-        self,
-        method: str,
-        path: str,
-        body: Json | None = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> Json:
+        self, method: str, path: str, body: Json | None = None, *,
+        query: Mapping[str, str] | None = None, content_type: str = "application/json",
+        warn: Callable[[str], None] | None = None,
+    ) -> Json:  # fmt: skip
         """A request, again where what went wrong passes. Raises ApiError or Unreachable."""
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._passes),
-            wait=tenacity.wait_random_exponential(0.1, 5),
-            stop=tenacity.stop_after_delay(_SECONDS_OF_RETRIES)
-            | tenacity.stop_when_event_set(self._cancelled),
-            sleep=tenacity.sleep_using_event(self._cancelled),
-            reraise=True,
-        )
-        return attempts(self._once, method, path, body, query or {}, content_type)
-
-    def _passes(self, error: BaseException) -> bool:
-        if isinstance(error, ApiError):
-            return error.code in _TRANSIENT and "AlreadyExists" not in error.reason
-        return isinstance(error, Unreachable)
+        # Where one request has just waited in vain, the next need not.
+        retries = Retries(self._cancelled, is_hopeless=time.monotonic() < self._silent_until)
+        while True:
+            try:
+                return self._once(method, path, body, query or {}, content_type, warn)
+            except ApiError as error:
+                # What was done already may have been done by the very try that failed.
+                passes = error.code in _TRANSIENT and error.reason != "AlreadyExists"
+                if not passes or not retries.wait(at_least=error.retry_after):
+                    raise
+            except Unreachable as error:
+                # Every verb but POST does the same the second time.
+                repeatable = method != "POST" or error.refused
+                if not repeatable or not retries.wait(refused=error.refused):
+                    self._silent_until = time.monotonic() + _SECONDS_OF_SILENCE
+                    raise
 
     def _once(
-        self, method: str, path: str, body: Json | None, query: Mapping[str, str], kind: str
-    ) -> Json:
+        self, method: str, path: str, body: Json | None, query: Mapping[str, str], kind: str,
+        warn: Callable[[str], None] | None,
+    ) -> Json:  # fmt: skip
         answer = self._send(method, path, body, query, kind, fresh=False)
-        if answer.status_code == 401:
+        if answer.status == 401:
             answer = self._send(method, path, body, query, kind, fresh=True)
-        if answer.is_success:
-            document: Json = _decode(answer.content)
+        if 200 <= answer.status < 300:
+            for text in answer.warnings if warn else ():
+                warn(text)  # type: ignore[misc]
+            document: Json = _decode(answer.body)
             return document
         try:
-            status = _decode(answer.content)
+            status = _decode(answer.body)
         except msgspec.DecodeError:
-            status = {"message": answer.text[:200]}
-        raise ApiError(answer.status_code, status if isinstance(status, dict) else {})
+            status = {"message": answer.body.decode(errors="replace")[:200]}
+        if not isinstance(status, dict):
+            status = {}
+        if answer.status == 401:
+            reason = f"{self.cluster.server} does not accept the kubeconfig's credentials"
+            status = {**status, "message": f"{reason}; log in again"}
+        raise ApiError(answer.status, status, answer.retry_after)
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        body: Json | None,
-        query: Mapping[str, str],
-        kind: str,
-        *,
+        self, method: str, path: str, body: Json | None, query: Mapping[str, str], kind: str, *,
         fresh: bool,
-    ) -> httpx.Response:
+    ) -> Answer:  # fmt: skip
         headers = {"Accept": "application/json"}
         token = self.cluster.credentials.token(fresh=fresh)
         if token:
@@ -181,9 +197,10 @@ class Client:
             headers["Content-Type"] = kind
         content = None if body is None else _encode(body)
         try:
-            return self._http.request(method, path, params=query, content=content, headers=headers)
-        except httpx.TransportError as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            return self._transport.send(method, path, query, content, headers)
+        except NoAnswer as error:
             raise Unreachable(
-                f"the cluster at {self.cluster.server} does not answer: {reason}"
+                f"the cluster at {self.cluster.server} does not answer ({error}); see that it runs "
+                "and that the kubeconfig is current",
+                refused=error.refused,
             ) from None

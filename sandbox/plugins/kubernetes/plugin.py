@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import secrets
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from sandbox.plugins.kubernetes import immutable, kubeconfig, readiness, shape
-from sandbox.plugins.kubernetes.client import ApiError, Client, Resource, Unreachable
+from sandbox.plugins.kubernetes import immutable, kubeconfig, names, ownership, settings, shape
+from sandbox.plugins.kubernetes.applying import Applier
+from sandbox.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Unreachable
+from sandbox.plugins.kubernetes.waiting import NotReadyError, Wait, is_skipped, seconds
 from sandbox.plugins.provider import (
     UNKNOWN,
     CheckFailure,
@@ -28,15 +24,11 @@ from sandbox.plugins.provider import (
 )
 
 Json = dict[str, Any]
-_AUTONAMED = "pulumi.com/autonamed"
-_SKIP_AWAIT = "pulumi.com/skipAwait"
-_TIMEOUT = "pulumi.com/timeoutSeconds"
-_FORCE = "pulumi.com/patchForce"
 _MANAGER = "__fieldManager"
 _API_VERSION = "__initialApiVersion"
-_DELETE = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
-_SECONDS_TO_WAIT = 600.0
-_POLL = (0.05, 1.0)  # seconds: first and longest pause between two looks
+_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
+# What an object that is not made yet will only know then.
+_METADATA_OF_A_NEW_OBJECT = ("uid", "resourceVersion", "creationTimestamp", "generation")
 
 
 class KubernetesProvider(Provider):
@@ -47,383 +39,385 @@ class KubernetesProvider(Provider):
 
     def __init__(self) -> None:
         super().__init__()
+        self._settings = settings.read({})
         self._client: Client | None = None
         self._namespace: str | None = None
-        self._force = os.environ.get("PULUMI_K8S_ENABLE_PATCH_FORCE") == "true"
-        self._skip = False
+        self._has_said_unknown = False
+
+    # The provider's own settings.
+
+    def diff_config(self, old: Properties, new: Properties) -> DiffResult:
+        """Another cluster replaces everything in it; new credentials or an address do not."""
+        if reveal(old) == reveal(new):
+            return DiffResult(changes=False)
+        was, now = settings.read(old), settings.read(new)
+        if was.cluster_identifier or now.cluster_identifier:
+            is_other = was.cluster_identifier != now.cluster_identifier
+            names_of_it = ["clusterIdentifier"]
+        elif not (was.is_known and now.is_known):
+            return DiffResult(changes=True)
+        else:
+            before = kubeconfig.identity(was.kubeconfig, was.context, was.cluster)
+            after = kubeconfig.identity(now.kubeconfig, now.context, now.cluster)
+            is_other = before is not None and after is not None and before != after
+            names_of_it = [k for k in ("kubeconfig", "context", "cluster") if _differs(old, new, k)]
+        return DiffResult(changes=True, replaces=names_of_it if is_other else ())
 
     def configure(self, args: Properties) -> None:
         """Find the cluster; one that is not known yet is left for later."""
-        settings = {k: _unpacked(v) for k, v in reveal(args).items()}
-        self._skip = settings.get("skipUpdateUnreachable") is True
-        given = settings.get("kubeconfig", os.environ.get("KUBECONFIG"))
-        if given is UNKNOWN:
+        self._settings = chosen = settings.read(args)
+        if not chosen.is_known:
             return
-        if not given:
-            given = str(Path.home() / ".kube" / "config")
-        if isinstance(given, dict):
-            given = json.dumps(given)
-        cluster = kubeconfig.load(given, settings.get("context"))
-        self._namespace = settings.get("namespace") or cluster.namespace
+        cluster = kubeconfig.load(chosen.kubeconfig, chosen.context, chosen.cluster)
+        self._namespace = chosen.namespace or cluster.namespace
         self._client = Client(cluster, self.cancelled)
 
     # Inputs.
 
     def check(
-        self, *, type: str, urn: str, olds: Properties, news: Properties, random_seed: bytes  # noqa: ARG002
+        self, *, type: str, urn: str, olds: Properties, news: Properties, random_seed: bytes
     ) -> CheckResult:  # fmt: skip
         """Complete kind, name and namespace."""
-        inputs = dict(news)
-        api_version, kind = _kind_of(type)
+        inputs: Properties = shape.without_nulls(news)
+        api_version, kind = names.kind_of(type)
         inputs.setdefault("apiVersion", api_version)
         inputs.setdefault("kind", kind)
-        metadata = inputs.get("metadata")
+        metadata = inputs.get("metadata") or {}
         if metadata is UNKNOWN:
             return CheckResult(inputs)
-        if not isinstance(metadata, dict | None):
+        if not isinstance(metadata, dict):
             return CheckResult(inputs, [CheckFailure("metadata", "must be an object")])
-        metadata = dict(metadata or {})
         if not metadata.get("name") and not metadata.get("generateName"):
-            metadata = _named(metadata, (olds.get("metadata") or {}), urn)
-        if not metadata.get("namespace") and self._is_namespaced(inputs):
-            metadata["namespace"] = self._namespace or "default"
+            if names.is_patch(type, inputs):
+                failure = CheckFailure("metadata.name", "a patch needs the name of its object")
+                return CheckResult(inputs, [failure])
+            metadata = names.with_name(metadata, olds.get("metadata"), urn, random_seed)
+        if not metadata.get("namespace") and self._is_namespaced(inputs, olds):
+            metadata = {**metadata, "namespace": self._namespace or "default"}
         inputs["metadata"] = metadata
-        return CheckResult(inputs)
+        return CheckResult(shape.with_secret_data(inputs), _mistakes(reveal(metadata)))
 
-    def _is_namespaced(self, inputs: Properties) -> bool:
-        if self._client is None or has_unknown([inputs["apiVersion"], inputs["kind"]]):
-            return False
-        try:
-            return self._client.resource(inputs["apiVersion"], inputs["kind"]).namespaced
-        except PluginError:
-            return False  # create says it better, with everything else known
+    def _is_namespaced(self, inputs: Properties, olds: Properties) -> bool:
+        api_version, kind = reveal(inputs["apiVersion"]), reveal(inputs["kind"])
+        known = names.has_namespace({"apiVersion": api_version, "kind": kind})
+        if known is not None:
+            return known
+        if self._client is not None and not has_unknown([api_version, kind]):
+            try:
+                return self._client.resource(api_version, kind).namespaced
+            except PluginError:
+                pass  # create says it better, with everything else known
+        old = olds.get("metadata")
+        return isinstance(old, dict) and bool(old.get("namespace"))
 
     def diff(
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,  # noqa: ARG002
         new_inputs: Properties, ignore_changes: Sequence[str],
     ) -> DiffResult:  # fmt: skip
-        """Compare inputs; what cannot change in place replaces."""
+        """Compare inputs; what cannot change in place replaces, also where the server says so."""
         old, new = reveal(old_inputs), reveal(new_inputs)
-        api_version, kind = _strings(new, "apiVersion", "kind")
         detailed: dict[str, str] = {}
-        replaces: list[str] = []
         for path, change in shape.differences(old, new):
             if any(path == i or path.startswith((f"{i}.", f"{i}[")) for i in ignore_changes):
                 continue
             # Another version of the same kind is the same object.
-            if path == "apiVersion" and _group(old) == _group(new):
-                detailed[path] = change
-                continue
-            if path == "apiVersion" or immutable.replaces(api_version, kind, new, path):
-                replaces.append(path)
-                change = f"{change}-replace"  # noqa: PLW2901 (the same change, seen whole)
-            detailed[path] = change
-        metadata = new.get("metadata") or {}
-        autonamed = (metadata.get("annotations") or {}).get(_AUTONAMED) == "true"
-        same_place = (old.get("metadata") or {}).get("name") == metadata.get("name")
+            is_other_kind = path == "apiVersion" and names.group(old) != names.group(new)
+            fixed = immutable.replaces(new, path, mutable=self._settings.mutable)
+            # What a patch sets is not its object; nothing of it stands in the way of a change.
+            replaces = is_other_kind or fixed
+            if names.is_patch(type, new) and not path.startswith("metadata.name"):
+                replaces = is_other_kind
+            detailed[path] = f"{change}-replace" if replaces else change
+        fields = [path for path, change in detailed.items() if change.endswith("-replace")]
+        if detailed and not fields and not names.is_patch(type, new):
+            for field in self._refused(urn, new_inputs, old_inputs, old_outputs):
+                fields.append(field)
+                detailed[field] = "update-replace"
         return DiffResult(
             changes=bool(detailed),
-            replaces=replaces,
+            replaces=fields,
             detailed=detailed,
-            delete_before_replace=bool(replaces) and same_place and not autonamed,
+            delete_before_replace=bool(fields) and _takes_its_own_place(old, new),
         )
+
+    def _refused(
+        self, urn: str, new: Properties, old: Properties, outputs: Properties
+    ) -> list[str]:
+        """The fields that the API server says it will not change in place."""
+        if self._client is None or has_unknown(new):
+            return []
+        try:
+            self._applier(urn, outputs.get(_MANAGER)).apply(new, before=old, dry_run=True)
+        except ApiError as error:
+            return immutable.refused_fields(error.code, error.details)
+        except PluginError:
+            return []  # the preview that follows says what is wrong
+        return []
 
     # Objects.
 
     def create(
         self, *, type: str, urn: str, inputs: Properties, timeout: float, preview: bool
     ) -> tuple[str, Properties]:
-        """Apply and wait. An object that is there already is taken over."""
+        """Apply and wait."""
         if preview:
-            return "", self._previewed(type, urn, inputs)
-        live, where = self._apply(type, urn, inputs)
-        made = _id(live)
-        return made, self._awaited(urn, inputs, live, where, timeout, made)
+            return "", self._previewed(type, urn, inputs, {}, {})
+        client = self._known_client(urn)
+        applier = self._applier(urn)
+        if not names.is_patch(type, reveal(inputs)) and not self._settings.upsert:
+            applier.check_absent(inputs, seconds(reveal(inputs), timeout))
+        live = applier.apply(inputs)
+        made = names.id_of(live)
+        if live["kind"] == "CustomResourceDefinition":
+            client.forget_kinds()
+        return made, self._awaited(type, urn, inputs, live, timeout, applier)
 
     def update(  # noqa: PLR0913
-        self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,  # noqa: ARG002
-        new_inputs: Properties, timeout: float, preview: bool, ignore_changes: Sequence[str],  # noqa: ARG002
+        self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,
+        new_inputs: Properties, timeout: float, preview: bool, ignore_changes: Sequence[str],
     ) -> Properties:  # fmt: skip
         """Apply and wait; fields that are no longer asked for go."""
         if preview:
-            return self._previewed(type, urn, new_inputs)
-        live, where = self._apply(type, urn, new_inputs, manager=old_outputs.get(_MANAGER))
-        return self._awaited(urn, new_inputs, live, where, timeout, id)
+            return self._previewed(type, urn, new_inputs, old_inputs, old_outputs)
+        applier = self._applier(urn, old_outputs.get(_MANAGER))
+        try:
+            live = applier.apply(new_inputs, before=old_inputs, ignored=ignore_changes, id=id)
+        except Unreachable:
+            if not self._settings.skip_update_unreachable:
+                raise
+            self.log(urn, "the cluster does not answer; left as it was", "warning")
+            return old_outputs
+        return self._awaited(type, urn, new_inputs, live, timeout, applier)
 
     def read(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
         """The object as it is; what somebody else changed of ours shows in the inputs."""
         client = self._known_client(urn)
-        source = inputs or outputs
-        api_version, kind = _kind_of(type)
-        api_version = reveal(source.get("apiVersion")) or api_version
-        kind = reveal(source.get("kind")) or kind
-        namespace, _, name = id.rpartition("/")
-        resource = client.resource(api_version, kind)
-        if resource.namespaced and not namespace:
-            namespace = self._namespace or "default"
-        live = client.get(resource.path(namespace, name))
+        api_version, kind = names.kind_of(type)
+        source = reveal(inputs or outputs)
+        if names.is_patch(type, source) or (not source and kind.endswith("Patch")):
+            kind = source.get("kind") or kind.removesuffix("Patch")
+        api_version = source.get("apiVersion") or api_version
+        try:
+            resource = client.resource(api_version, source.get("kind") or kind)
+            namespace, _, name = id.rpartition("/")
+            if resource.namespaced and not namespace:
+                namespace = self._namespace or "default"
+            live = client.get(resource.path(namespace, name))
+        except NoSuchKindError:
+            return None  # its kind is gone from the cluster, and all objects with it
+        except Unreachable:
+            if self._settings.delete_unreachable:
+                return None
+            if self._settings.skip_update_unreachable and outputs:
+                self.log(urn, "the cluster does not answer; left as it was", "warning")
+                return id, inputs, outputs
+            raise
         if live is None:
             return None
+        known = outputs.get(_MANAGER)
         if not inputs:
-            found = shape.imported(live)
-            return id, found, self._outputs(urn, found, live)
-        plain_outputs = reveal(outputs)
-        now = shape.live_inputs(inputs, _shaped(plain_outputs, inputs), _shaped(live, inputs))
-        return id, now, self._outputs(urn, now, live)
+            found = shape.with_secret_data(ownership.imported(live))
+            return names.id_of(live), found, _outputs(found, live, names.manager(urn, known))
+        now = shape.with_secret_data(shape.refreshed(inputs, reveal(outputs), live))
+        return id, now, _outputs(now, live, names.manager(urn, known))
 
     def delete(
-        self,
-        *,
-        type: str,
-        urn: str,
-        id: str,
-        inputs: Properties,
-        outputs: Properties,
+        self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties,
         timeout: float,
-    ) -> None:
-        """Delete it, and wait until it is gone."""
+    ) -> None:  # fmt: skip
+        """Delete it, and wait until it is gone. What a patch set is let go."""
         client = self._known_client(urn)
         plain = reveal(inputs) or reveal(outputs)
+        applier = self._applier(urn, outputs.get(_MANAGER))
         try:
-            resource = client.resource(*_strings(plain, "apiVersion", "kind"))
-        except Unreachable:
-            raise
-        except PluginError:
+            resource = client.resource(str(plain["apiVersion"]), str(plain["kind"]))
+            path = resource.path(*_split(id))
+            if names.is_patch(type, plain):
+                applier.release(path, plain)
+                return
+            found = client.get(path)
+            was = (reveal(outputs).get("metadata") or {}).get("uid")
+            if found is None or (was and found["metadata"]["uid"] != was):
+                return
+            self._delete(client, path, found, plain)
+        except NoSuchKindError:
             return  # its kind is gone from the cluster, and all objects with it
-        namespace, _, name = id.rpartition("/")
-        path = resource.path(namespace, name)
-        if type.endswith("Patch"):
-            self._release(client, path, plain, _manager(urn, outputs.get(_MANAGER)))
-            return
-        found = client.get(path)
-        was = (reveal(outputs).get("metadata") or {}).get("uid")
-        if found is None or (was and found["metadata"]["uid"] != was):
+        except ApiError as error:
+            raise applier.explained(error, plain) from None
+        except Unreachable:
+            if self._settings.delete_unreachable:
+                return
+            raise
+        if is_skipped(plain, deleting=True):
             return
         try:
-            client.request("DELETE", path, _DELETE)
+            self._wait(client, urn, path, plain, timeout).until_gone(found["metadata"]["uid"])
+        except PluginError as error:
+            raise PluginError(f"{names.spoken(urn)}: {error}") from None
+
+    @staticmethod
+    def _delete(client: Client, path: str, found: Json, plain: Json) -> None:
+        annotations = (plain.get("metadata") or {}).get("annotations") or {}
+        policy = str(annotations.get(_PROPAGATION) or "Foreground").capitalize()
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": policy,
+            # Whatever has taken its name meanwhile is not ours.
+            "preconditions": {"uid": found["metadata"]["uid"]},
+        }
+        try:
+            client.request("DELETE", path, options)
         except ApiError as error:
-            if error.code != 404:
-                raise _explained(urn, error) from None
-        if not _skips_await(plain):
-            self._await_gone(client, path, found, urn, _seconds(plain, timeout))
+            if error.code not in {404, 409}:
+                raise
 
     # How each of them is done.
 
     def _known_client(self, urn: str) -> Client:
         if self._client is None:
-            raise PluginError(f"{_name(urn)}: the provider's kubeconfig is not known")
+            raise PluginError(f"{names.spoken(urn)}: the provider's kubeconfig is not known")
         return self._client
 
-    def _previewed(self, type: str, urn: str, inputs: Properties) -> Properties:
+    def _applier(self, urn: str, known: Any = None) -> Applier:
+        return Applier(
+            client=self._known_client(urn),
+            urn=urn,
+            known_manager=known,
+            force=self._settings.patch_force,
+            log=self.log,
+            cancelled=self.cancelled,
+        )
+
+    def _wait(self, client: Client, urn: str, path: str, plain: Json, timeout: float) -> Wait:
+        return Wait(
+            client,
+            path,
+            self.cancelled,
+            seconds(plain, timeout),
+            lambda text: self.log(urn, f"waiting: {text}", status=True),
+        )
+
+    def _previewed(
+        self, type: str, urn: str, inputs: Properties, before: Properties, old: Properties
+    ) -> Properties:
         """What the API server would make of it; what it would only say later is unknown."""
-        unknown = {**inputs, "status": UNKNOWN}
+        guess = {**inputs, "status": UNKNOWN} if not old else _guess(inputs, old)
         if self._client is None:
-            # The cluster is made in the same update, or its kubeconfig is.
-            return unknown
+            if not self._has_said_unknown:
+                self._has_said_unknown = True
+                self.log(urn, "its cluster is not made yet: the API server checks nothing now")
+            return guess
         if has_unknown(inputs):
-            return unknown
+            return guess
+        applier = self._applier(urn, old.get(_MANAGER))
+        is_new = not old and not names.is_patch(type, reveal(inputs))
         try:
-            live, _ = self._apply(type, urn, inputs, dry_run=True)
+            live = applier.apply(inputs, before=before, dry_run=True, forced=is_new)
+        except NoSuchKindError as error:
+            self.log(urn, f"not checked: {error}", "info")
+            return guess
         except ApiError as error:
-            details = error.status.get("details") or {}
-            # Its namespace may be made by the very update that is previewed.
-            if error.code == 404 and details.get("kind") == "namespaces":
-                return unknown
+            # Its namespace may be made by the very update that is previewed; and an object that
+            # is replaced is still there, with what cannot change in place.
+            is_homeless = error.code == 404 and error.details.get("kind") == "namespaces"
+            is_replaced = is_new and immutable.refused_fields(error.code, error.details)
+            if is_homeless or is_replaced:
+                return guess
+            if error.code == 403:
+                self.log(urn, f"not checked by the API server: {error}", "warning")
+                return guess
             raise
-        except Unreachable:
-            raise
-        except PluginError as error:
-            if "has no kind" in str(error):
-                return unknown  # a definition may come in the same update
-            raise
-        outputs = self._outputs(urn, inputs, live)
-        outputs["status"] = UNKNOWN
-        metadata = dict(outputs["metadata"])
-        for name in ("uid", "resourceVersion", "creationTimestamp", "generation"):
-            metadata[name] = UNKNOWN
-        outputs["metadata"] = metadata
-        if live["kind"] == "Service":
-            outputs["spec"] = {**outputs["spec"], "clusterIP": UNKNOWN, "clusterIPs": UNKNOWN}
-        return outputs
-
-    def _apply(
-        self, type: str, urn: str, inputs: Properties, *,
-        manager: Any = None, dry_run: bool = False,
-    ) -> tuple[Json, Resource]:  # fmt: skip
-        client = self._known_client(urn)
-        body = {k: v for k, v in reveal(inputs).items() if k != "status" or "Patch" in type}
-        resource = client.resource(body["apiVersion"], body["kind"])
-        metadata = body.get("metadata") or {}
-        annotations = metadata.get("annotations") or {}
-        path = resource.path(metadata.get("namespace"), metadata.get("name", ""))
-        try:
-            if metadata.get("generateName") and not metadata.get("name"):
-                query = {"dryRun": "All"} if dry_run else {}
-                return client.request("POST", path, body, query=query), resource
-            live = client.apply(
-                path,
-                body,
-                manager=_manager(urn, manager),
-                force=self._force or annotations.get(_FORCE) == "true",
-                dry_run=dry_run,
-            )
-        except ApiError as error:
-            raise _explained(urn, error) from None
-        return live, resource
-
-    def _release(self, client: Client, path: str, plain: Json, manager: str) -> None:
-        """Let go of a patch's fields: apply nothing in their place."""
-        metadata = plain.get("metadata") or {}
-        nothing = {
-            "apiVersion": plain["apiVersion"],
-            "kind": plain["kind"],
-            "metadata": {k: metadata[k] for k in ("name", "namespace") if k in metadata},
-        }
-        if client.get(path) is not None:
-            client.apply(path, nothing, manager=manager, force=False)
-
-    def _outputs(self, urn: str, inputs: Properties, live: Json) -> Properties:
-        outputs = shape.sealed(live["kind"], inputs, live)
-        outputs[_MANAGER] = _manager(urn, None)
-        outputs[_API_VERSION] = live["apiVersion"]
-        return outputs
+        outputs = _outputs(inputs, live, applier.manager(reveal(inputs)))
+        return _with_unknowns(inputs, outputs) if is_new else outputs
 
     def _awaited(
-        self, urn: str, inputs: Properties, live: Json, where: Resource, timeout: float, made: str
+        self, type: str, urn: str, inputs: Properties, live: Json, timeout: float, applier: Applier
     ) -> Properties:  # fmt: skip
-        """Wait until the object is ready: its outputs. Raises PartialFailure with the reasons."""
-        client = self._known_client(urn)
+        """The outputs of an object, once it is ready. Raises PartialFailure with the reasons."""
         plain = reveal(inputs)
-        check = readiness.CHECKS.get(f"{_group(live)}/{live['kind']}")
-        if check is None or _skips_await(plain):
-            return self._outputs(urn, inputs, live)
-        namespace, _, name = made.rpartition("/")
-        path = where.path(namespace, name)
-        seconds = _seconds(plain, timeout)
-        deadline, pause, said = time.monotonic() + seconds, _POLL[0], ""
-        while True:
-            pending = check(client, live)
-            if pending is None:
-                return self._outputs(urn, inputs, live)
-            problem = readiness.hopeless(live)
-            if self.cancelled.is_set():
-                problem = "the wait was cancelled"
-            elif time.monotonic() > deadline:
-                problem = f"not ready after {seconds:.0f} s"
-            if problem:
-                reasons = [f"{_name(urn)}: {problem}: {pending}", *readiness.troubles(client, live)]
-                raise PartialFailure(made, self._outputs(urn, inputs, live), reasons)
-            if pending != said:
-                said = pending
-                self.log(urn, f"waiting: {pending}", status=True)
-            self.cancelled.wait(pause)
-            pause = min(_POLL[1], pause * 1.5)
-            found = client.get(path)
-            if found is None:
-                raise PluginError(f"{_name(urn)}: somebody deleted it while it was awaited")
-            live = found
-
-    def _await_gone(self, client: Client, path: str, found: Json, urn: str, seconds: float) -> None:
-        deadline, pause, uid = time.monotonic() + seconds, _POLL[0], found["metadata"]["uid"]
-        while True:
-            now = client.get(path)
-            if now is None or now["metadata"]["uid"] != uid:
-                return
-            if self.cancelled.is_set() or time.monotonic() > deadline:
-                finalizers = ", ".join(now["metadata"].get("finalizers") or []) or "none"
-                reason = (
-                    "cancelled" if self.cancelled.is_set() else f"not gone after {seconds:.0f} s"
-                )
-                raise PluginError(f"{_name(urn)}: {reason}; finalizers that hold it: {finalizers}")
-            self.cancelled.wait(pause)
-            pause = min(_POLL[1], pause * 1.5)
+        manager, made = applier.manager(plain), names.id_of(live)
+        if is_skipped(plain) or names.is_patch(type, plain):
+            return _outputs(inputs, live, manager)
+        client = self._known_client(urn)
+        path = client.resource(live["apiVersion"], live["kind"]).path(*_split(made))
+        try:
+            ready = self._wait(client, urn, path, plain, timeout).until_ready(live)
+        except NotReadyError as error:
+            outputs = _outputs(inputs, error.live, manager)
+            reasons = [shape.masked(reason, inputs) for reason in error.reasons]
+            first = f"{names.spoken(urn)}: {reasons[0]}"
+            raise PartialFailure(made, outputs, [first, *reasons[1:]]) from None
+        except PluginError as error:
+            raise PluginError(f"{names.spoken(urn)}: {error}") from None
+        return _outputs(inputs, ready, manager)
 
 
-def _unpacked(value: Any) -> Any:
-    """A provider's setting: the engine hands anything but text over as JSON."""
-    if isinstance(value, str) and value in {"true", "false"}:
-        return value == "true"
-    return value
+def _mistakes(metadata: Json) -> list[CheckFailure]:
+    """What is wrong with the metadata whatever the kind."""
+    return [
+        CheckFailure(shape.below(f"metadata.{field}", key), "must be a string; quote it")
+        for field in ("labels", "annotations")
+        for key, value in _items(metadata.get(field))
+        if not isinstance(value, str) and value is not UNKNOWN
+    ]
 
 
-def _kind_of(token: str) -> tuple[str, str]:
-    """`kubernetes:apps/v1:Deployment` → (apps/v1, Deployment); patches name their kind."""
-    _, api_version, kind = token.split(":", 2)
-    api_version = api_version.removeprefix("core/")
-    if kind.endswith("Patch") and kind != "Patch":
-        kind = kind.removesuffix("Patch")
-    return api_version, kind
+def _items(value: Any) -> Sequence[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
 
 
-def _named(metadata: Json, old: Any, urn: str) -> Json:
-    """The metadata with a name of our making: the old one, if we made that too."""
-    old = old if isinstance(old, dict) else {}
-    mark = {_AUTONAMED: "true"}
-    annotations = {**(metadata.get("annotations") or {}), **mark}
-    if (old.get("annotations") or {}).get(_AUTONAMED) == "true" and old.get("name"):
-        return {**metadata, "name": old["name"], "annotations": annotations}
-    name = f"{_name(urn).lower()[:54]}-{secrets.token_hex(4)}"
-    return {**metadata, "name": name, "annotations": annotations}
+def _differs(old: Properties, new: Properties, name: str) -> bool:
+    return bool(reveal(old).get(name) != reveal(new).get(name))
 
 
-def _strings(plain: Json, *names: str) -> tuple[str, ...]:
-    return tuple(str(plain.get(name, "")) for name in names)
+def _takes_its_own_place(old: Json, new: Json) -> bool:
+    """Whether the new object would have the old one's name, so that the old one must go first."""
+    was, now = old.get("metadata") or {}, new.get("metadata") or {}
+    if names.is_autonamed(now) or not now.get("name"):
+        return False
+    return was.get("name") == now["name"] and was.get("namespace") == now.get("namespace")
 
 
-def _group(plain: Json) -> str:
-    return str(plain.get("apiVersion", "")).rpartition("/")[0]
+def _split(id: str) -> tuple[str, str]:
+    namespace, _, name = id.rpartition("/")
+    return namespace, name
 
 
-def _id(live: Json) -> str:
-    namespace = live["metadata"].get("namespace")
-    name = str(live["metadata"]["name"])
-    return f"{namespace}/{name}" if namespace else name
+def _outputs(inputs: Properties, live: Json, manager: str) -> Properties:
+    outputs = shape.outputs(inputs, live)
+    return {**outputs, _MANAGER: manager, _API_VERSION: live["apiVersion"]}
 
 
-def _name(urn: str) -> str:
-    kind = urn.split("::")[2].rpartition(":")[2]
-    return f"{kind} {urn.rpartition('::')[2]}"
+def _guess(inputs: Properties, old: Properties) -> Properties:
+    """An updated object where the API server cannot be asked: what only it sets stays."""
+    metadata = {**(old.get("metadata") or {}), **(inputs.get("metadata") or {})}
+    return {**old, **inputs, "metadata": metadata, "status": UNKNOWN}
 
 
-def _manager(urn: str, known: Any) -> str:
-    """The field manager of a resource: always the same for the same resource."""
-    if isinstance(known, str) and known:
-        return known
-    return f"pulumi-kubernetes-{hashlib.sha256(urn.encode()).hexdigest()[:8]}"
+def _with_unknowns(inputs: Properties, outputs: Properties) -> Properties:
+    """A dry run's outputs without what a dry run makes up."""
+    metadata = {**outputs["metadata"], **dict.fromkeys(_METADATA_OF_A_NEW_OBJECT, UNKNOWN)}
+    known = {**outputs, "metadata": metadata, "status": UNKNOWN}
+    if outputs["kind"] == "Service" and outputs["apiVersion"] == "v1":
+        given = reveal(inputs).get("spec") or {}
+        spec = {k: v for k, v in outputs["spec"].items() if k in given}
+        drawn = ("clusterIP", "clusterIPs", "ports", "healthCheckNodePort")
+        rest = {
+            k: UNKNOWN if k in drawn else v for k, v in outputs["spec"].items() if k not in given
+        }
+        known["spec"] = {**spec, **rest, "ports": _ports(given, outputs["spec"])}
+    return known
 
 
-def _skips_await(plain: Json) -> bool:
-    annotations = (plain.get("metadata") or {}).get("annotations") or {}
-    return str(annotations.get(_SKIP_AWAIT)).lower() == "true"
-
-
-def _seconds(plain: Json, timeout: float) -> float:
-    annotations = (plain.get("metadata") or {}).get("annotations") or {}
-    if str(annotations.get(_TIMEOUT, "")).isdigit():
-        return float(annotations[_TIMEOUT])
-    return timeout or _SECONDS_TO_WAIT
-
-
-def _shaped(document: Any, inputs: Any) -> Any:
-    """The part of a document that has the inputs' keys."""
-    plain = reveal(inputs)
-    if isinstance(plain, dict) and isinstance(document, dict):
-        return {k: _shaped(document[k], v) for k, v in plain.items() if k in document}
-    if isinstance(plain, list) and isinstance(document, list) and len(plain) == len(document):
-        return [_shaped(d, i) for d, i in zip(document, plain, strict=True)]
-    return document
-
-
-def _explained(urn: str, error: ApiError) -> ApiError:
-    """The error with the resource's name, and for a conflict who owns what."""
-    causes = (error.status.get("details") or {}).get("causes") or []
-    message = str(error)
-    if error.code == 409 and error.reason == "Conflict" and causes:
-        owners = "; ".join(f"{c.get('field')}: {c.get('message')}" for c in causes)
-        message = (
-            f"other managers own fields that are set here ({owners}); refresh and leave them out, "
-            f'or take them with the annotation {_FORCE}: "true"'
-        )
-    return ApiError(error.code, {**error.status, "message": f"{_name(urn)}: {message}"})
+def _ports(given: Json, made: Json) -> Any:
+    """A Service's ports; the node ports are drawn when it is made."""
+    asked = given.get("ports") or []
+    return [
+        {**port, "nodePort": UNKNOWN}
+        if "nodePort" in port and not (i < len(asked) and asked[i].get("nodePort"))
+        else port
+        for i, port in enumerate(made.get("ports") or [])
+    ]

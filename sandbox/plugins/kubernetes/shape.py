@@ -5,24 +5,23 @@ Pure functions over JSON values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sandbox.plugins.values import Secret
+from sandbox.plugins.kubernetes.ownership import shaped
+from sandbox.plugins.values import Secret, reveal
 
 Json = dict[str, Any]
-# What the server adds to every object; never part of what a person asked for.
-_SERVER_METADATA = (
-    "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation",
-    "managedFields", "resourceVersion", "selfLink", "uid",
-)  # fmt: skip
+# A shorter secret would be found in too much that is none.
+_SHORTEST_SECRET = 5
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """(path, add, delete or update) of every leaf that differs."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(k for k in new if k not in old)]:
-            place = f"{path}.{_escaped(key)}" if path else _escaped(key)
+            place = below(path, key)
             if key not in new:
                 yield place, "delete"
             elif key not in old:
@@ -42,67 +41,133 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]
         yield path, "update"
 
 
-def _escaped(key: str) -> str:
-    return f'["{key}"]' if "." in key or "[" in key else key
+def below(path: str, key: str) -> str:
+    """The path of a key, as Pulumi writes property paths."""
+    if "." in key or "[" in key or '"' in key:
+        escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{path}["{escaped}"]'
+    return f"{path}.{key}" if path else key
 
 
-def live_inputs(inputs: Any, before: Any, now: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """The value with nothing in it that says nothing."""
+    if isinstance(value, Secret):
+        return Secret(without_nulls(value.value))
+    if isinstance(value, Mapping):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def refreshed(inputs: Json, before: Json, now: Json) -> Json:
     """The inputs as the live object has them, where somebody changed them since.
 
     `before` is the object as we last saw it, `now` as it is. Where they agree, the input stays as
-    it was written ("1000m" and not "1"); where they differ, the live value shows.
+    it was written ("1000m" and not "1"); where they differ, the live value shows. What only others
+    set does not.
     """
-    if isinstance(inputs, Secret):
-        kept = live_inputs(inputs.value, before, now)
-        return Secret(kept)
+    plain = reveal(inputs)
+    found = _refreshed(plain, shaped(before, plain), shaped(now, plain))
+    kept: Json = sealed(inputs, found)
+    return kept
+
+
+def _refreshed(inputs: Any, before: Any, now: Any) -> Any:
+    if before == now:
+        return inputs
     if isinstance(inputs, Mapping) and isinstance(now, Mapping):
         was = before if isinstance(before, Mapping) else {}
         return {
-            key: live_inputs(value, was.get(key), now.get(key))
+            key: _refreshed(value, was.get(key), now.get(key))
             for key, value in inputs.items()
+            # Keys that the server takes but never shows, such as stringData, stay.
             if key in now or key not in was
         }
-    if isinstance(inputs, list) and isinstance(now, list):
-        was_list = before if isinstance(before, list) else []
-        if len(inputs) != len(now):
-            return inputs if before == now else now
+    if isinstance(inputs, list) and isinstance(now, list) and len(inputs) == len(now):
+        was_list = before if isinstance(before, list) and len(before) == len(now) else []
         return [
-            live_inputs(value, was_list[i] if i < len(was_list) else None, now[i])
+            _refreshed(value, was_list[i] if was_list else None, now[i])
             for i, value in enumerate(inputs)
         ]
-    return inputs if before == now else now
+    return now
 
 
-def imported(live: Json) -> Json:
-    """Inputs for an object that is taken over: all that a person could have written."""
-    inputs = {key: value for key, value in live.items() if key != "status"}
-    metadata = {k: v for k, v in live["metadata"].items() if k not in _SERVER_METADATA}
-    inputs["metadata"] = metadata
-    return inputs
+def sealed(inputs: Any, live: Any) -> Any:
+    """The live values with everything secret that is secret in the inputs.
+
+    By its place, and by its value wherever else it shows, plain or in base64: in an annotation,
+    in another field, in a list whose items moved.
+    """
+    texts = tuple(_secret_texts(inputs))
+    return _sealed_values(_sealed_places(inputs, live), texts) if _has_any(inputs) else live
 
 
-def sealed(kind: str, inputs: Mapping[str, Any], live: Json) -> Json:
-    """The live object with everything secret that came from a secret input."""
-    outputs = {k: _sealed(inputs.get(k), v) for k, v in live.items()}
-    outputs["metadata"] = _without_managed_fields(outputs["metadata"])
-    if kind == "Secret":
-        for name in ("data", "stringData"):
-            if name in outputs and not isinstance(outputs[name], Secret):
-                outputs[name] = Secret(outputs[name])
-    return outputs
+def outputs(inputs: Json, live: Json) -> Json:
+    """What is kept of a live object: all but the record of field managers."""
+    shown = dict(live)
+    metadata = live["metadata"]
+    shown["metadata"] = {k: v for k, v in metadata.items() if k != "managedFields"}
+    result: Json = sealed(inputs, shown)
+    return with_secret_data(result)
 
 
-def _without_managed_fields(metadata: Any) -> Any:
-    if isinstance(metadata, Mapping):
-        return {k: v for k, v in metadata.items() if k != "managedFields"}
-    return metadata
+def with_secret_data(document: Json) -> Json:
+    """A Secret's data as secret, whoever wrote it."""
+    if document.get("kind") != "Secret" or document.get("apiVersion") != "v1":
+        return document
+    return {
+        key: Secret(value)
+        if key in {"data", "stringData"} and not isinstance(value, Secret)
+        else value
+        for key, value in document.items()
+    }
 
 
-def _sealed(given: Any, live: Any) -> Any:
+def masked(text: str, inputs: Any) -> str:
+    """A message without the secrets of the inputs: the server repeats what it refuses."""
+    for secret in _secret_texts(inputs):
+        text = text.replace(secret, "[secret]")
+    return text
+
+
+def _sealed_places(given: Any, live: Any) -> Any:
     if isinstance(given, Secret):
         return Secret(live)
     if isinstance(given, Mapping) and isinstance(live, Mapping):
-        return {k: _sealed(given.get(k), v) for k, v in live.items()}
+        return {k: _sealed_places(given.get(k), v) for k, v in live.items()}
     if isinstance(given, list) and isinstance(live, list) and len(given) == len(live):
-        return [_sealed(g, v) for g, v in zip(given, live, strict=True)]
+        return [_sealed_places(g, v) for g, v in zip(given, live, strict=True)]
     return live
+
+
+def _sealed_values(live: Any, texts: Sequence[str]) -> Any:
+    if isinstance(live, str):
+        return Secret(live) if any(text in live for text in texts) else live
+    if isinstance(live, Mapping):
+        return {k: _sealed_values(v, texts) for k, v in live.items()}
+    if isinstance(live, list):
+        return [_sealed_values(v, texts) for v in live]
+    return live
+
+
+def _has_any(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_any(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_any(item) for item in value)
+    return isinstance(value, Secret)
+
+
+def _secret_texts(value: Any, *, within: bool = False) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield from _secret_texts(value.value, within=True)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secret_texts(item, within=within)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secret_texts(item, within=within)
+    elif within and isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+        yield value
+        yield base64.b64encode(value.encode()).decode()
