@@ -16,12 +16,12 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.explanation import explain, suggestion
 from gkeplatform.struct import Frozen
 
+__all__ = ["Settings", "load", "suggestion"]
+
 
 class Settings(Frozen, forbid_unknown_fields=True):
     """The base of everything that is read from a stack file: frozen, and strict about its keys."""
 
-
-__all__ = ["Settings", "load", "suggestion"]
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 

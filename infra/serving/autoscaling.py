@@ -1,7 +1,7 @@
 """The horizontal pod autoscaler of a model, as plain data."""
 
-from infra.serving.config import Autoscaling, Model
 from infra.serving.manifest import Manifest
+from infra.serving.model import Autoscaling, Model
 
 
 def autoscaler(model: Model, autoscaling: Autoscaling) -> Manifest:

@@ -13,14 +13,8 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving.config import (
-    HttpLoadBalancer,
-    LoadBalancer,
-    Model,
-    ServingConfig,
-    claimed,
-    model_path,
-)
+from infra.serving.config import ServingConfig
+from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, claimed, model_path
 from infra.serving.presets import PRESETS
 
 HTTP = 80

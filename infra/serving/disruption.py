@@ -1,7 +1,7 @@
 """The pod disruption budget of a model, as plain data."""
 
-from infra.serving.config import Model
 from infra.serving.manifest import Manifest
+from infra.serving.model import Model
 from infra.serving.pod import selector
 
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from infra.serving.catalogue import HTTP
-from infra.serving.config import HttpLoadBalancer, LoadBalancer, Model
 from infra.serving.manifest import Manifest
+from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model
 from infra.serving.pod import selector
 from infra.serving.presets import PRESETS
 

@@ -13,8 +13,8 @@ from gkeplatform.naming import Naming
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
-from infra.serving.config import LoadBalancer, Model
 from infra.serving.manifest import Manifest
+from infra.serving.model import LoadBalancer, Model
 from infra.serving.namespace import ModelsNamespace
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.serving.config import Model, model_path
+from infra.serving.model import Model, model_path
 from infra.serving.presets import PRESETS
 
 NOBODY = 65534

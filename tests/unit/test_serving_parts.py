@@ -8,7 +8,7 @@ import pytest
 
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
-from infra.serving.config import Autoscaling, Model
+from infra.serving.model import Autoscaling, Model
 from infra.serving.model_server import deployment, load_balancer_address
 from infra.serving.quantity import amount
 from tests.declared import Declared, run_environment
