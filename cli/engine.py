@@ -99,7 +99,7 @@ class Engine:
             code, run, talk = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
         if code:
-            raise self._failure(layer, code, run, talk)
+            raise self._failure(layer, run, talk)
         return Result(layer.name, seconds, run.changes, run.outputs)
 
     def _attempt(
@@ -128,7 +128,7 @@ class Engine:
                 target=self._follow, args=(log, done, run, layer, interactive), daemon=True
             )
             reader.start()
-            code = _wait(child, forward=not interactive)
+            code, run.interrupted = _wait(child, forward=not interactive)
             done.set()
             reader.join()
             if out is not None:
@@ -176,9 +176,9 @@ class Engine:
         return True
 
     @staticmethod
-    def _failure(layer: Layer, code: int, run: Run, talk: str) -> CliError:
+    def _failure(layer: Layer, run: Run, talk: str) -> CliError:
         again = "correct it and run the same command again: what is done is kept"
-        if code in (-signal.SIGINT, 130) or _says(talk, "update cancelled", "update canceled"):
+        if run.interrupted or _says(talk, "update cancelled", "update canceled"):
             return CliError(
                 f"{layer.name}: cancelled",
                 "run the same command again to complete it",
@@ -205,12 +205,18 @@ def _die_with_us() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> int:
-    """Wait for the end; each Ctrl-C is passed on, and the engine settles what is under way."""
+def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> tuple[int, bool]:
+    """Wait for the end: the exit code, and whether there was a Ctrl-C.
+
+    Each Ctrl-C is passed on: at the first the engine settles what is under way, at the second it
+    leaves.
+    """
+    interrupted = False
     while True:
         try:
-            return child.wait()
+            return child.wait(), interrupted
         except KeyboardInterrupt:
+            interrupted = True
             if forward:
                 child.send_signal(signal.SIGINT)
 

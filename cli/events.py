@@ -32,6 +32,8 @@ class Run:
     violations: dict[tuple[str, str], str] = field(default_factory=dict)
     """(policy, URN) → what to show; the engine sends each one twice."""
     mandatory: bool = False
+    interrupted: bool = False
+    """Whether somebody pressed Ctrl-C."""
 
     def take(self, event: Json) -> str | None:
         """Take an event in; a line to show, or None."""

@@ -16,8 +16,8 @@ from tests.rehearsal.workspace import Workspace
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
 
-def _start_and_wait_for_serving(workspace: Workspace) -> subprocess.Popen[str]:
-    """A rehearsal that is in the midst of the second layer."""
+def _start_and_wait_for(workspace: Workspace, layer: str) -> subprocess.Popen[str]:
+    """A rehearsal that is in the midst of a layer."""
     process = subprocess.Popen(
         workspace.command("rehearse", "dev"),
         cwd=workspace.root,
@@ -32,9 +32,9 @@ def _start_and_wait_for_serving(workspace: Workspace) -> subprocess.Popen[str]:
     seen: list[str] = []
     for line in process.stdout:
         seen.append(line)
-        if "serving" in line and "creat" in line:
+        if line.startswith(f"{layer} ") and "creating" in line and "::" not in line:
             return process
-    raise AssertionError("the rehearsal ended before its second layer:\n" + "".join(seen))
+    raise AssertionError(f"the rehearsal ended before its layer {layer}:\n" + "".join(seen))
 
 
 def _drain(process: subprocess.Popen[str], timeout: float) -> str:
@@ -62,12 +62,14 @@ def _completes(document: dict[str, Any]) -> None:
 
 
 def test_ctrl_c_leaves_what_the_next_rehearsal_completes(other_workspace: Workspace) -> None:
-    process = _start_and_wait_for_serving(other_workspace)
-    os.kill(process.pid, signal.SIGINT)
-    text = _drain(process, 120)
-    assert process.returncode not in (0, None), text
-    assert "Traceback" not in text
-    assert _engine_processes(other_workspace) == []
+    for layer in ("cluster", "serving"):
+        process = _start_and_wait_for(other_workspace, layer)
+        time.sleep(0.5)
+        os.kill(process.pid, signal.SIGINT)
+        text = _drain(process, 120)
+        assert process.returncode == 8, text
+        assert "Traceback" not in text
+        assert _engine_processes(other_workspace) == []
     _completes(other_workspace.rehearse())
 
     # The same sandbox, killed this time: the CLI dies at once, and takes everything with it.

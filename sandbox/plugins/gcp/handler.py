@@ -114,10 +114,11 @@ class Handler:
         try:
             self.create_remote(context, self._labelled(context, plain, None))
             self.after_create(context, plain, self.path(context))
+            # Also a wait that is cut short here must not lose what is there by now.
+            body = self.read_remote(context)
         except PluginError as error:
             self._keep_partial(context, inputs, error)
             raise
-        body = self.read_remote(context)
         if body is None:
             raise PluginError(f"{self.id(context)} was created, but cannot be found")
         return self.id(context), self.outputs(context, inputs, body, None)
