@@ -98,7 +98,7 @@ class NodePoolArgs(Settings):
         str,
         Meta(
             pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$",
-            description="Machine type; a change replaces the pool.",
+            description="Machine type; a change makes the nodes anew, by turns.",
         ),
     ]
     max_nodes: Annotated[
