@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from sandbox.gcp import schema
 from sandbox.gcp.control import Control
 from sandbox.gcp.discovery import Document, Method, Trie, documents
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, Raw, Service, State
+from sandbox.gcp.service import Call, Raw, Service, State, project_number
 from sandbox.gcp.services import all_services
 from sandbox.gcp.store import Store
 
@@ -33,6 +34,7 @@ _HOST = ".googleapis.com"
 _OWN_PREFIX = frozenset({"compute", "storage"})
 _JSON = "application/json; charset=UTF-8"
 _encode = msgspec.json.Encoder().encode
+_PROJECT = re.compile(r"/projects/([^/:]+)")
 
 
 class App:
@@ -53,6 +55,7 @@ class App:
             by_service.setdefault(document.name, []).extend(document.methods)
         self._tries = {name: Trie(tuple(methods)) for name, methods in by_service.items()}
         self._requests: deque[dict[str, Any]] = self._control.requests
+        self._project_ids = {project_number(name): name for name in self.state.store.projects()}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI's entry point."""
@@ -99,6 +102,7 @@ class App:
         if path.startswith("/sandbox/v1/"):
             return await self._control.answer(verb, path.removeprefix("/sandbox/v1/"), body)
         service, rest = self._resolve(headers.get("host", ""), path)
+        rest = self._by_id(rest)
         try:
             answer = await self._dispatch(service, verb, rest, query, headers, body)
         except ApiError as error:
@@ -111,6 +115,18 @@ class App:
             answer = Raw(_encode(wrong.body(service)), 500, _JSON)
         self._requests.append({"method": verb, "path": path, "status": answer.status})
         return answer
+
+    def _by_id(self, path: str) -> str:
+        """The path with a project's number replaced by its id: Google takes both."""
+        found = _PROJECT.search(path)
+        if found is None:
+            return path
+        project = found[1]
+        if not project.isdigit():
+            self._project_ids[project_number(project)] = project
+            return path
+        known = self._project_ids.get(project, project)
+        return f"{path[: found.start(1)]}{known}{path[found.end(1) :]}"
 
     def _resolve(self, host: str, path: str) -> tuple[str, str]:
         """Service and path below the service's host. The path is left as it came."""

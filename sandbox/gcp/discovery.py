@@ -98,7 +98,7 @@ class Trie:
     """Finds the method that a verb and a path belong to; literal segments win over parameters."""
 
     def __init__(self, methods: Iterator[Method] | tuple[Method, ...]) -> None:
-        self._root: Json = {}
+        self._root: dict[str | None, Any] = {}
         for method in methods:
             node = self._root
             for segment in _segments(method.path):
@@ -120,11 +120,11 @@ class Trie:
 
 
 def _walk(
-    node: Json, segments: list[str], index: int, values: tuple[str, ...]
+    node: dict[str | None, Any], segments: list[str], index: int, values: tuple[str, ...]
 ) -> Iterator[tuple[Json, tuple[str, ...]]]:
     if index == len(segments):
         if None in node:
-            yield node[None], values  # type: ignore[index]
+            yield node[None], values
         return
     segment = segments[index]
     if segment in node:

@@ -90,6 +90,11 @@ class Store:
         """Keys of the compute documents that refer to the one at `path` (`projects/…`)."""
         return sorted(self._users.get(path, ()))
 
+    def projects(self) -> set[str]:
+        """The ids of all projects that have something here."""
+        parts = (key.split("/", 3) for key in self._bodies)
+        return {p[2] for p in parts if len(p) > 3 and p[1] == "projects"}
+
     def close(self) -> None:
         """Close the database."""
         self._database.close()

@@ -62,7 +62,7 @@ _OVERRIDES: Mapping[str, Mapping[str, str]] = {
     "metrics-server": {
         "kubelet-preferred-address-types": "InternalDNS",
         "metric-resolution": "10s",
-    }
+    },
 }
 _EXTRA: Mapping[str, Mapping[str, str]] = {
     # The resolution must exceed it.

@@ -44,7 +44,7 @@ def check_location(place: Place) -> None:
 
 def load(state: State, place: Place) -> Json:
     """The stored document. Raises 404."""
-    found = state.store.get(place.key)
+    found: Json | None = state.store.get(place.key)
     if found is None and place.collection == "networks" and place.name == "default":
         found = networks.default_network(state, place)
     if found is None:
