@@ -19,7 +19,7 @@ import pulumi.runtime
 import yaml
 from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import mocks, settings
-from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.stack import Stack, run_in_stack
 
 with warnings.catch_warnings():
     # The SDK warns of deprecated classes of its own whenever their modules are loaded, which
@@ -175,10 +175,12 @@ def declare(
         mocks.set_mocks(
             cloud, project=project, stack=stack, preview=preview, organization="organization"
         )
-        settings.set_root_resource(None)
+        # The mocks come with a finished stack resource; the run makes its own.
+        settings.set_root_resource(None)  # type: ignore[arg-type]  # as it is before any run
         pulumi_config.set_all_config(dict(config or {}), [])
         await run_in_stack(main)
         root = settings.get_root_resource()
+        assert isinstance(root, Stack)
         for name, value in root.outputs.items():
             output = pulumi.Output.from_input(value)
             declared.outputs[name] = await output.future()
