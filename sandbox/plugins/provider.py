@@ -50,6 +50,7 @@ _GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
+_SECONDS_TO_END = 3.0
 _KINDS = {
     "add": 0, "add-replace": 1, "delete": 2, "delete-replace": 3, "update": 4, "update-replace": 5,
 }  # fmt: skip
@@ -137,7 +138,7 @@ class Provider:
         """Check and complete a resource's inputs."""
         raise NotImplementedError
 
-    def diff(  # noqa: PLR0913
+    def diff(
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,
         new_inputs: Properties, ignore_changes: Sequence[str],
     ) -> DiffResult:  # fmt: skip
@@ -178,7 +179,7 @@ class Provider:
         """Change it in place: its new outputs."""
         raise NotImplementedError
 
-    def delete(  # noqa: PLR0913
+    def delete(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties,
         timeout: float,
     ) -> None:  # fmt: skip
@@ -191,6 +192,9 @@ class Provider:
 
     def cancel(self) -> None:
         """End all waits soon. `self.cancelled` is set already."""
+
+    def close(self) -> None:
+        """Let go of connections; no call comes any more."""
 
 
 class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc, name-defined]
@@ -368,7 +372,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "this plugin does not implement that")
         except Exception as error:
             self.log_unexpected(urn)
-            name = urn.rpartition("::")[2] or self._provider.name
+            name = urn.split("::", 3)[-1] or self._provider.name
             reason = " ".join(str(error).split()) or "no reason given"
             text = f"{name}: unexpected {type(error).__name__} in the {self._provider.name} plugin"
             context.abort(grpc.StatusCode.INTERNAL, f"{text}: {reason}")
@@ -460,5 +464,7 @@ def serve(provider: Provider) -> None:
     while not done.wait(0.5) and os.getppid() == parent:
         pass
     provider.cancelled.set()
-    server.stop(0)
+    if os.getppid() == parent:
+        # Whoever is waiting hears how far it came; what is not through by then is not awaited.
+        server.stop(_SECONDS_TO_END).wait()
     os._exit(0)  # a worker may still wait for something that no longer matters

@@ -35,6 +35,13 @@ class ApiError(PluginError):
         super().__init__(message)
 
     @property
+    def is_transient(self) -> bool:
+        """Whether the same request may well succeed in a moment."""
+        # The server words an object that does not fit its kind as an error of its own.
+        is_misfit = self.code == 500 and "typed patch object" in str(self)
+        return self.code in _TRANSIENT and not is_misfit
+
+    @property
     def details(self) -> Json:
         """What the refusal is about: kind, name and causes, as far as the server says it."""
         return self.status.get("details") or {}
@@ -94,6 +101,10 @@ class Client:
             )
         return found
 
+    def close(self) -> None:
+        """Close the connections that no request uses."""
+        self._transport.close()
+
     def forget_kinds(self) -> None:
         """Ask again which kinds there are: a definition has changed."""
         with self._lock:
@@ -151,9 +162,7 @@ class Client:
             try:
                 return self._once(method, path, body, query or {}, content_type, warn)
             except ApiError as error:
-                # What was done already may have been done by the very try that failed.
-                passes = error.code in _TRANSIENT and error.reason != "AlreadyExists"
-                if not passes or not retries.wait(at_least=error.retry_after):
+                if not error.is_transient or not retries.wait(at_least=error.retry_after):
                     raise
             except Unreachable as error:
                 # Every verb but POST does the same the second time.

@@ -72,6 +72,11 @@ class KubernetesProvider(Provider):
         self._namespace = chosen.namespace or cluster.namespace
         self._client = Client(cluster, self.cancelled)
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            self._client.close()
+
     # Inputs.
 
     def check(

@@ -79,6 +79,11 @@ class Transport:
             connection.close()
             raise NoAnswer(_said(error), refused=False) from None
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while connection := self._kept():
+            connection.close()
+
     def _exchange(
         self, connection: Any, method: str, target: str, body: bytes | None,
         headers: Mapping[str, str],

@@ -55,6 +55,10 @@ class Engine:
         self.provider._log = lambda urn, text, severity, status: self.said.append(text)
         self.provider.configure({"kubeconfig": kubeconfig, **settings})
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.provider.close()
+
     def check(self, token: str, name: str, news: Json, olds: Json | None = None) -> CheckResult:
         return self.provider.check(
             type=token, urn=urn_of(token, name), olds=olds or {}, news=wire(news), random_seed=b""
