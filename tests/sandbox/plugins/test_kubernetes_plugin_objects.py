@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kubernetes_plugin_harness import Engine, Resource, token_of
 
 from sandbox.plugins.provider import UNKNOWN, PartialFailure, PluginError, Secret
+from tests.sandbox.plugins.kubernetes_plugin_harness import Engine, Resource, token_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plugins-cluster")]
 Json = dict[str, Any]
