@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import AUTOSCALERS, target
+from policies.objects import AUTOSCALERS, Workloads
 from policies.pods import deployment, named, pods
 from policies.rule import Stack, kubernetes_docs, mandatory
 from policies.subjects import Resource
@@ -75,7 +75,7 @@ def autoscaler_has_room_to_scale(autoscaler: Props) -> Iterator[str]:
 )
 def autoscaler_target_exists(autoscaler: Props, stack: Stack) -> Iterator[str]:
     """What an autoscaler scales is declared beside it."""
-    if target(autoscaler, stack) is None:
+    if stack.once(Workloads).scaled_by(autoscaler) is None:
         reference = block(autoscaler, "spec", "scaleTargetRef")
         kind, name = text(reference, "kind"), text(reference, "name")
         yield f"{kind or 'a workload'} {name!r} is not declared in its namespace"
@@ -94,7 +94,7 @@ def autoscaler_target_exists(autoscaler: Props, stack: Stack) -> Iterator[str]:
 )
 def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stack) -> Iterator[str]:
     """A workload that is scaled on the utilization of a resource requests that resource."""
-    workload = target(autoscaler, stack)
+    workload = stack.once(Workloads).scaled_by(autoscaler)
     if workload is None:
         return
     measured = list(_measured(autoscaler))
@@ -121,7 +121,7 @@ def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stac
 )
 def autoscaled_workload_states_no_replicas(autoscaler: Props, stack: Stack) -> Iterator[str]:
     """A workload with an autoscaler does not state its replicas."""
-    workload = target(autoscaler, stack)
+    workload = stack.once(Workloads).scaled_by(autoscaler)
     if workload is not None and block(workload.props, "spec").get("replicas") is not None:
         yield f"{workload.name} sets replicas to {workload.props['spec']['replicas']} as well"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import address, fewest_replicas, selected, share
+from policies.objects import Workloads, address, share
 from policies.pods import deployment
 from policies.rule import Stack, kubernetes_docs, mandatory
 from policies.subjects import Resource, kubernetes
@@ -44,8 +44,9 @@ def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[st
     if least is None and most is None:
         yield "neither minAvailable nor maxUnavailable is set, so no pod may be evicted"
         return
-    workloads = list(selected(block(spec, "selector"), address(budget)[0], stack))
-    replicas = sum(fewest_replicas(workload, stack) for workload in workloads)
+    declared = stack.once(Workloads)
+    workloads = declared.selected_by(block(spec, "selector"), address(budget)[0])
+    replicas = sum(declared.fewest_replicas(workload) for workload in workloads)
     names = ", ".join(workload.name for workload in workloads)
     if most is not None and share(most, max(replicas, 1)) < 1:
         yield f"maxUnavailable {most} lets no pod be evicted"
@@ -65,6 +66,6 @@ def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[st
 )
 def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]:
     """A disruption budget selects pods of a declared workload."""
-    selector = block(budget, "spec", "selector")
-    if not any(selected(selector, address(budget)[0], stack)):
-        yield f"no declared workload of namespace {address(budget)[0]} has the labels it selects"
+    namespace, _ = address(budget)
+    if not stack.once(Workloads).selected_by(block(budget, "spec", "selector"), namespace):
+        yield f"no declared workload of namespace {namespace} has the labels it selects"

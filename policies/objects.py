@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from policies.rule import Stack
 from policies.subjects import Resource, kubernetes
@@ -25,33 +27,85 @@ def kind_of(resource: Resource) -> str:
     return resource.type.rpartition(":")[2]
 
 
-def target(autoscaler: Props, stack: Stack) -> Resource | None:
-    """The workload that an autoscaler scales, where the stack declares it."""
-    namespace, _ = address(autoscaler)
-    kind = text(autoscaler, "spec", "scaleTargetRef", "kind")
-    wanted = namespace, text(autoscaler, "spec", "scaleTargetRef", "name")
-    for workload in stack.of(WORKLOADS):
-        if kind_of(workload) == kind and address(workload.props) == wanted:
-            return workload
-    return None
+class Workloads:
+    """The workloads of a stack by what refers to them.
+
+    What cannot be read (a name that is not known yet, an odd shape) is kept aside: a look-up that
+    finds nothing else raises it, for the answer may lie there.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._by_name: dict[tuple[str, str, str], Resource] = {}
+        self._by_label: dict[tuple[str, str, Any], list[Resource]] = {}
+        self._by_namespace: dict[str, list[Resource]] = {}
+        self._autoscalers: dict[int, Props] = {}
+        self._unread: list[Exception] = []
+        for workload in stack.of(WORKLOADS):
+            with self._kept_aside():
+                self._add(workload)
+        for autoscaler in stack.of(AUTOSCALERS):
+            with self._kept_aside():
+                scaled = self._by_name.get(_target_of(autoscaler.props))
+                if scaled is not None:
+                    self._autoscalers[id(scaled)] = autoscaler.props
+
+    def scaled_by(self, autoscaler: Props) -> Resource | None:
+        """The workload that an autoscaler scales, where the stack declares it."""
+        found = self._by_name.get(_target_of(autoscaler))
+        if found is None:
+            self._nothing()
+        return found
+
+    def selected_by(self, selector: Props, namespace: str) -> list[Resource]:
+        """The workloads of a namespace whose pods a label selector selects."""
+        wanted = next(iter(block(selector, "matchLabels").items()), None)
+        candidates = (
+            self._by_label.get((namespace, *wanted), [])
+            if wanted
+            else self._by_namespace.get(namespace, [])
+        )
+        found = [one for one in candidates if fits(selector, labels_of(one))]
+        if not found:
+            self._nothing()
+        return found
+
+    def fewest_replicas(self, workload: Resource) -> int:
+        """How many pods a workload has at the least: its autoscaler's minimum, or its replicas."""
+        autoscaler = self._autoscalers.get(id(workload))
+        if autoscaler is None:
+            self._nothing()
+            least = number(workload.props, "spec", "replicas")
+        else:
+            least = number(autoscaler, "spec", "minReplicas")
+        return 1 if least is None else int(least)
+
+    def _add(self, workload: Resource) -> None:
+        namespace, name = address(workload.props)
+        self._by_name[namespace, kind_of(workload), name] = workload
+        self._by_namespace.setdefault(namespace, []).append(workload)
+        for label in labels_of(workload).items():
+            self._by_label.setdefault((namespace, *label), []).append(workload)
+
+    @contextmanager
+    def _kept_aside(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._unread.append(error)
+
+    def _nothing(self) -> None:
+        if self._unread:
+            raise self._unread[0]
 
 
-def fewest_replicas(workload: Resource, stack: Stack) -> int:
-    """How many pods a workload has at the least: its autoscaler's minimum, or its replicas."""
-    for autoscaler in stack.of(AUTOSCALERS):
-        if target(autoscaler.props, stack) is workload:
-            least = number(autoscaler.props, "spec", "minReplicas")
-            return 1 if least is None else int(least)
-    replicas = number(workload.props, "spec", "replicas")
-    return 1 if replicas is None else int(replicas)
+def _target_of(autoscaler: Props) -> tuple[str, str, str]:
+    reference = block(autoscaler, "spec", "scaleTargetRef")
+    return address(autoscaler)[0], text(reference, "kind"), text(reference, "name")
 
 
-def selected(selector: Props, namespace: str, stack: Stack) -> Iterator[Resource]:
-    """The workloads of a namespace whose pods a label selector selects."""
-    for workload in stack.of(WORKLOADS):
-        labels = block(workload.props, "spec", "template", "metadata", "labels")
-        if address(workload.props)[0] == namespace and fits(selector, labels):
-            yield workload
+def labels_of(workload: Resource) -> Props:
+    """The labels of a workload's pods."""
+    return block(workload.props, "spec", "template", "metadata", "labels")
 
 
 def fits(selector: Props, labels: Props) -> bool:

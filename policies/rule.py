@@ -19,12 +19,13 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from gkeplatform.errors import PlatformError
 from policies.subjects import Resource, Selector
 from policies.values import Props
 
+Made = TypeVar("Made")
 Layer = Literal["cluster", "serving", "networking", "environment", "every"]
 Severity = Literal["low", "medium", "high", "critical"]
 Example = Props | Sequence[Resource]
@@ -77,13 +78,19 @@ class Stack:
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self.resources = resources
-        self._of: dict[Selector, list[Resource]] = {}
+        self._made: dict[Any, Any] = {}
 
     def of(self, selector: Selector) -> list[Resource]:
         """The resources that a selector matches."""
-        if selector not in self._of:
-            self._of[selector] = [r for r in self.resources if selector.matches(r.type)]
-        return self._of[selector]
+        if selector not in self._made:
+            self._made[selector] = [r for r in self.resources if selector.matches(r.type)]
+        return self._made[selector]  # type: ignore[no-any-return]  # put there just above
+
+    def once(self, make: Callable[["Stack"], Made]) -> Made:
+        """What `make` makes of this stack, made once: an index for many rules and resources."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]  # type: ignore[no-any-return]  # put there just above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

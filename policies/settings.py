@@ -25,7 +25,7 @@ NAMESPACE = "gke-policies"
 REFERENCE = "docs/reference/policies.md"
 
 
-class PolicySettings(Settings, frozen=True):
+class PolicySettings(Settings):
     """Keys of the namespace `gke-policies`."""
 
     levels: Annotated[dict[str, Any], Meta(description="The level of a rule here, by its id.")] = (

@@ -106,7 +106,8 @@ class App:
         try:
             answer = await self._dispatch(service, verb, rest, query, headers, body)
         except ApiError as error:
-            answer = Raw(_encode(error.body(service)), error.code, _JSON)
+            alt = (query.get("alt") or [""])[-1]
+            answer = Raw(_encode(error.body(service, alt=alt)), error.code, _JSON)
         except Exception as error:
             # A bug of ours, and said to be one: a client must not take it for Google's answer.
             _log.exception("%s %s", verb, path)

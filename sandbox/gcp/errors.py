@@ -59,14 +59,19 @@ class ApiError(Exception):
         self.location = location
         """(location, locationType), such as ("If-Match", "header"); old style only."""
 
-    def body(self, service: str) -> dict[str, Any]:
-        """The answer's JSON, in the shape of the service."""
+    def body(self, service: str, *, alt: str = "") -> dict[str, Any]:
+        """The answer's JSON, in the shape of the service; `alt` is the query parameter."""
         if service not in _OLD_STYLE:
             error: dict[str, Any] = {
                 "code": self.code,
                 "message": self.message,
                 "status": self.status,
             }
+            if alt == "json":
+                # Whoever asks for JSON by name gets the older list beside the newer status.
+                error["errors"] = [
+                    {"domain": "global", "message": self.message, "reason": self.reason}
+                ]
             if self.details:
                 error["details"] = self.details
             return {"error": error}

@@ -27,9 +27,9 @@ def run(tmp_path: Path) -> Run:
     """Runs `pulumi` with the pack over a program that declares one bucket, without a provider."""
     found = engine.ensure()
     if found.language_host is None:
-        found.install(tmp_path / "bin")
+        found.install(tmp_path / "bin", tmp_path / "home")
     for name in ("home", "state", "project"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(exist_ok=True)
     project = tmp_path / "project"
     (project / "Pulumi.yaml").write_text(
         f"name: gke-serving\nruntime: {{name: python, options: {{virtualenv: {VENV}}}}}\n"

@@ -145,6 +145,8 @@ def differences(
                 continue
         if wanted is not None and (same(field, wanted, before) or same(field, wanted, there)):
             continue
+        if before is there is None and wanted is not UNKNOWN and same(field, wanted, field.default):
+            continue  # the provider's own default, of which the server says nothing
         yield from _within(field, (before, there, wanted), here, spelled)
 
 

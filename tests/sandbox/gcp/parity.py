@@ -26,10 +26,32 @@ _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _STATUS = re.compile(r"(\d{3}) [A-Z]")
 # What the recorder replaced in every answer, and what no two runs have in common.
 _VOLATILE_KEYS = frozenset(
-    """id targetId creationTimestamp insertTime startTime endTime fingerprint labelFingerprint etag
-    createTime expireTime timeCreated updated lockedTime effectiveTime generation uniqueId
-    clusterCaCertificate endpoint privateEndpoint publicEndpoint resourceVersion tpuIpv4CidrBlock
-    internalIpv6Range""".split()
+    [
+        "id",
+        "targetId",
+        "creationTimestamp",
+        "insertTime",
+        "startTime",
+        "endTime",
+        "fingerprint",
+        "labelFingerprint",
+        "etag",
+        "createTime",
+        "expireTime",
+        "timeCreated",
+        "updated",
+        "lockedTime",
+        "effectiveTime",
+        "generation",
+        "uniqueId",
+        "clusterCaCertificate",
+        "endpoint",
+        "privateEndpoint",
+        "publicEndpoint",
+        "resourceVersion",
+        "tpuIpv4CidrBlock",
+        "internalIpv6Range",
+    ]
 )
 _FRESH = frozenset({"fingerprint", "labelFingerprint", "etag"})
 _WAIT_SECONDS = 60.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import parity
 import pytest
+
+from tests.sandbox.gcp import parity
 
 RECORDINGS = sorted(parity.FOLDER.glob("*.http.log"))
 

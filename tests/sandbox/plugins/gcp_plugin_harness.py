@@ -78,14 +78,14 @@ class Engine:
             type=token, urn=urn_of(token, name), inputs=checked, timeout=0, preview=True
         )[1]
 
-    def create(self, token: str, name: str, **news: Any) -> Resource:
+    def create(self, token: str, name: str, /, **news: Any) -> Resource:
         checked = self._checked(token, name, news, {})
         id_, outputs = self.provider.create(
             type=token, urn=urn_of(token, name), inputs=checked, timeout=0, preview=False
         )
         return Resource(token, name, id_, checked, wire(outputs))
 
-    def update(self, resource: Resource, **news: Any) -> DiffResult:
+    def update(self, resource: Resource, /, **news: Any) -> DiffResult:
         """An `up` of one resource: nothing, an update, or a replacement."""
         checked = self._checked(resource.token, resource.name, news, resource.inputs)
         result = self.diff_checked(resource, checked)

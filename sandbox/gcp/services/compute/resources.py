@@ -82,7 +82,7 @@ def create(state: State, place: Place, body: Json) -> Json:
     if place.key in state.store:
         raise already_exists(place.path)
     given = {k: v for k, v in body.items() if v is not None and k not in _KEPT}
-    fresh = _head(place) | _expanded(given, place.project)
+    fresh: Json = _head(place) | _expanded(given, place.project)
     _finish(state, place, fresh, None)
     return fresh
 

@@ -7,7 +7,7 @@ networks, ranges or other clusters stand in the way is looked up by `placement` 
 from __future__ import annotations
 
 from sandbox.gcp import machine_types
-from sandbox.gcp.machine_types import CATALOGUE_DATE, machine_type
+from sandbox.gcp.machine_types import CATALOGUE_DATE, machine_type, region_of
 from sandbox.gcp.services.container import names, versions
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
@@ -119,7 +119,8 @@ def node_config(config: Json, zones: tuple[str, ...]) -> None:
     wanted = config.get("machineType") or DEFAULT_MACHINE
     machine = machine_type(wanted)
     for zone in zones:
-        if machine is None or zone not in machine.zones:
+        # By region: the catalogue's list of zones lags behind what Google opens in them.
+        if machine is None or not machine.zones & set(machine_types.zones_of(region_of(zone))):
             raise InvalidError(
                 f'Machine type with name "{wanted}" does not exist in zone "{zone}" '
                 f"(the sandbox's catalogue is of {CATALOGUE_DATE})."

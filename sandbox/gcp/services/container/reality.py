@@ -6,6 +6,7 @@ Without control planes (`State.control_planes` is None) only the documents are m
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from sandbox.gcp.machine_types import region_of
@@ -62,6 +63,7 @@ def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
 async def boot(state: State, record: ClusterRecord) -> None:
     """Make the control plane, or revive the one that is there, and write down its address."""
     if state.control_planes is None:
+        _mark_as_not_booted(state, record)
         return
     endpoint = await state.control_planes.create(
         _key(record),
@@ -79,6 +81,16 @@ async def boot(state: State, record: ClusterRecord) -> None:
         reached["publicEndpoint"] = endpoint.address
 
     records.change(state.store, place(record), record["cluster"]["name"], addressed)
+
+
+def _mark_as_not_booted(state: State, record: ClusterRecord) -> None:
+    """Without control planes a cluster is a record alone, and its certificate says so."""
+    note = base64.b64encode(b"no control plane was booted").decode()
+
+    def marked(fresh: ClusterRecord) -> None:
+        fresh["cluster"]["masterAuth"]["clusterCaCertificate"] = note
+
+    records.change(state.store, place(record), record["cluster"]["name"], marked)
 
 
 async def sync_pool(state: State, record: ClusterRecord, name: str) -> None:

@@ -1,0 +1,54 @@
+"""How long a rehearsal takes, and how much memory its sandbox has.
+
+`.venv/bin/python -m benchmarks.rehearsal`: with the engine built, in a home of its own that is gone
+afterwards. The targets are those of the project: 60 s from nothing, 20 s with no change, 8 s until
+the sandbox answers, 2 GiB. Machines differ, so quote the figures with theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGETS = {"sandbox ready": 8.0, "from nothing": 60.0, "no change": 20.0}
+
+
+def main() -> None:
+    """Measure, and print a line a figure."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PLATFORM_SANDBOX_HOME": str(Path(folder, "home"))}
+
+        def run(*arguments: str) -> tuple[float, str]:
+            started = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-m", "cli", *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                check=True,
+            )
+            return time.monotonic() - started, done.stdout
+
+        try:
+            seconds = {"sandbox ready": run("sandbox", "start")[0]}
+            run("sandbox", "reset")
+            seconds["from nothing"], _ = run("rehearse", "dev", "--json")
+            seconds["no change"], _ = run("rehearse", "dev", "--json")
+            status = json.loads(run("sandbox", "status", "--json")[1])
+        finally:
+            run("sandbox", "reset")
+    for name, value in seconds.items():
+        print(f"{name:<14} {value:6.1f} s    (target {TARGETS[name]:.0f} s)")
+    print(f"memory         {status['memory_mib']:6} MiB  (target 2048 MiB)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What the README tells a reader to type works, and its map leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.rehearsal.workspace import ROOT, Workspace
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINKS = re.findall(r"\]\((?!https?://)([^)#]+)", README)
+
+
+def test_the_two_commands_are_there() -> None:
+    assert "./platformctl rehearse dev\n" in BLOCKS
+    assert "./platformctl test\n" in BLOCKS
+
+
+@pytest.mark.parametrize("link", sorted(set(LINKS)))
+def test_a_link_leads_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("rehearsal")
+@pytest.mark.parametrize("block", [b for b in BLOCKS if "sandbox env" in b])
+def test_looking_around_works_as_written(dev: Workspace, block: str) -> None:
+    # The launcher would make a virtual environment for the copy; ours has everything.
+    script = block.replace("./platformctl", f"{sys.executable} -m cli")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=dev.root,
+        env=dev.base_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("deployment.apps/resnet", "unchanged", "kubeconfig"):
+        assert word in done.stdout, done.stdout
