@@ -106,7 +106,7 @@ class Store:
         if "/operations/" in key:
             return
         own = key.partition("/")[2]
-        targets = {t for t in _references(_decode(body)) if t != own}
+        targets = {t for t in references(_decode(body)) if t != own}
         if targets:
             self._targets[key] = targets
             for target in targets:
@@ -121,7 +121,8 @@ class Store:
             self._users[target].discard(key)
 
 
-def _references(value: Any) -> Iterator[str]:
+def references(value: Any) -> Iterator[str]:
+    """The compute paths (`projects/…`) that a document refers to, itself apart."""
     if isinstance(value, str):
         if len(value) < 2048 and "projects/" in value:
             path = compute_path(value)
@@ -130,7 +131,7 @@ def _references(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for key, item in value.items():
             if key not in _OWN:
-                yield from _references(item)
+                yield from references(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _references(item)
+            yield from references(item)

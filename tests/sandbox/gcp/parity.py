@@ -209,14 +209,18 @@ class Binding:
         return bound
 
     def learn(self, recorded: Any, given: Any) -> None:
-        """Learn the names that the server made up from where they stand in an answer."""
+        """Learn the names that the server made up: one instance group a zone, in any order."""
+        there = {}
+        for path, text in leaves(given):
+            if path[-2:-1] == ("instanceGroupUrls",):
+                # By pool and zone; a cluster shows the groups of all its pools.
+                there[(*path[:-1], text.rpartition("/")[0])] = text.rpartition("/")[2]
         for path, text in leaves(recorded):
-            if not (isinstance(text, str) and text.startswith("https://") and "gke-" in text):
-                continue
-            other = dict(leaves(given)).get(path)
-            if isinstance(other, str) and path[-2:-1] == ("instanceGroupUrls",):
+            if path[-2:-1] == ("instanceGroupUrls",):
+                folder = self.bind(text.rpartition("/")[0])
                 name = self.bind(text.rpartition("/")[2])
-                self.learned.setdefault(name, other.rpartition("/")[2])
+                if (*path[:-1], folder) in there:
+                    self.learned.setdefault(name, there[(*path[:-1], folder)])
 
 
 def leaves(document: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -243,12 +247,24 @@ def keys(document: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
         yield from keys(value, (*path, key))
 
 
+_ALLOCATED = frozenset({"clusterIpv4Cidr", "clusterIpv4CidrBlock", "podIpv4CidrBlock"})
+
+
 def _normal(path: tuple[str, ...], value: Any) -> Any:
     key = next((part for part in reversed(path) if not part.isdigit()), "")
     if key in _VOLATILE_KEYS and not isinstance(value, dict | list):
         return f"<{key}>"
     if isinstance(value, str):
         value = re.sub(r"operation-[\w-]+", "<operation>", value)
+        # What depends on the day: Google's newest version, and the image that goes with it.
+        value = re.sub(r"\d+\.\d+\.\d+-gke\.\d+", "<version>", value)
+        value = re.sub(r"^gke-\d+-gke\d+-cos-[\w-]+$", "<image>", value)
+        # What the server draws: hashes in names, and pod ranges out of its own pool.
+        value = re.sub(r"(gke-[\w-]+)-[0-9a-f]{8}\b", r"\1-<hash>", value)
+        if key in _ALLOCATED:
+            value = re.sub(r"^10\.\d+\.0\.0/14$", "<range>", value)
+        if key == "selfLinkWithId":
+            return f"{value.rpartition('/')[0]}/<id>"
         return re.sub(r"(targetGrpcProxies|networks|subnetworks)/\d{10,}$", r"\1/<id>", value)
     return value
 

@@ -34,6 +34,8 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
         iap.setdefault("oauth2ClientId", "")
         secret = iap.pop("oauth2ClientSecret", None)
         iap.setdefault("oauth2ClientSecretSha256", _EMPTY_SHA256 if not secret else _sha256(secret))
+    if document["loadBalancingScheme"] == "EXTERNAL_MANAGED":
+        document.setdefault("enableCDN", False)
     if document.get("enableCDN"):
         document.setdefault("cdnPolicy", {}).setdefault("cacheMode", "CACHE_ALL_STATIC")
     log = document.get("logConfig")

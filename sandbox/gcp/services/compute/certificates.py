@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 import time
+from datetime import UTC, datetime
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
@@ -32,8 +35,32 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
             reason="sslCertificateCouldNotParseCert",
         )
     document["type"] = "SELF_MANAGED"
+    expiry = _expiry(str(certificate))
+    if expiry:
+        document["expireTime"] = expiry
     document["certificate"] = certificate
     document["selfManaged"] = {"certificate": certificate}
+
+
+def _expiry(certificate: str) -> str | None:
+    """When a PEM certificate ends: the second time in it (X.509's validity is two times)."""
+    try:
+        der = ssl.PEM_cert_to_DER_cert(certificate.strip())
+    except ValueError:
+        raise ApiError(
+            400,
+            "The SSL certificate could not be parsed.",
+            reason="sslCertificateCouldNotParseCert",
+        ) from None
+    times = [
+        datetime.strptime(found.decode(), "%y%m%d%H%M%SZ" if len(found) == 13 else "%Y%m%d%H%M%SZ")
+        for pair in re.findall(rb"\x17\x0d(\d{12}Z)|\x18\x0f(\d{14}Z)", der)
+        for found in pair
+        if found
+    ]
+    if len(times) < 2:
+        return None
+    return times[1].replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.000-00:00")
 
 
 def shown(state: State, place: Place, document: Json) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
 from sandbox.gcp.service import Call, Handler
 from sandbox.gcp.services.compute import groups, operations, resources, url_maps
 from sandbox.gcp.services.compute.place import Place, parse
 
+_WITHOUT_SCOPE = re.compile(r"^(projects/[^/]+)/")
+# How Google writes the type of these operations; all others bear the method's name.
+_TYPES = {
+    "compute.targetHttpProxies.setUrlMap": "SetUrlMap",
+    "compute.targetHttpsProxies.setUrlMap": "SetUrlMap",
+    "compute.targetHttpsProxies.setQuicOverride": "compute.targetHttpsProxies.setQuicOverride",
+}
+
 
 def _target(call: Call) -> Place:
     """The resource that a custom verb is called on."""
     path = call.url_path.rpartition("/")[0]
-    place = parse(path)
+    # Some of the oldest methods leave `global` out of their paths.
+    place = parse(path) or parse(_WITHOUT_SCOPE.sub(r"\1/global/", path))
     if place is None or not place.name:
         raise not_found(path)
     return place
@@ -25,7 +36,8 @@ def setter(field: str, body_field: str | None = None) -> Handler:
         place = _target(call)
         resources.check_fingerprint(call.body, resources.load(call.state, place))
         value = call.body.get(body_field or field)
-        return resources.change(call.state, place, call.method.name, **{field: value})
+        kind = _TYPES.get(call.method.id, call.method.name)
+        return resources.change(call.state, place, kind, **{field: value})
 
     return set_field
 

@@ -39,7 +39,9 @@ def complete_network(state: State, place: Place, document: Json, old: Json | Non
     routing.setdefault("bgpBestPathSelectionMode", "LEGACY")
     document.setdefault("networkFirewallPolicyEnforcementOrder", "AFTER_CLASSIC_FIREWALL")
     document.setdefault("autoCreateSubnetworks", True)
-    if document.get("enableUlaInternalIpv6"):
+    if not document.get("enableUlaInternalIpv6"):
+        document.pop("enableUlaInternalIpv6", None)
+    else:
         document.setdefault("internalIpv6Range", _ula_range(place))
     if not document.get("networkProfile"):
         document.setdefault("mtu", 1460)

@@ -19,6 +19,22 @@ NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _KEPT = frozenset(
     {"id", "kind", "creationTimestamp", "selfLink", "selfLinkWithId", "region", "zone", "name"}
 )
+# Google answers with references of its beta version between these, whatever was sent to v1.
+_SHOWS_BETA = frozenset(
+    {
+        "backendServices",
+        "targetGrpcProxies",
+        "targetHttpProxies",
+        "targetHttpsProxies",
+        "targetSslProxies",
+        "targetTcpProxies",
+        "urlMaps",
+    }
+)
+_SHOWN_AS_BETA = frozenset(
+    {"backendBuckets", "backendServices", "healthChecks", "sslCertificates", "urlMaps"}
+)
+_WITH_ID_LINK = frozenset({"networks", "targetGrpcProxies"})
 _PLAIN_TEXT = frozenset({"description", "name", "requestPath", "path", "host", "link"})
 
 
@@ -55,7 +71,23 @@ def load(state: State, place: Place) -> Json:
 def show(state: State, place: Place, stored: Json) -> Json:
     """The document as the API answers with it."""
     KINDS[place.collection].shown(state, place, stored)
-    return operations.public(stored)
+    shown = operations.public(stored)
+    if place.collection in _SHOWS_BETA:
+        shown = {k: v if k in _KEPT else _as_beta(v) for k, v in shown.items()}
+    return shown
+
+
+def _as_beta(value: Any) -> Any:
+    """The value with its references to load balancing resources in the beta version."""
+    if isinstance(value, dict):
+        return {key: _as_beta(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_beta(item) for item in value]
+    if isinstance(value, str) and value.startswith(PREFIX):
+        place = parse(value.removeprefix(PREFIX))
+        if place is not None and place.collection in _SHOWN_AS_BETA:
+            return value.replace("/compute/v1/", "/compute/beta/", 1)
+    return value
 
 
 async def get(call: Call) -> Json:
@@ -100,7 +132,7 @@ def _head(place: Place) -> Json:
     for scope in ("region", "zone"):
         if getattr(place, scope) and scope in properties:
             head[scope] = f"{PREFIX}projects/{place.project}/{place.scope}"
-    if "selfLinkWithId" in properties:
+    if place.collection in _WITH_ID_LINK:
         head["selfLinkWithId"] = f"{place.link.rpartition('/')[0]}/{head['id']}"
     return head
 
