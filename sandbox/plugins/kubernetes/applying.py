@@ -172,7 +172,7 @@ class Applier:
         self.log(self.urn, text, "warning")
 
     def _say(self, text: str) -> None:
-        self.log(self.urn, f"waiting: {text}", status=True)
+        self.log(self.urn, text and f"waiting: {text}", status=True)
 
 
 def _differ(ours: Any, theirs: Any, path: Sequence[str | int]) -> bool:

@@ -302,7 +302,7 @@ class KubernetesProvider(Provider):
             path,
             self.cancelled,
             seconds(plain, timeout),
-            lambda text: self.log(urn, f"waiting: {text}", status=True),
+            lambda text: self.log(urn, text and f"waiting: {text}", status=True),
         )
 
     def _previewed(

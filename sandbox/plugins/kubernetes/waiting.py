@@ -17,7 +17,7 @@ Json = dict[str, Any]
 Say = Callable[[str], None]
 _SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_SECONDS_BEFORE_TROUBLES = 3.0
+_SECONDS_BETWEEN_WORDS = 2.0
 _SKIP = "pulumi.com/skipAwait"
 _TIMEOUT = "pulumi.com/timeoutSeconds"
 
@@ -56,7 +56,7 @@ class Wait:
     cancelled: threading.Event
     seconds: float
     say: Say
-    """Told what it waits for, whenever that changes."""
+    """Told what it waits for whenever that changes, and "" at the end; not of short waits."""
 
     def until_ready(self, live: Json) -> Json:
         """The object, ready. Raises NotReadyError; PluginError when it was deleted meanwhile."""
@@ -71,15 +71,12 @@ class Wait:
                     found = readiness.troubles(self.client, live)
                     raise NotReadyError([f"{problem}: {pending}", *found], live)
                 now = time.monotonic()
-                if now - max(begun, looked) > _SECONDS_BEFORE_TROUBLES:
+                if now - max(begun, looked) > _SECONDS_BETWEEN_WORDS:
                     looked = now
-                    pending = "; ".join([pending, *readiness.troubles(self.client, live)[:2]])
-                    if pending != said:
-                        self.say(pending)
-                    said = pending
-                elif not said:
-                    said = pending
-                    self.say(pending)
+                    text = "; ".join([pending, *readiness.troubles(self.client, live)[:2]])
+                    if text != said:
+                        said = text
+                        self.say(text)
                 self.cancelled.wait(pause)
                 pause = min(_LONGEST_PAUSE, pause * 1.4)
                 seen = self.client.get(self.path)
@@ -89,6 +86,9 @@ class Wait:
         except (ApiError, Unreachable) as error:
             # It exists: that must not be forgotten because it cannot be looked at.
             raise NotReadyError([f"cannot see whether it is ready: {error}"], live) from None
+        finally:
+            if said:
+                self.say("")
         return live
 
     def until_gone(self, uid: str) -> None:
@@ -100,7 +100,7 @@ class Wait:
             held = f"finalizers hold it: {finalizers}" if finalizers else "its deletion goes on"
             if problem := self._problem(begun, "not gone"):
                 raise PluginError(f"{problem}: {held}")
-            if finalizers and not said and time.monotonic() - begun > _SECONDS_BEFORE_TROUBLES:
+            if finalizers and not said and time.monotonic() - begun > _SECONDS_BETWEEN_WORDS:
                 said = True
                 self.say(held)
             self.cancelled.wait(pause)

@@ -23,6 +23,8 @@ from sandbox.plugins.provider import (
 )
 from sandbox.plugins.random import draw
 
+_ROUNDS = 10  # bcrypt's cost in the official provider
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
@@ -65,7 +67,7 @@ def _bcrypt(text: str) -> str:
     import bcrypt  # noqa: PLC0415 (only passwords need it)
 
     # bcrypt takes 72 bytes; what is longer is cut, as the official provider's library has it.
-    return bcrypt.hashpw(text.encode()[:72], bcrypt.gensalt()).decode()
+    return bcrypt.hashpw(text.encode()[:72], bcrypt.gensalt(_ROUNDS)).decode()
 
 
 def _restore_string(text: str) -> tuple[Properties, Properties]:
@@ -87,6 +89,17 @@ def _integer(inputs: Properties) -> tuple[str, Properties]:
         raise ValueError(f"min {low} exceeds max {high}")
     result = draw.integer(low, high, inputs.get("seed"))
     return str(result), {"result": result}
+
+
+def _restore_integer(text: str) -> tuple[Properties, Properties]:
+    fields = text.split(",", 3)
+    if len(fields) < 3:
+        raise ValueError("must be <result>,<min>,<max> or <result>,<min>,<max>,<seed>")
+    result, low, high = (int(field) for field in fields[:3])
+    if not low <= result <= high:
+        raise ValueError(f"{result} is not from {low} to {high}")
+    inputs: Properties = {"min": low, "max": high}
+    return inputs | ({"seed": fields[3]} if len(fields) > 3 else {}), {"result": result}
 
 
 def _shuffle(inputs: Properties) -> tuple[str, Properties]:
@@ -114,6 +127,11 @@ def _bytes(inputs: Properties) -> tuple[str, Properties]:
     return "none", {"base64": base64.b64encode(data).decode(), "hex": data.hex()}
 
 
+def _restore_bytes(text: str) -> tuple[Properties, Properties]:
+    data = base64.b64decode(text, validate=True)
+    return {"length": len(data)}, {"base64": text, "hex": data.hex()}
+
+
 _CHARACTERS: tuple[tuple[str, object], ...] = (
     ("lower", True), ("upper", True), ("numeric", True), ("number", True), ("special", True),
     ("minLower", 0), ("minUpper", 0), ("minNumeric", 0), ("minSpecial", 0),
@@ -133,7 +151,9 @@ KINDS: dict[str, _Kind] = {
     "random:index/randomPet:RandomPet": _Kind(
         _pet, (), defaults=(("length", 2), ("separator", "-"))
     ),
-    "random:index/randomInteger:RandomInteger": _Kind(_integer, ("result",), ("min", "max")),
+    "random:index/randomInteger:RandomInteger": _Kind(
+        _integer, ("result",), ("min", "max"), restore=_restore_integer
+    ),
     "random:index/randomShuffle:RandomShuffle": _Kind(_shuffle, ("results",), ("inputs",)),
     "random:index/randomUuid:RandomUuid": _Kind(
         _uuid(lambda: str(uuid.uuid4())), _UUID, restore=_restore_uuid
@@ -143,7 +163,7 @@ KINDS: dict[str, _Kind] = {
     ),
     "random:index/randomUuid7:RandomUuid7": _Kind(_uuid(draw.uuid7), _UUID, restore=_restore_uuid),
     "random:index/randomBytes:RandomBytes": _Kind(
-        _bytes, ("base64", "hex"), ("length",), secret=("base64", "hex")
+        _bytes, ("base64", "hex"), ("length",), secret=("base64", "hex"), restore=_restore_bytes
     ),
 }  # fmt: skip
 
@@ -213,6 +233,8 @@ class RandomProvider(Provider):
             raise PluginError(f"{urn.rpartition('::')[2]}: the id {id!r}: {error}") from None
         complete = {**dict(kind.defaults), **given}
         made = "none" if kind.secret else id.rpartition(",")[2]
+        if "Integer" in type:
+            made = str(found["result"])
         return made, complete, {**complete, **_sealed(kind, found)}
 
     def update(  # noqa: PLR0913

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.plugins.provider import UNKNOWN, PluginError, Secret
+from sandbox.plugins.provider import UNKNOWN, PluginError, Secret, reveal
 from sandbox.plugins.random.plugin import KINDS, RandomProvider
 
 PROVIDER = RandomProvider()
@@ -146,3 +146,34 @@ def test_an_imported_password_stays_secret() -> None:
 def test_a_seed_gives_the_same_shuffle() -> None:
     first = _create("RandomShuffle", inputs=["a", "b", "c", "d"], seed="s")[1]["results"]
     assert _create("RandomShuffle", inputs=["a", "b", "c", "d"], seed="s")[1]["results"] == first
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "made", "outputs"),
+    [
+        ("RandomInteger", "5,1,9", "5", {"min": 1, "max": 9, "result": 5}),
+        ("RandomInteger", "5,1,9,a,b", "5", {"min": 1, "max": 9, "result": 5, "seed": "a,b"}),
+        ("RandomBytes", "AQI=", "none", {"length": 2, "base64": "AQI=", "hex": "0102"}),
+    ],
+)
+def test_an_import_takes_the_value_from_the_id(
+    name: str, given: str, made: str, outputs: dict[str, Any]
+) -> None:
+    found = PROVIDER.read(type=_token(name), urn=URN, id=given, inputs={}, outputs={})
+    assert found is not None
+    assert found[0] == made
+    assert reveal(found[2]) == outputs
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("RandomInteger", "5", "must be <result>,<min>,<max>"),
+        ("RandomInteger", "5,6,9", "5 is not from 6 to 9"),
+        ("RandomUuid", "x", "badly formed"),
+        ("RandomPet", "x", "cannot be imported"),
+    ],
+)
+def test_an_import_of_something_else_is_refused(name: str, given: str, words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        PROVIDER.read(type=_token(name), urn=URN, id=given, inputs={}, outputs={})
