@@ -335,6 +335,13 @@ class KubernetesProvider(Provider):
                 self.log(urn, f"not checked by the API server: {error}", "warning")
                 return guess
             raise
+        # Only an object that is there already has a version in a dry run.
+        if is_new and live["metadata"].get("resourceVersion") and not self._settings.upsert:
+            try:
+                applier.check_absent(inputs, 0)
+            except PluginError as error:
+                # A replacement of a renamed resource looks the same, so it is not refused here.
+                self.log(urn, str(error), "warning")
         outputs = _outputs(inputs, live, applier.manager(reveal(inputs)))
         return _with_unknowns(inputs, outputs) if is_new else outputs
 
@@ -398,8 +405,13 @@ def _outputs(inputs: Properties, live: Json, manager: str) -> Properties:
 
 def _guess(inputs: Properties, old: Properties) -> Properties:
     """An updated object where the API server cannot be asked: what only it sets stays."""
-    metadata = {**(old.get("metadata") or {}), **(inputs.get("metadata") or {})}
-    return {**old, **inputs, "metadata": metadata, "status": UNKNOWN}
+    return {**_laid_over(old, inputs), "status": UNKNOWN}
+
+
+def _laid_over(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
+    return new
 
 
 def _with_unknowns(inputs: Properties, outputs: Properties) -> Properties:

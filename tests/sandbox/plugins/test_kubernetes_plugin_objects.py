@@ -125,7 +125,9 @@ def test_a_preview_shows_what_the_server_makes_of_it(engine: Engine, space: str)
         "metadata": {"name": "s", "namespace": space},
         "spec": {"type": "NodePort", "ports": [{"port": 80}]},
     }
+    engine.said.clear()
     shown = engine.preview(SERVICE, "s", service)
+    assert engine.said == []
     assert shown["spec"]["clusterIP"] is UNKNOWN
     assert shown["spec"]["ports"][0]["nodePort"] is UNKNOWN
     assert shown["spec"]["ports"][0]["port"] == 80
@@ -170,6 +172,9 @@ def test_an_object_of_somebody_else_is_not_overwritten(
 ) -> None:
     kubectl("create", "configmap", "theirs", "-n", space, "--from-literal=a=b")
     news = {"metadata": {"name": "theirs", "namespace": space}, "data": {"a": "c"}}
+    engine.said.clear()
+    engine.preview(CONFIG_MAP, "theirs", news)
+    assert any("exists already" in text for text in engine.said)
     with pytest.raises(PluginError, match=r"exists already.*pulumi import"):
         engine.create(CONFIG_MAP, "theirs", news)
     assert live(kubectl, "configmap", f"{space}/theirs")["data"] == {"a": "b"}
@@ -414,6 +419,20 @@ def test_a_name_of_the_servers_making_is_kept(engine: Engine, space: str) -> Non
     news["metadata"]["labels"] = {"x": "y"}  # type: ignore[assignment]
     changed = engine.update(made, news)
     assert changed.plain["metadata"]["name"] == made.plain["metadata"]["name"]
+
+
+def test_an_update_with_something_unknown_keeps_what_the_server_set(
+    engine: Engine, space: str
+) -> None:
+    news = {
+        "metadata": {"name": "s", "namespace": space},
+        "spec": {"ports": [{"port": 80}]},
+    }
+    made = engine.create(SERVICE, "s", news)
+    shown = engine.update(made, {**news, "spec": {"ports": [{"port": UNKNOWN}]}}, preview=True)
+    assert shown.plain["spec"]["clusterIP"] == made.plain["spec"]["clusterIP"]
+    assert shown.plain["spec"]["ports"] == [{"port": UNKNOWN}]
+    assert shown.plain["metadata"]["uid"] == made.plain["metadata"]["uid"]
 
 
 # Waiting.
