@@ -40,11 +40,12 @@ class Workloads:
         self._by_namespace: dict[str, list[Resource]] = {}
         self._autoscalers: dict[int, Props] = {}
         self._unread: list[Exception] = []
+        self._unread_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
-            with self._kept_aside():
+            with _kept_aside(self._unread):
                 self._add(workload)
         for autoscaler in stack.of(AUTOSCALERS):
-            with self._kept_aside():
+            with _kept_aside(self._unread_autoscalers):
                 scaled = self._by_name.get(_target_of(autoscaler.props))
                 if scaled is not None:
                     self._autoscalers[id(scaled)] = autoscaler.props
@@ -53,7 +54,7 @@ class Workloads:
         """The workload that an autoscaler scales, where the stack declares it."""
         found = self._by_name.get(_target_of(autoscaler))
         if found is None:
-            self._nothing()
+            _raise_first(self._unread)
         return found
 
     def selected_by(self, selector: Props, namespace: str) -> list[Resource]:
@@ -66,14 +67,14 @@ class Workloads:
         )
         found = [one for one in candidates if fits(selector, labels_of(one))]
         if not found:
-            self._nothing()
+            _raise_first(self._unread)
         return found
 
     def fewest_replicas(self, workload: Resource) -> int:
         """How many pods a workload has at the least: its autoscaler's minimum, or its replicas."""
         autoscaler = self._autoscalers.get(id(workload))
         if autoscaler is None:
-            self._nothing()
+            _raise_first(self._unread_autoscalers)
             least = number(workload.props, "spec", "replicas")
         else:
             least = number(autoscaler, "spec", "minReplicas")
@@ -86,16 +87,18 @@ class Workloads:
         for label in labels_of(workload).items():
             self._by_label.setdefault((namespace, *label), []).append(workload)
 
-    @contextmanager
-    def _kept_aside(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._unread.append(error)
 
-    def _nothing(self) -> None:
-        if self._unread:
-            raise self._unread[0]
+@contextmanager
+def _kept_aside(errors: list[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        errors.append(error)
+
+
+def _raise_first(errors: list[Exception]) -> None:
+    if errors:
+        raise errors[0]
 
 
 def _target_of(autoscaler: Props) -> tuple[str, str, str]:
