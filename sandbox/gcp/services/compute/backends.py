@@ -97,8 +97,6 @@ def _complete_backend(service: Json, backend: Json, field: str, target: Place) -
                 f"Invalid value for field '{field}': one of maxRate, maxRatePerInstance and "
                 "maxRatePerEndpoint must be specified for balancing mode RATE.",
             )
-    if mode == "UTILIZATION":
-        backend.setdefault("maxUtilization", 0.8)
     if not passthrough:
         backend.setdefault("capacityScaler", 1.0)
 

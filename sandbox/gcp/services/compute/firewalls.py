@@ -17,10 +17,13 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
             400, "Exactly one of 'resource.allowed' and 'resource.denied' must be specified."
         )
     document.setdefault("network", f"{PREFIX}projects/{place.project}/global/networks/default")
+    document.setdefault("description", "")
     document.setdefault("direction", "INGRESS")
     document.setdefault("priority", 1000)
     document.setdefault("disabled", False)
     document.setdefault("logConfig", {}).setdefault("enable", False)
+    # The older name of it, which the API still shows.
+    document["enableLogging"] = document["logConfig"]["enable"]
     ingress = document["direction"] == "INGRESS"
     sources = ("sourceRanges", "sourceTags", "sourceServiceAccounts")
     if ingress and not any(document.get(field) for field in sources):

@@ -34,15 +34,12 @@ async def list_instances(call: Call) -> Json:
         raise not_found(path)
     place = parse(path)
     zone = f"{PREFIX}projects/{place.project}/{place.scope}" if place else ""
+    ports = {"namedPorts": group["namedPorts"]} if group.get("namedPorts") else {}
     items = [
-        {"instance": f"{zone}/instances/{name}", "status": "RUNNING"}
+        {"instance": f"{zone}/instances/{name}", "status": "RUNNING"} | ports
         for name in group.get("_instances", [])
     ]
-    listed: Json = {
-        "id": call.url_path,
-        "kind": "compute#instanceGroupsListInstances",
-        "selfLink": PREFIX + call.url_path,
-    }
+    listed: Json = {"kind": "compute#instanceGroupsListInstances"}
     return listed | ({"items": items} if items else {})
 
 

@@ -57,5 +57,6 @@ def complete_legacy(
 ) -> None:
     """Defaults of the older HTTP and HTTPS health checks."""
     _thresholds(document)
+    document.setdefault("description", "")
     document.setdefault("port", 443 if place.collection == "httpsHealthChecks" else 80)
     document.setdefault("requestPath", "/")

@@ -7,7 +7,7 @@ import re
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
 from sandbox.gcp.service import Call, Handler
-from sandbox.gcp.services.compute import groups, operations, resources, url_maps
+from sandbox.gcp.services.compute import groups, operations, resources, rules, url_maps
 from sandbox.gcp.services.compute.place import Place, parse
 
 _WITHOUT_SCOPE = re.compile(r"^(projects/[^/]+)/")
@@ -73,6 +73,19 @@ async def set_private_ip_google_access(call: Call) -> Json:
     )
 
 
+async def switch_to_custom_mode(call: Call) -> Json:
+    """`networks.switchToCustomMode`: from then on its subnetworks hold it, as any others do."""
+    place = _target(call)
+    stored = resources.load(call.state, place)
+    for user in call.store.users(place.path):
+        body = call.store.get(user)
+        if body is not None and body.pop("_auto", None):
+            call.store.put(user, body)
+    stored["autoCreateSubnetworks"] = False
+    call.store.put(place.key, stored)
+    return operations.start(call.state, place, "switchToCustomMode", stored["id"])
+
+
 async def get_health(call: Call) -> Json:
     """`backendServices.getHealth`: every endpoint of the group is healthy, as ready pods are."""
     place = _target(call)
@@ -99,6 +112,15 @@ async def invalidate_cache(call: Call) -> Json:
 
 METHODS: dict[str, Handler] = {
     "compute.backendServices.getHealth": get_health,
+    "compute.regionBackendServices.getHealth": get_health,
+    "compute.regionBackendServices.setSecurityPolicy": setter("securityPolicy"),
+    "compute.regionTargetHttpProxies.setUrlMap": setter("urlMap"),
+    "compute.regionTargetHttpsProxies.setUrlMap": setter("urlMap"),
+    "compute.regionTargetHttpsProxies.setSslCertificates": setter("sslCertificates"),
+    "compute.securityPolicies.addRule": rules.add,
+    "compute.securityPolicies.getRule": rules.get,
+    "compute.securityPolicies.patchRule": rules.patch,
+    "compute.securityPolicies.removeRule": rules.remove,
     "compute.backendServices.setSecurityPolicy": setter("securityPolicy"),
     "compute.backendServices.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
     "compute.backendBuckets.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
@@ -110,6 +132,13 @@ METHODS: dict[str, Handler] = {
     "compute.networkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
     "compute.networkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,
     "compute.networkEndpointGroups.listNetworkEndpoints": groups.list_endpoints,
+    "compute.globalNetworkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
+    "compute.globalNetworkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,
+    "compute.globalNetworkEndpointGroups.listNetworkEndpoints": groups.list_endpoints,
+    "compute.regionNetworkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
+    "compute.regionNetworkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,
+    "compute.regionNetworkEndpointGroups.listNetworkEndpoints": groups.list_endpoints,
+    "compute.networks.switchToCustomMode": switch_to_custom_mode,
     "compute.subnetworks.expandIpCidrRange": expand_ip_cidr_range,
     "compute.subnetworks.setPrivateIpGoogleAccess": set_private_ip_google_access,
     "compute.targetHttpProxies.setUrlMap": setter("urlMap"),

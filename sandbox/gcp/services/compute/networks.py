@@ -43,8 +43,6 @@ def complete_network(state: State, place: Place, document: Json, old: Json | Non
         document.pop("enableUlaInternalIpv6", None)
     else:
         document.setdefault("internalIpv6Range", _ula_range(place))
-    if not document.get("networkProfile"):
-        document.setdefault("mtu", 1460)
     if old is not None or not document["autoCreateSubnetworks"]:
         return
     ranges = _AUTO_MODE_RANGE.subnets(new_prefix=20)
@@ -106,7 +104,6 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
     document.setdefault("stackType", "IPV4_ONLY")
     document.setdefault("privateIpGoogleAccess", False)
     document.setdefault("privateIpv6GoogleAccess", "DISABLE_GOOGLE_ACCESS")
-    document.setdefault("allowSubnetCidrRoutesOverlap", False)
     if document.get("enableFlowLogs") or (document.get("logConfig") or {}).get("enable"):
         document["enableFlowLogs"] = True
         log = document.setdefault("logConfig", {})

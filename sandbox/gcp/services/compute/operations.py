@@ -16,7 +16,7 @@ from sandbox.gcp.service import USER, Call, State, now, numeric_id
 from sandbox.gcp.services.compute.place import PREFIX, Place
 
 # Kinds whose operations bear the method's whole name.
-_LONG_NAMES = frozenset({"targetGrpcProxies"})
+_LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups"})
 
 
 def start(state: State, place: Place, kind: str, target_id: str, *, done: bool = False) -> Json:

@@ -105,7 +105,7 @@ async def insert(call: Call) -> Json:
     if not NAME.fullmatch(name):
         raise invalid("resource.name", name, f"Must be a match of regex '{NAME.pattern}'")
     place = Place(at.project, at.scope, at.collection, name)
-    stored = create(call.state, place, call.body)
+    stored = create(call.state, place, without_empty_lists(call.body))
     return operations.start(call.state, place, "insert", stored["id"])
 
 
@@ -286,6 +286,7 @@ async def patch(call: Call) -> Json:
     fresh = _merged(old, change)
     for name in nulls - _KEPT:
         fresh.pop(name, None)
+    fresh = without_empty_lists(fresh)
     _finish(call.state, place, fresh, old)
     operation = KINDS[place.collection].patch_operation
     return operations.start(call.state, place, operation, old["id"])
@@ -301,7 +302,7 @@ async def update(call: Call) -> Json:
     # Labels have a method of their own.
     if "labels" in old and "labels" not in given:
         kept["labels"] = old["labels"]
-    fresh = kept | _expanded(given, place.project)
+    fresh = kept | _expanded(without_empty_lists(given), place.project)
     _finish(call.state, place, fresh, old)
     operation = KINDS[place.collection].update_operation
     return operations.start(call.state, place, operation, old["id"])
@@ -314,7 +315,7 @@ def change(state: State, place: Place, operation: str, **fields: Any) -> Json:
     for name, value in _expanded(fields, place.project).items():
         fresh[name] = value
     for name, value in fields.items():
-        if value is None:
+        if value is None or value == []:
             fresh.pop(name, None)
     _finish(state, place, fresh, old)
     return operations.start(state, place, operation, old["id"])
@@ -345,6 +346,15 @@ def check_fingerprint(body: Json, stored: Json) -> None:
             412, "Supplied fingerprint does not match current metadata fingerprint.",
             location=("If-Match", "header"),
         )  # fmt: skip
+
+
+def without_empty_lists(value: Any) -> Any:
+    """The value with no empty list in it: to the API, empty and absent are the same."""
+    if isinstance(value, dict):
+        return {k: without_empty_lists(v) for k, v in value.items() if v != []}
+    if isinstance(value, list):
+        return [without_empty_lists(item) for item in value]
+    return value
 
 
 def _merged(old: Any, change: Any) -> Any:

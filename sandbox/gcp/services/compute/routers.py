@@ -7,6 +7,9 @@ from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place
 
+# Seconds that a closed connection holds its port, where nothing else is asked for.
+_TIME_WAIT = 120
+
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Defaults of a router and of its NATs."""
@@ -37,7 +40,7 @@ def _complete_nat(nat: Json, field: str) -> None:
         raise invalid(f"{field}.natIps", "[]", "NAT IPs must be given with MANUAL_ONLY.")
     nat.setdefault("natIpAllocateOption", "AUTO_ONLY")
     nat.setdefault("type", "PUBLIC")
-    nat.setdefault("autoNetworkTier", "PREMIUM")
-    nat.setdefault("enableDynamicPortAllocation", False)
-    nat.setdefault("enableEndpointIndependentMapping", False)
+    if nat["type"] == "PUBLIC":
+        nat.setdefault("autoNetworkTier", "PREMIUM")
+        nat["effectiveTcpTimeWaitTimeoutSec"] = nat.get("tcpTimeWaitTimeoutSec", _TIME_WAIT)
     nat.setdefault("endpointTypes", ["ENDPOINT_TYPE_VM"])

@@ -1,18 +1,23 @@
-"""URL maps: what the API validates of them, and the routing that their tests are run through."""
+"""URL maps: what the API validates of them, and the tests that they carry.
+
+A path matcher that no host rule leads to is refused, as are two rules for one host or one path: a
+map that is accepted has no dead part. Its `tests` are judged on every insert and update.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.compute.place import Place, of_reference
+from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
 from sandbox.gcp.store import references as store_references
 
 _ACTIONS = ("Service", "UrlRedirect", "RouteAction")
+_PATH_MATCHES = ("prefixMatch", "fullPathMatch", "regexMatch", "pathTemplateMatch")
 _PATH = re.compile(r"/(?:[^*?#]*)(?:/\*)?|/\*")
 
 
@@ -21,14 +26,8 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     errors = list(problems(document))
     if errors:
         raise errors[0]
-    failed = [result for result in run_tests(document) if not result["passed"]]
-    if failed:
-        raise invalid(
-            "resource.tests", failed[0]["shown"],
-            f"Test failure: Expect URL '{failed[0]['shown']}' to map to service "
-            f"'{failed[0]['expectedService']}', but actually mapped to "
-            f"'{failed[0]['actualService']}'.",
-        )  # fmt: skip
+    for failure in test_failures(document, place.project):
+        raise invalid("resource.tests", "", f"Test failure: {_sentence(failure)}")
 
 
 def shown(state: State, place: Place, document: Json) -> None:
@@ -80,9 +79,9 @@ def problems(document: Json) -> Iterator[ApiError]:
                 "*" in host[1:] or (host[0] == "*" and host[1:2] not in {"", ".", "-"})
             ):
                 yield invalid(f"{field}.hosts", host, "It is not a host name or a wildcard.")
-            if host in hosts:
+            if host.lower() in hosts:
                 yield invalid(f"{field}.hosts", host, "The host stands in another host rule too.")
-            hosts.add(host)
+            hosts.add(host.lower())
     for name, index in matchers.items():
         if name not in used:
             yield invalid(
@@ -118,6 +117,7 @@ def _matcher_problems(matcher: Json, field: str) -> Iterator[ApiError]:
         priorities.add(priority)
         if not _has_action(rule, ""):
             yield ApiError(400, f"Required field '{at}.service' not specified", reason="required")
+        yield from _match_problems(rule, at)
         if not rule.get("matchRules"):
             message = f"Required field '{at}.matchRules' not specified"
             yield ApiError(400, message, reason="required")
@@ -131,148 +131,78 @@ def _has_action(holder: Json, prefix: str) -> bool:
     return any(holder.get(name) for name in names)
 
 
-def run_tests(document: Json) -> Iterator[Json]:
-    """Each test with what it expects, what it gets, and whether they are the same."""
-    for test in document.get("tests") or []:
-        host, path = test.get("host", ""), test.get("path", "/")
-        headers = {h.get("name", "").lower(): h.get("value", "") for h in test.get("headers") or []}
-        got = route(document, host, path, headers)
-        expected = test.get("service")
-        redirect = test.get("expectedRedirectResponseCode")
-        passed = True
-        if expected:
-            passed = _same(expected, got.get("service"))
-        if redirect:
-            passed = passed and got.get("redirectCode") == redirect
-        yield {
-            "host": host,
-            "path": path,
-            "shown": f"HOST: {host}, PATH: {path}",
-            "expectedService": expected or "",
-            "actualService": got.get("service", ""),
-            "passed": passed,
-        }
+def _match_problems(rule: Json, field: str) -> Iterator[ApiError]:
+    for index, match in enumerate(rule.get("matchRules") or []):
+        at = f"{field}.matchRules[{index}]"
+        given = [name for name in _PATH_MATCHES if match.get(name)]
+        if len(given) > 1:
+            yield invalid(f"{at}.{given[1]}", match[given[1]], f"{given[0]} is given too.")
+        for name in ("prefixMatch", "fullPathMatch"):
+            if match.get(name) and not match[name].startswith("/"):
+                yield invalid(f"{at}.{name}", match[name], "A path begins with /.")
+        try:
+            re.compile(match.get("regexMatch") or "")
+        except re.error as error:
+            yield invalid(f"{at}.regexMatch", match["regexMatch"], f"{error}.")
 
 
-def _same(one: str, other: str | None) -> bool:
-    a, b = of_reference(one, "-"), of_reference(other or "", "-")
-    return a is not None and b is not None and (a.scope, a.collection, a.name) == (
-        b.scope, b.collection, b.name,
-    )  # fmt: skip
+def test_failures(document: Json, project: str) -> Iterator[Json]:
+    """The `tests` that do not come out as expected, as `urlMaps.validate` shows them."""
+    for test in document.get("tests") or ():
+        headers = {h.get("name", ""): h.get("value", "") for h in test.get("headers") or ()}
+        outcome = route(document, Request(test.get("host", ""), test.get("path", "/"), headers))
+        if not _passes(test, outcome, project):
+            yield _failure(test, outcome)
 
 
-def route(document: Json, host: str, path: str, headers: dict[str, str] | None = None) -> Json:
-    """Where a request goes: {"service"} or {"redirectCode"}."""
-    name = _matcher_for(document, host)
-    matchers = {m["name"]: m for m in document.get("pathMatchers") or []}
-    if name is None or name not in matchers:
-        return _action(document, "default")
-    matcher = matchers[name]
-    plain = path.partition("?")[0]
-    for rule in sorted(matcher.get("routeRules") or [], key=lambda r: r.get("priority", 0)):
-        if any(_matches(match, plain, headers or {}) for match in rule.get("matchRules") or []):
-            return _action(rule, "")
-    best, chosen = -1, None
-    for rule in matcher.get("pathRules") or []:
-        for pattern in rule.get("paths") or []:
-            length = _path_match(pattern, plain)
-            if length > best:
-                best, chosen = length, rule
-    return _action(chosen, "") if chosen is not None else _action(matcher, "default")
+def _passes(test: Json, outcome: Outcome, project: str) -> bool:
+    service = test.get("service")
+    if service and _path(service, project) not in {_path(s, project) for s in outcome.services}:
+        return False
+    code = test.get("expectedRedirectResponseCode")
+    if code and code != outcome.redirect_code:
+        return False
+    expected, actual = test.get("expectedOutputUrl"), outcome.url
+    if expected and outcome.services:
+        # Which scheme the client used is of no matter to a backend.
+        expected, actual = (url.partition("://")[2] or url for url in (expected, actual))
+    return not expected or bool(expected == actual)
 
 
-def _matcher_for(document: Json, host: str) -> str | None:
-    """The path matcher of the most specific host rule."""
-    bare = host.lower().partition(":")[0]
-    best, chosen = -1, None
-    for rule in document.get("hostRules") or []:
-        for pattern in rule.get("hosts") or []:
-            if pattern == "*":
-                length = 0
-            elif pattern.startswith("*"):
-                length = len(pattern) if bare.endswith(pattern[1:]) else -1
-            else:
-                length = 1000 + len(pattern) if bare == pattern.lower() else -1
-            if length > best:
-                best, chosen = length, rule.get("pathMatcher")
-    return chosen
+def _path(reference: str, project: str) -> str:
+    place = of_reference(reference, project)
+    return place.path if place else reference
 
 
-def _path_match(pattern: str, path: str) -> int:
-    """How specific a path rule's match is; -1 for none. `/a/*` matches `/a/` and below."""
-    if pattern.endswith("/*"):
-        return len(pattern) if path.startswith(pattern[:-1]) else -1
-    return 10_000 if path == pattern else -1
+def _failure(test: Json, outcome: Outcome) -> Json:
+    failure: Json = {"host": test.get("host", ""), "path": test.get("path", "/")}
+    if test.get("headers"):
+        failure["headers"] = test["headers"]
+    if test.get("service"):
+        failure["expectedService"] = test["service"]
+    if outcome.services:
+        failure["actualService"] = outcome.services[0]
+    if test.get("expectedOutputUrl"):
+        failure["expectedOutputUrl"] = test["expectedOutputUrl"]
+        failure["actualOutputUrl"] = outcome.url
+    if test.get("expectedRedirectResponseCode"):
+        failure["expectedRedirectResponseCode"] = test["expectedRedirectResponseCode"]
+        failure["actualRedirectResponseCode"] = outcome.redirect_code or 0
+    return failure
 
 
-def _matches(rule: Json, path: str, headers: dict[str, str]) -> bool:
-    folded = bool(rule.get("ignoreCase"))
-    have = path.lower() if folded else path
-
-    def want(text: str) -> str:
-        return text.lower() if folded else text
-
-    if rule.get("prefixMatch") is not None:
-        matched = have.startswith(want(rule["prefixMatch"]))
-    elif rule.get("fullPathMatch") is not None:
-        matched = have == want(rule["fullPathMatch"])
-    elif rule.get("regexMatch") is not None:
-        matched = re.fullmatch(rule["regexMatch"], path) is not None
-    elif rule.get("pathTemplateMatch") is not None:
-        matched = re.fullmatch(_template(rule["pathTemplateMatch"]), path) is not None
-    else:
-        matched = True
-    return matched and all(_header(h, headers) for h in rule.get("headerMatches") or [])
-
-
-def _template(template: str) -> str:
-    parts = re.split(r"(\{[^}]*\}|\*\*|\*)", template)
-    known = {"**": ".*", "*": "[^/]+"}
-    return "".join(
-        known.get(part) or (_variable(part) if part.startswith("{") else re.escape(part))
-        for part in parts
-    )
-
-
-def _variable(part: str) -> str:
-    inner = part[1:-1].partition("=")[2] or "*"
-    return _template(inner)
-
-
-def _header(match: Json, headers: dict[str, str]) -> bool:
-    value: Any = headers.get(str(match.get("headerName", "")).lower())
-    if match.get("presentMatch"):
-        result = value is not None
-    elif match.get("exactMatch") is not None:
-        result = value == match["exactMatch"]
-    elif match.get("prefixMatch") is not None:
-        result = value is not None and value.startswith(match["prefixMatch"])
-    elif match.get("suffixMatch") is not None:
-        result = value is not None and value.endswith(match["suffixMatch"])
-    elif match.get("regexMatch") is not None:
-        result = value is not None and re.fullmatch(match["regexMatch"], value) is not None
-    else:
-        result = True
-    return result != bool(match.get("invertMatch"))
-
-
-def _action(holder: Json, prefix: str) -> Json:
-    service = holder.get(f"{prefix}Service" if prefix else "service")
-    redirect = holder.get(f"{prefix}UrlRedirect" if prefix else "urlRedirect")
-    action = holder.get(f"{prefix}RouteAction" if prefix else "routeAction")
-    if redirect:
-        codes = {
-            "MOVED_PERMANENTLY_DEFAULT": 301, "FOUND": 302, "SEE_OTHER": 303,
-            "TEMPORARY_REDIRECT": 307, "PERMANENT_REDIRECT": 308,
-        }  # fmt: skip
-        return {
-            "redirectCode": codes[redirect.get("redirectResponseCode", "MOVED_PERMANENTLY_DEFAULT")]
-        }
-    if service:
-        return {"service": service}
-    weights = (action or {}).get("weightedBackendServices") or [{}]
-    heaviest = max(weights, key=lambda w: w.get("weight", 0))
-    return {"service": heaviest.get("backendService", "")}
+def _sentence(failure: Json) -> str:
+    url = f"HOST: {failure['host']}, PATH: {failure['path']}"
+    expected, actual = failure.get("expectedService", ""), failure.get("actualService", "")
+    if expected != actual and expected:
+        return (
+            f"Expect URL '{url}' to map to service '{expected}', but actually mapped to '{actual}'."
+        )
+    code, given = (failure.get(f"{w}RedirectResponseCode") for w in ("expected", "actual"))
+    if code != given:
+        return f"Expect URL '{url}' to be redirected with {code}, but actually got {given}."
+    wanted, output = (failure.get(f"{w}OutputUrl", "") for w in ("expected", "actual"))
+    return f"Expect URL '{url}' to lead to '{wanted}', but actually led to '{output}'."
 
 
 async def validate(call: Call) -> Json:
@@ -281,11 +211,6 @@ async def validate(call: Call) -> Json:
     errors = [str(error) for error in problems(document)]
     if errors:
         return {"result": {"loadErrors": errors, "loadSucceeded": False}}
-    results = list(run_tests(document))
-    failures = [
-        {k: r[k] for k in ("host", "path", "expectedService", "actualService")}
-        for r in results
-        if not r["passed"]
-    ]
+    failures = list(test_failures(document, call.path["project"]))
     result: Json = {"loadSucceeded": True, "testPassed": not failures}
     return {"result": result | ({"testFailures": failures} if failures else {})}
