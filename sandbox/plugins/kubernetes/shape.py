@@ -6,6 +6,7 @@ Pure functions over JSON values.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,9 +44,8 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]
 
 def below(path: str, key: str) -> str:
     """The path of a key, as Pulumi writes property paths."""
-    if "." in key or "[" in key or '"' in key:
-        escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{path}["{escaped}"]'
+    if not key or any(mark in key for mark in '.[]"'):
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
 
 
