@@ -92,7 +92,12 @@ class ControlPlanes:
         async with self._locks[cluster]:
             settings = folder.load()
             before = dict(settings.ports)
+            controllers: Controllers | None = None
             if not self.is_running(cluster) or not await self._server(folder, settings).is_ready():
+                # They hold on to the client that is let go of here.
+                controllers = self._controllers.pop(cluster, None)
+                if controllers is not None:
+                    await controllers.stop()
                 await self._forget(cluster)
                 await self._bring_up(folder, settings)
                 if settings.ports != before or settings.stopped:
@@ -101,6 +106,10 @@ class ControlPlanes:
                 if settings.ports["kwok-controller"] != before["kwok-controller"]:
                     kubelet = settings.ports["kwok-controller"]
                     await nodes.set_kubelet_port(self._server(folder, settings), kubelet)
+                if controllers is not None:
+                    revived = controllers.again(self._server(folder, settings))
+                    self._controllers[cluster] = revived
+                    revived.start()
             return folder.endpoint(settings)
 
     async def stop(self, cluster: ClusterKey) -> None:

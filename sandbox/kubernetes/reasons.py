@@ -56,4 +56,5 @@ def _failure(line: str) -> str | None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 300 else f"{text[:297]}…"
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:297]}…"

@@ -16,6 +16,7 @@ from typing import Any
 
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+from sandbox.kubernetes.controllers.events import Events
 
 Json = dict[str, Any]
 Endpoint = tuple[str, str, int]
@@ -65,8 +66,9 @@ class EndpointGroups:
         self._subnetwork = subnetwork
         self._attached: dict[str, set[Endpoint]] = {}
         self._known: dict[str, Group] | None = None
+        self._events = Events(server, "neg-controller")
         self.has_leftovers = False
-        """Whether a group could not be deleted yet, and a later look is needed."""
+        """Whether a group could not be made or deleted yet, and a later look is needed."""
 
     async def reconcile(self, services: list[Json], slices: list[Json], nodes: list[Json]) -> None:
         """Make the groups and their endpoints what Services and ready pods ask for."""
@@ -76,16 +78,24 @@ class EndpointGroups:
             n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
         }
         wanted: dict[str, Group] = {}
+        has_failures = False
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
                 continue
-            for group in self._groups(service, ports, slices, zones):
-                wanted[group.path] = group
-            await self._tell(service, ports, sorted({z for z in zones.values() if z}))
-        for path, group in wanted.items():
-            await self._make(path, group)
+            groups = list(self._groups(service, ports, slices, zones))
+            wanted |= {group.path: group for group in groups}
+            try:
+                for group in groups:
+                    await self._make(group.path, group)
+                await self._tell(service, ports, sorted({z for z in zones.values() if z}))
+            except ComputeError as error:
+                # What is wrong with one Service keeps none of the others waiting.
+                has_failures = True
+                _log.warning("service %s: %s", service["metadata"]["name"], error)
+                await self._events.warn(service, "SyncNetworkEndpointGroupFailed", str(error))
         await self._clean(wanted)
+        self.has_leftovers = self.has_leftovers or has_failures
 
     def _groups(
         self, service: Json, ports: dict[int, str], slices: list[Json], zones: dict[str, str | None]
@@ -108,7 +118,14 @@ class EndpointGroups:
                 "name": group.name, "description": group.description, "network": self._network,
                 "subnetwork": self._subnetwork, "networkEndpointType": "GCE_VM_IP_PORT",
             }  # fmt: skip
-            await self._compute.ensure(group.collection, body)
+            made = await self._compute.ensure(group.collection, body)
+            if made.get("description") != group.description:
+                raise ComputeError(
+                    409,
+                    "alreadyExists",
+                    f"network endpoint group {group.name} in {group.zone} belongs to something "
+                    f"else; give another name in the annotation {ANNOTATION}",
+                )
             self._known[path] = group
         if path not in self._attached:
             self._attached[path] = await self._listed(path)

@@ -6,11 +6,14 @@ firewall rule, all named after the Service's uid; a finalizer holds the Service 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
-from sandbox.kubernetes.controllers.compute import Compute
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+from sandbox.kubernetes.controllers.events import Events
 
+_log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 _INTERNAL = "networking.gke.io/load-balancer-type"
@@ -29,27 +32,47 @@ class LoadBalancers:
         self._subnetwork = subnetwork
         self._done: dict[str, str] = {}
         """uid → what was made for it, so that a look at an unchanged Service costs nothing."""
+        self._events = Events(server, "service-controller")
+        self.has_failures = False
+        """Whether a Service could not be served, and a later look is needed."""
 
     async def reconcile(self, services: list[Json]) -> None:
-        """Make what Services ask for, and take away what they no longer do."""
+        """Make what Services ask for, and take away what they no longer do.
+
+        What is wrong with one Service keeps none of the others waiting.
+        """
+        self.has_failures = False
         for service in services:
-            metadata = service["metadata"]
-            wanted = service["spec"].get("type") == "LoadBalancer" and not metadata.get(
-                "deletionTimestamp"
-            )
-            if wanted:
-                await self._provide(service)
-            elif FINALIZER in (metadata.get("finalizers") or []):
-                await self._take_away(service)
+            try:
+                await self._serve(service)
+            except ApiServerError as error:
+                # Changed or gone meanwhile: the next look sees it as it is.
+                if error.status not in (404, 409):
+                    raise
+                self.has_failures = True
+            except ComputeError as error:
+                self.has_failures = True
+                message = f"Error syncing load balancer: failed to ensure load balancer: {error}"
+                _log.warning("service %s: %s", _full_name(service), message)
+                await self._events.warn(service, "SyncLoadBalancerFailed", message)
+
+    async def _serve(self, service: Json) -> None:
+        metadata = service["metadata"]
+        wanted = service["spec"].get("type") == "LoadBalancer" and not metadata.get(
+            "deletionTimestamp"
+        )
+        if wanted:
+            await self._provide(service)
+        elif FINALIZER in (metadata.get("finalizers") or []):
+            await self._take_away(service)
 
     async def _provide(self, service: Json) -> None:
-        metadata, ports = service["metadata"], service["spec"]["ports"]
-        signature = repr((ports, metadata.get("annotations"), _addresses(service)))
+        metadata = service["metadata"]
+        signature = _signature(service, _addresses(service))
         if self._done.get(metadata["uid"]) == signature:
             return
         if FINALIZER not in (metadata.get("finalizers") or []):
-            finalizers = [*(metadata.get("finalizers") or []), FINALIZER]
-            await self._patch(service, {"metadata": {"finalizers": finalizers}})
+            await self._set_finalizers(service, [*(metadata.get("finalizers") or []), FINALIZER])
         rule = await self._forwarding_rule(service)
         address = rule["IPAddress"]
         if _addresses(service) != [address]:
@@ -57,7 +80,7 @@ class LoadBalancers:
             await self._patch(
                 service, {"status": {"loadBalancer": {"ingress": ingress}}}, "/status"
             )
-        self._done[metadata["uid"]] = repr((ports, metadata.get("annotations"), [address]))
+        self._done[metadata["uid"]] = _signature(service, [address])
 
     async def _forwarding_rule(self, service: Json) -> Json:
         name = rule_name(service)
@@ -89,10 +112,12 @@ class LoadBalancers:
             }  # fmt: skip
         await self._firewall(service, ports, protocol)
         found = await self._compute.get(f"{regional}/forwardingRules/{name}")
-        # Ports cannot change in place: the rule is made anew, and keeps its address.
-        if found is not None and body.get("portRange", "") != found.get("portRange", ""):
+        # Nothing of it can change in place: the rule is made anew, and keeps its address where
+        # that is of the same kind and no other is asked for.
+        if found is not None and not _fits(found, body):
             await self._compute.delete(f"{regional}/forwardingRules/{name}")
-            body.setdefault("IPAddress", found["IPAddress"])
+            if found["loadBalancingScheme"] == body["loadBalancingScheme"]:
+                body.setdefault("IPAddress", found["IPAddress"])
         return await self._compute.ensure(f"{regional}/forwardingRules", body)
 
     async def _firewall(self, service: Json, ports: list[int], protocol: str) -> None:
@@ -114,15 +139,25 @@ class LoadBalancers:
         await self._compute.delete(f"{regional}/backendServices/{name}")
         await self._compute.delete(f"global/firewalls/k8s-fw-{name}")
         self._done.pop(service["metadata"]["uid"], None)
-        if not service["metadata"].get("deletionTimestamp"):
-            await self._patch(service, {"status": {"loadBalancer": {"ingress": None}}}, "/status")
         left = [f for f in service["metadata"]["finalizers"] if f != FINALIZER]
-        await self._patch(service, {"metadata": {"finalizers": left}})
+        await self._set_finalizers(service, left)
+        if not service["metadata"].get("deletionTimestamp") and _addresses(service):
+            await self._patch(service, {"status": {"loadBalancer": {"ingress": None}}}, "/status")
 
-    async def _patch(self, service: Json, body: Json, subresource: str = "") -> None:
+    async def _set_finalizers(self, service: Json, finalizers: list[str]) -> None:
+        """Replace the list, unless somebody else has changed the Service meanwhile."""
+        metadata = service["metadata"]
+        change = {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}
+        patched = await self._patch(service, {"metadata": change})
+        metadata["resourceVersion"] = patched["metadata"]["resourceVersion"]
+        metadata["finalizers"] = finalizers
+
+    async def _patch(self, service: Json, body: Json, subresource: str = "") -> Json:
         metadata = service["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
-        await self._server.request("PATCH", path + subresource, body, content_type=MERGE_PATCH)
+        return await self._server.request(
+            "PATCH", path + subresource, body, content_type=MERGE_PATCH
+        )
 
 
 def rule_name(service: Json) -> str:
@@ -136,6 +171,19 @@ def _full_name(service: Json) -> str:
 
 def _is_internal(service: Json) -> bool:
     return (service["metadata"].get("annotations") or {}).get(_INTERNAL) == "Internal"
+
+
+def _signature(service: Json, addresses: list[str]) -> str:
+    """What a load balancer depends on."""
+    spec = service["spec"]
+    asked = [spec.get(name) for name in ("ports", "loadBalancerIP", "loadBalancerSourceRanges")]
+    return repr((asked, service["metadata"].get("annotations"), addresses))
+
+
+def _fits(found: Json, body: Json) -> bool:
+    """Whether a forwarding rule is the one that is asked for."""
+    fields = ("IPProtocol", "loadBalancingScheme", "portRange", "ports", "IPAddress")
+    return all(found.get(field) == body[field] for field in fields if field in body)
 
 
 def _addresses(service: Json) -> list[str]:

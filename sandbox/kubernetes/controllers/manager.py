@@ -35,6 +35,7 @@ class Controllers:
     ) -> None:
         self._cluster = cluster
         self._server = server
+        self._api = api
         self._compute = Compute(api, cluster.project)
         self._network = network
         self._subnetwork = subnetwork
@@ -44,6 +45,12 @@ class Controllers:
         self._slices = Informer(server, slices, self._wake.set)
         self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def again(self, server: ApiServer) -> Controllers:
+        """Return the same for a control plane that has come up anew."""
+        return Controllers(
+            self._cluster, server, api=self._api, network=self._network, subnetwork=self._subnetwork
+        )
 
     def start(self) -> None:
         """Begin."""
@@ -86,7 +93,7 @@ class Controllers:
             try:
                 await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
                 await balancers.reconcile(services)
-                again = _AGAIN if groups.has_leftovers else None
+                again = _AGAIN if groups.has_leftovers or balancers.has_failures else None
             except (ApiServerError, ComputeError, httpx.HTTPError, OSError) as error:
                 # A Service that changed meanwhile, or a server that is away: look again.
                 _log.info("%s: %s; again in %.0f s", self._cluster, error, _AGAIN)

@@ -1,0 +1,183 @@
+"""A real control plane: rolls out, guards its budgets, scales, survives, leaves no trace."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest_kubernetes import CLUSTER, VERSION, Sandbox, deployment, eventually, node
+
+from sandbox.kubernetes import processes
+from sandbox.kubernetes.api_server import ApiServerError
+from sandbox.kubernetes.control_planes import ControlPlaneError, ControlPlanes
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+PODS = "/api/v1/namespaces/default/pods"
+
+
+def _ready(sandbox: Sandbox, name: str) -> int:
+    status = sandbox.kube("GET", f"{DEPLOYMENTS}/{name}").get("status", {})
+    return int(status.get("readyReplicas", 0))
+
+
+def _pods(sandbox: Sandbox, name: str) -> list[Any]:
+    return sandbox.items(f"{PODS}?labelSelector=app%3D{name}")
+
+
+def test_nodes_have_their_machines_capacity_and_zone(sandbox: Sandbox) -> None:
+    found = sandbox.kube("GET", "/api/v1/nodes/gke-main-general-a-0")
+    assert found["status"]["capacity"]["cpu"] == "4"
+    assert found["status"]["allocatable"]["cpu"] == "3920m"
+    assert found["status"]["nodeInfo"]["kubeletVersion"] == f"v{VERSION}"
+    assert found["spec"]["providerID"] == ("gce://acme-dev/europe-west4-a/gke-main-general-a-0")
+    assert found["metadata"]["labels"]["topology.kubernetes.io/zone"] == "europe-west4-a"
+    ranges = {n["spec"]["podCIDR"] for n in sandbox.items("/api/v1/nodes")}
+    assert len(ranges) == 4
+
+
+def test_a_deployment_rolls_out_across_zones_with_unique_addresses(sandbox: Sandbox) -> None:
+    sandbox.kube("POST", DEPLOYMENTS, deployment("spread", 6))
+    assert eventually(lambda: _ready(sandbox, "spread") == 6)
+    pods = _pods(sandbox, "spread")
+    zones = Counter(pod["spec"]["nodeName"].split("-")[3] for pod in pods)
+    assert zones == {"a": 3, "b": 3}
+    assert len({pod["status"]["podIP"] for pod in pods}) == 6
+    sandbox.kube("DELETE", f"{DEPLOYMENTS}/spread")
+    assert eventually(lambda: not _pods(sandbox, "spread"))
+
+
+def test_an_image_that_does_not_exist_is_never_pulled(sandbox: Sandbox) -> None:
+    body = deployment("unpullable", 1)
+    body["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/does-not-exist"
+    sandbox.kube("POST", DEPLOYMENTS, body)
+
+    def waiting() -> list[str]:
+        return [
+            status["state"]["waiting"]["reason"]
+            for pod in _pods(sandbox, "unpullable")
+            for status in pod["status"].get("containerStatuses", [])
+        ]
+
+    assert eventually(waiting) == ["ImagePullBackOff"]
+    sandbox.kube("DELETE", f"{DEPLOYMENTS}/unpullable")
+
+
+def test_a_disruption_budget_refuses_an_eviction(sandbox: Sandbox) -> None:
+    sandbox.kube("POST", DEPLOYMENTS, deployment("guarded", 2))
+    assert eventually(lambda: _ready(sandbox, "guarded") == 2)
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "guarded"},
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "guarded"}}},
+    }
+    path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    sandbox.kube("POST", path, budget)
+    assert eventually(
+        lambda: sandbox.kube("GET", f"{path}/guarded").get("status", {}).get("currentHealthy") == 2
+    )
+    name = _pods(sandbox, "guarded")[0]["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    with pytest.raises(ApiServerError, match="disruption budget") as refused:
+        sandbox.kube("POST", f"{PODS}/{name}/eviction", eviction)
+    assert refused.value.status == 429
+    sandbox.kube("DELETE", f"{path}/guarded")
+    sandbox.kube("DELETE", f"{DEPLOYMENTS}/guarded")
+
+
+def test_pods_of_a_removed_node_come_up_on_another(sandbox: Sandbox) -> None:
+    extra = node("a", 9, name="gke-main-extra-a-0", labels={"only": "here"})
+    sandbox.nodes("extra", extra)
+    sandbox.kube("POST", DEPLOYMENTS, deployment("moving", 5))
+    assert eventually(lambda: _ready(sandbox, "moving") == 5)
+    sandbox.nodes("extra")
+    names = {n["metadata"]["name"] for n in sandbox.items("/api/v1/nodes")}
+    assert extra.name not in names
+    assert len(names) == 4
+    assert eventually(lambda: _ready(sandbox, "moving") == 5)
+    assert extra.name not in {pod["spec"]["nodeName"] for pod in _pods(sandbox, "moving")}
+    sandbox.kube("DELETE", f"{DEPLOYMENTS}/moving")
+
+
+def test_an_autoscaler_scales_by_what_pods_are_annotated_to_use(sandbox: Sandbox) -> None:
+    busy = {"kwok.x-k8s.io/usage-cpu": "90m"}
+    sandbox.kube("POST", DEPLOYMENTS, deployment("busy", 2, busy))
+    metric = {
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+    }
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "busy"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "busy"},
+            "minReplicas": 2,
+            "maxReplicas": 4,
+            "metrics": [metric],
+        },
+    }
+    sandbox.kube("POST", "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", scaler)
+    assert eventually(lambda: _ready(sandbox, "busy") == 4, patience=90)
+
+
+def test_a_stop_and_a_start_keep_objects_and_address(sandbox: Sandbox) -> None:
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}
+    sandbox.kube("POST", "/api/v1/namespaces/default/configmaps", data)
+    sandbox.loop.run(sandbox.planes.stop(CLUSTER))
+    assert processes.below(sandbox.folder.path) == {}
+    assert sandbox.loop.run(sandbox.planes.start(CLUSTER)) == sandbox.endpoint
+    assert sandbox.kube("GET", "/api/v1/namespaces/default/configmaps/kept")["metadata"]["uid"]
+    assert len(sandbox.items("/api/v1/nodes")) == 4
+    assert sandbox.loop.run(sandbox.planes.create(CLUSTER, version=VERSION)) == sandbox.endpoint
+    sandbox.kube("POST", DEPLOYMENTS, deployment("after-start", 2))
+    assert eventually(lambda: _ready(sandbox, "after-start") == 2)
+
+
+@pytest.mark.parametrize("component", ["kube-apiserver", "etcd", "kwok-controller"])
+def test_a_killed_component_is_revived_by_start(sandbox: Sandbox, component: str) -> None:
+    before = {name: process for process, name in processes.below(sandbox.folder.path).items()}
+    os.kill(before[component].pid, signal.SIGKILL)
+    psutil.wait_procs([before[component]], timeout=5)
+    assert not sandbox.planes.is_running(CLUSTER)
+    assert sandbox.loop.run(sandbox.planes.start(CLUSTER)) == sandbox.endpoint
+    assert sandbox.planes.is_running(CLUSTER)
+    name = f"after-{component}"
+    sandbox.kube("POST", DEPLOYMENTS, deployment(name, 1))
+    assert eventually(lambda: _ready(sandbox, name) == 1, patience=40)
+    after = Counter(processes.below(sandbox.folder.path).values())
+    assert after == dict.fromkeys(processes.COMPONENTS, 1)
+
+
+def test_a_failed_boot_names_the_component_and_leaves_nothing_running(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    for file in sandbox.planes._binaries.iterdir():
+        (binaries / file.name).symlink_to(file)
+    (binaries / "etcd").unlink()
+    (binaries / "etcd").write_text(
+        f'#!/bin/sh\n[ "$1" != version ] || exec {sandbox.planes._binaries}/etcd version\n'
+        "echo 'Error: no space left on device' >&2\nexit 1\n"
+    )
+    (binaries / "etcd").chmod(0o755)
+    planes = ControlPlanes(
+        tmp_path, binaries=binaries, token="t", modules=sandbox.planes._modules, api=lambda: ""
+    )
+    with pytest.raises(ControlPlaneError, match="etcd does not come up: the disk is full"):
+        sandbox.loop.run(planes.create(CLUSTER, version=VERSION))
+    assert processes.below(tmp_path) == {}
+    assert planes.clusters() == []
+
+
+def test_zz_delete_leaves_no_process_and_no_folder(sandbox: Sandbox) -> None:
+    sandbox.loop.run(sandbox.planes.delete(CLUSTER))
+    assert processes.below(sandbox.home) == {}
+    assert processes.builders(sandbox.home) == []
+    assert not sandbox.folder.path.exists()
+    sandbox.loop.run(sandbox.planes.delete(CLUSTER))

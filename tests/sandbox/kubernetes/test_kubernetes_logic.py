@@ -1,0 +1,200 @@
+"""What needs no control plane: what is decided, written and read."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest_kubernetes import CLUSTER, node
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.kubernetes import auth_plugin, configuration, nodes, ports, reasons
+from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
+from sandbox.kubernetes.controllers import endpoint_groups, load_balancers
+from sandbox.kubernetes.folder import Folder, Settings
+
+UID = "c7d8d6db-8153-4be0-9e08-e548348d1ea5"
+
+
+def _service(neg: str | None = None) -> Any:
+    annotations = {} if neg is None else {endpoint_groups.ANNOTATION: neg}
+    return {
+        "metadata": {"name": "m", "namespace": "ns", "uid": UID, "annotations": annotations},
+        "spec": {"ports": [{"name": "rest", "port": 80}, {"name": "grpc", "port": 81}]},
+    }
+
+
+@given(st.builds(ClusterKey, *[st.from_regex(r"[a-z][-a-z0-9]{0,20}", fullmatch=True)] * 3))
+def test_a_cluster_key_reads_what_it_writes(key: ClusterKey) -> None:
+    assert ClusterKey.parse(str(key)) == key
+    scoped = ClusterKey(f"example.com:{key.project}", key.location, key.name)
+    assert ClusterKey.parse(str(scoped)) == scoped
+
+
+def test_a_taken_port_is_replaced_and_the_free_ones_are_kept() -> None:
+    first = ports.choose()
+    assert len(set(first.values())) == len(ports.PORTS)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", first["etcd"]))
+        listener.listen()
+        second = ports.choose(first)
+    assert second["etcd"] != first["etcd"]
+    assert {**second, "etcd": 0} == {**first, "etcd": 0}
+
+
+def test_kwokctl_is_told_every_binary_and_only_loopback_is_served(tmp_path: Path) -> None:
+    settings = Settings(version="1", ports=dict.fromkeys(ports.PORTS, 20000))
+    modules = {"kwok": tmp_path / "kwok", "metrics-server": tmp_path / "ms"}
+    folder = Folder(tmp_path / str(CLUSTER), CLUSTER)
+    document = yaml.safe_load(
+        configuration.render(folder, settings, binaries=tmp_path / "bin", modules=modules)
+    )
+    options = document["options"]
+    assert {options[name] for name in configuration.BINARIES} == {
+        str(tmp_path / "bin" / name) for name in configuration.BINARIES.values()
+    }
+    assert options["bindAddress"] == "127.0.0.1"
+    assert "://" not in json.dumps(document)
+
+
+def test_a_missing_binary_is_named_before_anything_starts(tmp_path: Path) -> None:
+    modules = {"kwok": tmp_path, "metrics-server": tmp_path}
+    planes = ControlPlanes(tmp_path, binaries=tmp_path, token="t", modules=modules, api=str)
+    with pytest.raises(ControlPlaneError, match="kube-apiserver is missing|kube-apiserver, "):
+        asyncio.run(planes.create(CLUSTER, version="1"))
+    assert planes.clusters() == []
+
+
+def test_a_cluster_that_is_not_there_cannot_be_started_but_can_be_deleted(tmp_path: Path) -> None:
+    planes = ControlPlanes(tmp_path, binaries=tmp_path, token="t", modules={}, api=str)
+    with pytest.raises(ControlPlaneError, match="has no control plane"):
+        asyncio.run(planes.start(CLUSTER))
+    asyncio.run(planes.delete(CLUSTER))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (
+            'E1120 22:46:58.525127    8291 run.go:72] "command failed" err="failed to create '
+            'listener: listen tcp 127.0.0.1:2: bind: address already in use"',
+            "its port is taken (failed to create listener: listen tcp 127.0.0.1:2: bind: "
+            "address already in use)",
+        ),
+        (
+            '{"level":"fatal","msg":"discovery failed","error":"write: no space left on device"}',
+            "the disk is full (write: no space left on device)",
+        ),
+        ("Error: unknown flag: --nope", "unknown flag: --nope"),
+        ("it spoke\nand stopped", "and stopped"),
+        ("", "it left an empty log"),
+    ],
+)
+def test_the_reason_is_read_from_the_end_of_a_log(tmp_path: Path, line: str, found: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"I1120 22:46:57.0 1 a.go:1] started\n{line}\n" if line else "")
+    assert reasons.reason(log) == found
+    assert reasons.reason(tmp_path / "none") == "it left no log"
+
+
+def test_a_node_is_what_its_machine_is() -> None:
+    taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+    spec = node("a", accelerators=2, taints=[taint], labels={"team": "vision"})
+    made = nodes.manifest(spec, "general", project="acme", pod_cidr="10.8.0.0/24")
+    assert made["spec"]["taints"] == [taint]
+    assert made["spec"]["podCIDR"] == "10.8.0.0/24"
+    assert made["metadata"]["labels"]["team"] == "vision"
+    assert made["metadata"]["labels"][nodes.POOL] == "general"
+    status = nodes.status(spec, version="1.36.3", kubelet_port=20001)
+    assert status["capacity"] == status["allocatable"] | {"cpu": "4"}
+    assert status["allocatable"][nodes.GPU] == "2"
+    assert status["allocatable"]["cpu"] == "3920m"
+    assert status["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 20001
+
+
+def test_pod_ranges_are_handed_out_once() -> None:
+    free = nodes.free_ranges("10.8.0.0/14", {"10.8.0.0/24", "10.8.2.0/24"})
+    assert list(islice(free, 2)) == ["10.8.1.0/24", "10.8.3.0/24"]
+    assert list(nodes.free_ranges("10.8.0.0/26", set())) == ["10.8.0.0/26"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "found"),
+    [
+        (None, {}),
+        ('{"exposed_ports": {"80": {"name": "n"}}}', {80: "n"}),
+        ('{"exposed_ports": {"80": {"name": "n"}, "99": {}}}', {80: "n"}),
+        ("{", {}),
+        ("[]", {}),
+        ('{"exposed_ports": {"x": {}}}', {}),
+    ],
+)
+def test_the_annotation_says_which_ports_get_groups(
+    annotation: str | None, found: dict[int, str]
+) -> None:
+    assert endpoint_groups.exposed_ports(_service(annotation), UID) == found
+
+
+def test_a_group_without_a_name_gets_one_that_compute_takes() -> None:
+    service = _service('{"exposed_ports": {"80": {}, "81": {}}}')
+    service["metadata"] |= {"name": "m" * 63, "namespace": "n" * 63}
+    names = endpoint_groups.exposed_ports(service, UID)
+    assert len(set(names.values())) == 2
+    assert max(map(len, names.values())) <= 63
+
+
+def test_only_ready_pods_with_a_node_are_endpoints_of_the_right_port() -> None:
+    part = {
+        "metadata": {"namespace": "ns", "labels": {"kubernetes.io/service-name": "m"}},
+        "ports": [{"name": "rest", "port": 8501}, {"name": "grpc", "port": 8500}],
+        "endpoints": [
+            {"addresses": ["10.8.0.1"], "nodeName": "a", "conditions": {"ready": True}},
+            {"addresses": ["10.8.0.2"], "nodeName": "a", "conditions": {"ready": False}},
+            {"addresses": ["10.8.0.3"], "conditions": {"ready": True}},
+        ],
+    }
+    other = {**part, "metadata": {**part["metadata"], "namespace": "else"}}  # type: ignore[dict-item]
+    ready = endpoint_groups.ready_endpoints(_service(), 80, [part, other])
+    assert list(ready) == [("a", "10.8.0.1", 8501)]
+
+
+def test_a_rule_is_named_after_the_services_uid() -> None:
+    assert load_balancers.rule_name(_service()) == "ac7d8d6db81534be09e08e548348d1ea"
+
+
+def _ask(plugin: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [plugin],
+        env={"PATH": os.defpath} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_auth_plugin_answers_in_the_version_it_is_asked_in(tmp_path: Path) -> None:
+    token = tmp_path / "a home" / "token"
+    token.parent.mkdir()
+    token.write_text("secret")  # as `read` meets it: without a newline at the end
+    plugin = auth_plugin.install(tmp_path / "bin", token_file=token)
+    for version in ("v1", "v1beta1"):
+        asked = json.dumps({"apiVersion": f"client.authentication.k8s.io/{version}", "spec": {}})
+        answer = json.loads(_ask(plugin, KUBERNETES_EXEC_INFO=asked).stdout)
+        assert answer["apiVersion"] == f"client.authentication.k8s.io/{version}"
+        assert answer["status"] == {"token": "secret"}
+    assert json.loads(_ask(plugin).stdout)["apiVersion"].endswith("v1beta1")
+
+
+def test_the_auth_plugin_says_what_to_do_without_a_token(tmp_path: Path) -> None:
+    plugin = auth_plugin.install(tmp_path / "bin", token_file=tmp_path / "token")
+    answer = _ask(plugin)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert "./platformctl sandbox start" in answer.stderr
