@@ -220,7 +220,10 @@ class Binding:
                 folder = self.bind(text.rpartition("/")[0])
                 name = self.bind(text.rpartition("/")[2])
                 if (*path[:-1], folder) in there:
-                    self.learned.setdefault(name, there[(*path[:-1], folder)])
+                    made = there[(*path[:-1], folder)]
+                    self.learned.setdefault(name, made)
+                    # Instances and templates bear the group's name without its end.
+                    self.learned.setdefault(name.removesuffix("-grp"), made.removesuffix("-grp"))
 
 
 def leaves(document: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

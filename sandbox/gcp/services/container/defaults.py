@@ -120,7 +120,6 @@ def _constants() -> Json:
         "enterpriseConfig": {"clusterTier": "STANDARD"},
         "legacyAbac": {},
         "master": {},
-        "nodeCreationConfig": {"nodeCreationMode": "VIA_KUBELET"},
         "nodePoolAutoConfig": {"nodeKubeletConfig": readonly_port},
         "nodePoolDefaults": {
             "nodeConfigDefaults": {
@@ -143,11 +142,9 @@ def addons(given: Json, *, is_new: bool) -> Json:
     """Return the add-ons. A new cluster has the disk driver, whatever was asked for."""
     result = merge(
         {
-            "dnsCacheConfig": {"enabled": True},
             "gcePersistentDiskCsiDriverConfig": {"enabled": True},
             "kubernetesDashboard": {"disabled": True},
             "networkPolicyConfig": {"disabled": True},
-            "nodeReadinessConfig": {},
         },
         given,
     )
@@ -305,11 +302,7 @@ def endpoints(cluster: Json, facts: Facts) -> None:
         region = facts.subnetwork.rpartition("/")[0]
         made = f"{region}/gke-{cluster['name']}-{facts.id[8:16]}-pe-subnet"
         ip_endpoints["privateEndpointSubnetwork"] = made
-    dns = {
-        "allowExternalTraffic": False,
-        "enableK8sCertsViaDns": False,
-        "enableK8sTokensViaDns": False,
-    }
+    dns = {"allowExternalTraffic": False, "enableK8sCertsViaDns": False}
     dns_endpoint = merge(dns, given.get("dnsEndpointConfig") or {}) | {"endpoint": host}
     cluster["controlPlaneEndpointsConfig"] = {
         "dnsEndpointConfig": dns_endpoint,

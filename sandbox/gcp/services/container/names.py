@@ -6,8 +6,10 @@ import hashlib
 import re
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+# Cluster and pool share 32 characters of an instance group's name; the pool is sure of 16.
+_SHARED_PART = 32
+_POOL_PART = 16
 _CLUSTER_PART = 20
-_POOL_PART = 15
 NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?")
 """What a cluster or a node pool may be called."""
 
@@ -34,7 +36,8 @@ def _cut(text: str, limit: int) -> str:
 def node_base(cluster: str, pool: str, zone: str, cluster_id: str) -> str:
     """Return what a zone's instance group and its nodes begin with: `gke-main-general-1a2b3c4d`."""
     hashed = digest(cluster_id, cluster, pool, zone)
-    return f"gke-{_cut(cluster, _CLUSTER_PART)}-{_cut(pool, _POOL_PART)}-{hashed}"
+    pool = _cut(pool, max(_POOL_PART, _SHARED_PART - len(cluster)))
+    return f"gke-{_cut(cluster, _SHARED_PART - len(pool))}-{pool}-{hashed}"
 
 
 def instance_group(base: str) -> str:

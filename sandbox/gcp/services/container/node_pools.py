@@ -182,8 +182,6 @@ def _upgrade(record: ClusterRecord, pool: Json, wanted: str) -> None:
         wanted, master=cluster["currentMasterVersion"], in_channel=channel
     )
     pool["version"] = version
-    image = {"image": versions.node_image(version), "imageProject": "gke-node-images"}
-    pool["config"]["nodeImageConfig"] = image
 
 
 async def set_size(call: Call) -> Json:

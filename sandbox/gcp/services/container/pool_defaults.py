@@ -6,13 +6,12 @@ from sandbox.gcp.machine_types import MachineType, machine_type
 from sandbox.gcp.services.container.defaults import SCOPES
 from sandbox.gcp.services.container.form import Json, merge, without
 from sandbox.gcp.services.container.ranges import pods_per_node_prefix
-from sandbox.gcp.services.container.versions import node_image
 
 DEFAULT_MACHINE = "e2-medium"
 _GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
 
 
-def node_config(given: Json, *, cluster: Json, version: str) -> Json:
+def node_config(given: Json, *, cluster: Json) -> Json:
     """Return a pool's node configuration, completed."""
     disk = given.get("bootDisk") or {}
     size = int(given.get("diskSizeGb") or disk.get("sizeGb") or 100)
@@ -27,7 +26,6 @@ def node_config(given: Json, *, cluster: Json, version: str) -> Json:
             },
             "machineType": DEFAULT_MACHINE,
             "metadata": {"disable-legacy-endpoints": "true"},
-            "nodeImageConfig": {"image": node_image(version), "imageProject": "gke-node-images"},
             "oauthScopes": SCOPES,
             "serviceAccount": "default",
             "shieldedInstanceConfig": {"enableIntegrityMonitoring": True},
@@ -83,7 +81,7 @@ def _resource_labels(given: Json) -> Json:
 
 def pool(given: Json, *, cluster: Json, version: str, etag: str) -> Json:
     """Return the pool as the API shows it, without its instance groups and links."""
-    config = node_config(given.get("config") or {}, cluster=cluster, version=version)
+    config = node_config(given.get("config") or {}, cluster=cluster)
     asked_pods = (given.get("maxPodsConstraint") or {}).get("maxPodsPerNode")
     default_pods = (cluster.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode")
     max_pods = str(asked_pods or default_pods or 110)

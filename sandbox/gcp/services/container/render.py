@@ -62,7 +62,9 @@ def node_count(record: ClusterRecord) -> int:
 
 
 def _utilization(entry: PoolRecord) -> float:
-    """Return the share of the pods' range that the nodes of a pool hold."""
+    """Return the share of the pods' range that a pool's nodes hold; only zonal clusters tell."""
+    if len(entry["sizes"]) > 1:
+        return 0.0
     block = entry["pool"]["networkConfig"].get("podIpv4CidrBlock")
     if not block:
         return 0.0

@@ -65,9 +65,3 @@ def order(version: str) -> tuple[int, ...]:
     """Return what versions sort by."""
     number, _, build = version.partition("-gke.")
     return (*map(int, number.split(".")), int(build or 0))
-
-
-def node_image(version: str) -> str:
-    """Return the name of the Container-Optimized OS image of a version."""
-    number, _, build = version.partition("-gke.")
-    return f"gke-{number.replace('.', '')}-gke{build}-cos-129-19506-120-64-c-pre"
