@@ -24,6 +24,7 @@ from sandbox.plugins.provider import PluginError
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 NOT_READY = ("resourceNotReady", "operationInProgress")
 RETRY_SECONDS = 120.0  # in all, while the service answers that it cannot
+FAULT_SECONDS = 20.0  # in all, while it answers that it has a fault (500)
 CONNECT_SECONDS = 4.0  # in all, while nothing answers
 FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between questions for an operation
 _RELATIVE = re.compile(r"^https?://[^/]+/(?:compute/[^/]+/|v\d[^/]*/|container/v\d[^/]*/)?")
@@ -107,7 +108,7 @@ class Client:
             return _decoded(response)
         refused = _failure(response)
         if _is_transient(refused):
-            raise Transient(refused, RETRY_SECONDS)
+            raise Transient(refused, FAULT_SECONDS if refused.code == 500 else RETRY_SECONDS)
         raise refused
 
     def call(  # a request and where its operation is to be asked for

@@ -58,7 +58,8 @@ def same(field: Field | None, one: Any, other: Any) -> bool:  # noqa: PLR0911  #
     if is_empty(one) and is_empty(other):
         return True
     if isinstance(one, str) and isinstance(other, str):
-        return same_text(one, other)
+        is_place = field is not None and field.name == "location"
+        return same_text(*(s.lower() for s in (one, other))) if is_place else same_text(one, other)
     if isinstance(one, bool) or isinstance(other, bool):
         return str(one).lower() == str(other).lower()
     if isinstance(one, int | float | str) and isinstance(other, int | float | str):
@@ -133,7 +134,7 @@ def differences(
     """The changes from what was asked (`old`) and is there (`state`) to what is asked now."""
     for name in sorted({*old, *new}):
         field = fields.get(name)
-        if name.startswith("__") or field is None:
+        if name.startswith("__") or field is None or not field.is_input:
             continue
         before, there, wanted = (_bare(one.get(name)) for one in (old, state, new))
         here, spelled = f"{path}{name}", f"{plain}{name}"

@@ -267,8 +267,9 @@ class Handler:
         outputs = self.from_api(body)
         known = {**(state or {}), **inputs}
         for name, field in self.fields.items():
-            if name in PLACES and context.values.get(name):
-                outputs[name] = context.values[name]
+            if name in PLACES and (outputs.get(name) or context.values.get(name)):
+                told = str(outputs.get(name) or context.values[name])
+                outputs[name] = told.rpartition("/")[2] if name != "project" else told
             elif field.local:
                 value = known.get(name, self.spec.local.get(name))
                 value = outputs.get(name, context.values.get(name)) if value is None else value
@@ -358,14 +359,12 @@ class Handler:
 
     def _imported(self, live: Values) -> Values:
         """The inputs of a program that would make what is there."""
-        found = {}
-        for name, field in self.fields.items():
-            value = live.get(name)
-            wanted = field.required or name in (*PLACES, self.spec.name)
-            if not field.is_input or _is_zero(value):
-                continue
-            if wanted or not (field.computed or field.local or same(field, value, field.default)):
-                found[name] = value
+        found = _said(self.fields, live)
+        for name in (*PLACES, self.spec.name, *self.spec.local):
+            field = self.fields.get(name)
+            is_place = name in (*PLACES, self.spec.name)
+            if field and field.is_input and (is_place or field.required) and live.get(name):
+                found[name] = live[name]
         return found
 
     def _keep_partial(self, context: Context, inputs: Values, error: PluginError) -> None:
@@ -385,6 +384,23 @@ class Handler:
 def _strings(values: Mapping[str, Any]) -> Values:
     plain = {key: translate.reveal(value) for key, value in values.items() if key != "id"}
     return {k: v for k, v in plain.items() if isinstance(v, str | int | float) and v != ""}
+
+
+def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
+    """What a program must say to get this: no default, nothing the server chooses by itself."""
+    said: Values = {}
+    for name, field in fields.items():
+        value = live.get(name)
+        if not field.is_input or _is_zero(value):
+            continue
+        if field.required or not (
+            field.computed or field.local or same(field, value, field.default)
+        ):
+            is_block = field.kind == "obj" and isinstance(value, Mapping)
+            kept = _said(field.fields, value) if is_block else value
+            if kept or not is_block:
+                said[name] = kept
+    return said
 
 
 def _is_zero(value: Any) -> bool:

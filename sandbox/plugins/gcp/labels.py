@@ -47,6 +47,9 @@ class Labels:
     ) -> Values:
         """The three outputs from what is there: of others' labels only the last one knows."""
         own = reveal(inputs.get(field)) or reveal((state or {}).get(field)) or {}
+        if not inputs and not state:  # an import: what is there is the program's from now on
+            own = {key: value for key, value in live.items() if ATTRIBUTION.get(key) != value}
+            return {field: own, "pulumiLabels": dict(live), "effectiveLabels": dict(live)}
         wanted = Labels.wanted(config, own, state if state and "pulumiLabels" in state else None)
         return {
             field: {key: live[key] for key in own if key in live},

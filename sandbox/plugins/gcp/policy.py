@@ -6,6 +6,7 @@ policy never write at once within one plugin, and a policy that someone else cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,11 @@ from sandbox.plugins.gcp.spec import Spec, Values
 from sandbox.plugins.provider import PluginError
 
 VERSION = 3
+# An id, with the official provider's spaces or with slashes: a role holds slashes itself.
+_ID = re.compile(
+    r"(?P<resource>.+?)[ /](?P<role>(?:(?:projects|organizations)/[^/ ]+/)?roles/[^/ ]+)"
+    r"[ /](?P<member>[^ ]+?)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,15 @@ class IamMember(Handler):
         condition = context.values.get("condition")
         title = f"/{condition['title']}" if isinstance(condition, Mapping) else ""
         return f"{super().id(context)}{title}"
+
+    def _parsed(self, context: Context, id_: str) -> Values:
+        found = _ID.fullmatch(id_)
+        if found is None:
+            raise PluginError(
+                f'the id {id_!r} does not have the form "{self.policy.id} role member"'
+            )
+        places = context.parse(found["resource"], self.policy.id)
+        return {**places, "role": found["role"], "member": found["member"]}
 
     def create_remote(self, context: Context, inputs: Values) -> None:
         """Add the member to its role."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.difference import Difference
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.spec import Call, Spec, Values
 
@@ -140,6 +141,26 @@ class NamedPort(Handler):
 
     def _lock(self, context: Context) -> str:
         return context.fill(f"{ZONE}/instanceGroups/{{group}}")
+
+
+class ForwardingRule(Handler):
+    """The API answers with the address itself where the program names the address's resource."""
+
+    def diff(self, context: Context, old: Values, state: Values, new: Values) -> list[Difference]:
+        """The changes; an address and the name of its resource cannot be told apart."""
+        return [
+            one
+            for one in super().diff(context, old, state, new)
+            if one.path != "ipAddress" or _is_address(one.new) or not _is_address(one.old)
+        ]
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 class RouterNat(Handler):
@@ -377,6 +398,7 @@ HANDLERS: tuple[Handler, ...] = (
             ),
             computed=frozenset(
                 {
+                    "iap.oauth2ClientSecretSha256",
                     "backends.balancingMode",
                     "backends.capacityScaler",
                     "backends.maxUtilization",
@@ -492,7 +514,7 @@ HANDLERS: tuple[Handler, ...] = (
             },
         )
     ),
-    Handler(
+    ForwardingRule(
         Spec(
             type="gcp:compute/globalForwardingRule:GlobalForwardingRule",
             schema="compute.v1.ForwardingRule",

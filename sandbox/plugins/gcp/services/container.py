@@ -169,6 +169,10 @@ class NodePool(Handler):
         outputs = super().from_api(body)
         if not (body.get("autoscaling") or {}).get("enabled"):
             outputs.pop("autoscaling", None)
+        labels = (outputs.get("nodeConfig") or {}).get("resourceLabels")
+        if labels is not None:  # GKE adds labels of its own
+            own = {key: value for key, value in labels.items() if not key.startswith("goog-")}
+            outputs["nodeConfig"]["resourceLabels"] = own
         for name in ("nodeCount", "managedInstanceGroupUrls"):
             if name in body:
                 outputs[name] = body[name]
@@ -382,6 +386,8 @@ HANDLERS: tuple[Handler, ...] = (
                     "privateClusterConfig.masterGlobalAccessConfig",
                     "privateClusterConfig.masterIpv4CidrBlock",
                     "privateClusterConfig.privateEndpoint",
+                    "privateClusterConfig.publicEndpoint",
+                    "privateClusterConfig.peeringName",
                     "secretManagerConfig.rotationConfig",
                     "securityPostureConfig.mode",
                     "securityPostureConfig.vulnerabilityMode",
@@ -461,6 +467,12 @@ HANDLERS: tuple[Handler, ...] = (
                 ]
             )
             | names.filled("nodeConfig"),
+            defaults={
+                "management.autoRepair": True,
+                "management.autoUpgrade": True,
+                "nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring": True,
+                "upgradeSettings.strategy": "SURGE",
+            },
             sets=frozenset({"nodeLocations", "nodeConfig.oauthScopes"}),
             conflicts=(frozenset({"name", "namePrefix"}),),
         )

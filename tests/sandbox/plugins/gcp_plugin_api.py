@@ -1,0 +1,89 @@
+"""The emulated API on a free port, in this process, and requests behind the plugin's back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from sandbox.gcp.app import create_app
+from tests.sandbox.plugins.gcp_plugin_harness import Engine
+
+
+class Api:
+    """The address of the running API."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._http = httpx.Client(
+            base_url=address, headers={"Authorization": "Bearer by-hand"}, timeout=30
+        )
+
+    def engine(self, **settings: Any) -> Engine:
+        """A plugin that talks to it."""
+        return Engine(
+            accessToken="t",
+            computeCustomEndpoint=f"{self.address}/compute/v1/",
+            containerCustomEndpoint=f"{self.address}/container/v1/",
+            iamCustomEndpoint=f"{self.address}/iam/v1/",
+            serviceUsageCustomEndpoint=f"{self.address}/serviceusage/v1/",
+            resourceManagerCustomEndpoint=f"{self.address}/cloudresourcemanager/v1/",
+            storageCustomEndpoint=f"{self.address}/storage/v1/",
+            monitoringCustomEndpoint=f"{self.address}/monitoring/",
+            **settings,
+        )
+
+    def by_hand(self, method: str, path: str, body: Any = None) -> Any:
+        """A request of somebody else; waits for the operation it starts."""
+        answer = self._http.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        made = answer.json() if answer.content else {}
+        service = path.lstrip("/").partition("/")[0]
+        deadline = time.monotonic() + 20
+        while made.get("status") in ("PENDING", "RUNNING") and "operationType" in made:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            rest = made["selfLink"].split("/v1/", 1)[1]
+            made = self._http.get(f"/{service}/v1/{rest}").json()
+        return made
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@contextmanager
+def running_api(folder: Path) -> Iterator[Api]:
+    """The API, without control planes behind its clusters."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        # Made in the server's own thread, which is the one that may use its database.
+        lambda: create_app(folder / "state.sqlite"),
+        factory=True,
+        lifespan="on",
+        log_level="warning",
+        loop="asyncio",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), "the API did not start"
+        assert time.monotonic() < deadline, "the API did not start"
+        time.sleep(0.02)
+    api = Api(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    try:
+        yield api
+    finally:
+        api.close()
+        server.should_exit = True
+        thread.join(timeout=20)
+        listener.close()
