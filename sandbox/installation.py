@@ -48,6 +48,7 @@ case "$words " in
   [ -n "$project" ] || exec "$real" "$@"
   new=${{words#" stack init "}}
   [ -n "$stack" ] || stack=${{new%% *}}
+  stack=${{stack##*/}}
   scratch=$(mktemp -d) || exit 1
   trap 'rm -rf "$scratch"' EXIT
   printf 'name: %s\\nruntime: python\\n' "$project" >"$scratch/Pulumi.yaml"
@@ -59,6 +60,7 @@ case "$words " in
 esac
 [ -z "$PULUMI_OPTION_CONFIG_FILE" ] || exec "$real" "$@"
 [ -n "$stack" ] || stack=$("$real" -C "$folder" stack --show-name 2>/dev/null)
+stack=${{stack##*/}}
 for stacks in "$folder/stacks" "$folder/../../stacks"; do
   file=$stacks/Pulumi.$stack.yaml
   [ -n "$stack" ] && [ -f "$file" ] || continue

@@ -82,6 +82,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         self._executor = executor
         self._engine = engine
         self._children: set[subprocess.Popen[bytes]] = set()
+        self._cancelled = False
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Take the engine's address."""
@@ -155,7 +156,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         self._children.discard(child)
         if code == 0:
             return language_pb2.RunResponse()
-        if code == _SHOWN_ALREADY:
+        if code == _SHOWN_ALREADY or self._cancelled:
             return language_pb2.RunResponse(bail=True)
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return language_pb2.RunResponse(error=f"the program ended with {reason}")
@@ -182,9 +183,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         yield language_pb2.RunPluginResponse(exitcode=child.wait())
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Ask the program to stop, as Ctrl-C would."""
+        """End the program: by SIGTERM, for at a SIGINT Python would show where it stood."""
+        self._cancelled = True
         for child in list(self._children):
-            child.send_signal(signal.SIGINT)
+            child.terminate()
         return empty_pb2.Empty()
 
     def end(self) -> None:

@@ -8,11 +8,18 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest_kubernetes import CLUSTER, VERSION, Sandbox, deployment, eventually, node
 
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
 from sandbox.kubernetes.control_planes import ControlPlaneError, ControlPlanes
+from tests.sandbox.kubernetes.conftest_kubernetes import (
+    CLUSTER,
+    VERSION,
+    Sandbox,
+    deployment,
+    eventually,
+    node,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"

@@ -4,7 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from conftest_kubernetes import CLUSTER, NETWORK, Sandbox, deployment, eventually, node
+
+from tests.sandbox.kubernetes.conftest_kubernetes import (
+    CLUSTER,
+    NETWORK,
+    Sandbox,
+    deployment,
+    eventually,
+    node,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 SERVICES = "/api/v1/namespaces/default/services"

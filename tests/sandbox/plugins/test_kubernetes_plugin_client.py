@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes_plugin_harness import Engine, token_of
 
 from sandbox.plugins.kubernetes import kubeconfig
 from sandbox.plugins.kubernetes.client import ApiError, Client, Unreachable
 from sandbox.plugins.kubernetes.kubeconfig import Cluster
 from sandbox.plugins.kubernetes.plugin import KubernetesProvider
 from sandbox.plugins.provider import UNKNOWN, PluginError
+from tests.sandbox.plugins.kubernetes_plugin_harness import Engine, token_of
 
 Json = dict[str, Any]
 Reply = tuple[int, Json]
@@ -203,19 +203,25 @@ def other_authority(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def trusting(server: str, authority: str) -> Any:
+    """A kubeconfig of a cluster with this authority."""
+    cluster: dict[str, Any] = {"certificate-authority-data": other_authority(authority)}
+    return config(server, **cluster)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "replaced"),
     [
         (config(user={"token": "a"}), config(user={"token": "b"}), False),
         (config("https://10.0.0.1"), config("https://10.0.0.2"), True),
         (
-            config("https://10.0.0.1", **{"certificate-authority-data": other_authority("a")}),
-            config("https://10.0.0.2", **{"certificate-authority-data": other_authority("a")}),
+            trusting("https://10.0.0.1", "a"),
+            trusting("https://10.0.0.2", "a"),
             False,
         ),
         (
-            config("https://10.0.0.1", **{"certificate-authority-data": other_authority("a")}),
-            config("https://10.0.0.1", **{"certificate-authority-data": other_authority("b")}),
+            trusting("https://10.0.0.1", "a"),
+            trusting("https://10.0.0.1", "b"),
             True,
         ),
         (config(), UNKNOWN, False),

@@ -217,7 +217,7 @@ def test_an_error_is_one_line(stub: Any, do: str, text: str) -> None:
 def test_a_half_made_resource_is_kept(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         create(stub, do="half")
-    trailers = dict(caught.value.trailing_metadata())
+    trailers: dict[str, Any] = {str(k): v for k, v in caught.value.trailing_metadata()}
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     failure = provider_pb2.ErrorResourceInitFailed()
     assert status.details[0].Unpack(failure)
@@ -230,7 +230,7 @@ def test_a_half_made_resource_is_kept(stub: Any) -> None:
 def test_what_is_not_there_is_said(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub.Invoke(provider_pb2.InvokeRequest(tok="toy:index:get"))
-    assert "toy:index:get" in caught.value.details()
+    assert "toy:index:get" in str(caught.value.details())
     with pytest.raises(grpc.RpcError) as caught:
         stub.Construct(provider_pb2.ConstructRequest())
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
