@@ -217,7 +217,7 @@ def test_an_error_is_one_line(stub: Any, do: str, text: str) -> None:
 def test_a_half_made_resource_is_kept(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         create(stub, do="half")
-    trailers: dict[str, Any] = {str(k): v for k, v in caught.value.trailing_metadata()}
+    trailers: dict[str, Any] = {m.key: m.value for m in caught.value.trailing_metadata()}
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     failure = provider_pb2.ErrorResourceInitFailed()
     assert status.details[0].Unpack(failure)
