@@ -174,7 +174,7 @@ class App:
             state=self.state,
             headers=headers,
             raw=body,
-            url_path=unquote(path).lstrip("/").removeprefix(_prefix(method)),
+            url_path=unquote(_as_v1(path)).lstrip("/").removeprefix(_prefix(method)),
         )
         result = await handler(call)
         if isinstance(result, Raw):
@@ -185,10 +185,7 @@ class App:
         plain = path
         for prefix in ("/upload", "/resumable/upload"):
             plain = plain.removeprefix(prefix)
-        # Older and newer versions of compute are served as v1: what we emulate is alike in them.
-        for version in ("/compute/beta/", "/compute/alpha/"):
-            if plain.startswith(version):
-                plain = "/compute/v1/" + plain.removeprefix(version)
+        plain = _as_v1(plain)
         method, values, known = self._tries[service].find(verb, plain)
         if method is None:
             if known:
@@ -200,6 +197,14 @@ class App:
 def create_app(state_path: Path | None, control_planes: Any = None) -> App:
     """The application with all services; without `control_planes`, clusters are not booted."""
     return App(state_path, control_planes)
+
+
+def _as_v1(path: str) -> str:
+    """Other versions of compute are served as v1: what we emulate is alike in them."""
+    for version in ("/compute/beta/", "/compute/alpha/"):
+        if path.startswith(version):
+            return "/compute/v1/" + path.removeprefix(version)
+    return path
 
 
 def _prefix(method: Method) -> str:

@@ -1,0 +1,15 @@
+"""Fixtures of the emulated API's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from emulated_cloud import Cloud
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    running = Cloud()
+    yield running
+    running.close()

@@ -1,0 +1,226 @@
+"""The chain of a load balancer: what refers to what, what is refused, what is filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from emulated_cloud import Cloud
+
+ZONE = "zones/europe-west4-a"
+HEALTH = {"name": "health", "type": "HTTP"}
+SERVICE = {
+    "name": "service",
+    "loadBalancingScheme": "EXTERNAL_MANAGED",
+    "healthChecks": ["global/healthChecks/health"],
+}
+
+
+@pytest.fixture
+def chain(cloud: Cloud) -> Cloud:
+    """Health check, backend service, URL map, proxy, address and forwarding rule."""
+    cloud.compute("POST", "global/healthChecks", HEALTH)
+    cloud.compute("POST", "global/backendServices", SERVICE)
+    url_map = {"name": "routes", "defaultService": "global/backendServices/service"}
+    cloud.compute("POST", "global/urlMaps", url_map)
+    proxy = {"name": "proxy", "urlMap": "global/urlMaps/routes"}
+    cloud.compute("POST", "global/targetHttpProxies", proxy)
+    cloud.compute("POST", "global/addresses", {"name": "front"})
+    rule = {
+        "name": "rule",
+        "IPAddress": "global/addresses/front",
+        "loadBalancingScheme": "EXTERNAL_MANAGED",
+        "portRange": "80",
+        "target": "global/targetHttpProxies/proxy",
+    }
+    cloud.compute("POST", "global/forwardingRules", rule)
+    return cloud
+
+
+def test_nothing_of_the_chain_goes_while_it_is_used(chain: Cloud) -> None:
+    order = [
+        "global/forwardingRules/rule",
+        "global/targetHttpProxies/proxy",
+        "global/urlMaps/routes",
+        "global/backendServices/service",
+        "global/healthChecks/health",
+    ]
+    for held in order[1:]:
+        assert chain.refused("DELETE", held)["reason"] == "resourceInUseByAnotherResource"
+    for free in order:
+        chain.compute("DELETE", free)
+        assert chain.request("GET", f"/compute/v1/projects/p/{free}").status_code == 404
+
+
+def test_the_address_shows_its_rule_and_the_rule_its_number(chain: Cloud) -> None:
+    address = chain.compute("GET", "global/addresses/front")
+    rule = chain.compute("GET", "global/forwardingRules/rule")
+    assert rule["IPAddress"] == address["address"]
+    assert rule["portRange"] == "80-80"
+    assert address["status"] == "IN_USE"
+    assert [u.rpartition("/")[2] for u in address["users"]] == ["rule"]
+    chain.refused("DELETE", "global/addresses/front")
+
+
+def test_a_rule_that_takes_a_taken_port_is_refused(chain: Cloud) -> None:
+    second = {
+        "name": "second",
+        "IPAddress": "global/addresses/front",
+        "loadBalancingScheme": "EXTERNAL_MANAGED",
+        "portRange": "80",
+        "target": "global/targetHttpProxies/proxy",
+    }
+    assert "in-use" in chain.refused("POST", "global/forwardingRules", second)["message"]
+
+
+def test_a_classic_rule_on_a_managed_service_is_refused(chain: Cloud) -> None:
+    rule = {"name": "second", "portRange": "8080", "target": "global/targetHttpProxies/proxy"}
+    error = chain.refused("POST", "global/forwardingRules", rule)
+    assert "loadBalancingScheme" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("urlMaps", {"name": "x", "defaultService": "global/backendServices/absent"}),
+        ("targetHttpProxies", {"name": "x", "urlMap": "global/urlMaps/absent"}),
+        ("backendServices", SERVICE | {"name": "x", "healthChecks": ["global/healthChecks/no"]}),
+    ],
+)
+def test_a_reference_to_nothing_is_refused(chain: Cloud, path: str, body: dict[str, Any]) -> None:
+    assert chain.refused("POST", f"global/{path}", body, status=404)["reason"] == "notFound"
+
+
+def test_a_stale_fingerprint_changes_nothing(chain: Cloud) -> None:
+    path = "global/backendServices/service"
+    stale = chain.compute("GET", path)["fingerprint"]
+    chain.compute("PATCH", path, {"timeoutSec": 10, "fingerprint": stale})
+    error = chain.refused("PATCH", path, {"timeoutSec": 20, "fingerprint": stale}, status=412)
+    assert error["reason"] == "conditionNotMet"
+    assert chain.compute("GET", path)["timeoutSec"] == 10
+
+
+def test_an_update_forgets_what_it_does_not_name(chain: Cloud) -> None:
+    path = "global/backendServices/service"
+    chain.compute("PATCH", path, {"description": "first", "timeoutSec": 10})
+    fresh = chain.compute("GET", path)["fingerprint"]
+    chain.compute("PUT", path, SERVICE | {"fingerprint": fresh})
+    made = chain.compute("GET", path)
+    assert (made["description"], made["timeoutSec"]) == ("", 30)
+
+
+def test_a_secret_is_never_shown(chain: Cloud) -> None:
+    iap = {"enabled": True, "oauth2ClientId": "id", "oauth2ClientSecret": "hush"}
+    chain.compute("PATCH", "global/backendServices/service", {"iap": iap})
+    answer = chain.request("GET", "/compute/v1/projects/p/global/backendServices/service")
+    assert "hush" not in answer.text
+    assert len(answer.json()["iap"]["oauth2ClientSecretSha256"]) == 64
+
+
+def endpoint_group(cloud: Cloud, name: str = "pods") -> str:
+    body = {"name": name, "networkEndpointType": "GCE_VM_IP_PORT", "defaultPort": 8501}
+    cloud.compute("POST", f"{ZONE}/networkEndpointGroups", body)
+    return f"projects/p/{ZONE}/networkEndpointGroups/{name}"
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        {"balancingMode": "UTILIZATION"},
+        {"balancingMode": "RATE"},
+        {"balancingMode": "LUCK", "maxRatePerEndpoint": 5},
+    ],
+)
+def test_a_bad_balancing_mode_is_refused(chain: Cloud, backend: dict[str, Any]) -> None:
+    group = endpoint_group(chain)
+    change = {"backends": [backend | {"group": group}]}
+    chain.refused("PATCH", "global/backendServices/service", change)
+
+
+def test_a_group_is_a_backend_once_and_stays_while_it_is_one(chain: Cloud) -> None:
+    group = endpoint_group(chain)
+    backend = {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": 5}
+    twice = {"backends": [backend, backend]}
+    assert "Duplicate" in chain.refused("PATCH", "global/backendServices/service", twice)["message"]
+    chain.compute("PATCH", "global/backendServices/service", {"backends": [backend]})
+    path = group.removeprefix("projects/p/")
+    assert chain.refused("DELETE", path)["reason"] == "resourceInUseByAnotherResource"
+    chain.compute("PATCH", "global/backendServices/service", {"backends": []})
+    chain.compute("DELETE", path)
+
+
+def test_endpoints_are_attached_listed_and_detached(cloud: Cloud) -> None:
+    path = endpoint_group(cloud).removeprefix("projects/p/")
+    endpoints = [{"instance": "node-1", "ipAddress": f"10.4.0.{n}"} for n in (2, 3)]
+    for _ in range(2):  # attaching twice changes nothing
+        cloud.compute("POST", f"{path}/attachNetworkEndpoints", {"networkEndpoints": endpoints})
+    listed = cloud.compute("POST", f"{path}/listNetworkEndpoints", {})["items"]
+    assert [(e["networkEndpoint"]["ipAddress"], e["networkEndpoint"]["port"]) for e in listed] == [
+        ("10.4.0.2", 8501),
+        ("10.4.0.3", 8501),
+    ]
+    assert cloud.compute("GET", path)["size"] == 2
+    gone = {"networkEndpoints": endpoints[:1]}
+    cloud.compute("POST", f"{path}/detachNetworkEndpoints", gone)
+    assert cloud.compute("GET", path)["size"] == 1
+    cloud.refused("POST", f"{path}/detachNetworkEndpoints", gone)
+
+
+def test_named_ports_are_guarded_by_the_fingerprint(cloud: Cloud) -> None:
+    cloud.compute("POST", f"{ZONE}/instanceGroups", {"name": "group"})
+    path = f"{ZONE}/instanceGroups/group"
+    before = cloud.compute("GET", path)["fingerprint"]
+    body = {"namedPorts": [{"name": "http", "port": 8501}], "fingerprint": before}
+    cloud.compute("POST", f"{path}/setNamedPorts", body)
+    assert cloud.compute("GET", path)["namedPorts"] == [{"name": "http", "port": 8501}]
+    cloud.refused("POST", f"{path}/setNamedPorts", body, status=412)
+
+
+def test_a_managed_certificate_is_active_once_it_is_served(chain: Cloud) -> None:
+    body = {"name": "cert", "type": "MANAGED", "managed": {"domains": ["models.example.com"]}}
+    chain.compute("POST", "global/sslCertificates", body)
+    assert (
+        chain.compute("GET", "global/sslCertificates/cert")["managed"]["status"] == "PROVISIONING"
+    )
+    proxy = {
+        "name": "tls",
+        "urlMap": "global/urlMaps/routes",
+        "sslCertificates": ["global/sslCertificates/cert"],
+    }
+    chain.compute("POST", "global/targetHttpsProxies", proxy)
+    managed = chain.compute("GET", "global/sslCertificates/cert")["managed"]
+    assert managed["status"] == "ACTIVE"
+    assert managed["domainStatus"] == {"models.example.com": "ACTIVE"}
+
+
+def test_a_url_map_is_set_by_the_old_path_and_refused_if_absent(chain: Cloud) -> None:
+    # One of the oldest methods: its path has no `global`.
+    path = "targetHttpProxies/proxy/setUrlMap"
+    chain.refused("POST", path, {"urlMap": "global/urlMaps/absent"}, status=404)
+    second = {"name": "second", "defaultService": "global/backendServices/service"}
+    chain.compute("POST", "global/urlMaps", second)
+    assert (
+        chain.compute("POST", path, {"urlMap": "global/urlMaps/second"})["operationType"]
+        == "SetUrlMap"
+    )
+    assert chain.compute("GET", "global/targetHttpProxies/proxy")["urlMap"].endswith("/second")
+
+
+def test_rules_of_a_security_policy_change_one_by_one(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
+    match = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["192.0.2.0/24"]}}
+    rule = {"priority": 10, "action": "deny(403)", "match": match}
+    path = "global/securityPolicies/edge"
+    cloud.compute("POST", f"{path}/addRule", rule)
+    cloud.refused("POST", f"{path}/addRule", rule)
+    cloud.compute("POST", f"{path}/patchRule?priority=10", {"preview": True})
+    assert cloud.compute("GET", f"{path}/getRule?priority=10")["preview"] is True
+    cloud.compute("POST", f"{path}/removeRule?priority=10")
+    assert [r["priority"] for r in cloud.compute("GET", path)["rules"]] == [2147483647]
+
+
+def test_an_aggregated_list_has_every_scope(cloud: Cloud) -> None:
+    endpoint_group(cloud)
+    items = cloud.compute("GET", "aggregated/networkEndpointGroups")["items"]
+    assert [g["name"] for g in items[ZONE]["networkEndpointGroups"]] == ["pods"]
+    assert items["global"]["warning"]["code"] == "NO_RESULTS_ON_PAGE"

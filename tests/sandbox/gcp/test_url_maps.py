@@ -1,0 +1,183 @@
+"""URL maps: what is refused, and where requests go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from emulated_cloud import Cloud
+
+ONE, TWO = "global/backendServices/one", "global/backendServices/two"
+
+
+@pytest.fixture
+def services(cloud: Cloud) -> Cloud:
+    for name in ("one", "two"):
+        body = {"name": name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
+        cloud.compute("POST", "global/backendServices", body)
+    return cloud
+
+
+def url_map(matcher: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A map with one path matcher for models.example.com and everything below it."""
+    hosts = ["models.example.com", "*.models.example.com"]
+    matchers = [{"name": "models", "defaultService": ONE, **(matcher or {})}]
+    return {
+        "name": "routes",
+        "defaultService": ONE,
+        "hostRules": [{"hosts": hosts, "pathMatcher": "models"}],
+        "pathMatchers": matchers,
+    } | more
+
+
+def paths(*given: str, service: str = TWO) -> dict[str, Any]:
+    return {"paths": list(given), "service": service}
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "no default": {"name": "routes"},
+    "a matcher that no host leads to": url_map(hostRules=[]),
+    "a host rule that leads nowhere": url_map(pathMatchers=[]),
+    "one host twice": url_map(
+        hostRules=[{"hosts": ["a.example", "A.example"], "pathMatcher": "models"}]
+    ),
+    "a host that is none": url_map(hostRules=[{"hosts": ["a*b"], "pathMatcher": "models"}]),
+    "two matchers of one name": url_map(
+        pathMatchers=[{"name": "models", "defaultService": ONE}] * 2
+    ),
+    "one path twice": url_map({"pathRules": [paths("/a"), paths("/a")]}),
+    "a path without a slash": url_map({"pathRules": [paths("a")]}),
+    "a star in the middle": url_map({"pathRules": [paths("/a*/b")]}),
+    "a path rule without a service": url_map({"pathRules": [{"paths": ["/a"]}]}),
+    "path rules beside route rules": url_map(
+        {
+            "pathRules": [paths("/a")],
+            "routeRules": [
+                {"priority": 1, "matchRules": [{"prefixMatch": "/"}], "service": TWO},
+            ],
+        }
+    ),
+    "one priority twice": url_map(
+        {
+            "routeRules": [
+                {"priority": 1, "matchRules": [{"prefixMatch": "/"}], "service": TWO},
+                {"priority": 1, "matchRules": [{"prefixMatch": "/b"}], "service": TWO},
+            ]
+        }
+    ),
+    "a route rule that matches nothing": url_map({"routeRules": [{"priority": 1, "service": TWO}]}),
+    "two kinds of match at once": url_map(
+        {
+            "routeRules": [
+                {
+                    "priority": 1,
+                    "matchRules": [{"prefixMatch": "/", "fullPathMatch": "/a"}],
+                    "service": TWO,
+                }
+            ]
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
+def test_a_bad_map_is_neither_stored_nor_validated(services: Cloud, body: dict[str, Any]) -> None:
+    services.refused("POST", "global/urlMaps", body)
+    services.refused("GET", "global/urlMaps/routes", status=404)
+    judged = services.compute("POST", "global/urlMaps/routes/validate", {"resource": body})
+    assert judged["result"]["loadSucceeded"] is False
+    assert judged["result"]["loadErrors"]
+
+
+PATH_RULES = {"pathRules": [paths("/v1/*"), paths("/v1/models/*", service=ONE), paths("/exact")]}
+ROUTE_RULES = {
+    "routeRules": [
+        {
+            "priority": 2,
+            "matchRules": [{"prefixMatch": "/", "headerMatches": [
+                {"headerName": "X-Canary", "exactMatch": "yes"}]}],
+            "routeAction": {"weightedBackendServices": [
+                {"backendService": TWO, "weight": 100}, {"backendService": ONE, "weight": 0}]},
+        },
+        {
+            "priority": 1,
+            "matchRules": [{"prefixMatch": "/old/"}],
+            "urlRedirect": {"prefixRedirect": "/new/", "httpsRedirect": True, "stripQuery": True,
+                            "redirectResponseCode": "FOUND"},
+        },
+        {
+            "priority": 3,
+            "matchRules": [{"pathTemplateMatch": "/models/{name=*}/{rest=**}"}],
+            "service": TWO,
+            "routeAction": {"urlRewrite": {"pathTemplateRewrite": "/v1/{name}:{rest}"}},
+        },
+        {
+            "priority": 4,
+            "matchRules": [{"prefixMatch": "/", "queryParameterMatches": [
+                {"name": "debug", "presentMatch": True}]}],
+            "service": TWO,
+        },
+    ]
+}  # fmt: skip
+HOST = "models.example.com"
+
+GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (PATH_RULES, {"host": HOST, "path": "/v1/x", "service": TWO}),
+    (PATH_RULES, {"host": HOST, "path": "/v1/models/x", "service": ONE}),
+    (PATH_RULES, {"host": HOST, "path": "/v1", "service": ONE}),
+    (PATH_RULES, {"host": HOST, "path": "/exact?q=1", "service": TWO}),
+    (PATH_RULES, {"host": f"eu.{HOST}:443", "path": "/v1/x", "service": TWO}),
+    (PATH_RULES, {"host": "other.example", "path": "/v1/x", "service": ONE}),
+    (ROUTE_RULES, {"host": HOST, "path": "/x", "service": ONE}),
+    (
+        ROUTE_RULES,
+        {"host": HOST, "path": "/x", "service": TWO,
+         "headers": [{"name": "x-canary", "value": "yes"}]},
+    ),
+    (
+        ROUTE_RULES,
+        {"host": HOST, "path": "/old/a?q=1", "expectedRedirectResponseCode": 302,
+         "expectedOutputUrl": f"https://{HOST}/new/a"},
+    ),
+    (
+        ROUTE_RULES,
+        {"host": HOST, "path": "/models/m/predict", "service": TWO,
+         "expectedOutputUrl": f"https://{HOST}/v1/m:predict"},
+    ),
+    (ROUTE_RULES, {"host": HOST, "path": "/x?debug", "service": TWO}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("matcher", "test"), GOOD)
+def test_requests_go_where_the_map_says(
+    services: Cloud, matcher: dict[str, Any], test: dict[str, Any]
+) -> None:
+    body = {"resource": url_map(matcher, tests=[test])}
+    judged = services.compute("POST", "global/urlMaps/routes/validate", body)["result"]
+    assert judged == {"loadSucceeded": True, "testPassed": True}
+
+
+def test_a_map_whose_test_fails_is_refused(services: Cloud) -> None:
+    test = {"host": HOST, "path": "/v1/x", "service": ONE}
+    body = url_map(PATH_RULES, tests=[test])
+    message = services.refused("POST", "global/urlMaps", body)["message"]
+    assert "Test failure" in message
+    assert "backendServices/two" in message
+    judged = services.compute("POST", "global/urlMaps/routes/validate", {"resource": body})
+    (failure,) = judged["result"]["testFailures"]
+    assert failure["actualService"].endswith("backendServices/two")
+
+
+def test_a_wrong_output_url_fails_too(services: Cloud) -> None:
+    test = {"host": HOST, "path": "/old/a", "expectedOutputUrl": f"https://{HOST}/old/a"}
+    body = url_map(ROUTE_RULES, tests=[test])
+    assert "/new/a" in services.refused("POST", "global/urlMaps", body)["message"]
+
+
+def test_a_stored_map_is_updated_only_if_it_stays_right(services: Cloud) -> None:
+    services.compute("POST", "global/urlMaps", url_map(PATH_RULES))
+    before = services.compute("GET", "global/urlMaps/routes")
+    services.refused("PUT", "global/urlMaps/routes", BAD["one path twice"])
+    assert services.compute("GET", "global/urlMaps/routes") == before
+    services.compute("PATCH", "global/urlMaps/routes", {"description": "new"})
+    assert services.compute("GET", "global/urlMaps/routes")["description"] == "new"
