@@ -127,7 +127,7 @@ class Handler:
         self, context: Context, id_: str, inputs: Values, state: Values
     ) -> tuple[str, Values, Values] | None:
         """What is there now, and the inputs that would make it; None where nothing is."""
-        self.place(context, {**self._parsed(context, id_), **_strings(state)}, id_)
+        self.place(context, {**self._parsed(context, id_), **_known(state)}, id_)
         body = self.read_remote(context)
         if body is None:
             return None
@@ -142,7 +142,7 @@ class Handler:
 
     def update(self, context: Context, id_: str, old: Values, state: Values, new: Values) -> Values:
         """Change it in place."""
-        self.place(context, {**self._parsed(context, id_), **_strings(state), **_strings(new)}, id_)
+        self.place(context, {**self._parsed(context, id_), **_known(state), **_known(new)}, id_)
         plain, there = translate.reveal(new), translate.reveal(state)
         changes = self.diff(context, translate.reveal(old), there, plain)
         changed = {one.plain.partition(".")[0] for one in changes}
@@ -175,7 +175,7 @@ class Handler:
 
     def delete(self, context: Context, id_: str, inputs: Values, state: Values) -> None:
         """Take it away; that it is gone already is no error."""
-        self.place(context, {**self._parsed(context, id_), **_strings(state)}, id_)
+        self.place(context, {**self._parsed(context, id_), **_known(state)}, id_)
         plain = translate.reveal({**inputs, **state})
         policy = plain.get("deletionPolicy") or context.deletion_policy
         if policy == "ABANDON":
@@ -381,9 +381,9 @@ class Handler:
         raise PartialFailure(self.id(context), outputs, [str(error)]) from error
 
 
-def _strings(values: Mapping[str, Any]) -> Values:
+def _known(values: Mapping[str, Any]) -> Values:
     plain = {key: translate.reveal(value) for key, value in values.items() if key != "id"}
-    return {k: v for k, v in plain.items() if isinstance(v, str | int | float) and v != ""}
+    return {key: value for key, value in plain.items() if value not in (None, "")}
 
 
 def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:

@@ -22,13 +22,14 @@ class Api:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._engines: list[Engine] = []
         self._http = httpx.Client(
             base_url=address, headers={"Authorization": "Bearer by-hand"}, timeout=30
         )
 
     def engine(self, **settings: Any) -> Engine:
         """A plugin that talks to it."""
-        return Engine(
+        engine = Engine(
             accessToken="t",
             computeCustomEndpoint=f"{self.address}/compute/v1/",
             containerCustomEndpoint=f"{self.address}/container/v1/",
@@ -39,6 +40,8 @@ class Api:
             monitoringCustomEndpoint=f"{self.address}/monitoring/",
             **settings,
         )
+        self._engines.append(engine)
+        return engine
 
     def by_hand(self, method: str, path: str, body: Any = None) -> Any:
         """A request of somebody else; waits for the operation it starts."""
@@ -56,6 +59,8 @@ class Api:
 
     def close(self) -> None:
         self._http.close()
+        for engine in self._engines:
+            engine.close()
 
 
 @contextmanager

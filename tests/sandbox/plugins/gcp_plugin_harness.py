@@ -52,6 +52,11 @@ class Engine:
         given = {"project": PROJECT, "region": REGION, "zone": ZONE, **settings}
         self.provider.configure(given)
 
+    def close(self) -> None:
+        """As at the end of the plugin's life."""
+        if self.provider._client is not None:
+            self.provider._client.close()
+
     def check(self, token: str, name: str, news: dict[str, Any], olds: Any = None) -> Any:
         return self.provider.check(
             type=token, urn=urn_of(token, name), olds=olds or {}, news=wire(news), random_seed=SEED

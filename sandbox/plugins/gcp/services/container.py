@@ -73,6 +73,19 @@ class Cluster(Handler):
         _add_exclusions(outputs, body)
         return outputs
 
+    def outputs(
+        self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
+    ) -> Values:
+        """Pools that are resources of their own are theirs to follow: here they stay as first seen."""
+        outputs = super().outputs(context, inputs, body, state)
+        if state and "nodePools" not in inputs:
+            for name in ("nodePools", "nodeConfig"):
+                if name not in inputs:
+                    outputs.pop(name, None)
+                    if name in state:
+                        outputs[name] = state[name]
+        return outputs
+
     def create_remote(self, context: Context, inputs: Values) -> None:
         """Create it; then take the default pool away where the program wants none."""
         cluster = self._linked(context, self.to_api(inputs))

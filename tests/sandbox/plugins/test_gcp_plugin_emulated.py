@@ -1,0 +1,357 @@
+"""The life of a resource of every type, against the emulated API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.plugins.provider import PluginError
+from sandbox.plugins.values import reveal
+from tests.sandbox.plugins.gcp_plugin_api import Api, running_api
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, REGION, ZONE, Engine, Resource
+from tests.sandbox.plugins.gcp_plugin_samples import CHANGES, GLOBAL, LOCATION, SAMPLES, changed
+
+pytestmark = pytest.mark.xdist_group("gcp-plugin")
+
+# What others refer to comes first; every sample stands on these.
+FIRST = ("gcp:storage/bucket:Bucket", "gcp:serviceaccount/account:Account")
+ORDER = [*FIRST, *(token for token in SAMPLES if token not in FIRST)]
+CLUSTER = "gcp:container/cluster:Cluster"
+POOL = "gcp:container/nodePool:NodePool"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+MEMBER = "gcp:projects/iAMMember:IAMMember"
+# What the API never tells, so that an import cannot know it.
+UNSAID = {
+    "gcp:storage/bucketObject:BucketObject": {"content"},
+    CLUSTER: {"removeDefaultNodePool"},
+}
+
+World = dict[str, Resource]
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with running_api(tmp_path_factory.mktemp("api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def engine(api: Api) -> Engine:
+    return api.engine()
+
+
+@pytest.fixture(scope="module")
+def world(engine: Engine) -> World:
+    return {token: engine.create(token, "x", **SAMPLES[token]) for token in ORDER}
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Api]:
+    """An API of the test's own, for what would spoil the shared one."""
+    with running_api(tmp_path) as running:
+        yield running
+
+
+def made_of(engine: Engine, *tokens: str) -> World:
+    return {token: engine.create(token, "x", **SAMPLES[token]) for token in tokens}
+
+
+@pytest.mark.parametrize("token", ORDER)
+def test_a_second_up_changes_nothing(engine: Engine, world: World, token: str) -> None:
+    result = engine.diff(world[token], SAMPLES[token])
+    assert not result.changes, result.detailed
+
+
+@pytest.mark.parametrize("token", ORDER)
+def test_a_refresh_without_drift_changes_nothing(engine: Engine, world: World, token: str) -> None:
+    before = Resource(token, "x", world[token].id, world[token].inputs, world[token].outputs)
+    assert engine.refresh(before)
+    assert before.inputs == world[token].inputs
+    assert before.outputs == world[token].outputs
+
+
+@pytest.mark.parametrize("token", ORDER)
+def test_an_import_finds_the_same(engine: Engine, world: World, token: str) -> None:
+    found = engine.adopt(token, "x", world[token].id)
+    assert found is not None
+    assert found.id == world[token].id
+    result = engine.diff(found, SAMPLES[token])
+    assert not result.replaces, result.detailed
+    assert set(result.detailed) <= UNSAID.get(token, set())
+
+
+@pytest.mark.parametrize("token", ORDER)
+def test_outputs_bear_the_official_names(world: World, token: str) -> None:
+    outputs = world[token].plain
+    assert outputs["id"] == world[token].id
+    if token.startswith("gcp:compute/") and "selfLink" in outputs:
+        assert outputs["selfLink"].startswith("https://www.googleapis.com/compute/v1/projects/")
+        assert outputs.get("creationTimestamp", "there")
+    if "effectiveLabels" in outputs and outputs.get("labels"):
+        assert outputs["effectiveLabels"]["goog-pulumi-provisioned"] == "true"
+
+
+def test_the_outputs_that_programs_use_are_there(world: World) -> None:
+    cluster = world[CLUSTER].plain
+    assert cluster["endpoint"]
+    assert cluster["masterAuth"]["clusterCaCertificate"] is not None
+    assert cluster["network"] == f"{GLOBAL}/networks/vpc"
+    assert cluster["nodeLocations"] == [ZONE, "europe-west4-b"]
+    pool = world[POOL].plain
+    assert len(pool["instanceGroupUrls"]) == 2
+    assert all("/instanceGroupManagers/" in url for url in pool["instanceGroupUrls"])
+    assert all("/instanceGroups/" in url for url in pool["managedInstanceGroupUrls"])
+    assert pool["nodeCount"] == 1
+    account = world["gcp:serviceaccount/account:Account"].plain
+    assert account["member"] == f"serviceAccount:{account['email']}"
+    assert world["gcp:compute/globalAddress:GlobalAddress"].plain["address"].startswith("127.")
+    assert world["gcp:storage/bucket:Bucket"].plain["url"] == "gs://acme-ml-dev-models"
+    assert world[MEMBER].plain["etag"]
+    uptime = world["gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig"].plain
+    assert uptime["name"].endswith(uptime["uptimeCheckId"])
+
+
+# What cannot be changed on the shared world, because others stand on it or a reference is made up.
+UNFIT = {
+    ("gcp:compute/backendService:BackendService", "backends"),
+    ("gcp:compute/uRLMap:URLMap", "defaultService"),
+    ("gcp:compute/uRLMap:URLMap", "pathMatchers"),
+    ("gcp:compute/targetHttpProxy:TargetHttpProxy", "urlMap"),
+    ("gcp:compute/globalForwardingRule:GlobalForwardingRule", "target"),
+    ("gcp:compute/backendBucket:BackendBucket", "bucketName"),
+    ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange"),  # it cannot shrink again
+    (CLUSTER, "minMasterVersion"),
+    (CLUSTER, "ipAllocationPolicy.stackType"),
+    (CLUSTER, "privateClusterConfig.enablePrivateEndpoint"),
+}
+UPDATES = [
+    (token, path, value)
+    for token, path, value, replaces in CHANGES
+    if not replaces and (token, path) not in UNFIT
+]
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "value"),
+    UPDATES,
+    ids=[f"{token.rpartition(':')[2]}.{path}" for token, path, _ in UPDATES],
+)
+def test_an_update_is_done_seen_and_taken_back(
+    engine: Engine, world: World, token: str, path: str, value: Any
+) -> None:
+    resource, wanted = world[token], changed(SAMPLES[token], path, value)
+    assert not engine.update(resource, **wanted).replaces
+    assert not engine.diff(resource, wanted).changes
+    assert engine.refresh(resource)
+    after = engine.diff(resource, wanted)
+    assert not after.changes, after.detailed
+    engine.update(resource, **SAMPLES[token])
+    assert engine.refresh(resource)
+    back = engine.diff(resource, SAMPLES[token])
+    assert not back.changes, back.detailed
+
+
+# (type, how somebody changes it by hand, the paths that show it)
+DRIFT: list[tuple[str, str, str, dict[str, Any], set[str]]] = [
+    (
+        "gcp:compute/firewall:Firewall",
+        "PATCH",
+        f"/compute/v1/{GLOBAL}/firewalls/health-checks",
+        {"sourceRanges": ["0.0.0.0/0"], "description": "by hand"},
+        {"sourceRanges", "description"},
+    ),
+    (
+        "gcp:compute/network:Network",
+        "PATCH",
+        f"/compute/v1/{GLOBAL}/networks/vpc",
+        {"routingConfig": {"routingMode": "GLOBAL"}},
+        {"routingMode"},
+    ),
+    (
+        "gcp:compute/backendService:BackendService",
+        "PATCH",
+        f"/compute/v1/{GLOBAL}/backendServices/models",
+        {"timeoutSec": 99},
+        {"timeoutSec"},
+    ),
+    (
+        "gcp:compute/routerNat:RouterNat",
+        "PATCH",
+        f"/compute/v1/projects/{PROJECT}/regions/{REGION}/routers/router",
+        {
+            "nats": [
+                {
+                    "name": "nat",
+                    "natIpAllocateOption": "AUTO_ONLY",
+                    "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES",
+                    "logConfig": {"enable": True, "filter": "ALL"},
+                }
+            ]
+        },
+        {"logConfig.filter"},
+    ),
+    (
+        CLUSTER,
+        "PUT",
+        f"/container/v1/{LOCATION}/clusters/acme-dev",
+        {"update": {"desiredReleaseChannel": {"channel": "RAPID"}}},
+        {"releaseChannel.channel"},
+    ),
+    (
+        POOL,
+        "POST",
+        f"/container/v1/{LOCATION}/clusters/acme-dev/nodePools/general:setAutoscaling",
+        {"autoscaling": {"enabled": True, "minNodeCount": 1, "maxNodeCount": 7}},
+        {"autoscaling.maxNodeCount"},
+    ),
+    (
+        "gcp:storage/bucket:Bucket",
+        "PATCH",
+        "/storage/v1/b/acme-ml-dev-models",
+        {"versioning": {"enabled": False}, "labels": {"team": "other"}},
+        {"versioning.enabled", "labels"},
+    ),
+    (
+        "gcp:serviceaccount/account:Account",
+        "PATCH",
+        f"/iam/v1/projects/{PROJECT}/serviceAccounts/"
+        f"nodes-general@{PROJECT}.iam.gserviceaccount.com",
+        {"serviceAccount": {"displayName": "by hand"}, "updateMask": "displayName"},
+        {"displayName"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path", "body", "shown"), DRIFT, ids=[one[0] for one in DRIFT]
+)
+def test_drift_is_shown_by_a_refresh_and_repaired_by_an_up(  # noqa: PLR0917  # a case a type
+    api: Api,
+    engine: Engine,
+    world: World,
+    token: str,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    shown: set[str],
+) -> None:
+    resource = world[token]
+    api.by_hand(method, path, body)
+    assert engine.refresh(resource)
+    result = engine.update(resource, **SAMPLES[token])
+    assert set(result.detailed) == shown
+    assert engine.refresh(resource)
+    after = engine.diff(resource, SAMPLES[token])
+    assert not after.changes, after.detailed
+
+
+def test_a_named_port_is_set_and_taken_away(engine: Engine, world: World) -> None:
+    token = "gcp:compute/instanceGroupNamedPort:InstanceGroupNamedPort"
+    group = world[POOL].plain["managedInstanceGroupUrls"][0]
+    inputs = {"group": group, "name": "http", "port": 30080}
+    port = engine.create(token, "p", **inputs)
+    assert port.id.endswith("/30080/http")
+    second = engine.create(token, "q", **{**inputs, "name": "grpc", "port": 30085})
+    assert not engine.diff(port, inputs).changes
+    assert engine.refresh(port)
+    found = engine.adopt(token, "p", port.id)
+    assert found is not None
+    assert not engine.diff(found, inputs).changes
+    engine.delete(port)
+    assert not engine.refresh(port)
+    assert engine.refresh(second)
+    engine.delete(second)
+
+
+def test_members_of_a_policy_do_not_disturb_each_other(engine: Engine, world: World) -> None:
+    inputs = SAMPLES[MEMBER]
+    second = engine.create(MEMBER, "y", **{**inputs, "role": "roles/monitoring.metricWriter"})
+    condition = {"title": "until", "expression": 'request.time < timestamp("2030-01-01")'}
+    third = engine.create(MEMBER, "z", **{**inputs, "condition": condition})
+    assert third.id.endswith("/until")
+    assert engine.refresh(third)
+    engine.delete(third)
+    assert not engine.refresh(third)
+    assert engine.refresh(second)
+    assert engine.refresh(world[MEMBER])
+    engine.delete(second)
+
+
+def test_data_sources_answer(engine: Engine, world: World) -> None:
+    def invoke(token: str, **args: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = reveal(
+            engine.provider.invoke(token=token, args=args, preview=False)
+        )
+        return answer
+
+    zones = invoke("gcp:compute/getZones:getZones", region=REGION)
+    assert zones["names"] == ["europe-west4-a", "europe-west4-b", "europe-west4-c"]
+    project = invoke("gcp:organizations/getProject:getProject")
+    assert project["projectId"] == PROJECT
+    assert project["number"].isdigit()
+    versions = invoke("gcp:container/getEngineVersions:getEngineVersions", location=REGION)
+    assert versions["latestMasterVersion"] == versions["validMasterVersions"][0]
+    assert versions["releaseChannelDefaultVersion"]["REGULAR"]
+    get = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
+    group = invoke(get, name="neg", zone=ZONE)
+    assert (
+        group["selfLink"]
+        == world["gcp:compute/networkEndpointGroup:NetworkEndpointGroup"].plain["selfLink"]
+    )
+    assert invoke(get, selfLink=group["selfLink"])["name"] == "neg"
+    with pytest.raises(PluginError, match="networkEndpointGroups/none not found"):
+        invoke(get, name="none", zone=ZONE)
+
+
+def test_what_is_in_use_is_not_deleted_and_the_error_says_so(engine: Engine, world: World) -> None:
+    with pytest.raises(PluginError, match="resourceInUseByAnotherResource") as caught:
+        engine.delete(world["gcp:compute/healthCheck:HealthCheck"])
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("deleting x: Error 400:")
+
+
+def test_a_reference_to_nothing_is_refused_in_one_line(engine: Engine) -> None:
+    with pytest.raises(PluginError, match=r"creating s: Error 40\d: .*networks/none"):
+        engine.create(
+            SUBNETWORK, "s", name="s", network=f"{GLOBAL}/networks/none", ipCidrRange="10.9.0.0/24"
+        )
+
+
+def test_a_bucket_with_objects_goes_only_by_force(other: Api) -> None:
+    engine = other.engine()
+    bucket_type = "gcp:storage/bucket:Bucket"
+    made = made_of(engine, bucket_type, "gcp:storage/bucketObject:BucketObject")
+    with pytest.raises(PluginError, match="forceDestroy"):
+        engine.delete(made[bucket_type])
+    engine.update(made[bucket_type], **{**SAMPLES[bucket_type], "forceDestroy": True})
+    engine.delete(made[bucket_type])
+    assert not engine.refresh(made[bucket_type])
+
+
+def test_a_replacement_leaves_only_the_new_one(other: Api) -> None:
+    engine = other.engine()
+    token = "gcp:compute/globalAddress:GlobalAddress"
+    made = engine.create(token, "ip", **SAMPLES[token])
+    first = made.plain["creationTimestamp"], made.plain["address"]
+    result = engine.update(made, **{**SAMPLES[token], "description": "again"})
+    assert result.replaces
+    assert result.delete_before_replace
+    assert made.plain["description"] == "again"
+    assert first != (made.plain["creationTimestamp"], made.plain["address"])
+    named = engine.update(made, **{**SAMPLES[token], "name": "other", "description": "again"})
+    assert list(named.replaces) == ["name"]
+    assert engine.adopt(token, "ip", "frontend") is None
+    assert engine.adopt(token, "ip", "other") is not None
+
+
+def test_everything_is_deleted_from_the_top_down(other: Api) -> None:
+    engine = other.engine()
+    made = made_of(engine, *ORDER)
+    kept = {"gcp:projects/service:Service"}  # it stays enabled, as officially
+    for token in reversed(ORDER):
+        engine.delete(made[token])
+        assert engine.refresh(made[token]) is (token in kept), token
+    engine.delete(made[SUBNETWORK])  # that it is gone already is no error
