@@ -56,6 +56,18 @@ def end_all(folder: Path, *, patience: float = 5.0) -> int:
     etcd is asked, since it has data to close; the others keep nothing and are ended at once. Works
     without the daemon: it needs no more than the folder.
     """
+    ended: set[psutil.Process] = set()
+    # Again until none is found: what was about to start a component may have done so just before
+    # it was ended itself.
+    for _ in range(3):
+        found = _end(folder, patience)
+        if not found:
+            break
+        ended |= found
+    return len(ended)
+
+
+def _end(folder: Path, patience: float) -> set[psutil.Process]:
     ended = set(builders(folder))
     for process in ended:
         _kill(process)
@@ -72,7 +84,7 @@ def end_all(folder: Path, *, patience: float = 5.0) -> int:
     for process in stubborn:
         _kill(process)
     psutil.wait_procs(list(ended), timeout=patience)
-    return len(ended)
+    return ended
 
 
 def _kill(process: psutil.Process) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
-from sandbox.kubernetes.control_planes import ControlPlaneError, ControlPlanes
+from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
 from tests.sandbox.kubernetes.conftest_kubernetes import (
     CLUSTER,
     VERSION,
@@ -169,7 +172,7 @@ def test_a_failed_boot_names_the_component_and_leaves_nothing_running(
         (binaries / file.name).symlink_to(file)
     (binaries / "etcd").unlink()
     (binaries / "etcd").write_text(
-        f'#!/bin/sh\n[ "$1" != version ] || exec {sandbox.planes._binaries}/etcd version\n'
+        f'#!/bin/sh\n[ "$1" != --version ] || exec {sandbox.planes._binaries}/etcd --version\n'
         "echo 'Error: no space left on device' >&2\nexit 1\n"
     )
     (binaries / "etcd").chmod(0o755)
@@ -180,6 +183,53 @@ def test_a_failed_boot_names_the_component_and_leaves_nothing_running(
         sandbox.loop.run(planes.create(CLUSTER, version=VERSION))
     assert processes.below(tmp_path) == {}
     assert planes.clusters() == []
+
+
+def test_a_taken_port_makes_start_choose_another(sandbox: Sandbox) -> None:
+    sandbox.loop.run(sandbox.planes.stop(CLUSTER))
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", sandbox.folder.load().ports["api"]))
+        listener.listen()
+        moved = sandbox.loop.run(sandbox.planes.start(CLUSTER))
+        assert sandbox.endpoint is not None
+        assert moved.address != sandbox.endpoint.address
+        assert moved.ca_certificate == sandbox.endpoint.ca_certificate
+    assert len(sandbox.items("/api/v1/nodes")) == 4
+
+
+def test_what_a_killed_daemon_had_begun_is_cleared_by_the_next_create(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes\n"
+        "home, binaries, kwok, server = map(Path, sys.argv[1:])\n"
+        "planes = ControlPlanes(home, binaries=binaries, token='t', api=str,\n"
+        "    modules={'kwok': kwok, 'metrics-server': server})\n"
+        "asyncio.run(planes.create(ClusterKey('p', 'europe-west4', 'c'), version='1'))\n"
+    )
+    modules = sandbox.planes._modules
+    places = [tmp_path, sandbox.planes._binaries, modules["kwok"], modules["metrics-server"]]
+    daemon = subprocess.Popen([sys.executable, "-c", program, *map(str, places)])
+    assert eventually(lambda: processes.below(tmp_path))
+    daemon.kill()
+    daemon.wait()
+    orphans = set(processes.below(tmp_path)) | set(processes.builders(tmp_path))
+    assert orphans
+
+    planes = ControlPlanes(
+        tmp_path, binaries=sandbox.planes._binaries, token="t", modules=modules, api=str
+    )
+    cluster = ClusterKey("p", "europe-west4", "c")
+    assert planes.clusters() == []
+    sandbox.loop.run(planes.create(cluster, version=VERSION))
+    running = processes.below(tmp_path)
+    assert sorted(running.values()) == sorted(processes.COMPONENTS)
+    assert not orphans & running.keys()
+    sandbox.loop.run(planes.delete(cluster))
+    assert processes.below(tmp_path) == {}
 
 
 def test_zz_delete_leaves_no_process_and_no_folder(sandbox: Sandbox) -> None:
