@@ -21,7 +21,9 @@ class Cloud:
         self._loop = asyncio.new_event_loop()
         self.app: App = create_app(state)
         self._loop.run_until_complete(self.app.start())
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=BASE)
+        application: Any = self.app  # httpx types scopes as mutable mappings
+        transport = httpx.ASGITransport(application)
+        self._client = httpx.AsyncClient(transport=transport, base_url=BASE)
 
     def request(
         self, verb: str, url: str, body: Any = None, headers: dict[str, str] | None = None

@@ -20,7 +20,6 @@ from sandbox.gcp.services.container.render import (
     groups_of,
     place,
 )
-from sandbox.gcp.services.container.versions import KUBERNETES
 
 
 def _key(record: ClusterRecord) -> Any:
@@ -67,7 +66,7 @@ async def boot(state: State, record: ClusterRecord) -> None:
         return
     endpoint = await state.control_planes.create(
         _key(record),
-        version=KUBERNETES,
+        version=record["cluster"]["currentMasterVersion"],
         pod_cidr=record["cluster"]["clusterIpv4Cidr"],
         service_cidr=record["cluster"]["servicesIpv4Cidr"],
     )
