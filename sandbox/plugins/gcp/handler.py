@@ -396,9 +396,10 @@ def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
         if field.required or not (
             field.computed or field.local or same(field, value, field.default)
         ):
-            is_block = field.kind == "obj" and isinstance(value, Mapping)
-            kept = _said(field.fields, value) if is_block else value
-            if kept or not is_block:
+            kept = _said(field.fields, value) if isinstance(value, Mapping) else value
+            if field.kind == "map" or not isinstance(value, Mapping):
+                kept = value
+            if not _is_zero(kept):
                 said[name] = kept
     return said
 

@@ -1,0 +1,193 @@
+"""What some types of compute need besides the common steps."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.difference import Difference
+from sandbox.plugins.gcp.handler import Handler
+from sandbox.plugins.gcp.spec import Values
+
+GLOBAL = "projects/{project}/global"
+REGION = "projects/{project}/regions/{region}"
+ZONE = "projects/{project}/zones/{zone}"
+
+
+class Network(Handler):
+    """Deletes the default routes where the program asks for it, as the official one does."""
+
+    def after_create(self, context: Context, inputs: Values, path: str) -> None:
+        """Delete the routes to the internet that a network is born with."""
+        if not inputs.get("deleteDefaultRoutesOnCreate"):
+            return
+        routes = context.get(context.fill(f"{GLOBAL}/routes")).get("items", ())
+        for route in routes:
+            if route.get("destRange") == "0.0.0.0/0" and route["network"].endswith(f"/{path}"):
+                context.call("DELETE", context.fill(f"{GLOBAL}/routes/{route['name']}"))
+
+
+class Subnetwork(Handler):
+    """A range that shrinks replaces the subnet; one that grows is expanded in place."""
+
+    def replaces(self, path: str, old: Any, new: Any) -> bool:
+        """Whether the change of one field replaces the resource."""
+        if path == "ipCidrRange" and isinstance(old, str) and isinstance(new, str):
+            return not _contains(new, old)
+        return super().replaces(path, old, new)
+
+
+def _contains(wide: str, narrow: str) -> bool:
+    try:
+        outer, inner = ipaddress.ip_network(wide), ipaddress.ip_network(narrow)
+    except ValueError:
+        return False
+    return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # the versions are equal
+
+
+class Firewall(Handler):
+    """`logConfig` stands for two things of the API: its presence turns logging on."""
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object."""
+        body = super().to_api(inputs)
+        body["logConfig"] = {**body.get("logConfig", {}), "enable": bool(inputs.get("logConfig"))}
+        return body
+
+    def from_api(self, body: Mapping[str, Any]) -> Values:
+        """The outputs; logging that is off is no block."""
+        log = body.get("logConfig") or {}
+        return super().from_api({**body, "logConfig": log if log.get("enable") else None})
+
+
+class HealthCheck(Handler):
+    """Its `type` follows from the one block that is given."""
+
+    KINDS = ("http", "https", "http2", "tcp", "ssl", "grpc", "grpcTls")
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object, with the type."""
+        body = super().to_api(inputs)
+        given = next((kind for kind in self.KINDS if f"{kind}HealthCheck" in inputs), None)
+        if given:
+            body["type"] = "GRPC_WITH_TLS" if given == "grpcTls" else given.upper()
+        return body
+
+
+class NamedPort(Handler):
+    """One entry of an instance group's list of named ports, written under its fingerprint."""
+
+    def _group(self, context: Context) -> tuple[str, Values]:
+        path = context.fill(f"{ZONE}/instanceGroups/{{group}}")
+        return path, context.get(path)
+
+    def prepare(self, context: Context, inputs: Values) -> None:
+        """A group may be given by its link, which also says where it is."""
+        context.from_link("group", inputs.get("group"))
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Add the port to the group's list."""
+        port = {"name": inputs["name"], "port": int(inputs["port"])}
+        self._write(context, lambda ports: [*(p for p in ports if p != port), port])
+
+    def read_remote(self, context: Context) -> Values | None:
+        """The entry, if the group has it."""
+        path, group = self._group(context)
+        for port in group.get("namedPorts", ()):
+            if port["name"] == context.values["name"] and str(port["port"]) == str(
+                context.values["port"]
+            ):
+                return {**port, "group": context.link(path), "zone": context.values["zone"]}
+        return None
+
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
+        """Take the port from the list."""
+        name = context.values["name"]
+        self._write(context, lambda ports: [p for p in ports if p["name"] != name])
+
+    def _write(self, context: Context, change: Any) -> None:
+        def attempt() -> None:
+            path, group = self._group(context)
+            body = {
+                "namedPorts": change(group.get("namedPorts", [])),
+                "fingerprint": group.get("fingerprint", ""),
+            }
+            context.call("POST", f"{path}/setNamedPorts", body)
+
+        context.exclusively(self._lock(context), attempt)
+
+    def _lock(self, context: Context) -> str:
+        return context.fill(f"{ZONE}/instanceGroups/{{group}}")
+
+
+class ForwardingRule(Handler):
+    """The API answers with the address itself where the program names the address's resource."""
+
+    def diff(self, context: Context, old: Values, state: Values, new: Values) -> list[Difference]:
+        """The changes; an address and the name of its resource cannot be told apart."""
+        return [
+            one
+            for one in super().diff(context, old, state, new)
+            if one.path != "ipAddress" or _is_address(one.new) or not _is_address(one.old)
+        ]
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+class RouterNat(Handler):
+    """One entry of a router's `nats`: every write sends the whole list of the router."""
+
+    def _router(self, context: Context) -> tuple[str, Values]:
+        path = context.fill(f"{REGION}/routers/{{router}}")
+        return path, context.get(path)
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Add the NAT to the router, which must not have one of that name."""
+        wanted = self.to_api(inputs)
+
+        def add(nats: list[Values]) -> list[Values]:
+            if any(nat["name"] == wanted["name"] for nat in nats):
+                context.fail(f"the router has a NAT named {wanted['name']} already; import it")
+            return [*nats, wanted]
+
+        self._write(context, add)
+
+    def read_remote(self, context: Context) -> Values | None:
+        """The entry, if the router has it."""
+        _, router = self._router(context)
+        name = context.values["name"]
+        return next((nat for nat in router.get("nats", ()) if nat["name"] == name), None)
+
+    def update_remote(
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,  # noqa: ARG002  # see the base
+        changed: set[str],  # noqa: ARG002  # see the base
+    ) -> None:
+        """Put the new entry in the old one's place."""
+        wanted = self.to_api(inputs)
+        self._write(
+            context,
+            lambda nats: [wanted if nat["name"] == wanted["name"] else nat for nat in nats],
+        )
+
+    def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
+        """Take the entry from the list."""
+        name = context.values["name"]
+        self._write(context, lambda nats: [nat for nat in nats if nat["name"] != name])
+
+    def _write(self, context: Context, change: Any) -> None:
+        def attempt() -> None:
+            path, router = self._router(context)
+            context.call("PATCH", path, {"nats": change(router.get("nats", []))})
+
+        context.exclusively(context.fill(f"{REGION}/routers/{{router}}"), attempt)
