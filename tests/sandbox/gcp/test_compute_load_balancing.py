@@ -224,3 +224,21 @@ def test_an_aggregated_list_has_every_scope(cloud: Cloud) -> None:
     items = cloud.compute("GET", "aggregated/networkEndpointGroups")["items"]
     assert [g["name"] for g in items[ZONE]["networkEndpointGroups"]] == ["pods"]
     assert items["global"]["warning"]["code"] == "NO_RESULTS_ON_PAGE"
+
+
+def test_the_features_of_an_ssl_policy_follow_its_profile(cloud: Cloud) -> None:
+    body = {"name": "tls", "profile": "RESTRICTED", "minTlsVersion": "TLS_1_2"}
+    assert cloud.compute("POST", "global/sslPolicies", body)["status"] == "DONE"
+    restricted = cloud.compute("GET", "global/sslPolicies/tls")["enabledFeatures"]
+    cloud.compute(
+        "PATCH", "global/sslPolicies/tls", {"profile": "MODERN", "enabledFeatures": restricted}
+    )
+    modern = cloud.compute("GET", "global/sslPolicies/tls")["enabledFeatures"]
+    assert set(restricted) < set(modern)
+    cloud.refused("PATCH", "global/sslPolicies/tls", {"profile": "CUSTOM"})
+
+
+def test_references_are_of_v1_unless_json_is_asked_for(chain: Cloud) -> None:
+    path = "global/urlMaps/routes"
+    assert "/compute/v1/" in chain.compute("GET", path)["defaultService"]
+    assert "/compute/beta/" in chain.compute("GET", f"{path}?alt=json")["defaultService"]

@@ -154,3 +154,19 @@ def test_labels_are_guarded_by_their_fingerprint(cloud: Cloud) -> None:
     assert cloud.compute("GET", path)["labels"] == {"team": "ml"}
     stale = cloud.refused("POST", f"{path}/setLabels", change, status=412)
     assert stale["reason"] == "conditionNotMet"
+
+
+def test_a_peering_range_is_taken_from_what_is_free(network: Cloud) -> None:
+    network.compute("POST", f"{REGION}/subnetworks", subnetwork())
+    body = {
+        "addressType": "INTERNAL",
+        "purpose": "VPC_PEERING",
+        "network": "global/networks/main",
+        "prefixLength": 16,
+    }
+    for name in ("one", "two"):
+        network.compute("POST", "global/addresses", body | {"name": name})
+    found = [network.compute("GET", f"global/addresses/{n}")["address"] for n in ("one", "two")]
+    assert found == ["10.1.0.0", "10.2.0.0"]
+    taken = body | {"name": "three", "address": "10.2.0.0"}
+    network.refused("POST", "global/addresses", taken)

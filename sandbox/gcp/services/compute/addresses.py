@@ -6,6 +6,7 @@ External ones are loopback addresses (127.x.y.z), so that a request can really b
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
@@ -54,12 +55,15 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     document.setdefault("description", "")
     document.setdefault("addressType", "EXTERNAL")
     document.setdefault("status", "RESERVED")
+    document.setdefault("networkTier", "PREMIUM")
     if document["addressType"] == "EXTERNAL":
-        document.setdefault("networkTier", "PREMIUM")
         if place.scope == "global":
             document.setdefault("ipVersion", "IPV4")
         if not document.get("address"):
             document["address"] = allocate(state)
+        return
+    if place.scope == "global":
+        _complete_peering_range(state, place, document)
         return
     document.setdefault("purpose", "GCE_ENDPOINT")
     subnetwork = of_reference(document.get("subnetwork", ""), place.project)
@@ -70,6 +74,45 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
         return
     if not document.get("address"):
         document["address"] = allocate_internal(state, stored)
+
+
+def _complete_peering_range(state: State, place: Place, document: Json) -> None:
+    """A range of a network that is kept for the services of a peer."""
+    for field in ("network", "purpose"):
+        if not document.get(field):
+            message = f"Required field 'resource.{field}' not specified"
+            raise ApiError(400, message, reason="required")
+    if document["purpose"] != "VPC_PEERING":
+        return
+    length = document.get("prefixLength")
+    if not length:
+        message = "Required field 'resource.prefixLength' not specified"
+        raise ApiError(400, message, reason="required")
+    if not 8 <= int(length) <= 30:
+        raise invalid("resource.prefixLength", length, "It must be between 8 and 30.")
+    taken = [*_ranges(state, place.project, document["network"])]
+    given = document.get("address")
+    wanted = (
+        [ipaddress.IPv4Network(f"{given}/{length}", strict=False)]
+        if given
+        else ipaddress.IPv4Network("10.0.0.0/8").subnets(new_prefix=int(length))
+    )
+    free = next((one for one in wanted if not any(one.overlaps(t) for t in taken)), None)
+    if free is None:
+        raise invalid("resource.address", given or "", "No such range of the network is free.")
+    document["address"] = str(free.network_address)
+
+
+def _ranges(state: State, project: str, network: str) -> Iterator[ipaddress.IPv4Network]:
+    """The ranges of a network that subnetworks and peers hold."""
+    target = of_reference(network, project)
+    for key in state.store.users(target.path) if target else ():
+        body = state.store.get(key) or {}
+        for holder in (body, *(body.get("secondaryIpRanges") or ())):
+            if holder.get("ipCidrRange"):
+                yield ipaddress.IPv4Network(holder["ipCidrRange"])
+        if body.get("prefixLength") and body.get("address"):
+            yield ipaddress.IPv4Network(f"{body['address']}/{body['prefixLength']}")
 
 
 def shown(state: State, place: Place, document: Json) -> None:

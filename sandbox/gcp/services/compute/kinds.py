@@ -92,7 +92,12 @@ KINDS: dict[str, Kind] = {
     "sslCertificates": Kind(
         "SslCertificate", "ssl_certificate", certificates.complete, certificates.shown
     ),
-    "sslPolicies": Kind("SslPolicy", "ssl_policy", security.complete_ssl_policy),
+    "sslPolicies": Kind(
+        "SslPolicy",
+        "ssl_policy",
+        security.complete_ssl_policy,
+        patch_operation="compute.sslPolicies.patch",
+    ),
     "subnetworks": Kind(
         "Subnetwork", "subnetwork", networks.complete_subnetwork, networks.shown_subnetwork
     ),

@@ -19,11 +19,16 @@ from sandbox.gcp.services.compute.place import PREFIX, Place
 _LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups"})
 
 
+# Kinds of operations that are done when they are answered.
+_INSTANT = frozenset({("sslPolicies", "insert"), ("sslPolicies", "delete")})
+
+
 def start(state: State, place: Place, kind: str, target_id: str, *, done: bool = False) -> Json:
     """A new operation of type `kind` on the resource, as it is answered."""
     name = f"operation-{int(time.time() * 1000)}-{uuid.uuid4().hex[:13]}-{uuid.uuid4().hex[:16]}"
     if place.collection in _LONG_NAMES and "." not in kind:
         kind = f"compute.{place.collection}.{kind}"
+    done = done or (place.collection, kind) in _INSTANT
     home = Place(place.project, place.scope, "operations", name)
     operation: Json = {
         "id": numeric_id(),

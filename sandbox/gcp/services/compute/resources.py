@@ -19,7 +19,8 @@ NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _KEPT = frozenset(
     {"id", "kind", "creationTimestamp", "selfLink", "selfLinkWithId", "region", "zone", "name"}
 )
-# Google answers with references of its beta version between these, whatever was sent to v1.
+# To a client that asks with `alt=json`, Google names these in its beta version, whatever was sent
+# to v1; clients that leave it out get v1. Both are seen in recordings.
 _SHOWS_BETA = frozenset(
     {
         "backendServices",
@@ -32,7 +33,18 @@ _SHOWS_BETA = frozenset(
     }
 )
 _SHOWN_AS_BETA = frozenset(
-    {"backendBuckets", "backendServices", "healthChecks", "sslCertificates", "urlMaps"}
+    {
+        "backendBuckets",
+        "backendServices",
+        "healthChecks",
+        "httpHealthChecks",
+        "httpsHealthChecks",
+        "instanceGroups",
+        "networkEndpointGroups",
+        "sslCertificates",
+        "sslPolicies",
+        "urlMaps",
+    }
 )
 _WITH_ID_LINK = frozenset({"networks", "targetGrpcProxies"})
 _PLAIN_TEXT = frozenset({"description", "name", "requestPath", "path", "host", "link"})
@@ -68,11 +80,11 @@ def load(state: State, place: Place) -> Json:
     return found
 
 
-def show(state: State, place: Place, stored: Json) -> Json:
-    """The document as the API answers with it."""
+def show(state: State, place: Place, stored: Json, *, beta: bool = False) -> Json:
+    """The document as the API answers with it, with references of v1 or of beta."""
     KINDS[place.collection].shown(state, place, stored)
     shown = operations.public(stored)
-    if place.collection in _SHOWS_BETA:
+    if beta and place.collection in _SHOWS_BETA:
         shown = {k: v if k in _KEPT else _as_beta(v) for k, v in shown.items()}
     return shown
 
@@ -93,7 +105,7 @@ def _as_beta(value: Any) -> Any:
 async def get(call: Call) -> Json:
     """`<collection>.get`."""
     place = place_of(call)
-    return show(call.state, place, load(call.state, place))
+    return show(call.state, place, load(call.state, place), beta="alt" in call.query)
 
 
 async def insert(call: Call) -> Json:

@@ -8,7 +8,7 @@ from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place
 
 _DEFAULT_PRIORITY = 2147483647
-_MODERN = (
+_RESTRICTED = (
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
@@ -16,6 +16,22 @@ _MODERN = (
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 )
+_MODERN = (
+    *_RESTRICTED,
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+)
+_COMPATIBLE = (
+    *_MODERN,
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+)
+_FEATURES = {"RESTRICTED": _RESTRICTED, "MODERN": _MODERN, "COMPATIBLE": _COMPATIBLE}
 
 
 def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
@@ -25,10 +41,8 @@ def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | 
     custom = document.get("customFeatures")
     if (profile == "CUSTOM") != bool(custom):
         raise invalid("resource.customFeatures", str(custom or []), f"The profile is {profile}.")
-    if profile in {"MODERN", "RESTRICTED"}:
-        document["enabledFeatures"] = list(_MODERN)
-    elif custom:
-        document["enabledFeatures"] = sorted(custom)
+    # What was sent as enabled is of no matter: it follows from the profile.
+    document["enabledFeatures"] = sorted(_FEATURES.get(profile, custom or ()))
 
 
 def complete_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
