@@ -83,8 +83,10 @@ def main() -> None:
         modules={name: Path(path) for name, path in given.modules.items()},
         api=lambda: f"http://127.0.0.1:{port}",
     )
+    app = create_app(home.database, planes)
+    app.state.enforce_enabled_services = True
     config = uvicorn.Config(
-        create_app(home.database, planes),
+        app,
         log_config=None,
         access_log=False,
         lifespan="on",

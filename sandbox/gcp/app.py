@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -23,15 +23,16 @@ from sandbox.gcp.control import Control
 from sandbox.gcp.discovery import Document, Method, Trie, documents
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Raw, Service, State, project_number
-from sandbox.gcp.services import all_services
+from sandbox.gcp.services import all_services, serviceusage
 from sandbox.gcp.store import Store
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger("sandbox.gcp")
 _HOST = ".googleapis.com"
 # Services whose own paths begin with their name: there the prefix is part of the path.
 _OWN_PREFIX = frozenset({"compute", "storage"})
+_PROJECT_PARAMETERS = ("project", "projectsId", "projectId")
 _JSON = "application/json; charset=UTF-8"
 _encode = msgspec.json.Encoder().encode
 _PROJECT = re.compile(r"/projects/([^/:]+)")
@@ -57,7 +58,7 @@ class App:
         self._requests: deque[dict[str, Any]] = self._control.requests
         self._project_ids = {project_number(name): name for name in self.state.store.projects()}
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI's entry point."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -176,6 +177,9 @@ class App:
             raw=body,
             url_path=unquote(_as_v1(path)).lstrip("/").removeprefix(_prefix(method)),
         )
+        project = next((call.path[n] for n in _PROJECT_PARAMETERS if n in call.path), None)
+        if project is not None:
+            serviceusage.refuse_if_disabled(self.state, service, project)
         result = await handler(call)
         if isinstance(result, Raw):
             return result

@@ -28,8 +28,11 @@ class State:
     """`sandbox.kubernetes.control_planes.ControlPlanes`, or None where clusters are not booted."""
     latency: float = 0.0
     """Seconds that an operation takes at least."""
-    enforce_enabled_services: bool = True
-    """Whether a call to an API that the project has not enabled is refused, as Google does."""
+    enforce_enabled_services: bool = False
+    """Whether a call to an API that the project has not enabled is refused, as Google does.
+
+    The daemon switches it on; whoever serves the application without it begins with all enabled.
+    """
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from emulated_cloud import Cloud
+
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 
 @pytest.fixture

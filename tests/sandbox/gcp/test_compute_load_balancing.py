@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulated_cloud import Cloud
+
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 ZONE = "zones/europe-west4-a"
 HEALTH = {"name": "health", "type": "HTTP"}

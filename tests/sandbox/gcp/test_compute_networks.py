@@ -6,7 +6,8 @@ import ipaddress
 from typing import Any
 
 import pytest
-from emulated_cloud import Cloud
+
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 REGION = "regions/europe-west4"
 

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from emulator import PROJECT, PretendedControlPlanes, emulator
+
+from tests.sandbox.gcp.emulator import PROJECT, PretendedControlPlanes, emulator
 
 COMPUTE = f"/compute/v1/projects/{PROJECT}"
 CLUSTERS = f"/container/v1beta1/projects/{PROJECT}/locations/us-central1-a/clusters"

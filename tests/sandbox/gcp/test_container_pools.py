@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from emulator import PROJECT, Client, PretendedControlPlanes, emulator
+
+from tests.sandbox.gcp.emulator import PROJECT, Client, PretendedControlPlanes, emulator
 
 CLUSTER = f"/container/v1/projects/{PROJECT}/locations/us-central1-a/clusters/main"
 POOLS = f"{CLUSTER}/nodePools"

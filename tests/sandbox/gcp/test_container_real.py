@@ -12,10 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
-from emulator import PROJECT, emulator
 
 from sandbox import engine
 from sandbox.kubernetes.control_planes import ControlPlanes
+from tests.sandbox.gcp.emulator import PROJECT, emulator
 
 CLUSTER = f"/container/v1/projects/{PROJECT}/locations/us-central1-a/clusters/main"
 TOKEN = "a-token-of-the-tests"

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from emulated_cloud import TOKEN, Cloud
 
 from sandbox.gcp import coverage, documents_update
+from tests.sandbox.gcp.emulated_cloud import TOKEN, Cloud
 
 NETWORK = {"name": "main", "autoCreateSubnetworks": False}
 ROOT = Path(__file__).resolve().parents[3]

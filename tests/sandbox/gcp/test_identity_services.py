@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from emulator import PROJECT, Client, emulator
+
+from tests.sandbox.gcp.emulator import PROJECT, Client, emulator
 
 ACCOUNTS = f"/iam/v1/projects/{PROJECT}/serviceAccounts"
 CRM = f"/cloudresourcemanager/v1/projects/{PROJECT}"
@@ -161,5 +162,22 @@ def test_enabling_an_api_enables_what_it_needs() -> None:
             body = {"disableDependentServices": True}
             await client.call("POST", f"{SERVICES}/{compute}:disable", body)
             assert (await client.call("GET", f"{SERVICES}/{container}"))["state"] == "DISABLED"
+
+    asyncio.run(run())
+
+
+def test_an_api_that_is_not_enabled_is_refused_where_that_is_wanted() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            client.app.state.enforce_enabled_services = True
+            path = f"/compute/v1/projects/{PROJECT}/global/networks"
+            refused = await client.call("GET", path, status=403)
+            assert "has not been used in project" in refused["error"]["message"]
+            assert refused["error"]["errors"][0]["reason"] == "accessNotConfigured"
+            clusters = await client.call("GET", client.cluster(), status=403)
+            assert clusters["error"]["details"][0]["reason"] == "SERVICE_DISABLED"
+            await client.call("POST", f"{SERVICES}/container.googleapis.com:enable", {})
+            await client.call("GET", path)
+            await client.call("GET", client.cluster())
 
     asyncio.run(run())

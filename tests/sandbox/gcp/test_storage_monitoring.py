@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from emulator import PROJECT, emulator
+from tests.sandbox.gcp.emulator import PROJECT, emulator
 
 BUCKETS = "/storage/v1/b"
 MINE = f"{BUCKETS}?project={PROJECT}"

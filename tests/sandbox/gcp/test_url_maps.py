@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulated_cloud import Cloud
+
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 ONE, TWO = "global/backendServices/one", "global/backendServices/two"
 
