@@ -49,7 +49,7 @@ class Client:
 
     async def make(self, location: str = "us-central1-a", **cluster: Any) -> Json:
         """Make a cluster and answer with it."""
-        asked = {"name": "main", "initialNodeCount": 1} | cluster
+        asked: Json = {"name": "main", "initialNodeCount": 1, **cluster}
         asked = {key: value for key, value in asked.items() if value is not None}
         operation = await self.call("POST", self.cluster(location=location), {"cluster": asked})
         done = await self.wait(operation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,7 +174,7 @@ async def _network(client: object, *, ranges: bool = True) -> None:
     await call("POST", f"{COMPUTE}/regions/us-central1/subnetworks", subnet)
 
 
-NAMED = {
+NAMED: dict[str, Any] = {
     "network": "vpc",
     "subnetwork": "nodes",
     "ipAllocationPolicy": {
