@@ -124,12 +124,41 @@ async def insert_bucket(call: Call) -> Json:
     if kind != "region":
         bucket.setdefault("rpo", "DEFAULT")
     call.store.put(_key(name), _complete(bucket))
-    return bucket
+    return _projected(call, bucket, "noAcl")
+
+
+def _projected(call: Call, bucket: Json, default: str) -> Json:
+    """The bucket with its access control lists, where they are asked for and there are any."""
+    uniform = bucket["iamConfiguration"]["uniformBucketLevelAccess"].get("enabled")
+    if uniform or call.one("projection", default) != "full":
+        return bucket
+    number = bucket["projectNumber"]
+    objects, buckets = [], []
+    for team, role in (("owners", "OWNER"), ("editors", "OWNER"), ("viewers", "READER")):
+        entity = f"project-{team}-{number}"
+        entry = {
+            "entity": entity,
+            "etag": bucket["etag"],
+            "projectTeam": {"projectNumber": number, "team": team},
+            "role": role,
+        }
+        objects.append(entry | {"kind": "storage#objectAccessControl"})
+        buckets.append(
+            entry
+            | {
+                "bucket": bucket["name"],
+                "id": f"{bucket['name']}/{entity}",
+                "kind": "storage#bucketAccessControl",
+                "selfLink": f"{bucket['selfLink']}/acl/{entity}",
+            }
+        )
+    owner = {"entity": f"project-owners-{number}"}
+    return bucket | {"acl": buckets, "defaultObjectAcl": objects, "owner": owner}
 
 
 async def get_bucket(call: Call) -> Json:
     """`buckets.get`."""
-    return _load(call)
+    return _projected(call, _load(call), "noAcl")
 
 
 async def list_buckets(call: Call) -> Json:
@@ -164,14 +193,15 @@ async def patch_bucket(call: Call) -> Json:
     """`buckets.patch`: messages are merged, lists replaced, nulls removed."""
     old = _load(call)
     change = {k: v for k, v in call.body.items() if k not in _KEPT}
-    return _changed(call, _merged(old, change))
+    return _projected(call, _changed(call, _merged(old, change)), "full")
 
 
 async def update_bucket(call: Call) -> Json:
     """`buckets.update`: what is not given is gone."""
     old = _load(call)
     given = {k: v for k, v in call.body.items() if v is not None and k not in _KEPT}
-    return _changed(call, {k: v for k, v in old.items() if k in _KEPT or k == "rpo"} | given)
+    kept = {k: v for k, v in old.items() if k in _KEPT or k == "rpo"}
+    return _projected(call, _changed(call, kept | given), "full")
 
 
 async def delete_bucket(call: Call) -> Raw:

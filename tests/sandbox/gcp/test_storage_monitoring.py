@@ -31,6 +31,9 @@ def test_a_bucket_has_googles_defaults_and_a_name_of_its_own() -> None:
                 "PATCH", f"{BUCKETS}/acme-models", {"labels": {"team": "vision"}}
             )
             assert patched["metageneration"] == "2"
+            assert [entry["role"] for entry in patched["acl"]] == ["OWNER", "OWNER", "READER"]
+            uniform = {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}}
+            assert "acl" not in await client.call("PATCH", f"{BUCKETS}/acme-models", uniform)
             listed = await client.call("GET", MINE)
             assert [bucket["name"] for bucket in listed["items"]] == ["acme-models"]
 
