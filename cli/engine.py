@@ -98,6 +98,9 @@ class Engine:
         if code and _says(talk, "is currently locked") and self._unlock(layer, stack):
             code, run, talk = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
+        if code and interactive and not run.errors and not run.mandatory:
+            # The person has seen all of it on the terminal, and answered.
+            raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
             raise self._failure(layer, run, talk)
         return Result(layer.name, seconds, run.changes, run.outputs)

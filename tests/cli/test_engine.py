@@ -1,0 +1,66 @@
+"""The one wrapper of Pulumi, driven with a stand-in of the CLI that behaves as a case needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.engine import Engine
+from cli.errors import CliError, Exit
+from gkeplatform.layers import CLUSTER
+
+EVENT = {"diagnosticEvent": {"severity": "error", "message": "no such zone\n", "urn": ""}}
+
+
+def _engine(tmp_path: Path, script: str) -> Engine:
+    """An engine whose `pulumi` is a shell script; `$log` is the event log that it was given."""
+    pulumi = tmp_path / "pulumi"
+    find_log = 'for word; do [ "$last" != --event-log ] || log=$word; last=$word; done\n'
+    pulumi.write_text(f"#!/bin/sh\n{find_log}{script}\n")
+    pulumi.chmod(0o755)
+    return Engine({**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, lambda *_: None)
+
+
+def _up(engine: Engine) -> None:
+    engine.up(CLUSTER, "dev", interactive=False, preview=False)
+
+
+def test_changes_and_outputs_come_from_the_event_log(tmp_path: Path) -> None:
+    stack = {
+        "op": "same", "type": "pulumi:pulumi:Stack", "urn": "urn:pulumi:dev::p::s::p-dev",
+        "new": {"outputs": {"address": "127.16.0.1"}},
+    }  # fmt: skip
+    events = [
+        {"resOutputsEvent": {"metadata": stack}},
+        {"summaryEvent": {"resourceChanges": {"create": 2}}},
+    ]
+    (tmp_path / "events").write_text("".join(json.dumps(e) + "\n" for e in events))
+    engine = _engine(tmp_path, f'cat {tmp_path}/events >"$log"')
+    result = engine.up(CLUSTER, "dev", interactive=False, preview=False)
+    assert result.changes["create"] == 2
+    assert result.outputs == {"address": "127.16.0.1"}
+
+
+def test_a_failure_names_layer_and_reason(tmp_path: Path) -> None:
+    (tmp_path / "events").write_text(json.dumps(EVENT) + "\n")
+    with pytest.raises(CliError, match="cluster: no such zone") as caught:
+        _up(_engine(tmp_path, f'cat {tmp_path}/events >"$log"; exit 255'))
+    assert caught.value.code is Exit.RESOURCE
+
+
+def test_a_missing_stack_is_made_once(tmp_path: Path) -> None:
+    script = (
+        f'[ "$1" != stack ] || {{ touch {tmp_path}/made; exit; }}\n'
+        f"[ -e {tmp_path}/made ] || {{ echo \"error: no stack named 'dev' found\"; exit 255; }}"
+    )
+    _up(_engine(tmp_path, script))
+    assert (tmp_path / "made").exists()
+
+
+def test_without_pulumi_it_says_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="no `pulumi`") as caught:
+        Engine({"PATH": str(tmp_path)}, lambda *_: None)
+    assert "./platformctl rehearse dev" in caught.value.hint
