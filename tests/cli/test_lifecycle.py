@@ -19,7 +19,7 @@ from sandbox import engine, lifecycle
 from sandbox.lifecycle import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lifecycle")]
-NETWORK = {"name": "kept", "autoCreateSubnetworks": False}
+BUCKET = {"name": "kept-by-the-sandbox"}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def _request(home: Home, method: str, path: str, body: object = None) -> int:
-    base = lifecycle.environment(home)["GOOGLE_COMPUTE_CUSTOM_ENDPOINT"]
+    base = lifecycle.environment(home)["GOOGLE_STORAGE_CUSTOM_ENDPOINT"]
     request = urllib.request.Request(
         base + path,
         data=json.dumps(body).encode() if body else None,
@@ -47,19 +47,19 @@ def _request(home: Home, method: str, path: str, body: object = None) -> int:
 
 def test_state_survives_a_stop_and_a_kill(home: Home) -> None:
     first = lifecycle.start(home, engine.ensure())
-    assert _request(home, "POST", "projects/p/global/networks", NETWORK) == 200
+    assert _request(home, "POST", "b?project=p", BUCKET) == 200
     assert lifecycle.stop(home) == 1
     assert not lifecycle.status(home).running
 
     second = lifecycle.start(home, engine.ensure())
-    assert _request(home, "GET", "projects/p/global/networks/kept") == 200
+    assert _request(home, "GET", "b/kept-by-the-sandbox") == 200
     assert second.port == first.port
     assert second.pid is not None
     os.kill(second.pid, signal.SIGKILL)
     psutil.wait_procs([psutil.Process(second.pid)] if psutil.pid_exists(second.pid) else [], 5)
 
     lifecycle.start(home, engine.ensure())
-    assert _request(home, "GET", "projects/p/global/networks/kept") == 200
+    assert _request(home, "GET", "b/kept-by-the-sandbox") == 200
 
 
 def test_a_second_start_changes_nothing(home: Home) -> None:
@@ -71,8 +71,8 @@ def test_two_sandboxes_stand_side_by_side(home: Home, tmp_path: Path) -> None:
     try:
         first, second = (lifecycle.start(h, engine.ensure()) for h in (home, other))
         assert first.port != second.port
-        assert _request(home, "POST", "projects/p/global/networks", NETWORK) == 200
-        assert _request(other, "GET", "projects/p/global/networks/kept") == 404
+        assert _request(home, "POST", "b?project=p", BUCKET) == 200
+        assert _request(other, "GET", "b/kept-by-the-sandbox") == 404
         lifecycle.reset(other)
         assert lifecycle.status(home).running
     finally:
