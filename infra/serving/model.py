@@ -15,6 +15,9 @@ from infra.serving.quantity import Quantity, amount
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
+# Kubernetes draws the ports of other Services from above this band first, so that one chosen here
+# is free: min(max(16, 2768 / 32), 128) = 86 ports (ServiceNodePortStaticSubrange, on since 1.27).
+NodePort = Annotated[int, Meta(ge=30000, le=30085)]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 
@@ -112,7 +115,7 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
         Meta(description="Straight to the pods, or by a port of every node."),
     ] = "network-endpoint-groups"
     node_port: Annotated[
-        Annotated[int, Meta(ge=30000, le=32767)] | None,
+        NodePort | None,
         Meta(description="The port of every node; for `instance-groups` only, which need it."),
     ] = None
 
@@ -123,7 +126,7 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
                 raise ValueError(f"{key} lists {twice[0]} twice; once is enough")
         if self.backend == "instance-groups" and self.node_port is None:
             raise ValueError(
-                "backend instance-groups needs a node_port (30000 to 32767) that stays the same"
+                "backend instance-groups needs a node_port (30000 to 30085) that stays the same"
             )
         if self.backend != "instance-groups" and self.node_port is not None:
             raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")

@@ -167,13 +167,18 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         lambda d: model(3)(d)["exposure"].update(node_port=80),
         "models[3].exposure.node_port: expected an integer of at least 30000, got 80",
     ),
+    # Another Service of the cluster may have been given this one already.
     (
-        lambda d: model(3)(d)["exposure"].pop("backend"),
-        "models[3].exposure: node_port 30501 is for backend instance-groups only",
+        lambda d: model(3)(d)["exposure"].update(node_port=30501),
+        "models[3].exposure.node_port: expected an integer of at most 30085, got 30501",
     ),
     (
-        lambda d: model(0)(d)["exposure"].update(backend="instance-groups", node_port=30501),
-        'models[3].exposure.node_port: 30501 is the port of "resnet", too; choose another',
+        lambda d: model(3)(d)["exposure"].pop("backend"),
+        "models[3].exposure: node_port 30001 is for backend instance-groups only",
+    ),
+    (
+        lambda d: model(0)(d)["exposure"].update(backend="instance-groups", node_port=30001),
+        'models[3].exposure.node_port: 30001 is the port of "resnet", too; choose another',
     ),
     (
         lambda d: model(4)(d).update(disruption={"min_available": 3}),

@@ -160,14 +160,14 @@ def test_a_model_s_url_is_its_host_s_or_the_address_s() -> None:
 
 
 def test_the_firewall_opens_the_ports_in_use_and_no_other() -> None:
-    models = (served("a"), served("b"), served("c", node_port=30501))
-    assert firewall.ports(models) == ["8501", "30501"]
+    models = (served("a"), served("b"), served("c", node_port=30001))
+    assert firewall.ports(models) == ["8501", "30001"]
 
 
 def test_a_backend_has_a_capacity_of_its_kind() -> None:
     neg = NegBackend(name="n", zones=("z-a",), port=8501)
     assert backend("g", neg, max_rate=7)["max_rate_per_endpoint"] == 7
-    assert backend("g", InstanceGroupBackend(node_port=30501), max_rate=7) == {
+    assert backend("g", InstanceGroupBackend(node_port=30001), max_rate=7) == {
         "group": "g",
         "balancing_mode": "RATE",
         "capacity_scaler": 1.0,
@@ -177,7 +177,7 @@ def test_a_backend_has_a_capacity_of_its_kind() -> None:
 
 def test_the_health_check_meets_the_model_where_the_traffic_does() -> None:
     assert port(NegBackend(name="n", zones=(), port=8501)) == 8501
-    assert port(InstanceGroupBackend(node_port=30501)) == 30501
+    assert port(InstanceGroupBackend(node_port=30001)) == 30001
 
 
 def test_a_group_s_name_is_in_its_link() -> None:
@@ -187,7 +187,7 @@ def test_a_group_s_name_is_in_its_link() -> None:
 
 
 def test_groups_are_the_pools_or_those_that_gke_made() -> None:
-    contract = serving(served("resnet"), served("fraud", node_port=30501))
+    contract = serving(served("resnet"), served("fraud", node_port=30001))
     found = endpoint_groups.groups(
         CLUSTER, contract, lambda name, zone: f"{zone}/{name}", wait_seconds=0
     )

@@ -151,10 +151,10 @@ def test_the_shared_load_balancer_gets_endpoint_groups_of_a_known_name() -> None
 
 
 def test_over_instance_groups_the_node_port_stays_the_same() -> None:
-    served = model(exposure=ROUTED | {"backend": "instance-groups", "node_port": 30501})
+    served = model(exposure=ROUTED | {"backend": "instance-groups", "node_port": 30001})
     (port,) = exposure.service(served)["ports"]
     assert exposure.service(served)["type"] == "NodePort"
-    assert port["nodePort"] == 30501
+    assert port["nodePort"] == 30001
     assert exposure.annotations(served, neg="n") == {}
 
 

@@ -49,6 +49,20 @@ def test_nodes_have_their_machines_capacity_and_zone(sandbox: Sandbox) -> None:
     assert len(ranges) == 4
 
 
+def test_ports_that_kubernetes_draws_leave_those_that_models_may_choose(sandbox: Sandbox) -> None:
+    services = "/api/v1/namespaces/default/services"
+    drawn = []
+    for index in range(200):
+        name = f"drawn-{index}"
+        spec = {"type": "NodePort", "selector": {"app": name}, "ports": [{"port": 80}]}
+        made = sandbox.kube("POST", services, {"metadata": {"name": name}, "spec": spec})
+        drawn.append(made["spec"]["ports"][0]["nodePort"])
+    for index in range(200):
+        sandbox.kube("DELETE", f"{services}/drawn-{index}")
+    chosen = range(30000, 30086)
+    assert not set(drawn) & set(chosen)
+
+
 def test_a_deployment_rolls_out_across_zones_with_unique_addresses(sandbox: Sandbox) -> None:
     sandbox.kube("POST", DEPLOYMENTS, deployment("spread", 6))
     assert eventually(lambda: _ready(sandbox, "spread") == 6)
