@@ -3,6 +3,7 @@
 GET    health              {"status": "ok"}
 GET    requests            the last requests: [{"method", "path", "status"}]
 PUT    latency             {"seconds": 0.2}: what every operation takes at least
+PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
 """
@@ -60,6 +61,8 @@ class Control:
                 return _json({"requests": list(self.requests)})
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
+            case "PUT", "scale-down" if self._state.control_planes is not None:
+                self._state.control_planes.unneeded_seconds = float(given["seconds"])
             case "POST", "faults":
                 fault = _Fault(
                     given.get("method", ""),

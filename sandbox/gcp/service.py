@@ -33,6 +33,12 @@ class State:
 
     The daemon switches it on; whoever serves the application without it begins with all enabled.
     """
+    resize_group: Callable[[str, int], None] | None = None
+    """Resizes a managed instance group that stands behind a node pool, given its path and size.
+
+    Set by the container service; compute, which is asked, knows nothing of node pools. Raises
+    KeyError where no pool has the group.
+    """
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -17,6 +17,7 @@ from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.folder import Folder, Settings
+from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
     SERVICE_CIDR,
@@ -24,9 +25,19 @@ from sandbox.kubernetes.specs import (
     ControlPlaneError,
     Endpoint,
     NodeSpec,
+    ScalingGroup,
+    ScalingPool,
 )
 
-__all__ = ["ClusterKey", "ControlPlaneError", "ControlPlanes", "Endpoint", "NodeSpec"]
+__all__ = [
+    "ClusterKey",
+    "ControlPlaneError",
+    "ControlPlanes",
+    "Endpoint",
+    "NodeSpec",
+    "ScalingGroup",
+    "ScalingPool",
+]
 
 
 class ControlPlanes:
@@ -49,6 +60,9 @@ class ControlPlanes:
         self._locks: defaultdict[ClusterKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
+        self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
+        self.unneeded_seconds = UNNEEDED
+        """How long a node must be idle before its pool shrinks."""
 
     def clusters(self) -> list[ClusterKey]:
         """Return the clusters that have a control plane, running or not."""
@@ -142,6 +156,13 @@ class ControlPlanes:
             kubelet_port=settings.ports["kwok-controller"],
         )
 
+    def set_scaling(self, cluster: ClusterKey, pool: str, scaling: ScalingPool | None) -> None:
+        """Say between which limits a node pool scales by itself; None: it does not, or is gone."""
+        if scaling is None:
+            self._scaling[cluster].pop(pool, None)
+        else:
+            self._scaling[cluster][pool] = scaling
+
     async def start_controllers(
         self, cluster: ClusterKey, *, network: str, subnetwork: str
     ) -> None:
@@ -149,8 +170,17 @@ class ControlPlanes:
         await self.stop_controllers(cluster)
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
+        scaling = Scaling(
+            pools=lambda: list(self._scaling[cluster].values()),
+            unneeded_seconds=lambda: self.unneeded_seconds,
+        )
         controllers = Controllers(
-            cluster, server, api=self._api, network=network, subnetwork=subnetwork
+            cluster,
+            server,
+            api=self._api,
+            network=network,
+            subnetwork=subnetwork,
+            scaling=scaling,
         )
         self._controllers[cluster] = controllers
         controllers.start()

@@ -66,3 +66,29 @@ class NodeSpec:
     internal_ip: str = "127.0.0.1"
     pod_cidr: str | None = None
     """Without it the node gets the next free /24 of the cluster's pod range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScalingGroup:
+    """One managed instance group of a node pool that autoscales."""
+
+    path: str
+    """Below the project: zones/Z/instanceGroupManagers/NAME."""
+    zone: str
+    size: int
+    last_node: str
+    """The node that goes when the group shrinks by one; empty in an empty group."""
+    template: NodeSpec
+    """What its next node will be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingPool:
+    """A node pool that autoscales."""
+
+    name: str
+    groups: tuple[ScalingGroup, ...]
+    min: int
+    max: int
+    is_total: bool
+    """Whether the limits are those of the whole pool, and not of each zone."""

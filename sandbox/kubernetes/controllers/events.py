@@ -1,4 +1,4 @@
-"""Warnings in a Service's events: how a controller tells users why it could not do its work."""
+"""An object's events: how a controller tells users what it did, or why it could not."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ Json = dict[str, Any]
 
 
 class Events:
-    """One controller's events; the same thing is said of a Service once."""
+    """One controller's events; the same thing is said of an object once."""
 
-    def __init__(self, server: ApiServer, component: str) -> None:
+    def __init__(self, server: ApiServer, component: str, *, kind: str = "Service") -> None:
         self._server = server
         self._component = component
+        self._kind = kind
+        """A kind of the core API group."""
         self._said: dict[str, tuple[str, str]] = {}
 
-    async def warn(self, service: Json, reason: str, message: str) -> None:
-        """Attach a warning to a Service."""
-        metadata = service["metadata"]
+    async def warn(self, involved: Json, reason: str, message: str) -> None:
+        """Attach a warning to an object."""
+        await self.say(involved, "Warning", reason, message)
+
+    async def say(self, involved: Json, kind: str, reason: str, message: str) -> None:
+        """Attach an event of type Normal or Warning to an object."""
+        metadata = involved["metadata"]
         if self._said.get(metadata["uid"]) == (reason, message):
             return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -35,12 +41,12 @@ class Events:
             },
             "involvedObject": {
                 "apiVersion": "v1",
-                "kind": "Service",
+                "kind": self._kind,
                 "name": metadata["name"],
                 "namespace": namespace,
                 "uid": metadata["uid"],
             },
-            "type": "Warning",
+            "type": kind,
             "reason": reason,
             "message": message[:1024],
             "count": 1,

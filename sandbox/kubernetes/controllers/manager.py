@@ -14,6 +14,7 @@ from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
+from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
 from sandbox.kubernetes.specs import ClusterKey
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
@@ -32,6 +33,7 @@ class Controllers:
         api: Callable[[], str],
         network: str,
         subnetwork: str,
+        scaling: Scaling,
     ) -> None:
         self._cluster = cluster
         self._server = server
@@ -44,12 +46,19 @@ class Controllers:
         slices = "/apis/discovery.k8s.io/v1/endpointslices"
         self._slices = Informer(server, slices, self._wake.set)
         self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
+        self._scaling = scaling
+        self._autoscaler = Autoscaler(cluster, server, api=api, scaling=scaling)
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
         """Return the same for a control plane that has come up anew."""
         return Controllers(
-            self._cluster, server, api=self._api, network=self._network, subnetwork=self._subnetwork
+            self._cluster,
+            server,
+            api=self._api,
+            network=self._network,
+            subnetwork=self._subnetwork,
+            scaling=self._scaling,
         )
 
     def start(self) -> None:
@@ -57,12 +66,14 @@ class Controllers:
         informers = (self._services, self._slices, self._nodes)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
+        self._autoscaler.start()
 
     async def stop(self) -> None:
         """End; what was made stays."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._autoscaler.stop()
         await self._compute.close()
 
     async def _run(self) -> None:

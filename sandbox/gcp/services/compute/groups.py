@@ -63,6 +63,20 @@ async def list_managed_instances(call: Call) -> Json:
     }
 
 
+async def resize(call: Call) -> Json:
+    """`instanceGroupManagers.resize`: what the cluster autoscaler calls."""
+    path = call.url_path.removesuffix("/resize")
+    place = parse(path)
+    group = call.store.get(f"compute/{path}")
+    if place is None or group is None or call.state.resize_group is None:
+        raise not_found(path)
+    size = int(call.one("size"))
+    if size < 0:
+        raise invalid("size", str(size), "Must be greater than or equal to 0.")
+    call.state.resize_group(path, size)
+    return operations.start(call.state, place, "compute.instanceGroupManagers.resize", group["id"])
+
+
 def complete_endpoint_group(
     state: State,  # noqa: ARG001
     place: Place,

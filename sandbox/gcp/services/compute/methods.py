@@ -128,6 +128,7 @@ METHODS: dict[str, Handler] = {
     "compute.globalForwardingRules.setTarget": set_target,
     "compute.instanceGroups.listInstances": groups.list_instances,
     "compute.instanceGroups.setNamedPorts": set_named_ports,
+    "compute.instanceGroupManagers.resize": groups.resize,
     "compute.instanceGroupManagers.listManagedInstances": groups.list_managed_instances,
     "compute.networkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
     "compute.networkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,

@@ -7,11 +7,13 @@ Without control planes (`State.control_planes` is None) only the documents are m
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.gcp.machine_types import region_of
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import capacity, compute_side, nodes, records
+from sandbox.gcp.services.container import capacity, compute_side, names, nodes, records
+from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import accelerators
 from sandbox.gcp.services.container.render import (
     ClusterRecord,
@@ -28,8 +30,8 @@ def _key(record: ClusterRecord) -> Any:
     return ClusterKey(record["project"], record["location"], record["cluster"]["name"])
 
 
-def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
-    """Return the nodes of a pool in the form that the control plane takes them."""
+def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
+    """Return what makes a node of a pool, given its name and zone."""
     from sandbox.kubernetes.control_planes import NodeSpec  # noqa: PLC0415
 
     machine = nodes.machine_of(pool["pool"])
@@ -38,8 +40,9 @@ def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
     free = capacity.allocatable(machine, disk_gb=disk)
     gpus = accelerators(pool["pool"]["config"])
     taints = nodes.taints(pool["pool"])
-    return [
-        NodeSpec(
+
+    def spec(name: str, zone: str) -> Any:
+        return NodeSpec(
             name=name,
             zone=zone,
             region=region_of(zone),
@@ -55,8 +58,43 @@ def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
             accelerators=gpus[1] if gpus else 0,
             pods=int(pool["pool"]["maxPodsConstraint"]["maxPodsPerNode"]),
         )
-        for name, zone in nodes.names_by_zone(groups_of(record, pool))
-    ]
+
+    return spec
+
+
+def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
+    """Return the nodes of a pool in the form that the control plane takes them."""
+    make = node_maker(pool)
+    return [make(name, zone) for name, zone in nodes.names_by_zone(groups_of(record, pool))]
+
+
+def scaling_of(record: ClusterRecord, pool: PoolRecord) -> Any:
+    """Return a pool's limits and groups for the autoscaler; None where it keeps its size."""
+    from sandbox.kubernetes.control_planes import ScalingGroup, ScalingPool  # noqa: PLC0415
+
+    limits: Json = pool["pool"].get("autoscaling") or {}
+    if not limits.get("enabled"):
+        return None
+    make = node_maker(pool)
+    scaling_groups = tuple(
+        ScalingGroup(
+            path=group.path("instanceGroupManagers").partition("/")[2].partition("/")[2]
+            + f"/{group.name}",
+            zone=group.zone,
+            size=group.size,
+            last_node=group.nodes[-1] if group.nodes else "",
+            template=make(names.node(group.base, group.size), group.zone),
+        )
+        for group in groups_of(record, pool)
+    )
+    is_total = bool(limits.get("totalMaxNodeCount"))
+    return ScalingPool(
+        name=pool["pool"]["name"],
+        groups=scaling_groups,
+        min=int(limits.get("totalMinNodeCount" if is_total else "minNodeCount") or 0),
+        max=int(limits.get("totalMaxNodeCount" if is_total else "maxNodeCount") or 0),
+        is_total=is_total,
+    )
 
 
 async def boot(state: State, record: ClusterRecord) -> None:
@@ -99,12 +137,15 @@ async def sync_pool(state: State, record: ClusterRecord, name: str) -> None:
         return
     compute_side.sync_pool(state.store, record, pool)
     if state.control_planes is not None:
+        # First: the autoscaler then waits for the nodes, and does not ask for them again.
+        state.control_planes.set_scaling(_key(record), name, scaling_of(record, pool))
         await state.control_planes.set_nodes(_key(record), name, node_specs(record, pool))
 
 
 async def remove_pool(state: State, record: ClusterRecord, name: str) -> None:
     """Take a pool's nodes and instance groups away."""
     if state.control_planes is not None:
+        state.control_planes.set_scaling(_key(record), name, None)
         await state.control_planes.set_nodes(_key(record), name, [])
     pool = find_pool(record, name)
     if pool is not None:

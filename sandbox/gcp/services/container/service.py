@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, Handler, Service
+from sandbox.gcp.service import Call, Handler, Service, State
 from sandbox.gcp.services.container import (
     cluster_updates,
     clusters,
     node_pools,
     operations,
+    scaling,
     server_config,
     work,
 )
@@ -109,4 +110,9 @@ def _handlers() -> dict[str, Handler]:
     return handlers
 
 
-SERVICE = Service("container", _handlers(), on_start=work.bring_back)
+async def _start(state: State) -> None:
+    await scaling.start(state)
+    await work.bring_back(state)
+
+
+SERVICE = Service("container", _handlers(), on_start=_start)

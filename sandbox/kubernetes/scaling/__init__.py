@@ -1,0 +1,1 @@
+"""The cluster autoscaler: node pools grow for pods that find no room, and shrink when idle."""

@@ -1,0 +1,250 @@
+"""Which node pools have to grow for the pods that find no room. Pure functions.
+
+As the cluster autoscaler does it: pretend to add nodes of each group, and see who fits. Not
+simulated are inter-pod affinity and volumes that are bound to a zone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from sandbox.kubernetes.nodes import manifest, status
+from sandbox.kubernetes.scaling import pods as needs
+from sandbox.kubernetes.specs import ScalingGroup, ScalingPool
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Room:
+    """A node, real or to be made, and what is left on it."""
+
+    zone: str
+    labels: Mapping[str, str]
+    taints: Sequence[Mapping[str, str]]
+    free: Counter[str]
+    group: ScalingGroup | None = None
+    """Of a node that is to be made."""
+
+    def takes(self, pod: Json, asked: Mapping[str, Any]) -> bool:
+        """Whether the pod fits here."""
+        return (
+            needs.tolerates(pod, self.taints) is None
+            and needs.selects(pod, self.labels)
+            and all(self.free.get(name, 0) >= amount for name, amount in asked.items())
+        )
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be done, and for whom nothing can be."""
+
+    growth: Counter[ScalingGroup] = field(default_factory=Counter)
+    helped: list[tuple[Json, ScalingGroup]] = field(default_factory=list)
+    hopeless: list[tuple[Json, str]] = field(default_factory=list)
+    """Pods that no group's node would take, each with the reasons."""
+
+
+def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
+    """The cluster's nodes, by name, with what their pods leave."""
+    rooms = {
+        node["metadata"]["name"]: Room(
+            zone=node["metadata"]["labels"].get("topology.kubernetes.io/zone", ""),
+            labels=node["metadata"]["labels"],
+            taints=node["spec"].get("taints") or (),
+            free=needs.amounts((node.get("status") or {}).get("allocatable") or {}),
+        )
+        for node in nodes
+        if not node["spec"].get("unschedulable")
+    }
+    for pod in pods:
+        room = rooms.get(pod["spec"].get("nodeName") or "")
+        if room is not None and (pod.get("status") or {}).get("phase") not in _OVER:
+            room.free.subtract(needs.requests(pod))
+    return rooms
+
+
+_OVER = ("Succeeded", "Failed")
+
+
+def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]) -> Plan:
+    """What has to grow so that every unschedulable pod finds a place."""
+    plan = Plan()
+    rooms = existing(nodes, pods)
+    zones = {room.zone for room in rooms.values()} | {g.zone for p in pools for g in p.groups}
+    placed = [
+        (pod, rooms[pod["spec"]["nodeName"]].zone)
+        for pod in pods
+        if pod["spec"].get("nodeName") in rooms
+    ]
+    open_rooms = list(rooms.values())
+    for pod in sorted(filter(needs.is_unschedulable, pods), key=_age):
+        asked = needs.requests(pod)
+        room = next(
+            (
+                room
+                for room in open_rooms
+                if room.takes(pod, asked) and needs.spreads(pod, room.zone, placed, zones)
+            ),
+            None,
+        )
+        if room is None:
+            room, reasons = _new_room(pools, plan, pod, asked, placed, zones)
+            if room is None:
+                plan.hopeless.append((pod, reasons))
+                continue
+            open_rooms.append(room)
+        room.free.subtract(asked)
+        placed.append((pod, room.zone))
+        if room.group is not None:
+            plan.helped.append((pod, room.group))
+    return plan
+
+
+def _age(pod: Json) -> tuple[int, str]:
+    return (
+        -int(pod["spec"].get("priority") or 0),
+        str(pod["metadata"].get("creationTimestamp", "")),
+    )
+
+
+def _new_room(
+    pools: Sequence[ScalingPool],
+    plan: Plan,
+    pod: Json,
+    asked: Counter[str],
+    placed: Sequence[tuple[Json, str]],
+    zones: set[str],
+) -> tuple[Room | None, str]:
+    """A node to be made that takes the pod: the one that wastes least, then the smallest group."""
+    reasons: Counter[str] = Counter()
+    found: list[tuple[Fraction, int, str, Room]] = []
+    for pool in pools:
+        for group in pool.groups:
+            room = _room(pool, group)
+            taint = needs.tolerates(pod, room.taints)
+            if not needs.selects(pod, room.labels):
+                reasons["node(s) didn't match Pod's node affinity/selector"] += 1
+            elif taint is not None:
+                reasons[f"node(s) had untolerated taint {{{taint['key']}}}"] += 1
+            elif lacking := [n for n, amount in asked.items() if room.free.get(n, 0) < amount]:
+                reasons[f"Insufficient {lacking[0]}"] += 1
+            elif not _may_grow(pool, group, plan):
+                reasons["max node group size reached"] += 1
+            elif not needs.spreads(pod, group.zone, placed, zones):
+                reasons["node(s) didn't match pod topology spread constraints"] += 1
+            else:
+                size = group.size + plan.growth[group]
+                found.append((_waste(room, asked), size, group.path, room))
+    if not found:
+        texts = ", ".join(f"{count} {text}" for text, count in sorted(reasons.items()))
+        return None, texts or "there is no node pool that autoscales"
+    *_, room = min(found, key=lambda one: one[:3])
+    assert room.group is not None  # noqa: S101 (for mypy: _room sets it)
+    plan.growth[room.group] += 1
+    return room, ""
+
+
+def _room(pool: ScalingPool, group: ScalingGroup) -> Room:
+    made = manifest(group.template, pool.name, project="", pod_cidr=None)
+    reported = status(group.template, version="", kubelet_port=0)
+    return Room(
+        zone=group.zone,
+        labels=made["metadata"]["labels"],
+        taints=made["spec"].get("taints") or (),
+        free=needs.amounts(reported["allocatable"]),
+        group=group,
+    )
+
+
+def _may_grow(pool: ScalingPool, group: ScalingGroup, plan: Plan) -> bool:
+    if pool.is_total:
+        return sum(g.size + plan.growth[g] for g in pool.groups) < pool.max
+    return group.size + plan.growth[group] < pool.max
+
+
+def _waste(room: Room, asked: Counter[str]) -> Fraction:
+    """The share of a new node's CPU and memory that the pod leaves over; GPUs weigh most."""
+    shares = [
+        1 - Fraction(asked.get(name, 0)) / Fraction(amount)
+        for name, amount in room.free.items()
+        if amount and name in ("cpu", "memory", "nvidia.com/gpu", "google.com/tpu")
+    ]
+    return sum(shares, Fraction(0)) / max(len(shares), 1)
+
+
+def idle(
+    pools: Sequence[ScalingPool],
+    nodes: Sequence[Json],
+    pods: Sequence[Json],
+    budgets: Sequence[Json],
+) -> dict[str, ScalingGroup]:
+    """The nodes that could go, by name: less than half used, and their pods fit elsewhere.
+
+    Only the newest node of a group is looked at: a group shrinks from its end here.
+    """
+    rooms = existing(nodes, pods)
+    found: dict[str, ScalingGroup] = {}
+    for pool in pools:
+        total = sum(group.size for group in pool.groups)
+        for group in pool.groups:
+            if (total if pool.is_total else group.size) <= pool.min or not group.size:
+                continue
+            name = group.last_node
+            own = [pod for pod in pods if pod["spec"].get("nodeName") == name]
+            if name in rooms and _can_go(name, own, rooms, budgets):
+                found[name] = group
+                total -= 1
+    return found
+
+
+def _can_go(
+    name: str, own: Sequence[Json], rooms: Mapping[str, Room], budgets: Sequence[Json]
+) -> bool:
+    movable = [pod for pod in own if not _is_of_node(pod)]
+    if any(_is_pinned(pod, budgets) for pod in movable):
+        return False
+    used: Counter[str] = Counter()
+    for pod in movable:
+        used.update(needs.requests(pod))
+    free = rooms[name].free
+    for resource in ("cpu", "memory"):
+        whole = free.get(resource, 0) + used.get(resource, 0)
+        if whole and 2 * used.get(resource, 0) >= whole:
+            return False
+    left = {other: Counter(room.free) for other, room in rooms.items() if other != name}
+    for pod in movable:
+        asked = needs.requests(pod)
+        for other, amounts in left.items():
+            room = rooms[other]
+            if Room(room.zone, room.labels, room.taints, amounts).takes(pod, asked):
+                amounts.subtract(asked)
+                break
+        else:
+            return False
+    return True
+
+
+def _is_of_node(pod: Json) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
+
+
+def _is_pinned(pod: Json, budgets: Sequence[Json]) -> bool:
+    """Whether a pod keeps its node from going."""
+    metadata = pod["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict") == "false":
+        return True
+    if not metadata.get("ownerReferences"):
+        return True  # nobody would make it again
+    return any(
+        budget["metadata"]["namespace"] == metadata["namespace"]
+        and needs.is_selected_by(budget["spec"].get("selector"), pod)
+        and not (budget.get("status") or {}).get("disruptionsAllowed")
+        for budget in budgets
+    )

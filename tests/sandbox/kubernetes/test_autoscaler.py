@@ -1,0 +1,178 @@
+"""The cluster autoscaler on a real control plane, through the emulated container and compute."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from sandbox import engine
+from sandbox.gcp.app import create_app
+from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes
+from sandbox.kubernetes.folder import Folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
+Json = dict[str, Any]
+KEY = ClusterKey("acme-dev", "us-central1-a", "main")
+CLUSTERS = "/container/v1/projects/acme-dev/locations/us-central1-a/clusters"
+PODS = "/api/v1/namespaces/default/pods"
+TOKEN = "a-token-of-the-tests"
+
+
+def _pool(name: str, size: int, most: int, machine: str) -> Json:
+    limits = {"enabled": True, "minNodeCount": 0, "maxNodeCount": most}
+    config = {"machineType": machine}
+    return {"name": name, "initialNodeCount": size, "autoscaling": limits, "config": config}
+
+
+def _deployment(name: str, replicas: int, requests: dict[str, str]) -> Json:
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    container = {"name": "c", "image": "server:1", "resources": {"requests": requests}}
+    container["resources"] = {"requests": requests, "limits": requests}
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [container], "tolerations": tolerations},
+            },
+        },
+    }
+
+
+async def _eventually(look: Callable[[], Awaitable[Any]], patience: float = 30) -> Any:
+    deadline = asyncio.get_running_loop().time() + patience
+    while not (found := await look()) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.2)
+    return found
+
+
+class _Cluster:
+    def __init__(self, api: str, server: ApiServer) -> None:
+        self.http = httpx.AsyncClient(
+            base_url=api, headers={"Authorization": "Bearer t"}, trust_env=False
+        )
+        self.server = server
+
+    async def running(self, app: str) -> int:
+        pods = (await self.server.list(PODS, {"labelSelector": f"app={app}"}))["items"]
+        return sum(pod["status"].get("phase") == "Running" for pod in pods)
+
+    async def size(self, pool: str) -> int:
+        nodes = (await self.server.list("/api/v1/nodes"))["items"]
+        label = "cloud.google.com/gke-nodepool"
+        return sum(node["metadata"]["labels"][label] == pool for node in nodes)
+
+    async def events(self, reason: str) -> list[str]:
+        params = {"fieldSelector": f"reason={reason}"}
+        found = (await self.server.list("/api/v1/namespaces/default/events", params))["items"]
+        return [event["message"] for event in found]
+
+    async def deploy(self, *of: Any) -> None:
+        path = "/apis/apps/v1/namespaces/default/deployments"
+        await self.server.request("POST", path, _deployment(*of))
+
+    async def scale(self, name: str, replicas: int) -> None:
+        path = f"/apis/apps/v1/namespaces/default/deployments/{name}"
+        await self.server.request(
+            "PATCH",
+            path,
+            {"spec": {"replicas": replicas}},
+            content_type="application/merge-patch+json",
+        )
+
+
+async def _scenario(cluster: _Cluster) -> None:
+    # An empty pool of GPU nodes grows for the one who asks for a GPU.
+    await cluster.deploy("llm", 2, {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"})
+
+    async def both_run() -> bool:
+        return await cluster.running("llm") == 2
+
+    assert await _eventually(both_run)
+    assert await cluster.size("gpu") == 2
+    assert any("0->2" in text for text in await cluster.events("TriggeredScaleUp"))
+    shown = (await cluster.http.get(f"{CLUSTERS}/main")).json()
+    assert shown["currentNodeCount"] == 3
+    assert shown["status"] == "RUNNING"
+    # More than the pool may have: the rest waits, and is told why.
+    await cluster.scale("llm", 3)
+
+    async def told() -> bool:
+        texts = await cluster.events("NotTriggerScaleUp")
+        return any("max node group size reached" in text for text in texts)
+
+    assert await _eventually(told)
+    assert await cluster.size("gpu") == 2
+    # Idle nodes go, and the pool is empty again.
+    await cluster.http.put("/sandbox/v1/scale-down", json={"seconds": 1})
+    await cluster.scale("llm", 0)
+
+    async def empty() -> bool:
+        return await cluster.size("gpu") == 0
+
+    assert await _eventually(empty)
+    shown = (await cluster.http.get(f"{CLUSTERS}/main")).json()
+    assert shown.get("currentNodeCount", 0) <= 1
+
+
+def test_pools_grow_for_pods_that_wait_and_shrink_when_idle(tmp_path: Path) -> None:
+    async def run() -> None:
+        tools = await asyncio.to_thread(engine.ensure)
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        api = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        planes = ControlPlanes(
+            tmp_path,
+            binaries=tools.binaries,
+            token=TOKEN,
+            modules=tools.modules,
+            api=lambda: api,
+        )
+        app = create_app(tmp_path / "state.sqlite", planes)
+        app.state.enforce_enabled_services = False
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            async with httpx.AsyncClient(base_url=api, trust_env=False, timeout=60) as http:
+                pools = [
+                    _pool("general", 1, 1, "n2-standard-4"),
+                    _pool("gpu", 0, 2, "g2-standard-8"),
+                ]
+                body = {"cluster": {"name": "main", "nodePools": pools}}
+                headers = {"Authorization": "Bearer t"}
+                answer = await http.post(CLUSTERS, json=body, headers=headers)
+                assert answer.status_code == 200, answer.text
+
+                async def is_running() -> bool:
+                    found = await http.get(f"{CLUSTERS}/main", headers=headers)
+                    return bool(found.json()["status"] == "RUNNING")
+
+                assert await _eventually(is_running, 60)
+            folder = Folder(tmp_path / "clusters" / str(KEY), KEY)
+            ca = folder.state / "pki" / "ca.crt"
+            port = int(folder.load().ports["api"])
+            cluster = _Cluster(api, ApiServer(port, ca=ca, token=TOKEN, agent="tests"))
+            try:
+                await _scenario(cluster)
+            finally:
+                await cluster.server.close()
+                await cluster.http.aclose()
+        finally:
+            await planes.delete(KEY)
+            await planes.close()
+            server.should_exit = True
+            await serving
+            listener.close()
+
+    asyncio.run(run())

@@ -1,0 +1,162 @@
+"""What the cluster autoscaler decides, without a cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from sandbox.kubernetes.nodes import manifest, status
+from sandbox.kubernetes.scaling import plan
+from sandbox.kubernetes.scaling.pods import requests
+from sandbox.kubernetes.scaling.quantities import number
+from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
+
+Json = dict[str, Any]
+GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+
+
+def _spec(pool: str, zone: str, **more: Any) -> NodeSpec:
+    facts = {"machine_type": "m", "cpu": "4", "memory": "16Gi", "labels": {"pool": pool}} | more
+    return NodeSpec(name=f"{pool}-{zone}-0", zone=zone, region="r", **facts)
+
+
+def _pool(name: str, size: int, *, most: int, is_total: bool = False, **spec: Any) -> ScalingPool:
+    groups = tuple(
+        ScalingGroup(
+            path=f"zones/{zone}/instanceGroupManagers/{name}-{zone}",
+            zone=zone,
+            size=size,
+            last_node=f"{name}-{zone}-{size - 1}" if size else "",
+            template=_spec(name, zone, **spec),
+        )
+        for zone in ("a", "b")
+    )
+    return ScalingPool(name=name, groups=groups, min=0, max=most, is_total=is_total)
+
+
+def _node(pool: str, zone: str) -> Json:
+    spec = _spec(pool, zone)
+    return manifest(spec, pool, project="p", pod_cidr=None) | {
+        "status": status(spec, version="1", kubelet_port=1)
+    }
+
+
+def _pod(name: str, cpu: str = "1", *, node: str = "", **spec: Any) -> Json:
+    container = {"resources": {"requests": {"cpu": cpu, "memory": "1Gi"} | spec.pop("more", {})}}
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "n",
+            "uid": name,
+            "labels": {"app": "x"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "x"}],
+        },
+        "spec": {"containers": [container]} | ({"nodeName": node} if node else {}) | spec,
+        "status": {} if node else {"conditions": [condition]},
+    }
+
+
+def _grown(found: plan.Plan) -> dict[str, int]:
+    return {group.path.rpartition("/")[2]: added for group, added in found.growth.items()}
+
+
+def test_no_more_nodes_than_the_pods_need() -> None:
+    pods = [_pod(f"p{index}", "1500m") for index in range(4)]
+    # Two fit on a node of four cores: two nodes, one in each zone.
+    assert _grown(plan.scale_up([_pool("g", 1, most=5)], [], pods)) == {"g-a": 1, "g-b": 1}
+
+
+def test_room_that_is_there_is_used_first() -> None:
+    found = plan.scale_up([_pool("g", 1, most=5)], [_node("g", "a")], [_pod("p", "3")])
+    assert not found.growth
+    assert not found.hopeless
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"),
+    [
+        (_pod("p", "5"), "2 Insufficient cpu"),
+        (_pod("p", nodeSelector={"disk": "ssd"}), "2 node(s) didn't match Pod's node affinity"),
+        (_pod("p", more={"nvidia.com/gpu": "1"}), "2 Insufficient nvidia.com/gpu"),
+    ],
+)
+def test_a_pod_that_no_node_would_take_is_told_why(pod: Json, reason: str) -> None:
+    found = plan.scale_up([_pool("g", 0, most=5)], [], [pod])
+    assert not found.growth
+    assert reason in found.hopeless[0][1]
+
+
+def test_a_pool_grows_to_its_limit_and_no_further() -> None:
+    pods = [_pod(f"p{index}", "3") for index in range(5)]
+    found = plan.scale_up([_pool("g", 0, most=3, is_total=True)], [], pods)
+    assert sum(found.growth.values()) == 3
+    assert [reason for _, reason in found.hopeless] == ["2 max node group size reached"] * 2
+
+
+def test_accelerators_are_kept_for_those_who_ask_for_them() -> None:
+    gpu = _pool("gpu", 0, most=2, accelerators=1, taints=(GPU_TAINT,))
+    general = _pool("g", 0, most=2)
+    plain = _pod("plain")
+    wants = _pod(
+        "wants",
+        more={"nvidia.com/gpu": "1"},
+        tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+    )
+    grown = _grown(plan.scale_up([gpu, general], [], [plain, wants]))
+    assert {name.partition("-")[0] for name in grown} == {"gpu", "g"}
+    found = plan.scale_up([gpu], [], [plain])
+    assert "untolerated taint {nvidia.com/gpu}" in found.hopeless[0][1]
+
+
+def test_a_node_comes_up_in_the_zone_that_the_spread_asks_for() -> None:
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "x"}},
+    }
+    there = _pod("there", "3", node="g-b-0")
+    waits = _pod("waits", "3", topologySpreadConstraints=[spread])
+    found = plan.scale_up([_pool("g", 1, most=5)], [_node("g", "b")], [there, waits])
+    assert _grown(found) == {"g-a": 1}
+
+
+def test_what_a_pod_asks_for_counts_sidecars_and_the_largest_init_container() -> None:
+    def container(cpu: str, **more: Any) -> Json:
+        return {"resources": {"requests": {"cpu": cpu}}} | more
+
+    pod = {
+        "spec": {
+            "containers": [container("500m"), container("250m")],
+            "initContainers": [container("100m", restartPolicy="Always"), container("2")],
+            "overhead": {"cpu": "50m"},
+        }
+    }
+    assert requests(pod)["cpu"] == number("2150m")
+
+
+def test_an_idle_node_can_go_and_a_used_or_guarded_one_cannot() -> None:
+    pool = _pool("g", 1, most=5)
+    nodes = [_node("g", "a"), _node("g", "b")]
+    small = _pod("small", "500m", node="g-a-0")
+    big = _pod("big", "3", node="g-b-0")
+    assert list(plan.idle([pool], nodes, [small, big], [])) == ["g-a-0"]
+    guard = {
+        "metadata": {"namespace": "n"},
+        "spec": {"selector": {"matchLabels": {"app": "x"}}},
+        "status": {"disruptionsAllowed": 0},
+    }
+    assert not plan.idle([pool], nodes, [small, big], [guard])
+    alone = _pod("alone", "500m", node="g-a-0")
+    del alone["metadata"]["ownerReferences"]
+    assert not plan.idle([pool], nodes, [alone, big], [])
+
+
+def test_quantities_are_exact() -> None:
+    assert number("1.5Gi") == 1610612736
+    assert number("100m") * 10 == number("1") == number(1)
+    assert number("2e3") == number("2k")
+    assert Counter({"a": number("1n")})["a"] * 10**9 == 1
