@@ -97,6 +97,8 @@ class PretendedControlPlanes:
     gate: asyncio.Event | None = None
     calls: list[tuple[str, str]] = field(default_factory=list)
     nodes: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    scaling: dict[str, Any] = field(default_factory=dict)
+    """Pool → its limits and groups; None where it keeps its size."""
 
     async def create(self, cluster: Any, **_: Any) -> _Endpoint:
         self.calls.append(("create", cluster.name))
@@ -109,6 +111,9 @@ class PretendedControlPlanes:
     async def set_nodes(self, cluster: Any, pool: str, nodes: list[Any]) -> None:
         self.calls.append(("set_nodes", pool))
         self.nodes[cluster.name, pool] = list(nodes)
+
+    def set_scaling(self, cluster: Any, pool: str, scaling: Any) -> None:
+        self.scaling[pool] = scaling
 
     async def start_controllers(self, cluster: Any, **_: Any) -> None:
         self.calls.append(("start_controllers", cluster.name))

@@ -84,6 +84,30 @@ def test_a_pools_size_is_its_instance_groups_size() -> None:
     asyncio.run(run())
 
 
+def test_a_group_is_resized_through_compute_while_its_pool_goes_on_running() -> None:
+    async def run() -> None:
+        planes = PretendedControlPlanes()
+        async with emulator(control_planes=planes) as client:
+            await client.make()
+            limits = {"enabled": True, "minNodeCount": 1, "maxNodeCount": 4}
+            pool = await _pool(client, autoscaling=limits)
+            path = pool["instanceGroupUrls"][0].partition("googleapis.com")[2]
+            scaling = planes.scaling["general"]
+            assert (scaling.min, scaling.max, scaling.is_total) == (1, 4, False)
+            assert path.endswith(scaling.groups[0].path)
+            operation = await client.call("POST", f"{path}/resize?size=3")
+            assert operation["operationType"] == "compute.instanceGroupManagers.resize"
+            assert (await client.call("GET", f"{POOLS}/general"))["status"] == "RUNNING"
+            while len(planes.nodes["main", "general"]) != 3:
+                await asyncio.sleep(0.01)
+            assert (await client.call("GET", path))["targetSize"] == 3
+            assert planes.scaling["general"].groups[0].size == 3
+            await client.call("POST", f"{path}-x/resize?size=3", status=404)
+            await client.call("POST", f"{path}/resize?size=-1", status=400)
+
+    asyncio.run(run())
+
+
 def test_pools_can_be_made_side_by_side_but_changed_one_at_a_time() -> None:
     async def run() -> None:
         async with emulator() as client:
