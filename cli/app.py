@@ -9,7 +9,7 @@ import traceback
 import typer
 
 from cli import talk
-from cli.commands import generate, rehearse, sandbox, tests, up
+from cli.commands import generate, policy, rehearse, sandbox, tests, up
 from cli.errors import CliError, Exit
 
 app = typer.Typer(
@@ -27,14 +27,16 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
     tests.run
 )
 app.command()(generate.generate)
+app.add_typer(policy.app, name="policy")
 app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:
     """Run a command; exit with its code."""
     as_json = "--json" in sys.argv
+    code: object = 0
     try:
-        app(prog_name="platformctl", standalone_mode=False)
+        code = app(prog_name="platformctl", standalone_mode=False)
     except CliError as error:
         talk.failure(error, as_json=as_json)
         sys.exit(error.code)
@@ -52,6 +54,8 @@ def main() -> None:
         hint = "this is a bug; PLATFORM_DEBUG=1 shows where"
         talk.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
         sys.exit(Exit.INTERNAL)
+    if isinstance(code, int) and code:
+        sys.exit(code)  # what `typer.Exit` says comes back as the result
 
 
 def _words(error: Exception) -> str:

@@ -6,14 +6,14 @@ import difflib
 from pathlib import Path
 
 from cli.errors import CliError, Exit
+from gkeplatform.environment import environments
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def names() -> list[str]:
     """The environments, by their files `stacks/Pulumi.<environment>.yaml`."""
-    files = (ROOT / "stacks").glob("Pulumi.*.yaml")
-    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+    return environments(ROOT)
 
 
 def checked(name: str) -> str:

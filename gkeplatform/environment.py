@@ -4,6 +4,7 @@ An environment is dev, stage, prod or another that has its own `stacks/Pulumi.<e
 It is not a stack: a stack is one layer of an environment.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -61,6 +62,12 @@ class Environment(Settings):
 def environment_of(stack: str) -> str:
     """The environment's name in a stack's: `dev` of `dev` and of `dev.vision`."""
     return stack.split(".", 1)[0]
+
+
+def environments(root: Path) -> list[str]:
+    """The environments of the repository at `root`: those that have a stack file."""
+    files = (root / "stacks").glob("Pulumi.*.yaml")
+    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
 
 
 def file_of(environment: str) -> str:

@@ -2,8 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
-from policies.rule import google, kubernetes_docs, mandatory
+from msgspec import Meta, field
+
+from gkeplatform.config import Settings
+from gkeplatform.environment import environment_of
+from policies.rule import Path, google, kubernetes_docs, mandatory
 from policies.subjects import Resource, Selector, gcp, kubernetes
 from policies.values import Props, block
 
@@ -57,6 +62,33 @@ _ALL_IN_KUBERNETES = {
 }
 
 
+class PlatformLabels(Settings):
+    """What the rule goes by, and repairs with."""
+
+    required: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="Labels that have to be there.")
+    ] = REQUIRED
+    values: Annotated[
+        dict[str, str], Meta(description="Values for `remediate` to put where a label lacks.")
+    ] = field(default_factory=dict)
+
+
+def _labelled(resource: Resource, given: PlatformLabels) -> Iterator[tuple[Path, str]]:
+    """The labels that lack, from the parameters or from what the resource's urn tells."""
+    place = _PLACES[resource.type]
+    (found,) = labels(resource)
+    stack, _, rest = resource.urn.partition("::")
+    project = rest.partition("::")[0]
+    known = {
+        "environment": environment_of(stack.rpartition(":")[2]),
+        "layer": project.removeprefix("gke-"),
+        "managed-by": "pulumi",
+    } | given.values
+    for key in given.required:
+        if not found.get(key) and known.get(key):
+            yield (*place, key), known[key]
+
+
 @mandatory(
     LABELLED,
     layer="every",
@@ -66,10 +98,11 @@ _ALL_IN_KUBERNETES = {
     references=(google("Labels", "resource-manager/docs/creating-managing-labels"),),
     passing={"labels": _ALL},
     failing={"labels": {"environment": "dev"}},
+    repair=_labelled,
 )
-def resources_bear_the_platform_labels(labels: Props) -> Iterator[str]:
+def resources_bear_the_platform_labels(labels: Props, given: PlatformLabels) -> Iterator[str]:
     """A Google Cloud resource bears the labels that say whose it is."""
-    missing = [key for key in REQUIRED if not labels.get(key)]
+    missing = [key for key in given.required if not labels.get(key)]
     if missing:
         yield f"labels lack {', '.join(missing)}"
 

@@ -4,10 +4,12 @@ The wire form marks what JSON cannot say: unknown values by reserved texts, secr
 outputs by a reserved key. Here they become `Unknown`, `Secret` text and plain values.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from policies.values import Props, Secret, Unknown, has_unknown, located
+from policies.rule import Path
+from policies.values import OddInputError, Props, Secret, Unknown, has_unknown, located
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker that the engine defines)
@@ -29,6 +31,83 @@ def plain(struct: Any, owner: str = "") -> Props:
     """The properties of a protobuf Struct; `owner` is named where a value is unknown."""
     props = {key: _value(value) for key, value in struct.fields.items()}
     return located(props, owner) if has_unknown(props) else props
+
+
+def from_json(value: Any, owner: str) -> Props:
+    """The properties of a resource in a stack's state; `owner` is named where one is unknown."""
+    props: Props = {key: _from_json(item) for key, item in value.items()}
+    return located(props, owner) if has_unknown(props) else props
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.get(_SIGNATURE) == _SECRET and "plaintext" not in value and "value" not in value:
+            return Secret("")  # encrypted: that there is a text is all that can be told
+        if "plaintext" in value and value.get(_SIGNATURE) == _SECRET:
+            return _secret(json.loads(value["plaintext"]))
+        return _marked({key: _from_json(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return Unknown() if isinstance(value, str) and value in _UNKNOWN else value
+
+
+def put(struct: Any, path: Path, value: Any) -> None:
+    """Write a value into a protobuf Struct, through the marks of secrets and outputs.
+
+    What is on the way and not there is made; all else keeps its wire form, so that a secret stays
+    one. Raises OddInputError where a list is to be entered at a place that it does not have.
+    """
+    *way, last = path
+    holder = struct
+    for step in way:
+        holder = _entered(holder, step)
+    _write(_slot(holder, last), value)
+
+
+def shown(path: Path) -> str:
+    """A path as text: `spec.containers[0].image`."""
+    parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(parts).lstrip(".")
+
+
+def _slot(holder: Any, step: str | int) -> Any:
+    """The protobuf Value at a key of a Struct or a place of a ListValue."""
+    if isinstance(step, str):
+        return holder.fields[step]
+    if step == len(holder.values):
+        return holder.values.add()
+    if step > len(holder.values):
+        raise OddInputError(f"a list of {len(holder.values)} has no place {step}")
+    return holder.values[step]
+
+
+def _entered(holder: Any, step: str | int) -> Any:
+    """The Struct or ListValue that is found, or made as a Struct, at a step."""
+    value = _slot(holder, step)
+    while value.WhichOneof("kind") == "struct_value" and _SIGNATURE in value.struct_value.fields:
+        value = value.struct_value.fields["value"]
+    if value.WhichOneof("kind") == "list_value":
+        return value.list_value
+    return value.struct_value
+
+
+def _write(slot: Any, value: Any) -> None:
+    if isinstance(value, bool):
+        slot.bool_value = value
+    elif isinstance(value, int | float):
+        slot.number_value = value
+    elif isinstance(value, str):
+        slot.string_value = value
+    elif isinstance(value, list):
+        slot.list_value.Clear()
+        for item in value:
+            _write(slot.list_value.values.add(), item)
+    elif isinstance(value, dict):
+        slot.struct_value.Clear()
+        for key, item in value.items():
+            _write(slot.struct_value.fields[key], item)
+    else:
+        slot.null_value = 0
 
 
 def _value(value: Any) -> Any:

@@ -1,9 +1,14 @@
 """The reference page of all rules, written from the rules themselves."""
 
+import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from policies.registry import RULES, TOPICS
-from policies.rule import Reference, Rule
+from policies.rule import Level, Reference, Rule
+from policies.settings import NAMESPACE
 
 PAGE = Path("docs/reference/policies.md")
 
@@ -20,8 +25,13 @@ another level in one environment, set it in that environment's stack file:
 ```yaml
 config:
   gke-policies:levels:
-    images-name-a-version: advisory     # or mandatory, disabled
+    images-name-a-version: advisory     # or mandatory, disabled, and remediate where it repairs
+  gke-policies:parameters:
+    resources-bear-the-platform-labels: {required: [environment, owner]}
 ```
+
+One resource may break a rule until a day: [Waivers](../guides/waivers.md). The same rules judge
+manifests, stack exports and clusters as the API tells them: `./platformctl policy check FILE`.
 
 How to write a rule: [Writing a rule](../guides/writing-a-rule.md).
 """
@@ -35,6 +45,31 @@ def render() -> dict[Path, str]:
         parts.append(f"## {_heading(topic.__name__)}\n\n{_first_line(topic.__doc__)}\n")
         parts += [_section(rule) for rule in rules]
     return {PAGE: "\n".join(parts)}
+
+
+def stack_schema() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema of the pack's keys in a stack file, and the types that it refers to."""
+    with_parameters = {rule.id: rule.parameters for rule in RULES if rule.parameters is not None}
+    references, types = msgspec.json.schema_components(
+        with_parameters.values(), ref_template="#/$defs/{name}"
+    )
+    parameters = dict(zip(with_parameters, references, strict=True))
+    levels = {
+        rule.id: {
+            "enum": [level for level in Level if level != Level.REMEDIATE or rule.repair],
+            "description": rule.title,
+        }
+        for rule in RULES
+    }
+    keys = {"levels": levels, "parameters": parameters}
+    return {
+        f"{NAMESPACE}:{key}": {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+        }
+        for key, properties in keys.items()
+    }, types
 
 
 def _overview() -> str:
@@ -57,10 +92,21 @@ def _section(rule: Rule) -> str:
             f"- Fix: {rule.fix}",
             f"- Level: {rule.level}; severity: {rule.severity}; layer: {rule.layer}",
             f"- {scope}: {', '.join(f'`{type_}`' for type_ in rule.selector.types)}",
+            *_settable(rule),
             f"- From: {'; '.join(_cited(reference) for reference in rule.references)}",
             "",
         )
     )
+
+
+def _settable(rule: Rule) -> list[str]:
+    lines = []
+    if rule.repair is not None:
+        lines.append("- Level `remediate` repairs it")
+    if rule.parameters is not None:
+        held = msgspec.to_builtins(rule.parameters())
+        lines += [f"- Parameter `{key}`, by default `{json.dumps(v)}`" for key, v in held.items()]
+    return lines
 
 
 def _cited(reference: Reference) -> str:

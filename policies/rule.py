@@ -11,8 +11,10 @@
             yield "auto-repair is off"
 
 The id is the function's name in kebab-case, the title its docstring. A function that takes a
-second parameter, the `Stack`, is judged when all resources are known, over the whole of it. The
-two examples are the rule's test. This module judges nothing; `policies.pack` does.
+`Stack` beside the resource is judged when all resources are known, over the whole of it; one that
+takes a `Settings` class of its own has parameters, which an environment may set. `repair=` is what
+the level `remediate` does. The two examples are the rule's test. This module judges nothing;
+`policies.pack` does.
 """
 
 import inspect
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
+from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
 from policies.subjects import Resource, Selector
 from policies.values import Props
@@ -33,11 +36,25 @@ Example = Props | Sequence[Resource]
 
 
 class Level(StrEnum):
-    """What a violation means: it is told, it stops the deployment, or nobody looks."""
+    """What a violation means: it is told, stops the deployment, is repaired, or nobody looks."""
 
     ADVISORY = "advisory"
     MANDATORY = "mandatory"
+    REMEDIATE = "remediate"
+    """Repaired where the rule can; what is left of it stops the deployment."""
     DISABLED = "disabled"
+
+    @property
+    def stops(self) -> bool:
+        """Whether a violation stops the deployment."""
+        return self in (Level.MANDATORY, Level.REMEDIATE)
+
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a resource's properties: keys, and positions in lists."""
+
+Repair = Callable[..., Iterator[tuple[Path, Any]]]
+"""From a resource (and the rule's parameters) to the values that mend it, each with its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +125,12 @@ class Rule:
     selector: Selector
     judge: Callable[..., Iterator[str]]
     over_stack: bool
+    parameters: type[Settings] | None
+    """What an environment may set of the rule; its defaults hold elsewhere."""
     passing: Example
     failing: Example
     module: str
+    repair: Repair | None = None
 
     def examples(self, which: Literal["passing", "failing"]) -> list[Resource]:
         """The resources of one of the rule's two examples."""
@@ -144,6 +164,12 @@ def _rule(level: Level, selector: Selector, said: dict[str, Any]) -> Decorator:
             raise PlatformError(f"{where}: the rule lacks {', '.join(missing)}")
         if not inspect.isgeneratorfunction(function):
             raise PlatformError(f"{where}: a rule yields its messages; this function never does")
+        asked = [p.annotation for p in inspect.signature(function).parameters.values()][1:]
+        parameters = [one for one in asked if isinstance(one, type) and issubclass(one, Settings)]
+        if len(parameters) > 1 or [one for one in asked if one not in (Stack, *parameters)]:
+            raise PlatformError(
+                f"{where}: beside the resource, a rule takes a Stack, Settings of its own, or both"
+            )
         try:
             return Rule(
                 id=function.__name__.replace("_", "-"),
@@ -151,7 +177,8 @@ def _rule(level: Level, selector: Selector, said: dict[str, Any]) -> Decorator:
                 level=level,
                 selector=selector,
                 judge=function,
-                over_stack=len(inspect.signature(function).parameters) > 1,
+                over_stack=Stack in asked,
+                parameters=parameters[0] if parameters else None,
                 module=function.__module__,
                 **said,
             )

@@ -10,32 +10,38 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
+from gkeplatform.environment import environment_of, environments
 from gkeplatform.errors import PlatformError
-from policies import settings
+from policies import settings, waivers
 from policies.pack import Finding, Pack, Verdict
-from policies.properties import plain
+from policies.properties import plain, put, shown
 from policies.rule import Level, Rule
 from policies.subjects import Resource
+from policies.waivers import Waiver
 
+ROOT = Path(__file__).resolve().parents[1]
 NAME = "gke-policies"
 VERSION = "0.1.0"
 
 _LEVELS = {
     Level.ADVISORY: analyzer_pb2.ADVISORY,
     Level.MANDATORY: analyzer_pb2.MANDATORY,
+    Level.REMEDIATE: analyzer_pb2.REMEDIATE,
     Level.DISABLED: analyzer_pb2.DISABLED,
 }
 _GIVEN = {
     analyzer_pb2.ADVISORY: Level.ADVISORY,
     analyzer_pb2.MANDATORY: Level.MANDATORY,
-    # No rule of the pack repairs by itself; the least that such a level promises is to stop.
-    analyzer_pb2.REMEDIATE: Level.MANDATORY,
+    analyzer_pb2.REMEDIATE: Level.REMEDIATE,
     analyzer_pb2.DISABLED: Level.DISABLED,
 }
 _GRPC_OPTIONS = [
@@ -55,11 +61,15 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take the stack's own settings; the engine calls this first."""
         self._preview = request.dry_run
+        environment, today = environment_of(request.stack), datetime.now(UTC).date()
         try:
-            levels = settings.of_stack(request.stack, dict(request.config), rules=self._pack.rules)
+            chosen = settings.of_stack(request.stack, dict(request.config), rules=self._pack.rules)
+            every = waivers.read(
+                ROOT, rules=self._pack.rules, environments=environments(ROOT), today=today
+            )
         except PlatformError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        self._pack = self._pack.with_levels(levels)
+        self._pack = self._pack.chosen(chosen, waivers.in_force(every, environment, today))
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
@@ -91,12 +101,31 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         The engine sends what the resources became. The rules ask what was declared: the server
         fills in `replicas`, for one, where a program rightly leaves them to the autoscaler.
         """
-        resources = (self._declared.get(one.urn) or _resource(one) for one in request.resources)
-        return self._response(self._pack.judge_stack(resources))
+        resources = [self._declared.get(one.urn) or _resource(one) for one in request.resources]
+        response = self._response(self._pack.judge_stack(resources))
+        for waiver in self._pack.waivers.expired:
+            self._add_expired(response, waiver, resources)
+        return response
 
     def Remediate(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Repair nothing."""
-        return analyzer_pb2.RemediateResponse()
+        """Repair what rules at level `remediate` can, in the properties as they came."""
+        response = analyzer_pb2.RemediateResponse()
+        properties = request.properties
+        for rule, mendings in groupby(self._pack.repairs(_resource(request)), lambda m: m.rule):
+            repaired = struct_pb2.Struct()
+            repaired.CopyFrom(properties)
+            done = list(mendings)
+            for mending in done:
+                put(repaired, mending.path, mending.value)
+            response.remediations.add(
+                policyName=rule.id,
+                policyPackName=NAME,
+                policyPackVersion=VERSION,
+                description=", ".join(shown(mending.path) for mending in done),
+                properties=repaired,
+            )
+            properties = repaired
+        return response
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Tell the pack's version."""
@@ -119,10 +148,29 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             tags=[rule.layer],
         )
 
+    def _add_expired(self, response: Any, waiver: Waiver, resources: Iterable[Resource]) -> None:
+        """An expired waiver is a violation itself, of the resources that it was for."""
+        for resource in resources:
+            if waiver.is_for(resource) and waiver.rule in self._pack.rules:
+                response.diagnostics.add(
+                    policyName=waiver.rule,
+                    policyPackName=NAME,
+                    policyPackVersion=VERSION,
+                    description="A waiver holds until its day.",
+                    message=f"the waiver of {waiver.rule} expired ({waiver.shown()})\n"
+                    f"hint: remove it from {waivers.FILE} or agree on another day",
+                    urn=resource.urn,
+                    enforcementLevel=analyzer_pb2.MANDATORY,
+                )
+
     def _response(self, findings: Iterable[Finding]) -> Any:
         response = analyzer_pb2.AnalyzeResponse()
         for finding in findings:
             rule, level = finding.rule, self._pack.level(finding.rule)
+            if finding.waiver is not None:
+                level = Level.ADVISORY
+            elif level is Level.REMEDIATE:
+                level = Level.MANDATORY  # what could not be repaired
             if finding.verdict is Verdict.UNKNOWN and self._preview:
                 response.not_applicable.add(policy_name=rule.id, reason=_message(finding, True))
                 if level is not Level.MANDATORY:
@@ -133,12 +181,20 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 policyPackName=NAME,
                 policyPackVersion=VERSION,
                 description=rule.title,
-                message=_message(finding, self._preview),
+                message=_message(finding, self._preview) + _waived(finding),
                 urn=finding.resource.urn,
                 enforcementLevel=_LEVELS[level],
                 severity=_severity(rule),
             )
         return response
+
+
+def _waived(finding: Finding) -> str:
+    if finding.waiver is not None:
+        return f"\nwaived {finding.waiver.shown()}"
+    if finding.lapsed is not None:
+        return f"\nits waiver has expired ({finding.lapsed.shown()})"
+    return ""
 
 
 def _resource(message: Any) -> Resource:
@@ -149,6 +205,7 @@ def _resource(message: Any) -> Resource:
         message.name,
         message.urn,
         plain(provider.properties, provider.name) if message.HasField("provider") else {},
+        protect=message.options.protect,
     )
 
 

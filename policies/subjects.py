@@ -22,6 +22,11 @@ class Resource:
     urn: str = ""
     provider: Props = field(default_factory=dict)
     """The inputs of its provider, where the engine tells them."""
+    protect: bool = False
+    """Whether the engine refuses to delete or replace it."""
+    file: str = ""
+    """Where it is declared, for what was read from a file."""
+    line: int = 0
 
 
 View = Callable[[Resource], Iterable[Any]]

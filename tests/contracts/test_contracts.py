@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from cli.declared import Declared, declare, run_environment, run_layer, stack_config
 from gkeplatform import stack
 from gkeplatform.contracts import (
     ClusterContract,
@@ -16,7 +17,7 @@ from gkeplatform.contracts import (
     ServingContract,
 )
 from gkeplatform.layers import CLUSTER, ENVIRONMENT, LAYERS, NETWORKING, SERVING, Layer
-from tests.declared import Declared, declare, refusal, run_environment, run_layer, stack_config
+from tests.contracts.refusals import refusal
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.declared import ENVIRONMENTS, Declared, run_environment
 from gkeplatform.layers import LAYERS
-from tests.declared import ENVIRONMENTS, Declared, run_environment
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = [(environment, layer.name) for environment in ENVIRONMENTS for layer in LAYERS]

@@ -1,10 +1,14 @@
 """The real engine previews and updates with the pack on."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +61,13 @@ def run(tmp_path: Path) -> Run:
         )
         return done.returncode, done.stdout + done.stderr
 
-    def run(*arguments: str, bucket: str, levels: str = "{}") -> tuple[int, str]:
+    def run(
+        *arguments: str,
+        bucket: str,
+        levels: str = "{}",
+        parameters: str = "{}",
+        waivers: str = "",
+    ) -> tuple[int, str]:
         # A component bears any type: so the engine judges it and needs no plugin to do so.
         (project / "__main__.py").write_text(
             "import pulumi\n"
@@ -65,11 +75,31 @@ def run(tmp_path: Path) -> Run:
         )
         stack_file = project / "Pulumi.dev.yaml"
         kept = stack_file.read_text().partition("config:")[0]
-        stack_file.write_text(f"{kept}config:\n  gke-policies:levels: {levels}\n")
-        return pulumi(*arguments, "-s", "dev", "--policy-pack", str(ROOT / "policies"))
+        stack_file.write_text(
+            f"{kept}config:\n  gke-policies:levels: {levels}\n"
+            f"  gke-policies:parameters: {parameters}\n"
+        )
+        pack = ROOT / "policies"
+        if waivers:
+            # A copy of the pack, whose waivers are others.
+            for package in ("policies", "gkeplatform", "stacks"):
+                shutil.copytree(ROOT / package, tmp_path / package, dirs_exist_ok=True)
+            pack = tmp_path / "policies"
+            (pack / "waivers.yaml").write_text(waivers)
+            policy_file = pack / "PulumiPolicy.yaml"
+            policy_file.write_text(policy_file.read_text().replace("../.venv", str(VENV)))
+            environment["PYTHONPATH"] = str(tmp_path)
+        return pulumi(*arguments, "-s", "dev", "--policy-pack", str(pack))
+
+    def exported() -> dict[str, Any]:
+        code, text = pulumi("stack", "export", "-s", "dev")
+        assert code == 0, text
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     code, text = pulumi("stack", "init", "dev")
     assert code == 0, text
+    run.exported = exported  # type: ignore[attr-defined]  # a second thing that one can run
     return run
 
 
@@ -100,3 +130,54 @@ def test_a_good_stack_passes_and_a_broken_setting_is_refused(run: Run) -> None:
     wanted = 'stacks/Pulumi.dev.yaml: gke-policies:levels.bucket-access-is-uniform: "warn" is not'
     assert wanted in text
     assert "Traceback" not in text
+
+
+WAIVER = """\
+waivers:
+  - rule: bucket-access-is-uniform
+    resource: "gcp:storage/bucket:Bucket::files"
+    environments: [dev]
+    reason: the old uploader knows nothing else
+    owner: ml-platform
+    expires: DAY
+"""
+
+
+def test_a_waiver_is_shown_and_an_expired_one_stops(run: Run) -> None:
+    bucket = repr(GOOD | {"uniformBucketLevelAccess": False})
+    soon = datetime.now(UTC).date() + timedelta(days=3)
+    code, text = run("preview", bucket=bucket, waivers=WAIVER.replace("DAY", str(soon)))
+    assert code == 0, text
+    assert "waived until" in text
+    assert "the old uploader knows nothing else" in text
+    past = soon - timedelta(days=30)
+    code, text = run("preview", bucket=bucket, waivers=WAIVER.replace("DAY", str(past)))
+    assert code != 0
+    assert "its waiver has expired" in text
+    code, text = run("preview", bucket=repr(GOOD), waivers=WAIVER.replace("DAY", str(past)))
+    assert code != 0
+    assert "the waiver of bucket-access-is-uniform expired" in text
+
+
+def test_a_waiver_that_is_not_understood_stops_the_pack(run: Run) -> None:
+    waiver = WAIVER.replace("DAY", "2027-01-01").replace("uniform", "unform")
+    code, text = run("preview", bucket=repr(GOOD), waivers=waiver)
+    assert code != 0
+    assert "policies/waivers.yaml: waivers[0].rule: no rule is called" in text
+    assert "Traceback" not in text
+
+
+def test_what_a_rule_repairs_is_what_is_deployed(run: Run) -> None:
+    labels = "resources-bear-the-platform-labels"
+    code, text = run(
+        "up",
+        "--yes",
+        bucket=repr({**GOOD, "labels": {"environment": "dev"}}),
+        levels=f"{{{labels}: remediate}}",
+        parameters=f"{{{labels}: {{values: {{system: ml}}}}}}",
+    )
+    assert code == 0, text
+    assert labels in text
+    states = run.exported()["deployment"]["resources"]  # type: ignore[attr-defined]
+    (bucket,) = [state for state in states if state["type"] == "gcp:storage/bucket:Bucket"]
+    assert bucket["inputs"]["labels"] == LABELS

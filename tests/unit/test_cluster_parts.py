@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.declared import Declared, run_environment
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
@@ -13,7 +14,6 @@ from infra.cluster.gke_cluster import authorized_networks
 from infra.cluster.identity import NODE_ROLES
 from infra.cluster.kubeconfig import render
 from infra.cluster.node_pools import instance_groups, node_config
-from tests.declared import Declared, run_environment
 
 DEV = Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="acme-ml")
 POOL = NodePoolArgs(name="general", machine_type="n2-standard-4", max_nodes=3)

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.declared import STACKS
 from gkeplatform.config import Settings, load
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
@@ -17,7 +18,6 @@ from gkeplatform.reference import namespaces
 from infra.cluster.config import ClusterConfig
 from infra.networking.config import NetworkingConfig
 from infra.serving.config import ServingConfig
-from tests.declared import STACKS
 
 FILE = "stacks/Pulumi.dev.yaml"
 DEV: dict[str, Any] = yaml.safe_load((STACKS / "Pulumi.dev.yaml").read_text())["config"]

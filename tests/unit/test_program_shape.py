@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.declared import ROOT
 from gkeplatform import layers, reference
 from gkeplatform.layers import LAYERS, Layer
-from tests.declared import ROOT
 
 OURS = sorted(p for folder in ("gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py"))
 

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from cli.declared import Declared, run_environment
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.model import Autoscaling, Model
 from infra.serving.model_server import deployment, load_balancer_address
 from infra.serving.quantity import amount
-from tests.declared import Declared, run_environment
 
 
 def model(**changes: Any) -> Model:

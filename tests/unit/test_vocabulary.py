@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.declared import Declared, run_environment
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.environment import Environment, environment_of, file_of
 from gkeplatform.errors import PlatformError
@@ -14,7 +15,6 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
 from gkeplatform.stack import read
 from infra.environment import agreement
-from tests.declared import Declared, run_environment
 
 DEV = Environment(
     name="dev",

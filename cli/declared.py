@@ -1,6 +1,7 @@
 """Runs a program, or a part of one, to its end against mocks, and holds what it declared.
 
-Nothing is asserted in here and nothing runs inside `apply`: a test looks at the result.
+For judging what a stack file leads to, with no engine, account or sandbox: what the cloud would
+fill in is made up here. Nothing runs inside `apply`; whoever asked looks at the result.
 """
 
 import asyncio
@@ -27,17 +28,25 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from pulumi_gcp import compute, container, monitoring, projects, serviceaccount, storage
 
-    assert all((compute.Network, container.Cluster, monitoring.UptimeCheckConfig))
-    assert all((projects.Service, serviceaccount.Account, storage.Bucket))
+    _LOADED = (
+        compute.Network,
+        container.Cluster,
+        monitoring.UptimeCheckConfig,
+        projects.Service,
+        serviceaccount.Account,
+        storage.Bucket,
+    )
 
 from gkeplatform.layers import LAYERS, Layer, in_order
-from gkeplatform.stack import READ_OUTPUTS, Refused
+from gkeplatform.stack import READ_OUTPUTS
+from policies.subjects import Resource
 
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / "stacks"
 ENVIRONMENTS = ("dev", "stage", "prod")
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
+_GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 
 
 @dataclass
@@ -47,6 +56,13 @@ class Declared:
     inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
+
+    def resources(self, environment: str, project: str) -> list[Resource]:
+        """The resources as policies see them, with the urns that the engine would give."""
+        return [
+            Resource(kind, inputs, name, f"urn:pulumi:{environment}::{project}::{kind}::{name}")
+            for (kind, name), inputs in self.inputs.items()
+        ]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """The inputs of the resources of one type, by logical name."""
@@ -70,9 +86,11 @@ class EngineError(grpc.RpcError):
         self._details = details
 
     def code(self) -> grpc.StatusCode:
+        """As gRPC's errors have it."""
         return grpc.StatusCode.UNKNOWN
 
     def details(self) -> str:
+        """As gRPC's errors have it."""
         return self._details
 
 
@@ -85,26 +103,30 @@ class CloudMocks(mocks.Mocks):
     project: str = "acme-ml-dev"
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """Answer an invoke."""
         if args.token == READ_OUTPUTS:
             name = args.args["name"]
             if name not in self.upstream:
                 raise EngineError(f'unknown stack "{name}"')
             return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
-        if args.token == "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup":
+        if args.token == _GET_GROUP:
             zone, name = args.args["zone"], args.args["name"]
             return {
                 "name": name,
                 "zone": zone,
                 "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
             }, []
-        raise AssertionError(f"unexpected call of {args.token}")
+        raise RuntimeError(f"nobody knows what {args.token} would answer")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        assert (args.typ, args.name) not in self.declared.inputs, f"{args.typ} {args.name} twice"
+        """Take a resource down, and answer with what the cloud would fill in."""
+        if (args.typ, args.name) in self.declared.inputs:
+            raise RuntimeError(f"{args.typ} {args.name} is declared twice")
         self.declared.inputs[args.typ, args.name] = whole_numbers(args.inputs)
         return f"{args.name}-id", {**args.inputs, **self.computed(args)}
 
     def link(self, path: str) -> str:
+        """The self link of a compute resource."""
         return f"https://www.googleapis.com/compute/v1/projects/{self.project}/{path}"
 
     def computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:  # noqa: PLR0911
@@ -180,8 +202,7 @@ def declare(
         pulumi_config.set_all_config(dict(config or {}), [])
         await run_in_stack(main)
         root = settings.get_root_resource()
-        assert isinstance(root, Stack)
-        for name, value in root.outputs.items():
+        for name, value in root.outputs.items() if isinstance(root, Stack) else ():
             output = pulumi.Output.from_input(value)
             declared.outputs[name] = await output.future()
             if await output.is_secret():
@@ -220,22 +241,6 @@ def run_layer(
         upstream=upstream,
         into=into,
     )
-
-
-def refusal(
-    layer: Layer,
-    upstream: Mapping[str, dict[str, Any]],
-    config: Mapping[str, str] | None = None,
-) -> str:
-    """The message with which the layer's program refuses to run in dev, having touched nothing."""
-    declared = Declared()
-    try:
-        run_layer(layer, "dev", upstream, config, into=declared)
-    except Refused as refused:
-        touched = [kind for kind, _ in declared.inputs if not kind.startswith("pulumi:providers:")]
-        assert not touched, touched
-        return refused.message
-    raise AssertionError(f"layer {layer.name} did not refuse")
 
 
 def run_environment(environment: str) -> dict[str, Declared]:

@@ -1,0 +1,13 @@
+"""A report written down: for a terminal, for programs, for code scanning and for test viewers."""
+
+from collections.abc import Callable, Mapping
+
+from policies.check import Report
+from policies.reports import as_json, as_junit, as_sarif, as_text
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    "text": as_text.render,
+    "json": as_json.render,
+    "sarif": as_sarif.render,
+    "junit": as_junit.render,
+}

@@ -1,0 +1,96 @@
+"""A report, and the list of rules, for programs."""
+
+import json
+from typing import Any
+
+from policies.check import Report, Told
+from policies.reports.as_text import said
+from policies.rule import Rule
+
+SCHEMA_VERSION = 1
+
+
+def render(report: Report) -> str:
+    """One document: what was judged, and every finding."""
+    document = {
+        "schemaVersion": SCHEMA_VERSION,
+        "ok": report.is_clean,
+        "resources": report.resources,
+        "counts": {
+            key: report.counts()[key] for key in ("mandatory", "advisory", "waived", "unknown")
+        },
+        "findings": [finding(told) for told in report.told],
+        "expiredWaivers": [_waiver(one) for one in report.expired],
+        "unusedWaivers": [_waiver(one) for one in report.unused],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def finding(told: Told) -> dict[str, Any]:
+    """One finding."""
+    found = told.finding
+    return {
+        "rule": found.rule.id,
+        "title": found.rule.title,
+        "severity": found.rule.severity,
+        "level": str(told.level),
+        "verdict": found.verdict.value,
+        "stops": told.stops,
+        "environment": told.environment or None,
+        "layer": told.layer or None,
+        "resource": {
+            "type": found.resource.type,
+            "name": found.resource.name,
+            "urn": found.resource.urn or None,
+        },
+        "file": found.resource.file or None,
+        "line": found.resource.line or None,
+        "messages": said(found),
+        "fix": found.rule.fix,
+        "references": [_reference(one) for one in found.rule.references],
+        "waiver": None if found.waiver is None else _waiver(found.waiver),
+    }
+
+
+def rule(one: Rule) -> dict[str, Any]:
+    """All that is said about a rule."""
+    return {
+        "id": one.id,
+        "title": one.title,
+        "level": str(one.level),
+        "severity": one.severity,
+        "layer": one.layer,
+        "topic": one.module.rpartition(".")[2],
+        "why": one.why,
+        "fix": one.fix,
+        "references": [_reference(reference) for reference in one.references],
+        "resources": list(one.selector.types),
+        "scope": "stack" if one.over_stack else "resource",
+        "repairs": one.repair is not None,
+        "parameters": parameters(one),
+    }
+
+
+def parameters(one: Rule) -> dict[str, Any]:
+    """A rule's parameters with their defaults."""
+    import msgspec  # noqa: PLC0415 (few rules have any)
+
+    if one.parameters is None:
+        return {}
+    held: dict[str, Any] = msgspec.to_builtins(one.parameters())
+    return held
+
+
+def _reference(one: Any) -> dict[str, str]:
+    return {"source": one.source, "control": one.control, "url": one.url}
+
+
+def _waiver(one: Any) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "resource": one.resource,
+        "environments": list(one.environments),
+        "reason": one.reason,
+        "owner": one.owner,
+        "expires": one.expires.isoformat(),
+    }

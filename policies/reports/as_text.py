@@ -1,0 +1,63 @@
+"""A report for a person: by file or layer, the worst first, each with its remedy."""
+
+from policies.check import Report, Told
+from policies.pack import Finding, Verdict
+from policies.rule import Severity
+
+_ORDER: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+def render(report: Report) -> str:
+    """The report as lines of text, without colours."""
+    lines: list[str] = []
+    place = ""
+    for told in sorted(report.told, key=_rank):
+        if (here := where(told)) != place:
+            lines += ["", here] if lines else [here]
+            place = here
+        lines += _told(told)
+    for waiver in report.expired:
+        lines.append(f"EXPIRED   the waiver of {waiver.rule} for {waiver.resource}")
+        lines.append(f"          {waiver.shown()}")
+    for waiver in report.unused:
+        lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource} waives nothing")
+    counts = report.counts()
+    summary = ", ".join(f"{counts[key]} {key}" for key in ("mandatory", "advisory", "waived"))
+    if counts["unknown"]:
+        summary += f", {counts['unknown']} not judged yet"
+    end = f"{report.resources} resources judged: {summary}"
+    return "\n".join([*lines, *([""] if lines else []), end]) + "\n"
+
+
+def where(told: Told) -> str:
+    """The file that a finding is in, or the environment and layer."""
+    return told.finding.resource.file or "/".join(filter(None, (told.environment, told.layer)))
+
+
+def _rank(told: Told) -> tuple[str, bool, int, str, str]:
+    rule = told.finding.rule
+    severity = _ORDER[rule.severity]
+    return where(told), not told.stops, severity, rule.id, told.finding.resource.name
+
+
+def _told(told: Told) -> list[str]:
+    finding = told.finding
+    word = "WAIVED" if finding.waiver else str(told.level).upper()
+    line = f":{finding.resource.line}" if finding.resource.line else ""
+    kind = finding.resource.type.rpartition(":")[2]
+    head = f"{word:<10}{finding.rule.severity:<9}{finding.rule.id}  {kind} "
+    lines = [f"{head}{finding.resource.name}{line}", *(f"          {m}" for m in said(finding))]
+    if finding.waiver:
+        return [*lines, f"          waived {finding.waiver.shown()}"]
+    if finding.lapsed:
+        lines.append(f"          its waiver has expired ({finding.lapsed.shown()})")
+    return [*lines, f"          fix: {finding.rule.fix}"]
+
+
+def said(finding: Finding) -> list[str]:
+    """What a finding says, in a line each."""
+    if finding.verdict is Verdict.UNKNOWN:
+        return [f"not judged yet: {finding.messages[0]} is known only at the update"]
+    if finding.verdict is Verdict.BROKEN:
+        return [f"the rule cannot judge it: {finding.messages[0]}"]
+    return list(finding.messages)

@@ -1,0 +1,198 @@
+"""A GKE cluster as the container API tells it, in the words of the provider's resources.
+
+The API and the provider name many things alike. What they name differently stands in the tables
+here; all else is handed on as it is. A document is what `gcloud container clusters describe` or
+`clusters.list` answers as JSON.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from policies.sources.documents import Document
+from policies.subjects import Resource
+
+CLUSTER = "gcp:container/cluster:Cluster"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+Json = dict[str, Any]
+
+_FLAGS = {
+    "shieldedNodes": "enableShieldedNodes",
+    "legacyAbac": "enableLegacyAbac",
+    "autopilot": "enableAutopilot",
+    "tpuConfig": "enableTpu",
+    "verticalPodAutoscaling": None,
+}
+"""Objects with `enabled`, which the provider has as one flag; None: as a block."""
+
+
+def is_one(content: Any) -> bool:
+    """Whether a document is a cluster, or several."""
+    if isinstance(content, list):
+        return bool(content) and all(_is_cluster(one) for one in content)
+    if not isinstance(content, dict):
+        return False
+    listed = content.get("clusters")
+    return _is_cluster(content) or (isinstance(listed, list) and all(map(_is_cluster, listed)))
+
+
+def _is_cluster(content: Any) -> bool:
+    if not isinstance(content, dict) or "apiVersion" in content or "kind" in content:
+        return False
+    marks = (
+        "nodePools",
+        "currentMasterVersion",
+        "masterAuth",
+        "nodeConfig",
+        "selfLink",
+        "locations",
+    )
+    return isinstance(content.get("name"), str) and any(mark in content for mark in marks)
+
+
+def resources(document: Document) -> Iterator[Resource]:
+    """The clusters and their node pools."""
+    content = document.content
+    clusters = content if isinstance(content, list) else content.get("clusters", [content])
+    for cluster in clusters:
+        name, file, line = str(cluster["name"]), document.file, document.line
+        yield Resource(CLUSTER, as_declared(cluster), name, file=file, line=line)
+        for pool in cluster.get("nodePools") or []:
+            props, full = pool_as_declared(pool), f"{name}/{pool.get('name')}"
+            yield Resource(NODE_POOL, props, full, file=file, line=line)
+
+
+def as_declared(cluster: Json) -> Json:
+    """A cluster of the API with the provider's names."""
+    declared = {key: value for key, value in cluster.items() if key not in _RENAMED_OR_MOVED}
+    for key, flag in _FLAGS.items():
+        if isinstance(cluster.get(key), dict) and flag:
+            declared[flag] = bool(cluster[key].get("enabled"))
+    declared["network"] = cluster.get("network")
+    _networking(cluster, declared)
+    _private(cluster, declared)
+    _access(cluster, declared)
+    _operations(cluster, declared)
+    return {key: value for key, value in declared.items() if value is not None}
+
+
+_MARKS = (
+    "nodePools",
+    "currentMasterVersion",
+    "masterAuth",
+    "nodeConfig",
+    "selfLink",
+    "locations",
+)
+"""A cluster that the API tells has one of these; nothing else with a name has."""
+
+_RENAMED_OR_MOVED = {
+    *(key for key, flag in _FLAGS.items() if flag),
+    "nodePools",
+    "networkConfig",
+    "masterAuthorizedNetworksConfig",
+    "maintenancePolicy",
+    "loggingConfig",
+    "monitoringConfig",
+    "autoscaling",
+}
+
+
+def _networking(cluster: Json, declared: Json) -> None:
+    network = cluster.get("networkConfig") or {}
+    declared["datapathProvider"] = network.get("datapathProvider")
+    declared["enableIntranodeVisibility"] = network.get("enableIntraNodeVisibility")
+    if cluster.get("ipAllocationPolicy", {}).get("useIpAliases"):
+        declared["networkingMode"] = "VPC_NATIVE"
+    if network.get("gatewayApiConfig"):
+        declared["gatewayApiConfig"] = network["gatewayApiConfig"]
+    if network.get("dnsConfig"):
+        declared["dnsConfig"] = network["dnsConfig"]
+
+
+def _private(cluster: Json, declared: Json) -> None:
+    private = dict(cluster.get("privateClusterConfig") or {})
+    network = cluster.get("networkConfig") or {}
+    if network.get("defaultEnablePrivateNodes"):
+        private["enablePrivateNodes"] = True
+    endpoints = (cluster.get("controlPlaneEndpointsConfig") or {}).get("ipEndpointsConfig") or {}
+    if "enablePublicEndpoint" in endpoints:
+        private["enablePrivateEndpoint"] = not endpoints["enablePublicEndpoint"]
+    declared["privateClusterConfig"] = private or None
+
+
+def _access(cluster: Json, declared: Json) -> None:
+    endpoints = (cluster.get("controlPlaneEndpointsConfig") or {}).get("ipEndpointsConfig") or {}
+    networks = cluster.get("masterAuthorizedNetworksConfig") or endpoints.get(
+        "authorizedNetworksConfig"
+    )
+    if networks and networks.get("enabled", True):
+        given = {"cidrBlocks": networks.get("cidrBlocks") or []}
+        if networks.get("gcpPublicCidrsAccessEnabled") is not None:
+            given["gcpPublicCidrsAccessEnabled"] = networks["gcpPublicCidrsAccessEnabled"]
+        declared["masterAuthorizedNetworksConfig"] = given
+    auth = cluster.get("masterAuth")
+    if isinstance(auth, dict):
+        kept = {k: v for k, v in auth.items() if k in ("username", "password")}
+        has_certificate = bool(auth.get("clientCertificate") or auth.get("clientKey"))
+        asked = (auth.get("clientCertificateConfig") or {}).get("issueClientCertificate")
+        issued = bool(asked) or has_certificate
+        declared["masterAuth"] = kept | {
+            "clientCertificateConfig": {"issueClientCertificate": issued}
+        }
+
+
+def _operations(cluster: Json, declared: Json) -> None:
+    for key in ("loggingConfig", "monitoringConfig"):
+        config = cluster.get(key)
+        if isinstance(config, dict):
+            components = (config.get("componentConfig") or {}).get("enableComponents") or []
+            rest = {k: v for k, v in config.items() if k != "componentConfig"}
+            if "managedPrometheusConfig" in rest:
+                rest["managedPrometheus"] = rest.pop("managedPrometheusConfig")
+            declared[key] = rest | {"enableComponents": components}
+    window = (cluster.get("maintenancePolicy") or {}).get("window") or {}
+    if window:
+        declared["maintenancePolicy"] = {
+            key: value
+            for key, value in window.items()
+            if key in ("dailyMaintenanceWindow", "recurringWindow", "maintenanceExclusions")
+        }
+    scaling = cluster.get("autoscaling")
+    if isinstance(scaling, dict):
+        declared["clusterAutoscaling"] = {
+            "enabled": bool(scaling.get("enableNodeAutoprovisioning")),
+            "resourceLimits": scaling.get("resourceLimits") or [],
+            "autoProvisioningDefaults": scaling.get("autoprovisioningNodePoolDefaults") or {},
+        }
+    declared["resourceLabels"] = cluster.get("resourceLabels") or {}
+
+
+def pool_as_declared(pool: Json) -> Json:
+    """A node pool of the API with the provider's names."""
+    declared = {key: value for key, value in pool.items() if key not in ("config", "autoscaling")}
+    declared["nodeConfig"] = node_config(pool.get("config") or {})
+    scaling = pool.get("autoscaling") or {}
+    if scaling.get("enabled"):
+        declared["autoscaling"] = {k: v for k, v in scaling.items() if k != "enabled"}
+    if "upgradeSettings" in pool:
+        declared["upgradeSettings"] = dict(pool["upgradeSettings"])
+    return declared
+
+
+def node_config(config: Json) -> Json:
+    """The configuration of nodes with the provider's names."""
+    declared = {key: value for key, value in config.items() if key != "accelerators"}
+    if config.get("accelerators"):
+        declared["guestAccelerators"] = [
+            {
+                "type": one.get("acceleratorType"),
+                "count": int(one.get("acceleratorCount") or 0),
+                "gpuDriverInstallationConfig": one.get("gpuDriverInstallationConfig") or {},
+            }
+            for one in config["accelerators"]
+        ]
+    # The API tells only what is on; for nodes that is what the provider's default is not.
+    shielded = config.get("shieldedInstanceConfig")
+    if isinstance(shielded, dict):
+        declared["shieldedInstanceConfig"] = {"enableSecureBoot": False} | shielded
+    return declared

@@ -1,0 +1,41 @@
+"""What `pulumi stack export` prints, as resources: the inputs of what is deployed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from policies.properties import from_json
+from policies.sources.documents import Document
+from policies.subjects import Resource
+
+
+def is_one(content: Any) -> bool:
+    """Whether a document is a stack export."""
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("deployment"), dict)
+        and "version" in content
+    )
+
+
+def resources(document: Document) -> Iterator[Resource]:
+    """The resources that are deployed; those that wait for their deletion are left out."""
+    states = document.content["deployment"].get("resources") or []
+    providers = {
+        f"{state['urn']}::{state.get('id', '')}": from_json(state.get("inputs") or {}, "")
+        for state in states
+        if str(state.get("type", "")).startswith("pulumi:providers:")
+    }
+    for state in states:
+        if state.get("delete"):
+            continue
+        name = str(state["urn"]).rpartition("::")[2]
+        yield Resource(
+            str(state["type"]),
+            from_json(state.get("inputs") or {}, name),
+            name,
+            str(state["urn"]),
+            providers.get(str(state.get("provider", "")), {}),
+            protect=bool(state.get("protect")),
+            file=document.file,
+            line=document.line,
+        )

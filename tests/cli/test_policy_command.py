@@ -1,0 +1,120 @@
+"""`platformctl policy` as a user runs it: what it prints and what it ends with."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from policies.registry import RULES
+
+ROOT = Path(__file__).parents[2]
+BAD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: bad}
+spec: {hostNetwork: true, containers: [{name: a, image: "registry.example/a:1"}]}
+"""
+
+
+def policy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "policy", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    return path
+
+
+def test_the_list_is_one_object_a_rule() -> None:
+    listed = json.loads(policy("list", "--json").stdout)
+    assert [one["id"] for one in listed] == [rule.id for rule in RULES]
+    assert all(one["why"] and one["fix"] and one["references"] for one in listed)
+
+
+def test_a_rule_is_explained_and_a_misspelt_one_guessed() -> None:
+    shown = policy("explain", "resources-bear-the-platform-labels").stdout
+    assert "gke-policies:parameters.resources-bear-the-platform-labels" in shown
+    assert "level `remediate` repairs it" in shown
+    done = policy("explain", "resources-bear-the-platform-label")
+    assert done.returncode == 2
+    assert "did you mean `resources-bear-the-platform-labels`?" in done.stderr
+
+
+def test_violations_end_with_5_and_name_file_and_line(bad: Path) -> None:
+    done = policy("check", bad)
+    assert done.returncode == 5
+    assert f"{bad}\n" in done.stdout
+    assert "pods-keep-out-of-host-namespaces  Pod bad:1" in done.stdout
+
+
+def test_the_report_has_its_four_forms(bad: Path) -> None:
+    document = json.loads(policy("check", bad, "--json").stdout)
+    assert document["ok"] is False
+    rules = {finding["rule"] for finding in document["findings"]}
+    assert "pods-keep-out-of-host-namespaces" in rules
+    (run,) = json.loads(policy("check", bad, "-o", "sarif").stdout)["runs"]
+    assert {result["ruleId"] for result in run["results"]} == rules
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == str(bad)
+        assert place["region"]["startLine"] == 1
+    suites = ET.fromstring(policy("check", bad, "-o", "junit").stdout)
+    failed = {case.get("classname") for case in suites.iter("testcase") if len(case)}
+    assert failed == rules
+
+
+def test_what_cannot_be_judged_ends_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text("a: [")
+    done = policy("check", path, "--json")
+    assert done.returncode == 2
+    message = json.loads(done.stdout)["error"]["message"]
+    assert message.startswith(f"{path}:")
+    assert "not YAML" in message
+
+
+def test_the_environments_as_declared_are_clean() -> None:
+    done = policy("check", "--env", "prod", "--layer", "cluster", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["ok"] is True
+    assert document["resources"] > 10
+
+
+def test_a_simulation_tells_what_would_stop_where() -> None:
+    arguments = ("simulate", "--rule", "control-plane-is-reached-from-named-networks")
+    done = policy(*arguments, "--level", "mandatory")
+    assert done.returncode == 5
+    assert "dev: 1 would stop" in done.stdout
+    assert "prod: nothing stops" in done.stdout
+    assert policy(*arguments, "--level", "advisory").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check", "--env", "qa"), "there is no environment `qa`"),
+        (("check", "--layer", "servin"), "did you mean `serving`?"),
+        (("simulate", "--rule", "nothing"), "there is no rule `nothing`"),
+        (("check", "x.yaml", "--deployed"), "files have no layer and are not deployed"),
+    ],
+)
+def test_odd_arguments_are_one_clear_error(arguments: tuple[str, ...], said: str) -> None:
+    done = policy(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
