@@ -11,6 +11,7 @@ from infra.serving import catalogue
 from infra.serving.config import ServingConfig
 from infra.serving.model_server import ModelServers
 from infra.serving.namespace import ModelsNamespace
+from infra.serving.priorities import PriorityClasses
 from infra.serving.storage import ModelStore
 
 environment = stack.environment()
@@ -38,13 +39,16 @@ store = ModelStore(
     labels=labels,
     opts=providers.using(google),
 )
+priorities = PriorityClasses(
+    "models", config.priority_classes, labels=labels, opts=providers.using(kubernetes)
+)
 servers = ModelServers(
     "models",
     config.models,
     home=home,
     naming=naming,
     labels=labels,
-    opts=providers.using(kubernetes, after=[home, store]),
+    opts=providers.using(kubernetes, after=[home, store, priorities]),
 )
 
 stack.publish(

@@ -14,9 +14,18 @@ from gkeplatform.contracts import (
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
 from infra.serving.config import ServingConfig
-from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, claimed, model_path
-from infra.serving.presets import PRESETS
+from infra.serving.model import (
+    HttpLoadBalancer,
+    LoadBalancer,
+    Model,
+    claimed,
+    model_path,
+    preset,
+    ready_path,
+)
 
+PINNED = ("stage", "prod")
+"""The environments that run only images whose program is known."""
 HTTP = 80
 """The port of a model's own load balancer."""
 
@@ -31,13 +40,25 @@ def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> Non
                 f'{key}.node_pool: cluster {cluster.name} has no pool "{model.node_pool}"; '
                 f"{suggestion(model.node_pool, cluster.node_pools)}"
             )
-        bucket = model.source.removeprefix("gs://").partition("/")[0]
-        if bucket not in readable:
+        bucket = (model.source or "").removeprefix("gs://").partition("/")[0]
+        if model.source and bucket not in readable:
             raise PlatformError(
                 f'{key}.source: the models may not read bucket "{bucket}"; '
                 f"{suggestion(bucket, readable)}; add others to gke-serving:shared_buckets"
             )
+        if model.image and naming.environment.name in PINNED:
+            refuse_moving(f"{key}.image", model.image, naming.environment.name)
         neg_name(model, naming)
+
+
+def refuse_moving(key: str, image: str, environment: str) -> None:
+    """Refuses an image whose tag says nothing of its version and so may be another tomorrow."""
+    tag = image.rpartition("/")[2].rpartition(":")[2]
+    if "@" not in image and not any(character.isdigit() for character in tag):
+        raise PlatformError(
+            f'{key}: {image} names the tag "{tag}", which moves: two pods of {environment} could '
+            "run different programs; name a version, as 2.19.1, or a digest, as @sha256:…"
+        )
 
 
 def models_bucket(naming: Naming) -> str:
@@ -74,7 +95,7 @@ def url(model: Model, address: str | None, *, namespace: str) -> str | None:
     """Where the model answers; None where only the load balancer's layer can tell."""
     if isinstance(model.exposure, HttpLoadBalancer):
         return None
-    inside = f"{model.name}.{namespace}.svc:{PRESETS[model.server].rest_port}"
+    inside = f"{model.name}.{namespace}.svc:{preset(model).rest_port}"
     host = address if isinstance(model.exposure, LoadBalancer) else inside
     return f"http://{host}{model_path(model)}"
 
@@ -91,11 +112,11 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
         backend = NegBackend(
             name=neg_name(model, naming),
             zones=cluster.zones,
-            port=PRESETS[model.server].rest_port,
+            port=preset(model).rest_port,
         )
     return Route(
         hosts=exposure.hosts,
         paths=claimed(model),
-        probe_path=model_path(model),
+        probe_path=ready_path(model),
         backend=backend,
     )

@@ -3,13 +3,15 @@
 from itertools import combinations
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gkeplatform import routes
-from gkeplatform.config import Settings
-from infra.serving.model import HttpLoadBalancer, Model, Name, claimed, model_path
+from gkeplatform.config import Settings, suggestion
+from infra.serving.model import HttpLoadBalancer, Model, Name, answered, claimed
 
 BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
+# Above this are the classes of Kubernetes' own components.
+Priority = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 
 
 class ModelsBucket(Settings):
@@ -28,6 +30,10 @@ class ServingConfig(Settings):
         tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
     ]
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
+    priority_classes: Annotated[
+        dict[Name, Priority],
+        Meta(description="Priorities that models may have, by name; the higher goes first."),
+    ] = field(default_factory=dict)
     models_bucket: Annotated[ModelsBucket, Meta(description="Bucket for model files.")] = (
         ModelsBucket()
     )
@@ -45,6 +51,11 @@ class ServingConfig(Settings):
             _refuse_clash(f"models[{j}]", one, other)
         for index, model in enumerate(self.models):
             _refuse_foreign_paths(f"models[{index}]", model)
+            if model.priority is not None and model.priority not in self.priority_classes:
+                raise ValueError(
+                    f'models[{index}].priority: there is no priority class "{model.priority}"; '
+                    f"{suggestion(model.priority, self.priority_classes)}"
+                )
 
 
 def _refuse_clash(key: str, one: Model, other: Model) -> None:
@@ -70,10 +81,10 @@ def _refuse_foreign_paths(key: str, model: Model) -> None:
     """The load balancer hands paths on as they are: one the server does not know is a 404."""
     if not isinstance(model.exposure, HttpLoadBalancer):
         return
-    root = model_path(model)
+    roots = answered(model)
     for index, path in enumerate(model.exposure.paths):
-        if path != root and not path.startswith(f"{root}/"):
+        if not any(path == root or path.startswith(f"{root}/") for root in roots):
             raise ValueError(
                 f'{key}.exposure.paths[{index}]: {model.server} answers for "{model.name}" on '
-                f"{root} and below, not on {path}; claim {root}"
+                f"{', '.join(roots)} and below, not on {path}; claim {roots[0]}"
             )

@@ -5,9 +5,8 @@ from typing import Any
 
 from infra.serving.catalogue import HTTP
 from infra.serving.manifest import Manifest
-from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model
+from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, preset
 from infra.serving.pod import selector
-from infra.serving.presets import PRESETS
 
 NEG = "cloud.google.com/neg"
 
@@ -17,15 +16,15 @@ def annotations(model: Model, *, neg: str) -> dict[str, str]:
     exposure = model.exposure
     if not isinstance(exposure, HttpLoadBalancer) or exposure.backend != "network-endpoint-groups":
         return {}
-    port = str(PRESETS[model.server].rest_port)
+    port = str(preset(model).rest_port)
     return {NEG: json.dumps({"exposed_ports": {port: {"name": neg}}})}
 
 
 def service(model: Model) -> Manifest:
     """The spec of the Service: REST and gRPC; a load balancer's REST is on port 80."""
-    preset = PRESETS[model.server]
+    server = preset(model)
     exposure = model.exposure
-    rest: dict[str, Any] = {"name": "rest", "port": preset.rest_port, "targetPort": "rest"}
+    rest: dict[str, Any] = {"name": "rest", "port": server.rest_port, "targetPort": "rest"}
     spec: dict[str, Any] = {"type": "ClusterIP"}
     if isinstance(exposure, LoadBalancer):
         rest["port"] = HTTP
@@ -37,6 +36,6 @@ def service(model: Model) -> Manifest:
         spec = {"type": "NodePort"}
     ports = [rest]
     # A load balancer and a node port would put gRPC before the world, which nobody asked for.
-    if spec["type"] == "ClusterIP":
-        ports.append({"name": "grpc", "port": preset.grpc_port, "targetPort": "grpc"})
+    if spec["type"] == "ClusterIP" and server.grpc_port is not None:
+        ports.append({"name": "grpc", "port": server.grpc_port, "targetPort": "grpc"})
     return {**spec, "selector": selector(model), "ports": [{**p, "protocol": "TCP"} for p in ports]}

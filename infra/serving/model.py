@@ -6,12 +6,18 @@ What an entry is turned into is in the other modules; what entries may not do to
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gkeplatform import routes
-from gkeplatform.config import Settings, suggestion
-from infra.serving.presets import PRESETS
-from infra.serving.quantity import Quantity, amount
+from gkeplatform.config import Settings
+from infra.serving import soundness
+from infra.serving.custom import Custom
+from infra.serving.custom import preset as described
+from infra.serving.files import Direct, Files
+from infra.serving.presets import PRESETS, Preset
+from infra.serving.quantity import Quantity
+from infra.serving.scaling import Autoscaling
+from infra.serving.sizing import Resources
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
@@ -19,6 +25,8 @@ Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,
 # is free: min(max(16, 2768 / 32), 128) = 86 ports (ServiceNodePortStaticSubrange, on since 1.27).
 NodePort = Annotated[int, Meta(ge=30000, le=30085)]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
+Pods = Annotated[int, Meta(ge=0)]
+EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 
 
@@ -31,39 +39,6 @@ class Replicas(Settings):
     def __post_init__(self) -> None:
         if self.min > self.max:
             raise ValueError(f"min {self.min} exceeds max {self.max}")
-
-
-class Autoscaling(Settings):
-    """What the horizontal pod autoscaler aims at."""
-
-    cpu_utilization: Annotated[
-        int, Meta(ge=1, le=100, description="Average use of the requested CPU, in percent.")
-    ] = 50
-    scale_down_after_seconds: Annotated[
-        int, Meta(ge=0, le=3600, description="How long less load must last before replicas go.")
-    ] = 300
-
-
-class Amounts(Settings):
-    """CPU and memory, as Kubernetes quantities."""
-
-    cpu: Annotated[Quantity, Meta(description="Cores: `500m`, `2`.")]
-    memory: Annotated[Quantity, Meta(description="Bytes: `512Mi`, `2Gi`.")]
-
-
-class Resources(Settings):
-    """What a replica asks for, and what it may use."""
-
-    requests: Annotated[
-        Amounts, Meta(description="Reserved on the node; CPU autoscaling counts in it.")
-    ]
-    limits: Annotated[Amounts, Meta(description="At most; more memory ends the container.")]
-
-    def __post_init__(self) -> None:
-        for kind in self.requests.__struct_fields__:
-            asked, allowed = getattr(self.requests, kind), getattr(self.limits, kind)
-            if amount(asked) > amount(allowed):
-                raise ValueError(f"requests.{kind} {asked} exceeds limits.{kind} {allowed}")
 
 
 class Disruption(Settings):
@@ -132,20 +107,54 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
             raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")
 
 
+class Rollout(Settings):
+    """How a new version takes the place of the old one: pods at a time."""
+
+    max_surge: Annotated[
+        Pods | None, Meta(description="Pods above the replicas; none set: what GPUs can pay for.")
+    ] = None
+    max_unavailable: Annotated[
+        Pods | None, Meta(description="Pods below the replicas; none set: 0 with a surge.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.max_surge == 0 and self.max_unavailable == 0:
+            raise ValueError("max_surge and max_unavailable are both 0: no pod could be replaced")
+
+
+Spreading = Literal["required", "preferred", "off"]
+
+
+class Spread(Settings):
+    """How evenly replicas lie over zones and nodes."""
+
+    zones: Annotated[Spreading, Meta(description="Over the zones that have usable nodes.")] = (
+        "required"
+    )
+    nodes: Annotated[Spreading, Meta(description="Over the nodes.")] = "preferred"
+    max_skew: Annotated[
+        int, Meta(ge=1, le=10, description="Difference allowed between the fullest and others.")
+    ] = 1
+
+
 class Model(Settings):
     """One model: an entry of the catalogue, from which all its objects come."""
 
     name: Annotated[Name, Meta(description="Name of the model and of its objects.")]
-    server: Annotated[str, Meta(description="Preset of the model server.")]
-    source: Annotated[
-        Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")],
-        Meta(description="Folder of the model's versions, `gs://bucket/path`."),
-    ]
+    server: Annotated[str, Meta(description="Preset of the model server, or `custom`.")]
     replicas: Annotated[Replicas, Meta(description="Bounds of the number of replicas.")]
     resources: Annotated[Resources, Meta(description="Requests and limits of a replica.")]
     exposure: Annotated[
         ClusterIp | LoadBalancer | HttpLoadBalancer, Meta(description="How it is reached.")
     ]
+    source: Annotated[
+        Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")] | None,
+        Meta(description="Folder of the model's versions, `gs://bucket/path`."),
+    ] = None
+    files: Annotated[
+        Files | None,
+        Meta(description="How its files come into its pods; none: the server reads the bucket."),
+    ] = None
     image: Annotated[
         Annotated[
             str, Meta(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[\w.-]+|@sha256:[0-9a-f]{64})$")
@@ -153,12 +162,30 @@ class Model(Settings):
         | None,
         Meta(description="Image in place of the preset's, with a fixed tag or a digest."),
     ] = None
+    custom: Annotated[
+        Custom | None, Meta(description="What a preset would say; for server `custom` only.")
+    ] = None
+    arguments: Annotated[
+        tuple[str, ...], Meta(description="Arguments of the server after the preset's.")
+    ] = ()
+    environment: Annotated[
+        dict[EnvironmentName, str],
+        Meta(description="Environment variables of the server; nothing secret."),
+    ] = field(default_factory=dict)
+    shared_memory: Annotated[
+        Quantity | None, Meta(description="Size of /dev/shm; a share of the memory limit.")
+    ] = None
     autoscaling: Annotated[
         Autoscaling | None, Meta(description="Needed where replicas.min and max differ.")
     ] = None
     disruption: Annotated[
         Disruption, Meta(description="Budget for voluntary disruptions (PDB).")
     ] = Disruption(max_unavailable=1)
+    rollout: Annotated[Rollout, Meta(description="Surge of a rolling update.")] = Rollout()
+    spread: Annotated[Spread, Meta(description="Spread of the replicas.")] = Spread()
+    priority: Annotated[
+        str | None, Meta(description="One of `priority_classes`; none: the cluster's default.")
+    ] = None
     node_pool: Annotated[
         str | None, Meta(description="Pool that it must run on; none: any that fits.")
     ] = None
@@ -171,37 +198,36 @@ class Model(Settings):
     ] = 15
 
     def __post_init__(self) -> None:
-        if self.server not in PRESETS:
-            raise ValueError(
-                f'server "{self.server}" is no preset; {suggestion(self.server, PRESETS)}'
-            )
-        if self.image and self.image.endswith(":latest"):
-            raise ValueError(f"image {self.image} has no fixed tag; name a version or a digest")
-        if self.replicas.min < self.replicas.max and self.autoscaling is None:
-            raise ValueError(
-                f"replicas {self.replicas.min} to {self.replicas.max} need autoscaling; "
-                "set it, or equal numbers"
-            )
-        if self.replicas.min == self.replicas.max and self.autoscaling is not None:
-            raise ValueError(
-                f"autoscaling has no room between {self.replicas.min} and {self.replicas.max} "
-                "replicas; remove it, or raise replicas.max"
-            )
-        kept = self.disruption.min_available
-        if kept is not None and kept >= self.replicas.min:
-            raise ValueError(
-                f"disruption.min_available {kept} of replicas.min {self.replicas.min} can never "
-                f"be satisfied by a drain; set at most {self.replicas.min - 1}, or max_unavailable"
-            )
+        soundness.check(self)
+
+
+def preset(model: Model) -> Preset:
+    """The preset of the model's server, or what the entry says in place of one."""
+    return described(model.custom) if model.custom else PRESETS[model.server]
+
+
+def files(model: Model) -> Files:
+    """How the model's files come into its pods."""
+    return model.files or Direct()
 
 
 def model_path(model: Model) -> str:
     """The URL path of the model's status, which is also the root of all that it answers."""
-    return PRESETS[model.server].path.format(name=model.name)
+    return preset(model).path.replace("{name}", model.name)
+
+
+def ready_path(model: Model) -> str:
+    """The URL path that answers 200 as soon as the model can serve."""
+    return preset(model).ready.replace("{name}", model.name)
+
+
+def answered(model: Model) -> tuple[str, ...]:
+    """The URL paths on which, and below which, the server answers for the model."""
+    return tuple(p.replace("{name}", model.name) for p in (preset(model).path, *preset(model).also))
 
 
 def claimed(model: Model) -> tuple[str, ...]:
     """The URL patterns that `model` claims of the load balancer."""
     if not isinstance(model.exposure, HttpLoadBalancer):
         return ()
-    return routes.patterns(model.exposure.paths, PRESETS[model.server].verbs)
+    return routes.patterns(model.exposure.paths, preset(model).verbs)

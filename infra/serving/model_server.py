@@ -56,7 +56,10 @@ class ModelServer(pulumi.ComponentResource):
         )
         if args.autoscaling:
             autoscaling.HorizontalPodAutoscaler(
-                name, metadata=metadata, spec=autoscaler(args, args.autoscaling), opts=child
+                name,
+                metadata=metadata,
+                spec=autoscaler(args, args.autoscaling, namespace=home.name),
+                opts=child,
             )
         self.address = (
             self.service.status.load_balancer.ingress.apply(load_balancer_address)
@@ -101,11 +104,19 @@ def deployment(model: Model, *, labels: dict[str, str], account: str) -> Manifes
     return {
         **({} if model.autoscaling else {"replicas": model.replicas.min}),
         "selector": {"matchLabels": pod.selector(model)},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling_update(model)},
         "template": pod.template(model, labels=labels, account=account),
+    }
+
+
+def rolling_update(model: Model) -> Manifest:
+    """One pod more at a time, so that none is missed, unless the entry says otherwise."""
+    surge, missing = model.rollout.max_surge, model.rollout.max_unavailable
+    if surge is None:
+        surge = 0 if missing else 1
+    return {
+        "maxSurge": surge,
+        "maxUnavailable": (0 if surge else 1) if missing is None else missing,
     }
 
 

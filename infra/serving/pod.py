@@ -1,14 +1,21 @@
 """The pod of a model server, as plain data: probes, resources, spread, and what it may not do."""
 
+import re
 from typing import Any
 
-from infra.serving.model import Model, model_path
-from infra.serving.presets import PRESETS
+from infra.serving.files import Supply, supply
+from infra.serving.model import Model, files, preset, ready_path
+from infra.serving.presets import Preset
+from infra.serving.sizing import Resources
 
 NOBODY = 65534
 PROBE_PERIOD = 10
+GPU = "nvidia.com/gpu"
 SETTLE_SECONDS = 30
 """From the end of draining until the pod is ended: time for requests that are under way."""
+
+_PLACE = re.compile(r"\{(name|files|folder|rest_port|grpc_port)\}")
+_UNSATISFIABLE = {"required": "DoNotSchedule", "preferred": "ScheduleAnyway"}
 
 
 def selector(model: Model) -> dict[str, str]:
@@ -18,56 +25,88 @@ def selector(model: Model) -> dict[str, str]:
 
 def template(model: Model, *, labels: dict[str, str], account: str) -> dict[str, Any]:
     """The pod template of `model`."""
-    return {
-        "metadata": {"labels": {**labels, **selector(model)}},
-        "spec": {
-            "serviceAccountName": account,
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": model.drain_seconds + SETTLE_SECONDS,
-            "topologySpreadConstraints": spread(model),
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": NOBODY,
-                "runAsGroup": NOBODY,
-                "fsGroup": NOBODY,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container(model)],
-            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
-            **(
-                {"nodeSelector": {"cloud.google.com/gke-nodepool": model.node_pool}}
-                if model.node_pool
-                else {}
-            ),
+    supplied = supply(model.name, model.source, files(model))
+    spread = constraints(model)
+    spec: dict[str, Any] = {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": model.drain_seconds + SETTLE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "fsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "containers": [container(model, supplied)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            *shared_memory(model),
+            *supplied.volumes,
+        ],
+    }
+    wanted = {
+        "topologySpreadConstraints": spread,
+        "initContainers": supplied.init,
+        "priorityClassName": model.priority,
+        "nodeSelector": node_selector(model),
+    }
+    return {
+        "metadata": {
+            "labels": {**labels, **selector(model)},
+            **({"annotations": supplied.annotations} if supplied.annotations else {}),
+        },
+        "spec": {**spec, **{key: value for key, value in wanted.items() if value}},
     }
 
 
-def container(model: Model) -> dict[str, Any]:
-    """The model server's container."""
-    preset = PRESETS[model.server]
+def node_selector(model: Model) -> dict[str, str]:
+    """What the nodes must bear."""
+    gpu = model.resources.gpu
+    return {
+        **({"cloud.google.com/gke-nodepool": model.node_pool} if model.node_pool else {}),
+        **({"cloud.google.com/gke-accelerator": gpu.type} if gpu else {}),
+    }
+
+
+def shared_memory(model: Model) -> list[dict[str, Any]]:
+    """The volume behind /dev/shm; without one it is 64 MiB, of which a server soon dies."""
+    size = model.shared_memory or preset(model).shared_memory
+    return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}] if size else []
+
+
+def container(model: Model, supplied: Supply) -> dict[str, Any]:
+    """The model server's container. It bears the model's name, by which its metrics are found."""
+    server = preset(model)
     known = {
         "name": model.name,
-        "source": model.source,
-        "rest_port": preset.rest_port,
-        "grpc_port": preset.grpc_port,
+        "files": supplied.path,
+        "folder": supplied.folder,
+        "rest_port": str(server.rest_port),
+        "grpc_port": str(server.grpc_port or ""),
+    }
+
+    def filled(text: str) -> str:
+        # Only the known places: braces of JSON stay as they are.
+        return _PLACE.sub(lambda place: known[place[1]], text)
+
+    environment = dict(server.environment) | model.environment
+    mounts = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+        *({"name": volume["name"], "mountPath": "/dev/shm"} for volume in shared_memory(model)),  # noqa: S108
+        *supplied.mounts,
+    ]
+    wanted = {
+        "command": [filled(word) for word in server.command],
+        "args": [filled(word) for word in (*server.arguments, *model.arguments)],
+        "env": [{"name": name, "value": filled(value)} for name, value in environment.items()],
     }
     return {
-        "name": "model-server",
-        "image": model.image or preset.image,
-        "command": list(preset.command),
-        "args": [argument.format(**known) for argument in preset.arguments],
-        "ports": [
-            {"name": "rest", "containerPort": preset.rest_port, "protocol": "TCP"},
-            {"name": "grpc", "containerPort": preset.grpc_port, "protocol": "TCP"},
-        ],
-        "resources": {
-            "requests": {
-                "cpu": model.resources.requests.cpu,
-                "memory": model.resources.requests.memory,
-            },
-            "limits": {"cpu": model.resources.limits.cpu, "memory": model.resources.limits.memory},
-        },
+        "name": model.name,
+        "image": model.image or server.image,
+        **{key: value for key, value in wanted.items() if value},
+        "ports": ports(server),
+        "resources": resources(model.resources),
         **probes(model),
         # Load balancers learn of a pod's end later than the pod does: it serves on meanwhile.
         "lifecycle": {"preStop": {"sleep": {"seconds": model.drain_seconds}}},
@@ -76,18 +115,43 @@ def container(model: Model) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the container
+        "volumeMounts": mounts,
+    }
+
+
+def ports(server: Preset) -> list[dict[str, Any]]:
+    """The ports of the container, by the names that Services and probes use."""
+    known = {"rest": server.rest_port, "grpc": server.grpc_port}
+    if server.metrics and server.metrics.port != server.rest_port:
+        known["metrics"] = server.metrics.port
+    return [
+        {"name": name, "containerPort": port, "protocol": "TCP"}
+        for name, port in known.items()
+        if port is not None
+    ]
+
+
+def resources(asked: Resources) -> dict[str, Any]:
+    """Requests and limits; of GPUs both are the same, as Kubernetes wants it."""
+    gpus = {GPU: str(asked.gpu.count)} if asked.gpu else {}
+    return {
+        "requests": {"cpu": asked.requests.cpu, "memory": asked.requests.memory, **gpus},
+        "limits": {"cpu": asked.limits.cpu, "memory": asked.limits.memory, **gpus},
     }
 
 
 def probes(model: Model) -> dict[str, Any]:
     """Startup, readiness and liveness.
 
-    TensorFlow Serving has no URL that answers for the server as a whole, so the model's own status
-    says whether it started and whether it can serve. Liveness asks only whether the process still
-    listens: a model that is slow or reloads must lose traffic, not its process.
+    The model's own readiness says whether it started and whether it can serve. Liveness asks only
+    whether the process still works: a model that is slow or reloads must lose traffic, not its
+    process.
     """
-    status = {"httpGet": {"path": model_path(model), "port": "rest"}}
+    server = preset(model)
+    status = {"httpGet": {"path": ready_path(model), "port": "rest"}}
+    alive: dict[str, Any] = {"tcpSocket": {"port": "grpc" if server.grpc_port else "rest"}}
+    if server.alive:
+        alive = {"httpGet": {"path": server.alive.replace("{name}", model.name), "port": "rest"}}
     return {
         "startupProbe": {
             **status,
@@ -102,7 +166,7 @@ def probes(model: Model) -> dict[str, Any]:
             "failureThreshold": 2,
         },
         "livenessProbe": {
-            "tcpSocket": {"port": "grpc"},
+            **alive,
             "periodSeconds": PROBE_PERIOD,
             "timeoutSeconds": 5,
             "failureThreshold": 6,
@@ -110,25 +174,26 @@ def probes(model: Model) -> dict[str, Any]:
     }
 
 
-def spread(model: Model) -> list[dict[str, Any]]:
-    """Evenly over the zones that have usable nodes; over nodes where that can be had."""
+def constraints(model: Model) -> list[dict[str, Any]]:
+    """How the replicas are spread: of themselves evenly over zones, and over nodes if possible."""
     common = {
-        "maxSkew": 1,
+        "maxSkew": model.spread.max_skew,
         "labelSelector": {"matchLabels": selector(model)},
         # Each revision is spread by itself, or the old one's pods would skew the new one's.
         "matchLabelKeys": ["pod-template-hash"],
     }
+    asked = {
+        "topology.kubernetes.io/zone": model.spread.zones,
+        "kubernetes.io/hostname": model.spread.nodes,
+    }
     return [
         {
             **common,
-            "topologyKey": "topology.kubernetes.io/zone",
-            "whenUnsatisfiable": "DoNotSchedule",
-            # A zone whose nodes are all cordoned or lost is no zone to wait for.
-            "nodeTaintsPolicy": "Honor",
-        },
-        {
-            **common,
-            "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "ScheduleAnyway",
-        },
+            "topologyKey": key,
+            "whenUnsatisfiable": _UNSATISFIABLE[wish],
+            # A place whose nodes are all cordoned or lost is none to wait for.
+            **({"nodeTaintsPolicy": "Honor"} if wish == "required" else {}),
+        }
+        for key, wish in asked.items()
+        if wish != "off"
     ]

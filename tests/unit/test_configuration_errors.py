@@ -228,6 +228,109 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         lambda d: model(0)(d).update(source="s3://elsewhere/resnet"),
         "gke-serving:models[0].source: expected text of the form ^gs://",
     ),
+    (
+        lambda d: model(0)(d).update(priority="interactiv"),
+        'models[0].priority: there is no priority class "interactiv"; did you mean "interactive"?',
+    ),
+    (
+        lambda d: model(0)(d).update(server="custom", image="registry.example/own:1"),
+        'gke-serving:models[0]: server "custom" needs the key custom',
+    ),
+    (
+        lambda d: model(0)(d).update(custom={"rest_port": 8080, "path": "/x", "ready": "/ready"}),
+        'gke-serving:models[0]: server "tensorflow-serving" has a preset; remove custom',
+    ),
+    (
+        lambda d: model(0)(d).update(
+            server="custom", custom={"rest_port": 8080, "path": "/x", "ready": "/ready"}
+        ),
+        'gke-serving:models[0]: server "custom" has no image of its own; set image',
+    ),
+    (
+        lambda d: model(0)(d).update(server="torchserve"),
+        "gke-serving:models[0]: files.via: torchserve does not read buckets itself; set files",
+    ),
+    (
+        lambda d: model(0)(d).pop("source"),
+        "gke-serving:models[0]: source is missing: the folder of the model's files",
+    ),
+    (
+        lambda d: model(0)(d).update(files={"via": "image"}, image="registry.example/own:1"),
+        "is not read, since the image holds the model; remove one",
+    ),
+    (
+        lambda d: model(0)(d).update(files={"via": "download"}),
+        'gke-serving:models[0].files: the key "size" is missing',
+    ),
+    (
+        lambda d: model(0)(d).update(server="vllm", files={"via": "gcs-fuse"}),
+        "gke-serving:models[0]: shared_memory 2Gi is a share of resources.limits.memory 1Gi",
+    ),
+    (
+        lambda d: model(0)(d).update(
+            server="vllm", files={"via": "gcs-fuse"}, shared_memory="512Mi"
+        ),
+        "gke-serving:models[0]: server vllm needs a GPU; set resources.gpu",
+    ),
+    (
+        lambda d: model(0)(d).update(
+            autoscaling={"metrics": [{"kind": "pod", "name": "queue", "average": "1"}]}
+        ),
+        'autoscaling.metrics[0].name: tensorflow-serving has no gauge "queue"; known here: none',
+    ),
+    (
+        lambda d: model(6)(d)["autoscaling"]["metrics"][0].update(name="nv_pending_request_count"),
+        'models[6]: autoscaling.metrics[0].name: triton has no gauge "nv_pending_request_count"; '
+        'did you mean "nv_inference_pending_request_count"?',
+    ),
+    (
+        lambda d: model(0)(d).update(
+            autoscaling={"metrics": [{"kind": "gpu-duty-cycle", "average": 60}]}
+        ),
+        "autoscaling.metrics[0]: gpu-duty-cycle of a model without GPUs; set resources.gpu",
+    ),
+    (
+        lambda d: model(0)(d).update(
+            autoscaling={
+                "metrics": [
+                    {
+                        "kind": "external",
+                        "name": "pubsub.googleapis.com/topic/send_request_count",
+                        "labels": {},
+                        "total": "5",
+                    }
+                ]
+            }
+        ),
+        'did you mean "pubsub.googleapis.com|topic|send_request_count"?',
+    ),
+    (
+        lambda d: model(0)(d).update(
+            autoscaling={
+                "metrics": [
+                    {
+                        "kind": "external",
+                        "name": "pubsub.googleapis.com|topic|send_request_count",
+                        "labels": {"topic_id": "x"},
+                        "total": "5",
+                    }
+                ]
+            }
+        ),
+        '"topic_id" is no label of a time series; write resource.labels.topic_id or metric.labels',
+    ),
+    (
+        lambda d: model(0)(d)["autoscaling"].update(scale_down=[{"every_seconds": 60}]),
+        "models[0].autoscaling.scale_down[0]: set either pods or percent",
+    ),
+    (
+        lambda d: model(0)(d)["autoscaling"].update(memory_utilization=120),
+        "models[0].autoscaling: memory_utilization 120 is not a percentage from 1 to 100",
+    ),
+    (
+        lambda d: model(0)(d).update(rollout={"max_surge": 0, "max_unavailable": 0}),
+        "models[0].rollout: max_surge and max_unavailable are both 0: no pod could be replaced",
+    ),
 ]
 
 

@@ -9,9 +9,10 @@ import pytest
 from cli.declared import Declared, run_environment
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
-from infra.serving.model import Autoscaling, Model
+from infra.serving.model import Model
 from infra.serving.model_server import deployment, load_balancer_address
 from infra.serving.quantity import amount
+from infra.serving.scaling import Autoscaling
 
 
 def model(**changes: Any) -> Model:
@@ -43,7 +44,7 @@ def container(served: Model) -> dict[str, Any]:
 def test_an_autoscaler_rules_the_replicas_alone() -> None:
     spec = deployment(model(), labels={}, account="a")
     assert "replicas" not in spec
-    ruled = autoscaler(model(), Autoscaling(cpu_utilization=50))
+    ruled = autoscaler(model(), Autoscaling(cpu_utilization=50), namespace="models")
     assert (ruled["minReplicas"], ruled["maxReplicas"]) == (1, 10)
     assert ruled["metrics"][0]["resource"]["target"]["averageUtilization"] == 50
     assert ruled["scaleTargetRef"]["name"] == "resnet"
@@ -98,7 +99,7 @@ def test_a_pod_is_restricted() -> None:
 
 
 def test_pods_are_spread_over_zones_then_over_nodes() -> None:
-    zones, nodes = pod.spread(model())
+    zones, nodes = pod.constraints(model())
     assert zones["topologyKey"] == "topology.kubernetes.io/zone"
     assert zones["whenUnsatisfiable"] == "DoNotSchedule"
     assert nodes["topologyKey"] == "kubernetes.io/hostname"
