@@ -8,8 +8,8 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from gkeplatform.environment import environment_of
-from policies.rule import Path, google, kubernetes_docs, mandatory
-from policies.subjects import Resource, Selector, gcp, kubernetes
+from policies.rule import google, kubernetes_docs, mandatory
+from policies.subjects import Path, Resource, Selector, gcp, kubernetes
 from policies.values import Props, block
 
 REQUIRED = ("system", "environment", "layer", "managed-by")

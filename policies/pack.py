@@ -11,9 +11,9 @@ from typing import Any
 
 from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
-from policies.rule import Level, Path, Rule, Stack
+from policies.rule import Level, Rule, Stack
 from policies.settings import Chosen
-from policies.subjects import Resource
+from policies.subjects import Path, Resource
 from policies.values import OddInputError, UnknownError
 from policies.waivers import Waiver, Waivers
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policies.subjects import Resource, Selector, group_kind
+from policies.subjects import Path, Resource, Selector, group_kind
 from policies.values import OddInputError, Props, block, entries, known, text
 
 TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -50,6 +50,17 @@ class Pod:
     def annotations(self) -> Props:
         """The annotations of the pod itself."""
         return block(self.metadata, "annotations")
+
+
+def places(resource: Resource) -> Iterator[tuple[Path, Props]]:
+    """The containers of a resource that embeds one pod, each with its place; for repairs."""
+    kind = group_kind(resource.type)
+    if kind not in TEMPLATES:
+        return
+    within = (*TEMPLATES[kind], "spec")
+    for key in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(entries(block(resource.props, *within), key)):
+            yield (*within, key, index), container
 
 
 def named(container: Props) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from policies.rule import Path
+from policies.subjects import Path
 from policies.values import OddInputError, Props, Secret, Unknown, has_unknown, located
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"

@@ -12,6 +12,7 @@ from policies import (
     load_balancer,
     node_pools,
     pod_security,
+    pod_security_restricted,
     workloads,
 )
 from policies.pack import Pack
@@ -21,6 +22,7 @@ TOPICS: tuple[ModuleType, ...] = (
     cluster,
     node_pools,
     pod_security,
+    pod_security_restricted,
     workloads,
     autoscaling,
     disruption,

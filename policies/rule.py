@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
-from policies.subjects import Resource, Selector
+from policies.subjects import Path, Resource, Selector
 from policies.values import Props
 
 Made = TypeVar("Made")
@@ -50,9 +50,6 @@ class Level(StrEnum):
         return self in (Level.MANDATORY, Level.REMEDIATE)
 
 
-Path = tuple[str | int, ...]
-"""Where a value stands in a resource's properties: keys, and positions in lists."""
-
 Repair = Callable[..., Iterator[tuple[Path, Any]]]
 """From a resource (and the rule's parameters) to the values that mend it, each with its place."""
 
@@ -71,12 +68,14 @@ def cis(number: str) -> Reference:
     return Reference("CIS GKE Benchmark", number, "https://www.cisecurity.org/benchmark/kubernetes")
 
 
-def pod_security(control: str) -> Reference:
-    """A control of the Pod Security Standards, profile baseline."""
+def pod_security(
+    control: str, profile: Literal["baseline", "restricted"] = "baseline"
+) -> Reference:
+    """A control of one of the profiles of the Pod Security Standards."""
     return Reference(
-        "Pod Security Standards (baseline)",
+        f"Pod Security Standards ({profile})",
         control,
-        "https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline",
+        f"https://kubernetes.io/docs/concepts/security/pod-security-standards/#{profile}",
     )
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from policies.values import Props
 
+Path = tuple[str | int, ...]
+"""Where a value stands in a resource's properties: keys, and positions in lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
