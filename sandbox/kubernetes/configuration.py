@@ -24,11 +24,11 @@ BINARIES = {
     "kwokControllerBinary": "kwok",
     "metricsServerBinary": "metrics-server",
 }
-# KWOK's own descriptions of nodes, metrics and ends; a pod's life is ours, in lifecycle/.
+# KWOK's own descriptions of heartbeats, metrics and ends; how nodes and pods begin is ours, in
+# lifecycle/.
 _FROM_KWOK = (
     "kustomize/metrics/resource/metrics-resource.yaml",
     "kustomize/metrics/usage/usage-from-annotation.yaml",
-    "kustomize/stage/node/fast/node-initialize.yaml",
     "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
     "kustomize/stage/pod/fast/pod-complete.yaml",
     "kustomize/stage/pod/fast/pod-delete.yaml",

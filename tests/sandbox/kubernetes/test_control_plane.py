@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from sandbox.kubernetes import processes
-from sandbox.kubernetes.api_server import ApiServerError
+from sandbox.kubernetes import nodes, processes
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServerError
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
 from tests.sandbox.kubernetes.conftest_kubernetes import (
     CLUSTER,
@@ -47,6 +48,21 @@ def test_nodes_have_their_machines_capacity_and_zone(sandbox: Sandbox) -> None:
     assert found["metadata"]["labels"]["topology.kubernetes.io/zone"] == "europe-west4-a"
     ranges = {n["spec"]["podCIDR"] for n in sandbox.items("/api/v1/nodes")}
     assert len(ranges) == 4
+
+
+def test_a_node_is_ready_with_what_its_pool_says_however_late(sandbox: Sandbox) -> None:
+    spec = node("a", 9)
+    sandbox.kube("POST", "/api/v1/nodes", nodes.manifest(spec, "late", project="p", pod_cidr=None))
+    path = f"/api/v1/nodes/{spec.name}"
+    try:
+        time.sleep(1)  # in which KWOK sees it
+        assert "cpu" not in sandbox.kube("GET", path)["status"].get("allocatable", {})
+        said = nodes.status(spec, version=VERSION, kubelet_port=10250)
+        sandbox.kube("PATCH", f"{path}/status", {"status": said}, content_type=MERGE_PATCH)
+        assert eventually(lambda: sandbox.kube("GET", path)["status"].get("phase") == "Running")
+        assert sandbox.kube("GET", path)["status"]["allocatable"]["cpu"] == "3920m"
+    finally:
+        sandbox.kube("DELETE", path)
 
 
 def test_ports_that_kubernetes_draws_leave_those_that_models_may_choose(sandbox: Sandbox) -> None:
