@@ -9,7 +9,7 @@ import traceback
 import typer
 
 from cli import talk
-from cli.commands import generate, policy, rehearse, sandbox, tests, up
+from cli.commands import check, drift, generate, policy, rehearse, sandbox, tests, up
 from cli.errors import CliError, Exit
 
 app = typer.Typer(
@@ -23,9 +23,11 @@ app.command()(rehearse.rehearse)
 app.command()(up.up)
 app.command()(up.preview)
 app.command()(up.down)
+app.command()(drift.drift)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     tests.run
 )
+app.command()(check.check)
 app.command()(generate.generate)
 app.add_typer(policy.app, name="policy")
 app.add_typer(sandbox.app, name="sandbox")

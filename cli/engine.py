@@ -74,6 +74,38 @@ class Engine:
         arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         return self._run(layer, stack, arguments, interactive=True, create=True)
 
+    def judge(self, layer: Layer, stack: str) -> bool:
+        """Preview a layer for the sake of the policy pack; whether the engine was content.
+
+        False where policies refuse it. Raises CliError where the preview fails otherwise, also
+        for a stack that does not exist: a judgement makes none.
+        """
+        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        self._say(f"$ {_shown(layer, arguments)}", layer.name)
+        code, run, talk = self._attempt(layer, arguments, interactive=False)
+        if code and _says(talk, "no stack named"):
+            raise CliError(
+                f"{layer.name}: there is no stack `{stack}` in the backend",
+                f"deploy it first, or make it: $ cd {layer.directory} && pulumi stack init {stack}",
+                Exit.NO_STACK,
+            )
+        if code and not run.mandatory:
+            raise self._failure(layer, run, talk)
+        return not code
+
+    def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
+        """What would change if a layer were deployed again, by what its account has now.
+
+        Only the counts of what differs. Raises CliError where that cannot be told.
+        """
+        arguments = ["preview", "--stack", stack, "--refresh", "--expect-no-changes"]
+        self._say(f"$ {_shown(layer, arguments)}", layer.name)
+        code, run, talk = self._attempt(layer, arguments, interactive=False)
+        differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
+        if code and not differs:
+            raise self._failure(layer, run, talk)
+        return differs
+
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
         """Destroy what a layer made."""
         arguments = [

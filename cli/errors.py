@@ -15,6 +15,7 @@ class Exit(IntEnum):
     RESOURCE = 4
     POLICY = 5
     NO_STACK = 6
+    CHANGES = 7
     CANCELLED = 8
     INTERNAL = 255
 

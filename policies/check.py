@@ -26,11 +26,13 @@ class Told:
     level: Level
     environment: str = ""
     layer: str = ""
+    deferred: bool = False
+    """Whether it is left to the update, which judges again what is not known before it."""
 
     @property
     def stops(self) -> bool:
         """Whether a deployment would be stopped by it."""
-        return self.level.stops and self.finding.waiver is None
+        return self.level.stops and self.finding.waiver is None and not self.deferred
 
 
 @dataclass(slots=True)

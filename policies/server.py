@@ -24,6 +24,7 @@ from gkeplatform.errors import PlatformError
 from policies import settings, waivers
 from policies.pack import Finding, Pack, Verdict
 from policies.properties import plain, put, shown
+from policies.recording import Recorder
 from policies.rule import Level, Rule
 from policies.subjects import Resource
 from policies.waivers import Waiver
@@ -57,6 +58,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._pack = pack
         self._preview = True
         self._declared: dict[str, Resource] = {}
+        self._recorder = Recorder.asked_for()
 
     def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take the stack's own settings; the engine calls this first."""
@@ -93,7 +95,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Judge one resource by itself, by what the program declares for it."""
         resource = _resource(request)
         self._declared[request.urn] = resource
-        return self._response(self._pack.judge(resource))
+        findings = self._pack.judge(resource)
+        self._recorder.judged(resource, findings)
+        return self._response(findings)
 
     def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Judge the stack as a whole.
@@ -102,7 +106,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         fills in `replicas`, for one, where a program rightly leaves them to the autoscaler.
         """
         resources = [self._declared.get(one.urn) or _resource(one) for one in request.resources]
-        response = self._response(self._pack.judge_stack(resources))
+        findings = self._pack.judge_stack(resources)
+        self._recorder.ended(findings)
+        response = self._response(findings)
         for waiver in self._pack.waivers.expired:
             self._add_expired(response, waiver, resources)
         return response

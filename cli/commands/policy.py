@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli import environments, talk
+from cli import environments, judging, reports, talk
 from cli.errors import CliError, Exit
-from gkeplatform.errors import PlatformError
-from gkeplatform.layers import LAYERS, Layer
-from policies.check import Report, judge, pack_for
-from policies.pack import Pack
+from gkeplatform.layers import LAYERS
+from policies.check import Report, judge
 from policies.registry import RULES
 from policies.reports import FORMATS, as_json
 from policies.rule import Level, Rule
@@ -29,23 +24,12 @@ from policies.subjects import Resource
 app = typer.Typer(no_args_is_help=True, help="List, explain, check and simulate the policies.")
 
 
-class Output(StrEnum):
-    """How a report is written."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
-    JUNIT = "junit"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; the same as --output json.")]
-To = Annotated[Output, typer.Option("--output", "-o", help="How the report is written.")]
 Env = Annotated[list[str] | None, typer.Option("--env", "-e", help="dev, stage or prod; or all.")]
 Of = Annotated[list[str] | None, typer.Option("--layer", "-l", help="A layer; or all.")]
 
 
 @app.command("list")
-def list_(as_json_: AsJson = False) -> None:
+def list_(as_json_: reports.AsJson = False) -> None:
     """List all rules."""
     if as_json_:
         print(json.dumps([as_json.rule(rule) for rule in RULES], indent=2))
@@ -57,7 +41,7 @@ def list_(as_json_: AsJson = False) -> None:
 
 
 @app.command()
-def explain(rule: str, as_json_: AsJson = False) -> None:
+def explain(rule: str, as_json_: reports.AsJson = False) -> None:
     """Say what a rule is about, why, and how to keep it."""
     found = _rule(rule)
     if as_json_:
@@ -75,13 +59,13 @@ def explain(rule: str, as_json_: AsJson = False) -> None:
     for reference in found.references:
         print(f"from:       {reference.source}: {reference.control}, {reference.url}")
     for environment in environments.names():
-        level = _pack(environment).level(found)
+        level = judging.pack_of(environment).level(found)
         if level is not found.level:
             print(f"in {environment}: {level}")
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913, PLR0917 (an option each)
     files: Annotated[
         list[Path] | None,
         typer.Argument(help="Manifests, stack exports, clusters of the API; files or folders."),
@@ -91,31 +75,44 @@ def check(
     deployed: Annotated[
         bool, typer.Option("--deployed", help="Judge what is deployed, by the stacks' state.")
     ] = False,
-    output: To = Output.TEXT,
-    as_json_: AsJson = False,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Judge a preview of the engine; touches nothing."),
+    ] = False,
+    defer_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--defer-unknown", help="Leave to the update what a preview cannot know; tell it."
+        ),
+    ] = False,
+    output: reports.To = reports.Output.TEXT,
+    also: reports.Also = None,
+    as_json_: reports.AsJson = False,
 ) -> None:
-    """Judge files, or what the environments' programs declare, or what is deployed.
+    """Judge files, or what the environments' programs declare, or a preview, or what is deployed.
 
     Ends with 0 where nothing stops, 5 with violations, 2 where something could not be judged.
     """
-    if files and (layer or deployed):
-        hint = "leave --layer and --deployed out"
+    if deployed and preview:
+        raise CliError("what is deployed is not previewed", "name one of the two", Exit.USAGE)
+    if defer_unknown and not preview:
+        raise CliError("only a preview leaves values to the update", "add --preview", Exit.USAGE)
+    if files and (layer or deployed or preview):
+        hint = "leave --layer, --deployed and --preview out"
         raise CliError("files have no layer and are not deployed", hint, Exit.USAGE)
-    report = Report()
+    further = reports.files(also)
     if files:
         _only_one(env)
-        pack = _pack(env[0] if env else "")
+        pack = judging.pack_of(env[0] if env else "")
         report = judge(_read(files), pack, environment=env[0] if env else "")
+    elif preview:
+        report = judging.previews(
+            _environments(env), environments.layers(layer), defer=defer_unknown
+        )
     else:
-        for environment in _environments(env):
-            pack = _pack(environment)
-            for chosen, resources in _resources(environment, _layers(layer), deployed=deployed):
-                report.add(judge(resources, pack, environment=environment, layer=chosen.name))
-            if not layer:
-                report.unused += _unused(pack, report, environment)
-    sys.stdout.write(FORMATS["json" if as_json_ else output](report))
-    if not report.is_clean:
-        raise typer.Exit(Exit.POLICY)
+        find = judging.deployed_by if deployed else judging.declared_by
+        report = judging.judged(_environments(env), environments.layers(layer), find)
+    reports.write(report, reports.Output.JSON if as_json_ else output, further)
 
 
 @app.command()
@@ -125,19 +122,19 @@ def simulate(
         Level.MANDATORY
     ),
     env: Env = None,
-    output: To = Output.TEXT,
-    as_json_: AsJson = False,
+    output: reports.To = reports.Output.TEXT,
+    as_json_: reports.AsJson = False,
 ) -> None:
     """Show what a rule would stop in which environment; nothing is touched."""
     found = _rule(rule)
     report = Report()
     for environment in _environments(env):
-        pack = _pack(environment).with_levels({found.id: level}).only(found.id)
-        for chosen, resources in _resources(environment, list(LAYERS), deployed=False):
+        pack = judging.pack_of(environment).with_levels({found.id: level}).only(found.id)
+        for chosen, resources in judging.declared_by(environment, LAYERS):
             report.add(judge(resources, pack, environment=environment, layer=chosen.name))
     report.expired = []
     sys.stdout.write(FORMATS["json" if as_json_ else output](report))
-    if output is Output.TEXT and not as_json_:
+    if output is reports.Output.TEXT and not as_json_:
         for environment in _environments(env):
             stopped = [t for t in report.told if t.environment == environment and t.stops]
             print(f"{environment}: {f'{len(stopped)} would stop' if stopped else 'nothing stops'}")
@@ -155,98 +152,17 @@ def _rule(name: str) -> Rule:
     raise CliError(f"there is no rule `{name}`", hint, Exit.USAGE)
 
 
-def _pack(environment: str) -> Pack:
-    if environment:
-        environments.checked(environment)
-    try:
-        return pack_for(environment, root=environments.ROOT, today=datetime.now(UTC).date())
-    except PlatformError as error:
-        raise _unjudged(error) from None
-
-
 def _read(files: Iterable[Path]) -> list[Resource]:
     try:
         return [resource for file in files for resource in read(file)]
     except UnreadableError as error:
-        raise _unjudged(error) from None
-
-
-def _unjudged(error: Exception) -> CliError:
-    message, _, hint = str(error).partition("\nhint: ")
-    return CliError(message, hint, Exit.USAGE)
+        raise judging.unjudged(error) from None
 
 
 def _environments(given: list[str] | None) -> list[str]:
     return [environments.checked(name) for name in given] if given else environments.names()
 
 
-def _layers(given: list[str] | None) -> list[Layer]:
-    known = {layer.name: layer for layer in LAYERS}
-    for name in given or ():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            hint = f"{guess}layers: {', '.join(known)}"
-            raise CliError(f"there is no layer `{name}`", hint, Exit.USAGE)
-    return [known[name] for name in given] if given else list(LAYERS)
-
-
 def _only_one(env: list[str] | None) -> None:
     if env and len(env) > 1:
         raise CliError("files are judged as one environment has it", "name one --env", Exit.USAGE)
-
-
-def _resources(
-    environment: str, layers: list[Layer], *, deployed: bool
-) -> Iterable[tuple[Layer, list[Resource]]]:
-    """The resources of each layer: of its state, or as its program declares them."""
-    if deployed:
-        for layer in layers:
-            yield layer, _deployed(environment, layer)
-        return
-    from cli.declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
-    from gkeplatform.stack import Refused  # noqa: PLC0415
-
-    try:
-        declared = run_environment(environment)
-    except (Refused, PlatformError) as error:
-        raise _unjudged(PlatformError(getattr(error, "message", str(error)))) from None
-    for layer in layers:
-        yield layer, declared[layer.name].resources(environment, layer.project)
-
-
-def _deployed(environment: str, layer: Layer) -> list[Resource]:
-    from policies.sources import stack_export  # noqa: PLC0415 (only for what is deployed)
-    from policies.sources.documents import Document  # noqa: PLC0415
-
-    command = ["pulumi", "stack", "export", "--stack", environment]
-    folder = environments.ROOT / layer.directory
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise CliError(
-            "there is no `pulumi` on the PATH",
-            'install it, or for the sandbox: eval "$(./platformctl sandbox env)"',
-            Exit.USAGE,
-        ) from None
-    if done.returncode:
-        reason = " ".join(done.stderr.split()).removeprefix("error: ")
-        raise CliError(
-            f"{layer.name} of {environment} cannot be read: {reason}",
-            f"is it deployed, and are you logged in to its backend? $ cd {layer.directory} && "
-            f"{' '.join(command)}",
-            Exit.USAGE,
-        )
-    content: Any = json.loads(done.stdout)
-    return list(stack_export.resources(Document(content, "", 0)))
-
-
-def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
-    """The waivers that waived nothing in any layer of the environment."""
-    used = {
-        id(told.finding.waiver)
-        for told in report.told
-        if told.environment == environment and told.finding.waiver is not None
-    }
-    held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
-    return [waiver for waiver in held if id(waiver) not in used]

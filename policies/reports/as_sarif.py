@@ -25,6 +25,8 @@ def render(report: Report) -> str:
             }
         },
         "results": [_result(told, places) for told in report.told],
+        # Code scanning keeps the runs of one commit apart by it.
+        "automationDetails": {"id": f"gke-policies/{'+'.join(report.sources) or 'files'}/"},
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2) + "\n"

@@ -11,7 +11,7 @@ def render(report: Report) -> str:
     """The report as lines of text, without colours."""
     lines: list[str] = []
     place = ""
-    for told in sorted(report.told, key=_rank):
+    for told in sorted(report.told, key=rank):
         if (here := where(told)) != place:
             lines += ["", here] if lines else [here]
             place = here
@@ -21,12 +21,16 @@ def render(report: Report) -> str:
         lines.append(f"          {waiver.shown()}")
     for waiver in report.unused:
         lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource} waives nothing")
+    return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"
+
+
+def summary(report: Report) -> str:
+    """How much was judged, and how many findings of each sort there are."""
     counts = report.counts()
-    summary = ", ".join(f"{counts[key]} {key}" for key in ("mandatory", "advisory", "waived"))
+    told = ", ".join(f"{counts[key]} {key}" for key in ("mandatory", "advisory", "waived"))
     if counts["unknown"]:
-        summary += f", {counts['unknown']} not judged yet"
-    end = f"{report.resources} resources judged: {summary}"
-    return "\n".join([*lines, *([""] if lines else []), end]) + "\n"
+        told += f", {counts['unknown']} not judged yet"
+    return f"{report.resources} resources judged: {told}"
 
 
 def where(told: Told) -> str:
@@ -34,7 +38,8 @@ def where(told: Told) -> str:
     return told.finding.resource.file or "/".join(filter(None, (told.environment, told.layer)))
 
 
-def _rank(told: Told) -> tuple[str, bool, int, str, str]:
+def rank(told: Told) -> tuple[str, bool, int, str, str]:
+    """By file or layer, then the worst first."""
     rule = told.finding.rule
     severity = _ORDER[rule.severity]
     return where(told), not told.stops, severity, rule.id, told.finding.resource.name

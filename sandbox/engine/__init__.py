@@ -15,7 +15,7 @@ from pathlib import Path
 from sandbox.engine import build, pulumi_cli
 from sandbox.engine.errors import EngineError
 
-__all__ = ["Engine", "EngineError", "ensure"]
+__all__ = ["Engine", "EngineError", "actionlint", "ensure"]
 
 Progress = Callable[[str], None]
 _CLI = "github.com/pulumi/pulumi/pkg/v3"
@@ -80,6 +80,11 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
             name: control_plane / "modules" / name for name in build.KUBERNETES.module_folders
         },
     )
+
+
+def actionlint(progress: Progress = lambda _: None) -> Path:
+    """The linter of the repository's GitHub workflows. Raises EngineError."""
+    return build.ensure(build.ACTIONLINT, progress) / "bin" / "actionlint"
 
 
 def _link(link: Path, target: Path) -> None:

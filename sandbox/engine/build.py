@@ -1,7 +1,7 @@
 """Builds of pinned Go modules: a `go.mod` with `tool` directives becomes a folder of binaries.
 
 The cache key covers the go.mod, its go.sum, the recipe and the platform, so that no clone builds
-the same tools twice and a changed pin builds anew. It is not a package manager: it builds the two
+the same tools twice and a changed pin builds anew. It is not a package manager: it builds the
 tool sets below and nothing else.
 """
 
@@ -83,6 +83,12 @@ KUBERNETES = ToolSet(
     },
 )
 
+ACTIONLINT = ToolSet(
+    name="actionlint",
+    minutes="half a minute",
+    tools={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+)
+
 
 def ensure(tool_set: ToolSet, progress: Progress) -> Path:
     """The cache entry of a tool set: `bin/<tool>` and `modules/<name>/…`. Raises EngineError."""
@@ -142,7 +148,8 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
         origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
         for part in parts:
             shutil.copytree(origin / part, folder / "modules" / name / part)
-    _make_writable(folder / "modules")
+    if tool_set.module_folders:
+        _make_writable(folder / "modules")
     shutil.rmtree(source)
     progress(f"built {tool_set.name}")
 

@@ -1,0 +1,52 @@
+"""The checks that need no account, no engine and no test: as data, and how one is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from cli import talk
+from cli.environments import ROOT
+
+_BIN = Path(sys.executable).parent
+_SCHEMA = "check-jsonschema"
+
+CODE: Mapping[str, Sequence[str]] = {
+    "ruff": ["ruff", "check", "."],
+    "format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy", "."],
+    "import-linter": ["lint-imports"],
+    "generated files": ["python", "-m", "cli", "generate", "--check"],
+}
+
+
+def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
+    """The checks of what GitHub runs; none of them asks the network."""
+    schemas = {
+        "vendor.github-workflows": ".github/workflows/*.yml",
+        "vendor.github-actions": ".github/actions/*/action.yml",
+        "vendor.dependabot": ".github/dependabot.yml",
+    }
+    return {
+        # What else is installed here must not decide what is found.
+        "actionlint": [str(actionlint), "-shellcheck=", "-pyflakes="],
+        "zizmor": ["zizmor", "--offline", "--no-progress", "--quiet", "."],
+        **{
+            f"schema of {pattern}": [
+                *(_SCHEMA, "--builtin-schema", schema),
+                *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(pattern))),
+            ]
+            for schema, pattern in schemas.items()
+        },
+    }
+
+
+def passes(name: str, command: Sequence[str], out: TextIO | None = None) -> bool:
+    """Run one check; `out` is where its output goes, by default to stdout."""
+    program = _BIN / command[0]  # an absolute path stays itself
+    talk.say(f"== {name}: {' '.join((program.name, *command[1:]))}")
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, stdout=out, check=False)
+    return not done.returncode

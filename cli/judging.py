@@ -1,0 +1,171 @@
+"""Where the resources of an environment's layers come from, and what the policy pack says of them.
+
+Three ways, none of which touches anything: as the programs declare them against mocks, as the
+stacks' state tells what is deployed, and as the engine previews them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cli import environments, talk
+from cli.errors import CliError, Exit
+from gkeplatform.errors import PlatformError
+from gkeplatform.layers import LAYERS, Layer
+from policies.check import Report, Told, judge, pack_for
+from policies.pack import Pack, Verdict
+from policies.subjects import Resource
+
+Find = Callable[[str, Iterable[Layer]], Iterable[tuple[Layer, list[Resource]]]]
+
+
+def pack_of(environment: str) -> Pack:
+    """The pack as an environment has set it, or as it is by itself. Raises CliError."""
+    if environment:
+        environments.checked(environment)
+    try:
+        return pack_for(environment, root=environments.ROOT, today=datetime.now(UTC).date())
+    except PlatformError as error:
+        raise unjudged(error) from None
+
+
+def unjudged(error: Exception) -> CliError:
+    """What keeps the pack from judging, as the CLI's error."""
+    message, _, hint = str(error).partition("\nhint: ")
+    return CliError(message, hint, Exit.USAGE)
+
+
+def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
+    """Layers of environments, judged as `find` finds them."""
+    report = Report()
+    for environment in names:
+        pack = pack_of(environment)
+        for layer, resources in find(environment, layers):
+            report.add(judge(resources, pack, environment=environment, layer=layer.name))
+        if len(layers) == len(LAYERS):
+            report.unused += _unused(pack, report, environment)
+    return report
+
+
+def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> Report:
+    """Layers of environments, judged as the engine previews them."""
+    report = Report()
+    for environment in names:
+        pack = pack_of(environment)
+        for layer in layers:
+            report.add(_previewed(environment, layer, pack, defer=defer))
+        if len(layers) == len(LAYERS):
+            report.unused += _unused(pack, report, environment)
+    return report
+
+
+def declared_by(
+    environment: str, layers: Iterable[Layer]
+) -> Iterable[tuple[Layer, list[Resource]]]:
+    """The resources of each layer as its program declares them."""
+    from cli.declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
+    from gkeplatform.stack import Refused  # noqa: PLC0415
+
+    try:
+        found = run_environment(environment)
+    except (Refused, PlatformError) as error:
+        raise unjudged(PlatformError(getattr(error, "message", str(error)))) from None
+    for layer in layers:
+        yield layer, found[layer.name].resources(environment, layer.project)
+
+
+def deployed_by(
+    environment: str, layers: Iterable[Layer]
+) -> Iterable[tuple[Layer, list[Resource]]]:
+    """The resources of each layer as its stack's state tells them."""
+    for layer in layers:
+        yield layer, _deployed(environment, layer)
+
+
+def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Report:
+    """What the pack said while the engine previewed a layer, in this process's environment.
+
+    `defer` leaves to the update what is not known before it. Raises CliError where the engine
+    could not preview, or did not judge all of it.
+    """
+    from cli.engine import Engine  # noqa: PLC0415 (only for a preview)
+    from policies import recording  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "findings")
+        file.touch(mode=0o600)
+        variables = {**os.environ, recording.VARIABLE: str(file)}
+        try:
+            is_content = Engine(variables, talk.say).judge(layer, environment)
+        except CliError as error:
+            code = Exit.CANCELLED if error.code is Exit.CANCELLED else Exit.USAGE
+            raise CliError(f"cannot be judged: {error}", error.hint, code) from None
+        recorded = recording.read(file, pack)
+    told = [
+        Told(
+            finding,
+            pack.level(finding.rule),
+            environment,
+            layer.name,
+            deferred=defer and finding.verdict is Verdict.UNKNOWN,
+        )
+        for finding in recorded.findings
+    ]
+    report = Report(
+        told,
+        recorded.resources,
+        [f"{environment}/{layer.name}"],
+        expired=list(pack.waivers.expired),
+    )
+    if not recorded.is_whole and (is_content or report.is_clean):
+        raise CliError(
+            f"{layer.name}: the policy pack did not judge the preview to its end",
+            f"run it yourself: $ cd {layer.directory} && "
+            f"pulumi preview --stack {environment} --policy-pack {environments.ROOT / 'policies'}",
+            Exit.USAGE,
+        )
+    return report
+
+
+def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
+    """The waivers that waived nothing in any layer of the environment."""
+    used = {
+        id(told.finding.waiver)
+        for told in report.told
+        if told.environment == environment and told.finding.waiver is not None
+    }
+    held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
+    return [waiver for waiver in held if id(waiver) not in used]
+
+
+def _deployed(environment: str, layer: Layer) -> list[Resource]:
+    from policies.sources import stack_export  # noqa: PLC0415 (only for what is deployed)
+    from policies.sources.documents import Document  # noqa: PLC0415
+
+    command = ["pulumi", "stack", "export", "--stack", environment]
+    folder = environments.ROOT / layer.directory
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise CliError(
+            "there is no `pulumi` on the PATH",
+            'install it, or for the sandbox: eval "$(./platformctl sandbox env)"',
+            Exit.USAGE,
+        ) from None
+    if done.returncode:
+        reason = " ".join(done.stderr.split()).removeprefix("error: ")
+        raise CliError(
+            f"{layer.name} of {environment} cannot be read: {reason}",
+            f"is it deployed, and are you logged in to its backend? $ cd {layer.directory} && "
+            f"{' '.join(command)}",
+            Exit.USAGE,
+        )
+    content: Any = json.loads(done.stdout)
+    return list(stack_export.resources(Document(content, "", 0)))

@@ -1,0 +1,50 @@
+"""A report as GitHub's workflow commands: each finding an annotation of the file to change.
+
+GitHub shows ten errors and ten warnings of a step, so the worst come first; the last line is for
+the log.
+"""
+
+from policies.check import Report, Told
+from policies.reports.as_text import rank, said, summary, where
+from policies.waivers import FILE
+
+
+def render(report: Report) -> str:
+    """One line a finding, and the summary."""
+    told = sorted(report.told, key=lambda one: (not one.stops, *rank(one)))
+    lines = [_annotation(one) for one in told]
+    lines += [
+        _command("error", str(FILE), 1, f"waiver of {waiver.rule}", f"expired: {waiver.shown()}")
+        for waiver in report.expired
+    ]
+    lines += [
+        _command("warning", str(FILE), 1, f"waiver of {waiver.rule}", "it waives nothing any more")
+        for waiver in report.unused
+    ]
+    return "\n".join([*lines, summary(report)]) + "\n"
+
+
+def _annotation(told: Told) -> str:
+    finding = told.finding
+    resource = finding.resource
+    word = "error" if told.stops else "notice" if finding.waiver else "warning"
+    kind = resource.type.rpartition(":")[2]
+    lines = [f"{where(told)}: {kind} {resource.name}", *said(finding)]
+    lines.append(
+        f"waived {finding.waiver.shown()}" if finding.waiver else f"fix: {finding.rule.fix}"
+    )
+    file = resource.file or f"stacks/Pulumi.{told.environment or 'dev'}.yaml"
+    title = f"{finding.rule.id} ({finding.rule.severity})"
+    return _command(word, file, max(resource.line, 1), title, "\n".join(lines))
+
+
+def _command(word: str, file: str, line: int, title: str, message: str) -> str:
+    return f"::{word} file={_property(file)},line={line},title={_property(title)}::{_text(message)}"
+
+
+def _text(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _text(text).replace(":", "%3A").replace(",", "%2C")
