@@ -50,8 +50,9 @@ def render() -> dict[Path, str]:
 def stack_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     """The JSON Schema of the pack's keys in a stack file, and the types that it refers to."""
     with_parameters = {rule.id: rule.parameters for rule in RULES if rule.parameters is not None}
+    # Apart from the layers' types: a rule may call its parameters as a layer calls something else.
     references, types = msgspec.json.schema_components(
-        with_parameters.values(), ref_template="#/$defs/{name}"
+        with_parameters.values(), ref_template="#/$defs/rules.{name}"
     )
     parameters = dict(zip(with_parameters, references, strict=True))
     levels = {
@@ -69,7 +70,7 @@ def stack_schema() -> tuple[dict[str, Any], dict[str, Any]]:
             "additionalProperties": False,
         }
         for key, properties in keys.items()
-    }, types
+    }, {f"rules.{name}": type_ for name, type_ in types.items()}
 
 
 def _overview() -> str:

@@ -2,30 +2,56 @@
 
 from types import ModuleType
 
-from policies import (
+from policies.pack import Pack
+from policies.rule import Rule
+from policies.rules import (
+    api_versions,
     autoscaling,
     cluster,
+    credentials,
     data,
     disruption,
     identity,
+    images,
+    ingresses,
+    jobs,
     labels,
     load_balancer,
+    namespaces,
+    node_access,
     node_pools,
+    placement,
     pod_security,
     pod_security_restricted,
-    workloads,
+    probes,
+    rbac,
+    resources,
+    service_accounts,
+    services,
+    shutdown,
 )
-from policies.pack import Pack
-from policies.rule import Rule
 
 TOPICS: tuple[ModuleType, ...] = (
     cluster,
     node_pools,
     pod_security,
     pod_security_restricted,
-    workloads,
+    resources,
+    images,
+    probes,
+    shutdown,
+    placement,
+    credentials,
+    service_accounts,
+    node_access,
+    jobs,
     autoscaling,
     disruption,
+    services,
+    ingresses,
+    namespaces,
+    rbac,
+    api_versions,
     load_balancer,
     data,
     identity,

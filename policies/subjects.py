@@ -42,6 +42,11 @@ def as_they_are(resource: Resource) -> Iterable[Props]:
     return (resource.props,)
 
 
+def whole(resource: Resource) -> Iterable[Resource]:
+    """The view of rules that need a resource's type, name or options beside its properties."""
+    return (resource,)
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """The resources a rule is about. `example` is the type that its examples are given as."""
@@ -59,6 +64,10 @@ class Selector:
             self.types + other.types,
             self.view,
         )
+
+    def seen_as(self, view: View) -> "Selector":
+        """The same resources, in another view."""
+        return Selector(self.matches, self.example, self.types, view)
 
 
 def gcp(*types: str) -> Selector:

@@ -262,11 +262,11 @@ def test_a_stack_is_judged_by_what_was_declared(engine: Engine) -> None:
     live = {**declared, "spec": {**declared["spec"], "replicas": 3}}
     engine.configure_stack()
     stack = (DEPLOYMENT, live, "resnet"), (HPA, hpa, "resnet")
-    (said,) = engine.analyze_stack(*stack).diagnostics
-    assert said.policyName == "autoscaled-workload-states-no-replicas"
+    rule = "autoscaled-workload-states-no-replicas"
+    (said,) = [d for d in engine.analyze_stack(*stack).diagnostics if d.policyName == rule]
     assert said.urn.endswith("HorizontalPodAutoscaler::resnet")
     engine.analyze(DEPLOYMENT, declared, "resnet")
-    assert list(engine.analyze_stack(*stack).diagnostics) == []
+    assert rule not in {d.policyName for d in engine.analyze_stack(*stack).diagnostics}
 
 
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:

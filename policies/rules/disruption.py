@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from policies.objects import Workloads, address, share
+from policies.objects import WORKLOADS, Workloads, address, fits, labels_of, share
 from policies.pods import deployment
-from policies.rule import Stack, kubernetes_docs, mandatory
-from policies.subjects import Resource, kubernetes
-from policies.values import Props, block
+from policies.rule import Stack, advisory, kubernetes_docs, mandatory
+from policies.subjects import Resource, kubernetes, whole
+from policies.values import Props, block, text
 
 BUDGETS = kubernetes("policy", "PodDisruptionBudget")
 _DOCS = kubernetes_docs("Disruptions", "concepts/workloads/pods/disruptions/")
@@ -69,3 +69,50 @@ def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]
     namespace, _ = address(budget)
     if not stack.once(Workloads).selected_by(block(budget, "spec", "selector"), namespace):
         yield f"no declared workload of namespace {namespace} has the labels it selects"
+
+
+@mandatory(
+    WORKLOADS.seen_as(whole),
+    layer="serving",
+    severity="medium",
+    why="Without a budget a drain may take all replicas of a model at a time.",
+    fix="declare a PodDisruptionBudget (the serving layer makes one a model)",
+    references=(_DOCS,),
+    passing=(_workload(2), _budget(maxUnavailable=1)),
+    failing=(_workload(2), _budget(app="bert", maxUnavailable=1)),
+)
+def replicas_have_a_disruption_budget(workload: Resource, stack: Stack) -> Iterator[str]:
+    """A workload of two or more replicas has a disruption budget."""
+    if block(workload.props, "metadata").get("ownerReferences"):
+        return  # its owner is judged
+    fewest = stack.once(Workloads).fewest_replicas(workload)
+    if fewest < 2:
+        return
+    namespace, labels = address(workload.props)[0], labels_of(workload)
+    for budget in stack.of(BUDGETS):
+        is_near = address(budget.props)[0] == namespace
+        if is_near and fits(block(budget.props, "spec", "selector"), labels):
+            return
+    yield f"it has {fewest} replicas at the fewest and no disruption budget"
+
+
+@advisory(
+    BUDGETS,
+    layer="serving",
+    severity="low",
+    why="By default a pod that never became ready counts as disrupted and may not be evicted: one "
+    "that crashes blocks the drain of its node.",
+    fix="set unhealthyPodEvictionPolicy to AlwaysAllow",
+    references=(
+        kubernetes_docs(
+            "Unhealthy pod eviction policy",
+            "tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy",
+        ),
+    ),
+    passing=_budget(maxUnavailable=1, unhealthyPodEvictionPolicy="AlwaysAllow").props,
+    failing=_budget(maxUnavailable=1).props,
+)
+def disruption_budget_lets_unhealthy_pods_go(budget: Props) -> Iterator[str]:
+    """A disruption budget does not hold pods that are not healthy."""
+    if text(budget, "spec", "unhealthyPodEvictionPolicy") != "AlwaysAllow":
+        yield "unhealthyPodEvictionPolicy is not AlwaysAllow"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from policies.cluster import CLUSTER
 from policies.rule import cis, google, mandatory
+from policies.rules.cluster import CLUSTER
 from policies.subjects import Resource, Selector, gcp
 from policies.values import Props, block, entries, flag, number, text
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from policies.pod_security import PROFILES
 from policies.pods import PODS, Pod, named, places, pod
 from policies.rule import mandatory, pod_security
+from policies.rules.pod_security import PROFILES
 from policies.subjects import Path, Resource
 from policies.values import block, entries, flag, number, text, texts
 

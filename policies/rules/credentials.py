@@ -1,0 +1,163 @@
+"""Rules about passwords, keys and tokens in plain sight of whoever may read an object."""
+
+import re
+from collections.abc import Iterator
+
+from policies.pods import PODS, Pod, named, pod
+from policies.rule import advisory, cis, kubernetes_docs, mandatory
+from policies.subjects import kubernetes
+from policies.values import Props, Secret, block, entries, text, texts
+
+CONFIG_MAPS = kubernetes("core", "ConfigMap")
+_DOCS = kubernetes_docs("Secrets", "concepts/configuration/secret/")
+_GOOD_PRACTICE = kubernetes_docs(
+    "Good practices for Secrets", "concepts/security/secrets-good-practices/"
+)
+
+_NAMES = re.compile(
+    r"(^|[_\-.])(secret|passw(or)?d|passwd|pwd|token|api[_\-]?key|access[_\-]?key|private[_\-]?key"
+    r"|credentials?|auth[_\-]?key|client[_\-]?secret|connection[_\-]?string)s?($|[_\-.0-9])",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# A name that says where a secret is, or what one may look like, holds none.
+_POINTERS = re.compile(
+    r"(file|path|dir|name|ref|url|uri|host|port|expir\w*|ttl|timeout|length|size|type|enabled|limit"
+    r"|count|max\w*|min\w*|policy|provider|version|id)s?$",
+    re.IGNORECASE,
+)
+_VALUES = (
+    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")),
+    ("an access key", re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")),
+    ("an API key", re.compile(r"\bAIza[0-9A-Za-z_\-]{35}\b")),
+    ("a token", re.compile(r"\b(ghp|gho|ghs|hf|xox[abp])[_\-][0-9A-Za-z\-]{20,}")),
+    (
+        "a password in a URL",
+        re.compile(r"[a-z][a-z0-9+]*://[^/\s:@$]+:[^/\s:@${}]+@", re.IGNORECASE),
+    ),
+)
+_FLAG = re.compile(r"^--?([A-Za-z][\w.\-]*)=(.+)$", re.DOTALL)
+
+
+def suspicious(name: str, value: str) -> str:
+    """What of a named value looks like a secret, in words; empty where nothing does."""
+    for words, expression in _VALUES:
+        if expression.search(value):
+            return words
+    if isinstance(value, Secret):
+        return "a secret"
+    spelled = _CAMEL.sub("_", name)
+    is_plain = bool(value) and "$(" not in value and value.lower() not in {"true", "false"}
+    if is_plain and _NAMES.search(spelled) and not _POINTERS.search(spelled):
+        return "a secret by its name"
+    return ""
+
+
+def _arguments(container: Props) -> Iterator[tuple[str, str]]:
+    given = [*texts(container, "command"), *texts(container, "args")]
+    for position, argument in enumerate(given):
+        if match := _FLAG.match(argument):
+            yield match[1], match[2]
+        elif argument.startswith("-") and position + 1 < len(given):
+            following = given[position + 1]
+            yield argument.lstrip("-"), "" if following.startswith("-") else following
+        else:
+            yield "", argument
+
+
+@mandatory(
+    PODS,
+    layer="serving",
+    severity="critical",
+    why="Whoever may read the object, the state or a log of the API server reads the secret; "
+    "arguments are seen by every process of the node, too.",
+    fix="put it into a Secret (or Secret Manager) and name that: valueFrom.secretKeyRef, or a file",
+    references=(_DOCS, cis("4.4.1")),
+    passing=pod(container={"env": [{"name": "API_TOKEN_FILE", "value": "/var/run/token"}]}),
+    failing=pod(container={"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}),
+)
+def secrets_stay_out_of_pod_specs(pod: Pod) -> Iterator[str]:
+    """No environment value and no argument of a container is a password, key or token."""
+    for container in pod.containers():
+        for variable in entries(container, "env"):
+            name = text(variable, "name")
+            # Numbers and the like come from odd manifests; a secret is text.
+            value = variable.get("value")
+            if found := suspicious(name, value) if isinstance(value, str) else "":
+                yield f"{named(container)}: the value of env {name} looks like {found}"
+        for name, value in _arguments(container):
+            if found := suspicious(name, value):
+                shown = f"--{name}" if name else "an argument"
+                yield f"{named(container)}: {shown} looks like {found}"
+
+
+@advisory(
+    PODS,
+    layer="serving",
+    severity="low",
+    why="An environment is inherited by every child process, shown by crash reports and fixed "
+    "until the pod ends; a mounted file is neither, and follows the Secret when it changes.",
+    fix="mount the Secret as a volume, where the program can read a file",
+    references=(cis("4.4.1"), _GOOD_PRACTICE),
+    passing=pod(
+        container={"volumeMounts": [{"name": "token", "mountPath": "/var/run/token"}]},
+        volumes=[{"name": "token", "secret": {"secretName": "token"}}],
+    ),
+    failing=pod(
+        container={
+            "env": [
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "value"}}}
+            ]
+        }
+    ),
+)
+def secrets_are_mounted_as_files(pod: Pod) -> Iterator[str]:
+    """A container reads secrets from files, not from its environment."""
+    for container in pod.containers():
+        for variable in entries(container, "env"):
+            if block(variable, "valueFrom", "secretKeyRef"):
+                yield f"{named(container)} takes env {text(variable, 'name')} from a Secret"
+        for source in entries(container, "envFrom"):
+            if block(source, "secretRef"):
+                yield f"{named(container)} takes its environment from a Secret"
+
+
+@mandatory(
+    CONFIG_MAPS,
+    layer="serving",
+    severity="high",
+    why="A ConfigMap is not encrypted with a key of one's own and is readable by far more accounts "
+    "than a Secret.",
+    fix="move it into a Secret",
+    references=(_DOCS,),
+    passing={"metadata": {"name": "settings"}, "data": {"LOG_LEVEL": "info"}},
+    failing={"metadata": {"name": "settings"}, "data": {"db.password": "hunter2"}},
+)
+def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
+    """No ConfigMap holds a password, key or token."""
+    for name, value in block(config_map, "data").items():
+        if found := suspicious(name, value) if isinstance(value, str) else "":
+            yield f"data.{name} looks like {found}"
+
+
+@mandatory(
+    PODS,
+    layer="serving",
+    severity="medium",
+    why="The last of two variables of one name wins, and nobody sees which was meant.",
+    fix="remove one of the two",
+    references=(
+        kubernetes_docs(
+            "Environment variables",
+            "tasks/inject-data-application/define-environment-variable-container/",
+        ),
+    ),
+    passing=pod(container={"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),
+    failing=pod(container={"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}),
+)
+def environment_variables_are_unique(pod: Pod) -> Iterator[str]:
+    """A container sets each environment variable once."""
+    for container in pod.containers():
+        names = [text(variable, "name") for variable in entries(container, "env")]
+        for name in sorted({one for one in names if names.count(one) > 1}):
+            yield f"{named(container)} sets env {name} more than once"

@@ -1,0 +1,160 @@
+"""Rules about Ingress objects."""
+
+from collections.abc import Iterator
+
+from policies.objects import address
+from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory
+from policies.rules.services import SERVICES
+from policies.subjects import Resource, kubernetes
+from policies.values import Props, block, entries, text
+
+INGRESSES = kubernetes("networking.k8s.io", "Ingress") | kubernetes("extensions", "Ingress")
+_DOCS = kubernetes_docs("Ingress", "concepts/services-networking/ingress/")
+_CLASS = "kubernetes.io/ingress.class"
+_CERTIFICATES = (
+    "networking.gke.io/managed-certificates",
+    "ingress.gcp.kubernetes.io/pre-shared-cert",
+)
+
+
+def _ingress(service: str = "resnet", annotations: Props | None = None, **spec: object) -> Resource:
+    backend = {"service": {"name": service, "port": {"number": 80}}}
+    path = {"path": "/model", "pathType": "Prefix", "backend": backend}
+    return Resource(
+        INGRESSES.example,
+        {
+            "metadata": {
+                "name": "resnet",
+                "namespace": "models",
+                "annotations": annotations or {},
+            },
+            "spec": {
+                "ingressClassName": "nginx",
+                "tls": [{"hosts": ["models.example"], "secretName": "models-tls"}],
+                "rules": [{"host": "models.example", "http": {"paths": [path]}}],
+                **spec,
+            },
+        },
+        "resnet",
+    )
+
+
+def _service(name: str = "resnet") -> Resource:
+    props = {"metadata": {"name": name, "namespace": "models"}, "spec": {"ports": [{"port": 80}]}}
+    return Resource(SERVICES.example, props, name)
+
+
+@mandatory(
+    INGRESSES,
+    layer="serving",
+    severity="medium",
+    why="An Ingress without a class is taken by every controller that feels meant, or by none.",
+    fix="set spec.ingressClassName",
+    references=(_DOCS,),
+    passing=_ingress().props,
+    failing=_ingress(ingressClassName=None).props,
+)
+def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
+    """An Ingress says which controller it is for."""
+    annotations = block(ingress, "metadata", "annotations")
+    if not text(ingress, "spec", "ingressClassName") and not text(annotations, _CLASS):
+        yield "spec.ingressClassName is not set"
+
+
+@advisory(
+    INGRESSES,
+    layer="serving",
+    severity="high",
+    why="Without TLS everybody between the caller and the cluster reads requests and answers.",
+    fix="name a certificate in spec.tls, or a managed one in its annotations",
+    references=(cis("5.6.8"), _DOCS),
+    passing=_ingress().props,
+    failing=_ingress(tls=None).props,
+)
+def ingresses_terminate_tls(ingress: Props) -> Iterator[str]:
+    """An Ingress has a certificate for each of its hosts."""
+    annotations = block(ingress, "metadata", "annotations")
+    managed = (
+        "networking.gke.io/managed-certificates",
+        "ingress.gcp.kubernetes.io/pre-shared-cert",
+    )
+    if any(text(annotations, key) for key in managed):
+        return
+    certificates = entries(ingress, "spec", "tls")
+    if not certificates:
+        yield "spec.tls is not set"
+        return
+    covered = {host for one in certificates for host in one.get("hosts") or ()}
+    for rule in entries(ingress, "spec", "rules"):
+        host = text(rule, "host")
+        wildcard = f"*.{host.partition('.')[2]}"
+        if host and covered and host not in covered and wildcard not in covered:
+            yield f"spec.tls covers no {host}"
+
+
+@mandatory(
+    INGRESSES,
+    layer="serving",
+    severity="high",
+    why="A snippet is configuration of the controller itself: whoever writes one reads all Secrets "
+    "that the controller can read (CVE-2021-25742).",
+    fix="use the annotation that is made for the purpose",
+    references=(
+        _DOCS,
+        google("Ingress in GKE", "kubernetes-engine/docs/concepts/ingress"),
+    ),
+    passing=_ingress(annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"}).props,
+    failing=_ingress(
+        annotations={"nginx.ingress.kubernetes.io/configuration-snippet": "deny all;"}
+    ).props,
+)
+def ingresses_carry_no_snippets(ingress: Props) -> Iterator[str]:
+    """An Ingress brings no piece of its controller's configuration."""
+    for key in block(ingress, "metadata", "annotations"):
+        if key.endswith("-snippet"):
+            yield f"metadata.annotations has {key}"
+
+
+class Services:
+    """The names of the declared Services, by namespace; what cannot be read is kept aside."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._found: set[tuple[str, str]] = set()
+        self._unread: Exception | None = None
+        for one in stack.of(SERVICES):
+            try:
+                self._found.add(address(one.props))
+            except Exception as error:
+                self._unread = error
+
+    def has(self, namespace: str, name: str) -> bool:
+        """Whether the stack declares the Service."""
+        if (namespace, name) in self._found:
+            return True
+        if self._unread is not None:
+            raise self._unread
+        return False
+
+
+@mandatory(
+    INGRESSES,
+    layer="serving",
+    severity="high",
+    why="A path to a Service that is not there answers 503.",
+    fix="name a Service of the Ingress's own namespace",
+    references=(_DOCS,),
+    passing=(_service(), _ingress()),
+    failing=(_service(), _ingress("resnet50")),
+)
+def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
+    """Every path of an Ingress leads to a declared Service."""
+    namespace, _ = address(ingress)
+    spec = block(ingress, "spec")
+    backends = [block(spec, "defaultBackend"), block(spec, "backend")]
+    for rule in entries(spec, "rules"):
+        backends += [block(path, "backend") for path in entries(rule, "http", "paths")]
+    for backend in backends:
+        # The second spelling is that of the versions before v1.
+        name = text(backend, "service", "name") or text(backend, "serviceName")
+        if name and not stack.once(Services).has(namespace, name):
+            yield f'no Service "{name}" is declared in namespace {namespace}'

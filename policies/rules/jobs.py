@@ -1,0 +1,49 @@
+"""Rules about jobs: they end, and are cleared away."""
+
+from collections.abc import Iterator
+
+from policies.pods import pod
+from policies.rule import advisory, kubernetes_docs
+from policies.subjects import kubernetes
+from policies.values import Props, block, text
+
+JOBS = kubernetes("batch", "Job")
+CRON_JOBS = kubernetes("batch", "CronJob")
+_SPEC = {"template": pod(restartPolicy="Never")}
+
+
+@advisory(
+    JOBS,
+    layer="serving",
+    severity="low",
+    why="Finished jobs and their pods stay in the API server until somebody deletes them.",
+    fix="set ttlSecondsAfterFinished",
+    references=(
+        kubernetes_docs(
+            "TTL for finished jobs", "concepts/workloads/controllers/ttlafterfinished/"
+        ),
+    ),
+    passing={"spec": {**_SPEC, "ttlSecondsAfterFinished": 3600}},
+    failing={"spec": _SPEC},
+)
+def finished_jobs_are_cleared_away(job: Props) -> Iterator[str]:
+    """A Job is deleted some time after it has ended."""
+    owners = block(job, "metadata").get("ownerReferences")
+    if not owners and block(job, "spec").get("ttlSecondsAfterFinished") is None:
+        yield "spec.ttlSecondsAfterFinished is not set"
+
+
+@advisory(
+    CRON_JOBS,
+    layer="serving",
+    severity="low",
+    why="Where runs may overlap, one that hangs is joined by another at each turn.",
+    fix="set concurrencyPolicy to Forbid or Replace",
+    references=(kubernetes_docs("CronJob", "concepts/workloads/controllers/cron-jobs/"),),
+    passing={"spec": {"concurrencyPolicy": "Forbid", "jobTemplate": {"spec": _SPEC}}},
+    failing={"spec": {"jobTemplate": {"spec": _SPEC}}},
+)
+def cron_jobs_do_not_pile_up(cron_job: Props) -> Iterator[str]:
+    """A CronJob does not start while its last run goes on."""
+    if text(cron_job, "spec", "concurrencyPolicy") in {"", "Allow"}:
+        yield "spec.concurrencyPolicy is not set, or Allow"
