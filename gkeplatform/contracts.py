@@ -96,6 +96,7 @@ class ServedModel(Part):
     """One model of the catalogue as it is served."""
 
     name: str
+    namespace: str
     path: str
     """The URL path of the model's own status."""
     exposure: str

@@ -228,8 +228,11 @@ def default(field: inspect.Field) -> str:
 
 def says_something(value: Settings) -> bool:
     """Whether `value` is not what an empty mapping would be."""
+    kind = type(value)
+    if any(field.required for field in msgspec.structs.fields(kind)):
+        return True
     try:
-        return value != type(value)()
+        return value != kind()
     except ValueError:
         return True
 

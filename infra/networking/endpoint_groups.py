@@ -25,14 +25,14 @@ def groups(
     """By model, the self links of the groups behind it, every one of which exists."""
     deadline = time.monotonic() + wait_seconds
     return {
-        model.name: tuple(links(model, cluster, serving.namespace, find, deadline))
+        model.name: tuple(links(model, cluster, find, deadline))
         for model in serving.models
         if model.route
     }
 
 
 def links(
-    model: ServedModel, cluster: ClusterContract, namespace: str, find: Find, deadline: float
+    model: ServedModel, cluster: ClusterContract, find: Find, deadline: float
 ) -> Iterable[str]:
     """The self links of the groups behind one model; `PlatformError` when one does not come."""
     backend = model.route.backend if model.route else None
@@ -44,10 +44,10 @@ def links(
             if time.monotonic() >= deadline:
                 raise PlatformError(
                     f'model "{model.name}": network endpoint group {backend.name} has not come '
-                    f"in zone {zone}; GKE makes it for Service {namespace}/{model.name}, in each "
-                    "zone that has nodes\n"
-                    f"hint: kubectl -n {namespace} describe service {model.name}; wait longer "
-                    "with gke-networking:neg_wait_seconds"
+                    f"in zone {zone}; GKE makes it for Service {model.namespace}/{model.name}, in "
+                    "each zone that has nodes\n"
+                    f"hint: kubectl -n {model.namespace} describe service {model.name}; wait "
+                    "longer with gke-networking:neg_wait_seconds"
                 )
             time.sleep(POLL_SECONDS)
         yield link

@@ -10,7 +10,7 @@ from gkeplatform.naming import Naming
 from infra.serving import catalogue
 from infra.serving.config import ServingConfig
 from infra.serving.model_server import ModelServers
-from infra.serving.namespace import ModelsNamespace
+from infra.serving.namespace import namespaces
 from infra.serving.priorities import PriorityClasses
 from infra.serving.storage import ModelStore
 
@@ -23,9 +23,9 @@ stack.check(catalogue.fits, config, cluster, naming)
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)
-home = ModelsNamespace(
+homes = namespaces(
     "models",
-    namespace=config.namespace,
+    config,
     workload_pool=cluster.workload_pool,
     naming=naming,
     labels=labels,
@@ -34,7 +34,7 @@ home = ModelsNamespace(
 store = ModelStore(
     "models",
     config,
-    reader=home.google_account.member,
+    homes=homes,
     naming=naming,
     labels=labels,
     opts=providers.using(google),
@@ -44,17 +44,17 @@ priorities = PriorityClasses(
 )
 servers = ModelServers(
     "models",
-    config.models,
-    home=home,
+    config,
+    homes=homes,
     naming=naming,
     labels=labels,
-    opts=providers.using(kubernetes, after=[home, store, priorities]),
+    opts=providers.using(kubernetes, after=[store, priorities]),
 )
 
 stack.publish(
     ServingContract,
     cluster=cluster.name,
-    namespace=home.name,
+    namespace=config.namespace,
     models_bucket=store.name,
     models=servers.addresses.apply(
         partial(catalogue.served, config, cluster=cluster, naming=naming)

@@ -13,7 +13,8 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving.config import ServingConfig
+from infra.serving import quota
+from infra.serving.config import ServingConfig, namespace_of
 from infra.serving.model import (
     HttpLoadBalancer,
     LoadBalancer,
@@ -23,6 +24,7 @@ from infra.serving.model import (
     preset,
     ready_path,
 )
+from infra.serving.rollout import rolling_update
 
 PINNED = ("stage", "prod")
 """The environments that run only images whose program is known."""
@@ -31,7 +33,7 @@ HTTP = 80
 
 
 def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> None:
-    """Refuses models that name a pool or a bucket that is not there, and names too long."""
+    """Refuses what the cluster cannot give, what a team may not have, and names too long."""
     readable = {models_bucket(naming), *config.shared_buckets}
     for index, model in enumerate(config.models):
         key = f"gke-serving:models[{index}]"
@@ -49,6 +51,7 @@ def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> Non
         if model.image and naming.environment.name in PINNED:
             refuse_moving(f"{key}.image", model.image, naming.environment.name)
         neg_name(model, naming)
+    quota.check(config, {m.name: rolling_update(m)["maxSurge"] for m in config.models})
 
 
 def refuse_moving(key: str, image: str, environment: str) -> None:
@@ -82,9 +85,10 @@ def served(
     return [
         ServedModel(
             name=model.name,
+            namespace=namespace_of(model, config),
             path=model_path(model),
             exposure=str(model.exposure.__struct_config__.tag),
-            url=url(model, addresses.get(model.name), namespace=config.namespace),
+            url=url(model, addresses.get(model.name), namespace=namespace_of(model, config)),
             route=route(model, cluster=cluster, naming=naming),
         )
         for model in config.models

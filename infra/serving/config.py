@@ -8,6 +8,8 @@ from msgspec import Meta, field
 from gkeplatform import routes
 from gkeplatform.config import Settings, suggestion
 from infra.serving.model import HttpLoadBalancer, Model, Name, answered, claimed
+from infra.serving.quantity import amount
+from infra.serving.teams import Team
 
 BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
 # Above this are the classes of Kubernetes' own components.
@@ -30,6 +32,10 @@ class ServingConfig(Settings):
         tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
     ]
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
+    teams: Annotated[
+        tuple[Team, ...],
+        Meta(description="Teams, each with a namespace of its own; models without one share."),
+    ] = ()
     priority_classes: Annotated[
         dict[Name, Priority],
         Meta(description="Priorities that models may have, by name; the higher goes first."),
@@ -49,6 +55,7 @@ class ServingConfig(Settings):
                     f'models[{j}].name: "{other.name}" is the name of models[{i}], too; rename one'
                 )
             _refuse_clash(f"models[{j}]", one, other)
+        _refuse_odd_teams(self)
         for index, model in enumerate(self.models):
             _refuse_foreign_paths(f"models[{index}]", model)
             if model.priority is not None and model.priority not in self.priority_classes:
@@ -88,3 +95,31 @@ def _refuse_foreign_paths(key: str, model: Model) -> None:
                 f'{key}.exposure.paths[{index}]: {model.server} answers for "{model.name}" on '
                 f"{', '.join(roots)} and below, not on {path}; claim {roots[0]}"
             )
+
+
+def _refuse_odd_teams(config: ServingConfig) -> None:
+    names = [team.name for team in config.teams]
+    for index, name in enumerate(names):
+        if name == config.namespace or name in names[:index]:
+            raise ValueError(f'teams[{index}].name: "{name}" is a namespace already; rename one')
+    for index, model in enumerate(config.models):
+        if model.team is None:
+            continue
+        if model.team not in names:
+            raise ValueError(
+                f'models[{index}].team: there is no team "{model.team}"; '
+                f"{suggestion(model.team, names)}"
+            )
+        most = config.teams[names.index(model.team)].container_most
+        for kind in ("cpu", "memory") if most else ():
+            asked, allowed = getattr(model.resources.limits, kind), getattr(most, kind)
+            if amount(asked) > amount(allowed):
+                raise ValueError(
+                    f"models[{index}].resources.limits.{kind}: {asked} is above the "
+                    f"container_most.{kind} {allowed} of team {model.team}"
+                )
+
+
+def namespace_of(model: Model, config: ServingConfig) -> str:
+    """The namespace that a model lives in: its team's, or the one of all the others."""
+    return model.team or config.namespace

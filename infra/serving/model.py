@@ -147,6 +147,9 @@ class Model(Settings):
     exposure: Annotated[
         ClusterIp | LoadBalancer | HttpLoadBalancer, Meta(description="How it is reached.")
     ]
+    team: Annotated[
+        str | None, Meta(description="One of `teams`, in whose namespace it lives; none: shared.")
+    ] = None
     source: Annotated[
         Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")] | None,
         Meta(description="Folder of the model's versions, `gs://bucket/path`."),

@@ -1,5 +1,6 @@
 """A model, served: all the Kubernetes objects of one entry of the catalogue."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -13,9 +14,11 @@ from gkeplatform.naming import Naming
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
+from infra.serving.config import ServingConfig, namespace_of
 from infra.serving.manifest import Manifest
 from infra.serving.model import LoadBalancer, Model
 from infra.serving.namespace import ModelsNamespace
+from infra.serving.rollout import rolling_update
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -78,9 +81,9 @@ class ModelServers(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        args: tuple[Model, ...],
+        args: ServingConfig,
         *,
-        home: ModelsNamespace,
+        homes: Mapping[str, ModelsNamespace],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -89,9 +92,14 @@ class ModelServers(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         servers = {
             model.name: ModelServer(
-                model.name, model, home=home, naming=naming, labels=labels, opts=child
+                model.name,
+                model,
+                home=homes[namespace_of(model, args)],
+                naming=naming,
+                labels=labels,
+                opts=child,
             )
-            for model in args
+            for model in args.models
         }
         self.addresses = pulumi.Output.all(
             **{key: server.address for key, server in servers.items() if server.address}
@@ -106,17 +114,6 @@ def deployment(model: Model, *, labels: dict[str, str], account: str) -> Manifes
         "selector": {"matchLabels": pod.selector(model)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling_update(model)},
         "template": pod.template(model, labels=labels, account=account),
-    }
-
-
-def rolling_update(model: Model) -> Manifest:
-    """One pod more at a time, so that none is missed, unless the entry says otherwise."""
-    surge, missing = model.rollout.max_surge, model.rollout.max_unavailable
-    if surge is None:
-        surge = 0 if missing else 1
-    return {
-        "maxSurge": surge,
-        "maxUnavailable": (0 if surge else 1) if missing is None else missing,
     }
 
 

@@ -3,9 +3,14 @@
 import pulumi
 from pulumi_gcp import serviceaccount
 from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.networking import v1 as networking
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
+from infra.serving import pod, teams
+from infra.serving.config import ServingConfig, namespace_of
+from infra.serving.manifest import Manifest
+from infra.serving.teams import Team
 
 ACCOUNT = "model-server"
 
@@ -13,7 +18,8 @@ ACCOUNT = "model-server"
 class ModelsNamespace(pulumi.ComponentResource):
     """A namespace under the restricted Pod Security Standard, and the models' two accounts.
 
-    The Kubernetes account acts as the Google one through workload identity; no key exists.
+    A team's has quota, limits and network policies besides. The Kubernetes account acts as the
+    Google one through workload identity; no key exists.
     """
 
     name: str
@@ -27,6 +33,8 @@ class ModelsNamespace(pulumi.ComponentResource):
         name: str,
         *,
         namespace: str,
+        team: Team | None = None,
+        is_open: bool = False,
         workload_pool: str,
         naming: Naming,
         labels: Labels,
@@ -49,12 +57,15 @@ class ModelsNamespace(pulumi.ComponentResource):
         )
         self.google_account = serviceaccount.Account(
             name,
-            account_id=naming.of("models", longest=SERVICE_ACCOUNT),
-            display_name=f"Model servers ({naming.environment.name})",
+            account_id=naming.of(
+                f"{team.name}-models" if team else "models", longest=SERVICE_ACCOUNT
+            ),
+            display_name=f"Model servers ({naming.environment.name}"
+            f"{f', team {team.name}' if team else ''})",
             opts=child,
         )
         serviceaccount.IAMMember(
-            "workload-identity",
+            f"{team.name}-workload-identity" if team else "workload-identity",
             service_account_id=self.google_account.name,
             role="roles/iam.workloadIdentityUser",
             member=f"serviceAccount:{workload_pool}[{namespace}/{ACCOUNT}]",
@@ -71,4 +82,60 @@ class ModelsNamespace(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.namespace]),
         )
+        if team:
+            self._wall_in(name, team, labels)
+        if team and is_open:
+            networking.NetworkPolicy(
+                f"{name}-open",
+                metadata=self._metadata("open", labels),
+                spec=teams.gate(),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.namespace]),
+            )
         self.register_outputs({})
+
+    def _wall_in(self, name: str, team: Team, labels: Labels) -> None:
+        """Quota, limits and network policies."""
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[self.namespace])
+
+        metadata = self._metadata("team", labels)
+        core.ResourceQuota(name, metadata=metadata, spec=teams.resource_quota(team), opts=inside)
+        core.LimitRange(name, metadata=metadata, spec=teams.limit_range(team), opts=inside)
+        networking.NetworkPolicy(name, metadata=metadata, spec=teams.walls(team), opts=inside)
+
+    def _metadata(self, role: str, labels: Labels) -> Manifest:
+        return {
+            "name": role,
+            "namespace": self.name,
+            "labels": labels.kubernetes(name=role, component="team"),
+        }
+
+
+def namespaces(
+    name: str,
+    args: ServingConfig,
+    *,
+    workload_pool: str,
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, ModelsNamespace]:
+    """The namespace that models share, called `name` by Pulumi, and one for each team."""
+    owners = {args.namespace: None} | {team.name: team for team in args.teams}
+    return {
+        namespace: ModelsNamespace(
+            team.name if team else name,
+            namespace=namespace,
+            team=team,
+            # A policy that selects no pods is forbidden: it would seem to protect something.
+            is_open=any(
+                pod.is_open(model)
+                for model in args.models
+                if namespace_of(model, args) == namespace
+            ),
+            workload_pool=workload_pool,
+            naming=naming,
+            labels=labels,
+            opts=opts,
+        )
+        for namespace, team in owners.items()
+    }

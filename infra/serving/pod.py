@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 from infra.serving.files import Supply, supply
-from infra.serving.model import Model, files, preset, ready_path
+from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, files, preset, ready_path
 from infra.serving.presets import Preset
 from infra.serving.sizing import Resources
+from infra.serving.teams import OPEN
 
 NOBODY = 65534
 PROBE_PERIOD = 10
@@ -53,11 +54,19 @@ def template(model: Model, *, labels: dict[str, str], account: str) -> dict[str,
     }
     return {
         "metadata": {
-            "labels": {**labels, **selector(model)},
+            "labels": {**labels, **selector(model), **({OPEN: "true"} if is_open(model) else {})},
             **({"annotations": supplied.annotations} if supplied.annotations else {}),
         },
         "spec": {**spec, **{key: value for key, value in wanted.items() if value}},
     }
+
+
+def is_open(model: Model) -> bool:
+    """Whether callers come by an address or by a port of the nodes that is the model's own."""
+    exposure = model.exposure
+    if isinstance(exposure, HttpLoadBalancer):
+        return exposure.node_port is not None
+    return isinstance(exposure, LoadBalancer)
 
 
 def node_selector(model: Model) -> dict[str, str]:

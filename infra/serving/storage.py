@@ -1,5 +1,7 @@
 """The bucket that holds the models' files, and who may read it."""
 
+from collections.abc import Mapping
+
 import pulumi
 from pulumi_gcp import storage
 
@@ -7,6 +9,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.catalogue import models_bucket
 from infra.serving.config import ServingConfig
+from infra.serving.namespace import ModelsNamespace
 
 READER = "roles/storage.objectViewer"
 
@@ -23,7 +26,7 @@ class ModelStore(pulumi.ComponentResource):
         name: str,
         args: ServingConfig,
         *,
-        reader: pulumi.Input[str],
+        homes: Mapping[str, ModelsNamespace],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -42,12 +45,22 @@ class ModelStore(pulumi.ComponentResource):
             opts=child,
         )
         self.name = self.bucket.name
-        own = storage.BucketIAMMember(
-            name, bucket=self.bucket.name, role=READER, member=reader, opts=child
-        )
-        shared = [
-            storage.BucketIAMMember(bucket, bucket=bucket, role=READER, member=reader, opts=child)
-            for bucket in args.shared_buckets
+        self.grants = [
+            storage.BucketIAMMember(
+                grant(bucket, namespace, args),
+                bucket=bucket or self.bucket.name,
+                role=READER,
+                member=home.google_account.member,
+                opts=child,
+            )
+            for namespace, home in homes.items()
+            for bucket in ("", *args.shared_buckets)
         ]
-        self.grants = [own, *shared]
         self.register_outputs({"name": self.name})
+
+
+def grant(bucket: str, namespace: str, args: ServingConfig) -> str:
+    """What Pulumi calls the grant on `bucket`, or on the own one, to a namespace's reader."""
+    if namespace == args.namespace:
+        return bucket or "models"
+    return f"{namespace}-{bucket}" if bucket else namespace

@@ -198,6 +198,8 @@ def test_a_model_in_a_bucket_it_may_not_read_stops_serving(
     assert sorted(declared.of("gcp:storage/bucketIAMMember:BucketIAMMember")) == [
         "acme-ml-prod-models",
         "models",
+        "vision",
+        "vision-acme-ml-prod-models",
     ]
 
 

@@ -51,6 +51,7 @@ def served(name: str, *, hosts: Sequence[str] = (), node_port: int | None = None
     path = f"/v1/models/{name}"
     return ServedModel(
         name=name,
+        namespace="models",
         path=path,
         exposure="http-load-balancer",
         route=Route(

@@ -10,8 +10,8 @@ from infra.serving import pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import refuse_moving
 from infra.serving.model import Model, answered, claimed, model_path, preset, ready_path
-from infra.serving.model_server import rolling_update
 from infra.serving.presets import PRESETS
+from infra.serving.rollout import rolling_update
 
 FILES: dict[str, dict[str, Any]] = {
     "direct": {"via": "direct"},

@@ -1,0 +1,145 @@
+"""Teams: what they may ask for together, and who may speak to their models."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from cli.declared import Declared, run_environment
+from gkeplatform.errors import PlatformError
+from infra.serving import demand, pod, quota, teams
+from infra.serving.config import ServingConfig, namespace_of
+from infra.serving.teams import Team
+
+QUOTA: dict[str, Any] = {"cpu": "8", "memory": "32Gi", "gpus": 4, "pods": 10}
+ENTRY: dict[str, Any] = {
+    "name": "words",
+    "server": "triton",
+    "team": "vision",
+    "source": "gs://acme-ml-dev-models/words",
+    "files": {"via": "download", "size": "5Gi"},
+    "replicas": {"min": 3, "max": 3},
+    "resources": {
+        "requests": {"cpu": "2", "memory": "4Gi"},
+        "limits": {"cpu": "2", "memory": "4Gi"},
+        "gpu": {"type": "nvidia-l4"},
+    },
+    "exposure": {"kind": "cluster-ip"},
+}
+
+
+def team(**changes: Any) -> dict[str, Any]:
+    return {"name": "vision", "quota": QUOTA} | changes
+
+
+def config(*entries: dict[str, Any], **changes: Any) -> ServingConfig:
+    given = {"teams": [team()], "models": [ENTRY | entry for entry in entries or ({},)]} | changes
+    return msgspec.convert(given, ServingConfig)
+
+
+def test_models_that_just_fit_with_their_surge_are_taken() -> None:
+    quota.check(config(), {"words": 1})
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        ({"cpu": "7500m"}, "quota.cpu: the models of team vision ask for 8 cores at most"),
+        ({"memory": "15Gi"}, "quota.memory: the models of team vision ask for 16 GiB at most"),
+        ({"gpus": 3}, r"quota.gpus: the models of team vision ask for 4 GPUs .*\(words 4 x 1 GPU"),
+        ({"pods": 3}, "quota.pods: the models of team vision ask for 4 pods at most"),
+    ],
+)
+def test_models_beyond_the_quota_are_refused_with_the_arithmetic(
+    allowed: dict[str, Any], said: str
+) -> None:
+    asked = config(teams=[team(quota=QUOTA | allowed)])
+    with pytest.raises(PlatformError, match=rf"gke-serving:teams\[0\]\.{said}"):
+        quota.check(asked, {"words": 1})
+
+
+def test_the_containers_put_beside_a_server_count() -> None:
+    mounted, copied = config({"files": {"via": "gcs-fuse"}}).models[0], config().models[0]
+    assert demand.of_pod(copied).cpu_millis == 2000
+    assert demand.of_pod(mounted).cpu_millis == 2250
+    assert demand.of_pod(mounted).times(2).pods == 2
+
+
+def test_a_model_lives_in_its_team_s_namespace() -> None:
+    both = config({}, {"name": "other", "team": None})
+    assert [namespace_of(model, both) for model in both.models] == ["vision", "models"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": [ENTRY | {"team": "visoin"}]}, 'no team "visoin"; did you mean "vision"'),
+        ({"teams": [team(), team()]}, r'teams\[1\].name: "vision" is a namespace already'),
+        ({"namespace": "vision"}, "is a namespace already"),
+        ({"teams": [team(name="kube-vision")]}, "is a namespace of the cluster's own"),
+        (
+            {"teams": [team(container_most={"cpu": "1", "memory": "8Gi"})]},
+            r"models\[0\].resources.limits.cpu: 2 is above the container_most.cpu 1",
+        ),
+    ],
+)
+def test_a_team_that_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=said):
+        config(**changes)
+
+
+def test_containers_that_state_nothing_get_a_default() -> None:
+    made = msgspec.convert(team(container_most={"cpu": "4", "memory": "8Gi"}), Team)
+    (limits,) = teams.limit_range(made)["limits"]
+    assert limits["defaultRequest"] == limits["default"] == {"cpu": "250m", "memory": "256Mi"}
+    assert limits["max"] == {"cpu": "4", "memory": "8Gi"}
+
+
+def test_what_a_team_does_not_name_may_not_call_it() -> None:
+    made = msgspec.convert(team(callers=["shop"]), Team)
+    walls = teams.walls(made)
+    assert walls["podSelector"] == {}
+    assert walls["policyTypes"] == ["Ingress", "Egress"]
+    named = [
+        source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for source in walls["ingress"][0]["from"]
+        if "namespaceSelector" in source
+    ]
+    assert named == ["shop", *teams.SCRAPERS]
+    (far,) = [to["ipBlock"] for rule in walls["egress"] for to in rule["to"] if "except" in str(to)]
+    assert set(far["except"]) >= {"10.0.0.0/8", "192.168.0.0/16"}
+
+
+def test_pods_with_an_address_of_their_own_are_open_on_their_rest_port() -> None:
+    gate = teams.gate()
+    assert gate["ingress"] == [{"ports": [{"port": "rest", "protocol": "TCP"}]}]
+    open_one = config({"exposure": {"kind": "load-balancer"}}).models[0]
+    labels = pod.template(open_one, labels={}, account="a")["metadata"]["labels"]
+    assert labels.items() >= gate["podSelector"]["matchLabels"].items()
+    assert teams.OPEN not in pod.template(config().models[0], labels={}, account="a")["metadata"]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Declared:
+    return run_environment("stage")["serving"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["core/v1:ResourceQuota", "core/v1:LimitRange", "networking.k8s.io/v1:NetworkPolicy"],
+)
+def test_a_team_s_namespace_is_walled_in(kind: str, stage: Declared) -> None:
+    walls = stage.of(f"kubernetes:{kind}")
+    assert {wall["metadata"]["namespace"] for wall in walls.values()} == {"vision"}
+
+
+def test_a_team_s_models_have_accounts_of_the_team_s_own(stage: Declared) -> None:
+    account = stage.inputs["kubernetes:core/v1:ServiceAccount", "vision"]
+    assert account["metadata"]["namespace"] == "vision"
+    email = account["metadata"]["annotations"]["iam.gke.io/gcp-service-account"]
+    assert email.startswith("acme-ml-stage-vision-models@")
+    assert "vision" in stage.of("gcp:storage/bucketIAMMember:BucketIAMMember")
+    assert (
+        stage.inputs["kubernetes:apps/v1:Deployment", "segmenter"]["metadata"]["namespace"]
+        == "vision"
+    )
