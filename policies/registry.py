@@ -6,8 +6,12 @@ from policies.pack import Pack
 from policies.rule import Rule
 from policies.rules import (
     api_versions,
+    auto_provisioning,
     autoscaling,
     cluster,
+    cluster_operations,
+    cluster_security,
+    control_plane,
     credentials,
     data,
     disruption,
@@ -20,6 +24,7 @@ from policies.rules import (
     namespaces,
     node_access,
     node_pools,
+    nodes,
     placement,
     pod_security,
     pod_security_restricted,
@@ -33,7 +38,12 @@ from policies.rules import (
 
 TOPICS: tuple[ModuleType, ...] = (
     cluster,
+    control_plane,
+    cluster_security,
+    cluster_operations,
     node_pools,
+    nodes,
+    auto_provisioning,
     pod_security,
     pod_security_restricted,
     resources,

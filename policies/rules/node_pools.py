@@ -48,7 +48,7 @@ def nodes_never_run_as_the_default_account(pool: Props) -> Iterator[str]:
     """Nodes run as a service account made for them, never as the default one."""
     account = text(pool, "nodeConfig", "serviceAccount")
     if account in {"", "default"} or account.endswith(DEFAULT_ACCOUNT):
-        yield f"{_pool(pool)} runs as {account or 'the default service account'}"
+        yield f"{spoken(pool)} runs as {account or 'the default service account'}"
 
 
 @mandatory(
@@ -68,7 +68,7 @@ def nodes_hide_their_metadata(pool: Props) -> Iterator[str]:
     """Nodes answer pods through the GKE metadata server."""
     mode = text(pool, "nodeConfig", "workloadMetadataConfig", "mode")
     if mode != "GKE_METADATA":
-        yield f"{_pool(pool)} has workloadMetadataConfig.mode {mode or 'unset'}"
+        yield f"{spoken(pool)} has workloadMetadataConfig.mode {mode or 'unset'}"
 
 
 @mandatory(
@@ -156,10 +156,11 @@ def node_pool_upgrades_itself(pool: Props) -> Iterator[str]:
 def nodes_boot_securely(pool: Props) -> Iterator[str]:
     """Nodes boot only what is signed."""
     if not flag(pool, "nodeConfig", "shieldedInstanceConfig", "enableSecureBoot"):
-        yield f"{_pool(pool)} has shieldedInstanceConfig.enableSecureBoot unset or false"
+        yield f"{spoken(pool)} has shieldedInstanceConfig.enableSecureBoot unset or false"
 
 
-def _pool(pool: Props) -> str:
+def spoken(pool: Props) -> str:
+    """A pool in a message."""
     # The name may be made by the engine; a rule does not depend on it.
     name = dict.get(pool, "name")
     return f'pool "{name}"' if isinstance(name, str) else "the pool"

@@ -2,12 +2,13 @@
 
 The API and the provider name many things alike. What they name differently stands in the tables
 here; all else is handed on as it is. A document is what `gcloud container clusters describe` or
-`clusters.list` answers as JSON.
+`clusters.list` answers as JSON; what a client library dumps is read, too (see `spelling`).
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from policies.sources import spelling
 from policies.sources.documents import Document
 from policies.subjects import Resource
 
@@ -32,32 +33,28 @@ def is_one(content: Any) -> bool:
     if not isinstance(content, dict):
         return False
     listed = content.get("clusters")
-    return _is_cluster(content) or (isinstance(listed, list) and all(map(_is_cluster, listed)))
+    if isinstance(listed, list):
+        return bool(listed) and all(map(_is_cluster, listed))
+    return _is_cluster(content)
 
 
 def _is_cluster(content: Any) -> bool:
-    if not isinstance(content, dict) or "apiVersion" in content or "kind" in content:
+    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
         return False
-    marks = (
-        "nodePools",
-        "currentMasterVersion",
-        "masterAuth",
-        "nodeConfig",
-        "selfLink",
-        "locations",
-    )
-    return isinstance(content.get("name"), str) and any(mark in content for mark in marks)
+    keys = {spelling.camel(key) for key in content if isinstance(key, str)}
+    return bool(keys & _MARKS) and not keys & {"apiVersion", "kind", "spec"}
 
 
 def resources(document: Document) -> Iterator[Resource]:
     """The clusters and their node pools."""
     content = document.content
     clusters = content if isinstance(content, list) else content.get("clusters", [content])
-    for cluster in clusters:
+    for cluster in map(spelling.as_json, clusters):
         name, file, line = str(cluster["name"]), document.file, document.line
         yield Resource(CLUSTER, as_declared(cluster), name, file=file, line=line)
         for pool in cluster.get("nodePools") or []:
             props, full = pool_as_declared(pool), f"{name}/{pool.get('name')}"
+            props["cluster"] = name
             yield Resource(NODE_POOL, props, full, file=file, line=line)
 
 
@@ -75,13 +72,43 @@ def as_declared(cluster: Json) -> Json:
     return {key: value for key, value in declared.items() if value is not None}
 
 
-_MARKS = (
-    "nodePools",
-    "currentMasterVersion",
-    "masterAuth",
-    "nodeConfig",
-    "selfLink",
-    "locations",
+_MARKS = frozenset(
+    [
+        "addonsConfig",
+        "authenticatorGroupsConfig",
+        "autopilot",
+        "autoscaling",
+        "binaryAuthorization",
+        "controlPlaneEndpointsConfig",
+        "costManagementConfig",
+        "currentMasterVersion",
+        "currentNodeCount",
+        "databaseEncryption",
+        "enableKubernetesAlpha",
+        "initialClusterVersion",
+        "ipAllocationPolicy",
+        "legacyAbac",
+        "locations",
+        "loggingConfig",
+        "loggingService",
+        "maintenancePolicy",
+        "masterAuth",
+        "masterAuthorizedNetworksConfig",
+        "monitoringConfig",
+        "monitoringService",
+        "networkConfig",
+        "networkPolicy",
+        "nodeConfig",
+        "nodePools",
+        "notificationConfig",
+        "podSecurityPolicyConfig",
+        "privateClusterConfig",
+        "releaseChannel",
+        "securityPostureConfig",
+        "selfLink",
+        "shieldedNodes",
+        "workloadIdentityConfig",
+    ]
 )
 """A cluster that the API tells has one of these; nothing else with a name has."""
 
@@ -100,7 +127,8 @@ _RENAMED_OR_MOVED = {
 def _networking(cluster: Json, declared: Json) -> None:
     network = cluster.get("networkConfig") or {}
     declared["datapathProvider"] = network.get("datapathProvider")
-    declared["enableIntranodeVisibility"] = network.get("enableIntraNodeVisibility")
+    declared["enableIntranodeVisibility"] = bool(network.get("enableIntraNodeVisibility"))
+    declared["enableL4IlbSubsetting"] = bool(network.get("enableL4ilbSubsetting"))
     if cluster.get("ipAllocationPolicy", {}).get("useIpAliases"):
         declared["networkingMode"] = "VPC_NATIVE"
     if network.get("gatewayApiConfig"):
@@ -143,7 +171,8 @@ def _access(cluster: Json, declared: Json) -> None:
 
 def _operations(cluster: Json, declared: Json) -> None:
     for key in ("loggingConfig", "monitoringConfig"):
-        config = cluster.get(key)
+        # Where the API tells of no component, none is collected.
+        config = cluster.get(key) or {}
         if isinstance(config, dict):
             components = (config.get("componentConfig") or {}).get("enableComponents") or []
             rest = {k: v for k, v in config.items() if k != "componentConfig"}
@@ -151,6 +180,7 @@ def _operations(cluster: Json, declared: Json) -> None:
                 rest["managedPrometheus"] = rest.pop("managedPrometheusConfig")
             declared[key] = rest | {"enableComponents": components}
     window = (cluster.get("maintenancePolicy") or {}).get("window") or {}
+    window = window | (window.get("policy") or {})
     if window:
         declared["maintenancePolicy"] = {
             key: value
@@ -191,8 +221,7 @@ def node_config(config: Json) -> Json:
             }
             for one in config["accelerators"]
         ]
-    # The API tells only what is on; for nodes that is what the provider's default is not.
-    shielded = config.get("shieldedInstanceConfig")
-    if isinstance(shielded, dict):
-        declared["shieldedInstanceConfig"] = {"enableSecureBoot": False} | shielded
+    # The API tells only what is on.
+    off = {"enableSecureBoot": False, "enableIntegrityMonitoring": False}
+    declared["shieldedInstanceConfig"] = off | (config.get("shieldedInstanceConfig") or {})
     return declared

@@ -34,7 +34,8 @@ GOOD_POOL = {
     "nodeConfig": {
         "serviceAccount": "general@p.iam.gserviceaccount.com",
         "workloadMetadataConfig": {"mode": "GKE_METADATA"},
-        "shieldedInstanceConfig": {"enableSecureBoot": True},
+        "shieldedInstanceConfig": {"enableSecureBoot": True, "enableIntegrityMonitoring": True},
+        "bootDiskKmsKey": "projects/p/locations/l/keyRings/r/cryptoKeys/k",
         "resourceLabels": {
             "system": "ml",
             "environment": "dev",

@@ -96,6 +96,27 @@ def test_a_cluster_of_the_api_reads_as_the_provider_spells_it(tmp_path: Path) ->
     assert pool.props["autoscaling"] == {"minNodeCount": 1, "maxNodeCount": 3}
 
 
+def test_a_cluster_as_a_client_library_dumps_it_reads_alike(tmp_path: Path) -> None:
+    dumped = {
+        "name": "main",
+        "network_config": {"datapath_provider": 2},
+        "release_channel": {"channel": 2},
+        "logging_config": {"component_config": {"enable_components": [1, 2]}},
+        "resource_labels": {"cost_center": "ml"},
+        "maintenance_policy": {"window": {"Policy": {"RecurringWindow": {"recurrence": "x"}}}},
+        "node_pools": [{"name": "a", "config": {"workload_metadata_config": {"mode": 2}}}],
+    }
+    cluster, pool = read(file(tmp_path, json.dumps(dumped), "main.json"))
+    assert cluster.props["datapathProvider"] == "ADVANCED_DATAPATH"
+    assert cluster.props["releaseChannel"] == {"channel": "REGULAR"}
+    components = ["SYSTEM_COMPONENTS", "WORKLOADS"]
+    assert cluster.props["loggingConfig"]["enableComponents"] == components
+    assert cluster.props["monitoringConfig"]["enableComponents"] == []
+    assert cluster.props["resourceLabels"] == {"cost_center": "ml"}
+    assert cluster.props["maintenancePolicy"] == {"recurringWindow": {"recurrence": "x"}}
+    assert pool.props["nodeConfig"]["workloadMetadataConfig"] == {"mode": "GKE_METADATA"}
+
+
 @pytest.mark.parametrize("wrap", [lambda c: [c, c], lambda c: {"clusters": [c, c]}])
 def test_several_clusters_are_each_judged(tmp_path: Path, wrap: Any) -> None:
     found = read(file(tmp_path, json.dumps(wrap(API_CLUSTER))))
