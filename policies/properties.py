@@ -55,7 +55,7 @@ def put(struct: Any, path: Path, value: Any) -> None:
     """Write a value into a protobuf Struct, through the marks of secrets and outputs.
 
     What is on the way and not there is made; all else keeps its wire form, so that a secret stays
-    one. Raises OddInputError where a list is to be entered at a place that it does not have.
+    one. Raises OddInputError where the properties do not have the shape that the path supposes.
     """
     *way, last = path
     holder = struct
@@ -72,6 +72,9 @@ def shown(path: Path) -> str:
 
 def _slot(holder: Any, step: str | int) -> Any:
     """The protobuf Value at a key of a Struct or a place of a ListValue."""
+    if isinstance(step, str) != hasattr(holder, "fields"):
+        wanted = "a mapping" if isinstance(step, str) else "a list"
+        raise OddInputError(f"{step} is looked for in what is not {wanted}")
     if isinstance(step, str):
         return holder.fields[step]
     if step == len(holder.values):
@@ -86,8 +89,11 @@ def _entered(holder: Any, step: str | int) -> Any:
     value = _slot(holder, step)
     while value.WhichOneof("kind") == "struct_value" and _SIGNATURE in value.struct_value.fields:
         value = value.struct_value.fields["value"]
-    if value.WhichOneof("kind") == "list_value":
+    kind = value.WhichOneof("kind")
+    if kind == "list_value":
         return value.list_value
+    if kind not in ("struct_value", "null_value", None):
+        raise OddInputError(f"{step} is neither a mapping nor a list")
     return value.struct_value
 
 
@@ -129,6 +135,8 @@ def _marked(entries: dict[str, Any]) -> Any:
     signature = entries.get(_SIGNATURE)
     if signature is None:
         return entries
+    if type(signature) is Unknown:
+        return Unknown()  # it may mark anything
     if signature == _SECRET:
         return _secret(entries.get("value"))
     if signature == _OUTPUT:

@@ -27,6 +27,7 @@ from policies.properties import plain, put, shown
 from policies.recording import Recorder
 from policies.rule import Level, Rule
 from policies.subjects import Resource
+from policies.values import OddInputError
 from policies.waivers import Waiver
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,8 +122,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             repaired = struct_pb2.Struct()
             repaired.CopyFrom(properties)
             done = list(mendings)
-            for mending in done:
-                put(repaired, mending.path, mending.value)
+            try:
+                for mending in done:
+                    put(repaired, mending.path, mending.value)
+            except OddInputError:
+                continue  # it stays as it is, and is judged
             response.remediations.add(
                 policyName=rule.id,
                 policyPackName=NAME,

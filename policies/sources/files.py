@@ -35,7 +35,13 @@ def read(path: Path) -> list[Resource]:
     known = 0
     for document in documents(text, str(path)):
         known += 1
-        resources += _resources(document)
+        try:
+            resources += _resources(document)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UnreadableError(
+                f"{document.file}:{document.line}: not shaped as {_sort(document.content)} is: "
+                f"{type(error).__name__}: {error}"
+            ) from None
     if not known:
         raise UnreadableError(f"{path}: the file is empty")
     return resources
@@ -54,6 +60,12 @@ def _resources(document: Document) -> Iterator[Resource]:
             f"{document.file}:{document.line}: neither a Kubernetes object (it has no kind), a "
             f"stack export nor a GKE cluster, but {_shown(content)}"
         )
+
+
+def _sort(content: Any) -> str:
+    if stack_export.is_one(content):
+        return "a stack export"
+    return "a GKE cluster" if gke.is_one(content) else "a Kubernetes object"
 
 
 def _shown(content: Any) -> str:

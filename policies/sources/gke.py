@@ -129,7 +129,7 @@ def _networking(cluster: Json, declared: Json) -> None:
     declared["datapathProvider"] = network.get("datapathProvider")
     declared["enableIntranodeVisibility"] = bool(network.get("enableIntraNodeVisibility"))
     declared["enableL4IlbSubsetting"] = bool(network.get("enableL4ilbSubsetting"))
-    if cluster.get("ipAllocationPolicy", {}).get("useIpAliases"):
+    if (cluster.get("ipAllocationPolicy") or {}).get("useIpAliases"):
         declared["networkingMode"] = "VPC_NATIVE"
     if network.get("gatewayApiConfig"):
         declared["gatewayApiConfig"] = network["gatewayApiConfig"]
