@@ -7,7 +7,7 @@ from policies.objects import address, fits
 from policies.pods import PODS, Pod, pods
 from policies.rule import Stack
 from policies.subjects import Resource, Selector
-from policies.values import Props, block
+from policies.values import Props, block, spelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Pods:
         """The pods of a namespace that a label selector selects; an empty one selects all."""
         first = next(iter(block(selector, "matchLabels").items()), None)
         candidates = (
-            self._by_label.get((namespace, first[0], str(first[1])), [])
+            self._by_label.get((namespace, first[0], spelt(first[1])), [])
             if first
             else self._by_namespace.get(namespace, [])
         )
@@ -70,4 +70,4 @@ class Pods:
         self.all.append(one)
         self._by_namespace.setdefault(one.namespace, []).append(one)
         for key, value in one.labels.items():
-            self._by_label.setdefault((one.namespace, key, str(value)), []).append(one)
+            self._by_label.setdefault((one.namespace, key, spelt(value)), []).append(one)

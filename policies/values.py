@@ -60,6 +60,11 @@ class Secret(str):
         return "[secret]"
 
 
+def spelt(value: Any) -> str:
+    """A value as text to compare with others: a secret as what it is, and never for a message."""
+    return str.__str__(value) if isinstance(value, Secret) else str(value)
+
+
 def known(value: Any) -> Any:
     """The value itself, or `UnknownError`."""
     if type(value) is Unknown:

@@ -9,7 +9,7 @@ from functools import partial
 
 from policies.pods import PODS_AND_PATCHES, Pod, named, pod
 from policies.rule import mandatory, pod_security
-from policies.values import block, entries, flag, number, text, texts
+from policies.values import block, entries, flag, number, spelt, text, texts
 
 CAPABILITIES = frozenset(
     {
@@ -165,7 +165,7 @@ def apparmor_profiles_are_not_removed(pod: Pod) -> Iterator[str]:
             if kind not in PROFILES:
                 yield f"{whose} has the AppArmor profile {kind or 'without a type'}"
     for key, value in pod.annotations().items():
-        is_allowed = value in {"", "runtime/default"} or str(value).startswith("localhost/")
+        is_allowed = value in {"", "runtime/default"} or spelt(value).startswith("localhost/")
         if key.startswith(APPARMOR_ANNOTATION) and not is_allowed:
             yield f"the annotation {key} is {value}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from policies.pods import LONG_RUNNING_PODS, Pod, deployment, named
 from policies.rule import advisory, kubernetes_docs, mandatory
-from policies.values import Props, block, entries, number
+from policies.values import Props, block, entries, number, spelt
 
 _DOCS = kubernetes_docs("Probes", "concepts/configuration/liveness-readiness-startup-probes/")
 _HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
@@ -97,10 +97,10 @@ def probes_ask_ports_of_the_container(pod: Pod) -> Iterator[str]:
     """A probe asks a port that its container declares."""
     for container in pod.containers(ephemeral=False):
         ports = entries(container, "ports")
-        declared = {str(port.get("containerPort")) for port in ports}
-        declared |= {str(port["name"]) for port in ports if port.get("name")}
+        declared = {spelt(port.get("containerPort")) for port in ports}
+        declared |= {spelt(port["name"]) for port in ports if port.get("name")}
         for kind in _KINDS:
             for handler in ("httpGet", "tcpSocket", "grpc"):
                 port = block(container, kind, handler).get("port")
-                if port is not None and str(port) not in declared:
+                if port is not None and spelt(port) not in declared:
                     yield f"{named(container)}: {kind} asks port {port}, which it does not declare"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from policies.pods import PODS, Pod, named, pod
 from policies.rule import kubernetes_docs, mandatory
-from policies.values import block
+from policies.values import block, spelt
 
 _SIZES = {
     "requests": {"cpu": "500m", "memory": "1Gi"},
@@ -41,5 +41,5 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
             ("limits", limits, "memory"),
         ):
             value = stated.get(key)
-            if value is None or _ZERO.match(str(value)):
+            if value is None or _ZERO.match(spelt(value)):
                 yield f"{named(container)} states no resources.{kind}.{key}"

@@ -8,7 +8,7 @@ from policies.pods import deployment
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.selection import PLACED, Pods
 from policies.subjects import Resource, kubernetes
-from policies.values import OddInputError, Props, block, entries, text, texts
+from policies.values import OddInputError, Props, block, entries, spelt, text, texts
 
 SERVICES = kubernetes("core", "Service")
 _DOCS = kubernetes_docs("Service", "concepts/services-networking/service/")
@@ -73,11 +73,11 @@ def services_lead_to_ports_of_their_pods(service: Props, stack: Stack) -> Iterat
         if not ports:
             continue  # ports of a pod are information; who states none is not judged by them
         names = {text(port, "name") for port in ports} - {""}
-        numbers = {str(port.get("containerPort")) for port in ports}
+        numbers = {spelt(port.get("containerPort")) for port in ports}
         for port in entries(spec, "ports"):
             target = port.get("targetPort")
-            wanted = str(port.get("port") if target is None else target)
-            if wanted not in names | numbers and not _is_bare(target):
+            wanted = port.get("port") if target is None else target
+            if spelt(wanted) not in names | numbers and not _is_bare(target):
                 yield f"targetPort {wanted} is no port of {one.resource.name or 'its pods'}"
 
 

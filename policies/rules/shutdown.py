@@ -8,7 +8,7 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 from policies.pods import LONG_RUNNING_PODS, Pod, deployment, named
 from policies.rule import advisory, google, kubernetes_docs, mandatory
-from policies.values import Props, block, entries, number
+from policies.values import Props, block, entries, number, spelt
 
 _DOCS = kubernetes_docs("Pod termination", "concepts/workloads/pods/pod-lifecycle/#pod-termination")
 _DEFAULT_GRACE = 30
@@ -102,5 +102,5 @@ def _spot(grace: int) -> Props:
 def pods_on_spot_nodes_end_quickly(pod: Pod, given: SpotGrace) -> Iterator[str]:
     """A pod that asks for spot nodes ends within the notice that they give."""
     selects = block(pod.spec, "nodeSelector").get("cloud.google.com/gke-spot")
-    if str(selects).lower() == "true" and _grace(pod) > given.seconds:
+    if spelt(selects).lower() == "true" and _grace(pod) > given.seconds:
         yield f"its grace period of {_grace(pod):.0f} s is longer than {given.seconds} s"
