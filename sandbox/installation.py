@@ -164,6 +164,8 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "CLOUD_RESOURCE_MANAGER": "cloudresourcemanager/v1/",
         "STORAGE": "storage/v1/",
         "MONITORING": "monitoring/",
+        "CERTIFICATE_MANAGER": "certificatemanager/v1/",
+        "DNS": "dns/v1/",
     }
     return {
         "PLATFORM_SANDBOX_HOME": str(home.path),

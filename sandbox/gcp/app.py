@@ -31,7 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger("sandbox.gcp")
 _HOST = ".googleapis.com"
 # Services whose own paths begin with their name: there the prefix is part of the path.
-_OWN_PREFIX = frozenset({"compute", "storage"})
+_OWN_PREFIX = frozenset({"compute", "dns", "storage"})
 _PROJECT_PARAMETERS = ("project", "projectsId", "projectId")
 _JSON = "application/json; charset=UTF-8"
 _encode = msgspec.json.Encoder().encode

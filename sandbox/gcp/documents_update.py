@@ -63,8 +63,12 @@ DOCUMENTS: dict[str, frozenset[str]] = {
             "zones",
         ]
     ),
+    "certificatemanager.v1": frozenset(),
     "container.v1": frozenset(),
     "container.v1beta1": frozenset(),
+    "dns.v1": frozenset(
+        ["changes", "managedZoneOperations", "managedZones", "projects", "resourceRecordSets"]
+    ),
     "iam.v1": frozenset({"projects", "roles"}),
     "serviceusage.v1": frozenset(),
     "cloudresourcemanager.v1": frozenset({"projects", "operations"}),

@@ -34,7 +34,7 @@ _REASON = {
     501: "notImplemented",
     503: "backendError",
 }
-_OLD_STYLE = frozenset({"compute", "storage"})
+_OLD_STYLE = frozenset({"compute", "dns", "storage"})
 
 
 class ApiError(Exception):

@@ -14,6 +14,8 @@ NAMES = (
     "cloudresourcemanager",
     "storage",
     "monitoring",
+    "certificatemanager",
+    "dns",
 )
 
 

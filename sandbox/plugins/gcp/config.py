@@ -22,6 +22,11 @@ ENDPOINTS = {
         "https://cloudresourcemanager.googleapis.com/v1/",
     ),
     "storage": ("storage", "https://storage.googleapis.com/storage/v1/"),
+    "certificatemanager": (
+        "certificateManager",
+        "https://certificatemanager.googleapis.com/v1/",
+    ),
+    "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
     "monitoring": ("monitoring", "https://monitoring.googleapis.com/"),
 }
 

@@ -121,6 +121,39 @@ def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001
     }
 
 
+def get_certificates(context: Context, args: Values) -> Values:
+    """The certificates of Certificate Manager in a place; global where none is named."""
+    _placed(context, args, "certificatemanager")
+    context.subject = "certificates"
+    place = f"projects/{context.fill('{project}')}/locations/{args.get('region') or 'global'}"
+    handler = handler_of("gcp:certificatemanager/certificate:Certificate")
+    assert handler is not None  # noqa: S101  # a type of this plugin's own
+    found = []
+    for body in _pages(context, f"{place}/certificates", "certificates", args.get("filter")):
+        said = handler.from_api(body)
+        found.append(
+            {
+                "name": body["name"],
+                "location": args.get("region") or "global",
+                "project": context.values["project"],
+                "description": body.get("description", ""),
+                "labels": body.get("labels") or {},
+                "effectiveLabels": body.get("labels") or {},
+                "pulumiLabels": body.get("labels") or {},
+                "deletionPolicy": "",
+                "scope": body.get("scope", "DEFAULT"),
+                "sanDnsnames": body.get("sanDnsnames", []),
+                "manageds": [said["managed"]] if said.get("managed") else [],
+            }
+        )
+    return {
+        "id": place,
+        "filter": args.get("filter"),
+        "region": args.get("region"),
+        "certificates": found,
+    }
+
+
 def _resource(context: Context, token: str, template: str) -> Values:
     handler = handler_of(token)
     assert handler is not None  # noqa: S101  # a type of this plugin's own
@@ -134,11 +167,14 @@ def _resource(context: Context, token: str, template: str) -> Values:
     return handler.outputs(context, {}, body, None)
 
 
-def _pages(context: Context, path: str, key: str) -> list[Mapping[str, Any]]:
+def _pages(
+    context: Context, path: str, key: str, filter_: str | None = None
+) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     token = None
+    asked = {"filter": filter_} if filter_ else {}
     while True:
-        page = context.get(path, {"pageToken": token} if token else None)
+        page = context.get(path, asked | ({"pageToken": token} if token else {}))
         found.extend(page.get(key, ()))
         token = page.get("nextPageToken")
         if not token:
@@ -148,6 +184,7 @@ def _pages(context: Context, path: str, key: str) -> list[Mapping[str, Any]]:
 FUNCTIONS: dict[str, Function] = {
     "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup": get_network_endpoint_group,
     "gcp:compute/getZones:getZones": get_zones,
+    "gcp:certificatemanager/getCertificates:getCertificates": get_certificates,
     "gcp:organizations/getProject:getProject": get_project,
     "gcp:organizations/getClientConfig:getClientConfig": get_client_config,
     "gcp:container/getEngineVersions:getEngineVersions": get_engine_versions,

@@ -16,6 +16,8 @@ MODULES = {
     "serviceaccount": "iam",
     "storage": "storage",
     "monitoring": "monitoring",
+    "certificatemanager": "certificatemanager",
+    "dns": "dns",
 }
 
 

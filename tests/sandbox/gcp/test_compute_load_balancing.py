@@ -177,23 +177,6 @@ def test_named_ports_are_guarded_by_the_fingerprint(cloud: Cloud) -> None:
     cloud.refused("POST", f"{path}/setNamedPorts", body, status=412)
 
 
-def test_a_managed_certificate_is_active_once_it_is_served(chain: Cloud) -> None:
-    body = {"name": "cert", "type": "MANAGED", "managed": {"domains": ["models.example.com"]}}
-    chain.compute("POST", "global/sslCertificates", body)
-    assert (
-        chain.compute("GET", "global/sslCertificates/cert")["managed"]["status"] == "PROVISIONING"
-    )
-    proxy = {
-        "name": "tls",
-        "urlMap": "global/urlMaps/routes",
-        "sslCertificates": ["global/sslCertificates/cert"],
-    }
-    chain.compute("POST", "global/targetHttpsProxies", proxy)
-    managed = chain.compute("GET", "global/sslCertificates/cert")["managed"]
-    assert managed["status"] == "ACTIVE"
-    assert managed["domainStatus"] == {"models.example.com": "ACTIVE"}
-
-
 def test_a_url_map_is_set_by_the_old_path_and_refused_if_absent(chain: Cloud) -> None:
     # One of the oldest methods: its path has no `global`.
     path = "targetHttpProxies/proxy/setUrlMap"

@@ -38,6 +38,8 @@ class Api:
             resourceManagerCustomEndpoint=f"{self.address}/cloudresourcemanager/v1/",
             storageCustomEndpoint=f"{self.address}/storage/v1/",
             monitoringCustomEndpoint=f"{self.address}/monitoring/",
+            certificateManagerCustomEndpoint=f"{self.address}/certificatemanager/v1/",
+            dnsCustomEndpoint=f"{self.address}/dns/v1/",
             **settings,
         )
         self._engines.append(engine)

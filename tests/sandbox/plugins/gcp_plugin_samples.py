@@ -10,6 +10,8 @@ GLOBAL = f"projects/{PROJECT}/global"
 V1 = "https://www.googleapis.com/compute/v1/"
 LOCATION = f"projects/{PROJECT}/locations/{REGION}"
 
+MANAGER = f"projects/{PROJECT}/locations/global"
+
 # type -> inputs
 SAMPLES: dict[str, dict[str, Any]] = {
     "gcp:compute/network:Network": {
@@ -95,6 +97,54 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "gcp:compute/managedSslCertificate:ManagedSslCertificate": {
         "name": "cert",
         "managed": {"domains": ["models.acme.example"]},
+    },
+    "gcp:compute/sSLPolicy:SSLPolicy": {
+        "name": "tls",
+        "profile": "MODERN",
+        "minTlsVersion": "TLS_1_2",
+    },
+    "gcp:certificatemanager/dnsAuthorization:DnsAuthorization": {
+        "name": "models",
+        "domain": "models.acme.example",
+        "labels": {"team": "ml"},
+    },
+    "gcp:certificatemanager/certificate:Certificate": {
+        "name": "models",
+        "managed": {
+            "domains": ["models.acme.example", "*.models.acme.example"],
+            "dnsAuthorizations": [f"{MANAGER}/dnsAuthorizations/models"],
+        },
+        "labels": {"team": "ml"},
+    },
+    "gcp:certificatemanager/certificateMap:CertificateMap": {
+        "name": "models",
+        "labels": {"team": "ml"},
+    },
+    "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry": {
+        "name": "models",
+        "map": "models",
+        "hostname": "models.acme.example",
+        "certificates": [f"{MANAGER}/certificates/models"],
+    },
+    "gcp:compute/targetHttpsProxy:TargetHttpsProxy": {
+        "name": "https",
+        "urlMap": f"{GLOBAL}/urlMaps/routes",
+        "sslCertificates": [f"{GLOBAL}/sslCertificates/cert"],
+        "sslPolicy": f"{GLOBAL}/sslPolicies/tls",
+    },
+    "gcp:dns/managedZone:ManagedZone": {
+        "name": "acme",
+        "dnsName": "acme.example.",
+        "description": "models",
+        "dnssecConfig": {"state": "on"},
+        "labels": {"team": "ml"},
+    },
+    "gcp:dns/recordSet:RecordSet": {
+        "managedZone": "acme",
+        "name": "models.acme.example.",
+        "type": "A",
+        "ttl": 300,
+        "rrdatas": ["192.0.2.7"],
     },
     "gcp:compute/networkEndpointGroup:NetworkEndpointGroup": {
         "name": "neg",
@@ -243,6 +293,49 @@ CHANGES: list[tuple[str, str, Any, bool]] = [
         ["other.example"],
         True,
     ),
+    ("gcp:compute/sSLPolicy:SSLPolicy", "profile", "RESTRICTED", False),
+    ("gcp:compute/sSLPolicy:SSLPolicy", "name", "other", True),
+    ("gcp:compute/targetHttpsProxy:TargetHttpsProxy", "quicOverride", "ENABLE", False),
+    (
+        "gcp:compute/targetHttpsProxy:TargetHttpsProxy",
+        "sslCertificates",
+        [f"{GLOBAL}/sslCertificates/other"],
+        False,
+    ),
+    (
+        "gcp:certificatemanager/dnsAuthorization:DnsAuthorization",
+        "domain",
+        "other.acme.example",
+        True,
+    ),
+    ("gcp:certificatemanager/dnsAuthorization:DnsAuthorization", "labels", {"x": "y"}, False),
+    (
+        "gcp:certificatemanager/certificate:Certificate",
+        "managed.domains",
+        ["models.acme.example"],
+        True,
+    ),
+    ("gcp:certificatemanager/certificate:Certificate", "description", "why", False),
+    ("gcp:certificatemanager/certificateMap:CertificateMap", "labels", {"team": "x"}, False),
+    ("gcp:certificatemanager/certificateMap:CertificateMap", "name", "other", True),
+    (
+        "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry",
+        "hostname",
+        "*.models.acme.example",
+        True,
+    ),
+    (
+        "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry",
+        "certificates",
+        [f"{MANAGER}/certificates/other"],
+        False,
+    ),
+    ("gcp:dns/managedZone:ManagedZone", "dnsName", "other.example.", True),
+    ("gcp:dns/managedZone:ManagedZone", "description", "why", False),
+    ("gcp:dns/managedZone:ManagedZone", "forceDestroy", True, False),
+    ("gcp:dns/recordSet:RecordSet", "type", "CNAME", True),
+    ("gcp:dns/recordSet:RecordSet", "rrdatas", ["192.0.2.8", "192.0.2.9"], False),
+    ("gcp:dns/recordSet:RecordSet", "ttl", 60, False),
     ("gcp:compute/networkEndpointGroup:NetworkEndpointGroup", "defaultPort", 80, True),
     ("gcp:container/cluster:Cluster", "name", "other", True),
     ("gcp:container/cluster:Cluster", "location", "europe-west1", True),

@@ -121,6 +121,8 @@ UNFIT = {
     ("gcp:compute/uRLMap:URLMap", "pathMatchers"),
     ("gcp:compute/targetHttpProxy:TargetHttpProxy", "urlMap"),
     ("gcp:compute/globalForwardingRule:GlobalForwardingRule", "target"),
+    ("gcp:compute/targetHttpsProxy:TargetHttpsProxy", "sslCertificates"),
+    ("gcp:certificatemanager/certificateMapEntry:CertificateMapEntry", "certificates"),
     ("gcp:compute/backendBucket:BackendBucket", "bucketName"),
     ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange"),  # it cannot shrink again
     (CLUSTER, "minMasterVersion"),

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
-from datetime import UTC, datetime
 
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
+from sandbox.gcp.services import pem
+from sandbox.gcp.services.compute import serving
 from sandbox.gcp.services.compute.place import Place
+from sandbox.gcp.services.dns.lookup import lookup
+
+MOST_DOMAINS = 100
+_REASONS = {
+    "certificate": "sslCertificateCouldNotParseCert",
+    "key": "sslCertificateCouldNotParseKey",
+}
+_LONGEST_DOMAIN = 63
+_DOMAIN = re.compile(
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+\.?"
+)
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
@@ -20,6 +31,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
         if not managed.get("domains"):
             message = "Required field 'resource.managed.domains' not specified"
             raise ApiError(400, message, reason="required")
+        _check_domains(managed["domains"])
         document["type"] = "MANAGED"
         document.setdefault("_issued", time.time() + state.latency)
         return
@@ -28,47 +40,48 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     key = document.pop("privateKey", None) or own.get("privateKey")
     if old is None and not (certificate and key):
         raise ApiError(400, "Required field 'resource.privateKey' not specified", reason="required")
-    if not str(certificate).lstrip().startswith("-----BEGIN CERTIFICATE"):
-        raise ApiError(
-            400,
-            "The SSL certificate could not be parsed.",
-            reason="sslCertificateCouldNotParseCert",
-        )
+    if key:
+        try:
+            parsed = pem.pair(str(certificate), str(key))
+        except pem.PemError as error:
+            raise ApiError(400, str(error), reason=_REASONS.get(error.what)) from None
+        document["expireTime"] = parsed.expires.replace("Z", ".000-00:00")
+        if parsed.domains:
+            document["subjectAlternativeNames"] = list(parsed.domains)
     document["type"] = "SELF_MANAGED"
-    expiry = _expiry(str(certificate))
-    if expiry:
-        document["expireTime"] = expiry
     document["certificate"] = certificate
     document["selfManaged"] = {"certificate": certificate}
 
 
-def _expiry(certificate: str) -> str | None:
-    """When a PEM certificate ends: the second time in it (X.509's validity is two times)."""
-    try:
-        der = ssl.PEM_cert_to_DER_cert(certificate.strip())
-    except ValueError:
-        raise ApiError(
-            400,
-            "The SSL certificate could not be parsed.",
-            reason="sslCertificateCouldNotParseCert",
-        ) from None
-    times = [
-        datetime.strptime(found.decode(), "%y%m%d%H%M%SZ" if len(found) == 13 else "%Y%m%d%H%M%SZ")
-        for pair in re.findall(rb"\x17\x0d(\d{12}Z)|\x18\x0f(\d{14}Z)", der)
-        for found in pair
-        if found
-    ]
-    if len(times) < 2:
-        return None
-    return times[1].replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.000-00:00")
+def _check_domains(domains: list[str]) -> None:
+    """Raise 400 for what a classic managed certificate does not take: wildcards, among others."""
+    field = "resource.managed.domains"
+    if len(domains) > MOST_DOMAINS:
+        raise invalid(field, len(domains), f"At most {MOST_DOMAINS} domains are allowed.")
+    for index, domain in enumerate(domains):
+        if not _DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
+            raise invalid(f"{field}[{index}]", domain, "The domain name is not valid.")
 
 
 def shown(state: State, place: Place, document: Json) -> None:
-    """A managed certificate is PROVISIONING until a proxy serves it, then ACTIVE."""
+    """A managed certificate is PROVISIONING until its domains lead to a proxy that serves it.
+
+    Google proves a domain by asking it: the load balancer must answer there. Once issued it stays.
+    """
     managed = document.get("managed")
     if not managed:
         return
-    served = bool(state.store.users(place.path)) and time.time() >= document["_issued"]
-    status = "ACTIVE" if served else "PROVISIONING"
+    domains = managed["domains"]
+    if not document.get("_active") and time.time() >= document["_issued"]:
+        found = set(serving.addresses_of_certificate(state, place.path))
+        proven = {domain: bool(found & set(lookup(state, domain, "A"))) for domain in domains}
+        if not all(proven.values()):
+            managed["status"] = "PROVISIONING"
+            failed = "FAILED_NOT_VISIBLE" if found else "PROVISIONING"
+            managed["domainStatus"] = {d: "ACTIVE" if proven[d] else failed for d in domains}
+            return
+        document["_active"] = True
+        state.store.put(place.key, document)
+    status = "ACTIVE" if document.get("_active") else "PROVISIONING"
     managed["status"] = status
-    managed["domainStatus"] = dict.fromkeys(managed["domains"], status)
+    managed["domainStatus"] = dict.fromkeys(domains, status)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError, invalid
+from sandbox.gcp.errors import ApiError, invalid, not_found
 from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place, of_reference
+from sandbox.gcp.services.compute.serving import MAP_HOST
+
+MOST_CERTIFICATES = 15
+"""Classic certificates that one proxy takes."""
 
 _REQUIRED = {
     "targetHttpProxies": ("urlMap", "urlMaps"),
@@ -16,7 +20,7 @@ _REQUIRED = {
 }
 
 
-def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
+def complete(state: State, place: Place, document: Json, old: Json | None) -> None:
     """Defaults of a target proxy; it needs its URL map or service, and certificates for TLS."""
     field, collection = _REQUIRED[place.collection]
     reference = document.get(field)
@@ -28,9 +32,35 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     if place.collection in {"targetHttpsProxies", "targetSslProxies"}:
         certificates = document.get("sslCertificates")
         if not (certificates or document.get("certificateMap")):
+            if old is not None:
+                raise ApiError(
+                    400, "At least 1 SSL certificate must be specified for setting SSL certificates"
+                    " in TargetHttpsProxy.",
+                )  # fmt: skip
             raise ApiError(
                 400, "Required field 'resource.sslCertificates' not specified", reason="required"
             )
+        if len(certificates or []) > MOST_CERTIFICATES:
+            raise invalid(
+                "resource.sslCertificates", len(certificates or []),
+                f"At most {MOST_CERTIFICATES} SSL certificates are allowed.",
+            )  # fmt: skip
+        _check_map(state, document.get("certificateMap"))
     if place.collection == "targetHttpsProxies":
         document.setdefault("quicOverride", "NONE")
         document.setdefault("tlsEarlyData", "DISABLED")
+
+
+def _check_map(state: State, reference: str | None) -> None:
+    """Raise for a certificate map that is not there, or not given by its full name."""
+    if not reference:
+        return
+    name = reference.removeprefix(MAP_HOST)
+    if name == reference:
+        raise invalid(
+            "resource.certificateMap", reference,
+            f"The certificate map must be of the form {MAP_HOST}projects/*/locations/*/"
+            "certificateMaps/*.",
+        )  # fmt: skip
+    if f"certificatemanager/{name}" not in state.store:
+        raise not_found(name)

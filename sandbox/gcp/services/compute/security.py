@@ -41,6 +41,8 @@ def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | 
     custom = document.get("customFeatures")
     if (profile == "CUSTOM") != bool(custom):
         raise invalid("resource.customFeatures", str(custom or []), f"The profile is {profile}.")
+    if document["minTlsVersion"] == "TLS_1_3" and profile != "RESTRICTED":
+        raise invalid("resource.minTlsVersion", "TLS_1_3", "It needs the profile RESTRICTED.")
     # What was sent as enabled is of no matter: it follows from the profile.
     document["enabledFeatures"] = sorted(_FEATURES.get(profile, custom or ()))
 

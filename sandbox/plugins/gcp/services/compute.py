@@ -390,6 +390,18 @@ HANDLERS: tuple[Handler, ...] = (
     ),
     Handler(
         Spec(
+            type="gcp:compute/sSLPolicy:SSLPolicy",
+            schema="compute.v1.SslPolicy",
+            collection=f"{GLOBAL}/sslPolicies",
+            update="PATCH",
+            fingerprint=True,
+            immutable=frozenset({"description"}),
+            defaults={"profile": "COMPATIBLE", "minTlsVersion": "TLS_1_0"},
+            sets=frozenset({"customFeatures", "enabledFeatures"}),
+        )
+    ),
+    Handler(
+        Spec(
             type="gcp:compute/sSLCertificate:SSLCertificate",
             write_only=frozenset({"privateKey"}),
             schema="compute.v1.SslCertificate",
