@@ -26,12 +26,23 @@ with warnings.catch_warnings():
     # The SDK warns of deprecated classes of its own whenever their modules are loaded, which
     # happens at the first look at one of their attributes.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from pulumi_gcp import compute, container, monitoring, projects, serviceaccount, storage
+    from pulumi_gcp import (
+        billing,
+        compute,
+        container,
+        monitoring,
+        organizations,
+        projects,
+        serviceaccount,
+        storage,
+    )
 
     _LOADED = (
+        billing.Budget,
         compute.Network,
         container.Cluster,
         monitoring.UptimeCheckConfig,
+        organizations.Project,
         projects.Service,
         serviceaccount.Account,
         storage.Bucket,
@@ -46,6 +57,8 @@ STACKS = ROOT / "stacks"
 ENVIRONMENTS = ("dev", "stage", "prod")
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
+PROJECT_NUMBER = "123456789012"
+_GET_PROJECT = "gcp:organizations/getProject:getProject"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 
 
@@ -116,6 +129,8 @@ class CloudMocks(mocks.Mocks):
                 "zone": zone,
                 "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
             }, []
+        if args.token == _GET_PROJECT:
+            return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
         raise RuntimeError(f"nobody knows what {args.token} would answer")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -148,6 +163,8 @@ class CloudMocks(mocks.Mocks):
                 }
             case "Service" if inputs.get("spec", {}).get("type") == "LoadBalancer":
                 return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+            case _ if args.typ.startswith("gcp:monitoring/"):
+                return self.watched(args)
             case _ if args.typ.startswith("gcp:compute/"):
                 link = self.link(f"global/{kind}/{inputs['name']}")
                 return {"selfLink": link} | (
@@ -155,6 +172,16 @@ class CloudMocks(mocks.Mocks):
                 )
             case _:
                 return {}
+
+    def watched(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        """What Cloud Monitoring fills in: names, which hold the project and an id."""
+        inputs, place = args.inputs, f"projects/{self.project}"
+        if args.typ.endswith(":Slo"):
+            service = f"{place}/services/{inputs['service']}"
+            return {"name": f"{service}/serviceLevelObjectives/{inputs['sloId']}"}
+        kind = args.typ.rpartition(":")[2]
+        name = f"{place}/{kind[0].lower()}{kind[1:]}s/{args.name}"
+        return {"name": name, "uptimeCheckId": args.name}
 
     def instance_groups(self, pool: str) -> list[str]:
         """The managers of a pool's groups, one a zone; in no order that GKE would promise."""

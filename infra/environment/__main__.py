@@ -1,6 +1,4 @@
-"""The environment layer: joins the contracts, checks that they agree, watches the address."""
-
-import pulumi
+"""The environment layer: joins the contracts, checks that they agree, watches the models."""
 
 from gkeplatform import providers, stack
 from gkeplatform.contracts import (
@@ -11,9 +9,10 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.labels import Labels
 from gkeplatform.layers import ENVIRONMENT
-from infra.environment import agreement
+from gkeplatform.naming import Naming
+from infra.environment import agreement, budget, objectives
 from infra.environment.config import EnvironmentConfig
-from infra.environment.uptime import uptime_check
+from infra.environment.watch import Watch
 
 environment = stack.environment()
 config = stack.config(EnvironmentConfig)
@@ -21,18 +20,23 @@ cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 networking = stack.upstream(NetworkingContract)
 stack.check(agreement.agreed, environment.name, cluster, serving, networking)
-path = stack.check(agreement.probed_path, config.uptime_check.model, serving)
+promised = stack.check(objectives.decided, config, networking)
 
+naming = Naming(environment)
 labels = Labels(environment, ENVIRONMENT.name)
 google = providers.google(environment, labels)
-uptime = uptime_check(
-    "address",
-    config.uptime_check,
-    address=networking.address,
-    path=path,
-    environment=environment,
+watch = Watch(
+    "models",
+    config,
+    objectives=promised,
+    cluster=cluster,
+    serving=serving,
+    naming=naming,
     labels=labels,
-    opts=pulumi.ResourceOptions(provider=google),
+    opts=providers.using(google),
+)
+budget.monthly(
+    "monthly", config, channels=watch.channels, naming=naming, opts=providers.using(google)
 )
 
 stack.publish(

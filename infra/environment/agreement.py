@@ -95,17 +95,3 @@ def models(serving: ServingContract, networking: NetworkingContract) -> list[Mod
         if (url := routed.get(model.name) or model.url)
     ]
 
-
-def probed_path(name: str | None, serving: ServingContract) -> str:
-    """The path that the uptime check asks; `PlatformError` where no model can be asked."""
-    open_to_all = {
-        model.name: model.path for model in serving.models if model.route and not model.route.hosts
-    }
-    if name is None:
-        return next(iter(open_to_all.values()), "/")
-    if name not in open_to_all:
-        raise PlatformError(
-            f'gke-platform:uptime_check.model: "{name}" does not answer on every host of the load '
-            f"balancer; choose one of {', '.join(sorted(open_to_all)) or 'none'}"
-        )
-    return open_to_all[name]

@@ -1,35 +1,68 @@
-"""Asks the environment's address from outside, as a client would."""
+"""Asks every routed model's URL from outside, as a client would."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_gcp import monitoring
 
-from gkeplatform.environment import Environment
+from gkeplatform.contracts import RoutedModel
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.environment.config import UptimeCheckArgs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is asked, taken apart as Cloud Monitoring wants it."""
+
+    host: str
+    path: str
+    port: int
+    is_encrypted: bool
+
+
+def probe(url: str) -> Probe:
+    """The parts of a URL. A certificate is always judged: a client would judge it, too."""
+    parts = urlsplit(url)
+    is_encrypted = parts.scheme == "https"
+    return Probe(
+        host=parts.hostname or "",
+        path=parts.path or "/",
+        port=parts.port or (443 if is_encrypted else 80),
+        is_encrypted=is_encrypted,
+    )
 
 
 def uptime_check(
     name: str,
     args: UptimeCheckArgs,
     *,
-    address: str,
-    path: str,
-    environment: Environment,
+    model: RoutedModel,
+    naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.UptimeCheckConfig:
-    """The check of the load balancer's address. It alerts nobody by itself."""
+    """The check of one model's URL. It alerts nobody by itself; `alerts.uptime` does."""
+    asked = probe(model.url)
+    http: monitoring.UptimeCheckConfigHttpCheckArgsDict = {
+        "path": asked.path,
+        "port": asked.port,
+        "request_method": "GET",
+    }
+    if asked.is_encrypted:
+        http |= {"use_ssl": True, "validate_ssl": True}
     return monitoring.UptimeCheckConfig(
         name,
-        display_name=Naming(environment).of("address"),
+        display_name=naming.of(model.name),
         period=f"{args.period_seconds}s",
         timeout=f"{args.timeout_seconds}s",
         monitored_resource={
             "type": "uptime_url",
-            "labels": {"project_id": environment.project, "host": address},
+            "labels": {"project_id": naming.environment.project, "host": asked.host},
         },
-        http_check={"path": path, "port": 80, "request_method": "GET"},
-        user_labels=labels.google(),
+        http_check=http,
+        user_labels=labels.google(model=model.name),
+        # What is asked cannot be changed: the alert takes the new check before the old one goes.
         opts=opts,
     )

@@ -1,0 +1,161 @@
+"""When somebody is told: a budget that burns too fast, or a URL that does not answer."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_gcp import monitoring
+
+from gkeplatform.contracts import RoutedModel
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.environment.config import BurnRateArgs, EnvironmentConfig, Speed
+
+SEVERITIES: dict[Speed, str] = {"fast": "CRITICAL", "slow": "ERROR"}
+"""Fast: somebody gets up. Slow: today."""
+DISPLAYED = 512
+"""Longest display name in Cloud Monitoring."""
+CHECK_PASSED = "monitoring.googleapis.com/uptime_check/check_passed"
+
+
+def burn_rate(
+    name: str,
+    config: EnvironmentConfig,
+    *,
+    speed: Speed,
+    objective: str,
+    model: RoutedModel,
+    slo: pulumi.Input[str],
+    channels: Sequence[pulumi.Input[str]],
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions | None = None,
+) -> monitoring.AlertPolicy:
+    """The alert on one objective's budget at one speed: while both windows are above the rate."""
+    args: BurnRateArgs = getattr(config.alerts, speed)
+    windows = (args.window_minutes, args.confirm_minutes)
+    return monitoring.AlertPolicy(
+        name,
+        display_name=naming.of(f"{model.name}-{objective}-{speed}", longest=DISPLAYED),
+        combiner="AND",
+        severity=SEVERITIES[speed],
+        conditions=[
+            {
+                "display_name": f"{objective} budget of {model.name}, {minutes} minutes",
+                "condition_threshold": {
+                    "filter": pulumi.Output.from_input(slo).apply(
+                        lambda full, minutes=minutes: burn_filter(full, minutes)
+                    ),
+                    "comparison": "COMPARISON_GT",
+                    "threshold_value": args.burn_rate,
+                    "duration": "0s",
+                    "trigger": {"count": 1},
+                },
+            }
+            for minutes in windows
+        ],
+        documentation={
+            "mime_type": "text/markdown",
+            "subject": f"{naming.environment.name}: {model.name} misses its {objective}",
+            "content": burn_text(args, config, objective=objective, model=model, naming=naming),
+        },
+        alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
+        notification_channels=list(channels),
+        user_labels=labels.google(model=model.name, objective=objective),
+        opts=opts,
+    )
+
+
+def burn_filter(slo: str, minutes: int) -> str:
+    """The selector of how fast an objective's budget was spent over the last minutes."""
+    return f'select_slo_burn_rate("{slo}", "{minutes * 60}s")'
+
+
+def burn_text(
+    args: BurnRateArgs,
+    config: EnvironmentConfig,
+    *,
+    objective: str,
+    model: RoutedModel,
+    naming: Naming,
+) -> str:
+    """What the alert says: how much is lost how fast, and where to look first."""
+    days = config.objectives.rolling_days
+    spent = 100 * args.burn_rate * args.window_minutes / (days * 24 * 60)
+    lasts = days * 24 / args.burn_rate
+    return (
+        f"The {objective} budget of **{model.name}** burns more than {args.burn_rate:g} times as "
+        f"fast as it may: {spent:.3g} % of {days} days' budget in {args.window_minutes} minutes. "
+        f"At this rate all of it is gone after {lasts:.3g} hours.\n\n"
+        f"1. Is the model's Deployment whole? `kubectl get deployment,hpa -A -l "
+        f"app.kubernetes.io/name={model.name}`\n"
+        f"2. What does the load balancer say? Logs of backend service `{model.backend_service}`, "
+        "`jsonPayload.statusDetails`.\n"
+        f"3. What changed? `platformctl preview {naming.environment.name}` shows drift.\n"
+    )
+
+
+def uptime(
+    name: str,
+    config: EnvironmentConfig,
+    *,
+    checks: Sequence[pulumi.Input[str]],
+    channels: Sequence[pulumi.Input[str]],
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions | None = None,
+) -> monitoring.AlertPolicy:
+    """The one alert on all uptime checks; an incident names the URL that did not answer.
+
+    More than one place on earth must have failed to reach it, or it would tell of a place's own
+    trouble.
+    """
+    window = max(1200, 2 * config.uptime_check.period_seconds)
+    return monitoring.AlertPolicy(
+        name,
+        display_name=naming.of("uptime"),
+        combiner="OR",
+        severity="CRITICAL",
+        conditions=[
+            {
+                "display_name": "A model's URL does not answer",
+                "condition_threshold": {
+                    "filter": pulumi.Output.all(*checks).apply(checks_filter),
+                    "aggregations": [
+                        {
+                            "alignment_period": f"{window}s",
+                            "per_series_aligner": "ALIGN_NEXT_OLDER",
+                            "cross_series_reducer": "REDUCE_COUNT_FALSE",
+                            "group_by_fields": ["metric.label.check_id", "resource.label.host"],
+                        }
+                    ],
+                    "comparison": "COMPARISON_GT",
+                    "threshold_value": 1,
+                    "duration": "60s",
+                    "trigger": {"count": 1},
+                },
+            }
+        ],
+        documentation={
+            "mime_type": "text/markdown",
+            "subject": f"{naming.environment.name}: a model's URL does not answer",
+            "content": (
+                "Uptime checks from more than one place get no good answer from "
+                "`${resource.label.host}`, check `${metric.label.check_id}`. Ask it with `curl -v`; "
+                "then look at the load balancer's address, its certificate and the backends' health."
+            ),
+        },
+        alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
+        notification_channels=list(channels),
+        user_labels=labels.google(),
+        opts=opts,
+    )
+
+
+def checks_filter(checks: Sequence[str]) -> str:
+    """The filter of the results of these uptime checks."""
+    listed = ", ".join(f'"{check}"' for check in sorted(checks))
+    chosen = f"= one_of({listed})" if len(checks) > 1 else f"= {listed}"
+    return (
+        f'metric.type = "{CHECK_PASSED}" AND resource.type = "uptime_url" AND '
+        f"metric.labels.check_id {chosen}"
+    )

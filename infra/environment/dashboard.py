@@ -1,0 +1,135 @@
+"""One dashboard an environment: a row a model, and what carries them below.
+
+Decisions only: the dashboard as Cloud Monitoring's JSON. Objectives are shown as they stand
+against their goals; a chart that nobody would act on is not here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.environment.objectives import Objectives, latencies, requests
+
+Json = dict[str, Any]
+COLUMNS = 48
+"""The width of the mosaic that Cloud Monitoring lays tiles on."""
+ROW = 12
+CPU = "kubernetes.io/container/cpu/request_utilization"
+MEMORY = "kubernetes.io/container/memory/request_utilization"
+ALIGNED = "60s"
+
+
+def dashboard(
+    title: str,
+    objectives: Sequence[Objectives],
+    slos: Mapping[str, str],
+    *,
+    namespace: str,
+    cluster: str,
+) -> str:
+    """The dashboard's JSON. `slos` are full resource names by `<model>-<objective>`."""
+    tiles = []
+    for index, one in enumerate(objectives):
+        tiles += _row(index * ROW, [*_model_charts(one, slos)])
+    pods = (
+        f'resource.type = "k8s_container" AND resource.labels.cluster_name = "{cluster}" AND '
+        f'resource.labels.namespace_name = "{namespace}"'
+    )
+    by_container = "resource.label.container_name"
+    tiles += _row(
+        len(objectives) * ROW,
+        [
+            _chart(
+                "CPU against requests",
+                [_series(f'metric.type = "{CPU}" AND {pods}', "ALIGN_MEAN", "REDUCE_MEAN", by_container)],
+            ),
+            _chart(
+                "Memory against requests",
+                [
+                    _series(
+                        f'metric.type = "{MEMORY}" AND {pods} AND '
+                        'metric.labels.memory_type = "non-evictable"',
+                        "ALIGN_MEAN",
+                        "REDUCE_MAX",
+                        by_container,
+                    )
+                ],
+            ),
+        ],
+    )
+    return json.dumps(
+        {"displayName": title, "mosaicLayout": {"columns": COLUMNS, "tiles": tiles}},
+        sort_keys=True,
+    )
+
+
+def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
+    model = one.model
+    return [
+        _chart(
+            f"{model.name}: requests by answer",
+            [
+                _series(
+                    requests(model),
+                    "ALIGN_RATE",
+                    "REDUCE_SUM",
+                    "metric.label.response_code_class",
+                )
+            ],
+        ),
+        _chart(
+            f"{model.name}: milliseconds, 50th and 99th percentile",
+            [
+                _series(latencies(model), f"ALIGN_PERCENTILE_{share}", "REDUCE_MAX")
+                for share in (50, 99)
+            ],
+            line=one.latency_milliseconds,
+        ),
+        _chart(
+            f"{model.name}: budget left",
+            [
+                {
+                    "timeSeriesQuery": {
+                        "timeSeriesFilter": {
+                            "filter": f'select_slo_budget_fraction("{slos[f"{model.name}-{name}"]}")',
+                            "aggregation": {"perSeriesAligner": "ALIGN_NEXT_OLDER"},
+                        },
+                        "unitOverride": "10^2.%",
+                    },
+                    "plotType": "LINE",
+                    "legendTemplate": name,
+                }
+                for name in one.goals
+            ],
+        ),
+    ]
+
+
+def _series(filter_: str, aligner: str, reducer: str, *group_by: str) -> Json:
+    aggregation: Json = {
+        "alignmentPeriod": ALIGNED,
+        "perSeriesAligner": aligner,
+        "crossSeriesReducer": reducer,
+    }
+    if group_by:
+        aggregation["groupByFields"] = list(group_by)
+    query = {"timeSeriesFilter": {"filter": filter_, "aggregation": aggregation}}
+    return {"timeSeriesQuery": query, "plotType": "LINE"}
+
+
+def _chart(title: str, series: list[Json], *, line: float | None = None) -> Json:
+    chart: Json = {"dataSets": series, "yAxis": {"scale": "LINEAR"}}
+    if line is not None:
+        chart["thresholds"] = [{"value": line}]
+    return {"title": title, "xyChart": chart}
+
+
+def _row(top: int, widgets: list[Json]) -> list[Json]:
+    """The widgets side by side, as wide as the dashboard together."""
+    width = COLUMNS // len(widgets)
+    return [
+        {"xPos": index * width, "yPos": top, "width": width, "height": ROW, "widget": widget}
+        for index, widget in enumerate(widgets)
+    ]
+
+
