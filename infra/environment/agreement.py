@@ -94,4 +94,3 @@ def models(serving: ServingContract, networking: NetworkingContract) -> list[Mod
         for model in serving.models
         if (url := routed.get(model.name) or model.url)
     ]
-

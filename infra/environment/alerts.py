@@ -1,6 +1,7 @@
 """When somebody is told: a budget that burns too fast, or a URL that does not answer."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pulumi
 from pulumi_gcp import monitoring
@@ -32,27 +33,27 @@ def burn_rate(
 ) -> monitoring.AlertPolicy:
     """The alert on one objective's budget at one speed: while both windows are above the rate."""
     args: BurnRateArgs = getattr(config.alerts, speed)
-    windows = (args.window_minutes, args.confirm_minutes)
+    conditions: list[monitoring.AlertPolicyConditionArgsDict] = [
+        {
+            "display_name": f"{objective} budget of {model.name}, {minutes} minutes",
+            "condition_threshold": {
+                "filter": pulumi.Output.from_input(slo).apply(
+                    partial(burn_filter, minutes=minutes)
+                ),
+                "comparison": "COMPARISON_GT",
+                "threshold_value": args.burn_rate,
+                "duration": "0s",
+                "trigger": {"count": 1},
+            },
+        }
+        for minutes in (args.window_minutes, args.confirm_minutes)
+    ]
     return monitoring.AlertPolicy(
         name,
         display_name=naming.of(f"{model.name}-{objective}-{speed}", longest=DISPLAYED),
         combiner="AND",
         severity=SEVERITIES[speed],
-        conditions=[
-            {
-                "display_name": f"{objective} budget of {model.name}, {minutes} minutes",
-                "condition_threshold": {
-                    "filter": pulumi.Output.from_input(slo).apply(
-                        lambda full, minutes=minutes: burn_filter(full, minutes)
-                    ),
-                    "comparison": "COMPARISON_GT",
-                    "threshold_value": args.burn_rate,
-                    "duration": "0s",
-                    "trigger": {"count": 1},
-                },
-            }
-            for minutes in windows
-        ],
+        conditions=conditions,
         documentation={
             "mime_type": "text/markdown",
             "subject": f"{naming.environment.name}: {model.name} misses its {objective}",
@@ -140,8 +141,9 @@ def uptime(
             "subject": f"{naming.environment.name}: a model's URL does not answer",
             "content": (
                 "Uptime checks from more than one place get no good answer from "
-                "`${resource.label.host}`, check `${metric.label.check_id}`. Ask it with `curl -v`; "
-                "then look at the load balancer's address, its certificate and the backends' health."
+                "`${resource.label.host}`, check `${metric.label.check_id}`. Ask it with "
+                "`curl -v`; then look at the load balancer's address, its certificate and the "
+                "backends' health."
             ),
         },
         alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},

@@ -9,7 +9,9 @@ from gkeplatform.config import Settings
 
 # Above this an objective cannot be met by anybody, and below it is not worth being woken for.
 Share = Annotated[float, Meta(ge=0.5, le=0.99999)]
+Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 Percent = Annotated[float, Meta(gt=0, le=10)]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Speed = Literal["fast", "slow"]
 # Google's limits of whom a budget tells.
 BUDGET_MAILS, BUDGET_TOPICS = 5, 1
@@ -38,7 +40,7 @@ class ModelObjectives(Settings):
         Share | None, Meta(description="Share of requests that must be answered in time.")
     ] = None
     latency_milliseconds: Annotated[
-        int | None, Meta(ge=1, le=600_000, description="What in time means.")
+        Milliseconds | None, Meta(description="What in time means.")
     ] = None
 
 
@@ -49,12 +51,10 @@ class ObjectivesArgs(Settings):
     latency_goal: Annotated[
         Share, Meta(description="Share of requests that must be answered in time.")
     ] = 0.95
-    latency_milliseconds: Annotated[
-        int, Meta(ge=1, le=600_000, description="What in time means.")
-    ] = 1000
-    rolling_days: Annotated[int, Meta(ge=1, le=30, description="Days that an objective covers.")] = (
-        28
-    )
+    latency_milliseconds: Annotated[Milliseconds, Meta(description="What in time means.")] = 1000
+    rolling_days: Annotated[
+        int, Meta(ge=1, le=30, description="Days that an objective covers.")
+    ] = 28
     models: Annotated[
         dict[str, ModelObjectives],
         Meta(description="Objectives of single models, by the model's name."),
@@ -90,9 +90,9 @@ class AlertArgs(Settings):
         tuple[Speed, ...],
         Meta(description="Burn rates that alert; with none of them only the uptime checks do."),
     ] = ("fast", "slow")
-    fast: Annotated[BurnRateArgs, Meta(description="Two per cent of 30 days' budget in an hour.")] = (
-        BurnRateArgs(burn_rate=14.4, window_minutes=60, confirm_minutes=5)
-    )
+    fast: Annotated[
+        BurnRateArgs, Meta(description="Two per cent of 30 days' budget in an hour.")
+    ] = BurnRateArgs(burn_rate=14.4, window_minutes=60, confirm_minutes=5)
     slow: Annotated[BurnRateArgs, Meta(description="Five per cent of it in six hours.")] = (
         BurnRateArgs(burn_rate=6, window_minutes=360, confirm_minutes=30)
     )
@@ -129,7 +129,9 @@ class Webhook(Channel, tag="webhook"):
     username: Annotated[str, Meta(min_length=1, description="Name for basic authentication.")]
     password: Annotated[
         str,
-        Meta(min_length=1, description="Set by `pulumi config set --secret --path`, never as text."),
+        Meta(
+            min_length=1, description="Set by `pulumi config set --secret --path`, never as text."
+        ),
     ]
 
 
@@ -160,11 +162,8 @@ class BudgetArgs(Settings):
     ]
     amount: Annotated[int, Meta(ge=1, description="Whole units of the currency, a month.")]
     currency: Annotated[
-        str | None,
-        Meta(
-            pattern=r"^[A-Z]{3}$",
-            description="The billing account's currency, for example `EUR`; none: taken from it.",
-        ),
+        Currency | None,
+        Meta(description="The billing account's, for example `EUR`; none: taken from it."),
     ] = None
     thresholds: Annotated[
         tuple[Percent, ...],

@@ -41,7 +41,14 @@ def dashboard(
         [
             _chart(
                 "CPU against requests",
-                [_series(f'metric.type = "{CPU}" AND {pods}', "ALIGN_MEAN", "REDUCE_MEAN", by_container)],
+                [
+                    _series(
+                        f'metric.type = "{CPU}" AND {pods}',
+                        "ALIGN_MEAN",
+                        "REDUCE_MEAN",
+                        by_container,
+                    )
+                ],
             ),
             _chart(
                 "Memory against requests",
@@ -91,7 +98,7 @@ def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
                 {
                     "timeSeriesQuery": {
                         "timeSeriesFilter": {
-                            "filter": f'select_slo_budget_fraction("{slos[f"{model.name}-{name}"]}")',
+                            "filter": budget_filter(slos[f"{model.name}-{name}"]),
                             "aggregation": {"perSeriesAligner": "ALIGN_NEXT_OLDER"},
                         },
                         "unitOverride": "10^2.%",
@@ -103,6 +110,11 @@ def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
             ],
         ),
     ]
+
+
+def budget_filter(slo: str) -> str:
+    """The selector of how much of an objective's budget is left, as a share of it."""
+    return f'select_slo_budget_fraction("{slo}")'
 
 
 def _series(filter_: str, aligner: str, reducer: str, *group_by: str) -> Json:
@@ -131,5 +143,3 @@ def _row(top: int, widgets: list[Json]) -> list[Json]:
         {"xPos": index * width, "yPos": top, "width": width, "height": ROW, "widget": widget}
         for index, widget in enumerate(widgets)
     ]
-
-
