@@ -1,6 +1,7 @@
 """When somebody is told: a budget that burns too fast, or a URL that does not answer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pulumi
@@ -18,26 +19,34 @@ DISPLAYED = 512
 CHECK_PASSED = "monitoring.googleapis.com/uptime_check/check_passed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One objective of one model, and the resource name that Cloud Monitoring gave it."""
+
+    model: RoutedModel
+    objective: str
+    slo: pulumi.Input[str]
+
+
 def burn_rate(
     name: str,
     config: EnvironmentConfig,
     *,
     speed: Speed,
-    objective: str,
-    model: RoutedModel,
-    slo: pulumi.Input[str],
+    target: Target,
     channels: Sequence[pulumi.Input[str]],
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.AlertPolicy:
     """The alert on one objective's budget at one speed: while both windows are above the rate."""
-    args: BurnRateArgs = getattr(config.alerts, speed)
+    args = config.alerts.at(speed)
+    model, objective = target.model, target.objective
     conditions: list[monitoring.AlertPolicyConditionArgsDict] = [
         {
             "display_name": f"{objective} budget of {model.name}, {minutes} minutes",
             "condition_threshold": {
-                "filter": pulumi.Output.from_input(slo).apply(
+                "filter": pulumi.Output.from_input(target.slo).apply(
                     partial(burn_filter, minutes=minutes)
                 ),
                 "comparison": "COMPARISON_GT",
@@ -57,7 +66,7 @@ def burn_rate(
         documentation={
             "mime_type": "text/markdown",
             "subject": f"{naming.environment.name}: {model.name} misses its {objective}",
-            "content": burn_text(args, config, objective=objective, model=model, naming=naming),
+            "content": burn_text(args, config, target=target, naming=naming),
         },
         alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
         notification_channels=list(channels),
@@ -75,17 +84,17 @@ def burn_text(
     args: BurnRateArgs,
     config: EnvironmentConfig,
     *,
-    objective: str,
-    model: RoutedModel,
+    target: Target,
     naming: Naming,
 ) -> str:
     """What the alert says: how much is lost how fast, and where to look first."""
-    days = config.objectives.rolling_days
+    model, days = target.model, config.objectives.rolling_days
     spent = 100 * args.burn_rate * args.window_minutes / (days * 24 * 60)
     lasts = days * 24 / args.burn_rate
     return (
-        f"The {objective} budget of **{model.name}** burns more than {args.burn_rate:g} times as "
-        f"fast as it may: {spent:.3g} % of {days} days' budget in {args.window_minutes} minutes. "
+        f"The {target.objective} budget of **{model.name}** burns more than {args.burn_rate:g} "
+        f"times as fast as it may: {spent:.3g} % of {days} days' budget in "
+        f"{args.window_minutes} minutes. "
         f"At this rate all of it is gone after {lasts:.3g} hours.\n\n"
         f"1. Is the model's Deployment whole? `kubectl get deployment,hpa -A -l "
         f"app.kubernetes.io/name={model.name}`\n"

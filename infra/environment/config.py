@@ -61,6 +61,13 @@ class ObjectivesArgs(Settings):
     ] = field(default_factory=dict)
 
 
+Rate = Annotated[
+    float, Meta(gt=1, description="Times as fast as the budget would last for its days.")
+]
+Window = Annotated[int, Meta(ge=5, le=4320, description="The long window.")]
+Confirm = Annotated[int, Meta(ge=1, le=1440, description="The short window.")]
+
+
 class BurnRateArgs(Settings):
     """One speed at which the error budget must not be spent.
 
@@ -68,11 +75,9 @@ class BurnRateArgs(Settings):
     one that it is still going on.
     """
 
-    burn_rate: Annotated[
-        float, Meta(gt=1, description="Times as fast as the budget would last for its days.")
-    ]
-    window_minutes: Annotated[int, Meta(ge=5, le=4320, description="The long window.")]
-    confirm_minutes: Annotated[int, Meta(ge=1, le=1440, description="The short window.")]
+    burn_rate: Rate
+    window_minutes: Window
+    confirm_minutes: Confirm
 
     def __post_init__(self) -> None:
         if self.confirm_minutes >= self.window_minutes:
@@ -83,6 +88,22 @@ class BurnRateArgs(Settings):
             )
 
 
+class FastBurn(BurnRateArgs):
+    """Two per cent of 30 days' budget in an hour: somebody gets up."""
+
+    burn_rate: Rate = 14.4
+    window_minutes: Window = 60
+    confirm_minutes: Confirm = 5
+
+
+class SlowBurn(BurnRateArgs):
+    """Five per cent of 30 days' budget in six hours: somebody looks today."""
+
+    burn_rate: Rate = 6
+    window_minutes: Window = 360
+    confirm_minutes: Confirm = 30
+
+
 class AlertArgs(Settings):
     """When somebody is told."""
 
@@ -90,12 +111,8 @@ class AlertArgs(Settings):
         tuple[Speed, ...],
         Meta(description="Burn rates that alert; with none of them only the uptime checks do."),
     ] = ("fast", "slow")
-    fast: Annotated[
-        BurnRateArgs, Meta(description="Two per cent of 30 days' budget in an hour.")
-    ] = BurnRateArgs(burn_rate=14.4, window_minutes=60, confirm_minutes=5)
-    slow: Annotated[BurnRateArgs, Meta(description="Five per cent of it in six hours.")] = (
-        BurnRateArgs(burn_rate=6, window_minutes=360, confirm_minutes=30)
-    )
+    fast: Annotated[FastBurn, Meta(description="The rate that wakes somebody.")] = FastBurn()
+    slow: Annotated[SlowBurn, Meta(description="The rate that is for today.")] = SlowBurn()
     close_after_minutes: Annotated[
         int, Meta(ge=30, le=10_080, description="An incident without data is closed after this.")
     ] = 60
@@ -103,6 +120,10 @@ class AlertArgs(Settings):
     def __post_init__(self) -> None:
         if twice := [speed for speed, count in Counter(self.speeds).items() if count > 1]:
             raise ValueError(f'speeds: "{twice[0]}" stands there twice')
+
+    def at(self, speed: Speed) -> BurnRateArgs:
+        """What is said of a speed."""
+        return self.fast if speed == "fast" else self.slow
 
 
 class Channel(Settings, tag_field="kind"):

@@ -71,7 +71,7 @@ def _refuse_unreachable(one: Objectives, config: EnvironmentConfig) -> None:
     for name, goal in one.goals.items():
         most = 1 / (1 - goal)
         for speed in config.alerts.speeds:
-            rate = getattr(config.alerts, speed).burn_rate
+            rate = config.alerts.at(speed).burn_rate
             if rate >= most:
                 raise PlatformError(
                     f"gke-platform:alerts.{speed}.burn_rate: {rate:g} is never reached by "

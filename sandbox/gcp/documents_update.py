@@ -74,7 +74,9 @@ DOCUMENTS: dict[str, frozenset[str]] = {
     "cloudresourcemanager.v1": frozenset({"projects", "operations"}),
     "cloudresourcemanager.v3": frozenset({"projects", "operations"}),
     "storage.v1": frozenset(),
+    "monitoring.v1": frozenset({"projects"}),
     "monitoring.v3": frozenset({"projects", "services", "uptimeCheckIps"}),
+    "billingbudgets.v1": frozenset(),
 }
 _SCHEMA_KEYS = frozenset(
     [

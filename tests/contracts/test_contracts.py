@@ -1,5 +1,6 @@
 """Contracts: what is published can be read, and what cannot be read stops the reader at once."""
 
+import json
 from typing import Any
 
 import pulumi
@@ -212,9 +213,32 @@ def test_contracts_that_do_not_agree_stop_the_environment(
     assert "serving was deployed on cluster acme-ml-dev-cluster; the cluster is" in said
 
 
-def test_a_watched_model_that_is_not_routed_stops_the_environment(
-    upstream: dict[str, dict[str, Any]],
+@pytest.mark.parametrize(
+    ("key", "value", "starts", "has"),
+    [
+        (
+            "objectives",
+            {"models": {"resmet": {"availability": 0.9}}},
+            'gke-platform:objectives.models: the load balancer routes no model "resmet"',
+            "resnet",
+        ),
+        (
+            "uptime_check",
+            {"skip": ["embeddings"]},
+            'gke-platform:uptime_check.skip: the load balancer routes no model "embeddings"',
+            "recommender",
+        ),
+        (
+            "objectives",
+            {"models": {"resnet": {"availability": 0.8}}},
+            "gke-platform:alerts.slow.burn_rate: 6 is never reached by",
+            "set it below 5, or the goal above 0.8333",
+        ),
+    ],
+)
+def test_what_cannot_be_watched_stops_the_environment(
+    upstream: dict[str, dict[str, Any]], key: str, value: dict[str, Any], starts: str, has: str
 ) -> None:
-    said = refusal(ENVIRONMENT, upstream, edited({"gke-platform:uptime_check": '{"model": "no"}'}))
-    assert said.startswith('gke-platform:uptime_check.model: "no" does not answer on every host')
-    assert "fraud, recommender, resnet" in said
+    said = refusal(ENVIRONMENT, upstream, edited({f"gke-platform:{key}": json.dumps(value)}))
+    assert said.startswith(starts)
+    assert has in said

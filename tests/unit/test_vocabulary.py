@@ -1,7 +1,5 @@
 """Names, labels and the agreement of contracts."""
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -141,16 +139,3 @@ def test_a_backend_of_another_cluster_is_noticed(group: str, contracts: Contract
     strange = msgspec.structs.replace(networking, models=(first, *networking.models[1:]))
     said = disagreement((cluster, serving, strange))
     assert f'model "resnet" is routed to {group.removeprefix("projects/")}, which is none' in said
-
-
-def test_the_first_model_of_every_host_is_watched(contracts: Contracts) -> None:
-    _, serving, _ = contracts
-    assert agreement.probed_path(None, serving) == "/v1/models/resnet"
-    assert agreement.probed_path("fraud", serving) == "/v1/models/fraud"
-
-
-def test_the_uptime_check_asks_the_load_balancer_s_address(dev: dict[str, Declared]) -> None:
-    (check,) = dev["environment"].of("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig").values()
-    host: Any = check["monitoredResource"]["labels"]["host"]
-    assert host == dev["networking"].outputs["address"]
-    assert check["httpCheck"]["path"] == "/v1/models/resnet"

@@ -16,6 +16,7 @@ NAMES = (
     "monitoring",
     "certificatemanager",
     "dns",
+    "billingbudgets",
 )
 
 

@@ -28,6 +28,7 @@ ENDPOINTS = {
     ),
     "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
     "monitoring": ("monitoring", "https://monitoring.googleapis.com/"),
+    "billingbudgets": ("billing", "https://billingbudgets.googleapis.com/v1/"),
 }
 
 # The variables that the official provider reads, in its order.

@@ -16,6 +16,19 @@ CHECK = {
     "monitoredResource": {"type": "uptime_url", "labels": {"host": "models.acme.example"}},
 }
 
+REQUESTS = (
+    'metric.type = "loadbalancing.googleapis.com/https/request_count" '
+    'AND resource.type = "https_lb_rule"'
+)
+SLI = {
+    "requestBased": {
+        "goodTotalRatio": {
+            "badServiceFilter": f"{REQUESTS} AND metric.labels.response_code_class = 500",
+            "totalServiceFilter": REQUESTS,
+        }
+    }
+}
+
 
 def test_a_bucket_has_googles_defaults_and_a_name_of_its_own() -> None:
     async def run() -> None:
@@ -139,7 +152,16 @@ def test_an_alert_policy_needs_its_channels() -> None:
             policy = {
                 "displayName": "down",
                 "combiner": "OR",
-                "conditions": [{"displayName": "c", "conditionAbsent": {"duration": "60s"}}],
+                "conditions": [
+                    {
+                        "displayName": "c",
+                        "conditionAbsent": {
+                            "duration": "60s",
+                            "filter": 'metric.type = "custom.googleapis.com/beat" '
+                            'AND resource.type = "global"',
+                        },
+                    }
+                ],
                 "notificationChannels": [channel["name"]],
             }
             made = await client.call("POST", f"{folder}/alertPolicies", policy)
@@ -157,7 +179,7 @@ def test_an_objective_belongs_to_a_service() -> None:
         async with emulator() as client:
             services = f"/monitoring/v3/projects/{PROJECT}/services"
             path = f"{services}/resnet/serviceLevelObjectives?serviceLevelObjectiveId=up"
-            body = {"goal": 0.99, "rollingPeriod": "86400s", "serviceLevelIndicator": {}}
+            body = {"goal": 0.99, "rollingPeriod": "86400s", "serviceLevelIndicator": SLI}
             await client.call("POST", path, body, status=404)
             await client.call("POST", f"{services}?serviceId=resnet", {"custom": {}})
             made = await client.call("POST", path, body)

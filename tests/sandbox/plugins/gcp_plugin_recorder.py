@@ -17,7 +17,15 @@ from tests.sandbox.plugins.gcp_plugin_harness import Engine
 
 ENDPOINTS = {
     f"{service}CustomEndpoint": f"http://api.test/{service}/"
-    for service in ("compute", "container", "iam", "serviceUsage", "storage", "monitoring")
+    for service in (
+        "compute",
+        "container",
+        "iam",
+        "serviceUsage",
+        "storage",
+        "monitoring",
+        "billing",
+    )
 } | {"resourceManagerCustomEndpoint": "http://api.test/crm/"}
 COMPUTE = "https://www.googleapis.com/compute/v1/"
 

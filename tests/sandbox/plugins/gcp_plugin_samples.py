@@ -13,6 +13,11 @@ LOCATION = f"projects/{PROJECT}/locations/{REGION}"
 MANAGER = f"projects/{PROJECT}/locations/global"
 
 # type -> inputs
+LATENCIES = (
+    'metric.type = "loadbalancing.googleapis.com/https/backend_latencies" AND '
+    'resource.type = "https_lb_rule"'
+)
+
 SAMPLES: dict[str, dict[str, Any]] = {
     "gcp:compute/network:Network": {
         "name": "vpc",
@@ -236,6 +241,55 @@ SAMPLES: dict[str, dict[str, Any]] = {
             "labels": {"host": "127.0.0.1", "project_id": PROJECT},
         },
     },
+    "gcp:monitoring/notificationChannel:NotificationChannel": {
+        "displayName": "pager",
+        "type": "webhook_basicauth",
+        "labels": {"url": "https://pager.acme.example/hook", "username": "models"},
+        "sensitiveLabels": {"password": "correct horse"},
+    },
+    "gcp:monitoring/customService:CustomService": {
+        "serviceId": "acme-ml-dev-resnet",
+        "displayName": "resnet",
+        "userLabels": {"model": "resnet"},
+    },
+    "gcp:monitoring/slo:Slo": {
+        "service": "acme-ml-dev-resnet",
+        "sloId": "latency",
+        "displayName": "quick enough",
+        "goal": 0.95,
+        "rollingPeriodDays": 28,
+        "requestBasedSli": {
+            "distributionCut": {"distributionFilter": LATENCIES, "range": {"max": 500}}
+        },
+    },
+    "gcp:monitoring/alertPolicy:AlertPolicy": {
+        "displayName": "slow",
+        "combiner": "OR",
+        "conditions": [
+            {
+                "displayName": "slow for five minutes",
+                "conditionThreshold": {
+                    "filter": LATENCIES,
+                    "aggregations": [
+                        {"alignmentPeriod": "300s", "perSeriesAligner": "ALIGN_PERCENTILE_99"}
+                    ],
+                    "comparison": "COMPARISON_GT",
+                    "thresholdValue": 500,
+                    "duration": "300s",
+                },
+            }
+        ],
+    },
+    "gcp:monitoring/dashboard:Dashboard": {
+        "dashboardJson": '{"displayName": "models", "gridLayout": {"columns": "2"}}',
+    },
+    "gcp:billing/budget:Budget": {
+        "billingAccount": "01ACE0-01ACE0-01ACE0",
+        "displayName": "monthly",
+        "amount": {"specifiedAmount": {"units": "1000", "currencyCode": "EUR"}},
+        "budgetFilter": {"calendarPeriod": "MONTH"},
+        "thresholdRules": [{"thresholdPercent": 0.5}],
+    },
 }
 
 # (type, path of the change, value, whether it replaces)
@@ -398,6 +452,31 @@ CHANGES: list[tuple[str, str, Any, bool]] = [
         {"host": "127.0.0.2", "project_id": PROJECT},
         True,
     ),
+    ("gcp:monitoring/notificationChannel:NotificationChannel", "type", "email", True),
+    ("gcp:monitoring/notificationChannel:NotificationChannel", "displayName", "other", False),
+    (
+        "gcp:monitoring/notificationChannel:NotificationChannel",
+        "sensitiveLabels.password",
+        "battery staple",
+        False,
+    ),
+    ("gcp:monitoring/customService:CustomService", "serviceId", "other", True),
+    ("gcp:monitoring/customService:CustomService", "displayName", "other", False),
+    ("gcp:monitoring/slo:Slo", "sloId", "other", True),
+    ("gcp:monitoring/slo:Slo", "goal", 0.9, False),
+    ("gcp:monitoring/slo:Slo", "rollingPeriodDays", 7, False),
+    ("gcp:monitoring/slo:Slo", "requestBasedSli.distributionCut.range.max", 900, False),
+    ("gcp:monitoring/alertPolicy:AlertPolicy", "displayName", "other", False),
+    ("gcp:monitoring/alertPolicy:AlertPolicy", "severity", "CRITICAL", False),
+    (
+        "gcp:monitoring/dashboard:Dashboard",
+        "dashboardJson",
+        '{"displayName": "other", "gridLayout": {"columns": "2"}}',
+        False,
+    ),
+    ("gcp:billing/budget:Budget", "billingAccount", "01ACE0-01ACE0-01ACE1", True),
+    ("gcp:billing/budget:Budget", "amount.specifiedAmount.units", "2000", False),
+    ("gcp:billing/budget:Budget", "thresholdRules", [{"thresholdPercent": 0.9}], False),
 ]
 
 

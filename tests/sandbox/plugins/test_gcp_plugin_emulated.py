@@ -27,6 +27,7 @@ MEMBER = "gcp:projects/iAMMember:IAMMember"
 UNSAID = {
     "gcp:storage/bucketObject:BucketObject": {"content"},
     CLUSTER: {"removeDefaultNodePool"},
+    "gcp:monitoring/notificationChannel:NotificationChannel": {"sensitiveLabels.password"},
 }
 
 World = dict[str, Resource]

@@ -1,14 +1,19 @@
-"""Cloud Monitoring: uptime checks, alert policies, notification channels."""
+"""Cloud Monitoring: uptime checks, alert policies, channels, objectives, dashboards."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.spec import Spec, Values
+from sandbox.plugins.provider import PluginError
 
 PROJECT = "v3/projects/{project}"
+SECRET_LABELS = {"authToken": "auth_token", "password": "password", "serviceKey": "service_key"}
+DAY = 86400
 
 
 class Named(Handler):
@@ -22,6 +27,150 @@ class Named(Handler):
     def path(self, context: Context) -> str:
         """The name is the path."""
         return context.fill("v3/{name}")
+
+
+class Channel(Named):
+    """A notification channel; what must not be shown is among the labels of the API."""
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object, with the secrets among the labels."""
+        body = super().to_api(inputs)
+        given = inputs.get("sensitiveLabels") or {}
+        hidden = {SECRET_LABELS[k]: v for k, v in given.items() if k in SECRET_LABELS and v}
+        if hidden:
+            body["labels"] = {**(body.get("labels") or {}), **hidden}
+        return body
+
+    def from_api(self, body: Mapping[str, Any]) -> Values:
+        """The outputs; the API hides the secrets, so that they are not read."""
+        outputs = super().from_api(body)
+        labels = outputs.get("labels") or {}
+        outputs["labels"] = {k: v for k, v in labels.items() if k not in SECRET_LABELS.values()}
+        return outputs
+
+    def update_remote(
+        self, context: Context, inputs: Values, state: Values, changed: set[str]
+    ) -> None:
+        """Secrets are labels there: with either, all of them are sent."""
+        if changed & {"labels", "sensitiveLabels"}:
+            changed = (changed | {"labels"}) - {"sensitiveLabels"}
+        super().update_remote(context, inputs, state, changed)
+
+    def delete_remote(self, context: Context, state: Values) -> None:
+        """With `forceDelete` also out of the policies that use it."""
+        params = {"force": "true"} if state.get("forceDelete") else None
+        context.call("DELETE", self.path(context), params=params)
+
+
+class WithId(Named):
+    """A resource whose name the server gives, and whose id the program may choose."""
+
+    parameter = ""
+    chosen = ""
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Create it by the id that the program gives."""
+        chosen = inputs.get(self.chosen)
+        params = {self.parameter: chosen} if chosen else None
+        path = context.fill(self.spec.collection)
+        made = context.call("POST", path, self.to_api(inputs), params)
+        context.values["name"] = made["name"]
+
+    def outputs(self, context: Context, inputs: Values, body: Any, state: Values | None) -> Values:
+        """The outputs, with the id."""
+        outputs = super().outputs(context, inputs, body, state)
+        return {**outputs, self.chosen: str(outputs["name"]).rpartition("/")[2]}
+
+
+class CustomService(WithId):
+    """A service that is nothing but what the program says."""
+
+    parameter, chosen = "serviceId", "serviceId"
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object, which says that the service is a custom one."""
+        return {**super().to_api(inputs), "custom": {}}
+
+
+class Slo(WithId):
+    """An objective of a service; its days are seconds in the API."""
+
+    parameter, chosen = "serviceLevelObjectiveId", "sloId"
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object."""
+        body = super().to_api(inputs)
+        if inputs.get("rollingPeriodDays") is not None:
+            body["rollingPeriod"] = f"{int(inputs['rollingPeriodDays']) * DAY}s"
+        return body
+
+    def from_api(self, body: Mapping[str, Any]) -> Values:
+        """The outputs."""
+        period = body.get("rollingPeriod")
+        rest = {key: value for key, value in body.items() if key != "rollingPeriod"}
+        outputs = super().from_api(rest)
+        if period:
+            outputs["rollingPeriodDays"] = int(float(str(period).removesuffix("s"))) // DAY
+        outputs["service"] = str(body.get("name", "")).partition("/serviceLevelObjectives/")[0]
+        outputs["service"] = outputs["service"].rpartition("/")[2]
+        return outputs
+
+
+class Dashboard(Named):
+    """A dashboard, which is one text of JSON; what the server adds to it is no difference."""
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Create it and note its name."""
+        made = context.call("POST", context.fill(self.spec.collection), _json(inputs))
+        context.values["name"] = made["name"]
+
+    def place(self, context: Context, inputs: Mapping[str, Any], id_: str = "") -> None:
+        """The name is no property of a dashboard: it is known from the id alone."""
+        super().place(context, inputs, id_)
+        if id_:
+            context.values["name"] = id_
+
+    def path(self, context: Context) -> str:
+        """Dashboards are of another version."""
+        return context.fill("v1/{name}")
+
+    def outputs(self, context: Context, inputs: Values, body: Any, state: Values | None) -> Values:
+        """The outputs: the text as the program has it, where it still says what is there."""
+        outputs = super().outputs(context, inputs, body, state)
+        sources = (inputs or {}, state or {})
+        known = next((v for s in sources if isinstance(v := s.get("dashboardJson"), str)), "")
+        if known and _within(json.loads(known), body):
+            text = known
+        else:
+            shown = {k: v for k, v in body.items() if k not in ("name", "etag")}
+            text = json.dumps(shown, sort_keys=True)
+        return {**outputs, "dashboardJson": text}
+
+    def update_remote(
+        self,
+        context: Context,
+        inputs: Values,
+        state: Values,  # noqa: ARG002  # see the base
+        changed: set[str],  # noqa: ARG002  # see the base
+    ) -> None:
+        """Send the whole."""
+        context.call("PATCH", self.path(context), _json(inputs))
+
+
+def _json(inputs: Values) -> Any:
+    try:
+        return json.loads(inputs["dashboardJson"])
+    except ValueError as error:
+        raise PluginError(f"dashboardJson is not JSON: {error}") from None
+
+
+def _within(said: Any, there: Any) -> bool:
+    """Whether all that the program says is there; the server may know more."""
+    if isinstance(said, dict) and isinstance(there, dict):
+        return all(key in there and _within(value, there[key]) for key, value in said.items())
+    if isinstance(said, list) and isinstance(there, list):
+        return len(said) == len(there) and all(map(_within, said, there))
+    return bool(said == there)
 
 
 class UptimeCheck(Named):
@@ -76,7 +225,7 @@ HANDLERS: tuple[Handler, ...] = (
             computed=frozenset({"conditions.name"}),
         )
     ),
-    Named(
+    Channel(
         Spec(
             type="gcp:monitoring/notificationChannel:NotificationChannel",
             schema="monitoring.v3.NotificationChannel",
@@ -85,7 +234,48 @@ HANDLERS: tuple[Handler, ...] = (
             update="PATCH",
             update_mask=True,
             defaults={"enabled": True},
+            immutable=frozenset({"type"}),
+            special=frozenset({"sensitiveLabels"}),
             local={"forceDelete": False},
+        )
+    ),
+    CustomService(
+        Spec(
+            type="gcp:monitoring/customService:CustomService",
+            schema="monitoring.v3.Service",
+            collection=f"{PROJECT}/services",
+            id="{name}",
+            update="PATCH",
+            update_mask=True,
+            immutable=frozenset({"serviceId"}),
+            local={"serviceId": None},
+        )
+    ),
+    Slo(
+        Spec(
+            type="gcp:monitoring/slo:Slo",
+            schema="monitoring.v3.ServiceLevelObjective",
+            collection=f"{PROJECT}/services/{{service}}/serviceLevelObjectives",
+            id="{name}",
+            update="PATCH",
+            update_mask=True,
+            immutable=frozenset({"service", "sloId"}),
+            names={
+                "rollingPeriodDays": "rollingPeriod",
+                "basicSli": "serviceLevelIndicator.basicSli",
+                "requestBasedSli": "serviceLevelIndicator.requestBased",
+                "windowsBasedSli": "serviceLevelIndicator.windowsBased",
+            },
+            local={"sloId": None, "service": None},
+        )
+    ),
+    Dashboard(
+        Spec(
+            type="gcp:monitoring/dashboard:Dashboard",
+            schema="monitoring.v1.Dashboard",
+            collection="v1/projects/{project}/dashboards",
+            id="{name}",
+            special=frozenset({"dashboardJson"}),
         )
     ),
 )

@@ -1,7 +1,7 @@
-"""The emulated Cloud Monitoring API: what is configured, not what is measured.
+"""The collections of the emulated Cloud Monitoring API: what is configured, not what is measured.
 
-Uptime checks, alert policies, notification channels, groups, services and their objectives can be
-made, read, changed and deleted. Nothing is checked, measured or sent.
+Uptime checks, alert policies, notification channels, groups, services, their objectives and
+dashboards can be made, read, changed and deleted. Nothing is asked, measured or sent.
 """
 
 from __future__ import annotations
@@ -18,23 +18,10 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.filters import page
 from sandbox.gcp.service import USER, Call, Handler, Service, now, project_number
 from sandbox.gcp.services import cloudresourcemanager
+from sandbox.gcp.services.monitoring import dashboards, policies
 
 _HIDDEN = "******"
-_CHANNELS = frozenset(
-    {
-        "campfire",
-        "cloud_mobile_app",
-        "email",
-        "google_chat",
-        "hipchat",
-        "pagerduty",
-        "pubsub",
-        "slack",
-        "sms",
-        "webhook_basicauth",
-        "webhook_tokenauth",
-    }
-)
+_SECRET_LABELS = frozenset({"auth_token", "password", "service_key"})
 _MAP_FIELDS = frozenset({"userLabels", "labels", "headers"})
 _ID = re.compile(r"[a-zA-Z0-9._:-]{1,63}")
 
@@ -117,9 +104,10 @@ def _complete_alert_policy(call: Call, document: Json, old: Json | None) -> None
     if not document.get("combiner"):
         raise _bad("Field alert_policy.combiner must be set.")
     document.setdefault("enabled", True)
+    policies.check_conditions(call, document)
     project = call.path["projectsId"]
     for channel in document.get("notificationChannels") or []:
-        if f"monitoring/{_by_id(channel, project)}" not in call.store:
+        if f"monitoring/{policies.by_id(channel, project)}" not in call.store:
             raise ApiError(404, f"Cannot find channel: {channel}.")
     for condition in conditions:
         condition.setdefault("name", f"{document['name']}/conditions/{_number()}")
@@ -128,37 +116,34 @@ def _complete_alert_policy(call: Call, document: Json, old: Json | None) -> None
     document["mutationRecord"] = change
 
 
-def _by_id(name: str, project: str) -> str:
-    """`projects/NUMBER/…` as `projects/ID/…`."""
-    number = project_number(project)
-    return name.replace(f"projects/{number}/", f"projects/{project}/", 1)
-
-
 def _complete_channel(call: Call, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    if document.get("type") not in _CHANNELS:
-        raise _bad(f"Unknown notification channel type {document.get('type')!r}.")
+    _keep_secrets(document, old)
+    policies.check_channel(document)
     document.setdefault("enabled", True)
     mutated = {"mutateTime": now()}
     document["creationRecord"] = (old or {}).get("creationRecord") or mutated
     document["mutationRecords"] = [*((old or {}).get("mutationRecords") or []), mutated]
 
 
+def _keep_secrets(document: Json, old: Json | None) -> None:
+    """A secret that comes back as it was shown, stays."""
+    labels, before = document.get("labels") or {}, (old or {}).get("labels") or {}
+    for name in labels:
+        if labels[name] == _HIDDEN and name in before:
+            labels[name] = before[name]
+
+
 def _show_channel(document: Json) -> Json:
-    secret = {"auth_token", "password", "service_key"}
     labels = document.get("labels") or {}
-    hidden = {k: _HIDDEN for k in labels if k in secret}
+    hidden = {k: _HIDDEN for k in labels if k in _SECRET_LABELS}
     return document | ({"labels": labels | hidden} if hidden else {})
 
 
 def _complete_objective(call: Call, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    goal = document.get("goal")
-    if not isinstance(goal, int | float) or not 0 < goal < 1:
-        raise _bad("An objective's goal must be greater than 0 and less than 1.")
-    if not document.get("rollingPeriod") and not document.get("calendarPeriod"):
-        raise _bad("An objective must have a rolling_period or a calendar_period.")
     service = f"monitoring/{call.url_path.partition('/serviceLevelObjectives')[0]}"
     if service not in call.store:
         raise ApiError(404, f"There is no service {call.path['servicesId']}.")
+    policies.check_objective(call, document)
 
 
 def _as_it_is(document: Json) -> Json:
@@ -186,6 +171,8 @@ class _Kind:
     """The query parameter by which a caller chooses the id."""
     by_number: bool = False
     """Whether names bear the project's number."""
+    is_whole: bool = False
+    """Whether a PATCH without a mask is taken to be the whole, and shown as it was given."""
 
 
 def _plain(call: Call, name: str) -> str:
@@ -218,6 +205,17 @@ _KINDS = {
         ),
         _complete_channel,
         _show_channel,
+    ),
+    "projects.dashboards": _Kind(
+        "dashboards",
+        "dashboardsId",
+        lambda call, name: (
+            f"Could not find dashboard with resource name "
+            f"'projects/{call.path['projectsId']}/dashboards/{name}'."
+        ),
+        dashboards.complete,
+        by_number=True,
+        is_whole=True,
     ),
     "projects.groups": _Kind("group", "groupsId", _plain),
     "services": _Kind(
@@ -257,7 +255,9 @@ class _Collection:
         return path.replace(project, project_number(project), 1)
 
     def _shown(self, document: Json) -> Json:
-        shown: Json = _pruned(self._kind.show(document))
+        shown: Json = self._kind.show(document)
+        if not self._kind.is_whole:
+            shown = _pruned(shown)
         return shown
 
     def _load(self, call: Call) -> Json:
