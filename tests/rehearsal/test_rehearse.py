@@ -177,25 +177,12 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]
     dev.kubectl("cordon", *nodes)
     try:
-        answers = [_evict(dev, namespace, pod["metadata"]["name"]) for pod in pods]
+        answers = [dev.evict(namespace, pod["metadata"]["name"]) for pod in pods]
     finally:
         dev.kubectl("uncordon", *nodes)
     assert '"status":"Success"' in answers[0]
     assert all("disruption budget" in answer for answer in answers[1:]), answers
     dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
-
-
-def _evict(dev: Workspace, namespace: str, name: str) -> str:
-    body = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": name, "namespace": namespace},
-    }
-    path = dev.home / f"eviction-{name}.json"
-    path.write_text(json.dumps(body))
-    url = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-    done = dev.run("kubectl", "create", "--raw", url, "-f", str(path), check=False)
-    return done.stdout + done.stderr
 
 
 def test_a_stopped_sandbox_comes_back_with_everything(dev: Workspace) -> None:

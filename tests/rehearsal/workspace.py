@@ -108,6 +108,19 @@ class Workspace:
     def kubernetes(self, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
+    def evict(self, namespace: str, pod: str) -> str:
+        """What the API server answers to the request that a drain makes for one pod."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": namespace},
+        }
+        path = self.home / f"eviction-{pod}.json"
+        path.write_text(json.dumps(body))
+        url = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+        done = self.run("kubectl", "create", "--raw", url, "-f", str(path), check=False)
+        return done.stdout + done.stderr
+
     def google(self, service: str, path: str, method: str = "GET", **options: Any) -> Any:
         """A request to the emulated API by the address that the environment names."""
         base = self.environment()[f"GOOGLE_{service.upper()}_CUSTOM_ENDPOINT"]

@@ -1,0 +1,83 @@
+"""What happens to a model's pods while a test does something to the cluster. Not a test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.rehearsal.workspace import Workspace
+
+NAME = "app.kubernetes.io/name"
+
+
+def until(happened: Callable[[], bool], what: str, seconds: float = 240) -> None:
+    """Waits for what a controller of the cluster does in its own time."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"it did not come to pass that {what}"
+        time.sleep(1)
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether a Service would send requests to the pod."""
+    conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+class ReadyPods:
+    """The ready pods of each model, followed event by event as the API server tells of them."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, set[str]] = {}
+        self.fewest: dict[str, int] = {}
+
+    def take(self, event: dict[str, Any]) -> None:
+        """One event of a watch."""
+        pod = event["object"]
+        model = pod["metadata"].get("labels", {}).get(NAME)
+        if model is None:
+            return
+        names = self.now.setdefault(model, set())
+        names.discard(pod["metadata"]["name"])
+        if event["type"] != "DELETED" and is_ready(pod):
+            names.add(pod["metadata"]["name"])
+        if model in self.fewest:
+            self.fewest[model] = min(self.fewest[model], len(names))
+
+    def start(self) -> None:
+        """Forget what was: from here on, the fewest count."""
+        self.fewest = {model: len(names) for model, names in self.now.items()}
+
+
+@contextmanager
+def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
+    """Follows the ready pods of a namespace by a watch of the API server's."""
+    followed = ReadyPods()
+    command = ["kubectl", "get", "pods", "-n", namespace, "--watch", "--output-watch-events"]
+    with subprocess.Popen(
+        [*command, "-o", "json"],
+        env=dict(workspace.environment()),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watch:
+        assert watch.stdout
+
+        def read(stream: Any = watch.stdout) -> None:
+            for line in stream:
+                followed.take(json.loads(line))
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            until(lambda: bool(followed.now), "the watch tells of pods")
+            time.sleep(1)
+            followed.start()
+            yield followed
+        finally:
+            watch.terminate()
+            reader.join(timeout=10)
