@@ -52,6 +52,8 @@ class Engine:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DEBUG_COMMANDS": "true",  # without it, there is no --event-log
         }
+        # Beside --policy-pack it would not replace the pack but run it twice.
+        self._environment.pop("PULUMI_OPTION_POLICY_PACK", None)
         self._say = say
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
@@ -140,7 +142,7 @@ class Engine:
     def _attempt(
         self, layer: Layer, arguments: Sequence[str], *, interactive: bool
     ) -> tuple[int, Run, str]:
-        run = Run()
+        run = Run(is_preview=arguments[0] == "preview")
         with tempfile.TemporaryDirectory() as scratch:
             log = Path(scratch, "events")
             log.touch()

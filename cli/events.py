@@ -34,6 +34,8 @@ class Run:
     mandatory: bool = False
     interrupted: bool = False
     """Whether somebody pressed Ctrl-C."""
+    is_preview: bool = False
+    """Whether what it tells of is not done, but would be."""
 
     def take(self, event: Json) -> str | None:
         """Take an event in; a line to show, or None."""
@@ -54,12 +56,13 @@ class Run:
                     self.changes[kind] = count
         return None
 
-    @staticmethod
-    def _step(metadata: Json, tense: int) -> str | None:
+    def _step(self, metadata: Json, tense: int) -> str | None:
         verbs = _VERBS.get(metadata["op"])
         if verbs is None or metadata["type"] == _STACK:
             return None
         kind, name = metadata["type"].rpartition(":")[2], _name(metadata["urn"])
+        if self.is_preview:
+            return f"would be {verbs[1]}: {kind} {name}" if tense == 0 else None
         return f"{verbs[tense]} {kind} {name}"
 
     def _diagnostic(self, event: Json) -> str | None:

@@ -103,7 +103,7 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
         file.touch(mode=0o600)
         variables = {**os.environ, recording.VARIABLE: str(file)}
         try:
-            is_content = Engine(variables, talk.say).judge(layer, environment)
+            is_content = Engine(variables, _say).judge(layer, environment)
         except CliError as error:
             code = Exit.CANCELLED if error.code is Exit.CANCELLED else Exit.USAGE
             raise CliError(f"cannot be judged: {error}", error.hint, code) from None
@@ -143,6 +143,12 @@ def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
     }
     held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
     return [waiver for waiver in held if id(waiver) not in used]
+
+
+def _say(text: str, layer: str) -> None:
+    """Talk of the engine; what it tells of policies is in the report."""
+    if not text.startswith("policy "):
+        talk.say(text, layer)
 
 
 def _deployed(environment: str, layer: Layer) -> list[Resource]:

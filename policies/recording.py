@@ -43,8 +43,8 @@ class Recorder:
         if self._path is None:
             return
         text = "".join(f"{json.dumps(line)}\n" for line in lines)
-        with self._lock, Path(self._path).open("a", encoding="utf-8") as file:
-            file.write(text)
+        with self._lock, Path(self._path).open("ab", buffering=0) as file:
+            file.write(text.encode())
 
 
 def _line(finding: Finding) -> dict[str, Any]:

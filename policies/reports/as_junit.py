@@ -1,10 +1,14 @@
 """A report as JUnit's XML: a suite for each file or layer, a case for each rule and resource."""
 
+import re
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from policies.check import Report, Told
 from policies.reports.as_text import said, where
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML has no way to write."""
 
 
 def render(report: Report) -> str:
@@ -33,7 +37,8 @@ def render(report: Report) -> str:
     failures = sum(one.stops for one in report.told) + len(report.expired)
     head = f'<testsuites name="gke-policies" tests="{total}" failures="{failures}">'
     body = "\n".join(suites)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}\n{body}\n</testsuites>\n'
+    document = f'<?xml version="1.0" encoding="UTF-8"?>\n{head}\n{body}\n</testsuites>\n'
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", document)
 
 
 def _case(told: Told) -> str:

@@ -1,5 +1,7 @@
 """A report for a person: by file or layer, the worst first, each with its remedy."""
 
+from itertools import groupby
+
 from policies.check import Report, Told
 from policies.pack import Finding, Verdict
 from policies.rule import Severity
@@ -11,17 +13,39 @@ def render(report: Report) -> str:
     """The report as lines of text, without colours."""
     lines: list[str] = []
     place = ""
-    for told in sorted(report.told, key=rank):
+    for told in sorted((one for one in report.told if not waits(one)), key=rank):
         if (here := where(told)) != place:
             lines += ["", here] if lines else [here]
             place = here
         lines += _told(told)
+    lines += _waiting(report)
     for waiver in report.expired:
         lines.append(f"EXPIRED   the waiver of {waiver.rule} for {waiver.resource}")
         lines.append(f"          {waiver.shown()}")
     for waiver in report.unused:
         lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource} waives nothing")
     return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"
+
+
+def waits(told: Told) -> bool:
+    """Whether it is about a value that is not known yet."""
+    return told.finding.verdict is Verdict.UNKNOWN and told.finding.waiver is None
+
+
+def _waiting(report: Report) -> list[str]:
+    """What is not judged yet, a rule at a time: many resources may wait for one value."""
+    lines: list[str] = []
+    waiting = sorted(filter(waits, report.told), key=rank)
+    for (place, rule), group in groupby(waiting, key=lambda t: (where(t), t.finding.rule)):
+        told = list(group)
+        end = "; it stops until then" if told[0].stops else ""
+        lines.append(f"  {place}: {rule.id} ({told[0].level}){end}".replace("  : ", "  "))
+        for one in told:
+            kind = one.finding.resource.type.rpartition(":")[2]
+            lines.append(f"      {kind} {one.finding.messages[0] or one.finding.resource.name}")
+    if not lines:
+        return []
+    return ["", "not judged yet, for want of values that are known only at the update:", *lines]
 
 
 def summary(report: Report) -> str:

@@ -6,6 +6,7 @@ What is drawn is drawn from a seed, which every failure names.
 import json
 import os
 import random
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,8 +97,11 @@ def test_odd_files_are_judged_or_refused_and_every_report_can_be_written(tmp_pat
         file.write_text(json.dumps(document))
         try:
             report = judge(read(file), pack)
-            for render in FORMATS.values():
-                render(report).encode()
+            written = {form: render(report) for form, render in FORMATS.items()}
+            assert all(text.encode() for text in written.values())
+            assert json.loads(written["json"])["resources"] == report.resources
+            assert len(json.loads(written["sarif"])["runs"][0]["results"]) == len(report.told)
+            assert ET.fromstring(written["junit"]).get("tests") == str(len(report.told))
         except UnreadableError:
             continue  # which names the file, as other tests see
         except Exception as error:
@@ -222,3 +226,10 @@ def test_an_odd_file_is_judged_or_refused_in_one_clear_line(tmp_path: Any, text:
     else:
         for render in FORMATS.values():
             render(report).encode()
+
+
+def test_a_name_that_xml_cannot_hold_does_not_break_the_report() -> None:
+    props = {"metadata": {"name": "a"}, "spec": {"hostNetwork": True}}
+    report = judge([Resource("kubernetes:core/v1:Pod", props, "a\x01\ud800\ufffeb")], Pack(RULES))
+    cases = list(ET.fromstring(FORMATS["junit"](report)).iter("testcase"))
+    assert {case.get("name") for case in cases} == {"kubernetes:core/v1:Pod a\ufffd\ufffd\ufffdb"}

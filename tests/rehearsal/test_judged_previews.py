@@ -1,0 +1,132 @@
+"""A preview of the real engine is judged, and an account is compared; neither touches anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+
+UNKNOWN_AT_PREVIEW = """
+import pulumi_gcp
+import pulumi_random
+
+pulumi_gcp.storage.Bucket(
+    "odd",
+    location="EU",
+    public_access_prevention="enforced",
+    uniform_bucket_level_access=pulumi_random.RandomPet("pet").id.apply(bool),
+)
+"""
+
+
+@contextmanager
+def changed(file: Path, *, add: str = "", old: str = "", new: str = "") -> Iterator[None]:
+    """The file with a change, for as long as it lasts."""
+    before = file.read_text()
+    assert old in before
+    try:
+        file.write_text(before.replace(old, new, 1) + add)
+        yield
+    finally:
+        file.write_text(before)
+
+
+def judged(dev: Workspace, layer: str, *arguments: str) -> tuple[int, str, str]:
+    command = ["platformctl", "policy", "check", "--preview", "--layer", layer, *arguments]
+    done = dev.run(*dev.command(*command[1:]), check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_what_the_preview_shows_is_judged_once(dev: Workspace, tmp_path: Path) -> None:
+    report = tmp_path / "report.sarif"
+    also = ("--report", f"sarif={report}")
+    code, out, err = judged(dev, "cluster", "--env", "dev", "--json", *also)
+    assert code == 0, err
+    document = json.loads(out)
+    state = dev.state("cluster")["resources"]
+    # The stack itself is judged, too; default providers are the engine's own.
+    assert document["resources"] == len({one["urn"] for one in state})
+    told = [(one["rule"], one["resource"]["urn"]) for one in document["findings"]]
+    assert len(told) == len(set(told))
+    (run,) = json.loads(report.read_text())["runs"]
+    assert run["automationDetails"]["id"] == "gke-policies/dev/cluster/"
+    assert len(run["results"]) == len(told)
+
+
+def test_a_violation_of_a_preview_ends_with_5_and_changes_nothing(dev: Workspace) -> None:
+    before = dev.state("serving")
+    levels = "  gke-policies:levels: {images-are-pinned-by-digest: mandatory}\n"
+    with changed(dev.root / "stacks" / "Pulumi.dev.yaml", add=levels):
+        code, out, err = judged(dev, "serving", "--env", "dev", "-o", "github")
+    assert code == 5, err
+    errors = [line for line in out.splitlines() if line.startswith("::error ")]
+    assert errors
+    assert all("images-are-pinned-by-digest" in line for line in errors)
+    # What judges the stack as a whole has spoken as well.
+    assert "title=namespaces-have-a-quota" in out
+    assert dev.state("serving")["resources"] == before["resources"]
+
+
+def test_an_unknown_value_is_no_pass(dev: Workspace) -> None:
+    program = dev.root / "infra" / "cluster" / "__main__.py"
+    levels = "  gke-policies:levels: {bucket-access-is-uniform: mandatory}\n"
+    with (
+        changed(dev.root / "stacks" / "Pulumi.dev.yaml", add=levels),
+        changed(program, add=UNKNOWN_AT_PREVIEW),
+    ):
+        code, out, err = judged(dev, "cluster", "--env", "dev")
+        later, deferred, _ = judged(dev, "cluster", "--env", "dev", "--defer-unknown", "--json")
+    assert code == 5, out + err
+    _, _, waiting = out.partition("not judged yet")
+    assert "dev/cluster: bucket-access-is-uniform (mandatory); it stops until then" in waiting
+    assert "Bucket odd.uniformBucketLevelAccess" in waiting
+    findings: list[dict[str, Any]] = json.loads(deferred)["findings"]
+    (one,) = [one for one in findings if one["rule"] == "bucket-access-is-uniform"]
+    assert (one["verdict"], one["stops"]) == ("unknown", False)
+    assert later == (5 if any(one["stops"] for one in findings) else 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "environment", "said"),
+    [
+        ("", "", "prod", "there is no stack `prod` in the backend"),
+        ("max_nodes: ", "max_nodes: many #", "dev", "node_pools[0].max_nodes: expected an integer"),
+    ],
+    ids=["no stack", "bad configuration"],
+)
+def test_what_cannot_be_previewed_ends_with_2(
+    dev: Workspace, old: str, new: str, environment: str, said: str
+) -> None:
+    with changed(dev.root / "stacks" / "Pulumi.dev.yaml", old=old, new=new):
+        code, out, err = judged(dev, "cluster", "--env", environment)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "hint: " in err
+
+
+def test_drift_is_found_in_the_account_and_in_the_cluster(dev: Workspace) -> None:
+    def drift() -> tuple[int, dict[str, Any]]:
+        done = dev.run(*dev.command("drift", "dev", "--layer", "serving", "--json"), check=False)
+        assert done.returncode in (0, 7), done.stderr
+        return done.returncode, json.loads(done.stdout)["layers"]["serving"]
+
+    assert drift() == (0, {})
+    bucket = "b/acme-ml-dev-models"
+    owner = dev.google("storage", bucket)["labels"]["owner"]
+    try:
+        dev.google("storage", bucket, "PATCH", json={"labels": {"owner": "somebody"}})
+        dev.kubectl("-n", "models", "scale", "deployment", "mobilenet", "--replicas=4")
+        assert drift() == (7, {"update": 2})
+    finally:
+        dev.google("storage", bucket, "PATCH", json={"labels": {"owner": owner}})
+        dev.kubectl("-n", "models", "scale", "deployment", "mobilenet", "--replicas=3")
+    assert drift() == (0, {})
