@@ -69,11 +69,19 @@ class Declared:
     inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
+    protected: set[tuple[str, str]] = field(default_factory=set)
+    """What the engine would refuse to replace or delete."""
 
     def resources(self, environment: str, project: str) -> list[Resource]:
         """The resources as policies see them, with the urns that the engine would give."""
         return [
-            Resource(kind, inputs, name, f"urn:pulumi:{environment}::{project}::{kind}::{name}")
+            Resource(
+                kind,
+                inputs,
+                name,
+                f"urn:pulumi:{environment}::{project}::{kind}::{name}",
+                protect=(kind, name) in self.protected,
+            )
             for (kind, name), inputs in self.inputs.items()
         ]
 
@@ -190,6 +198,19 @@ class CloudMocks(mocks.Mocks):
         return [self.link(f"zones/{z}/instanceGroupManagers/gke-{pool}-grp") for z in zones]
 
 
+class _Monitor(mocks.MockMonitor):
+    """The mocks' monitor, which notes options that mocks are not told of."""
+
+    def __init__(self, cloud: CloudMocks) -> None:
+        super().__init__(cloud)
+        self._declared = cloud.declared
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
+        if request.protect:
+            self._declared.protected.add((request.type, request.name))
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK's
+
+
 def declare(
     program: Callable[[], Any],
     *,
@@ -222,7 +243,12 @@ def declare(
         )
         # Inside the loop that runs the program: the mocks' own stack resource begins its work here.
         mocks.set_mocks(
-            cloud, project=project, stack=stack, preview=preview, organization="organization"
+            cloud,
+            project=project,
+            stack=stack,
+            preview=preview,
+            organization="organization",
+            monitor=_Monitor(cloud),
         )
         # The mocks come with a finished stack resource; the run makes its own.
         settings.set_root_resource(None)  # type: ignore[arg-type]  # as it is before any run

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli import talk
 from cli.engine import Engine, Result
+from cli.release import released
 from gkeplatform import layers
 
 
@@ -15,10 +16,11 @@ def up(
 ) -> dict[str, Any]:
     """Deploy every layer, each after those that it reads; the summary document."""
     engine = Engine(variables, talk.say)
-    results = [
-        engine.up(layer, environment, interactive=interactive, preview=preview)
-        for layer in layers.in_order()
-    ]
+    names = released(environment)
+    results = []
+    for layer in layers.in_order():
+        engine.release(layer, environment, names)
+        results.append(engine.up(layer, environment, interactive=interactive, preview=preview))
     outputs = results[-1].outputs
     return {
         "environment": environment,
@@ -38,10 +40,11 @@ def preview(environment: str, variables: Mapping[str, str]) -> None:
 def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -> dict[str, Any]:
     """Destroy every layer, each before those that it reads."""
     engine = Engine(variables, talk.say)
-    results = [
-        engine.destroy(layer, environment, interactive=interactive)
-        for layer in reversed(layers.in_order())
-    ]
+    names = released(environment)
+    results = []
+    for layer in reversed(layers.in_order()):
+        engine.release(layer, environment, names)
+        results.append(engine.destroy(layer, environment, interactive=interactive))
     return {"environment": environment, "layers": [_layer(result) for result in results]}
 
 

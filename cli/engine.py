@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import psutil
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
+from cli.release import protected
 from gkeplatform.layers import Layer
 
 Say = Callable[[str, str], None]
@@ -70,6 +71,24 @@ class Engine:
         if not interactive:
             arguments += ["--yes", *([] if preview else ["--skip-preview"])]
         return self._run(layer, stack, arguments, interactive=interactive, create=True)
+
+    def release(self, layer: Layer, stack: str, names: Collection[str]) -> None:
+        """Take the protection away from what bears one of the names; for `up` and `destroy`.
+
+        The engine goes by what its state says, so a program that no longer wants the protection
+        does not suffice for what the same update deletes.
+        """
+        if not names:
+            return
+        try:
+            export = json.loads(self._plain(layer, ["stack", "export", "--stack", stack]))
+        except CliError as error:
+            if _says(str(error), "no stack named"):
+                return
+            raise
+        for urn in protected(export, names):
+            self._say(f"releases {urn.split('::')[-1]} from its protection", layer.name)
+            self._plain(layer, ["state", "unprotect", urn, "--yes", "--stack", stack])
 
     def preview(self, layer: Layer, stack: str) -> Result:
         """Show what deploying a layer would change."""

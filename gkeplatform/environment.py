@@ -31,6 +31,17 @@ class SharedConfig(Settings):
         dict[str, LabelValue],
         Meta(description="Labels put on everything that takes them, beside the platform's own."),
     ] = field(default_factory=dict)
+    protect: Annotated[
+        bool,
+        Meta(
+            description="Whether what holds data or an address is protected: an update that "
+            "would replace or delete it is refused."
+        ),
+    ] = False
+    released: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z]+::[^:\s]+$")], ...],
+        Meta(description="What is not protected, for one update: `Bucket::models`, kind and name."),
+    ] = ()
 
 
 class GoogleConfig(Settings, forbid_unknown_fields=False):

@@ -12,6 +12,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
+from gkeplatform import protection
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -45,10 +46,12 @@ and after other resources have begun. Called as a function it answers, or fails,
 
 
 def environment() -> Environment:
-    """The environment that this stack belongs to."""
+    """The environment that this stack belongs to; what it protects is protected from now on."""
     name = environment_of(pulumi.get_stack())
     shared = config(SharedConfig, namespace=NAMESPACE)
     place = config(GoogleConfig, namespace="gcp")
+    if shared.protect:
+        protection.protect(shared.released)
     return check(_environment, name, shared, place)
 
 

@@ -1,6 +1,7 @@
 """Rules about who may do what: IAM grants and service account keys."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -88,6 +89,63 @@ def grants_avoid_basic_roles(grant: Grant) -> Iterator[str]:
     """No grant is of a basic role."""
     if grant.role in BASIC_ROLES:
         yield f"{grant.role} is granted to {', '.join(grant.members) or 'nobody'}"
+
+
+_ACTING = {
+    "roles/iam.serviceAccountUser",
+    "roles/iam.serviceAccountTokenCreator",
+    "roles/iam.workloadIdentityUser",
+    "roles/iam.serviceAccountAdmin",
+    "roles/iam.serviceAccountKeyAdmin",
+}
+
+
+@mandatory(
+    gcp("projects/iAMMember:IAMMember", "projects/iAMBinding:IAMBinding").seen_as(grants),
+    layer="every",
+    severity="high",
+    why="Granted on the project, the role lets its member act as every service account of it, the "
+    "most powerful among them.",
+    fix="grant the role on the one service account that is meant",
+    references=(google("Service account permissions", "iam/docs/service-account-permissions"),),
+    passing={"role": "roles/logging.logWriter", "member": "serviceAccount:a@b.example"},
+    failing={"role": "roles/iam.serviceAccountUser", "member": "serviceAccount:a@b.example"},
+)
+def accounts_are_not_lent_by_the_project(grant: Grant) -> Iterator[str]:
+    """No grant on a project lets its member act as any service account."""
+    if grant.role in _ACTING:
+        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'nobody'}"
+
+
+_BOUND = re.compile(r"serviceAccount:[a-z0-9:.\-]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]")
+_FEDERATED = re.compile(r"principal://iam\.googleapis\.com/.+/subject/.+")
+_OUTSIDE = re.compile(r"principalSet://iam\.googleapis\.com/.+/attribute\.[a-z_]+/.+")
+
+
+@mandatory(
+    gcp("serviceaccount/iAMMember:IAMMember", "serviceaccount/iAMBinding:IAMBinding").seen_as(
+        grants
+    ),
+    layer="serving",
+    severity="high",
+    why="A binding to a whole pool lets every pod of every cluster in the project be the account.",
+    fix="bind PROJECT.svc.id.goog[NAMESPACE/ACCOUNT] (the serving layer does)",
+    references=(google("Workload identity", "kubernetes-engine/docs/how-to/workload-identity"),),
+    passing={
+        "role": "roles/iam.workloadIdentityUser",
+        "member": "serviceAccount:acme-ml-dev.svc.id.goog[models/resnet]",
+    },
+    failing={
+        "role": "roles/iam.workloadIdentityUser",
+        "member": "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentity"
+        "Pools/acme-ml-dev.svc.id.goog/*",
+    },
+)
+def workload_identity_names_one_account(grant: Grant) -> Iterator[str]:
+    """A binding of workload identity names one namespace and one account in it."""
+    for member in grant.members if grant.role == "roles/iam.workloadIdentityUser" else ():
+        if not any(one.fullmatch(member) for one in (_BOUND, _FEDERATED, _OUTSIDE)):
+            yield f"{member} is more than one namespace and account"
 
 
 @mandatory(

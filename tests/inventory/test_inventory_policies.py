@@ -8,7 +8,6 @@ from cli.declared import ENVIRONMENTS, ROOT, run_environment
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render
-from policies.subjects import Resource
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -17,8 +16,7 @@ def test_nothing_that_stops_is_found(environment: str) -> None:
     declared = run_environment(environment)
     report = Report()
     for layer in LAYERS:
-        inputs = declared[layer.name].inputs.items()
-        resources = [Resource(kind, props, name) for (kind, name), props in inputs]
+        resources = declared[layer.name].resources(environment, layer.project)
         report.add(judge(resources, pack, environment=environment, layer=layer.name))
     assert report.resources > 100
     assert report.is_clean, render(report)

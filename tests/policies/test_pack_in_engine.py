@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cli.release import protected
 from sandbox import engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
@@ -99,6 +100,7 @@ def run(tmp_path: Path) -> Run:
 
     code, text = pulumi("stack", "init", "dev")
     assert code == 0, text
+    run.pulumi = pulumi  # type: ignore[attr-defined]  # what needs no pack
     run.exported = exported  # type: ignore[attr-defined]  # a second thing that one can run
     return run
 
@@ -109,6 +111,25 @@ def test_a_violation_stops_the_preview_under_its_rules_name(run: Run) -> None:
     assert text.count("bucket-access-is-uniform") == 1
     assert "[mandatory] [severity: high]  bucket-access-is-uniform" in text
     assert "uniformBucketLevelAccess is not true" in text
+
+
+def test_what_is_protected_is_deleted_only_after_its_release(run: Run) -> None:
+    bucket = f"{GOOD!r}, opts=pulumi.ResourceOptions(protect=True)"
+    levels = "{what-cannot-be-made-again-is-protected: mandatory}"
+    code, text = run("up", "--yes", "--skip-preview", bucket=repr(GOOD), levels=levels)
+    assert code != 0
+    assert "[mandatory] [severity: high]  what-cannot-be-made-again-is-protected" in text
+    code, text = run("up", "--yes", "--skip-preview", bucket=bucket, levels=levels)
+    assert code == 0, text
+    code, text = run.pulumi("destroy", "--yes", "--skip-preview", "-s", "dev")  # type: ignore[attr-defined]
+    assert code != 0
+    assert "protect" in text
+    (urn,) = protected(run.exported(), ["Bucket::files"])  # type: ignore[attr-defined]
+    assert list(protected(run.exported(), ["Bucket::others"])) == []  # type: ignore[attr-defined]
+    code, text = run.pulumi("state", "unprotect", urn, "--yes", "-s", "dev")  # type: ignore[attr-defined]
+    assert code == 0, text
+    code, text = run.pulumi("destroy", "--yes", "--skip-preview", "-s", "dev")  # type: ignore[attr-defined]
+    assert code == 0, text
 
 
 def test_an_advisory_level_of_the_stack_file_stops_nothing(run: Run) -> None:

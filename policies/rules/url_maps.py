@@ -1,0 +1,191 @@
+"""Rules about URL maps: every rule is reached, and none leads where nobody meant."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from policies.rule import advisory, google, mandatory
+from policies.rules.frontends import URL_MAPS
+from policies.values import Props, block, entries, number, text, texts
+
+_DOCS = google("URL maps", "load-balancing/docs/url-map-concepts")
+_ROUTES = google("Traffic management", "load-balancing/docs/https/traffic-management-global")
+_STATIC = "global/backendBuckets/static"
+
+
+def _map(*rules: Props, **more: object) -> Props:
+    matcher = {"name": "models", "defaultService": _STATIC, "pathRules": list(rules)}
+    return {
+        "name": "models",
+        "defaultService": _STATIC,
+        "hostRules": [{"hosts": ["models.example"], "pathMatcher": "models"}],
+        "pathMatchers": [matcher],
+        "tests": [{"host": "models.example", "path": "/v1/models/resnet", "service": "resnet"}],
+        **more,
+    }
+
+
+def _path(*paths: str, service: str = "global/backendServices/resnet") -> Props:
+    return {"paths": list(paths), "service": service}
+
+
+_GOOD = _map(_path("/v1/models/resnet", "/v1/models/resnet/*"))
+
+
+@mandatory(
+    URL_MAPS,
+    layer="networking",
+    severity="high",
+    why="A matcher that no host leads to is never asked: its models are not served.",
+    fix="name the matcher in a host rule, or remove it",
+    references=(_DOCS,),
+    passing=_GOOD,
+    failing=_map(hostRules=[{"hosts": ["models.example"], "pathMatcher": "others"}]),
+)
+def url_map_matchers_are_reached(url_map: Props) -> Iterator[str]:
+    """Every path matcher is named by a host rule, and every host rule names one."""
+    matchers = [text(one, "name") for one in entries(url_map, "pathMatchers")]
+    wanted = [text(one, "pathMatcher") for one in entries(url_map, "hostRules")]
+    for name in matchers:
+        if name not in wanted:
+            yield f"no host rule leads to path matcher {name}"
+    for name in wanted:
+        if name not in matchers:
+            yield f"a host rule names path matcher {name or '(none)'}, which is not there"
+
+
+@mandatory(
+    URL_MAPS,
+    layer="networking",
+    severity="high",
+    why="Of two rules for the same host or path one is never used, and which is not for the reader "
+    "to see.",
+    fix="remove one of the two, or order the route rules from the narrow to the wide",
+    references=(_DOCS, _ROUTES),
+    passing=_GOOD,
+    failing=_map(_path("/v1/*"), _path("/v1/*", service="global/backendServices/bert")),
+)
+def url_map_rules_are_not_shadowed(url_map: Props) -> Iterator[str]:
+    """No host, path or route of a URL map is hidden by another."""
+    hosts = Counter(host for rule in entries(url_map, "hostRules") for host in texts(rule, "hosts"))
+    for host in _twice(hosts):
+        yield f"host {host} is in more than one host rule"
+    for matcher in entries(url_map, "pathMatchers"):
+        name = text(matcher, "name")
+        paths = Counter(
+            path for rule in entries(matcher, "pathRules") for path in texts(rule, "paths")
+        )
+        for path in _twice(paths):
+            yield f"{name}: path {path} is in more than one rule"
+        yield from _routes(name, entries(matcher, "routeRules"))
+
+
+def _twice(found: Counter[str]) -> list[str]:
+    return sorted(key for key, count in found.items() if count > 1)
+
+
+def _routes(matcher: str, rules: list[Props]) -> Iterator[str]:
+    priorities = Counter(number(rule, "priority") for rule in rules)
+    for priority, count in priorities.items():
+        if count > 1:
+            yield f"{matcher}: {count} route rules have priority {priority or 0:.0f}"
+    seen: list[tuple[float, str]] = []
+    for rule in sorted(rules, key=lambda one: number(one, "priority") or 0):
+        priority = number(rule, "priority") or 0
+        for match in entries(rule, "matchRules"):
+            plain = not any(
+                entries(match, key)
+                for key in ("headerMatches", "queryParameterMatches", "metadataFilters")
+            )
+            path = text(match, "prefixMatch") or text(match, "fullPathMatch")
+            for earlier, prefix in seen:
+                if path and earlier < priority and path.startswith(prefix):
+                    yield f"{matcher}: {path} is behind {prefix}, which comes before it"
+            if plain and text(match, "prefixMatch"):
+                seen.append((priority, text(match, "prefixMatch")))
+
+
+@mandatory(
+    URL_MAPS,
+    layer="networking",
+    severity="medium",
+    why="Whatever nobody claimed, scanners' requests among it, would be answered by a model.",
+    fix="let the default be the bucket of static files, or a redirect (the networking layer does)",
+    references=(_DOCS,),
+    passing=_GOOD,
+    failing=_map(defaultService="global/backendServices/resnet"),
+)
+def url_map_default_is_no_model(url_map: Props) -> Iterator[str]:
+    """What no rule matches leads to a bucket or a redirect, not to a model."""
+    default = text(url_map, "defaultService")
+    if "backendservice" in default.lower():
+        yield f"defaultService is {default.rpartition('/')[2]}, a backend service"
+    routed = block(url_map, "defaultRouteAction").get("weightedBackendServices")
+    if not default and not block(url_map, "defaultUrlRedirect") and not routed:
+        yield "neither defaultService nor defaultUrlRedirect is set"
+
+
+@mandatory(
+    URL_MAPS,
+    layer="networking",
+    severity="medium",
+    why="Weights are shares of their sum: 90 and 20 is not the canary that somebody meant.",
+    fix="let the weights of a split add up to 100 (gke-serving:models[].canary.weight)",
+    references=(_ROUTES,),
+    passing=_map(
+        {
+            "paths": ["/v1/models/resnet/*"],
+            "routeAction": {
+                "weightedBackendServices": [
+                    {"backendService": "resnet", "weight": 90},
+                    {"backendService": "resnet-canary", "weight": 10},
+                ]
+            },
+        }
+    ),
+    failing=_map(
+        {
+            "paths": ["/v1/models/resnet/*"],
+            "routeAction": {
+                "weightedBackendServices": [
+                    {"backendService": "resnet", "weight": 90},
+                    {"backendService": "resnet-canary", "weight": 20},
+                ]
+            },
+        }
+    ),
+)
+def url_map_weights_add_up(url_map: Props) -> Iterator[str]:
+    """The weights of a traffic split add up to 100."""
+    for where, action in _actions(url_map):
+        split = entries(action, "weightedBackendServices")
+        total = sum(number(one, "weight") or 0 for one in split)
+        if split and total != 100:
+            yield f"{where}: the weights add up to {total:.0f}"
+
+
+def _actions(url_map: Props) -> Iterator[tuple[str, Props]]:
+    yield "the default", block(url_map, "defaultRouteAction")
+    for matcher in entries(url_map, "pathMatchers"):
+        name = text(matcher, "name")
+        yield name, block(matcher, "defaultRouteAction")
+        for rule in (*entries(matcher, "pathRules"), *entries(matcher, "routeRules")):
+            yield name, block(rule, "routeAction")
+
+
+@advisory(
+    URL_MAPS,
+    layer="networking",
+    severity="low",
+    why="The API checks a map's tests before it takes the map: a route that leads elsewhere is "
+    "refused instead of served.",
+    fix="give the map tests (the networking layer makes one a route)",
+    references=(
+        google("URL map tests", "load-balancing/docs/url-map-concepts#configuration_tests"),
+    ),
+    passing=_GOOD,
+    failing=_map(_path("/v1/*"), tests=[]),
+)
+def url_maps_are_tested(url_map: Props) -> Iterator[str]:
+    """A URL map that routes has tests."""
+    if entries(url_map, "hostRules") and not entries(url_map, "tests"):
+        yield "it has host rules and no tests"
