@@ -6,8 +6,6 @@ to go is released by name in the environment's file, for the one update that let
 
 from collections.abc import Collection
 
-import pulumi
-
 KEEPERS = (
     "gcp:compute/address:Address",
     "gcp:compute/disk:Disk",
@@ -32,17 +30,3 @@ def named(type_: str, name: str) -> str:
 def is_kept(type_: str, name: str, released: Collection[str]) -> bool:
     """Whether a resource is to be protected."""
     return type_ in KEEPERS and named(type_, name) not in released
-
-
-def protect(released: Collection[str]) -> None:
-    """Protects what the program declares from now on, but for what is released by name."""
-
-    def protected(
-        args: pulumi.ResourceTransformationArgs,
-    ) -> pulumi.ResourceTransformationResult | None:
-        if not is_kept(args.type_, args.name, released):
-            return None
-        options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(protect=True))
-        return pulumi.ResourceTransformationResult(args.props, options)
-
-    pulumi.runtime.register_stack_transformation(protected)

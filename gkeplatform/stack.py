@@ -12,7 +12,6 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
-from gkeplatform import protection
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -25,6 +24,7 @@ from gkeplatform.environment import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import Layer
+from gkeplatform.protection import is_kept
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 ContractT = TypeVar("ContractT", bound=Contract)
@@ -51,8 +51,22 @@ def environment() -> Environment:
     shared = config(SharedConfig, namespace=NAMESPACE)
     place = config(GoogleConfig, namespace="gcp")
     if shared.protect:
-        protection.protect(shared.released)
+        _protect(shared.released)
     return check(_environment, name, shared, place)
+
+
+def _protect(released: Sequence[str]) -> None:
+    """Protects what the program declares from now on, but for what is released by name."""
+
+    def protected(
+        args: pulumi.ResourceTransformationArgs,
+    ) -> pulumi.ResourceTransformationResult | None:
+        if not is_kept(args.type_, args.name, released):
+            return None
+        options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(protect=True))
+        return pulumi.ResourceTransformationResult(args.props, options)
+
+    pulumi.runtime.register_stack_transformation(protected)
 
 
 def _environment(name: str, shared: SharedConfig, place: GoogleConfig) -> Environment:
