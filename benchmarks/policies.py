@@ -160,7 +160,7 @@ def install_checkov(folder: Path) -> Path:
     """A checkov in a virtual environment of its own, compiled as pip leaves it."""
     print(f"installing {CHECKOV} for the comparison", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", CHECKOV]
+    pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", CHECKOV]
     subprocess.run(pip, check=True)
     return folder / "bin" / "checkov"
 
@@ -190,7 +190,7 @@ def main() -> int:
         checkov = chosen.checkov or install_checkov(Path(scratch, "checkov"))
         environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         environment |= {"LOG_LEVEL": "ERROR", "BC_SKIP_MAPPING": "TRUE"}
-        check = ["policy", "check", files, "--json"]
+        check: list[str | Path] = ["policy", "check", files, "--json"]
         python: list[str | Path] = [sys.executable]
         commands: dict[str, list[str | Path]] = {
             "checkov": [

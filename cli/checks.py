@@ -30,9 +30,10 @@ def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
         "vendor.github-actions": ".github/actions/*/action.yml",
         "vendor.dependabot": ".github/dependabot.yml",
     }
+    every = (str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
     return {
         # What else is installed here must not decide what is found.
-        "actionlint": [str(actionlint), "-shellcheck=", "-pyflakes="],
+        "actionlint": [str(actionlint), "-shellcheck=", "-pyflakes=", *every],
         "zizmor": ["zizmor", "--offline", "--no-progress", "--quiet", "."],
         **{
             f"schema of {pattern}": [

@@ -12,12 +12,32 @@ from tests.rehearsal.workspace import ROOT, Workspace
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+CHECK = "./platformctl check\n"
 LINKS = re.findall(r"\]\((?!https?://)([^)#]+)", README)
 
 
-def test_the_two_commands_are_there() -> None:
+def test_the_commands_are_there() -> None:
     assert "./platformctl rehearse dev\n" in BLOCKS
     assert "./platformctl test\n" in BLOCKS
+    assert CHECK in BLOCKS
+
+
+@pytest.mark.slow
+def test_the_check_passes_as_written() -> None:
+    script = CHECK.replace("./platformctl", f"{sys.executable} -m cli")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for check in ("ruff", "mypy", "actionlint", "zizmor", "policies"):
+        assert f"== {check}" in done.stderr
+    # Data on stdout is the report, and nothing else.
+    assert done.stdout.splitlines()[-1].endswith("waived")
 
 
 @pytest.mark.parametrize("link", sorted(set(LINKS)))
