@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings
 
 
@@ -43,13 +44,9 @@ class ProbeArgs(Settings):
             )
 
 
-class StaticFilesArgs(Settings):
+class StaticFilesArgs(BucketArgs):
     """The bucket that answers what no model answers."""
 
-    versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
-    force_destroy: Annotated[
-        bool, Meta(description="Let the bucket be destroyed while files are in it.")
-    ] = False
     cdn: Annotated[bool, Meta(description="Let Cloud CDN cache the files.")] = True
     public: Annotated[
         bool, Meta(description="Let everybody read the files; a bucket that serves must.")

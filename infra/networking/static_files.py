@@ -3,6 +3,7 @@
 import pulumi
 from pulumi_gcp import compute, storage
 
+from gkeplatform.buckets import kept
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.config import StaticFilesArgs
@@ -33,10 +34,9 @@ class StaticFiles(pulumi.ComponentResource):
             location=naming.environment.region.upper(),
             uniform_bucket_level_access=True,
             public_access_prevention="inherited" if args.public else "enforced",
-            versioning={"enabled": args.versioning},
-            force_destroy=args.force_destroy,
             labels=labels.google(),
             opts=child,
+            **kept(args),
         )
         if args.public:
             storage.BucketIAMMember(

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gkeplatform import routes
+from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
 from infra.serving.model import HttpLoadBalancer, Model, Name, answered, claimed
 from infra.serving.quantity import amount
@@ -16,13 +17,8 @@ BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")
 Priority = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 
 
-class ModelsBucket(Settings):
+class ModelsBucket(BucketArgs):
     """The bucket that holds the models' files."""
-
-    versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
-    force_destroy: Annotated[
-        bool, Meta(description="Let the bucket be destroyed while files are in it.")
-    ] = False
 
 
 class ServingConfig(Settings):

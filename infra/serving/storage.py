@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp import storage
 
+from gkeplatform.buckets import kept
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.catalogue import models_bucket
@@ -39,10 +40,9 @@ class ModelStore(pulumi.ComponentResource):
             location=naming.environment.region.upper(),
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
-            versioning={"enabled": args.models_bucket.versioning},
-            force_destroy=args.models_bucket.force_destroy,
             labels=labels.google(),
             opts=child,
+            **kept(args.models_bucket),
         )
         self.name = self.bucket.name
         self.grants = [
