@@ -13,7 +13,7 @@ DAY = 86_400
 FEWEST, MOST = 7, 90
 """Days that Google's soft delete may keep, where it keeps at all."""
 UPLOAD_DAYS = 7
-"""An upload in parts that nobody has finished by then is thrown away: it costs, and shows nowhere."""
+"""An upload in parts that nobody has finished by then goes: it costs, and shows nowhere."""
 
 
 class BucketArgs(Settings):

@@ -1,0 +1,103 @@
+"""Dev, stage and prod side by side in one sandbox: how long each takes, how much memory they have.
+
+`.venv/bin/python -m benchmarks.environments`: with the engine built, in a home of its own that is
+gone afterwards. The target is the project's: 5 GiB for the three together. Memory is what the
+kernel counts as the processes' own share (PSS), so that what they share is counted once; RSS is
+beside it. Machines differ, so quote the figures with theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from cli.declared import ENVIRONMENTS
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET_MIB = 5 * 1024
+MIB = 1024 * 1024
+SETTLE_SECONDS = 30
+"""What was needed to deploy is given back by then, and autoscalers and controllers have looked."""
+
+
+def processes(home: str) -> list[psutil.Process]:
+    """Every process that belongs to the home: it names it, or runs in its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = any(home in part for part in process.cmdline()) or (
+                process.environ().get("PLATFORM_SANDBOX_HOME") == home
+            )
+        except psutil.Error:
+            continue
+        if ours and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def memory(home: str) -> tuple[Counter[str], Counter[str]]:
+    """MiB by the processes' names: proportional, and resident."""
+    pss: Counter[str] = Counter()
+    rss: Counter[str] = Counter()
+    for process in processes(home):
+        try:
+            info = process.memory_full_info()
+            name = process.name()
+        except psutil.Error:
+            continue
+        pss[name] += info.pss // MIB
+        rss[name] += info.rss // MIB
+    return pss, rss
+
+
+def main() -> None:
+    """Measure, and print a line a figure."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = str(Path(folder, "home"))
+        environment = {**os.environ, "PLATFORM_SANDBOX_HOME": home}
+
+        def run(*arguments: str) -> tuple[float, str]:
+            started = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-m", "cli", *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                check=True,
+            )
+            return time.monotonic() - started, done.stdout
+
+        try:
+            for name in ENVIRONMENTS:
+                seconds, text = run("rehearse", name, "--json")
+                made = sum(one["changes"]["create"] for one in json.loads(text)["layers"])
+                print(f"{name:<6} from nothing  {seconds:6.1f} s   {made} created", flush=True)
+            for name in ENVIRONMENTS:
+                seconds, text = run("rehearse", name, "--json")
+                changes: Counter[str] = Counter()
+                for layer in json.loads(text)["layers"]:
+                    changes.update(layer["changes"])
+                changed = sum(count for kind, count in changes.items() if kind != "same")
+                print(f"{name:<6} again         {seconds:6.1f} s   {changed} changed", flush=True)
+            time.sleep(SETTLE_SECONDS)
+            pss, rss = memory(home)
+        finally:
+            run("sandbox", "reset")
+    for name, share in pss.most_common():
+        print(f"{name:<26} {share:6} MiB PSS  {rss[name]:6} MiB RSS")
+    total, resident = sum(pss.values()), sum(rss.values())
+    print(f"{'all together':<26} {total:6} MiB PSS  {resident:6} MiB RSS  (target {TARGET_MIB} MiB)")
+
+
+if __name__ == "__main__":
+    main()
