@@ -71,7 +71,7 @@ def main() -> None:
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=sys.stderr if os.environ.get("BENCHMARK_LOG") else subprocess.DEVNULL,
                 text=True,
                 check=True,
             )
@@ -96,7 +96,8 @@ def main() -> None:
     for name, share in pss.most_common():
         print(f"{name:<26} {share:6} MiB PSS  {rss[name]:6} MiB RSS")
     total, resident = sum(pss.values()), sum(rss.values())
-    print(f"{'all together':<26} {total:6} MiB PSS  {resident:6} MiB RSS  (target {TARGET_MIB} MiB)")
+    target = f"(target {TARGET_MIB} MiB)"
+    print(f"{'all together':<26} {total:6} MiB PSS  {resident:6} MiB RSS  {target}")
 
 
 if __name__ == "__main__":

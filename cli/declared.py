@@ -195,7 +195,8 @@ class CloudMocks(mocks.Mocks):
         """The managers of a pool's groups, one a zone; in no order that GKE would promise."""
         (cluster,) = self.declared.of("gcp:container/cluster:Cluster").values()
         zones = reversed(cluster["nodeLocations"])
-        return [self.link(f"zones/{z}/instanceGroupManagers/gke-{pool}-grp") for z in zones]
+        name = f"gke-{cluster['name']}-{pool}-grp"
+        return [self.link(f"zones/{z}/instanceGroupManagers/{name}") for z in zones]
 
 
 class _Monitor(mocks.MockMonitor):

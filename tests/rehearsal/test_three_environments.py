@@ -1,0 +1,157 @@
+"""Dev, stage and prod in one sandbox, side by side, as three environments of one company."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import psutil
+import pytest
+
+from cli.declared import ENVIRONMENTS, stack_config
+from tests.rehearsal.workspace import PROJECTS, Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+MOST_MIB = 5 * 1024
+PAIRS = list(combinations(ENVIRONMENTS, 2))
+# Collections of compute whose names are a project's own; what Google makes by itself is left out.
+GLOBAL = (
+    "addresses", "backendBuckets", "backendServices", "firewalls", "forwardingRules",
+    "healthChecks", "networks", "targetHttpProxies", "targetHttpsProxies", "urlMaps",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """The documents of rehearsing the three; whatever was there of dev may stay."""
+    return {environment: workspace.rehearse(environment) for environment in ENVIRONMENTS}
+
+
+@pytest.fixture
+def three(workspace: Workspace, runs: dict[str, dict[str, Any]]) -> Workspace:
+    """The workspace with the three deployed."""
+    assert set(runs) == set(ENVIRONMENTS)
+    return workspace
+
+
+def project(environment: str) -> str:
+    return stack_config(environment)["gcp:project"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_environment_is_rehearsed_whole(
+    runs: dict[str, dict[str, Any]], environment: str
+) -> None:
+    assert runs[environment]["environment"] == environment
+    assert [layer["layer"] for layer in runs[environment]["layers"]] == list(PROJECTS)
+    assert all(model["url"] for model in runs[environment]["models"])
+
+
+def test_each_has_an_address_of_its_own(runs: dict[str, dict[str, Any]]) -> None:
+    assert len({run["address"] for run in runs.values()}) == len(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_a_second_run_changes_nothing(three: Workspace, environment: str) -> None:
+    for layer in three.rehearse(environment)["layers"]:
+        changed = {k: n for k, n in layer["changes"].items() if k != "same" and n}
+        assert changed == {}, layer["layer"]
+
+
+def test_each_has_a_cluster_of_its_own(three: Workspace) -> None:
+    found = {}
+    for environment in ENVIRONMENTS:
+        path = f"projects/{project(environment)}/locations/-/clusters"
+        (found[environment],) = three.google("container", path)["clusters"]
+    assert {cluster["status"] for cluster in found.values()} == {"RUNNING"}
+    assert len({cluster["endpoint"] for cluster in found.values()}) == len(ENVIRONMENTS)
+    for environment, cluster in found.items():
+        assert f"-{environment}-" in cluster["name"]
+
+
+def google_names(three: Workspace, environment: str) -> set[str]:
+    mine = project(environment)
+    found = {
+        f"{collection}/{item['name']}"
+        for collection in GLOBAL
+        for item in three.google("compute", f"projects/{mine}/global/{collection}").get("items", [])
+    }
+    buckets = three.google("storage", f"b?project={mine}").get("items", [])
+    accounts = three.google("iam", f"projects/{mine}/serviceAccounts").get("accounts", [])
+    return {
+        *found,
+        *(f"gs://{bucket['name']}" for bucket in buckets),
+        *(account["email"] for account in accounts),
+    }
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_no_name_in_the_cloud_is_in_two_of_them(three: Workspace, one: str, other: str) -> None:
+    first, second = google_names(three, one), google_names(three, other)
+    made = {name for name in first & second if not name.endswith(("/default", "/k8s"))}
+    assert len(first) > 20
+    # What GKE makes by itself is named after a node port or a Service, not by us.
+    assert {name for name in made if "acme-ml" in name} == set()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_routed_model_is_watched_in_the_cloud(three: Workspace, environment: str) -> None:
+    mine = project(environment)
+    services = three.google("monitoring", f"v3/projects/{mine}/services")["services"]
+    policies = three.google("monitoring", f"v3/projects/{mine}/alertPolicies")["alertPolicies"]
+    channels = three.google("monitoring", f"v3/projects/{mine}/notificationChannels")
+    told = {channel["name"] for channel in channels["notificationChannels"]}
+    filters = [
+        condition["conditionThreshold"]["filter"]
+        for policy in policies
+        for condition in policy["conditions"]
+    ]
+    backends = {
+        item["name"]
+        for item in three.google("compute", f"projects/{mine}/global/backendServices")["items"]
+    }
+    for service in services:
+        path = f"v3/{service['name']}/serviceLevelObjectives"
+        objectives = three.google("monitoring", path)["serviceLevelObjectives"]
+        assert len(objectives) == 2
+        for objective in objectives:
+            windows = sum(f'"{objective["name"]}"' in text for text in filters)
+            assert windows >= 2, objective["name"]
+            measured = str(objective["serviceLevelIndicator"])
+            assert any(f'"{name}"' in measured for name in backends), measured
+    assert all(set(policy["notificationChannels"]) == told for policy in policies)
+    assert all(policy["enabled"] for policy in policies)
+
+
+def test_goals_are_higher_and_more_is_kept_the_nearer_to_prod(three: Workspace) -> None:
+    kept, goals = [], []
+    for environment in ENVIRONMENTS:
+        mine = project(environment)
+        buckets = three.google("storage", f"b?project={mine}")["items"]
+        kept.append(min(int(b["softDeletePolicy"]["retentionDurationSeconds"]) for b in buckets))
+        services = three.google("monitoring", f"v3/projects/{mine}/services")["services"]
+        path = f"v3/{services[0]['name']}/serviceLevelObjectives"
+        objectives = three.google("monitoring", path)["serviceLevelObjectives"]
+        goals.append(min(objective["goal"] for objective in objectives))
+    assert kept == sorted(kept)
+    assert kept[0] < kept[-1]
+    assert goals == sorted(goals)
+
+
+def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
+    account = "billingAccounts/01ACE0-01ACE0-01ACE0/budgets"
+    budgets = three.google("billing", account)["budgets"]
+    scopes = {tuple(budget["budgetFilter"]["projects"]) for budget in budgets}
+    assert len(budgets) == len(scopes) == len(ENVIRONMENTS)
+    assert len({budget["displayName"] for budget in budgets}) == len(ENVIRONMENTS)
+
+
+def test_the_three_share_a_laptop_s_memory(three: Workspace) -> None:
+    shares = {}
+    for process in three.processes():
+        try:
+            shares[process.pid] = process.memory_full_info().pss
+        except psutil.Error:
+            continue
+    assert len(shares) > 3 * 4
+    assert sum(shares.values()) / 2**20 < MOST_MIB
