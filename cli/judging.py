@@ -6,6 +6,7 @@ stacks' state tells what is deployed, and as the engine previews them.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -17,10 +18,12 @@ from typing import Any
 
 from cli import environments, talk
 from cli.errors import CliError, Exit
+from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
 from policies.check import Report, Told, judge, pack_for
 from policies.pack import Pack, Verdict
+from policies.sources import stack_file
 from policies.subjects import Resource
 
 Find = Callable[[str, Iterable[Layer]], Iterable[tuple[Layer, list[Resource]]]]
@@ -51,7 +54,7 @@ def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
             report.add(judge(resources, pack, environment=environment, layer=layer.name))
         if len(layers) == len(LAYERS):
             report.unused += _unused(pack, report, environment)
-    return report
+    return _placed(report)
 
 
 def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> Report:
@@ -63,7 +66,7 @@ def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> R
             report.add(_previewed(environment, layer, pack, defer=defer))
         if len(layers) == len(LAYERS):
             report.unused += _unused(pack, report, environment)
-    return report
+    return _placed(report)
 
 
 def declared_by(
@@ -131,6 +134,17 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
             f"pulumi preview --stack {environment} --policy-pack {environments.ROOT / 'policies'}",
             Exit.USAGE,
         )
+    return report
+
+
+def _placed(report: Report) -> Report:
+    """The report, with the lines of the stack files that speak of its resources."""
+    files = {told.environment for told in report.told}
+    lines = {one: stack_file.lines(environments.ROOT / file_of(one)) for one in files}
+    report.told = [
+        dataclasses.replace(told, line=lines[told.environment].get(told.finding.resource.name, 0))
+        for told in report.told
+    ]
     return report
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from gkeplatform.environment import environments
+from gkeplatform.environment import environments, file_of
 from policies import settings, waivers
 from policies.pack import Finding, Pack, Verdict
 from policies.registry import RULES
@@ -26,6 +26,8 @@ class Told:
     level: Level
     environment: str = ""
     layer: str = ""
+    line: int = 0
+    """Where the environment's stack file speaks of the resource, if it does."""
     deferred: bool = False
     """Whether it is left to the update, which judges again what is not known before it."""
 
@@ -70,6 +72,12 @@ class Report:
             else "advisory"
             for told in self.told
         )
+
+
+def place_of(told: Told) -> tuple[str, int]:
+    """The file to change and its line: where it was read from, or the environment's stack file."""
+    resource = told.finding.resource
+    return resource.file or file_of(told.environment or "dev"), resource.line or told.line or 1
 
 
 def pack_for(environment: str, *, root: Path, today: date) -> Pack:

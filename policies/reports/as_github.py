@@ -1,26 +1,25 @@
-"""A report as GitHub's workflow commands: each finding an annotation of the file to change.
+"""A report as GitHub's workflow commands: annotations of the files to change.
 
-GitHub shows ten errors and ten warnings of a step, so the worst come first; the last line is for
-the log.
+GitHub shows ten errors and ten warnings of a step, so the worst come first, and what a rule says of
+several resources is one annotation, at the first of them. The last line is for the log.
 """
 
-from itertools import groupby
+from collections.abc import Sequence
 
-from policies.check import Report, Told
+from policies.check import Report, Told, place_of
 from policies.reports.as_text import rank, said, summary, waits, where
-from policies.rule import Rule
 from policies.waivers import FILE
+
+_Group = tuple[str, str, str, bool]
 
 
 def render(report: Report) -> str:
-    """One line a finding, and the summary."""
-    told = sorted(report.told, key=lambda one: (not one.stops, *rank(one)))
-    lines = [_annotation(one) for one in told if not waits(one)]
-    # Many resources may wait for one value: an annotation a rule.
-    for (place, rule), group in groupby(
-        filter(waits, told), key=lambda one: (where(one), one.finding.rule)
-    ):
-        lines.append(_waiting(place, rule, list(group)))
+    """One line an annotation, and the summary."""
+    groups: dict[_Group, list[Told]] = {}
+    for told in sorted(report.told, key=lambda one: (not one.stops, rank(one)[2:], where(one))):
+        key = (_word(told), place_of(told)[0], told.finding.rule.id, waits(told))
+        groups.setdefault(key, []).append(told)
+    lines = [_annotation(group) for group in groups.values()]
     lines += [
         _command("error", str(FILE), 1, f"waiver of {waiver.rule}", f"expired: {waiver.shown()}")
         for waiver in report.expired
@@ -32,28 +31,29 @@ def render(report: Report) -> str:
     return "\n".join([*lines, summary(report)]) + "\n"
 
 
-def _annotation(told: Told) -> str:
-    finding = told.finding
-    resource = finding.resource
-    word = "error" if told.stops else "notice" if finding.waiver else "warning"
-    kind = resource.type.rpartition(":")[2]
-    lines = [f"{where(told)}: {kind} {resource.name}", *said(finding)]
-    lines.append(
-        f"waived {finding.waiver.shown()}" if finding.waiver else f"fix: {finding.rule.fix}"
-    )
-    title = f"{finding.rule.id} ({finding.rule.severity})"
-    return _command(word, _file(told), max(resource.line, 1), title, "\n".join(lines))
+def _word(told: Told) -> str:
+    return "error" if told.stops else "notice" if told.finding.waiver else "warning"
 
 
-def _waiting(place: str, rule: Rule, told: list[Told]) -> str:
-    word = "error" if told[0].stops else "warning"
-    names = [f"{place}: {rule.title}", *(said(one.finding)[0] for one in told)]
-    title = f"{rule.id} ({rule.severity}): not judged yet"
-    return _command(word, _file(told[0]), 1, title, "\n".join(names))
-
-
-def _file(told: Told) -> str:
-    return told.finding.resource.file or f"stacks/Pulumi.{told.environment or 'dev'}.yaml"
+def _annotation(group: Sequence[Told]) -> str:
+    first = group[0]
+    rule = first.finding.rule
+    lines = [rule.title]
+    for told in group:
+        resource = told.finding.resource
+        layer = f"{told.layer}: " if told.layer else ""
+        line = f" (line {resource.line})" if resource.line else ""
+        text = "; ".join(said(told.finding))
+        lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
+        if told.finding.waiver:
+            lines.append(f"waived {told.finding.waiver.shown()}")
+    lines.append(f"fix: {rule.fix}")
+    title = f"{rule.id} ({rule.severity})"
+    if waits(first):
+        title += ": not judged yet"
+    elif len(group) > 1:
+        title += f": {len(group)} resources"
+    return _command(_word(first), *place_of(first), title, "\n".join(lines))
 
 
 def _command(word: str, file: str, line: int, title: str, message: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from policies.check import Report, Told
+from policies.check import Report, Told, place_of
 from policies.reports.as_text import said
 from policies.rule import Rule
 
@@ -49,7 +49,7 @@ def _result(told: Told, places: dict[str, int]) -> dict[str, Any]:
     finding = told.finding
     resource = finding.resource
     text = "\n".join((f"{resource.name}: {finding.rule.title}", *said(finding), finding.rule.fix))
-    file = resource.file or f"stacks/Pulumi.{told.environment or 'dev'}.yaml"
+    file, line = place_of(told)
     result: dict[str, Any] = {
         "ruleId": finding.rule.id,
         "ruleIndex": places[finding.rule.id],
@@ -59,7 +59,7 @@ def _result(told: Told, places: dict[str, int]) -> dict[str, Any]:
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": file},
-                    "region": {"startLine": max(resource.line, 1)},
+                    "region": {"startLine": line},
                 },
                 "logicalLocations": [
                     {"fullyQualifiedName": resource.urn or f"{resource.type}::{resource.name}"}

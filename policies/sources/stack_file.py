@@ -1,0 +1,33 @@
+"""Where an environment's stack file speaks of a resource: the line that a reader would change."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def lines(file: Path) -> Mapping[str, int]:
+    """The line of each entry that has a name, by the name; of two entries, the first.
+
+    A resource bears the name of the entry that it is declared for: a model, a node pool, a team.
+    """
+    found: dict[str, int] = {}
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return found  # whoever reads it as configuration says what is wrong with it
+    for name, line in _names(root):
+        found.setdefault(name, line)
+    return found
+
+
+def _names(node: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == "name" and isinstance(value, yaml.ScalarNode):
+                yield value.value, value.start_mark.line + 1
+            yield from _names(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _names(entry)
