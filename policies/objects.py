@@ -1,13 +1,23 @@
 """Kubernetes objects as they refer to each other: by namespace and name, and by labels."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from policies.rule import Stack
 from policies.subjects import Resource, kubernetes
-from policies.values import OddInputError, Props, block, entries, number, text, texts
+from policies.values import (
+    OddInputError,
+    Props,
+    UnknownError,
+    block,
+    entries,
+    number,
+    spelt,
+    text,
+    texts,
+)
 
 WORKLOADS = kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet") | kubernetes(
     "core", "ReplicationController"
@@ -86,6 +96,34 @@ class Workloads:
         self._by_namespace.setdefault(namespace, []).append(workload)
         for label in labels_of(workload).items():
             self._by_label.setdefault((namespace, *label), []).append(workload)
+
+
+class Selectors:
+    """The label selectors of one kind of a stack, by what they ask for first.
+
+    As with workloads, what cannot be read is raised only where nothing else is the answer.
+    """
+
+    def __init__(self, resources: Iterable[Resource], *path: str) -> None:
+        self._of: dict[tuple[str, ...], list[Props]] = {}
+        self._unread: list[Exception] = []
+        for one in resources:
+            with _kept_aside(self._unread):
+                namespace, selector = address(one.props)[0], block(one.props, *path)
+                first = next(iter(block(selector, "matchLabels").items()), None)
+                asked = (first[0], spelt(first[1])) if first else ()
+                self._of.setdefault((namespace, *asked), []).append(selector)
+
+    def select(self, labels: Props, namespace: str) -> bool:
+        """Whether one of a namespace selects pods of these labels."""
+        try:
+            keys = [(namespace,), *((namespace, k, spelt(v)) for k, v in labels.items())]
+        except UnknownError:  # the label that is asked for may be another
+            keys = [key for key in self._of if key[0] == namespace]
+        if any(fits(one, labels) for key in keys for one in self._of.get(key, ())):
+            return True
+        _raise_first(self._unread)
+        return False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
 from policies.rule import Level, Rule, Stack
 from policies.settings import Chosen
-from policies.subjects import Path, Resource
+from policies.subjects import Path, Resource, View
 from policies.values import OddInputError, UnknownError
 from policies.waivers import Waiver, Waivers
 
@@ -51,6 +51,9 @@ class Mending:
     value: Any
 
 
+_Step = tuple[Rule, View, Callable[..., Iterator[str]], tuple[Settings, ...]]
+
+
 class Pack:
     """Rules with the levels, parameters and waivers that hold for one stack."""
 
@@ -70,7 +73,7 @@ class Pack:
         self._parameters = {
             rule.id: rule.parameters() for rule in rules if rule.parameters is not None
         } | dict(parameters or {})
-        self._by_type: dict[tuple[str, bool], list[Rule]] = {}
+        self._by_type: dict[tuple[str, bool], list[_Step]] = {}
 
     def level(self, rule: Rule) -> Level:
         """The level that holds for a rule."""
@@ -99,13 +102,13 @@ class Pack:
     def repairs(self, resource: Resource) -> list[Mending]:
         """What the rules at level `remediate` put right about a resource."""
         mended: list[Mending] = []
-        for rule in self._rules_for(resource.type, over_stack=False):
+        for rule, _, _, given in self._steps_for(resource.type, over_stack=False):
             if self._levels[rule.id] is not Level.REMEDIATE or rule.repair is None:
                 continue
             if self.waivers.find(rule.id, resource) is not None:
                 continue
             try:
-                for path, value in rule.repair(resource, *self._given(rule)):
+                for path, value in rule.repair(resource, *given):
                     mended.append(Mending(rule, path, value))
             except Exception:  # noqa: S112 (what cannot be repaired is judged, and told of, by `judge`)
                 continue
@@ -113,26 +116,37 @@ class Pack:
 
     def judge(self, resource: Resource) -> list[Finding]:
         """All findings about one resource by itself."""
-        views: dict[Any, list[Any]] = {}
-        findings: list[Finding] = []
-        for rule in self._rules_for(resource.type, over_stack=False):
-            findings += self._findings(rule, resource, _viewed(rule, resource, views), ())
-        return findings
+        return self._judged(resource, ())
 
     def judge_stack(self, resources: Iterable[Resource]) -> list[Finding]:
         """All findings that need the whole stack."""
         stack = Stack(list(resources))
+        return [f for resource in stack.resources for f in self._judged(resource, (stack,))]
+
+    def _judged(self, resource: Resource, stack: tuple[Stack, ...]) -> list[Finding]:
+        """Every rule over the resource, and each view of it made once for all that share it."""
+        views: dict[Any, list[Any]] = {}
         findings: list[Finding] = []
-        for resource in stack.resources:
-            for rule in self._rules_for(resource.type, over_stack=True):
-                findings += self._findings(rule, resource, _viewed(rule, resource, {}), (stack,))
+        for rule, make, judge, given in self._steps_for(resource.type, over_stack=bool(stack)):
+            said: list[str] = []
+            try:
+                if make not in views:
+                    views[make] = list(make(resource))
+                for subject in views[make]:
+                    said.extend(judge(subject, *stack, *given))
+            except Exception as error:
+                findings.append(self._unjudged(rule, resource, error))
+            if said:
+                messages = tuple(dict.fromkeys(map(str, said)))
+                findings.append(self._finding(rule, resource, Verdict.VIOLATION, messages))
         return findings
 
-    def _rules_for(self, type_: str, *, over_stack: bool) -> list[Rule]:
+    def _steps_for(self, type_: str, *, over_stack: bool) -> list[_Step]:
+        """The rules for a type, each with all that judging by it takes."""
         key = (type_, over_stack)
         if key not in self._by_type:
             self._by_type[key] = [
-                rule
+                (rule, rule.selector.view, rule.judge, self._given(rule))
                 for rule in self.rules.values()
                 if rule.over_stack == over_stack
                 and self._levels[rule.id] is not Level.DISABLED
@@ -144,29 +158,13 @@ class Pack:
         held = self._parameters.get(rule.id)
         return () if held is None else (held,)
 
-    def _findings(
-        self,
-        rule: Rule,
-        resource: Resource,
-        view: Callable[[], list[Any]],
-        stack: tuple[Any, ...],
-    ) -> Iterator[Finding]:
-        """At most one finding a verdict: a rule speaks once about a resource."""
-        said: list[str] = []
-        judge, rest = rule.judge, stack + self._given(rule)
-        try:
-            for subject in view():
-                said.extend(judge(subject, *rest))
-        except UnknownError as error:
-            yield self._finding(rule, resource, Verdict.UNKNOWN, (error.path,))
-        except OddInputError as error:
-            yield self._finding(rule, resource, Verdict.BROKEN, (str(error),))
-        except Exception as error:
+    def _unjudged(self, rule: Rule, resource: Resource, error: Exception) -> Finding:
+        if isinstance(error, UnknownError):
+            return self._finding(rule, resource, Verdict.UNKNOWN, (error.path,))
+        reason = str(error)
+        if not isinstance(error, OddInputError):
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            yield self._finding(rule, resource, Verdict.BROKEN, (reason,))
-        if said:
-            messages = tuple(dict.fromkeys(map(str, said)))
-            yield self._finding(rule, resource, Verdict.VIOLATION, messages)
+        return self._finding(rule, resource, Verdict.BROKEN, (reason,))
 
     def _finding(
         self, rule: Rule, resource: Resource, verdict: Verdict, messages: tuple[str, ...]
@@ -179,15 +177,3 @@ class Pack:
             self.waivers.find(rule.id, resource),
             self.waivers.lapsed(rule.id, resource),
         )
-
-
-def _viewed(rule: Rule, resource: Resource, views: dict[Any, list[Any]]) -> Callable[[], list[Any]]:
-    """The rule's view of the resource, made once for all rules that share it."""
-
-    def view() -> list[Any]:
-        make = rule.selector.view
-        if make not in views:
-            views[make] = list(make(resource))
-        return views[make]
-
-    return view

@@ -94,12 +94,14 @@ class Stack:
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self.resources = resources
+        self._types = {resource.type for resource in resources}
         self._made: dict[Any, Any] = {}
 
     def of(self, selector: Selector) -> list[Resource]:
         """The resources that a selector matches."""
         if selector not in self._made:
-            self._made[selector] = [r for r in self.resources if selector.matches(r.type)]
+            fitting = {type_ for type_ in self._types if selector.matches(type_)}
+            self._made[selector] = [r for r in self.resources if r.type in fitting]
         return self._made[selector]  # type: ignore[no-any-return]  # put there just above
 
     def once(self, make: Callable[["Stack"], Made]) -> Made:

@@ -7,6 +7,7 @@ A selector also says how a rule sees the resource: as its properties, or as anot
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from policies.values import Props
@@ -82,6 +83,7 @@ def pattern(expression: str, *, example: str, described: str) -> Selector:
     return Selector(lambda type_: compiled.fullmatch(type_) is not None, example, (described,))
 
 
+@cache
 def group_kind(type_: str) -> tuple[str, str] | None:
     """The API group and kind of a Kubernetes type; the core group is `core`."""
     match = _KUBERNETES.match(type_)

@@ -124,19 +124,21 @@ def has_unknown(value: Any) -> bool:
 
 def block(props: Props, *keys: str) -> Props:
     """The mapping at the end of `keys`, empty where there is none."""
-    for position, key in enumerate(keys, start=1):
+    # The readers below are called for every rule and resource: few steps, and no loop for one key.
+    for key in keys:
         found = props.get(key)
         if found is None:
             return {}
         if not isinstance(found, dict):
-            raise _odd(keys[:position], "a mapping", found)
+            raise _odd(keys[: keys.index(key) + 1], "a mapping", found)
         props = found
     return props
 
 
 def entries(props: Props, *keys: str) -> list[Props]:
     """The list of mappings at the end of `keys`, empty where there is none."""
-    found = block(props, *keys[:-1]).get(keys[-1])
+    holder = props if len(keys) == 1 else block(props, *keys[:-1])
+    found = holder.get(keys[-1])
     if found is None:
         return []
     if not isinstance(found, list):
@@ -149,7 +151,8 @@ def entries(props: Props, *keys: str) -> list[Props]:
 
 def texts(props: Props, *keys: str) -> list[str]:
     """The list of texts at the end of `keys`, empty where there is none."""
-    found = block(props, *keys[:-1]).get(keys[-1])
+    holder = props if len(keys) == 1 else block(props, *keys[:-1])
+    found = holder.get(keys[-1])
     if found is None:
         return []
     if not isinstance(found, list):
@@ -162,7 +165,8 @@ def texts(props: Props, *keys: str) -> list[str]:
 
 def text(props: Props, *keys: str) -> str:
     """The text at the end of `keys`, empty where there is none."""
-    found = block(props, *keys[:-1]).get(keys[-1])
+    holder = props if len(keys) == 1 else block(props, *keys[:-1])
+    found = holder.get(keys[-1])
     if found is None:
         return ""
     if not isinstance(found, str):
@@ -172,7 +176,8 @@ def text(props: Props, *keys: str) -> str:
 
 def flag(props: Props, *keys: str, default: bool = False) -> bool:
     """The truth value at the end of `keys`; `default` is what the provider takes where unset."""
-    found = block(props, *keys[:-1]).get(keys[-1])
+    holder = props if len(keys) == 1 else block(props, *keys[:-1])
+    found = holder.get(keys[-1])
     if found is None:
         return default
     if isinstance(found, str) and found in {"true", "false"}:
@@ -184,7 +189,8 @@ def flag(props: Props, *keys: str, default: bool = False) -> bool:
 
 def number(props: Props, *keys: str) -> float | None:
     """The number at the end of `keys`, None where there is none."""
-    found = block(props, *keys[:-1]).get(keys[-1])
+    holder = props if len(keys) == 1 else block(props, *keys[:-1])
+    found = holder.get(keys[-1])
     if found is None:
         return None
     if isinstance(found, str):

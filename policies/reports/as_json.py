@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from policies.check import Report, Told
 from policies.reports.as_text import said
 from policies.rule import Rule
@@ -12,18 +14,22 @@ SCHEMA_VERSION = 1
 
 def render(report: Report) -> str:
     """One document: what was judged, and every finding."""
+    counts = report.counts()
     document = {
         "schemaVersion": SCHEMA_VERSION,
         "ok": report.is_clean,
         "resources": report.resources,
-        "counts": {
-            key: report.counts()[key] for key in ("mandatory", "advisory", "waived", "unknown")
-        },
+        "counts": {key: counts[key] for key in ("mandatory", "advisory", "waived", "unknown")},
         "findings": [finding(told) for told in report.told],
         "expiredWaivers": [_waiver(one) for one in report.expired],
         "unusedWaivers": [_waiver(one) for one in report.unused],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return written(document)
+
+
+def written(document: Any) -> str:
+    """A document as indented JSON: by far faster than the standard library's own indentation."""
+    return msgspec.json.format(json.dumps(document), indent=2) + "\n"
 
 
 def finding(told: Told) -> dict[str, Any]:
@@ -73,8 +79,6 @@ def rule(one: Rule) -> dict[str, Any]:
 
 def parameters(one: Rule) -> dict[str, Any]:
     """A rule's parameters with their defaults."""
-    import msgspec  # noqa: PLC0415 (few rules have any)
-
     if one.parameters is None:
         return {}
     held: dict[str, Any] = msgspec.to_builtins(one.parameters())

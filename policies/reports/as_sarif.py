@@ -1,9 +1,9 @@
 """A report as SARIF 2.1.0, which code scanning shows beside the lines of a pull request."""
 
-import json
 from typing import Any
 
 from policies.check import Report, Told, place_of
+from policies.reports.as_json import written
 from policies.reports.as_text import said
 from policies.rule import Rule
 
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
         "automationDetails": {"id": f"gke-policies/{'+'.join(report.sources) or 'files'}/"},
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2) + "\n"
+    return written(document)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -113,6 +113,17 @@ def _gpus(pool: Props) -> int:
     return sum(int(number(one, "count") or 0) for one in accelerators)
 
 
+def _load_balancers(stack: Stack) -> list[Resource]:
+    return [
+        *stack.of(FORWARDING_RULES),
+        *(
+            service
+            for service in stack.of(SERVICES)
+            if text(service.props, "spec", "type") == "LoadBalancer"
+        ),
+    ]
+
+
 class Addresses(Settings):
     """The most that a stack may have."""
 
@@ -137,12 +148,7 @@ def load_balancers_stay_below_the_ceiling(
     one: Resource, stack: Stack, given: Addresses
 ) -> Iterator[str]:
     """A stack has no more load balancers than the environment's ceiling."""
-    found = [*stack.of(FORWARDING_RULES)]
-    found += [
-        service
-        for service in stack.of(SERVICES)
-        if text(service.props, "spec", "type") == "LoadBalancer"
-    ]
+    found = stack.once(_load_balancers)
     # Said once, of the last of them.
     if len(found) > given.most and found[-1] is one:
         yield f"it is load balancer {len(found)} of a stack that may have {given.most}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import WORKLOADS, Workloads, address, fits, labels_of, share
+from policies.objects import WORKLOADS, Selectors, Workloads, address, labels_of, share
 from policies.pods import deployment
 from policies.rule import Stack, advisory, kubernetes_docs, mandatory
 from policies.subjects import Resource, kubernetes, whole
@@ -71,6 +71,10 @@ def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]
         yield f"no declared workload of namespace {namespace} has the labels it selects"
 
 
+def _selectors(stack: Stack) -> Selectors:
+    return Selectors(stack.of(BUDGETS), "spec", "selector")
+
+
 @mandatory(
     WORKLOADS.seen_as(whole),
     layer="serving",
@@ -88,12 +92,8 @@ def replicas_have_a_disruption_budget(workload: Resource, stack: Stack) -> Itera
     fewest = stack.once(Workloads).fewest_replicas(workload)
     if fewest < 2:
         return
-    namespace, labels = address(workload.props)[0], labels_of(workload)
-    for budget in stack.of(BUDGETS):
-        is_near = address(budget.props)[0] == namespace
-        if is_near and fits(block(budget.props, "spec", "selector"), labels):
-            return
-    yield f"it has {fewest} replicas at the fewest and no disruption budget"
+    if not stack.once(_selectors).select(labels_of(workload), address(workload.props)[0]):
+        yield f"it has {fewest} replicas at the fewest and no disruption budget"
 
 
 @advisory(

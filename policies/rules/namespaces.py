@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import address, fits
+from policies.objects import Selectors, address
 from policies.pods import LONG_RUNNING_PODS, deployment
 from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory, pod_security
 from policies.selection import Pods, Selectable, placed
@@ -117,6 +117,10 @@ def namespaces_have_a_network_policy(namespace: Props, stack: Stack) -> Iterator
         yield f"no NetworkPolicy is declared in namespace {name}"
 
 
+def _selectors(stack: Stack) -> Selectors:
+    return Selectors(stack.of(NETWORK_POLICIES), "spec", "podSelector")
+
+
 @advisory(
     LONG_RUNNING_PODS.seen_as(placed),
     layer="serving",
@@ -129,11 +133,8 @@ def namespaces_have_a_network_policy(namespace: Props, stack: Stack) -> Iterator
 )
 def pods_are_behind_a_network_policy(placed: Selectable, stack: Stack) -> Iterator[str]:
     """A pod that keeps running is selected by a NetworkPolicy."""
-    for policy in stack.of(NETWORK_POLICIES):
-        is_near = address(policy.props)[0] == placed.namespace
-        if is_near and fits(block(policy.props, "spec", "podSelector"), placed.labels):
-            return
-    yield f"no NetworkPolicy of namespace {placed.namespace} selects it"
+    if not stack.once(_selectors).select(placed.labels, placed.namespace):
+        yield f"no NetworkPolicy of namespace {placed.namespace} selects it"
 
 
 @mandatory(
