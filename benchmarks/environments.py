@@ -70,11 +70,12 @@ def main() -> None:
                 [sys.executable, "-m", "cli", *arguments],
                 cwd=ROOT,
                 env=environment,
-                stdout=subprocess.PIPE,
-                stderr=sys.stderr if os.environ.get("BENCHMARK_LOG") else subprocess.DEVNULL,
+                capture_output=True,
                 text=True,
-                check=True,
+                check=False,
             )
+            if done.returncode:
+                raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
             return time.monotonic() - started, done.stdout
 
         try:
@@ -93,6 +94,8 @@ def main() -> None:
             pss, rss = memory(home)
         finally:
             run("sandbox", "reset")
+    if not pss:
+        raise SystemExit("no process of the sandbox was found")
     for name, share in pss.most_common():
         print(f"{name:<26} {share:6} MiB PSS  {rss[name]:6} MiB RSS")
     total, resident = sum(pss.values()), sum(rss.values())
