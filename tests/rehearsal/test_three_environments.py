@@ -155,3 +155,30 @@ def test_the_three_share_a_laptop_s_memory(three: Workspace) -> None:
             continue
     assert len(shares) > 3 * 4
     assert sum(shares.values()) / 2**20 < MOST_MIB
+
+
+def test_a_webhook_s_password_is_nowhere_in_plaintext(three: Workspace) -> None:
+    password = "correct-horse-battery-staple"  # it must be found nowhere
+    channel = {
+        "kind": "webhook",
+        "name": "pager",
+        "url": "https://pager.acme.example/hook",
+        "username": "stage",
+    }
+    set_ = ("pulumi", "config", "set", "-s", "stage", "--path")
+    for key, value in channel.items():
+        three.run(*set_, f"gke-platform:notifications[1].{key}", value, layer="environment")
+    key = "gke-platform:notifications[1].password"
+    three.run(*set_, "--secret", key, password, layer="environment")
+    done = three.run("pulumi", "up", "-s", "stage", "--yes", layer="environment")
+    path = f"v3/projects/{project('stage')}/notificationChannels"
+    channels = three.google("monitoring", path)["notificationChannels"]
+    (made,) = [one for one in channels if one["type"] == "webhook_basicauth"]
+    assert made["labels"]["username"] == "stage"
+    for text in (
+        done.stdout + done.stderr,
+        str(made),
+        str(three.state("environment", "stage")),
+        (three.root / "stacks" / "Pulumi.stage.yaml").read_text(),
+    ):
+        assert password not in text
