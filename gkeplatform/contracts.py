@@ -5,9 +5,10 @@ publisher hands outputs to `publish`, the reader gets a checked instance with pl
 it registers any resource. `gkeplatform.stack` does both; nothing else spells an output's name.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pulumi
+from msgspec import field
 
 from gkeplatform import layers
 from gkeplatform.layers import Layer
@@ -48,6 +49,40 @@ class InstanceGroup(Part):
     url: str
 
 
+class NodeTaint(Part):
+    """What keeps pods off a pool's nodes, in Kubernetes' spelling."""
+
+    key: str
+    value: str
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class NodePool(Part):
+    """A node pool as those see it who want to run something there. Amounts are a node's."""
+
+    name: str
+    zones: tuple[str, ...]
+    machine_type: str
+    min_nodes: int
+    """In each zone."""
+    max_nodes: int
+    """In each zone."""
+    cpu_millis: int | None = None
+    """Thousandths of a core left to pods; None: the machine type is not in the catalogue."""
+    memory_bytes: int | None = None
+    """Memory left to pods; None as above."""
+    accelerator: str = ""
+    """GPU type; empty: none."""
+    gpus: int = 0
+    """What a pod sees as `nvidia.com/gpu`: whole ones, slices, or places where pods share."""
+    tpu_topology: str = ""
+    spot: bool = False
+    flex_start: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: tuple[NodeTaint, ...] = ()
+    """Those of the configuration; GKE adds `nvidia.com/gpu` to nodes with GPUs."""
+
+
 class ClusterContract(Contract):
     """Published by `infra/cluster`; read by serving, networking and environment."""
 
@@ -60,7 +95,7 @@ class ClusterContract(Contract):
     network: str
     """Self link of the VPC."""
     workload_pool: str
-    node_pools: tuple[str, ...]
+    node_pools: tuple[NodePool, ...]
     node_tag: str
     """Network tag that every node bears; firewall rules aim at it."""
     instance_groups: tuple[InstanceGroup, ...]

@@ -5,6 +5,7 @@ from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
+from infra.cluster import capacity
 from infra.cluster.checks import fits
 from infra.cluster.config import ClusterConfig
 from infra.cluster.gke_cluster import GkeCluster
@@ -38,7 +39,7 @@ stack.publish(
     kubeconfig=kubeconfig(cluster.cluster),
     network=network.self_link,
     workload_pool=cluster.workload_pool,
-    node_pools=pools.names,
+    node_pools=capacity.pools(config),
     node_tag=pools.node_tag,
     instance_groups=pools.instance_groups,
 )

@@ -5,12 +5,17 @@ from pulumi_gcp import container
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import CLUSTER, Naming
-from infra.cluster.config import ClusterArgs
+from infra.cluster import features
+from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.identity import NodeIdentity
 from infra.cluster.network import PODS, SERVICES, Network
+
+AUTO_PROVISIONED = "auto"
+"""What stands for a pool's name where pools make themselves."""
 
 
 class GkeCluster(pulumi.ComponentResource):
-    """A regional, VPC-native cluster with private nodes, on a release channel."""
+    """A VPC-native cluster with private nodes, on a release channel; regional or zonal."""
 
     cluster: container.Cluster
     name: pulumi.Output[str]
@@ -30,10 +35,11 @@ class GkeCluster(pulumi.ComponentResource):
         super().__init__("gkeplatform:cluster:GkeCluster", name, None, opts)
         environment = naming.environment
         self.workload_pool = f"{environment.project}.svc.id.goog"
+        provisioning, grants = self._provisioning(args, naming)
         self.cluster = container.Cluster(
             name,
             name=naming.of("cluster", longest=CLUSTER),
-            location=environment.region,
+            location=args.control_plane_zone or environment.region,
             node_locations=list(args.zones),
             network=network.vpc.self_link,
             subnetwork=network.subnet.self_link,
@@ -52,16 +58,33 @@ class GkeCluster(pulumi.ComponentResource):
             release_channel={"channel": args.release_channel.upper()},
             workload_identity_config={"workload_pool": self.workload_pool},
             enable_shielded_nodes=True,
+            cluster_autoscaling=provisioning,
+            **features.features(args),
             # The provider makes a default pool, which cannot be left out, and removes it again.
             initial_node_count=1,
             remove_default_node_pool=True,
             deletion_protection=args.deletion_protection,
             resource_labels=labels.google(),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=grants),
         )
         self.name = self.cluster.name
         self.location = self.cluster.location
         self.register_outputs({"name": self.name, "location": self.location})
+
+    def _provisioning(
+        self, args: ClusterArgs, naming: Naming
+    ) -> tuple[container.ClusterClusterAutoscalingArgsDict | None, list[pulumi.Resource]]:
+        """Node auto-provisioning, where it is asked for, and what its nodes must have first."""
+        if args.auto_provisioning is None:
+            return None, []
+        nodes = NodeIdentity(
+            AUTO_PROVISIONED,
+            naming=naming,
+            project=naming.environment.project,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        made = features.auto_provisioning(args.auto_provisioning, email=nodes.email)
+        return made, nodes.grants
 
 
 def authorized_networks(

@@ -49,6 +49,7 @@ class Network(pulumi.ComponentResource):
                 {"range_name": SERVICES, "ip_cidr_range": args.services_cidr},
             ],
             private_ip_google_access=True,
+            log_config=flow_logs(args),
             opts=child,
         )
         router = compute.Router(
@@ -66,3 +67,14 @@ class Network(pulumi.ComponentResource):
         )
         self.self_link = self.vpc.self_link
         self.register_outputs({"self_link": self.self_link})
+
+
+def flow_logs(args: NetworkArgs) -> compute.SubnetworkLogConfigArgsDict | None:
+    """The sample of connections that the subnet logs; None: it logs none."""
+    if not args.flow_logs:
+        return None
+    return {
+        "aggregation_interval": "INTERVAL_10_MIN",
+        "flow_sampling": args.flow_logs,
+        "metadata": "INCLUDE_ALL_METADATA",
+    }

@@ -9,9 +9,9 @@ from pulumi_gcp import container
 from gkeplatform.contracts import InstanceGroup
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.cluster.config import NodePoolArgs
 from infra.cluster.gke_cluster import GkeCluster
 from infra.cluster.identity import NodeIdentity
+from infra.cluster.pool_settings import Accelerator, NodePoolArgs
 
 _GROUP = re.compile(r"/zones/(?P<zone>[^/]+)/instanceGroup(Manager)?s/")
 
@@ -44,12 +44,18 @@ class NodePool(pulumi.ComponentResource):
             cluster=cluster.name,
             location=cluster.location,
             initial_node_count=args.min_nodes,
-            autoscaling={"min_node_count": args.min_nodes, "max_node_count": args.max_nodes},
-            management={"auto_repair": True, "auto_upgrade": True},
-            upgrade_settings={
-                "max_surge": args.max_surge,
-                "max_unavailable": args.max_unavailable,
-            },
+            autoscaling=autoscaling(args),
+            # What comes when there is some is not made again by a repair.
+            management={"auto_repair": not args.flex_start, "auto_upgrade": True},
+            node_locations=list(args.zones) or None,
+            max_pods_per_node=args.max_pods_per_node,
+            queued_provisioning={"enabled": True} if args.queued else None,
+            placement_policy=(
+                {"type": "COMPACT", "tpu_topology": args.tpu_topology}
+                if args.tpu_topology
+                else None
+            ),
+            upgrade_settings=upgrade(args),
             node_config=node_config(
                 args, email=identity.email, tag=node_tag(naming), labels=labels
             ),
@@ -111,6 +117,34 @@ def node_tag(naming: Naming) -> str:
     return naming.of("node")
 
 
+def autoscaling(args: NodePoolArgs) -> container.NodePoolAutoscalingArgsDict:
+    """Between which sizes the pool scales, in each zone."""
+    limits: container.NodePoolAutoscalingArgsDict = {
+        "min_node_count": args.min_nodes,
+        "max_node_count": args.max_nodes,
+    }
+    if args.spot or args.flex_start or args.queued:
+        limits["location_policy"] = "ANY"  # whichever zone has some
+    return limits
+
+
+def upgrade(args: NodePoolArgs) -> container.NodePoolUpgradeSettingsArgsDict:
+    """How the pool's nodes are replaced by newer ones."""
+    if args.blue_green is None:
+        return {"max_surge": args.max_surge, "max_unavailable": args.max_unavailable}
+    way = args.blue_green
+    return {
+        "strategy": "BLUE_GREEN",
+        "blue_green_settings": {
+            "standard_rollout_policy": {
+                "batch_percentage": way.batch_percent / 100,
+                "batch_soak_duration": f"{way.batch_soak_seconds}s",
+            },
+            "node_pool_soak_duration": f"{way.pool_soak_seconds}s",
+        },
+    }
+
+
 def node_config(
     args: NodePoolArgs, *, email: pulumi.Input[str], tag: str, labels: Labels
 ) -> container.NodePoolNodeConfigArgsDict:
@@ -138,14 +172,47 @@ def node_config(
         ],
     }
     if args.accelerator:
-        config["guest_accelerators"] = [
-            {
-                "type": args.accelerator.type,
-                "count": args.accelerator.count,
-                "gpu_driver_installation_config": {"gpu_driver_version": "DEFAULT"},
-            }
-        ]
-    return config
+        config["guest_accelerators"] = [gpus(args.accelerator)]
+    if args.boot_disk_kms_key:
+        config["boot_disk_kms_key"] = args.boot_disk_kms_key
+    if args.flex_start:
+        config["flex_start"] = True
+    if args.local_ssd_count:
+        config["ephemeral_storage_local_ssd_config"] = {"local_ssd_count": args.local_ssd_count}
+    if args.image_streaming:
+        config["gcfs_config"] = {"enabled": True}
+    config["reservation_affinity"] = reservation(args)
+    return {key: value for key, value in config.items() if value is not None}  # type: ignore[return-value]  # the same keys
+
+
+def reservation(
+    args: NodePoolArgs,
+) -> container.NodePoolNodeConfigReservationAffinityArgsDict | None:
+    """Whose machines the nodes are; None: whichever there are."""
+    if args.reservation:
+        return {
+            "consume_reservation_type": "SPECIFIC_RESERVATION",
+            "key": "compute.googleapis.com/reservation-name",
+            "values": [args.reservation],
+        }
+    return {"consume_reservation_type": "NO_RESERVATION"} if args.flex_start else None
+
+
+def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAcceleratorArgsDict:
+    """GPUs of a node, with the driver that GKE installs."""
+    made: container.NodePoolNodeConfigGuestAcceleratorArgsDict = {
+        "type": accelerator.type,
+        "count": accelerator.count,
+        "gpu_driver_installation_config": {"gpu_driver_version": accelerator.driver.upper()},
+    }
+    if accelerator.partition:
+        made["gpu_partition_size"] = accelerator.partition
+    if accelerator.sharing:
+        made["gpu_sharing_config"] = {
+            "gpu_sharing_strategy": accelerator.sharing.strategy,
+            "max_shared_clients_per_gpu": accelerator.sharing.clients,
+        }
+    return made
 
 
 def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:

@@ -34,13 +34,14 @@ HTTP = 80
 
 def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> None:
     """Refuses what the cluster cannot give, what a team may not have, and names too long."""
+    pools = [pool.name for pool in cluster.node_pools]
     readable = {models_bucket(naming), *config.shared_buckets}
     for index, model in enumerate(config.models):
         key = f"gke-serving:models[{index}]"
-        if model.node_pool is not None and model.node_pool not in cluster.node_pools:
+        if model.node_pool is not None and model.node_pool not in pools:
             raise PlatformError(
                 f'{key}.node_pool: cluster {cluster.name} has no pool "{model.node_pool}"; '
-                f"{suggestion(model.node_pool, cluster.node_pools)}"
+                f"{suggestion(model.node_pool, pools)}"
             )
         bucket = (model.source or "").removeprefix("gs://").partition("/")[0]
         if model.source and bucket not in readable:

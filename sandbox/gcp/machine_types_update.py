@@ -5,7 +5,8 @@
 FOLDER holds four semicolon-separated tables, `machinetypezone.csv`, `acceleratortypezone.csv`,
 `zones.csv` and `regions.csv`, as the project named in SOURCE publishes them. What is written is
 `sandbox/gcp/catalog/machine_types.json`: the same facts, with the zones of a type folded into one
-of a few zone sets (`us-central1:abcf`), because most types share theirs.
+of a few zone sets (`us-central1:abcf`), because most types share theirs. The layers check their
+configuration by the same facts and know nothing of this package: they have a copy of the file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 SOURCE = "Cyclenerd/google-cloud-pricing-cost-calculator (Apache-2.0)"
 TARGET = Path(__file__).parent / "catalog" / "machine_types.json"
+COPY = Path(__file__).parents[2] / "gkeplatform" / "catalog" / "machine_types.json"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -91,7 +93,8 @@ def main() -> None:
     args = parser.parse_args()
     TARGET.parent.mkdir(exist_ok=True)
     text = catalogue(args.folder, date=args.date, commit=args.commit)
-    TARGET.write_text(text, encoding="utf-8")
+    for path in (TARGET, COPY):
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

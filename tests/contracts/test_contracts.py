@@ -58,7 +58,7 @@ def test_a_contract_survives_the_wire_s_floats_and_dropped_nulls(
             return {key: wired(item) for key, item in value.items() if item is not None}
         if isinstance(value, list):
             return [wired(item) for item in value]
-        return float(value) if isinstance(value, int) else value
+        return float(value) if type(value) is int else value
 
     outputs = wired(dev[contract.layer.name].outputs)
     assert isinstance(stack.read(contract, outputs, environment="dev"), contract)
@@ -178,7 +178,7 @@ def test_a_pool_whose_account_would_be_too_long_stops_the_cluster() -> None:
 def test_a_model_on_a_pool_that_is_not_there_stops_serving(
     upstream: dict[str, dict[str, Any]],
 ) -> None:
-    upstream["organization/gke-cluster/dev"]["node_pools"] = ["general", "servings"]
+    upstream["organization/gke-cluster/dev"]["node_pools"][1]["name"] = "servings"
     said = refusal(SERVING, upstream)
     assert 'models[5].node_pool: cluster acme-ml-dev-cluster has no pool "serving"' in said
     assert 'did you mean "servings"?' in said

@@ -9,11 +9,12 @@ from cli.declared import Declared, run_environment
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.cluster.config import Accelerator, AuthorizedNetwork, ClusterArgs, NodePoolArgs, Taint
+from infra.cluster.cluster_settings import AuthorizedNetwork, ClusterArgs
 from infra.cluster.gke_cluster import authorized_networks
 from infra.cluster.identity import NODE_ROLES
 from infra.cluster.kubeconfig import render
 from infra.cluster.node_pools import instance_groups, node_config
+from infra.cluster.pool_settings import Accelerator, NodePoolArgs, Taint
 
 DEV = Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="acme-ml")
 POOL = NodePoolArgs(name="general", machine_type="n2-standard-4", max_nodes=3)

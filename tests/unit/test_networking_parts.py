@@ -41,7 +41,7 @@ CLUSTER = ClusterContract(
     kubeconfig=SecretText("{}"),
     network="network",
     workload_pool="p.svc.id.goog",
-    node_pools=("general",),
+    node_pools=(),
     node_tag="node",
     instance_groups=(InstanceGroup(pool="general", zone="z-a", url=GROUP),),
 )

@@ -1,0 +1,188 @@
+"""What a stack file says of the GKE cluster itself: `gke-cluster:cluster`."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from gkeplatform.config import Settings
+from infra.cluster.addresses import Cidr, Zone, network
+
+Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+class AuthorizedNetwork(Settings):
+    """A network from which the cluster's API server may be reached."""
+
+    name: Annotated[str, Meta(min_length=1, description="What the network is, for people.")]
+    cidr: Annotated[Cidr, Meta(description="Its range.")]
+
+    def __post_init__(self) -> None:
+        network("cidr", self.cidr)
+
+
+class Exclusion(Settings):
+    """A time in which the cluster is left alone."""
+
+    name: Annotated[str, Meta(min_length=1, description="What it is for.")]
+    start: Annotated[Moment, Meta(description="From, in UTC: `2026-12-18T00:00:00Z`.")]
+    end: Annotated[Moment, Meta(description="To, in UTC.")]
+    scope: Annotated[
+        Literal["NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES"],
+        Meta(description="What is not to happen."),
+    ] = "NO_UPGRADES"
+
+    def __post_init__(self) -> None:
+        days = (moment(self.end) - moment(self.start)).total_seconds() / 86400
+        if days <= 0:
+            raise ValueError(f"start {self.start} is not before end {self.end}")
+        if self.scope == "NO_UPGRADES" and days > _LONGEST_WITHOUT_UPGRADES:
+            raise ValueError(
+                f"end: {days:.0f} days without any upgrade; GKE allows "
+                f"{_LONGEST_WITHOUT_UPGRADES}, or more with scope NO_MINOR_UPGRADES"
+            )
+
+
+_LONGEST_WITHOUT_UPGRADES = 90
+_SHORTEST_WINDOW_HOURS = 4
+
+
+class Maintenance(Settings):
+    """When the cluster is upgraded and repaired."""
+
+    start: Annotated[Moment, Meta(description="Begin of the first window, in UTC.")]
+    end: Annotated[Moment, Meta(description="End of the first window, in UTC.")]
+    recurrence: Annotated[
+        str,
+        Meta(pattern=r"^FREQ=(DAILY|WEEKLY)", description="How it recurs, as RFC 5545 has it."),
+    ] = "FREQ=WEEKLY;BYDAY=SA,SU"
+    exclusions: Annotated[
+        tuple[Exclusion, ...], Meta(description="Times in which the cluster is left alone.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        hours = (moment(self.end) - moment(self.start)).total_seconds() / 3600
+        if not _SHORTEST_WINDOW_HOURS <= hours <= 24:
+            raise ValueError(
+                f"end: the window of {hours:g} hours is not between {_SHORTEST_WINDOW_HOURS} and 24"
+            )
+
+
+def moment(text: str) -> datetime:
+    """A moment in UTC; `ValueError` where there is no such day or hour."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class AutoProvisioning(Settings):
+    """Node pools that GKE makes for pods that fit no other, up to these limits."""
+
+    cpu: Annotated[int, Meta(ge=1, description="Cores of all nodes of the cluster at most.")]
+    memory_gb: Annotated[int, Meta(ge=1, description="GB of memory of all nodes at most.")]
+    gpus: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]],
+        Meta(description="GPUs at most, by type: `nvidia-l4: 4`."),
+    ] = field(default_factory=dict)
+
+
+class ClusterArgs(Settings):
+    """The GKE cluster: VPC-native, with private nodes and workload identity."""
+
+    zones: Annotated[
+        tuple[Zone, ...],
+        Meta(min_length=1, description="Zones of the nodes, all of them in `gcp:region`."),
+    ]
+    control_plane_cidr: Annotated[
+        Cidr, Meta(description="Range of the control plane's private endpoint, a /28.")
+    ]
+    control_plane_zone: Annotated[
+        Zone | None,
+        Meta(description="The one zone of the control plane; none: it is in all of the region."),
+    ] = None
+    release_channel: Annotated[
+        Literal["rapid", "regular", "stable", "extended"],
+        Meta(description="Release channel that upgrades the control plane and the nodes."),
+    ] = "regular"
+    private_endpoint: Annotated[
+        bool, Meta(description="Whether the API server has a private address only.")
+    ] = False
+    authorized_networks: Annotated[
+        tuple[AuthorizedNetwork, ...],
+        Meta(description="Networks that may reach the API server; none listed: every network."),
+    ] = ()
+    security_group: Annotated[
+        Annotated[str, Meta(pattern=r"^gke-security-groups@[a-z0-9.-]+$")] | None,
+        Meta(description="Google Group whose members' groups RBAC knows; none: it knows none."),
+    ] = None
+    maintenance: Annotated[
+        Maintenance | None, Meta(description="When it is upgraded; none: whenever GKE likes.")
+    ] = None
+    binary_authorization: Annotated[
+        bool, Meta(description="Admit images by the project's policy of Binary Authorization.")
+    ] = False
+    security_posture: Annotated[
+        bool, Meta(description="Look for weaknesses in the configuration of workloads.")
+    ] = True
+    vulnerability_scanning: Annotated[
+        bool, Meta(description="Scan the images of running workloads.")
+    ] = False
+    intranode_visibility: Annotated[
+        bool, Meta(description="Let the network see traffic between pods of one node.")
+    ] = False
+    cost_allocation: Annotated[bool, Meta(description="Split the bill by namespace and label.")] = (
+        True
+    )
+    dns_cache: Annotated[bool, Meta(description="Cache DNS answers on each node.")] = True
+    internal_load_balancer_subsetting: Annotated[
+        bool,
+        Meta(description="Let internal load balancers lead to the nodes that they need alone."),
+    ] = True
+    managed_prometheus: Annotated[
+        bool, Meta(description="Collect metrics by Google's managed Prometheus.")
+    ] = True
+    logs: Annotated[
+        tuple[
+            Literal[
+                "SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER"
+            ],
+            ...,
+        ],
+        Meta(description="Whose logs are collected."),
+    ] = ("SYSTEM_COMPONENTS", "WORKLOADS")
+    metrics: Annotated[
+        tuple[
+            Literal[
+                "SYSTEM_COMPONENTS",
+                "APISERVER",
+                "SCHEDULER",
+                "CONTROLLER_MANAGER",
+                "STORAGE",
+                "HPA",
+                "POD",
+                "DAEMONSET",
+                "DEPLOYMENT",
+                "STATEFULSET",
+                "CADVISOR",
+                "KUBELET",
+                "DCGM",
+            ],
+            ...,
+        ],
+        Meta(description="Whose metrics are collected."),
+    ] = ("SYSTEM_COMPONENTS", "HPA", "POD", "DEPLOYMENT", "CADVISOR", "KUBELET")
+    auto_provisioning: Annotated[
+        AutoProvisioning | None, Meta(description="Node pools that make themselves; none: none do.")
+    ] = None
+    deletion_protection: Annotated[
+        bool, Meta(description="Refuse to delete the cluster until this is set to false.")
+    ] = True
+
+    def __post_init__(self) -> None:
+        if network("control_plane_cidr", self.control_plane_cidr).prefixlen != 28:
+            raise ValueError(f"control_plane_cidr {self.control_plane_cidr} is not a /28")
+        if len(set(self.zones)) != len(self.zones):
+            raise ValueError(f"zones names a zone twice: {', '.join(self.zones)}")
+        if self.private_endpoint and not self.authorized_networks:
+            raise ValueError(
+                "private_endpoint: nobody but the nodes would reach the API server; list the "
+                "networks that may in authorized_networks"
+            )

@@ -1,0 +1,94 @@
+"""The cluster's settings in the words of its resource. Pure; what is off is left out."""
+
+from typing import Any
+
+import pulumi
+from pulumi_gcp import container
+
+from infra.cluster.cluster_settings import AutoProvisioning, ClusterArgs, Maintenance
+
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+
+
+def features(args: ClusterArgs) -> dict[str, Any]:
+    """Arguments of `container.Cluster` for everything that can be switched on or off."""
+    wanted: dict[str, Any] = {
+        "addons_config": addons(args),
+        "authenticator_groups_config": (
+            {"security_group": args.security_group} if args.security_group else None
+        ),
+        "binary_authorization": {
+            "evaluation_mode": (
+                "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"
+            )
+        },
+        "cost_management_config": {"enabled": args.cost_allocation},
+        "enable_intranode_visibility": args.intranode_visibility,
+        "enable_l4_ilb_subsetting": args.internal_load_balancer_subsetting,
+        "logging_config": {"enable_components": list(args.logs)},
+        "monitoring_config": {
+            "enable_components": list(args.metrics),
+            "managed_prometheus": {"enabled": args.managed_prometheus},
+        },
+        "security_posture_config": {
+            "mode": "BASIC" if args.security_posture else "DISABLED",
+            "vulnerability_mode": (
+                "VULNERABILITY_BASIC" if args.vulnerability_scanning else "VULNERABILITY_DISABLED"
+            ),
+        },
+        "maintenance_policy": maintenance(args.maintenance) if args.maintenance else None,
+    }
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def addons(args: ClusterArgs) -> container.ClusterAddonsConfigArgsDict:
+    """The add-ons that the platform uses, and those that are chosen."""
+    return {
+        "dns_cache_config": {"enabled": args.dns_cache},
+        "gce_persistent_disk_csi_driver_config": {"enabled": True},
+        # Models' files may be mounted from their bucket.
+        "gcs_fuse_csi_driver_config": {"enabled": True},
+    }
+
+
+def maintenance(args: Maintenance) -> container.ClusterMaintenancePolicyArgsDict:
+    """The window, and the times without one."""
+    return {
+        "recurring_window": {
+            "start_time": args.start,
+            "end_time": args.end,
+            "recurrence": args.recurrence,
+        },
+        "maintenance_exclusions": [
+            {
+                "exclusion_name": one.name,
+                "start_time": one.start,
+                "end_time": one.end,
+                "exclusion_options": {"scope": one.scope},
+            }
+            for one in args.exclusions
+        ],
+    }
+
+
+def auto_provisioning(
+    args: AutoProvisioning, *, email: pulumi.Input[str]
+) -> container.ClusterClusterAutoscalingArgsDict:
+    """Limits, and nodes that are made as those of the pools are: shielded, as `email`."""
+    limits = {"cpu": args.cpu, "memory": args.memory_gb, **args.gpus}
+    return {
+        "enabled": True,
+        "resource_limits": [
+            {"resource_type": kind, "minimum": 0, "maximum": most} for kind, most in limits.items()
+        ],
+        "auto_provisioning_defaults": {
+            "service_account": email,
+            "oauth_scopes": SCOPES,
+            "image_type": "COS_CONTAINERD",
+            "management": {"auto_repair": True, "auto_upgrade": True},
+            "shielded_instance_config": {
+                "enable_secure_boot": True,
+                "enable_integrity_monitoring": True,
+            },
+        },
+    }
