@@ -1,5 +1,6 @@
 """Contracts: what is published can be read, and what cannot be read stops the reader at once."""
 
+import copy
 import json
 from typing import Any
 
@@ -29,7 +30,8 @@ def dev() -> dict[str, Declared]:
 @pytest.fixture
 def upstream(dev: dict[str, Declared]) -> dict[str, dict[str, Any]]:
     """What the layers have published in dev, each as a copy to be spoilt."""
-    return {f"organization/{layer.project}/dev": dict(dev[layer.name].outputs) for layer in LAYERS}
+    published = {f"organization/{one.project}/dev": dev[one.name].outputs for one in LAYERS}
+    return copy.deepcopy(published)
 
 
 CONTRACTS: tuple[type[Contract], ...] = (
