@@ -1,5 +1,6 @@
 """Rules about ways from a pod to its node that pod security does not name one by one."""
 
+import re
 from collections.abc import Iterator
 
 from policies.pods import PODS, Pod, named, pod
@@ -8,6 +9,7 @@ from policies.values import entries, flag, number, text
 
 _SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "cri-dockerd.sock", "podman.sock")
 _SSH = 22
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 
 
 @mandatory(
@@ -94,3 +96,47 @@ def containers_cannot_write_to_their_image(pod: Pod) -> Iterator[str]:
     for container in pod.containers(ephemeral=False):
         if not flag(container, "securityContext", "readOnlyRootFilesystem"):
             yield f"{named(container)} has securityContext.readOnlyRootFilesystem unset or false"
+
+
+@mandatory(
+    PODS,
+    layer="serving",
+    severity="medium",
+    why="The API server refuses a port that cannot be: the update fails halfway.",
+    fix="name ports with up to 15 lower-case letters, digits and hyphens, and number them to 65535",
+    references=(
+        kubernetes_docs("Service", "concepts/services-networking/service/#field-spec-ports"),
+    ),
+    passing=pod(container={"ports": [{"name": "rest", "containerPort": 8501}]}),
+    failing=pod(container={"ports": [{"name": "a-name-that-is-long", "containerPort": 8501}]}),
+)
+def container_ports_are_valid(pod: Pod) -> Iterator[str]:
+    """A container's ports have names and numbers that Kubernetes takes."""
+    for container in pod.containers():
+        for port in entries(container, "ports"):
+            name, found = text(port, "name"), number(port, "containerPort")
+            if name and not _PORT_NAME.fullmatch(name):
+                yield f'{named(container)}: "{name}" is no name of a port'
+            if found is None or not 1 <= found <= 65535:
+                yield f"{named(container)}: containerPort {found} is not between 1 and 65535"
+
+
+@advisory(
+    PODS,
+    layer="serving",
+    severity="low",
+    why="A small user id may be that of a user of the node: whoever breaks out of the container is "
+    "that user.",
+    fix="set securityContext.runAsUser above 10000",
+    references=(
+        kubernetes_docs("Security context", "tasks/configure-pod-container/security-context/"),
+    ),
+    passing=pod(securityContext={"runAsUser": 65534}),
+    failing=pod(securityContext={"runAsUser": 1000}),
+)
+def containers_run_with_a_high_user_id(pod: Pod) -> Iterator[str]:
+    """A user id that a pod chooses is above 10000, where no user of the node is."""
+    for whose, context in pod.security_contexts():
+        user = number(context, "runAsUser")
+        if user is not None and user < 10000:
+            yield f"{whose} runs as {user:.0f}"

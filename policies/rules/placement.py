@@ -9,10 +9,13 @@ from gkeplatform.config import Settings
 from policies.objects import WORKLOADS, Workloads, fits, labels_of
 from policies.pods import deployment
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
+from policies.rules.node_pools import NODE_POOL
+from policies.selection import PLACED, Selectable
 from policies.subjects import Resource, kubernetes, whole
 from policies.values import OddInputError, Props, block, entries, text
 
 REPLICATED = WORKLOADS.seen_as(whole)
+_POOL = "cloud.google.com/gke-nodepool"
 DEPLOYMENTS = kubernetes("apps", "Deployment") | kubernetes("extensions", "Deployment")
 SELECTING = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet").seen_as(
     whole
@@ -23,6 +26,10 @@ _SPREAD = kubernetes_docs(
     "concepts/scheduling-eviction/topology-spread-constraints/",
 )
 _ROLLOUT = kubernetes_docs("Deployments", "concepts/workloads/controllers/deployment/#strategy")
+
+
+def _pool(name: str) -> Resource:
+    return Resource(NODE_POOL.example, {"name": name}, name)
 
 
 def _workload(replicas: int, **spec: object) -> Resource:
@@ -172,3 +179,26 @@ def _is_none(value: object) -> bool:
     if isinstance(value, bool | dict | list):
         raise OddInputError(f"{value!r} is neither a count nor a percentage")
     return value in (0, "0", "0%")
+
+
+@mandatory(
+    PLACED,
+    layer="serving",
+    severity="high",
+    why="A pod that asks for a pool that is not there stays pending for ever.",
+    fix="name one of gke-cluster:node_pools (gke-serving:models[].node_pool)",
+    references=(
+        google(
+            "Scheduling on node pools",
+            "kubernetes-engine/docs/concepts/node-pools#scheduling",
+        ),
+    ),
+    passing=(_pool("serving"), _workload(1, nodeSelector={_POOL: "serving"})),
+    failing=(_pool("serving"), _workload(1, nodeSelector={_POOL: "gpu"})),
+)
+def pods_ask_for_pools_that_exist(placed: Selectable, stack: Stack) -> Iterator[str]:
+    """A pod that names a node pool names one that is declared, where any is."""
+    wanted = text(placed.pod.spec, "nodeSelector", _POOL)
+    pools = [text(one.props, "name") for one in stack.of(NODE_POOL)]
+    if wanted and pools and wanted not in pools:
+        yield f"its nodeSelector asks for pool {wanted}; declared are {', '.join(sorted(pools))}"

@@ -171,6 +171,7 @@ _NODES_AND_GATES = (
         ("update", "patch"),
         "lets anybody into the cluster",
     ),
+    ("certificates.k8s.io", "signers", ("approve", "sign"), "signs whatever it likes"),
     (
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
@@ -245,3 +246,47 @@ def bindings_leave_default_accounts_alone(binding: Props) -> Iterator[str]:
         if text(subject, "kind") == "ServiceAccount" and text(subject, "name") == "default":
             namespace = text(subject, "namespace") or text(block(binding, "metadata"), "namespace")
             yield f"{text(binding, 'roleRef', 'name')} is bound to {namespace or 'the'}/default"
+
+
+@advisory(
+    ROLES,
+    layer="serving",
+    severity="medium",
+    why="One request deletes all objects of a kind in a namespace, or in the cluster.",
+    fix="grant `delete`, which takes them one by one",
+    references=(_GOOD_PRACTICE,),
+    passing=_role("delete", resources=("pods",)),
+    failing=_role("deletecollection", resources=("pods",)),
+)
+def roles_delete_one_by_one(role: Props) -> Iterator[str]:
+    """A role does not delete whole collections."""
+    for rule in entries(role, "rules"):
+        if "deletecollection" in texts(rule, "verbs"):
+            yield f"it may {_said(rule)}"
+
+
+_WEBHOOKS = kubernetes(
+    "admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"
+)
+
+
+@advisory(
+    _WEBHOOKS,
+    layer="serving",
+    severity="medium",
+    why="A webhook that is ignored when it fails guards nothing against whoever can make it fail.",
+    fix="set failurePolicy to Fail, and leave kube-system out by namespaceSelector",
+    references=(
+        kubernetes_docs(
+            "Admission webhook good practices",
+            "concepts/cluster-administration/admission-webhooks-good-practices/",
+        ),
+    ),
+    passing={"webhooks": [{"name": "a.example.com", "failurePolicy": "Fail"}]},
+    failing={"webhooks": [{"name": "a.example.com", "failurePolicy": "Ignore"}]},
+)
+def webhooks_fail_closed(configuration: Props) -> Iterator[str]:
+    """An admission webhook that cannot be reached refuses, and does not let pass."""
+    for webhook in entries(configuration, "webhooks"):
+        if text(webhook, "failurePolicy") == "Ignore":
+            yield f"{text(webhook, 'name')} has failurePolicy Ignore"

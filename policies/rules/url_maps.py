@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from policies.rule import advisory, google, mandatory
-from policies.rules.frontends import URL_MAPS
+from policies.rule import Stack, advisory, google, mandatory
+from policies.rules.frontends import URL_MAPS, last
+from policies.rules.load_balancer import BACKEND_SERVICES
+from policies.subjects import Resource
 from policies.values import Props, block, entries, number, text, texts
 
 _DOCS = google("URL maps", "load-balancing/docs/url-map-concepts")
@@ -170,6 +172,43 @@ def _actions(url_map: Props) -> Iterator[tuple[str, Props]]:
         yield name, block(matcher, "defaultRouteAction")
         for rule in (*entries(matcher, "pathRules"), *entries(matcher, "routeRules")):
             yield name, block(rule, "routeAction")
+
+
+def _declared(name: str) -> Resource:
+    return Resource(BACKEND_SERVICES.example, {"name": name}, name)
+
+
+@mandatory(
+    URL_MAPS,
+    layer="networking",
+    severity="high",
+    why="The API refuses a map that leads to a backend that is not there: an update fails halfway.",
+    fix="declare the backend, or correct the name in the route",
+    references=(_DOCS,),
+    passing=(_declared("resnet"), Resource(URL_MAPS.example, _GOOD)),
+    failing=(_declared("bert"), Resource(URL_MAPS.example, _GOOD)),
+)
+def url_map_leads_to_declared_backends(url_map: Props, stack: Stack) -> Iterator[str]:
+    """Every backend service that a URL map leads to is declared, where any is."""
+    names = {last(text(one.props, "name")) for one in stack.of(BACKEND_SERVICES)}
+    for reference in sorted(set(_services(url_map))) if names else ():
+        if last(reference) not in names:
+            yield f"it leads to {last(reference)}, which no declared backend service is"
+
+
+def _services(url_map: Props) -> Iterator[str]:
+    """The backend services that a map names; buckets are not among them."""
+    rules = [url_map]
+    for matcher in entries(url_map, "pathMatchers"):
+        rules += [matcher, *entries(matcher, "pathRules"), *entries(matcher, "routeRules")]
+    for rule in rules:
+        for key in ("service", "defaultService"):
+            reference = text(rule, key)
+            if reference and "backendbucket" not in reference.lower():
+                yield reference
+        for key in ("routeAction", "defaultRouteAction"):
+            for one in entries(rule, key, "weightedBackendServices"):
+                yield text(one, "backendService")
 
 
 @advisory(
