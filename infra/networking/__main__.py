@@ -10,6 +10,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
 from infra.networking import endpoint_groups, routing
+from infra.networking.armor import security_policy
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
 from infra.networking.firewall import front_ends
@@ -31,11 +32,14 @@ groups = stack.check(
     endpoint_groups.groups, cluster, serving, find, wait_seconds=config.neg_wait_seconds
 )
 
+own = pulumi.ResourceOptions(provider=google)
+guard = security_policy("models", config.armor, naming=naming, opts=own) if config.armor else None
 backends = ModelBackends(
     "models",
     config,
     models=serving.models,
     groups=groups,
+    guard=guard.self_link if guard else None,
     cluster=cluster,
     naming=naming,
     opts=mine,
@@ -46,7 +50,7 @@ firewall = front_ends(
     models=serving.models,
     cluster=cluster,
     naming=naming,
-    opts=pulumi.ResourceOptions(provider=google),
+    opts=own,
 )
 matchers = routing.matchers(serving.models)
 frontend = Frontend(

@@ -1,6 +1,7 @@
 """The backend services: one a model, over its pods or over the node pools' instance groups."""
 
 import re
+from typing import Any
 
 import pulumi
 from pulumi_gcp import compute
@@ -13,7 +14,7 @@ from gkeplatform.contracts import (
     ServedModel,
 )
 from gkeplatform.naming import Naming
-from infra.networking.config import NetworkingConfig
+from infra.networking.config import BackendArgs, NetworkingConfig
 from infra.networking.health_checks import health_check
 
 SCHEME = "EXTERNAL_MANAGED"
@@ -34,6 +35,7 @@ class ModelBackend(pulumi.ComponentResource):
         *,
         route: Route,
         groups: tuple[str, ...],
+        guard: pulumi.Input[str] | None,
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -54,6 +56,8 @@ class ModelBackend(pulumi.ComponentResource):
             backends=[
                 backend(group, route.backend, max_rate=args.backends.max_rate) for group in groups
             ],
+            security_policy=guard,
+            **resilience(args.backends),
             log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ports),
         )
@@ -73,6 +77,7 @@ class ModelBackends(pulumi.ComponentResource):
         *,
         models: tuple[ServedModel, ...],
         groups: dict[str, tuple[str, ...]],
+        guard: pulumi.Input[str] | None,
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -84,6 +89,7 @@ class ModelBackends(pulumi.ComponentResource):
                 args,
                 route=model.route,
                 groups=groups[model.name],
+                guard=guard,
                 cluster=cluster,
                 naming=naming,
                 opts=pulumi.ResourceOptions(parent=self),
@@ -110,6 +116,29 @@ def backend(
     else:
         rate["max_rate_per_instance"] = max_rate
     return rate
+
+
+def resilience(args: BackendArgs) -> dict[str, Any]:
+    """Affinity, ejection of failing pods, and headers: what is asked for."""
+    wanted: dict[str, Any] = {
+        "session_affinity": args.session_affinity,
+        "custom_request_headers": headers(args.request_headers),
+        "custom_response_headers": headers(args.response_headers),
+    }
+    if found := args.outlier_detection:
+        wanted["outlier_detection"] = {
+            "consecutive_errors": found.consecutive_errors,
+            "enforcing_consecutive_errors": 100,
+            "interval": {"seconds": found.interval_seconds},
+            "base_ejection_time": {"seconds": found.ejection_seconds},
+            "max_ejection_percent": found.most_percent,
+        }
+    return {key: value for key, value in wanted.items() if value}
+
+
+def headers(given: dict[str, str]) -> list[str]:
+    """Headers as Google takes them: `Name: value`."""
+    return [f"{name}: {value}" for name, value in sorted(given.items())]
 
 
 def named_ports(

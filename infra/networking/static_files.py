@@ -6,7 +6,7 @@ from pulumi_gcp import compute, storage
 from gkeplatform.buckets import kept
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.networking.config import StaticFilesArgs
+from infra.networking.config import Cache, StaticFilesArgs
 
 ROLE = "static"
 
@@ -51,6 +51,21 @@ class StaticFiles(pulumi.ComponentResource):
             name=naming.of(ROLE),
             bucket_name=self.bucket.name,
             enable_cdn=args.cdn,
+            cdn_policy=cdn_policy(args.cache) if args.cdn else None,
             opts=child,
         )
         self.register_outputs({})
+
+
+def cdn_policy(cache: Cache) -> compute.BackendBucketCdnPolicyArgsDict:
+    """How Cloud CDN keeps the files."""
+    policy: compute.BackendBucketCdnPolicyArgsDict = {
+        "cache_mode": cache.mode,
+        "negative_caching": True,
+        "serve_while_stale": cache.stale_seconds,
+    }
+    if cache.mode != "USE_ORIGIN_HEADERS":  # with which the API takes no times
+        policy |= {"default_ttl": cache.default_seconds, "client_ttl": cache.client_seconds}
+        if cache.mode == "CACHE_ALL_STATIC":
+            policy["max_ttl"] = cache.max_seconds
+    return policy

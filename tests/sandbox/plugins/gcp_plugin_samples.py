@@ -66,6 +66,34 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "timeoutSec": 30,
         "logConfig": {"enable": True, "sampleRate": 1.0},
     },
+    "gcp:compute/securityPolicy:SecurityPolicy": {
+        "name": "armor",
+        "type": "CLOUD_ARMOR",
+        "rules": [
+            {
+                "priority": 4000,
+                "action": "throttle",
+                "match": {
+                    "versionedExpr": "SRC_IPS_V1",
+                    "config": {"srcIpRanges": ["*"]},
+                },
+                "rateLimitOptions": {
+                    "conformAction": "allow",
+                    "exceedAction": "deny(429)",
+                    "enforceOnKey": "IP",
+                    "rateLimitThreshold": {"count": 600, "intervalSec": 60},
+                },
+            },
+            {
+                "priority": 2147483647,
+                "action": "allow",
+                "match": {
+                    "versionedExpr": "SRC_IPS_V1",
+                    "config": {"srcIpRanges": ["*"]},
+                },
+            },
+        ],
+    },
     "gcp:compute/backendBucket:BackendBucket": {
         "name": "static",
         "bucketName": "acme-static",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid, not_found
 from sandbox.gcp.service import Call
-from sandbox.gcp.services.compute import resources
+from sandbox.gcp.services.compute import resources, security
 from sandbox.gcp.services.compute.place import Place, parse
 
 
@@ -40,6 +40,7 @@ async def add(call: Call) -> Json:
     place, rules = _policy(call)
     if "priority" not in call.body:
         raise ApiError(400, "Required field 'resource.priority' not specified", reason="required")
+    security.check_rule("resource", dict(call.body))
     priority = int(call.body["priority"])
     if any(int(rule["priority"]) == priority for rule in rules):
         raise invalid("resource.priority", priority, "Another rule has this priority already.")
@@ -51,6 +52,7 @@ async def patch(call: Call) -> Json:
     place, rules = _policy(call)
     index = _index(call, rules)
     rules[index] = rules[index] | {k: v for k, v in call.body.items() if v is not None}
+    security.check_rule("resource", rules[index])
     return _store(call, place, rules, "patchRule")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
@@ -47,6 +50,39 @@ def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | 
     document["enabledFeatures"] = sorted(_FEATURES.get(profile, custom or ()))
 
 
+_ACTIONS = re.compile(r"allow|deny\((403|404|429|502)\)|throttle|rate_based_ban|redirect")
+_MOST_RANGES = 10
+
+
+def check_rule(field: str, rule: Json) -> None:
+    """Refuse what no rule of a security policy can be."""
+    action = str(rule.get("action", ""))
+    if not _ACTIONS.fullmatch(action):
+        raise invalid(f"{field}.action", action, "The action is not supported.")
+    match = rule.get("match") or {}
+    ranges = (match.get("config") or {}).get("srcIpRanges") or []
+    if bool(ranges) == bool(match.get("expr")):
+        raise invalid(f"{field}.match", "", "One of config and expr must be specified.")
+    if len(ranges) > _MOST_RANGES:
+        raise invalid(
+            f"{field}.match.config.srcIpRanges", str(len(ranges)), "At most 10 ranges are allowed."
+        )
+    for one in ranges:
+        if one != "*" and not _is_range(str(one)):
+            raise invalid(f"{field}.match.config.srcIpRanges", str(one), "It is no IP range.")
+    limits = action in ("throttle", "rate_based_ban")
+    if limits != bool(rule.get("rateLimitOptions")):
+        raise invalid(f"{field}.rateLimitOptions", "", f"The action is {action}.")
+
+
+def _is_range(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def complete_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Defaults of a security policy; it always has a rule of the lowest priority."""
     document.setdefault("type", "CLOUD_ARMOR")
@@ -64,7 +100,8 @@ def complete_policy(state: State, place: Place, document: Json, old: Json | None
                 "priority": _DEFAULT_PRIORITY,
             }
         )
-    for rule in rules:
+    for index, rule in enumerate(rules):
+        check_rule(f"resource.rules[{index}]", rule)
         rule.setdefault("kind", "compute#securityPolicyRule")
         rule.setdefault("preview", False)
     rules.sort(key=lambda rule: rule["priority"])

@@ -13,6 +13,7 @@ from sandbox.plugins.gcp.services.compute_steps import (
     NamedPort,
     Network,
     RouterNat,
+    SecurityPolicy,
     Subnetwork,
 )
 from sandbox.plugins.gcp.spec import Call, Spec
@@ -410,6 +411,31 @@ HANDLERS: tuple[Handler, ...] = (
             names={"certificateId": "id"},
             local={"namePrefix": None},
             secrets=frozenset({"privateKey", "certificate"}),
+        )
+    ),
+    SecurityPolicy(
+        Spec(
+            type="gcp:compute/securityPolicy:SecurityPolicy",
+            schema="compute.v1.SecurityPolicy",
+            collection=f"{GLOBAL}/securityPolicies",
+            update="PATCH",
+            fingerprint=True,
+            immutable=frozenset({"type"}),
+            computed=frozenset(
+                {
+                    "type",
+                    "rules",
+                    "rules.preview",
+                    "rules.match.config.srcIpRanges",
+                    "rules.rateLimitOptions.enforceOnKey",
+                    "adaptiveProtectionConfig.layer7DdosDefenseConfig.ruleVisibility",
+                    "advancedOptionsConfig.jsonParsing",
+                    "advancedOptionsConfig.logLevel",
+                }
+            ),
+            # In whatever order the program has them: the API sorts them by priority.
+            sets=frozenset({"rules", "rules.match.config.srcIpRanges"}),
+            labels="labels",
         )
     ),
 )

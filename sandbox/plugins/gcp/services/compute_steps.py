@@ -14,6 +14,7 @@ from sandbox.plugins.gcp.spec import Values
 GLOBAL = "projects/{project}/global"
 REGION = "projects/{project}/regions/{region}"
 ZONE = "projects/{project}/zones/{zone}"
+_LAST_RULE = 2147483647  # of a security policy; there always is one
 
 
 class Network(Handler):
@@ -140,6 +141,30 @@ def _is_address(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+class SecurityPolicy(Handler):
+    """A policy's rules change one by one; a rule is known by its priority."""
+
+    def update_remote(
+        self, context: Context, inputs: Values, state: Values, changed: set[str]
+    ) -> None:
+        """Rules by their own verbs, then the rest."""
+        if "rules" in changed:
+            self._change_rules(context, inputs)
+        super().update_remote(context, inputs, state, changed - {"rules"})
+
+    def _change_rules(self, context: Context, inputs: Values) -> None:
+        path = self.path(context)
+        old = {int(rule["priority"]): rule for rule in context.get(path).get("rules", ())}
+        new = {int(rule["priority"]): rule for rule in self.to_api(inputs).get("rules", ())}
+        for priority in old.keys() - new.keys() - {_LAST_RULE}:
+            context.call("POST", f"{path}/removeRule", {}, {"priority": str(priority)})
+        for priority, rule in sorted(new.items()):
+            if priority not in old:
+                context.call("POST", f"{path}/addRule", rule)
+            elif any(old[priority].get(key) != value for key, value in rule.items()):
+                context.call("POST", f"{path}/patchRule", rule, {"priority": str(priority)})
 
 
 class RouterNat(Handler):
