@@ -33,13 +33,13 @@ groups = stack.check(
 )
 
 own = pulumi.ResourceOptions(provider=google)
-guard = security_policy("models", config.armor, naming=naming, opts=own) if config.armor else None
+guard = security_policy("models", config.armor, naming=naming, opts=own)
 backends = ModelBackends(
     "models",
     config,
     models=serving.models,
     groups=groups,
-    guard=guard.self_link if guard else None,
+    guard=guard,
     cluster=cluster,
     naming=naming,
     opts=mine,

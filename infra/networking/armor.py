@@ -158,13 +158,15 @@ def _limits(args: Armor) -> Iterator[Rule]:
 
 
 def security_policy(
-    name: str, args: Armor, *, naming: Naming, opts: pulumi.ResourceOptions
-) -> compute.SecurityPolicy:
-    """The policy, for all backend services to name."""
+    name: str, args: Armor | None, *, naming: Naming, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str] | None:
+    """The link of the policy, for all backend services; None where there is to be none."""
+    if args is None:
+        return None
     adaptive: compute.SecurityPolicyAdaptiveProtectionConfigArgsDict = {
         "layer7_ddos_defense_config": {"enable": args.adaptive_protection}
     }
-    return compute.SecurityPolicy(
+    policy = compute.SecurityPolicy(
         name,
         name=naming.of(ROLE),
         type="CLOUD_ARMOR",
@@ -173,3 +175,4 @@ def security_policy(
         adaptive_protection_config=adaptive if args.adaptive_protection else None,
         opts=opts,
     )
+    return policy.self_link
