@@ -28,8 +28,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from pulumi_gcp import (
         billing,
+        certificatemanager,
         compute,
         container,
+        dns,
         monitoring,
         organizations,
         projects,
@@ -39,7 +41,9 @@ with warnings.catch_warnings():
 
     _LOADED = (
         billing.Budget,
+        certificatemanager.Certificate,
         compute.Network,
+        dns.ManagedZone,
         container.Cluster,
         monitoring.UptimeCheckConfig,
         organizations.Project,
@@ -59,6 +63,7 @@ LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
 PROJECT_NUMBER = "123456789012"
 _GET_PROJECT = "gcp:organizations/getProject:getProject"
+_GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 
 
@@ -139,6 +144,8 @@ class CloudMocks(mocks.Mocks):
             }, []
         if args.token == _GET_PROJECT:
             return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
+        if args.token == _GET_CERTIFICATES:
+            return {"certificates": [], "id": "certificates"}, []
         raise RuntimeError(f"nobody knows what {args.token} would answer")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -169,6 +176,13 @@ class CloudMocks(mocks.Mocks):
                     "member": f"serviceAccount:{email}",
                     "name": f"projects/{self.project}/serviceAccounts/{email}",
                 }
+            case "DnsAuthorization":
+                name = f"_acme-challenge.{inputs['domain']}."
+                data = "0a1b2c3d.0.authorize.certificatemanager.goog."
+                return {"dnsResourceRecords": [{"name": name, "type": "CNAME", "data": data}]}
+            case "ManagedZone":
+                servers = [f"ns-cloud-a{n}.googledomains.com." for n in range(1, 5)]
+                return {"nameServers": servers}
             case "Service" if inputs.get("spec", {}).get("type") == "LoadBalancer":
                 return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
             case _ if args.typ.startswith("gcp:monitoring/"):

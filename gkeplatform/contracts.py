@@ -162,6 +162,15 @@ class RoutedModel(Part):
     """Self links of the groups behind its backend service."""
 
 
+class DnsRecord(Part):
+    """A record that must be in DNS for the domains to work."""
+
+    name: str
+    """With the last dot, as in a zone file."""
+    type: str
+    data: str
+
+
 class NetworkingContract(Contract):
     """Published by `infra/networking`; read by environment."""
 
@@ -170,9 +179,17 @@ class NetworkingContract(Contract):
     cluster: str
     """Name of the cluster whose groups stand behind the load balancer."""
     address: str
+    url: str
+    """Where the load balancer answers: `https://` and the domain, or `http://` and the address."""
     url_map: str
     static_bucket: str
     models: tuple[RoutedModel, ...]
+    domain: str | None = None
+    """The domain at which models without a host answer over HTTPS; None: HTTP, by address."""
+    records: tuple[DnsRecord, ...] = ()
+    """What must be in DNS, whether or not the layer keeps it."""
+    name_servers: tuple[str, ...] = ()
+    """Where the zone that the layer made must be delegated to."""
 
 
 class ModelUrl(Part):
@@ -189,4 +206,6 @@ class EnvironmentSummary(Contract):
 
     environment: str
     address: str
+    url: str
+    """Where the load balancer answers."""
     models: tuple[ModelUrl, ...]

@@ -17,7 +17,8 @@ from msgspec import NODEFAULT, inspect
 
 from gkeplatform.config import Settings
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
-from gkeplatform.layers import LAYERS, Layer
+from gkeplatform.layers import LAYERS
+from gkeplatform.whole_file import config_type
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = Path("stacks/schema.json")
@@ -65,13 +66,6 @@ def namespaces() -> dict[str, type[Settings]]:
         **{layer.project: config_type(layer) for layer in LAYERS},
         POLICIES: importlib.import_module("policies.settings").PolicySettings,
     }
-
-
-def config_type(layer: Layer) -> type[Settings]:
-    """The type of a layer's configuration."""
-    module, _, name = layer.config.partition(":")
-    found: type[Settings] = getattr(importlib.import_module(module), name)
-    return found
 
 
 def schema() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
+from gkeplatform import whole_file
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -48,6 +49,12 @@ and after other resources have begun. Called as a function it answers, or fails,
 def environment() -> Environment:
     """The environment that this stack belongs to; what it protects is protected from now on."""
     name = environment_of(pulumi.get_stack())
+    check(
+        whole_file.check,
+        _values(),
+        file=file_of(name),
+        secret=engine_config._SECRET_KEYS.get() or (),
+    )
     shared = config(SharedConfig, namespace=NAMESPACE)
     place = config(GoogleConfig, namespace="gcp")
     if shared.protect:
@@ -94,10 +101,19 @@ def config(model: type[SettingsT], *, namespace: str | None = None) -> SettingsT
         load,
         model,
         namespace=namespace or pulumi.get_project(),
-        values={**engine_config.get_config_env(), **engine_config.CONFIG.get()},
+        values=_values(),
         file=file_of(environment_of(pulumi.get_stack())),
         secret=engine_config._SECRET_KEYS.get(),
     )
+
+
+def _values() -> dict[str, str]:
+    return {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+
+
+def is_secret(key: str) -> bool:
+    """Whether the stack file holds `key` of this project encrypted."""
+    return f"{pulumi.get_project()}:{key}" in (engine_config._SECRET_KEYS.get() or ())
 
 
 def upstream(contract: type[ContractT]) -> ContractT:

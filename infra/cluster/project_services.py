@@ -8,9 +8,11 @@ from pulumi_gcp import projects
 
 SERVICES = (
     "artifactregistry",
+    "certificatemanager",
     "cloudresourcemanager",
     "compute",
     "container",
+    "dns",
     "iam",
     "logging",
     "monitoring",

@@ -43,5 +43,6 @@ stack.publish(
     EnvironmentSummary,
     environment=environment.name,
     address=networking.address,
+    url=networking.url,
     models=agreement.models(serving, networking),
 )

@@ -9,19 +9,23 @@ from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingCo
 from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
-from infra.networking import endpoint_groups, routing
+from infra.networking import endpoint_groups, issuance, own_certificates, routing
 from infra.networking.armor import security_policy
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
 from infra.networking.firewall import front_ends
 from infra.networking.frontend import Frontend
-from infra.networking.published import routed
+from infra.networking.published import answering_domain, base_url, needed_records, routed
+from infra.networking.secured import resolved, secured
 from infra.networking.static_files import StaticFiles
 
 environment = stack.environment()
 config = stack.config(NetworkingConfig)
 cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
+stack.check(
+    own_certificates.encrypted, config.private_keys, is_secret=stack.is_secret("private_keys")
+)
 naming = Naming(environment)
 labels = Labels(environment, NETWORKING.name)
 
@@ -56,21 +60,38 @@ matchers = routing.matchers(serving.models)
 frontend = Frontend(
     "models",
     matchers,
-    cases=routing.cases(matchers),
     backends=backends.links,
     default=static.backend.self_link,
+    redirect_to_https=config.https.redirect,
     naming=naming,
     labels=labels,
     opts=mine,
 )
+tls = secured(
+    config,
+    url_map=frontend.url_map.self_link,
+    address=frontend.address,
+    states=issuance.states(google),
+    naming=naming,
+    labels=labels,
+    opts=mine,
+)
+name_servers = resolved(
+    config, tls, address=frontend.address, naming=naming, labels=labels, opts=mine
+)
+domain = answering_domain(config)
 
 stack.publish(
     NetworkingContract,
     cluster=cluster.name,
     address=frontend.address,
+    domain=domain,
+    url=base_url(domain, frontend.address),
+    records=needed_records(config, tls.proofs, frontend.address),
+    name_servers=name_servers,
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,
     models=pulumi.Output.all(address=frontend.address, services=backends.names).apply(
-        lambda known: partial(routed, serving.models, groups)(**known)
+        lambda known: partial(routed, serving.models, groups, domain=domain)(**known)
     ),
 )

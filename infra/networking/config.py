@@ -5,11 +5,14 @@ Which model answers where is not said here: that comes with the serving layer's 
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, field
 
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings
+from infra.networking import coverage
 from infra.networking.armor import Armor
+from infra.networking.tls import Certificate, DnsArgs, DomainArgs, HttpsArgs
 
 
 class OutlierDetection(Settings):
@@ -127,3 +130,20 @@ class NetworkingConfig(Settings):
         int,
         Meta(ge=0, le=1800, description="How long GKE may take to make endpoint groups."),
     ] = 180
+    domains: Annotated[
+        tuple[DomainArgs, ...], Meta(description="Domains that the load balancer answers on.")
+    ] = ()
+    certificates: Annotated[
+        tuple[Certificate, ...], Meta(description="Certificates; with any, HTTPS is served.")
+    ] = ()
+    private_keys: Annotated[
+        dict[str, str],
+        Meta(description="Keys of self-managed certificates by name, PEM; encrypted only."),
+    ] = msgspec.field(default_factory=dict)
+    https: Annotated[HttpsArgs, Meta(description="How HTTPS is served.")] = HttpsArgs()
+    dns: Annotated[
+        DnsArgs | None, Meta(description="Zone of the domains; none: others keep the records.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        coverage.check(self)

@@ -6,13 +6,14 @@ from pulumi_gcp import compute
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.backends import SCHEME
-from infra.networking.routing import Case, Matcher
+from infra.networking.https import redirect
+from infra.networking.routing import Matcher, cases
 
 ROLE = "models"
 
 
 class Frontend(pulumi.ComponentResource):
-    """Address, forwarding rule on 80, target HTTP proxy and URL map."""
+    """Address, URL map, and the HTTP side: target proxy and forwarding rule on 80."""
 
     address: pulumi.Output[str]
     url_map: compute.URLMap
@@ -22,9 +23,9 @@ class Frontend(pulumi.ComponentResource):
         name: str,
         matchers: tuple[Matcher, ...],
         *,
-        cases: tuple[Case, ...],
         backends: dict[str, pulumi.Output[str]],
         default: pulumi.Output[str],
+        redirect_to_https: bool,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -48,12 +49,17 @@ class Frontend(pulumi.ComponentResource):
                     "path": case.path,
                     "service": default if case.model is None else backends[case.model],
                 }
-                for case in cases
+                for case in cases(matchers)
             ],
             opts=child,
         )
+        plain = (
+            redirect(f"{ROLE}-redirect", naming=naming, opts=child)
+            if redirect_to_https
+            else self.url_map
+        )
         proxy = compute.TargetHttpProxy(
-            name, name=naming.of(ROLE), url_map=self.url_map.self_link, opts=child
+            name, name=naming.of(ROLE), url_map=plain.self_link, opts=child
         )
         compute.GlobalForwardingRule(
             name,

@@ -1,6 +1,12 @@
 """What the layer publishes, from what it read and what it made."""
 
-from gkeplatform.contracts import RoutedModel, ServedModel
+from collections.abc import Mapping
+
+import pulumi
+from pulumi_gcp import certificatemanager
+
+from gkeplatform.contracts import DnsRecord, RoutedModel, ServedModel
+from infra.networking.config import NetworkingConfig
 from infra.networking.routing import url
 
 
@@ -9,16 +15,55 @@ def routed(
     groups: dict[str, tuple[str, ...]],
     *,
     address: str,
+    domain: str | None,
     services: dict[str, str],
 ) -> list[RoutedModel]:
     """The exposed models, each with its URL, its backend service and the groups behind it."""
     return [
         RoutedModel(
             name=model.name,
-            url=url(model, address),
+            url=url(model, address, domain=domain),
             backend_service=services[model.name],
             groups=groups[model.name],
         )
         for model in models
         if model.route
     ]
+
+
+def answering_domain(config: NetworkingConfig) -> str | None:
+    """The domain at which a model answers that has no host of its own; None without HTTPS."""
+    if not config.certificates:
+        return None
+    return next(one.name for one in config.domains if not one.name.startswith("*."))
+
+
+def base_url(domain: str | None, address: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Where the load balancer answers."""
+    if domain is not None:
+        return pulumi.Output.from_input(f"https://{domain}")
+    return pulumi.Output.concat("http://", address)
+
+
+def needed_records(
+    config: NetworkingConfig,
+    proofs: Mapping[str, certificatemanager.DnsAuthorization],
+    address: pulumi.Output[str],
+) -> pulumi.Output[list[DnsRecord]]:
+    """The records that must be in DNS, whoever keeps it."""
+    wanted = pulumi.Output.all(
+        address=address, proofs=[proof.dns_resource_records for proof in proofs.values()]
+    )
+    return wanted.apply(
+        lambda known: [
+            *(
+                DnsRecord(name=f"{one.name}.", type="A", data=known["address"])
+                for one in config.domains
+            ),
+            *(
+                DnsRecord(name=record["name"], type=record["type"], data=record["data"])
+                for found in known["proofs"]
+                for record in found
+            ),
+        ]
+    )

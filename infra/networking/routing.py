@@ -81,8 +81,9 @@ def matcher_name(host: str) -> str:
     return f"{name[:54].rstrip('-')}-{zlib.crc32(host.encode()):08x}"
 
 
-def url(model: ServedModel, address: str) -> str:
-    """Where the load balancer answers for the model."""
+def url(model: ServedModel, address: str, *, domain: str | None = None) -> str:
+    """Where the load balancer answers for the model; `domain` is one that HTTPS is served on."""
     if model.route is None:
         raise ValueError(f"{model.name} is not routed")
-    return f"http://{(*model.route.hosts, address)[0]}{model.route.paths[0]}"
+    scheme = "https" if domain else "http"
+    return f"{scheme}://{(*model.route.hosts, domain or address)[0]}{model.route.paths[0]}"

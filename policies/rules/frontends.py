@@ -20,6 +20,7 @@ HTTPS_PROXIES = gcp(
 SSL_POLICIES = gcp("compute/sSLPolicy:SSLPolicy", "compute/regionSslPolicy:RegionSslPolicy")
 CERTIFICATES = gcp(
     "compute/managedSslCertificate:ManagedSslCertificate",
+    "compute/sSLCertificate:SSLCertificate",
     "certificatemanager/certificate:Certificate",
 )
 URL_MAPS = gcp("compute/uRLMap:URLMap", "compute/regionUrlMap:RegionUrlMap")
@@ -116,7 +117,7 @@ def ssl_policies_refuse_old_versions_of_tls(policy: Props) -> Iterator[str]:
     layer="networking",
     severity="high",
     why="A proxy without a certificate refuses every caller.",
-    fix="name a certificate (gke-networking:https.certificates)",
+    fix="name a certificate (gke-networking:certificates)",
     references=(google("Certificates", "load-balancing/docs/ssl-certificates"),),
     passing={"sslCertificates": ["global/sslCertificates/models"]},
     failing={"sslCertificates": []},
@@ -144,7 +145,7 @@ def _secured(host: str) -> tuple[Resource, ...]:
     layer="networking",
     severity="high",
     why="Callers of a host that no certificate names are warned off, or refused.",
-    fix="add the host to a certificate's domains (gke-networking:https.certificates[].domains)",
+    fix="add the host to a certificate's domains (gke-networking:certificates[].domains)",
     references=(
         google("Managed certificates", "load-balancing/docs/ssl-certificates/google-managed-certs"),
     ),
@@ -154,14 +155,11 @@ def _secured(host: str) -> tuple[Resource, ...]:
 def certificates_cover_the_hosts(proxy: Props, stack: Stack) -> Iterator[str]:
     """Every host of a URL map that is served over HTTPS is on a certificate."""
     url_map = called(stack, URL_MAPS, last(text(proxy, "urlMap")))
-    domains = [
-        domain
-        for one in stack.of(CERTIFICATES)
-        for domain in texts(one.props, "managed", "domains")
-    ]
+    found = [texts(one.props, "managed", "domains") for one in stack.of(CERTIFICATES)]
     # What is on a certificate of one's own only the certificate tells.
-    if url_map is None or not domains:
+    if url_map is None or not found or not all(found):
         return
+    domains = [domain for one in found for domain in one]
     for rule in entries(url_map, "hostRules"):
         for host in texts(rule, "hosts"):
             bare = host.partition(":")[0]

@@ -89,7 +89,7 @@ def test_a_backend_is_read_as_its_kind(dev: dict[str, Declared]) -> None:
 
 
 def test_publishing_something_else_than_the_contract_is_a_defect() -> None:
-    with pytest.raises(TypeError, match=r"differ in \['addres', 'address'\]"):
+    with pytest.raises(TypeError, match=r"differ in \['addres', 'address', 'url'\]"):
         declare(lambda: stack.publish(EnvironmentSummary, environment="dev", addres="x", models=[]))
 
 

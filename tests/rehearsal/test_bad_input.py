@@ -10,6 +10,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
 CASES = {
     "an unknown key": ("min_nodes:", "minimum_nodes:", ["minimum_nodes", "min_nodes"]),
+    "a domain without a certificate": (
+        "- name: translate.dev",
+        "- name: translat.dev",
+        ["gke-networking:domains[1].name", 'did you mean "translate.dev.acme.example"'],
+    ),
     "a wrong type": ("max_nodes: ", "max_nodes: many #", ["max_nodes", "expected"]),
 }
 

@@ -155,7 +155,12 @@ def networking(*names: str) -> NetworkingContract:
         for name in names
     )
     return NetworkingContract(
-        cluster="c", address="203.0.113.1", url_map="u", static_bucket="b", models=models
+        cluster="c",
+        address="203.0.113.1",
+        url="http://203.0.113.1",
+        url_map="u",
+        static_bucket="b",
+        models=models,
     )
 
 

@@ -1,0 +1,38 @@
+"""The stack file as a whole: every layer's keys, and what they say of each other's.
+
+A layer's program checks the whole file before its first resource, so that a mistake in the last
+layer's keys is told before the first layer is touched.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gkeplatform import hosts
+from gkeplatform.config import Settings, load
+from gkeplatform.layers import LAYERS, NETWORKING, SERVING, Layer
+
+
+def config_type(layer: Layer) -> type[Settings]:
+    """The type of the layer's keys: named in `layers`, imported here."""
+    module, _, name = layer.config.partition(":")
+    found: type[Settings] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def check(values: Mapping[str, str], *, file: str, secret: Iterable[str] = ()) -> None:
+    """`PlatformError` where the keys of a layer are wrong; layers without any are left out."""
+    hidden = frozenset(secret)
+    known: dict[str, Any] = {
+        layer.name: load(
+            config_type(layer), namespace=layer.project, values=values, file=file, secret=hidden
+        )
+        for layer in LAYERS
+        if any(key.startswith(f"{layer.project}:") for key in values)
+    }
+    if SERVING.name in known and NETWORKING.name in known:
+        hosts.check(
+            {m.name: getattr(m.exposure, "hosts", ()) for m in known[SERVING.name].models},
+            [domain.name for domain in known[NETWORKING.name].domains],
+            file=file,
+        )

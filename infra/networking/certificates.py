@@ -1,0 +1,156 @@
+"""The certificates: classic ones on the proxy, or Certificate Manager's in a map."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_gcp import certificatemanager, compute
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.networking import certificate_plan as plan
+from infra.networking.config import NetworkingConfig
+from infra.networking.issuance import States, awaited
+from infra.networking.tls import Certificate, ManagerCertificate, OwnCertificate
+
+MAP_HOST = "//certificatemanager.googleapis.com/"
+"""How a proxy names a map."""
+
+
+class ClassicCertificates(pulumi.ComponentResource):
+    """Classic certificates, in the order in which the proxy has them."""
+
+    links: list[pulumi.Output[str]]
+
+    def __init__(
+        self,
+        name: str,
+        certificates: Sequence[Certificate],
+        *,
+        keys: dict[str, str],
+        naming: Naming,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:ClassicCertificates", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.links = []
+        for certificate in plan.in_order(certificates):
+            physical = naming.of(plan.role(certificate))
+            made: compute.SSLCertificate | compute.ManagedSslCertificate
+            if isinstance(certificate, OwnCertificate):
+                made = compute.SSLCertificate(
+                    certificate.name,
+                    name=physical,
+                    certificate=certificate.certificate,
+                    private_key=pulumi.Output.secret(keys[certificate.name]),
+                    opts=child,
+                )
+            else:
+                made = compute.ManagedSslCertificate(
+                    certificate.name,
+                    name=physical,
+                    managed={"domains": sorted(certificate.domains)},
+                    opts=child,
+                )
+            self.links.append(made.self_link)
+        self.register_outputs({})
+
+
+class CertificateMap(pulumi.ComponentResource):
+    """A map of Certificate Manager: an entry a domain, and one for clients that name none."""
+
+    link: pulumi.Output[str]
+    proofs: dict[str, certificatemanager.DnsAuthorization]
+    """By domain, what proves it to Google: a record that must be in DNS."""
+
+    def __init__(
+        self,
+        name: str,
+        config: NetworkingConfig,
+        *,
+        states: States,
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:CertificateMap", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        zone = config.dns.domain if config.dns else None
+        certificates = config.certificates
+        self.proofs = {
+            domain: certificatemanager.DnsAuthorization(
+                f"proof-{plan.label(domain, zone)}",
+                name=naming.of(plan.slug(domain, zone)),
+                domain=domain,
+                labels=labels.google(),
+                opts=child,
+            )
+            for domain in plan.proven(certificates)
+        }
+        ids = {
+            certificate.name: self._certificate(
+                certificate, config.private_keys, states, naming, labels
+            )
+            for certificate in certificates
+        }
+        made = certificatemanager.CertificateMap(
+            name, name=naming.of(name), labels=labels.google(), opts=child
+        )
+        for domain in config.domains:
+            certificatemanager.CertificateMapEntry(
+                f"host-{plan.label(domain.name, zone)}",
+                name=naming.of(plan.slug(domain.name, zone)),
+                map=made.name,
+                hostname=domain.name,
+                certificates=[ids[plan.chosen(domain, certificates)]],
+                labels=labels.google(),
+                opts=child,
+            )
+        certificatemanager.CertificateMapEntry(
+            "primary",
+            name=naming.of("primary"),
+            map=made.name,
+            matcher="PRIMARY",
+            certificates=[ids[plan.chosen(config.domains[0], certificates)]],
+            labels=labels.google(),
+            opts=child,
+        )
+        self.link = pulumi.Output.concat(MAP_HOST, made.id)
+        self.register_outputs({})
+
+    def _certificate(
+        self,
+        args: Certificate,
+        keys: dict[str, str],
+        states: States,
+        naming: Naming,
+        labels: Labels,
+    ) -> pulumi.Output[str]:
+        physical = naming.of(plan.role(args))
+        opts = pulumi.ResourceOptions(parent=self)
+        if isinstance(args, OwnCertificate):
+            own = certificatemanager.Certificate(
+                args.name,
+                name=physical,
+                self_managed={
+                    "pem_certificate": args.certificate,
+                    "pem_private_key": pulumi.Output.secret(keys[args.name]),
+                },
+                labels=labels.google(),
+                opts=opts,
+            )
+            return own.id
+        by_dns = isinstance(args, ManagerCertificate) and args.authorization == "dns"
+        proofs = [self.proofs[one].id for one in plan.proven([args])]
+        made = certificatemanager.Certificate(
+            args.name,
+            name=physical,
+            managed={
+                "domains": sorted(args.domains),
+                **({"dns_authorizations": proofs} if by_dns else {}),
+            },
+            labels=labels.google(),
+            opts=opts,
+        )
+        if isinstance(args, ManagerCertificate) and by_dns:
+            return awaited(made, states, wait_seconds=args.wait_seconds)
+        return made.id

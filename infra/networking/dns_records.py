@@ -1,0 +1,79 @@
+"""The records of the domains: where they lead, and what proves them to Google."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+from pulumi_gcp import certificatemanager, dns
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.networking.certificate_plan import label
+from infra.networking.tls import DnsArgs, DomainArgs
+
+ROLE = "domains"
+
+
+class DnsRecords(pulumi.ComponentResource):
+    """A zone, or one that is there, with an A record a domain and a CNAME a proof."""
+
+    name_servers: pulumi.Output[Sequence[str]]
+    """Where the parent domain must delegate to; empty for a zone that is somebody else's."""
+
+    def __init__(
+        self,
+        name: str,
+        args: DnsArgs,
+        *,
+        domains: Sequence[DomainArgs],
+        proofs: Mapping[str, certificatemanager.DnsAuthorization],
+        address: pulumi.Output[str],
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:networking:DnsRecords", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        zone: pulumi.Input[str]
+        if args.zone is None:
+            made = dns.ManagedZone(
+                name,
+                name=naming.of(ROLE),
+                dns_name=f"{args.domain}.",
+                description=f"{args.domain}: the models of {naming.environment.name}",
+                dnssec_config={"state": "on"},
+                labels=labels.google(),
+                opts=child,
+            )
+            zone, self.name_servers = made.name, made.name_servers
+        else:
+            zone, self.name_servers = args.zone, pulumi.Output.from_input([])
+        for domain in domains:
+            if domain.record:
+                dns.RecordSet(
+                    f"host-{label(domain.name, args.domain)}",
+                    managed_zone=zone,
+                    project=args.project,
+                    name=f"{domain.name}.",
+                    type="A",
+                    ttl=args.ttl_seconds,
+                    rrdatas=[address],
+                    opts=child,
+                )
+        for domain_name in held(args, proofs):
+            record = proofs[domain_name].dns_resource_records[0]
+            dns.RecordSet(
+                f"proof-{label(domain_name, args.domain)}",
+                managed_zone=zone,
+                project=args.project,
+                name=record.name,
+                type=record.type,
+                ttl=args.ttl_seconds,
+                rrdatas=[record.data],
+                opts=child,
+            )
+        self.register_outputs({"name_servers": self.name_servers})
+
+
+def held(args: DnsArgs, domains: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """Those of the domains whose records belong into the zone."""
+    return [name for name in domains if name == args.domain or name.endswith(f".{args.domain}")]

@@ -1,0 +1,73 @@
+"""Waits until Google has issued a certificate that is to take another one's place.
+
+A first certificate is not waited for: nothing serves yet that could stop to. A change is, so that
+the old one serves until the new one can; when it does not come, the update fails and the old one
+still serves. Only proof by DNS allows this: it needs no load balancer.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pulumi
+from pulumi_gcp import certificatemanager
+
+from gkeplatform.errors import PlatformError
+from infra.networking.certificate_plan import generations
+
+POLL_SECONDS = 5.0
+
+States = Callable[[], Awaitable[dict[str, str]]]
+"""Looks up the state of every managed certificate by its physical name."""
+
+
+async def issued(name: str, states: States, *, wait_seconds: float) -> None:
+    """Returns when `name` is ACTIVE, or replaces none; `PlatformError` when it takes too long."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        found = await states()
+        older = [one for one in generations(name, found) if found[one] == "ACTIVE"]
+        if found.get(name) == "ACTIVE" or not older:
+            return
+        if time.monotonic() >= deadline:
+            raise PlatformError(
+                f"certificate {name} is {found.get(name, 'absent')} after {wait_seconds:.0f} "
+                f"seconds; {older[0]} still serves. Google issues it when the records of its DNS "
+                "authorizations can be resolved: see the layer's output `records`, then run the "
+                "update again"
+            )
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def states(provider: pulumi.ProviderResource) -> States:
+    """Asks Certificate Manager."""
+
+    async def look() -> dict[str, str]:
+        options = pulumi.InvokeOptions(provider=provider)
+        answer = certificatemanager.get_certificates_output(opts=options)
+        found = await answer.certificates.future()
+        return {
+            one.name.rpartition("/")[2]: one.manageds[0].state
+            for one in found or ()
+            if one.manageds
+        }
+
+    return look
+
+
+def awaited(
+    certificate: certificatemanager.Certificate, look: States, *, wait_seconds: float
+) -> pulumi.Output[str]:
+    """The certificate's id, once it may take the old one's place."""
+
+    async def wait(known: list[str]) -> str:
+        name, id_ = known
+        if not pulumi.runtime.is_dry_run():
+            try:
+                await issued(name, look, wait_seconds=wait_seconds)
+            except PlatformError as error:
+                # Within an output, this alone is shown without a traceback.
+                raise pulumi.RunError(str(error)) from None
+        return id_
+
+    return pulumi.Output.all(certificate.name, certificate.id).apply(wait)

@@ -1,0 +1,188 @@
+"""A certificate changes and HTTPS is never without one: the new one first, the old one last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.pairs import pair
+from tests.rehearsal.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+
+PROJECT = "projects/acme-ml-dev"
+DOMAINS = ["models.dev.acme.example", "translate.dev.acme.example"]
+KEY = "gke-networking:certificates"
+
+
+@pytest.fixture
+def stack_file(dev: Workspace) -> Iterator[Workspace]:
+    """Dev, whose stack file a test may change; both are as before when it ends."""
+    path = dev.root / "stacks" / "Pulumi.dev.yaml"
+    before = path.read_text()
+    try:
+        yield dev
+    finally:
+        path.write_text(before)
+        up(dev)
+
+
+def certificates(dev: Workspace, *wanted: dict[str, Any]) -> None:
+    """Write the stack file with other certificates."""
+    path = dev.root / "stacks" / "Pulumi.dev.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["config"][KEY] = list(wanted)
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def up(dev: Workspace) -> str:
+    return dev.run(
+        "pulumi", "up", "-s", "dev", "--yes", "--skip-preview", layer="networking"
+    ).stdout
+
+
+def writes(dev: Workspace, first: str) -> list[str]:
+    """The requests that changed a certificate, or what serves one, since the last such `first`."""
+    requests = dev.google("compute", "../../sandbox/v1/requests")["requests"]
+    words = re.compile(r"sslCertificates|[cC]ertificateMap|certificates|targetHttps|setTarget")
+    found = [
+        f"{one['method']} {one['path'].rpartition('/projects/acme-ml-dev/')[2]}"
+        for one in requests
+        if one["method"] != "GET" and words.search(one["path"]) and one["status"] == 200
+    ]
+    return found[len(found) - 1 - found[::-1].index(first) :]
+
+
+def served(dev: Workspace) -> tuple[str, dict[str, Any]]:
+    """The name and body of the proxy that the address leads to on 443."""
+    rules = dev.google("compute", f"{PROJECT}/global/forwardingRules")["items"]
+    (rule,) = [one for one in rules if one["portRange"] == "443-443"]
+    name = rule["target"].rpartition("/")[2]
+    return name, dev.google("compute", f"{PROJECT}/global/targetHttpsProxies/{name}")
+
+
+def names(dev: Workspace) -> list[str]:
+    found = dev.google("compute", f"{PROJECT}/global/sslCertificates").get("items", [])
+    return [one["name"] for one in found]
+
+
+def test_a_classic_certificate_is_active_and_leads_to_the_models(dev: Workspace) -> None:
+    (name,) = names(dev)
+    managed = dev.google("compute", f"{PROJECT}/global/sslCertificates/{name}")["managed"]
+    assert managed["status"] == "ACTIVE"
+    assert managed["domainStatus"] == dict.fromkeys(DOMAINS, "ACTIVE")
+    _, proxy = served(dev)
+    policy = proxy["sslPolicy"].rpartition("/")[2]
+    found = dev.google("compute", f"{PROJECT}/global/sslPolicies/{policy}")
+    assert (found["minTlsVersion"], found["profile"]) == ("TLS_1_2", "MODERN")
+
+
+def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
+    dev = stack_file
+    (old,) = names(dev)
+
+    # Another set of domains is another classic certificate.
+    kept = {"name": "models", "kind": "google-managed"}
+    certificates(dev, {**kept, "domains": [*DOMAINS, "new.dev.acme.example"]})
+    up(dev)
+    (new,) = names(dev)
+    assert new != old
+    steps = [step.replace(old, "OLD") for step in writes(dev, "POST global/sslCertificates")]
+    assert steps == [
+        "POST global/sslCertificates",
+        "POST targetHttpsProxies/acme-ml-dev-models-https/setSslCertificates",
+        "DELETE global/sslCertificates/OLD",
+    ]
+    proxy_name, proxy = served(dev)
+    assert [link.rpartition("/")[2] for link in proxy["sslCertificates"]] == [new]
+
+    # From a classic certificate to a map: the rule moves to another proxy, which has the map.
+    wide = {
+        "name": "wide",
+        "kind": "certificate-manager",
+        "domains": ["dev.acme.example", "*.dev.acme.example"],
+    }
+    certificates(dev, wide)
+    up(dev)
+    assert names(dev) == []
+    steps = writes(dev, "POST locations/global/certificates")
+    (moved,) = [i for i, step in enumerate(steps) if "setTarget" in step]
+    assert all("DELETE" not in step for step in steps[:moved])
+    assert f"DELETE global/targetHttpsProxies/{proxy_name}" in steps[moved:]
+    _, proxy = served(dev)
+    assert proxy["certificateMap"].endswith("/certificateMaps/acme-ml-dev-models")
+
+    # In the map the new one is issued, on proof by DNS, before an entry names it.
+    base = f"{PROJECT}/locations/global"
+    (first,) = dev.google("certificate_manager", f"{base}/certificates")["certificates"]
+    certificates(dev, {**wide, "domains": [*wide["domains"], "eu.dev.acme.example"]})
+    up(dev)
+    (second,) = dev.google("certificate_manager", f"{base}/certificates")["certificates"]
+    assert second["managed"]["state"] == "ACTIVE"
+    assert second["name"] != first["name"]
+    made = writes(dev, "POST locations/global/certificates")
+    steps = [step.split("/")[-2] if "PATCH" in step else step for step in made]
+    assert steps == [
+        "POST locations/global/certificates",
+        *["certificateMapEntries"] * 3,
+        f"DELETE {first['name'].removeprefix(f'{PROJECT}/')}",
+    ]
+
+    # One that Google cannot issue, because nothing proves a domain of it, takes no place.
+    unproven = {**wide, "domains": [*wide["domains"], "models.other.example"], "wait_seconds": 2}
+    certificates(dev, unproven)
+    failed = dev.run(
+        "pulumi", "up", "-s", "dev", "--yes", "--skip-preview", layer="networking", check=False
+    )
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert "is PROVISIONING after 2 seconds" in said
+    assert f"{second['name'].rpartition('/')[2]} still serves" in said
+    assert "Traceback" not in said
+    entries = dev.google(
+        "certificate_manager", f"{base}/certificateMaps/acme-ml-dev-models/certificateMapEntries"
+    )["certificateMapEntries"]
+    assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
+
+
+def test_a_private_key_is_nowhere_in_plain_text(stack_file: Workspace) -> None:
+    dev = stack_file
+    certificate, key = pair(*DOMAINS)
+    body = key.splitlines()[1]
+    own = {"name": "own", "kind": "self-managed", "domains": DOMAINS, "certificate": certificate}
+    certificates(dev, own)
+    path = dev.root / "stacks" / "Pulumi.dev.yaml"
+    without = path.read_text()
+    document = yaml.safe_load(without)
+    document["config"]["gke-networking:private_keys"] = {"own": key}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    refused = dev.run("pulumi", "up", "-s", "dev", "--yes", layer="networking", check=False)
+    assert refused.returncode != 0
+    assert "the private key of own is not encrypted" in refused.stdout + refused.stderr
+    assert body not in refused.stdout + refused.stderr
+
+    path.write_text(without)
+    setting = ["pulumi", "config", "set", "-s", "dev", "--secret", "--path"]
+    dev.run(*setting, "gke-networking:private_keys.own", "--", key, layer="networking")
+    assert body not in path.read_text()
+    said = up(dev)
+    (name,) = names(dev)
+    found = dev.google("compute", f"{PROJECT}/global/sslCertificates/{name}")
+    assert found["type"] == "SELF_MANAGED"
+    assert served(dev)[1]["sslCertificates"] == [found["selfLink"]]
+    texts = [said, str(dev.state("networking")), str(found)]
+
+    # Beside one of Certificate Manager it goes into the map, too.
+    other = {"name": "new", "kind": "certificate-manager", "domains": ["new.dev.acme.example"]}
+    certificates(dev, own, other)
+    texts.append(up(dev))
+    base = f"{PROJECT}/locations/global"
+    listed = dev.google("certificate_manager", f"{base}/certificates")["certificates"]
+    assert sorted("managed" in one for one in listed) == [False, True]
+    texts += [str(listed), str(dev.state("networking"))]
+    for text in texts:
+        assert body not in text
