@@ -169,11 +169,8 @@ class Pack:
     def _finding(
         self, rule: Rule, resource: Resource, verdict: Verdict, messages: tuple[str, ...]
     ) -> Finding:
-        return Finding(
-            rule,
-            resource,
-            verdict,
-            messages,
-            self.waivers.find(rule.id, resource),
-            self.waivers.lapsed(rule.id, resource),
-        )
+        held = self.waivers
+        if not held.of_rule and not held.expired:
+            return Finding(rule, resource, verdict, messages)
+        waiver, lapsed = held.find(rule.id, resource), held.lapsed(rule.id, resource)
+        return Finding(rule, resource, verdict, messages, waiver, lapsed)

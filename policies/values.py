@@ -6,6 +6,7 @@ passes over a value that it did not understand. A value that is not known before
 `Unknown`: whoever looks at it gets `UnknownError`, never a value to compare with.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
@@ -167,11 +168,11 @@ def text(props: Props, *keys: str) -> str:
     """The text at the end of `keys`, empty where there is none."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
+    if isinstance(found, str):
+        return found
     if found is None:
         return ""
-    if not isinstance(found, str):
-        raise _odd(keys, "text", found)
-    return found
+    raise _odd(keys, "text", found)
 
 
 def flag(props: Props, *keys: str, default: bool = False) -> bool:
@@ -200,6 +201,8 @@ def number(props: Props, *keys: str) -> float | None:
             raise _odd(keys, "a number", found) from None
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise _odd(keys, "a number", found)
+    if isinstance(found, float) and not math.isfinite(found):
+        raise _odd(keys, "a finite number", found)
     return found
 
 

@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
+from policies import values
 from policies.check import judge
 from policies.pack import Pack, Verdict
 from policies.properties import plain
@@ -23,7 +24,7 @@ from policies.rule import Level, Rule, Stack, mandatory
 from policies.server import Analyzer
 from policies.sources import UnreadableError, read
 from policies.subjects import Resource, gcp
-from policies.values import Props
+from policies.values import OddInputError, Props
 from tests.policies import mutations
 
 SEED = int(os.environ.get("MUTATION_SEED", "20261121"))
@@ -233,3 +234,9 @@ def test_a_name_that_xml_cannot_hold_does_not_break_the_report() -> None:
     report = judge([Resource("kubernetes:core/v1:Pod", props, "a\x01\ud800\ufffeb")], Pack(RULES))
     cases = list(ET.fromstring(FORMATS["junit"](report)).iter("testcase"))
     assert {case.get("name") for case in cases} == {"kubernetes:core/v1:Pod a\ufffd\ufffd\ufffdb"}
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan"), "1e999", "NaN", "many", True, [1]])
+def test_a_number_is_one_that_can_be_counted_with(odd: Any) -> None:
+    with pytest.raises(OddInputError, match=r"^spec\.replicas should be a"):
+        values.number({"spec": {"replicas": odd}}, "spec", "replicas")
