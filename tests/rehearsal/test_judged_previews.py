@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,26 @@ pulumi_gcp.storage.Bucket(
 
 
 @contextmanager
-def changed(file: Path, *, add: str = "", old: str = "", new: str = "") -> Iterator[None]:
+def changed(file: Path, change: Callable[[str], str]) -> Iterator[None]:
     """The file with a change, for as long as it lasts."""
     before = file.read_text()
-    assert old in before
+    assert change(before) != before
     try:
-        file.write_text(before.replace(old, new, 1) + add)
+        file.write_text(change(before))
         yield
     finally:
         file.write_text(before)
+
+
+def leveled(text: str, **levels: str) -> str:
+    """A stack file with other levels of some rules, written with underscores."""
+    head = "  gke-policies:levels:\n"
+    assert head in text
+    for name, level in levels.items():
+        rule = name.replace("_", "-")
+        text = re.sub(rf"^    {rule}: .*\n", "", text, flags=re.MULTILINE)
+        text = text.replace(head, f"{head}    {rule}: {level}\n")
+    return text
 
 
 def judged(dev: Workspace, layer: str, *arguments: str) -> tuple[int, str, str]:
@@ -64,8 +76,9 @@ def test_what_the_preview_shows_is_judged_once(dev: Workspace, tmp_path: Path) -
 
 def test_a_violation_of_a_preview_ends_with_5_and_changes_nothing(dev: Workspace) -> None:
     before = dev.state("serving")
-    levels = "  gke-policies:levels: {images-are-pinned-by-digest: mandatory}\n"
-    with changed(dev.root / "stacks" / "Pulumi.dev.yaml", add=levels):
+    levels = {"images_are_pinned_by_digest": "mandatory", "namespaces_have_a_quota": "advisory"}
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
+    with changed(stack, lambda text: leveled(text, **levels)):
         code, out, err = judged(dev, "serving", "--env", "dev", "-o", "github")
     assert code == 5, err
     errors = [line for line in out.splitlines() if line.startswith("::error ")]
@@ -78,10 +91,10 @@ def test_a_violation_of_a_preview_ends_with_5_and_changes_nothing(dev: Workspace
 
 def test_an_unknown_value_is_no_pass(dev: Workspace) -> None:
     program = dev.root / "infra" / "cluster" / "__main__.py"
-    levels = "  gke-policies:levels: {bucket-access-is-uniform: mandatory}\n"
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     with (
-        changed(dev.root / "stacks" / "Pulumi.dev.yaml", add=levels),
-        changed(program, add=UNKNOWN_AT_PREVIEW),
+        changed(stack, lambda text: leveled(text, bucket_access_is_uniform="mandatory")),
+        changed(program, lambda text: text + UNKNOWN_AT_PREVIEW),
     ):
         code, out, err = judged(dev, "cluster", "--env", "dev")
         later, deferred, _ = judged(dev, "cluster", "--env", "dev", "--defer-unknown", "--json")
@@ -95,22 +108,16 @@ def test_an_unknown_value_is_no_pass(dev: Workspace) -> None:
     assert later == (5 if any(one["stops"] for one in findings) else 0)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "environment", "said"),
-    [
-        ("", "", "prod", "there is no stack `prod` in the backend"),
-        ("max_nodes: ", "max_nodes: many #", "dev", "node_pools[0].max_nodes: expected an integer"),
-    ],
-    ids=["no stack", "bad configuration"],
-)
-def test_what_cannot_be_previewed_ends_with_2(
-    dev: Workspace, old: str, new: str, environment: str, said: str
-) -> None:
-    with changed(dev.root / "stacks" / "Pulumi.dev.yaml", old=old, new=new):
-        code, out, err = judged(dev, "cluster", "--env", environment)
-    assert (code, out) == (2, "")
-    assert said in err
-    assert "hint: " in err
+def test_what_cannot_be_previewed_ends_with_2(dev: Workspace) -> None:
+    answers = [judged(dev, "cluster", "--env", "prod")]
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
+    with changed(stack, lambda text: text.replace("max_nodes: ", "max_nodes: many #", 1)):
+        answers.append(judged(dev, "cluster", "--env", "dev"))
+    expected = ("there is no stack `prod` in the backend", "max_nodes: expected an integer")
+    for (code, out, err), said in zip(answers, expected, strict=True):
+        assert (code, out) == (2, "")
+        assert said in err
+        assert "hint: " in err
 
 
 def test_drift_is_found_in_the_account_and_in_the_cluster(dev: Workspace) -> None:
