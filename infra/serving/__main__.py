@@ -19,7 +19,7 @@ config = stack.config(ServingConfig)
 cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
-stack.check(catalogue.fits, config, cluster, naming)
+placements = stack.check(catalogue.placed, config, cluster, naming)
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)
@@ -46,6 +46,7 @@ servers = ModelServers(
     "models",
     config,
     homes=homes,
+    placements=placements,
     naming=naming,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities]),

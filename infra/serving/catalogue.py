@@ -13,7 +13,6 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving import quota
 from infra.serving.config import ServingConfig, namespace_of
 from infra.serving.model import (
     HttpLoadBalancer,
@@ -24,7 +23,7 @@ from infra.serving.model import (
     preset,
     ready_path,
 )
-from infra.serving.rollout import rolling_update
+from infra.serving.placement import Placement, placements
 
 PINNED = ("stage", "prod")
 """The environments that run only images whose program is known."""
@@ -32,8 +31,8 @@ HTTP = 80
 """The port of a model's own load balancer."""
 
 
-def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> None:
-    """Refuses what the cluster cannot give, what a team may not have, and names too long."""
+def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> dict[str, Placement]:
+    """Where each model goes; `PlatformError` for what the environment cannot give."""
     pools = [pool.name for pool in cluster.node_pools]
     readable = {models_bucket(naming), *config.shared_buckets}
     for index, model in enumerate(config.models):
@@ -52,7 +51,7 @@ def fits(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> Non
         if model.image and naming.environment.name in PINNED:
             refuse_moving(f"{key}.image", model.image, naming.environment.name)
         neg_name(model, naming)
-    quota.check(config, {m.name: rolling_update(m)["maxSurge"] for m in config.models})
+    return placements(config, cluster.node_pools)
 
 
 def refuse_moving(key: str, image: str, environment: str) -> None:

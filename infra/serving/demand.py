@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from infra.serving.files import Download, GcsFuse
+from infra.serving.files import Download, GcsFuse, SharedCache
 from infra.serving.model import Model, files
 from infra.serving.quantity import amount
 
@@ -37,7 +37,7 @@ def of_pod(model: Model) -> Demand:
     how = files(model)
     if isinstance(how, GcsFuse):
         cpu, memory = cpu + _FUSE_SIDECAR[0], memory + _FUSE_SIDECAR[1]
-    elif isinstance(how, Download):
+    elif isinstance(how, Download | SharedCache):
         # It runs before the server, not beside it.
         cpu, memory = max(cpu, _DOWNLOADER[0]), max(memory, _DOWNLOADER[1])
     gpu = model.resources.gpu

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.presets import DIRECT, DOWNLOAD, FUSE, IMAGE
+from infra.serving.manifest import Manifest
+from infra.serving.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE
 from infra.serving.quantity import Quantity
 
 FOLDER = "/models"
@@ -38,11 +39,23 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
     ] = None
 
 
+class SharedCache(Settings, tag_field="via", tag=CACHE):
+    """Copied once onto a volume that all replicas share; those that come later find it there."""
+
+    size: Annotated[
+        Quantity, Meta(description="Size of the volume: for all versions it is to hold.")
+    ]
+    storage_class: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")],
+        Meta(description="Class of volumes that many nodes write to, as GKE's Filestore classes."),
+    ] = "standard-rwx"
+
+
 class InImage(Settings, tag_field="via", tag=IMAGE):
     """The image holds the model; no `source`."""
 
 
-Files = Direct | Download | GcsFuse | InImage
+Files = Direct | Download | GcsFuse | SharedCache | InImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +97,15 @@ def supply(name: str, source: str | None, files: Files) -> Supply:
                 # By this GKE puts the driver's own container into the pod.
                 annotations={"gke-gcsfuse/volumes": "true"},
             )
+        case SharedCache():
+            # One folder a source: a new version lies beside the old one, which serves meanwhile.
+            kept = (source or "").removeprefix("gs://")
+            return Supply(
+                path=inside,
+                volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim(name)}}],
+                mounts=[{**mount, "subPath": kept}],
+                init=[filler(source or "", kept)],
+            )
         case InImage():
             return Supply(path=inside)
 
@@ -98,6 +120,32 @@ def fuse(source: str, files: GcsFuse) -> dict[str, Any]:
         "driver": FUSE_DRIVER,
         "readOnly": True,
         "volumeAttributes": {"bucketName": bucket, "mountOptions": ",".join(options), **cache},
+    }
+
+
+def claim(name: str) -> str:
+    """The name of the claim of model `name`'s shared volume."""
+    return f"{name}-files"
+
+
+def volume(files: SharedCache) -> Manifest:
+    """The spec of that claim: many nodes write, since any replica may be the first."""
+    return {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": files.storage_class,
+        "resources": {"requests": {"storage": files.size}},
+    }
+
+
+def filler(source: str, kept: str) -> dict[str, Any]:
+    """The container that fills the shared volume, or finds it full; others wait for its lock."""
+    copy = downloader(source, f"{FOLDER}/{kept}")
+    # The folder must be there before anything is copied into it.
+    script = 'mkdir -p "$0" && exec gcloud "$@"'
+    return {
+        **copy,
+        "command": ["flock", f"{FOLDER}/.lock", "sh", "-c", script, f"{FOLDER}/{kept}"],
+        "volumeMounts": [{"name": _VOLUME, "mountPath": FOLDER}, copy["volumeMounts"][1]],
     }
 
 

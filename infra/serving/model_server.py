@@ -15,9 +15,11 @@ from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
 from infra.serving.config import ServingConfig, namespace_of
+from infra.serving.files import SharedCache, claim, volume
 from infra.serving.manifest import Manifest
-from infra.serving.model import LoadBalancer, Model
+from infra.serving.model import LoadBalancer, Model, files
 from infra.serving.namespace import ModelsNamespace
+from infra.serving.placement import Placement
 from infra.serving.rollout import rolling_update
 
 
@@ -35,6 +37,7 @@ class ModelServer(pulumi.ComponentResource):
         args: Model,
         *,
         home: ModelsNamespace,
+        placement: Placement,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -43,10 +46,16 @@ class ModelServer(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         bear = labels.kubernetes(name=args.name, component="model-server")
         metadata: Manifest = {"name": args.name, "namespace": home.name, "labels": bear}
+        how = files(args)
+        if isinstance(how, SharedCache):
+            # It is bound when the first replica comes, which comes after it.
+            unawaited = {"pulumi.com/skipAwait": "true"}
+            claimed: Manifest = {**metadata, "name": claim(args.name), "annotations": unawaited}
+            core.PersistentVolumeClaim(name, metadata=claimed, spec=volume(how), opts=child)
         self.deployment = apps.Deployment(
             name,
             metadata=metadata,
-            spec=deployment(args, labels=bear, account=home.account),
+            spec=deployment(args, placement, labels=bear, account=home.account),
             opts=child,
         )
         asked = exposure.annotations(args, neg=neg_name(args, naming))
@@ -84,6 +93,7 @@ class ModelServers(pulumi.ComponentResource):
         args: ServingConfig,
         *,
         homes: Mapping[str, ModelsNamespace],
+        placements: Mapping[str, Placement],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -95,6 +105,7 @@ class ModelServers(pulumi.ComponentResource):
                 model.name,
                 model,
                 home=homes[namespace_of(model, args)],
+                placement=placements[model.name],
                 naming=naming,
                 labels=labels,
                 opts=child,
@@ -107,13 +118,20 @@ class ModelServers(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def deployment(model: Model, *, labels: dict[str, str], account: str) -> Manifest:
+def deployment(
+    model: Model, placement: Placement, *, labels: dict[str, str], account: str
+) -> Manifest:
     """The spec of the Deployment. It states no replicas where an autoscaler rules them."""
     return {
         **({} if model.autoscaling else {"replicas": model.replicas.min}),
         "selector": {"matchLabels": pod.selector(model)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling_update(model)},
-        "template": pod.template(model, labels=labels, account=account),
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": rolling_update(placement.turnover),
+        },
+        "template": pod.template(
+            model, labels=labels, account=account, tolerations=placement.tolerations
+        ),
     }
 
 

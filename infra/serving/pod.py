@@ -1,9 +1,11 @@
 """The pod of a model server, as plain data: probes, resources, spread, and what it may not do."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from infra.serving.files import Supply, supply
+from infra.serving.manifest import Manifest
 from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, files, preset, ready_path
 from infra.serving.presets import Preset
 from infra.serving.sizing import Resources
@@ -24,7 +26,13 @@ def selector(model: Model) -> dict[str, str]:
     return {"app.kubernetes.io/name": model.name, "app.kubernetes.io/component": "model-server"}
 
 
-def template(model: Model, *, labels: dict[str, str], account: str) -> dict[str, Any]:
+def template(
+    model: Model,
+    *,
+    labels: dict[str, str],
+    account: str,
+    tolerations: Sequence[Manifest] = (),
+) -> Manifest:
     """The pod template of `model`."""
     supplied = supply(model.name, model.source, files(model))
     spread = constraints(model)
@@ -51,6 +59,7 @@ def template(model: Model, *, labels: dict[str, str], account: str) -> dict[str,
         "initContainers": supplied.init,
         "priorityClassName": model.priority,
         "nodeSelector": node_selector(model),
+        "tolerations": list(tolerations),
     }
     return {
         "metadata": {

@@ -11,7 +11,9 @@ from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.model import Model
 from infra.serving.model_server import deployment, load_balancer_address
+from infra.serving.placement import Placement
 from infra.serving.quantity import amount
+from infra.serving.rollout import Turnover
 from infra.serving.scaling import Autoscaling
 
 
@@ -31,6 +33,7 @@ def model(**changes: Any) -> Model:
     return msgspec.convert(entry | changes, Model)
 
 
+PLACED = Placement(Turnover(surge=1, unavailable=0))
 FIXED = {"replicas": {"min": 3, "max": 3}, "autoscaling": None}
 ROUTED = {"kind": "http-load-balancer", "paths": ["/v1/models/resnet"]}
 
@@ -42,7 +45,7 @@ def container(served: Model) -> dict[str, Any]:
 
 
 def test_an_autoscaler_rules_the_replicas_alone() -> None:
-    spec = deployment(model(), labels={}, account="a")
+    spec = deployment(model(), PLACED, labels={}, account="a")
     assert "replicas" not in spec
     ruled = autoscaler(model(), Autoscaling(cpu_utilization=50), namespace="models")
     assert (ruled["minReplicas"], ruled["maxReplicas"]) == (1, 10)
@@ -51,7 +54,7 @@ def test_an_autoscaler_rules_the_replicas_alone() -> None:
 
 
 def test_a_fixed_number_of_replicas_is_stated() -> None:
-    assert deployment(model(**FIXED), labels={}, account="a")["replicas"] == 3
+    assert deployment(model(**FIXED), PLACED, labels={}, account="a")["replicas"] == 3
 
 
 def test_tensorflow_serving_is_told_its_model_and_ports() -> None:

@@ -6,17 +6,19 @@ import msgspec
 import pytest
 
 from gkeplatform.errors import PlatformError
-from infra.serving import pod
+from infra.serving import files, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import refuse_moving
+from infra.serving.files import SharedCache
 from infra.serving.model import Model, answered, claimed, model_path, preset, ready_path
 from infra.serving.presets import PRESETS
-from infra.serving.rollout import rolling_update
+from infra.serving.rollout import rolling_update, turnover
 
 FILES: dict[str, dict[str, Any]] = {
     "direct": {"via": "direct"},
     "download": {"via": "download", "size": "5Gi"},
     "gcs-fuse": {"via": "gcs-fuse", "cache": "10Gi"},
+    "cache": {"via": "cache", "size": "1Ti"},
 }
 WAYS = [(server, way) for server, known in PRESETS.items() for way in known.files if way in FILES]
 CUSTOM = {
@@ -68,7 +70,9 @@ def test_every_container_is_restricted(server: str, way: str) -> None:
         assert context["readOnlyRootFilesystem"] is True
         assert container["resources"]["limits"]["memory"]
     # The restricted standard knows these kinds of volumes and a few more.
-    assert all({"emptyDir", "csi"} & set(volume) for volume in found["volumes"])
+    assert all(
+        {"emptyDir", "csi", "persistentVolumeClaim"} & set(volume) for volume in found["volumes"]
+    )
 
 
 @pytest.mark.parametrize(("server", "way"), WAYS)
@@ -190,7 +194,7 @@ def test_a_spread_may_be_relaxed_or_left_out() -> None:
 def test_a_surge_is_one_pod_unless_told_otherwise(
     rollout: dict[str, int], expected: tuple[int, int]
 ) -> None:
-    found = rolling_update(model(rollout=rollout))
+    found = rolling_update(turnover(model(rollout=rollout)))
     assert (found["maxSurge"], found["maxUnavailable"]) == expected
 
 
@@ -274,3 +278,22 @@ def test_a_tag_that_moves_is_refused_where_it_matters(image: str) -> None:
 @pytest.mark.parametrize("image", ["a/b:2.19.1", "a/b:v1", f"a/b@sha256:{'0' * 64}"])
 def test_a_version_or_a_digest_is_taken(image: str) -> None:
     refuse_moving("image", image, "prod")
+
+
+def test_a_shared_volume_is_filled_once_and_mounted_read_only_by_source() -> None:
+    served = model(files={"via": "cache", "size": "1Ti"}, source="gs://acme-ml-dev-models/words/v2")
+    found = spec(served)
+    (volume,) = [v for v in found["volumes"] if v["name"] == "files"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "words-files"}
+    (init,) = found["initContainers"]
+    # One fills it; the others wait, and find it full.
+    assert init["command"][:2] == ["flock", "/models/.lock"]
+    assert init["command"][-1] == "/models/acme-ml-dev-models/words/v2"
+    assert "/models/acme-ml-dev-models/words/v2" in init["args"]
+    (mount,) = [m for m in found["containers"][0]["volumeMounts"] if m["name"] == "files"]
+    assert mount["subPath"] == "acme-ml-dev-models/words/v2"
+    assert mount["readOnly"] is True
+    assert isinstance(served.files, SharedCache)
+    asked = files.volume(served.files)
+    assert asked["accessModes"] == ["ReadWriteMany"]
+    assert asked["storageClassName"] == "standard-rwx"
