@@ -18,8 +18,8 @@ ACCOUNT = "model-server"
 class ModelsNamespace(pulumi.ComponentResource):
     """A namespace under the restricted Pod Security Standard, and the models' two accounts.
 
-    A team's has quota, limits and network policies besides. The Kubernetes account acts as the
-    Google one through workload identity; no key exists.
+    Network policies close it, and a team's has quota and limits besides. The Kubernetes account
+    acts as the Google one through workload identity; no key exists.
     """
 
     name: str
@@ -82,31 +82,31 @@ class ModelsNamespace(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.namespace]),
         )
+        self._wall_in(name, team, labels, is_open=is_open)
+        self.register_outputs({})
+
+    def _wall_in(self, name: str, team: Team | None, labels: Labels, *, is_open: bool) -> None:
+        """Network policies; and of a team quota and limits."""
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[self.namespace])
+        metadata = self._metadata("team" if team else "models", labels)
         if team:
-            self._wall_in(name, team, labels)
-        if team and is_open:
+            quota, limits = teams.resource_quota(team), teams.limit_range(team)
+            core.ResourceQuota(name, metadata=metadata, spec=quota, opts=inside)
+            core.LimitRange(name, metadata=metadata, spec=limits, opts=inside)
+        networking.NetworkPolicy(name, metadata=metadata, spec=teams.walls(team), opts=inside)
+        if is_open:
             networking.NetworkPolicy(
                 f"{name}-open",
                 metadata=self._metadata("open", labels),
                 spec=teams.gate(),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.namespace]),
+                opts=inside,
             )
-        self.register_outputs({})
-
-    def _wall_in(self, name: str, team: Team, labels: Labels) -> None:
-        """Quota, limits and network policies."""
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[self.namespace])
-
-        metadata = self._metadata("team", labels)
-        core.ResourceQuota(name, metadata=metadata, spec=teams.resource_quota(team), opts=inside)
-        core.LimitRange(name, metadata=metadata, spec=teams.limit_range(team), opts=inside)
-        networking.NetworkPolicy(name, metadata=metadata, spec=teams.walls(team), opts=inside)
 
     def _metadata(self, role: str, labels: Labels) -> Manifest:
         return {
             "name": role,
             "namespace": self.name,
-            "labels": labels.kubernetes(name=role, component="team"),
+            "labels": labels.kubernetes(name=role, component="namespace"),
         }
 
 

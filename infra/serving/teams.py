@@ -16,6 +16,7 @@ LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """Namespaces of the cluster's own that call models: Prometheus' collectors, ingress controllers."""
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 OPEN = "platform/open"
 """The label of pods that network load balancers and node ports lead to."""
 
@@ -82,20 +83,21 @@ def limit_range(team: Team) -> Manifest:
     }
 
 
-def walls(team: Team) -> Manifest:
-    """The spec of the policy on all pods of the team: what it does not name may not pass."""
+def walls(team: Team | None) -> Manifest:
+    """The spec of the policy on a namespace: what it does not name may not pass.
+
+    A team's is on all its pods. The one of the shared namespace (no team) is on the model servers
+    alone, and any pod of the cluster may call them.
+    """
+    callers = (
+        [{"podSelector": {}}, *(_namespace(name) for name in (*team.callers, *SCRAPERS))]
+        if team
+        else [{"namespaceSelector": {}}]
+    )
     return {
-        "podSelector": {},
+        "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [
-            {
-                "from": [
-                    {"podSelector": {}},
-                    *(_namespace(name) for name in (*team.callers, *SCRAPERS)),
-                    *({"ipBlock": {"cidr": cidr}} for cidr in LOAD_BALANCERS),
-                ]
-            }
-        ],
+        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in LOAD_BALANCERS)]}],
         "egress": [
             {"to": [{"podSelector": {}}]},
             {

@@ -37,6 +37,58 @@ def test_bad_configuration_stops_before_anything_is_touched(dev: Workspace, case
         assert word in text, text
 
 
+ENTRIES = {
+    "a missing pool": ("node_pool: serving", "node_pool: servign", 'mean "serving"'),
+    "a missing bucket": (
+        "gs://acme-ml-dev-models/fraud",
+        "gs://acme-ml-deb-models/fraud",
+        "may not",
+    ),
+    "a missing preset": ("server: triton", "server: tritn", 'did you mean "triton"'),
+    "a missing metric": (
+        "nv_inference_pending_request_count",
+        "nv_inference_pending_requests",
+        'did you mean "nv_inference_pending_request_count"',
+    ),
+    "a budget that no drain can satisfy": (
+        "{min_available: 2}",
+        "{min_available: 3}",
+        "can never be satisfied by a drain; set at most 2",
+    ),
+    "GPUs that no pool has": (
+        "limits: {cpu: 500m, memory: 512Mi}",
+        "limits: {cpu: 500m, memory: 512Mi}\n        gpu: {type: nvidia-l4}",
+        'no node pool has "nvidia-l4"',
+    ),
+    "a replica larger than every node": (
+        'requests: {cpu: 500m, memory: 2Gi}\n        limits: {cpu: "2", memory: 2Gi}',
+        'requests: {cpu: 500m, memory: 90Gi}\n        limits: {cpu: "2", memory: 90Gi}',
+        "for pods, 90 GiB asked",
+    ),
+    "more than a team's quota": ('quota: {cpu: "8"', 'quota: {cpu: "4"', "ask for 5 cores at most"),
+}
+
+
+@pytest.mark.parametrize("case", ENTRIES)
+def test_an_entry_that_cannot_be_served_is_refused(dev: Workspace, case: str) -> None:
+    old, new, said = ENTRIES[case]
+    stack = dev.root / "stacks" / "Pulumi.dev.yaml"
+    before = stack.read_text()
+    assert old in before
+    try:
+        stack.write_text(before.replace(old, new, 1))
+        done = dev.run("pulumi", "preview", "-s", "dev", layer="serving", check=False)
+    finally:
+        stack.write_text(before)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert said in text, text
+    assert "gke-serving:" in text
+    assert "Traceback" not in text
+    # Not one resource of the layer was looked at.
+    assert "Deployment" not in text
+
+
 def test_an_upstream_layer_that_is_not_deployed_is_named(dev: Workspace) -> None:
     dev.run("pulumi", "stack", "init", "lonely", "--no-select", layer="serving", check=False)
     (dev.root / "stacks" / "Pulumi.lonely.yaml").write_text(

@@ -138,6 +138,27 @@ def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
     until(lambda: running() == floors, f"both are back at {floors}")
 
 
+def test_other_metrics_are_accepted_and_missed_without_an_adapter(dev: Workspace) -> None:
+    """The sandbox has no adapter of Cloud Monitoring's metrics: the API server takes the targets,
+    and the controller says that it cannot read them."""
+    gauge = dev.kubernetes("hpa", "segmenter", "-n", "vision")
+    name = gauge["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    assert name == "prometheus.googleapis.com|nv_inference_pending_request_count|gauge"
+    conditions = {c["type"]: c["reason"] for c in gauge["status"]["conditions"]}
+    assert conditions["ScalingActive"] == "FailedGetPodsMetric"
+    backlog = {
+        "metric": {
+            "name": "pubsub.googleapis.com|subscription|num_undelivered_messages",
+            "selector": {"matchLabels": {"resource.labels.subscription_id": "jobs"}},
+        },
+        "target": {"type": "AverageValue", "averageValue": "20"},
+    }
+    gauge["metadata"] = {"name": "other", "namespace": "vision"}
+    gauge["spec"]["metrics"] = [{"type": "External", "external": backlog}]
+    code, text = admitted(dev, json.dumps(gauge))
+    assert code == 0, text
+
+
 def vision_pod(*containers: dict[str, str] | None) -> str:
     """A pod that the namespace's Pod Security admits; each container with its requests."""
     quiet = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -207,6 +228,15 @@ def test_a_container_that_states_nothing_gets_the_team_s_default(dev: Workspace)
     assert code == 0, text
     (container,) = json.loads(text)["spec"]["containers"]
     assert container["resources"]["requests"] == {"cpu": "250m", "memory": "256Mi"}
+
+
+def test_every_model_server_is_behind_a_network_policy(dev: Workspace) -> None:
+    policy = dev.kubernetes("networkpolicy", "models", "-n", "models")["spec"]
+    chosen = policy["podSelector"]["matchLabels"].items()
+    running = dev.kubernetes("pods", "-n", "models", "-l", NAME)["items"]
+    servers = [p for p in running if p["spec"]["serviceAccountName"] == "model-server"]
+    assert servers
+    assert all(pod["metadata"]["labels"].items() >= chosen for pod in servers)
 
 
 def test_a_team_s_pods_are_closed_to_other_namespaces(dev: Workspace) -> None:

@@ -125,12 +125,23 @@ def stage() -> Declared:
 
 
 @pytest.mark.parametrize(
-    "kind",
-    ["core/v1:ResourceQuota", "core/v1:LimitRange", "networking.k8s.io/v1:NetworkPolicy"],
+    ("kind", "namespaces"),
+    [
+        ("core/v1:ResourceQuota", {"vision"}),
+        ("core/v1:LimitRange", {"vision"}),
+        ("networking.k8s.io/v1:NetworkPolicy", {"vision", "models"}),
+    ],
 )
-def test_a_team_s_namespace_is_walled_in(kind: str, stage: Declared) -> None:
+def test_namespaces_are_walled_in(kind: str, namespaces: set[str], stage: Declared) -> None:
     walls = stage.of(f"kubernetes:{kind}")
-    assert {wall["metadata"]["namespace"] for wall in walls.values()} == {"vision"}
+    assert {wall["metadata"]["namespace"] for wall in walls.values()} == namespaces
+
+
+def test_the_shared_namespace_closes_model_servers_to_the_outside_alone() -> None:
+    walls = teams.walls(None)
+    assert walls["podSelector"] == {"matchLabels": {"app.kubernetes.io/component": "model-server"}}
+    assert {"namespaceSelector": {}} in walls["ingress"][0]["from"]
+    assert walls["egress"] == teams.walls(msgspec.convert(team(), Team))["egress"]
 
 
 def test_a_team_s_models_have_accounts_of_the_team_s_own(stage: Declared) -> None:
