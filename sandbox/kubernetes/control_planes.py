@@ -181,6 +181,7 @@ class ControlPlanes:
             network=network,
             subnetwork=subnetwork,
             scaling=scaling,
+            pki=folder.state / "pki",
         )
         self._controllers[cluster] = controllers
         controllers.start()

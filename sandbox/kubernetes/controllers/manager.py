@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 
@@ -14,6 +15,7 @@ from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
+from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
 from sandbox.kubernetes.specs import ClusterKey
 
@@ -34,6 +36,7 @@ class Controllers:
         network: str,
         subnetwork: str,
         scaling: Scaling,
+        pki: Path,
     ) -> None:
         self._cluster = cluster
         self._server = server
@@ -48,6 +51,8 @@ class Controllers:
         self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
         self._scaling = scaling
         self._autoscaler = Autoscaler(cluster, server, api=api, scaling=scaling)
+        self._pki = pki
+        self._metrics = MetricsAdapter(server, pki=pki)
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
@@ -59,6 +64,7 @@ class Controllers:
             network=self._network,
             subnetwork=self._subnetwork,
             scaling=self._scaling,
+            pki=self._pki,
         )
 
     def start(self) -> None:
@@ -67,6 +73,7 @@ class Controllers:
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
+        self._metrics.start()
 
     async def stop(self) -> None:
         """End; what was made stays."""
@@ -74,6 +81,7 @@ class Controllers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._autoscaler.stop()
+        await self._metrics.stop()
         await self._compute.close()
 
     async def _run(self) -> None:
