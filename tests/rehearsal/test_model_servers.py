@@ -89,11 +89,12 @@ def test_an_eviction_beyond_the_budget_is_answered_429(dev: Workspace) -> None:
     dev.kubectl("cordon", *nodes)
     try:
         running = [pod["metadata"]["name"] for pod in pods(dev, "mobilenet")]
-        answers = [dev.evict("models", name) for name in running]
+        # Two at once: the autoscaler soon adds a node that is not cordoned, and a third may go.
+        answers = [dev.evict("models", name) for name in running[:2]]
     finally:
         dev.kubectl("uncordon", *nodes)
     assert '"status":"Success"' in answers[0]
-    assert all("TooManyRequests" in answer for answer in answers[1:]), answers
+    assert "TooManyRequests" in answers[1], answers
     settled(dev)
 
 

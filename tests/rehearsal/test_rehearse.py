@@ -177,11 +177,12 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]
     dev.kubectl("cordon", *nodes)
     try:
-        answers = [dev.evict(namespace, pod["metadata"]["name"]) for pod in pods]
+        # Two at once: the autoscaler soon adds a node that is not cordoned, and a third may go.
+        answers = [dev.evict(namespace, pod["metadata"]["name"]) for pod in pods[:2]]
     finally:
         dev.kubectl("uncordon", *nodes)
     assert '"status":"Success"' in answers[0]
-    assert all("disruption budget" in answer for answer in answers[1:]), answers
+    assert "disruption budget" in answers[1], answers
     dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
 
 
