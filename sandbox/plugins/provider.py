@@ -447,6 +447,8 @@ def _diff_response(result: DiffResult) -> Any:
 
 def serve(provider: Provider) -> None:
     """Serve on a free port, printed on stdout, until the engine is gone."""
+    # Asked before the engine is told anything: it may be gone the moment that it was.
+    parent = os.getppid()
     server = grpc.server(ThreadPoolExecutor(max_workers=64), options=_GRPC_OPTIONS)
     engine = sys.argv[1] if len(sys.argv) > 1 else ""
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(provider, engine), server)
@@ -458,7 +460,6 @@ def serve(provider: Provider) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     print(port, flush=True)
-    parent = os.getppid()
     # The kernel's PR_SET_PDEATHSIG speaks of the parent's thread, and a Go program's threads come
     # and go; so ask. A shell script that starts a plugin must `exec` it.
     while not done.wait(0.5) and os.getppid() == parent:

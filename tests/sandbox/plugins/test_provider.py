@@ -319,7 +319,7 @@ def test_it_ends_with_its_parent(toy: Path) -> None:
         child = int(parent.stdout.readline())
         os.kill(child, 0)
         parent.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 5
     while time.monotonic() < deadline and _is_alive(child):
         time.sleep(0.05)
     assert not _is_alive(child)
