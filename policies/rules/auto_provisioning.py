@@ -9,7 +9,7 @@ from policies.subjects import Resource
 from policies.values import Props, block, entries, flag, number, text
 
 _DOCS = google("Node auto-provisioning", "kubernetes-engine/docs/how-to/node-auto-provisioning")
-_FIX = "complete gke-cluster:cluster.node_auto_provisioning"
+_FIX = "complete cluster_autoscaling (gke-cluster:cluster.auto_provisioning brings all of it)"
 
 
 def provisioning(resource: Resource) -> Iterable[Props]:

@@ -41,7 +41,7 @@ def _is_internal(service: Props) -> bool:
     severity="medium",
     why="A backend without a target capacity is filled as far as it goes: the nearest zone drowns "
     "while the next one idles.",
-    fix="set the model's rate (gke-serving:models[].exposure.max_rate)",
+    fix="set the model's rate (gke-networking:backends.max_rate)",
     references=(_BACKENDS,),
     passing={"backends": [{"group": "a", "balancingMode": "RATE", "maxRatePerEndpoint": 100}]},
     failing={"backends": [{"group": "a", "balancingMode": "RATE"}]},
@@ -77,7 +77,7 @@ def _drained(resource: Resource, given: Draining) -> Iterator[tuple[Path, int]]:
     layer="networking",
     severity="medium",
     why="Without it, requests to a pod that goes are cut off in the middle.",
-    fix="set the model's draining (gke-serving:models[].exposure.draining_seconds), or set the "
+    fix="set the model's draining (gke-networking:backends.draining_seconds), or set the "
     "level to `remediate`",
     references=(google("Connection draining", "load-balancing/docs/enabling-connection-draining"),),
     passing={"connectionDrainingTimeoutSec": 60},
@@ -106,7 +106,7 @@ class Patience(Settings):
     severity="low",
     why="A request that nobody waits for any more keeps a server busy; one that needs a minute is "
     "cut off by the default of 30 seconds.",
-    fix="set the model's timeout (gke-serving:models[].exposure.timeout_seconds)",
+    fix="set the model's timeout (gke-networking:backends.timeout_seconds)",
     references=(google("Timeouts", "load-balancing/docs/https#timeouts_and_retries"),),
     passing={"timeoutSec": 30},
     failing={"timeoutSec": 86400},
@@ -125,7 +125,7 @@ def backend_services_time_out(service: Props, given: Patience) -> Iterator[str]:
     layer="networking",
     severity="medium",
     why="Without logs of requests nobody can say who was refused, by whom, and since when.",
-    fix="set gke-networking:request_logs.sample_rate above 0",
+    fix="set gke-networking:backends.log_sample_rate above 0",
     references=(google("Logging", "load-balancing/docs/https/https-logging-monitoring"),),
     passing={"logConfig": {"enable": True, "sampleRate": 0.1}},
     failing={"logConfig": {"enable": False}},
@@ -188,7 +188,7 @@ class ProxiedBackends(Settings):
     layer="networking",
     severity="high",
     why="Where Identity-Aware Proxy is asked for and not on, the backend is open to everybody.",
-    fix="set the model's iap (gke-serving:models[].exposure.iap), or take it from the parameter",
+    fix="set iap of the backend service, or take it from the rule's parameter",
     references=(google("Identity-Aware Proxy", "iap/docs/concepts-overview"),),
     passing={"name": "admin", "iap": {"enabled": True, "oauth2ClientId": "id"}},
     failing={"name": "admin", "iap": {"enabled": False, "oauth2ClientId": "id"}},

@@ -66,7 +66,7 @@ def bucket_keeps_old_versions(bucket: Props) -> Iterator[str]:
     layer="serving",
     severity="low",
     why="Old versions, and uploads that were never finished, are paid for until somebody counts.",
-    fix="set the bucket's lifecycle (gke-serving:storage.lifecycle)",
+    fix="set noncurrent_days of the bucket (gke-serving:models_bucket.noncurrent_days)",
     references=(google("Object lifecycle", "storage/docs/lifecycle"),),
     passing={
         "lifecycleRules": [

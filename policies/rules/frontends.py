@@ -98,7 +98,7 @@ def https_proxies_have_an_ssl_policy(proxy: Props) -> Iterator[str]:
     layer="networking",
     severity="high",
     why="TLS 1.0 and 1.1 are deprecated (RFC 8996), and no client of today needs them.",
-    fix="set gke-networking:https.min_tls_version to 1.2 or later",
+    fix="set gke-networking:https.ssl_policy.min_tls to 1.2 or later",
     references=(_POLICIES,),
     passing={"minTlsVersion": "TLS_1_2", "profile": "MODERN"},
     failing={"profile": "COMPATIBLE"},

@@ -17,7 +17,7 @@ _GKE = "kubernetes-engine/docs/"
     severity="medium",
     why="Container-Optimized OS has a read-only root, verified boot and little to attack; Docker's "
     "images are gone since 1.24.",
-    fix="leave the image type at COS_CONTAINERD (gke-cluster:node_pools[].image_type)",
+    fix="set node_config.image_type to COS_CONTAINERD (the cluster layer always does)",
     references=(cis("5.5.1"), google("Node images", _GKE + "concepts/node-images")),
     passing={"nodeConfig": {"imageType": "COS_CONTAINERD"}},
     failing={"nodeConfig": {"imageType": "UBUNTU_CONTAINERD"}},
@@ -156,7 +156,7 @@ def node_pool_spans_zones(pool: Props) -> Iterator[str]:
     severity="medium",
     why="An upgrade that may add no node and take none away goes nowhere; one that takes all away "
     "at a time is an outage.",
-    fix="set gke-cluster:node_pools[].upgrade: a surge of one, none unavailable",
+    fix="set gke-cluster:node_pools[].max_surge to 1, or gke-cluster:node_pools[].blue_green",
     references=(google("Node upgrade strategies", _GKE + "concepts/node-pool-upgrade-strategies"),),
     passing={"upgradeSettings": {"maxSurge": 1, "maxUnavailable": 0}},
     failing={"upgradeSettings": {"maxSurge": 0, "maxUnavailable": 0}},

@@ -37,7 +37,7 @@ def _cluster(**spec: object) -> Props:
     layer="serving",
     severity="medium",
     why="A database of one instance is away for as long as its node's drain or crash takes.",
-    fix="set gke-serving:postgres[].instances to 2 or more",
+    fix="set numberOfInstances to 2 or more",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(numberOfInstances=1),
@@ -54,7 +54,7 @@ def postgres_has_a_standby(cluster: Props) -> Iterator[str]:
     layer="serving",
     severity="high",
     why="A standby repeats every mistake; only a backup is from before it.",
-    fix="set gke-serving:postgres[].backups",
+    fix="name a bucket for the log in env (WALG_GS_PREFIX), or set enableLogicalBackup",
     references=(_MANIFEST,),
     passing=_cluster(env=[{"name": "WAL_GS_BUCKET", "value": "acme-backups"}]),
     failing=_cluster(),
@@ -74,8 +74,7 @@ def postgres_is_backed_up(cluster: Props) -> Iterator[str]:
     severity="high",
     why="What an application is tricked into, a superuser does: reading files and running programs "
     "on the server among it.",
-    fix="give the application's user no flags, and a database that it owns "
-    "(gke-serving:postgres[].users)",
+    fix="give the application's user no flags, and a database that it owns",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(users={"features": ["superuser"]}),
@@ -94,7 +93,7 @@ def postgres_users_are_no_superusers(cluster: Props) -> Iterator[str]:
     layer="serving",
     severity="medium",
     why="A version that is mended no longer keeps every weakness that is found from now on.",
-    fix="set gke-serving:postgres[].version to a version that is supported",
+    fix="set postgresql.version to one that is supported",
     references=(
         Reference(
             "PostgreSQL", "Versioning policy", "https://www.postgresql.org/support/versioning/"
@@ -118,7 +117,7 @@ def postgres_is_supported(cluster: Props) -> Iterator[str]:
     severity="medium",
     why="Without a size the database has no volume; without requests it shares its node with "
     "whatever comes.",
-    fix="set gke-serving:postgres[].volume and resources",
+    fix="set volume.size and resources.requests",
     references=(_MANIFEST,),
     passing=_cluster(resources={"requests": {"cpu": "500m", "memory": "1Gi"}}),
     failing=_cluster(volume={}),

@@ -43,7 +43,7 @@ def containers_have_probes(pod: Pod) -> Iterator[str]:
     severity="low",
     why="A model takes minutes to load. Without a startup probe the liveness probe must be patient "
     "for ever, or it restarts a server that only loads.",
-    fix="use a server preset, which has one (gke-serving:models[].startup)",
+    fix="use a server preset, which has one (gke-serving:models[].startup_seconds)",
     references=(_DOCS,),
     passing=_server(livenessProbe=_ALIVE, startupProbe=_READY),
     failing=_server(livenessProbe=_ALIVE),

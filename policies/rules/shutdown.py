@@ -34,7 +34,7 @@ def _grace(pod: Pod) -> float:
     severity="medium",
     why="When the grace period ends the kubelet kills the container: in the middle of its hook, or "
     "before it has answered a single request that was under way.",
-    fix="make the grace period longer than the hook (gke-serving:models[].drain)",
+    fix="make the grace period longer than the hook (gke-serving:models[].drain_seconds)",
     references=(_DOCS,),
     passing=_server(sleep=15, grace=60),
     failing=_server(sleep=30, grace=30),
@@ -56,7 +56,7 @@ def grace_period_outlasts_the_pre_stop_hook(pod: Pod) -> Iterator[str]:
     severity="low",
     why="A pod that ends is taken out of its endpoints while it already stops: without a pause, "
     "load balancers still send requests to it, and those fail.",
-    fix="use a server preset, which pauses before it stops (gke-serving:models[].drain)",
+    fix="use a server preset, which pauses before it stops (gke-serving:models[].drain_seconds)",
     references=(
         _DOCS,
         google(
@@ -94,7 +94,7 @@ def _spot(grace: int) -> Props:
     layer="serving",
     severity="low",
     why="Compute Engine takes a spot node back within 30 seconds, whatever the pod asks for.",
-    fix="keep the grace period of models on spot nodes short (gke-serving:models[].drain)",
+    fix="keep the grace period of models on spot nodes short (gke-serving:models[].drain_seconds)",
     references=(google("Spot VMs", "kubernetes-engine/docs/concepts/spot-vms"),),
     passing=_spot(20),
     failing=_spot(120),
