@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from sandbox.kubernetes import configuration, ports, processes, reasons
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.folder import KWOK_NAME, Folder, Settings, write_private
@@ -149,10 +151,18 @@ def _missing(folder: Folder) -> list[str]:
 
 def _check_alive(folder: Folder) -> None:
     """Raise where a component that everything hangs on has been started and is gone."""
+    # In this order: what starts between the two looks has not died.
+    started = {name: _pid(folder, name) for name in _FATAL}
     alive = set(processes.below(folder.path).values())
-    for name in _FATAL:
-        if name not in alive and (folder.state / "pids" / f"{name}.pid").exists():
+    for name, pid in started.items():
+        # A process that has not yet become the component's program is not found by its name.
+        if pid is not None and name not in alive and not psutil.pid_exists(pid):
             raise _DiedError(name, reasons.reason(folder.log(name)))
+
+
+def _pid(folder: Folder, name: str) -> int | None:
+    text = _read(folder.state / "pids" / f"{name}.pid") or ""
+    return int(text) if text.strip().isdigit() else None
 
 
 async def _kwokctl(

@@ -14,7 +14,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.kubernetes import auth_plugin, configuration, nodes, ports, reasons
+from sandbox.kubernetes import (
+    auth_plugin,
+    boot,
+    configuration,
+    nodes,
+    ports,
+    processes,
+    reasons,
+)
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
 from sandbox.kubernetes.controllers import endpoint_groups, load_balancers
 from sandbox.kubernetes.folder import Folder, Settings
@@ -198,3 +206,24 @@ def test_the_auth_plugin_says_what_to_do_without_a_token(tmp_path: Path) -> None
     assert answer.returncode == 1
     assert answer.stdout == ""
     assert "./platformctl sandbox start" in answer.stderr
+
+
+def test_a_component_that_starts_while_it_is_looked_for_is_not_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path, CLUSTER)
+    pids = folder.state / "pids"
+    pids.mkdir(parents=True)
+    pid = pids / "etcd.pid"
+
+    def below(_: Path) -> dict[Any, str]:
+        pid.write_text(f"{os.getpid()}\n")  # kwokctl starts it at this very moment
+        return {}
+
+    monkeypatch.setattr(processes, "below", below)
+    boot._check_alive(folder)
+    boot._check_alive(folder)  # by now it is started, and not yet its own program
+    pid.write_text("4194304\n")  # above the highest there is
+    monkeypatch.setattr(processes, "below", lambda _: {})
+    with pytest.raises(boot._DiedError, match="no log"):
+        boot._check_alive(folder)
