@@ -26,7 +26,6 @@ def up(
         "environment": environment,
         "layers": [_layer(result) for result in results],
         "address": outputs.get("address"),
-        "url": outputs.get("url"),
         "models": [{"name": m["name"], "url": m["url"]} for m in outputs.get("models") or []],
     }
 
@@ -66,7 +65,7 @@ def summary(document: Mapping[str, Any]) -> str:
         lines.append(
             f"  {layer['layer']:<12}{layer['seconds']:6.1f} s   {', '.join([*changed, same])}"
         )
-    lines += ["", f"  load balancer  {document['url']}"]
+    lines += ["", f"  load balancer  {document['address']}"]
     width = max((len(model["name"]) for model in document["models"]), default=0)
     lines += [f"  {model['name']:<{width}}  {model['url']}" for model in document["models"]]
     return "\n".join(lines)

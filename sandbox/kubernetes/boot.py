@@ -156,8 +156,15 @@ def _check_alive(folder: Folder) -> None:
     alive = set(processes.below(folder.path).values())
     for name, pid in started.items():
         # A process that has not yet become the component's program is not found by its name.
-        if pid is not None and name not in alive and not psutil.pid_exists(pid):
+        if pid is not None and name not in alive and not _is_running(pid):
             raise _DiedError(name, reasons.reason(folder.log(name)))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _pid(folder: Folder, name: str) -> int | None:
