@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class ApiServer:
 
     async def watch(
         self, path: str, version: str, params: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Json]:
+    ) -> AsyncGenerator[Json, None]:
         """Yield a list's changes since a version until the server ends the watch."""
         query = {
             **(params or {}),

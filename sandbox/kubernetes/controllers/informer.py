@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -52,17 +53,19 @@ class Informer:
         return str(listed["metadata"]["resourceVersion"])
 
     async def _watch(self, version: str) -> None:
-        async for event in self._server.watch(self._path, version):
-            item = event["object"]
-            if event["type"] == "ERROR":
-                return  # the version is too old: list again
-            if event["type"] == "BOOKMARK":
-                continue
-            if event["type"] == "DELETED":
-                self._objects.pop(_key(item), None)
-            else:
-                self._objects[_key(item)] = item
-            self._changed()
+        # A generator that is merely let go of keeps its connection until it is collected.
+        async with contextlib.aclosing(self._server.watch(self._path, version)) as events:
+            async for event in events:
+                item = event["object"]
+                if event["type"] == "ERROR":
+                    return  # the version is too old: list again
+                if event["type"] == "BOOKMARK":
+                    continue
+                if event["type"] == "DELETED":
+                    self._objects.pop(_key(item), None)
+                else:
+                    self._objects[_key(item)] = item
+                self._changed()
 
 
 def _key(item: Json) -> str:

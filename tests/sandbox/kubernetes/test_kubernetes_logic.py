@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from sandbox.kubernetes import (
     reasons,
 )
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
-from sandbox.kubernetes.controllers import endpoint_groups, load_balancers
+from sandbox.kubernetes.controllers import endpoint_groups, informer, load_balancers
 from sandbox.kubernetes.folder import Folder, Settings
 from tests.sandbox.kubernetes.conftest_kubernetes import CLUSTER, node
 
@@ -227,3 +228,25 @@ def test_a_component_that_starts_while_it_is_looked_for_is_not_dead(
     monkeypatch.setattr(processes, "below", lambda _: {})
     with pytest.raises(boot._DiedError, match="no log"):
         boot._check_alive(folder)
+
+
+def test_a_watch_that_is_too_old_is_closed_before_the_next_begins() -> None:
+    said: list[str] = []
+
+    class Server:
+        async def list(self, _: str) -> Any:
+            said.append("list")
+            if said.count("list") > 1:
+                raise asyncio.CancelledError
+            return {"items": [], "metadata": {"resourceVersion": "1"}}
+
+        async def watch(self, _: str, __: str) -> AsyncIterator[Any]:
+            try:
+                yield {"type": "ERROR", "object": {}}
+            finally:
+                said.append("closed")
+
+    follow = informer.Informer(Server(), "/api/v1/pods", lambda: None)  # type: ignore[arg-type]  # what it needs
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(follow.run())
+    assert said == ["list", "closed", "list"]
