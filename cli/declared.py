@@ -311,13 +311,19 @@ def run_layer(
     )
 
 
-def run_environment(environment: str) -> dict[str, Declared]:
-    """All layers in order, each reading what the ones before it declared as their outputs."""
+def run_environment(
+    environment: str, edits: Mapping[str, str] | None = None
+) -> dict[str, Declared]:
+    """All layers in order, each reading what the ones before it declared as their outputs.
+
+    `edits` are keys of the stack file with other values.
+    """
+    config = stack_config(environment) | dict(edits or {})
     upstream: dict[str, dict[str, Any]] = {}
     result: dict[str, Declared] = {}
     for layer in in_order(LAYERS):
         if not (ROOT / layer.main / "__main__.py").exists():
             continue
-        result[layer.name] = run_layer(layer, environment, upstream)
+        result[layer.name] = run_layer(layer, environment, upstream, config)
         upstream[f"organization/{layer.project}/{environment}"] = result[layer.name].outputs
     return result

@@ -115,6 +115,16 @@ class InstanceGroupBackend(Part, tag_field="kind", tag="instance-groups"):
     node_port: int
 
 
+class CanaryRoute(Part):
+    """The second version of a model, which gets a share of the model's requests."""
+
+    name: str
+    """Of its objects and its backend service; callers and the server know the model's."""
+    weight: int
+    """Percent of the requests; the others are the model's own."""
+    backend: NegBackend | InstanceGroupBackend
+
+
 class Route(Part):
     """What the load balancer needs to know of a model that it exposes."""
 
@@ -125,6 +135,7 @@ class Route(Part):
     probe_path: str
     """A URL path of the model that answers 200 when it can serve."""
     backend: NegBackend | InstanceGroupBackend
+    canary: CanaryRoute | None = None
 
 
 class ServedModel(Part):
@@ -159,7 +170,9 @@ class RoutedModel(Part):
     url: str
     backend_service: str
     groups: tuple[str, ...]
-    """Self links of the groups behind its backend service."""
+    """Self links of the groups behind its backend services."""
+    canary_service: str | None = None
+    """The backend service of its second version; None: it has one version."""
 
 
 class DnsRecord(Part):

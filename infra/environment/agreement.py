@@ -75,10 +75,16 @@ def own_backends(
 
 def endpoint_groups(model: ServedModel | None, cluster: ClusterContract) -> set[str]:
     """The endpoint groups that GKE makes for `model` in the cluster's zones, as paths."""
-    backend = model.route.backend if model and model.route else None
-    if not isinstance(backend, NegBackend):
+    route = model.route if model else None
+    if route is None:
         return set()
-    return {f"zones/{zone}/networkEndpointGroups/{backend.name}" for zone in cluster.zones}
+    backends = [route.backend, *([route.canary.backend] if route.canary else [])]
+    return {
+        f"zones/{zone}/networkEndpointGroups/{backend.name}"
+        for backend in backends
+        if isinstance(backend, NegBackend)
+        for zone in cluster.zones
+    }
 
 
 def relative(link: str) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gkeplatform.contracts import RoutedModel
 from infra.environment.objectives import Objectives, latencies, requests
 
 Json = dict[str, Any]
@@ -84,6 +85,7 @@ def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
                 )
             ],
         ),
+        *_versions(model),
         _chart(
             f"{model.name}: milliseconds, 50th and 99th percentile",
             [
@@ -110,6 +112,19 @@ def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
             ],
         ),
     ]
+
+
+def _versions(model: RoutedModel) -> list[Json]:
+    """Which of two versions fails: what decides whether the canary gets more, or nothing."""
+    if model.canary_service is None:
+        return []
+    series = _series(
+        requests(model, failed=True),
+        "ALIGN_RATE",
+        "REDUCE_SUM",
+        "resource.label.backend_target_name",
+    )
+    return [_chart(f"{model.name}: failed requests by version", [series])]
 
 
 def budget_filter(slo: str) -> str:

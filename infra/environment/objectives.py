@@ -95,7 +95,9 @@ def latencies(model: RoutedModel) -> str:
 
 
 def _at(model: RoutedModel) -> str:
-    return (
-        'resource.type = "https_lb_rule" AND '
-        f'resource.labels.backend_target_name = "{model.backend_service}"'
-    )
+    """Callers do not choose the version: what is promised holds for both together."""
+    if model.canary_service is None:
+        target = f'"{model.backend_service}"'
+    else:
+        target = f'one_of("{model.backend_service}", "{model.canary_service}")'
+    return f'resource.type = "https_lb_rule" AND resource.labels.backend_target_name = {target}'

@@ -37,11 +37,12 @@ groups = stack.check(
 )
 
 own = pulumi.ResourceOptions(provider=google)
+versions = routing.versions(serving.models)
 guard = security_policy("models", config.armor, naming=naming, opts=own)
 backends = ModelBackends(
     "models",
     config,
-    models=serving.models,
+    models=versions,
     groups=groups,
     guard=guard,
     cluster=cluster,
@@ -51,7 +52,7 @@ backends = ModelBackends(
 static = StaticFiles("static", config.static_files, naming=naming, labels=labels, opts=mine)
 firewall = front_ends(
     "front-ends",
-    models=serving.models,
+    models=versions,
     cluster=cluster,
     naming=naming,
     opts=own,

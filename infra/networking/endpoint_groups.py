@@ -12,6 +12,7 @@ from pulumi_gcp import compute
 
 from gkeplatform.contracts import ClusterContract, NegBackend, ServedModel, ServingContract
 from gkeplatform.errors import PlatformError
+from infra.networking.routing import versions
 
 Find = Callable[[str, str], str | None]
 """The self link of a network endpoint group by its name and zone; None: not there (yet)."""
@@ -22,12 +23,11 @@ POLL_SECONDS = 2.0
 def groups(
     cluster: ClusterContract, serving: ServingContract, find: Find, *, wait_seconds: float
 ) -> dict[str, tuple[str, ...]]:
-    """By model, the self links of the groups behind it, every one of which exists."""
+    """By version of a model, the self links of the groups behind it, every one of which exists."""
     deadline = time.monotonic() + wait_seconds
     return {
         model.name: tuple(links(model, cluster, find, deadline))
-        for model in serving.models
-        if model.route
+        for model in versions(serving.models)
     }
 
 

@@ -7,7 +7,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.backends import SCHEME
 from infra.networking.https import redirect
-from infra.networking.routing import Matcher, cases
+from infra.networking.routing import Matcher, Rule, cases
 
 ROLE = "models"
 
@@ -47,7 +47,7 @@ class Frontend(pulumi.ComponentResource):
                 {
                     "host": case.host,
                     "path": case.path,
-                    "service": default if case.model is None else backends[case.model],
+                    "service": default if case.version is None else backends[case.version],
                 }
                 for case in cases(matchers)
             ],
@@ -83,7 +83,18 @@ def path_matcher(
     return {
         "name": matcher.name,
         "default_service": default,
-        "path_rules": [
-            {"paths": list(paths), "service": backends[model]} for model, paths in matcher.rules
-        ],
+        "path_rules": [path_rule(rule, backends) for rule in matcher.rules],
     }
+
+
+def path_rule(
+    rule: Rule, backends: dict[str, pulumi.Output[str]]
+) -> compute.URLMapPathMatcherPathRuleArgsDict:
+    """A planned rule: to one backend service, or shared out by weight among a model's versions."""
+    paths = list(rule.paths)
+    if len(rule.shares) == 1:
+        return {"paths": paths, "service": backends[rule.model]}
+    weighted: list[compute.URLMapPathMatcherPathRuleRouteActionWeightedBackendServiceArgsDict] = [
+        {"backend_service": backends[version], "weight": weight} for version, weight in rule.shares
+    ]
+    return {"paths": paths, "route_action": {"weighted_backend_services": weighted}}

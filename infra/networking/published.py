@@ -18,17 +18,22 @@ def routed(
     domain: str | None,
     services: dict[str, str],
 ) -> list[RoutedModel]:
-    """The exposed models, each with its URL, its backend service and the groups behind it."""
-    return [
-        RoutedModel(
-            name=model.name,
-            url=url(model, address, domain=domain),
-            backend_service=services[model.name],
-            groups=groups[model.name],
+    """The exposed models, each with its URL, its backend services and the groups behind them."""
+    found = []
+    for model in models:
+        if model.route is None:
+            continue
+        canary = model.route.canary.name if model.route.canary else None
+        found.append(
+            RoutedModel(
+                name=model.name,
+                url=url(model, address, domain=domain),
+                backend_service=services[model.name],
+                groups=(*groups[model.name], *(groups[canary] if canary else ())),
+                canary_service=services[canary] if canary else None,
+            )
         )
-        for model in models
-        if model.route
-    ]
+    return found
 
 
 def answering_domain(config: NetworkingConfig) -> str | None:

@@ -4,7 +4,9 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gkeplatform.contracts import ServedModel
+from msgspec.structs import replace
+
+from gkeplatform.contracts import Route, ServedModel
 from gkeplatform.routes import ANY_HOST
 
 MOST_TESTS = 100
@@ -15,21 +17,52 @@ SOME_HOST = "any-host.invalid"
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """The paths of a model, and which of its versions answers them how often."""
+
+    model: str
+    paths: tuple[str, ...]
+    shares: tuple[tuple[str, int], ...]
+    """By the version's name, percent of the requests."""
+
+
+@dataclass(frozen=True, slots=True)
 class Matcher:
     """A host and its rules: which model has which paths. All else goes to the default."""
 
     name: str
     host: str
-    rules: tuple[tuple[str, tuple[str, ...]], ...]
+    rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request and where it must go; `model` is None for the default."""
+    """A request and where it must go; `version` is None for the default."""
 
     host: str
     path: str
-    model: str | None
+    version: str | None
+
+
+def shares(name: str, route: Route) -> tuple[tuple[str, int], ...]:
+    """How the requests of a model are shared out among its versions, in percent."""
+    canary = route.canary
+    if canary is None:
+        return ((name, 100),)
+    return ((name, 100 - canary.weight), (canary.name, canary.weight))
+
+
+def versions(models: Iterable[ServedModel]) -> tuple[ServedModel, ...]:
+    """All that needs a backend service: each routed model, and its canary as one of its own."""
+    found = []
+    for model in models:
+        if model.route is None:
+            continue
+        found.append(model)
+        if canary := model.route.canary:
+            route = replace(model.route, backend=canary.backend, canary=None)
+            found.append(replace(model, name=canary.name, route=route))
+    return tuple(found)
 
 
 def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
@@ -44,7 +77,7 @@ def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
             name=matcher_name(host),
             host=host,
             rules=tuple(
-                (name, route.paths)
+                Rule(name, route.paths, shares(name, route))
                 for name, route in routes
                 if not route.hosts or host in route.hosts
             ),
@@ -63,10 +96,12 @@ def cases(planned: Iterable[Matcher]) -> tuple[Case, ...]:
     rounds: list[list[Case]] = [[], [], []]
     for matcher in planned:
         host = SOME_HOST if matcher.host == ANY_HOST else matcher.host
-        for model, paths in matcher.rules:
-            exact = [path for path in paths if not path.endswith("*")]
+        for rule in matcher.rules:
+            exact = [path for path in rule.paths if not path.endswith("*")]
+            # Of a split the test says one version only: that which gets most.
+            likely = max(rule.shares, key=lambda share: share[1])[0]
             for turn, path in zip(rounds, exact, strict=False):
-                turn.append(Case(host, path, model))
+                turn.append(Case(host, path, likely))
         rounds[0].append(Case(host, "/", None))
     return tuple(case for turn in rounds[:2] for case in turn)[:MOST_TESTS]
 

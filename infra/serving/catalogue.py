@@ -5,6 +5,7 @@ Pure functions over the configuration and the cluster's contract.
 
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import (
+    CanaryRoute,
     ClusterContract,
     InstanceGroupBackend,
     NegBackend,
@@ -13,11 +14,12 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving.config import ServingConfig, namespace_of
+from infra.serving.config import ServingConfig, namespace_of, running
 from infra.serving.model import (
     HttpLoadBalancer,
     LoadBalancer,
     Model,
+    canary_of,
     claimed,
     model_path,
     preset,
@@ -35,8 +37,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
     """Where each model goes; `PlatformError` for what the environment cannot give."""
     pools = [pool.name for pool in cluster.node_pools]
     readable = {models_bucket(naming), *config.shared_buckets}
-    for index, model in enumerate(config.models):
-        key = f"gke-serving:models[{index}]"
+    for key, model in running(config):
         if model.node_pool is not None and model.node_pool not in pools:
             raise PlatformError(
                 f'{key}.node_pool: cluster {cluster.name} has no pool "{model.node_pool}"; '
@@ -109,18 +110,33 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
     exposure = model.exposure
     if not isinstance(exposure, HttpLoadBalancer):
         return None
-    backend: NegBackend | InstanceGroupBackend
-    if exposure.node_port is not None:
-        backend = InstanceGroupBackend(node_port=exposure.node_port)
-    else:
-        backend = NegBackend(
-            name=neg_name(model, naming),
-            zones=cluster.zones,
-            port=preset(model).rest_port,
-        )
     return Route(
         hosts=exposure.hosts,
         paths=claimed(model),
         probe_path=ready_path(model),
-        backend=backend,
+        backend=backend(model, exposure, cluster=cluster, naming=naming),
+        canary=canary_route(model, cluster=cluster, naming=naming),
+    )
+
+
+def canary_route(model: Model, *, cluster: ClusterContract, naming: Naming) -> CanaryRoute | None:
+    """What the load balancer has to know of the model's second version, where there is one."""
+    canary = canary_of(model)
+    if model.canary is None or canary is None or not isinstance(canary.exposure, HttpLoadBalancer):
+        return None
+    return CanaryRoute(
+        name=canary.name,
+        weight=model.canary.weights.canary,
+        backend=backend(canary, canary.exposure, cluster=cluster, naming=naming),
+    )
+
+
+def backend(
+    model: Model, exposure: HttpLoadBalancer, *, cluster: ClusterContract, naming: Naming
+) -> NegBackend | InstanceGroupBackend:
+    """What stands behind the model's backend service."""
+    if exposure.node_port is not None:
+        return InstanceGroupBackend(node_port=exposure.node_port)
+    return NegBackend(
+        name=neg_name(model, naming), zones=cluster.zones, port=preset(model).rest_port
     )

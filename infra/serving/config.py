@@ -8,7 +8,7 @@ from msgspec import Meta, field
 from gkeplatform import routes
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
-from infra.serving.model import HttpLoadBalancer, Model, Name, answered, claimed
+from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of, claimed
 from infra.serving.quantity import amount
 from infra.serving.teams import Team
 
@@ -51,6 +51,7 @@ class ServingConfig(Settings):
                     f'models[{j}].name: "{other.name}" is the name of models[{i}], too; rename one'
                 )
             _refuse_clash(f"models[{j}]", one, other)
+        _refuse_odd_canaries(self)
         _refuse_odd_teams(self)
         for index, model in enumerate(self.models):
             _refuse_foreign_paths(f"models[{index}]", model)
@@ -59,6 +60,41 @@ class ServingConfig(Settings):
                     f'models[{index}].priority: there is no priority class "{model.priority}"; '
                     f"{suggestion(model.priority, self.priority_classes)}"
                 )
+
+
+def running(config: ServingConfig) -> tuple[tuple[str, Model], ...]:
+    """All that gets pods: every entry, and after it its second version; each with its key."""
+    found: list[tuple[str, Model]] = []
+    for index, model in enumerate(config.models):
+        key = f"gke-serving:models[{index}]"
+        found.append((key, model))
+        if canary := canary_of(model):
+            found.append((f"{key}.canary", canary))
+    return tuple(found)
+
+
+def _refuse_odd_canaries(config: ServingConfig) -> None:
+    """Refuses names and node ports that a canary would share with another model."""
+    ports: dict[int, str] = {}
+    names = [model.name for model in config.models]
+    for _, model in running(config):
+        canary = canary_of(model)
+        if canary and canary.name in names:
+            taken = names.index(canary.name)
+            raise ValueError(
+                f'models[{taken}].name: "{canary.name}" is what the canary of "{model.name}" is '
+                "called; rename one"
+            )
+    for key, model in running(config):
+        port = getattr(model.exposure, "node_port", None)
+        if port in ports:
+            place = key.partition(":")[2]
+            raise ValueError(
+                f"{place}{'' if place.endswith('.canary') else '.exposure'}.node_port: {port} is "
+                f'the port of "{ports[port]}", too; choose another'
+            )
+        if port is not None:
+            ports[port] = model.name
 
 
 def _refuse_clash(key: str, one: Model, other: Model) -> None:
@@ -72,11 +108,6 @@ def _refuse_clash(key: str, one: Model, other: Model) -> None:
         raise ValueError(
             f'{key}.exposure.paths: "{other.name}" claims {both[1]} on {host}, which is '
             f'"{one.name}"\'s; give each model paths or hosts of its own'
-        )
-    port = other.exposure.node_port
-    if port is not None and port == one.exposure.node_port:
-        raise ValueError(
-            f'{key}.exposure.node_port: {port} is the port of "{one.name}", too; choose another'
         )
 
 

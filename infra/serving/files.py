@@ -75,9 +75,9 @@ class Supply:
         return self.path.rpartition("/")[0]
 
 
-def supply(name: str, source: str | None, files: Files) -> Supply:
-    """What the pods of model `name` need to have the files of `source`."""
-    inside = f"{FOLDER}/{name}"
+def supply(name: str, source: str | None, files: Files, *, serves: str) -> Supply:
+    """What the pods of model `name`, whose server knows it as `serves`, need for its files."""
+    inside = f"{FOLDER}/{serves}"
     mount = {"name": _VOLUME, "mountPath": inside, "readOnly": True}
     match files:
         case Direct():

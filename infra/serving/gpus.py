@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
+from infra.serving.config import ServingConfig, running
 from infra.serving.demand import of_pod
 from infra.serving.fit import nodes, replicas_on
 from infra.serving.model import Model, Rollout
@@ -24,15 +24,15 @@ def turnovers(
         for kind in {pool.accelerator for pool in pools if pool.accelerator}
     }
     quotas = {team.name: team.quota.gpus for team in config.teams}
-    for index, model in enumerate(config.models):
+    for key, model in running(config):
         if gpu := model.resources.gpu:
-            _refuse_unreachable(f"gke-serving:models[{index}]", model, fits[model.name])
+            _refuse_unreachable(key, model, fits[model.name])
             spare[gpu.type] -= gpu.count * model.replicas.max
             if model.team:
                 quotas[model.team] -= gpu.count * model.replicas.max
     _refuse_overcommitted(config, pools)
     planned = {}
-    for index, model in enumerate(config.models):
+    for key, model in running(config):
         gpu = model.resources.gpu
         if gpu is None:
             planned[model.name] = turnover(model)
@@ -40,7 +40,7 @@ def turnovers(
         left = min(spare[gpu.type], quotas.get(model.team or "", spare[gpu.type]))
         if left < gpu.count and model.rollout == Rollout(max_unavailable=0):
             raise PlatformError(
-                f"gke-serving:models[{index}].rollout.max_unavailable: 0 needs a surge of "
+                f"{key}.rollout.max_unavailable: 0 needs a surge of "
                 f"{gpu.count} {gpu.type}, and at replicas.max {max(left, 0)} are left; set "
                 "max_unavailable: 1, or raise max_nodes in gke-cluster:node_pools"
             )
@@ -87,7 +87,9 @@ def _refuse_unreachable(key: str, model: Model, fits: Sequence[NodePool]) -> Non
 def _refuse_overcommitted(config: ServingConfig, pools: Sequence[NodePool]) -> None:
     """Refuses models that together need more GPUs at their fewest replicas than there are."""
     for kind in sorted({pool.accelerator for pool in pools if pool.accelerator}):
-        wanting = [m for m in config.models if m.resources.gpu and m.resources.gpu.type == kind]
+        wanting = [
+            m for _, m in running(config) if m.resources.gpu and m.resources.gpu.type == kind
+        ]
         parts = [(m.name, m.replicas.min, of_pod(m).gpus) for m in wanting]
         need, have = sum(low * count for _, low, count in parts), _total(kind, pools)
         if need > have:

@@ -7,38 +7,27 @@ What an entry is turned into is in the other modules; what entries may not do to
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
+from msgspec.structs import asdict, replace
 
 from gkeplatform import routes
 from gkeplatform.config import Settings
 from infra.serving import soundness
+from infra.serving.canary import SUFFIX, Canary
 from infra.serving.custom import Custom
 from infra.serving.custom import preset as described
 from infra.serving.files import Direct, Files
+from infra.serving.forms import Image, NodePort, Source
 from infra.serving.presets import PRESETS, Preset
 from infra.serving.quantity import Quantity
-from infra.serving.scaling import Autoscaling
+from infra.serving.scaling import Autoscaling, Replicas
 from infra.serving.sizing import Resources
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
-# Kubernetes draws the ports of other Services from above this band first, so that one chosen here
-# is free: min(max(16, 2768 / 32), 128) = 86 ports (ServiceNodePortStaticSubrange, on since 1.27).
-NodePort = Annotated[int, Meta(ge=30000, le=30085)]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
 Pods = Annotated[int, Meta(ge=0)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
-
-
-class Replicas(Settings):
-    """How many copies of a model server run. Equal numbers: no autoscaler."""
-
-    min: Annotated[int, Meta(ge=1, description="Replicas at least.")]
-    max: Annotated[int, Meta(ge=1, le=1000, description="Replicas at most.")]
-
-    def __post_init__(self) -> None:
-        if self.min > self.max:
-            raise ValueError(f"min {self.min} exceeds max {self.max}")
 
 
 class Disruption(Settings):
@@ -151,7 +140,7 @@ class Model(Settings):
         str | None, Meta(description="One of `teams`, in whose namespace it lives; none: shared.")
     ] = None
     source: Annotated[
-        Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")] | None,
+        Source | None,
         Meta(description="Folder of the model's versions, `gs://bucket/path`."),
     ] = None
     files: Annotated[
@@ -159,10 +148,7 @@ class Model(Settings):
         Meta(description="How its files come into its pods; none: the server reads the bucket."),
     ] = None
     image: Annotated[
-        Annotated[
-            str, Meta(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[\w.-]+|@sha256:[0-9a-f]{64})$")
-        ]
-        | None,
+        Image | None,
         Meta(description="Image in place of the preset's, with a fixed tag or a digest."),
     ] = None
     custom: Annotated[
@@ -180,6 +166,9 @@ class Model(Settings):
     ] = None
     autoscaling: Annotated[
         Autoscaling | None, Meta(description="Needed where replicas.min and max differ.")
+    ] = None
+    canary: Annotated[
+        Canary | None, Meta(description="A second version that gets a share of the requests.")
     ] = None
     disruption: Annotated[
         Disruption, Meta(description="Budget for voluntary disruptions (PDB).")
@@ -201,7 +190,60 @@ class Model(Settings):
     ] = 15
 
     def __post_init__(self) -> None:
-        soundness.check(self)
+        soundness.check(self, served_name(self))
+        canary_of(self)
+
+
+class CanaryModel(Model, kw_only=True):
+    """The second version of a model, made of its entry. No stack file holds one."""
+
+    serves: str
+    """Name of the model that callers and the server know it by: the entry's."""
+
+
+def served_name(model: Model) -> str:
+    """The name that the server answers to; the objects' own name may be another."""
+    return model.serves if isinstance(model, CanaryModel) else model.name
+
+
+def canary_of(model: Model) -> CanaryModel | None:
+    """The second version of `model`; `ValueError` where it cannot be, None where there is none."""
+    said = model.canary
+    if said is None:
+        return None
+    if not isinstance(model.exposure, HttpLoadBalancer):
+        kind = model.exposure.__struct_config__.tag
+        raise ValueError(
+            f"canary: requests are shared out by the weights of the HTTP load balancer, and "
+            f"exposure {kind} does not go through it; set exposure.kind: http-load-balancer, or "
+            "remove canary"
+        )
+    own = {
+        key: value
+        for key in ("source", "image", "arguments")
+        if (value := getattr(said, key)) not in {None, getattr(model, key)}
+    }
+    if not own:
+        raise ValueError(
+            f'canary: it would be the same as "{model.name}" itself; set its source, image or '
+            "arguments to what differs"
+        )
+    try:
+        changed = {
+            **own,
+            "name": f"{model.name}{SUFFIX}",
+            "canary": None,
+            "exposure": replace(model.exposure, node_port=said.node_port),
+            # The entry's may ask for more replicas than a canary has.
+            "disruption": Disruption(max_unavailable=1),
+        }
+        if said.replicas is not None:
+            changed["replicas"] = said.replicas
+            if said.replicas.min == said.replicas.max:
+                changed["autoscaling"] = None
+        return CanaryModel(**{**asdict(model), **changed}, serves=model.name)
+    except ValueError as error:
+        raise ValueError(f"canary: {error}") from None
 
 
 def preset(model: Model) -> Preset:
@@ -216,17 +258,18 @@ def files(model: Model) -> Files:
 
 def model_path(model: Model) -> str:
     """The URL path of the model's status, which is also the root of all that it answers."""
-    return preset(model).path.replace("{name}", model.name)
+    return preset(model).path.replace("{name}", served_name(model))
 
 
 def ready_path(model: Model) -> str:
     """The URL path that answers 200 as soon as the model can serve."""
-    return preset(model).ready.replace("{name}", model.name)
+    return preset(model).ready.replace("{name}", served_name(model))
 
 
 def answered(model: Model) -> tuple[str, ...]:
     """The URL paths on which, and below which, the server answers for the model."""
-    return tuple(p.replace("{name}", model.name) for p in (preset(model).path, *preset(model).also))
+    known = preset(model)
+    return tuple(p.replace("{name}", served_name(model)) for p in (known.path, *known.also))
 
 
 def claimed(model: Model) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from gkeplatform.naming import Naming
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
-from infra.serving.config import ServingConfig, namespace_of
+from infra.serving.config import ServingConfig, namespace_of, running
 from infra.serving.files import SharedCache, claim, volume
 from infra.serving.manifest import Manifest
 from infra.serving.model import LoadBalancer, Model, files
@@ -110,7 +110,7 @@ class ModelServers(pulumi.ComponentResource):
                 labels=labels,
                 opts=child,
             )
-            for model in args.models
+            for _, model in running(args)
         }
         self.addresses = pulumi.Output.all(
             **{key: server.address for key, server in servers.items() if server.address}

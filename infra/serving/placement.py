@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gkeplatform.contracts import NodePool
 from infra.serving import gpus, quota
-from infra.serving.config import ServingConfig
+from infra.serving.config import ServingConfig, running
 from infra.serving.fit import fitting, hard_taints
 from infra.serving.manifest import Manifest
 from infra.serving.model import Model
@@ -25,15 +25,12 @@ class Placement:
 
 def placements(config: ServingConfig, pools: Sequence[NodePool]) -> dict[str, Placement]:
     """By model; `PlatformError` for what no pool can take, or no GPUs or quota can pay for."""
-    fits = {
-        model.name: fitting(f"gke-serving:models[{index}]", model, pools)
-        for index, model in enumerate(config.models)
-    }
+    fits = {model.name: fitting(key, model, pools) for key, model in running(config)}
     turnovers = gpus.turnovers(config, fits, pools)
     quota.check(config, {name: planned.surge for name, planned in turnovers.items()})
     return {
         model.name: Placement(turnovers[model.name], tuple(tolerations(model, fits[model.name])))
-        for model in config.models
+        for _, model in running(config)
     }
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 from infra.serving.files import Supply, supply
 from infra.serving.manifest import Manifest
-from infra.serving.model import HttpLoadBalancer, LoadBalancer, Model, files, preset, ready_path
+from infra.serving.model import (
+    HttpLoadBalancer,
+    LoadBalancer,
+    Model,
+    files,
+    preset,
+    ready_path,
+    served_name,
+)
 from infra.serving.presets import Preset
 from infra.serving.sizing import Resources
 from infra.serving.teams import OPEN
@@ -34,7 +42,7 @@ def template(
     tolerations: Sequence[Manifest] = (),
 ) -> Manifest:
     """The pod template of `model`."""
-    supplied = supply(model.name, model.source, files(model))
+    supplied = supply(model.name, model.source, files(model), serves=served_name(model))
     spread = constraints(model)
     spec: dict[str, Any] = {
         "serviceAccountName": account,
@@ -97,7 +105,7 @@ def container(model: Model, supplied: Supply) -> dict[str, Any]:
     """The model server's container. It bears the model's name, by which its metrics are found."""
     server = preset(model)
     known = {
-        "name": model.name,
+        "name": served_name(model),
         "files": supplied.path,
         "folder": supplied.folder,
         "rest_port": str(server.rest_port),
@@ -169,7 +177,9 @@ def probes(model: Model) -> dict[str, Any]:
     status = {"httpGet": {"path": ready_path(model), "port": "rest"}}
     alive: dict[str, Any] = {"tcpSocket": {"port": "grpc" if server.grpc_port else "rest"}}
     if server.alive:
-        alive = {"httpGet": {"path": server.alive.replace("{name}", model.name), "port": "rest"}}
+        alive = {
+            "httpGet": {"path": server.alive.replace("{name}", served_name(model)), "port": "rest"}
+        }
     return {
         "startupProbe": {
             **status,

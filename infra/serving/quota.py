@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
+from infra.serving.config import ServingConfig, running
 from infra.serving.demand import MILLI, Demand, cores, gibibytes, of_pod, total
 from infra.serving.model import Model
 from infra.serving.quantity import amount
@@ -13,7 +13,7 @@ from infra.serving.teams import Team
 def check(config: ServingConfig, surges: Mapping[str, int]) -> None:
     """Refuses a team whose models ask for more than its quota; `surges` are pods by model."""
     for index, team in enumerate(config.teams):
-        models = [model for model in config.models if model.team == team.name]
+        models = [model for _, model in running(config) if model.team == team.name]
         _within(f"gke-serving:teams[{index}]", team, models, surges)
 
 

@@ -1,4 +1,4 @@
-"""What an entry says about the horizontal pod autoscaler of its model."""
+"""What an entry says about its replicas and the horizontal pod autoscaler of its model."""
 
 from typing import Annotated
 
@@ -9,6 +9,17 @@ from infra.serving.quantity import Quantity
 
 CPU_UTILIZATION = 50
 """Where an entry sets no target at all."""
+
+
+class Replicas(Settings):
+    """How many copies of a model server run. Equal numbers: no autoscaler."""
+
+    min: Annotated[int, Meta(ge=1, description="Replicas at least.")]
+    max: Annotated[int, Meta(ge=1, le=1000, description="Replicas at most.")]
+
+    def __post_init__(self) -> None:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} exceeds max {self.max}")
 
 
 class PodMetric(Settings, tag_field="kind", tag="pod"):

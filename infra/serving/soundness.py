@@ -23,10 +23,10 @@ _EXTERNAL = re.compile(r"^([a-z0-9-]+\.)*(googleapis\.com|kubernetes\.io)(\|[^|\
 _LABEL = re.compile(r"^(resource|metric)\.labels\.[a-z_]+$|^(resource\.type|metric\.type)$")
 
 
-def check(model: Model) -> None:
-    """Refuses an entry whose fields contradict each other."""
+def check(model: Model, name: str) -> None:
+    """Refuses an entry whose fields contradict each other; `name` is what its server answers to."""
     preset = _server(model)
-    _files(model, preset)
+    _files(model, preset, name)
     _sizes(model, preset)
     _replicas(model)
     _metrics(model, preset)
@@ -51,7 +51,7 @@ def _server(model: Model) -> Preset:
     return preset
 
 
-def _files(model: Model, preset: Preset) -> None:
+def _files(model: Model, preset: Preset, name: str) -> None:
     ways = (*preset.files, *((IMAGE,) if model.image and IMAGE not in preset.files else ()))
     way = str((model.files or Direct()).__struct_config__.tag)
     if way not in ways:
@@ -70,10 +70,10 @@ def _files(model: Model, preset: Preset) -> None:
         )
     by_folder = any("{folder}" in argument for argument in preset.arguments)
     last = (model.source or "").rpartition("/")[2]
-    if way == DIRECT and by_folder and last != model.name:
+    if way == DIRECT and by_folder and last != name:
         raise ValueError(
             f"source {model.source}: {model.server} knows a model by its folder; the last part, "
-            f'"{last}", must be its name, "{model.name}"'
+            f'"{last}", must be its name, "{name}"'
         )
 
 

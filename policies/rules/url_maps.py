@@ -131,7 +131,7 @@ def url_map_default_is_no_model(url_map: Props) -> Iterator[str]:
     layer="networking",
     severity="medium",
     why="Weights are shares of their sum: 90 and 20 is not the canary that somebody meant.",
-    fix="let the weights of a split add up to 100",
+    fix="let the weights of a split add up to 100 (gke-serving:models[].canary.weights)",
     references=(_ROUTES,),
     passing=_map(
         {

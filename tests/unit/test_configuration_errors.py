@@ -333,6 +333,71 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
 ]
 
+CANARY = {"weights": {"stable": 95, "canary": 5}, "source": "gs://acme-ml-dev-models/resnet-next"}
+
+
+def canary(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda document: model(0)(document).update(canary=CANARY | changes)
+
+
+SERVING += [
+    (
+        canary(weights={"stable": 95, "canary": 10}),
+        "gke-serving:models[0].canary.weights: stable 95 and canary 10 add up to 105, not 100; "
+        "set stable: 90, or canary: 5",
+    ),
+    (
+        canary(weights={"stable": 101, "canary": 0}),
+        "models[0].canary.weights.stable: expected an integer of at most 100, got 101",
+    ),
+    (canary(weights={"stable": 95}), 'models[0].canary.weights: the key "canary" is missing'),
+    (
+        canary(wieghts={}),
+        'models[0].canary: unknown key "wieghts"; did you mean "weights"?',
+    ),
+    (
+        canary(source=None),
+        'models[0]: canary: it would be the same as "resnet" itself; set its source, image or',
+    ),
+    (
+        canary(source="gs://acme-ml-dev-models/resnet"),
+        'models[0]: canary: it would be the same as "resnet" itself',
+    ),
+    (
+        canary(source="s3://elsewhere/resnet"),
+        "gke-serving:models[0].canary.source: expected text of the form ^gs://",
+    ),
+    (
+        canary(image="registry.example/serving:latest"),
+        "models[0]: canary: image registry.example/serving:latest has no fixed tag",
+    ),
+    (
+        canary(replicas={"min": 3, "max": 1}),
+        "models[0].canary.replicas: min 3 exceeds max 1",
+    ),
+    (
+        canary(node_port=30002),
+        "models[0]: canary: node_port 30002 is for backend instance-groups only",
+    ),
+    (
+        lambda d: model(3)(d).update(canary=CANARY),
+        "models[3]: canary: backend instance-groups needs a node_port",
+    ),
+    (
+        lambda d: model(3)(d).update(canary=CANARY | {"node_port": 30001}),
+        'models[3].canary.node_port: 30001 is the port of "fraud", too; choose another',
+    ),
+    (
+        lambda d: model(4)(d).update(canary=CANARY),
+        "models[4]: canary: requests are shared out by the weights of the HTTP load balancer, and "
+        "exposure load-balancer does not go through it",
+    ),
+    (
+        lambda d: (canary()(d), model(5)(d).update(name="resnet-canary")),
+        'models[5].name: "resnet-canary" is what the canary of "resnet" is called; rename one',
+    ),
+]
+
 
 @pytest.mark.parametrize(("edit", "expected"), SERVING)
 def test_a_wrong_catalogue_entry_is_named(

@@ -78,13 +78,13 @@ def answer(planned: Sequence[Matcher], host: str, path: str) -> str | None:
     chosen = {matcher.host: matcher for matcher in planned}
     matcher = chosen.get(host) or chosen[routes.ANY_HOST]
     best: tuple[int, str] | None = None
-    for model, patterns in matcher.rules:
-        for pattern in patterns:
+    for rule in matcher.rules:
+        for pattern in rule.paths:
             if pattern == path:
-                return model
+                return rule.model
             is_below = pattern.endswith("/*") and path.startswith(pattern[:-1])
             if is_below and (best is None or len(pattern) > best[0]):
-                best = (len(pattern), model)
+                best = (len(pattern), rule.model)
     return best[1] if best else None
 
 
@@ -125,7 +125,7 @@ def test_the_tests_of_a_url_map_pass_on_it(found: list[str], host: int) -> None:
     ]
     planned = matchers(models)
     for case in cases(planned):
-        assert answer(planned, case.host, case.path) == case.model
+        assert answer(planned, case.host, case.path) == case.version
 
 
 def test_every_path_rule_is_one_that_a_url_map_takes() -> None:
@@ -144,7 +144,7 @@ def test_a_url_map_holds_a_limited_number_of_tests() -> None:
 
 def test_the_default_is_tested_for_every_host() -> None:
     found = cases(matchers([served("translate", hosts=["t.example"])]))
-    assert [case.host for case in found if case.model is None] == [SOME_HOST, "t.example"]
+    assert [case.host for case in found if case.version is None] == [SOME_HOST, "t.example"]
 
 
 @given(st.lists(st.from_regex(r"([a-z0-9-]{1,20}\.){1,6}[a-z]{2,5}", fullmatch=True), unique=True))

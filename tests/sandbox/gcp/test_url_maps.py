@@ -35,6 +35,11 @@ def paths(*given: str, service: str = TWO) -> dict[str, Any]:
     return {"paths": list(given), "service": service}
 
 
+def split(*shares: tuple[str, int], path: str = "/a") -> dict[str, Any]:
+    weighted = [{"backendService": service, "weight": weight} for service, weight in shares]
+    return {"paths": [path], "routeAction": {"weightedBackendServices": weighted}}
+
+
 BAD: dict[str, dict[str, Any]] = {
     "no default": {"name": "routes"},
     "a matcher that no host leads to": url_map(hostRules=[]),
@@ -67,6 +72,23 @@ BAD: dict[str, dict[str, Any]] = {
         }
     ),
     "a route rule that matches nothing": url_map({"routeRules": [{"priority": 1, "service": TWO}]}),
+    "weights that are all 0": url_map({"pathRules": [split((ONE, 0), (TWO, 0))]}),
+    "a weight above the highest": url_map({"pathRules": [split((ONE, 1001))]}),
+    "a weight of nobody": url_map({"pathRules": [split(("", 1), (TWO, 1))]}),
+    "a service beside weights": url_map({"pathRules": [{**split((ONE, 1)), "service": TWO}]}),
+    "a redirect beside a service": url_map(
+        {"pathRules": [{**paths("/a"), "urlRedirect": {"hostRedirect": "b.example"}}]}
+    ),
+    "a default beside default weights": url_map(
+        defaultRouteAction={"weightedBackendServices": [{"backendService": ONE, "weight": 1}]}
+    ),
+    "a rewrite that leads to no service": url_map(
+        {
+            "pathRules": [
+                {"paths": ["/a"], "routeAction": {"urlRewrite": {"pathPrefixRewrite": "/b"}}}
+            ]
+        }
+    ),
     "two kinds of match at once": url_map(
         {
             "routeRules": [
@@ -120,6 +142,7 @@ ROUTE_RULES = {
         },
     ]
 }  # fmt: skip
+SPLIT = {"pathRules": [split((ONE, 95), (TWO, 5)), split((ONE, 100), (TWO, 0), path="/b")]}
 HOST = "models.example.com"
 
 GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -129,6 +152,9 @@ GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (PATH_RULES, {"host": HOST, "path": "/exact?q=1", "service": TWO}),
     (PATH_RULES, {"host": f"eu.{HOST}:443", "path": "/v1/x", "service": TWO}),
     (PATH_RULES, {"host": "other.example", "path": "/v1/x", "service": ONE}),
+    (SPLIT, {"host": HOST, "path": "/a", "service": ONE}),
+    (SPLIT, {"host": HOST, "path": "/a", "service": TWO}),
+    (SPLIT, {"host": HOST, "path": "/b", "service": ONE}),
     (ROUTE_RULES, {"host": HOST, "path": "/x", "service": ONE}),
     (
         ROUTE_RULES,
@@ -182,3 +208,14 @@ def test_a_stored_map_is_updated_only_if_it_stays_right(services: Cloud) -> None
     assert services.compute("GET", "global/urlMaps/routes") == before
     services.compute("PATCH", "global/urlMaps/routes", {"description": "new"})
     assert services.compute("GET", "global/urlMaps/routes")["description"] == "new"
+
+
+def test_a_version_without_weight_gets_no_request(services: Cloud) -> None:
+    body = url_map(SPLIT, tests=[{"host": HOST, "path": "/b", "service": TWO}])
+    message = services.refused("POST", "global/urlMaps", body)["message"]
+    assert "backendServices/one'" in message
+
+
+def test_a_split_to_a_backend_that_is_not_there_is_refused(services: Cloud) -> None:
+    body = url_map({"pathRules": [split((ONE, 1), ("global/backendServices/three", 1))]})
+    assert "three" in services.refused("POST", "global/urlMaps", body, status=404)["message"]

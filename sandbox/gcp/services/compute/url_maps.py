@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import Call, State
+from sandbox.gcp.services.compute import route_actions
 from sandbox.gcp.services.compute.place import Place, of_reference
 from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
 from sandbox.gcp.store import references as store_references
 
-_ACTIONS = ("Service", "UrlRedirect", "RouteAction")
 _PATH_MATCHES = ("prefixMatch", "fullPathMatch", "regexMatch", "pathTemplateMatch")
 _PATH = re.compile(r"/(?:[^*?#]*)(?:/\*)?|/\*")
 
@@ -54,10 +54,7 @@ def shown(state: State, place: Place, document: Json) -> None:
 
 def problems(document: Json) -> Iterator[ApiError]:
     """What is wrong with a URL map, but for its tests."""
-    if not _has_action(document, "default"):
-        yield ApiError(
-            400, "Required field 'resource.defaultService' not specified", reason="required"
-        )
+    yield from route_actions.problems(document, "default", "resource")
     matchers: dict[str, int] = {}
     for index, matcher in enumerate(document.get("pathMatchers") or []):
         field = f"resource.pathMatchers[{index}]"
@@ -90,16 +87,13 @@ def problems(document: Json) -> Iterator[ApiError]:
 
 
 def _matcher_problems(matcher: Json, field: str) -> Iterator[ApiError]:
-    if not _has_action(matcher, "default"):
-        message = f"Required field '{field}.defaultService' not specified"
-        yield ApiError(400, message, reason="required")
+    yield from route_actions.problems(matcher, "default", field)
     if matcher.get("pathRules") and matcher.get("routeRules"):
         yield invalid(field, matcher.get("name"), "Path rules and route rules exclude each other.")
     seen: set[str] = set()
     for index, rule in enumerate(matcher.get("pathRules") or []):
         at = f"{field}.pathRules[{index}]"
-        if not _has_action(rule, ""):
-            yield ApiError(400, f"Required field '{at}.service' not specified", reason="required")
+        yield from route_actions.problems(rule, "", at)
         for path in rule.get("paths") or [""]:
             if not _PATH.fullmatch(path):
                 yield invalid(
@@ -115,20 +109,11 @@ def _matcher_problems(matcher: Json, field: str) -> Iterator[ApiError]:
         if priority in priorities:
             yield invalid(f"{at}.priority", priority, "Priorities must be unique.")
         priorities.add(priority)
-        if not _has_action(rule, ""):
-            yield ApiError(400, f"Required field '{at}.service' not specified", reason="required")
+        yield from route_actions.problems(rule, "", at)
         yield from _match_problems(rule, at)
         if not rule.get("matchRules"):
             message = f"Required field '{at}.matchRules' not specified"
             yield ApiError(400, message, reason="required")
-        weights = (rule.get("routeAction") or {}).get("weightedBackendServices")
-        if weights and not any(w.get("weight") for w in weights):
-            yield invalid(f"{at}.routeAction.weightedBackendServices", "0", "No weight is above 0.")
-
-
-def _has_action(holder: Json, prefix: str) -> bool:
-    names = (prefix + name if prefix else name[0].lower() + name[1:] for name in _ACTIONS)
-    return any(holder.get(name) for name in names)
 
 
 def _match_problems(rule: Json, field: str) -> Iterator[ApiError]:

@@ -1,0 +1,104 @@
+"""What the API refuses of where a rule of a URL map leads: service, redirect, route action.
+
+A rule has one target: a service, a redirect, or backend services by weight. A route action without
+weights changes the way to the service beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import ApiError, invalid
+
+_MOST_WEIGHT = 1000
+_MOST_PERCENT = 100
+_LONGEST = {"hostRewrite": 255, "pathPrefixRewrite": 1024}
+_REWRITES = ("pathPrefixRewrite", "pathTemplateRewrite", "regexRewrite")
+_CONDITIONS = frozenset(
+    {
+        "5xx",
+        "gateway-error",
+        "connect-failure",
+        "retriable-4xx",
+        "refused-stream",
+        "reset",
+        "cancelled",
+        "deadline-exceeded",
+        "internal",
+        "resource-exhausted",
+        "unavailable",
+    }
+)
+
+
+def problems(holder: Json, prefix: str, field: str) -> Iterator[ApiError]:
+    """What is wrong with the target of `holder`; `prefix` is `default` for defaults."""
+
+    def key(name: str) -> str:
+        return prefix + name if prefix else name[0].lower() + name[1:]
+
+    action: Json = holder.get(key("RouteAction")) or {}
+    weighted = action.get("weightedBackendServices") or []
+    targets = {
+        key("Service"): holder.get(key("Service")),
+        key("UrlRedirect"): holder.get(key("UrlRedirect")),
+        f"{key('RouteAction')}.weightedBackendServices": weighted,
+    }
+    given = [name for name, value in targets.items() if value]
+    if not given:
+        message = f"Required field '{field}.{key('Service')}' not specified"
+        yield ApiError(400, message, reason="required")
+    if len(given) > 1:
+        yield invalid(f"{field}.{given[1]}", "", f"Only one of {', '.join(targets)} can be set.")
+    at = f"{field}.{key('RouteAction')}"
+    yield from _weights(weighted, f"{at}.weightedBackendServices")
+    yield from _mirror(action.get("requestMirrorPolicy"), f"{at}.requestMirrorPolicy")
+    yield from _retries(action.get("retryPolicy"), f"{at}.retryPolicy")
+    yield from _rewrite(action.get("urlRewrite") or {}, f"{at}.urlRewrite")
+
+
+def _weights(weighted: list[Json], field: str) -> Iterator[ApiError]:
+    for index, one in enumerate(weighted):
+        weight = int(one.get("weight") or 0)
+        if not one.get("backendService"):
+            message = f"Required field '{field}[{index}].backendService' not specified"
+            yield ApiError(400, message, reason="required")
+        if not 0 <= weight <= _MOST_WEIGHT:
+            yield invalid(f"{field}[{index}].weight", weight, "Must be from 0 to 1000.")
+    if weighted and not any(one.get("weight") for one in weighted):
+        yield invalid(field, "0", "No weight is above 0.")
+
+
+def _mirror(policy: Json | None, field: str) -> Iterator[ApiError]:
+    if policy is None:
+        return
+    if not policy.get("backendService"):
+        message = f"Required field '{field}.backendService' not specified"
+        yield ApiError(400, message, reason="required")
+    percent = policy.get("mirrorPercent")
+    if percent is not None and not 0 <= percent <= _MOST_PERCENT:
+        yield invalid(f"{field}.mirrorPercent", percent, "Must be from 0 to 100.")
+
+
+def _retries(policy: Json | None, field: str) -> Iterator[ApiError]:
+    if policy is None:
+        return
+    if policy.get("numRetries") is not None and int(policy["numRetries"]) < 1:
+        yield invalid(f"{field}.numRetries", policy["numRetries"], "Must be greater than 0.")
+    for index, condition in enumerate(policy.get("retryConditions") or ()):
+        if condition not in _CONDITIONS:
+            yield invalid(f"{field}.retryConditions[{index}]", condition, "Unknown condition.")
+    patience = policy.get("perTryTimeout")
+    if patience is not None and not any(int(patience.get(k) or 0) for k in ("seconds", "nanos")):
+        yield invalid(f"{field}.perTryTimeout", "0", "Must be non-zero.")
+
+
+def _rewrite(rewrite: Json, field: str) -> Iterator[ApiError]:
+    for name, longest in _LONGEST.items():
+        value = rewrite.get(name)
+        if value is not None and not 1 <= len(value) <= longest:
+            yield invalid(f"{field}.{name}", value, f"Must be 1 to {longest} characters.")
+    given = [name for name in _REWRITES if rewrite.get(name)]
+    if len(given) > 1:
+        yield invalid(f"{field}.{given[1]}", rewrite[given[1]], f"{given[0]} is given too.")
