@@ -11,6 +11,7 @@ from infra.serving import catalogue
 from infra.serving.config import ServingConfig
 from infra.serving.model_server import ModelServers
 from infra.serving.namespace import namespaces
+from infra.serving.postgres_databases import databases
 from infra.serving.priorities import PriorityClasses
 from infra.serving.storage import ModelStore
 
@@ -42,6 +43,15 @@ store = ModelStore(
 priorities = PriorityClasses(
     "models", config.priority_classes, labels=labels, opts=providers.using(kubernetes)
 )
+postgres = databases(
+    "postgres",
+    config,
+    cluster=cluster,
+    homes=homes,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
 servers = ModelServers(
     "models",
     config,
@@ -49,7 +59,7 @@ servers = ModelServers(
     placements=placements,
     naming=naming,
     labels=labels,
-    opts=providers.using(kubernetes, after=[store, priorities]),
+    opts=providers.using(kubernetes, after=[store, priorities, *postgres]),
 )
 
 stack.publish(

@@ -8,7 +8,9 @@ from msgspec import Meta, field
 from gkeplatform import routes
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
+from infra.serving import postgres as databases
 from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of, claimed
+from infra.serving.postgres import Postgres
 from infra.serving.quantity import amount
 from infra.serving.teams import Team
 
@@ -43,6 +45,10 @@ class ServingConfig(Settings):
         tuple[BucketName, ...],
         Meta(description="Buckets kept elsewhere that models are read from, too."),
     ] = ()
+    postgres: Annotated[
+        Postgres | None,
+        Meta(description="Postgres clusters of the models' own, run by Zalando's operator."),
+    ] = None
 
     def __post_init__(self) -> None:
         for (i, one), (j, other) in combinations(enumerate(self.models), 2):
@@ -53,6 +59,7 @@ class ServingConfig(Settings):
             _refuse_clash(f"models[{j}]", one, other)
         _refuse_odd_canaries(self)
         _refuse_odd_teams(self)
+        databases.check(self)
         for index, model in enumerate(self.models):
             _refuse_foreign_paths(f"models[{index}]", model)
             if model.priority is not None and model.priority not in self.priority_classes:

@@ -15,6 +15,7 @@ from infra.serving import soundness
 from infra.serving.canary import SUFFIX, Canary
 from infra.serving.custom import Custom
 from infra.serving.custom import preset as described
+from infra.serving.database import ModelDatabase
 from infra.serving.files import Direct, Files
 from infra.serving.forms import Image, NodePort, Source
 from infra.serving.presets import PRESETS, Preset
@@ -180,6 +181,10 @@ class Model(Settings):
     ] = None
     node_pool: Annotated[
         str | None, Meta(description="Pool that it must run on; none: any that fits.")
+    ] = None
+    postgres: Annotated[
+        ModelDatabase | None,
+        Meta(description="Its database, told to its pods by libpq's variables (`PGHOST`, …)."),
     ] = None
     startup_seconds: Annotated[
         int, Meta(ge=10, le=3600, description="How long loading the model may take.")

@@ -15,11 +15,13 @@ from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
 from infra.serving.config import ServingConfig, namespace_of, running
+from infra.serving.database import Connection
 from infra.serving.files import SharedCache, claim, volume
 from infra.serving.manifest import Manifest
 from infra.serving.model import LoadBalancer, Model, files
 from infra.serving.namespace import ModelsNamespace
 from infra.serving.placement import Placement
+from infra.serving.postgres import connection
 from infra.serving.rollout import rolling_update
 
 
@@ -38,6 +40,7 @@ class ModelServer(pulumi.ComponentResource):
         *,
         home: ModelsNamespace,
         placement: Placement,
+        connection: Connection | None = None,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -55,7 +58,9 @@ class ModelServer(pulumi.ComponentResource):
         self.deployment = apps.Deployment(
             name,
             metadata=metadata,
-            spec=deployment(args, placement, labels=bear, account=home.account),
+            spec=deployment(
+                args, placement, labels=bear, account=home.account, connection=connection
+            ),
             opts=child,
         )
         asked = exposure.annotations(args, neg=neg_name(args, naming))
@@ -106,6 +111,7 @@ class ModelServers(pulumi.ComponentResource):
                 model,
                 home=homes[namespace_of(model, args)],
                 placement=placements[model.name],
+                connection=connection(model, args),
                 naming=naming,
                 labels=labels,
                 opts=child,
@@ -119,7 +125,12 @@ class ModelServers(pulumi.ComponentResource):
 
 
 def deployment(
-    model: Model, placement: Placement, *, labels: dict[str, str], account: str
+    model: Model,
+    placement: Placement,
+    *,
+    labels: dict[str, str],
+    account: str,
+    connection: Connection | None = None,
 ) -> Manifest:
     """The spec of the Deployment. It states no replicas where an autoscaler rules them."""
     return {
@@ -130,7 +141,11 @@ def deployment(
             "rollingUpdate": rolling_update(placement.turnover),
         },
         "template": pod.template(
-            model, labels=labels, account=account, tolerations=placement.tolerations
+            model,
+            labels=labels,
+            account=account,
+            tolerations=placement.tolerations,
+            connection=connection,
         ),
     }
 

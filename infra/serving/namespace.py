@@ -1,5 +1,7 @@
 """Where the model servers live and who they are."""
 
+from collections.abc import Mapping
+
 import pulumi
 from pulumi_gcp import serviceaccount
 from pulumi_kubernetes.core import v1 as core
@@ -7,19 +9,22 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
-from infra.serving import pod, teams
+from infra.serving import pod, postgres_pod, teams
 from infra.serving.config import ServingConfig, namespace_of
 from infra.serving.manifest import Manifest
+from infra.serving.postgres import home_of
 from infra.serving.teams import Team
 
 ACCOUNT = "model-server"
+OPEN = "open"
+"""The policy on pods that callers reach by an address or a port of their own."""
 
 
 class ModelsNamespace(pulumi.ComponentResource):
     """A namespace under the restricted Pod Security Standard, and the models' two accounts.
 
-    Network policies close it, and a team's has quota and limits besides. The Kubernetes account
-    acts as the Google one through workload identity; no key exists.
+    Network policies close it (`policies`, by name), and a team's has quota and limits besides.
+    The Kubernetes account acts as the Google one through workload identity; no key exists.
     """
 
     name: str
@@ -34,7 +39,7 @@ class ModelsNamespace(pulumi.ComponentResource):
         *,
         namespace: str,
         team: Team | None = None,
-        is_open: bool = False,
+        policies: Mapping[str, Manifest],
         workload_pool: str,
         naming: Naming,
         labels: Labels,
@@ -82,23 +87,24 @@ class ModelsNamespace(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.namespace]),
         )
-        self._wall_in(name, team, labels, is_open=is_open)
+        self._wall_in(name, team, labels, policies)
         self.register_outputs({})
 
-    def _wall_in(self, name: str, team: Team | None, labels: Labels, *, is_open: bool) -> None:
+    def _wall_in(
+        self, name: str, team: Team | None, labels: Labels, policies: Mapping[str, Manifest]
+    ) -> None:
         """Network policies; and of a team quota and limits."""
         inside = pulumi.ResourceOptions(parent=self, depends_on=[self.namespace])
-        metadata = self._metadata("team" if team else "models", labels)
         if team:
+            metadata = self._metadata("team", labels)
             quota, limits = teams.resource_quota(team), teams.limit_range(team)
             core.ResourceQuota(name, metadata=metadata, spec=quota, opts=inside)
             core.LimitRange(name, metadata=metadata, spec=limits, opts=inside)
-        networking.NetworkPolicy(name, metadata=metadata, spec=teams.walls(team), opts=inside)
-        if is_open:
+        for role, spec in policies.items():
             networking.NetworkPolicy(
-                f"{name}-open",
-                metadata=self._metadata("open", labels),
-                spec=teams.gate(),
+                f"{name}-open" if role == OPEN else name,
+                metadata=self._metadata(role, labels),
+                spec=spec,
                 opts=inside,
             )
 
@@ -126,12 +132,7 @@ def namespaces(
             team.name if team else name,
             namespace=namespace,
             team=team,
-            # A policy that selects no pods is forbidden: it would seem to protect something.
-            is_open=any(
-                pod.is_open(model)
-                for model in args.models
-                if namespace_of(model, args) == namespace
-            ),
+            policies=policies(namespace, team, args),
             workload_pool=workload_pool,
             naming=naming,
             labels=labels,
@@ -139,3 +140,14 @@ def namespaces(
         )
         for namespace, team in owners.items()
     }
+
+
+def policies(namespace: str, team: Team | None, args: ServingConfig) -> dict[str, Manifest]:
+    """The specs of a namespace's network policies, by name."""
+    inside = [model for model in args.models if namespace_of(model, args) == namespace]
+    clusters = args.postgres.clusters if args.postgres else ()
+    has_databases = any(home_of(cluster, args) == namespace for cluster in clusters)
+    ways = [postgres_pod.way_to(args.postgres.namespace)] if args.postgres and has_databases else []
+    # A policy that selects no pods is forbidden: it would seem to protect something.
+    opened = {OPEN: teams.gate()} if any(pod.is_open(model) for model in inside) else {}
+    return {"team" if team else "models": teams.walls(team, *ways), **opened}

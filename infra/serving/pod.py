@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from infra.serving import database
+from infra.serving.database import Connection
 from infra.serving.files import Supply, supply
 from infra.serving.manifest import Manifest
 from infra.serving.model import (
@@ -40,6 +42,7 @@ def template(
     labels: dict[str, str],
     account: str,
     tolerations: Sequence[Manifest] = (),
+    connection: Connection | None = None,
 ) -> Manifest:
     """The pod template of `model`."""
     supplied = supply(model.name, model.source, files(model), serves=served_name(model))
@@ -55,7 +58,7 @@ def template(
             "fsGroup": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container(model, supplied)],
+        "containers": [container(model, supplied, connection)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
             *shared_memory(model),
@@ -101,7 +104,9 @@ def shared_memory(model: Model) -> list[dict[str, Any]]:
     return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}] if size else []
 
 
-def container(model: Model, supplied: Supply) -> dict[str, Any]:
+def container(
+    model: Model, supplied: Supply, connection: Connection | None = None
+) -> dict[str, Any]:
     """The model server's container. It bears the model's name, by which its metrics are found."""
     server = preset(model)
     known = {
@@ -125,7 +130,10 @@ def container(model: Model, supplied: Supply) -> dict[str, Any]:
     wanted = {
         "command": [filled(word) for word in server.command],
         "args": [filled(word) for word in (*server.arguments, *model.arguments)],
-        "env": [{"name": name, "value": filled(value)} for name, value in environment.items()],
+        "env": [
+            *({"name": name, "value": filled(value)} for name, value in environment.items()),
+            *(database.environment(connection) if connection else ()),
+        ],
     }
     return {
         "name": model.name,

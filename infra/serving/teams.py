@@ -15,6 +15,7 @@ LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
 """Where Google's load balancers and their health checks come from."""
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """Namespaces of the cluster's own that call models: Prometheus' collectors, ingress controllers."""
+NODE_LOCAL_DNS = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 OPEN = "platform/open"
@@ -83,14 +84,14 @@ def limit_range(team: Team) -> Manifest:
     }
 
 
-def walls(team: Team | None) -> Manifest:
+def walls(team: Team | None, *ways: Manifest) -> Manifest:
     """The spec of the policy on a namespace: what it does not name may not pass.
 
     A team's is on all its pods. The one of the shared namespace (no team) is on the model servers
-    alone, and any pod of the cluster may call them.
+    alone, and any pod of the cluster may call them. `ways` lead out besides.
     """
     callers = (
-        [{"podSelector": {}}, *(_namespace(name) for name in (*team.callers, *SCRAPERS))]
+        [{"podSelector": {}}, *(namespace_selector(name) for name in (*team.callers, *SCRAPERS))]
         if team
         else [{"namespaceSelector": {}}]
     )
@@ -101,7 +102,10 @@ def walls(team: Team | None) -> Manifest:
         "egress": [
             {"to": [{"podSelector": {}}]},
             {
-                "to": [_namespace("kube-system"), {"ipBlock": {"cidr": "169.254.20.10/32"}}],
+                "to": [
+                    namespace_selector("kube-system"),
+                    {"ipBlock": {"cidr": "169.254.20.10/32"}},
+                ],
                 "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
             },
             # Who the pod is: workload identity's server, with and without Dataplane V2.
@@ -118,6 +122,7 @@ def walls(team: Team | None) -> Manifest:
                 "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}}],
                 "ports": [{"port": 443, "protocol": "TCP"}],
             },
+            *ways,
         ],
     }
 
@@ -135,5 +140,6 @@ def gate() -> Manifest:
     }
 
 
-def _namespace(name: str) -> dict[str, Any]:
+def namespace_selector(name: str) -> dict[str, Any]:
+    """All pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.rule import Reference, advisory, google, mandatory
+from policies.rule import Reference, google, mandatory
 from policies.subjects import gcp, kubernetes
 from policies.values import Props, block, entries, flag, number, text, texts
 
@@ -37,7 +37,7 @@ def _cluster(**spec: object) -> Props:
     layer="serving",
     severity="medium",
     why="A database of one instance is away for as long as its node's drain or crash takes.",
-    fix="set numberOfInstances to 2 or more",
+    fix="run two instances or more (gke-serving:postgres.clusters[].instances)",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(numberOfInstances=1),
@@ -49,12 +49,12 @@ def postgres_has_a_standby(cluster: Props) -> Iterator[str]:
         yield f"numberOfInstances is {'not set' if instances is None else f'{instances:.0f}'}"
 
 
-@advisory(
+@mandatory(
     POSTGRES,
     layer="serving",
     severity="high",
     why="A standby repeats every mistake; only a backup is from before it.",
-    fix="name a bucket for the log in env (WALG_GS_PREFIX), or set enableLogicalBackup",
+    fix="keep backups (gke-serving:postgres.clusters[].backups)",
     references=(_MANIFEST,),
     passing=_cluster(env=[{"name": "WAL_GS_BUCKET", "value": "acme-backups"}]),
     failing=_cluster(),
@@ -62,7 +62,9 @@ def postgres_has_a_standby(cluster: Props) -> Iterator[str]:
 def postgres_is_backed_up(cluster: Props) -> Iterator[str]:
     """A Postgres cluster archives its log, or has a logical backup."""
     spec = block(cluster, "spec")
-    names = {text(variable, "name") for variable in entries(spec, "env")}
+    # A variable without a value takes the bucket of the operator's configuration away.
+    given = (one for one in entries(spec, "env") if text(one, "value") or one.get("valueFrom"))
+    names = {text(variable, "name") for variable in given}
     archives = {"WAL_GS_BUCKET", "WALG_GS_PREFIX", "WAL_S3_BUCKET", "WALE_GS_PREFIX"}
     if not names & archives and not flag(spec, "enableLogicalBackup"):
         yield "its env names no bucket for the log, and enableLogicalBackup is not true"
@@ -74,7 +76,8 @@ def postgres_is_backed_up(cluster: Props) -> Iterator[str]:
     severity="high",
     why="What an application is tricked into, a superuser does: reading files and running programs "
     "on the server among it.",
-    fix="give the application's user no flags, and a database that it owns",
+    fix="give the application's user no flags, and a database that it owns "
+    "(gke-serving:postgres.clusters[].users)",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(users={"features": ["superuser"]}),
@@ -93,7 +96,7 @@ def postgres_users_are_no_superusers(cluster: Props) -> Iterator[str]:
     layer="serving",
     severity="medium",
     why="A version that is mended no longer keeps every weakness that is found from now on.",
-    fix="set postgresql.version to one that is supported",
+    fix="choose a version that is supported (gke-serving:postgres.clusters[].version)",
     references=(
         Reference(
             "PostgreSQL", "Versioning policy", "https://www.postgresql.org/support/versioning/"
@@ -117,7 +120,8 @@ def postgres_is_supported(cluster: Props) -> Iterator[str]:
     severity="medium",
     why="Without a size the database has no volume; without requests it shares its node with "
     "whatever comes.",
-    fix="set volume.size and resources.requests",
+    fix="state gke-serving:postgres.clusters[].volume.size and "
+    "gke-serving:postgres.clusters[].resources.requests",
     references=(_MANIFEST,),
     passing=_cluster(resources={"requests": {"cpu": "500m", "memory": "1Gi"}}),
     failing=_cluster(volume={}),

@@ -127,9 +127,9 @@ def stage() -> Declared:
 @pytest.mark.parametrize(
     ("kind", "namespaces"),
     [
-        ("core/v1:ResourceQuota", {"vision"}),
+        ("core/v1:ResourceQuota", {"vision", "postgres"}),
         ("core/v1:LimitRange", {"vision"}),
-        ("networking.k8s.io/v1:NetworkPolicy", {"vision", "models"}),
+        ("networking.k8s.io/v1:NetworkPolicy", {"vision", "models", "postgres"}),
     ],
 )
 def test_namespaces_are_walled_in(kind: str, namespaces: set[str], stage: Declared) -> None:
