@@ -32,6 +32,7 @@ with warnings.catch_warnings():
         compute,
         container,
         dns,
+        kms,
         monitoring,
         organizations,
         projects,
@@ -45,6 +46,7 @@ with warnings.catch_warnings():
         compute.Network,
         dns.ManagedZone,
         container.Cluster,
+        kms.CryptoKey,
         monitoring.UptimeCheckConfig,
         organizations.Project,
         projects.Service,
@@ -153,7 +155,19 @@ class CloudMocks(mocks.Mocks):
         if (args.typ, args.name) in self.declared.inputs:
             raise RuntimeError(f"{args.typ} {args.name} is declared twice")
         self.declared.inputs[args.typ, args.name] = whole_numbers(args.inputs)
-        return f"{args.name}-id", {**args.inputs, **self.computed(args)}
+        return self.identity(args), {**args.inputs, **self.computed(args)}
+
+    def identity(self, args: mocks.MockResourceArgs) -> str:
+        """The id, as Google Cloud spells it where others are known by it."""
+        inputs = args.inputs
+        match args.typ:
+            case "gcp:kms/keyRing:KeyRing":
+                place = f"projects/{self.project}/locations/{inputs['location']}"
+                return f"{place}/keyRings/{inputs['name']}"
+            case "gcp:kms/cryptoKey:CryptoKey":
+                return f"{inputs['keyRing']}/cryptoKeys/{inputs['name']}"
+            case _:
+                return f"{args.name}-id"
 
     def link(self, path: str) -> str:
         """The self link of a compute resource."""
@@ -176,6 +190,8 @@ class CloudMocks(mocks.Mocks):
                     "member": f"serviceAccount:{email}",
                     "name": f"projects/{self.project}/serviceAccounts/{email}",
                 }
+            case "RandomId":
+                return {"hex": "0a" * int(inputs["byteLength"])}
             case "DnsAuthorization":
                 name = f"_acme-challenge.{inputs['domain']}."
                 data = "0a1b2c3d.0.authorize.certificatemanager.goog."

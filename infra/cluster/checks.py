@@ -6,6 +6,7 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
 from infra.cluster.addresses import RESERVED, block_of, network, smallest
 from infra.cluster.config import ClusterConfig
+from infra.cluster.encryption_settings import refuse_foreign_key
 from infra.cluster.gke_cluster import AUTO_PROVISIONED
 from infra.cluster.identity import account_id
 from infra.cluster.pool_settings import NodePoolArgs
@@ -13,7 +14,11 @@ from infra.cluster.pool_settings import NodePoolArgs
 
 def fits(config: ClusterConfig, naming: Naming) -> None:
     """Refuses places, names, machines and address ranges that do not fit each other."""
-    _refuse_foreign_zones(config, naming.environment.region)
+    region = naming.environment.region
+    _refuse_foreign_zones(config, region)
+    if encryption := config.cluster.secrets_encryption:
+        key = "gke-cluster:cluster.secrets_encryption.key"
+        refuse_foreign_key(key, encryption.key, region)
     for index, pool in enumerate(config.node_pools):
         key = f"gke-cluster:node_pools[{index}]"
         try:
@@ -24,6 +29,8 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
             raise PlatformError(
                 f'{key}.name: "{pool.name}" is the name of what auto_provisioning makes; rename it'
             )
+        disk_key = f"{key}.boot_disk_kms_key"
+        refuse_foreign_key(disk_key, pool.boot_disk_kms_key, region, wider=True)
         zones = pool.zones or config.cluster.zones
         _refuse_missing_machine(key, pool, zones)
         _refuse_missing_accelerator(key, pool, zones)

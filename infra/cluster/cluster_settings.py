@@ -7,6 +7,7 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.cluster.addresses import Cidr, Zone, network
+from infra.cluster.encryption_settings import SecretsEncryption
 
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
@@ -115,6 +116,10 @@ class ClusterArgs(Settings):
     ] = None
     maintenance: Annotated[
         Maintenance | None, Meta(description="When it is upgraded; none: whenever GKE likes.")
+    ] = None
+    secrets_encryption: Annotated[
+        SecretsEncryption | None,
+        Meta(description="Key of Cloud KMS for the cluster's Secrets; none: Google's alone."),
     ] = None
     binary_authorization: Annotated[
         bool, Meta(description="Admit images by the project's policy of Binary Authorization.")

@@ -7,6 +7,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import CLUSTER, Naming
 from infra.cluster import features
 from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.encryption import SecretsKey, database_encryption
 from infra.cluster.identity import NodeIdentity
 from infra.cluster.network import PODS, SERVICES, Network
 
@@ -36,6 +37,7 @@ class GkeCluster(pulumi.ComponentResource):
         environment = naming.environment
         self.workload_pool = f"{environment.project}.svc.id.goog"
         provisioning, grants = self._provisioning(args, naming)
+        encryption = self._encryption(args, naming, labels)
         self.cluster = container.Cluster(
             name,
             name=naming.of("cluster", longest=CLUSTER),
@@ -59,13 +61,16 @@ class GkeCluster(pulumi.ComponentResource):
             workload_identity_config={"workload_pool": self.workload_pool},
             enable_shielded_nodes=True,
             cluster_autoscaling=provisioning,
+            database_encryption=database_encryption(encryption.key if encryption else None),
             **features.features(args),
             # The provider makes a default pool, which cannot be left out, and removes it again.
             initial_node_count=1,
             remove_default_node_pool=True,
             deletion_protection=args.deletion_protection,
             resource_labels=labels.google(),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=grants),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*grants, *(encryption.grants if encryption else ())]
+            ),
         )
         self.name = self.cluster.name
         self.location = self.cluster.location
@@ -85,6 +90,18 @@ class GkeCluster(pulumi.ComponentResource):
         )
         made = features.auto_provisioning(args.auto_provisioning, email=nodes.email)
         return made, nodes.grants
+
+    def _encryption(self, args: ClusterArgs, naming: Naming, labels: Labels) -> SecretsKey | None:
+        """The key of the cluster's Secrets, where it is asked for."""
+        if args.secrets_encryption is None:
+            return None
+        return SecretsKey(
+            "secrets",
+            args.secrets_encryption,
+            naming=naming,
+            labels=labels,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
 
 def authorized_networks(

@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.cluster.addresses import Zone
+from infra.cluster.encryption_settings import KmsKey
 
 
 class Sharing(Settings):
@@ -111,10 +112,7 @@ class NodePoolArgs(Settings):
         bool, Meta(description="Begin to run images before they are fetched whole.")
     ] = True
     boot_disk_kms_key: Annotated[
-        Annotated[
-            str, Meta(pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$")
-        ]
-        | None,
+        KmsKey | None,
         Meta(description="Key of Cloud KMS that encrypts the boot disks; none: Google's."),
     ] = None
     max_pods_per_node: Annotated[

@@ -9,6 +9,7 @@ from pulumi_gcp import projects
 SERVICES = (
     "artifactregistry",
     "certificatemanager",
+    "cloudkms",
     "cloudresourcemanager",
     "compute",
     "container",

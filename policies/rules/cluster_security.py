@@ -15,7 +15,7 @@ _HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
     severity="medium",
     why="With a key of one's own, a copy of the control plane's disk shows no Secret, and access "
     "can be taken back.",
-    fix="set database_encryption with a key of Cloud KMS, which GKE's service agent may use",
+    fix="set gke-cluster:cluster.secrets_encryption",
     references=(
         cis("5.3.1"),
         google(

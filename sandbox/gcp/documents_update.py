@@ -64,6 +64,7 @@ DOCUMENTS: dict[str, frozenset[str]] = {
         ]
     ),
     "certificatemanager.v1": frozenset(),
+    "cloudkms.v1": frozenset({"projects"}),
     "container.v1": frozenset(),
     "container.v1beta1": frozenset(),
     "dns.v1": frozenset(

@@ -36,6 +36,13 @@ _ROLES = {
         "admin containerRegistryMigrationAdmin createOnPushRepoAdmin createOnPushWriter reader "
         "repoAdmin serviceAgent writer"
     ),
+    "cloudkms": (
+        "admin autokeyAdmin autokeyUser cryptoKeyDecrypter cryptoKeyDecrypterViaDelegation "
+        "cryptoKeyEncrypter cryptoKeyEncrypterDecrypter "
+        "cryptoKeyEncrypterDecrypterViaDelegation cryptoKeyEncrypterViaDelegation "
+        "cryptoOperator ekmConnectionsAdmin importer protectedResourcesViewer publicKeyViewer "
+        "serviceAgent signer signerVerifier verifier viewer"
+    ),
     "cloudtrace": "admin agent user",
     "container": (
         "admin clusterAdmin clusterViewer defaultNodeServiceAccount defaultNodeServiceAgent "

@@ -24,6 +24,7 @@ NAMED_BY = (
     "bucket",
     "certificateMap",
     "cluster",
+    "cryptoKeyId",
     "displayName",
     "group",
     "managedZone",

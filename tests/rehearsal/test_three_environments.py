@@ -138,6 +138,23 @@ def test_goals_are_higher_and_more_is_kept_the_nearer_to_prod(three: Workspace) 
     assert goals == sorted(goals)
 
 
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_secrets_are_encrypted_by_a_key_that_gke_may_use(
+    three: Workspace, environment: str
+) -> None:
+    path = f"projects/{project(environment)}/locations/-/clusters"
+    (cluster,) = three.google("container", path)["clusters"]
+    encryption = cluster["databaseEncryption"]
+    assert encryption["currentState"] == "CURRENT_STATE_ENCRYPTED"
+    key = three.google("kms", encryption["keyName"])
+    assert key["primary"]["state"] == "ENABLED"
+    assert key["rotationPeriod"] == "7776000s"
+    assert key["name"].split("/")[3] == cluster["location"]
+    (grant,) = three.google("kms", f"{encryption['keyName']}:getIamPolicy")["bindings"]
+    (agent,) = grant["members"]
+    assert agent.endswith("@container-engine-robot.iam.gserviceaccount.com")
+
+
 def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
     account = "billingAccounts/01ACE0-01ACE0-01ACE0/budgets"
     budgets = three.google("billing", account)["budgets"]

@@ -18,6 +18,8 @@ from tests.contracts.refusals import refusal
 Config = dict[str, Any]
 ZONES = ("europe-west4-a", "europe-west4-b")
 POOL = "gke-cluster:node_pools"
+KEY = "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/secrets"
+KEY_ELSEWHERE = KEY.replace("west4", "west1")
 
 
 def edited(change: Callable[[Config], Any]) -> dict[str, str]:
@@ -108,6 +110,39 @@ def gpu_pool(**more: Any) -> Config:
             ),
             'node_pools[0].name: "auto" is the name of what auto_provisioning makes',
         ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"key": KEY_ELSEWHERE}),
+            f'gke-cluster:cluster.secrets_encryption.key: "{KEY_ELSEWHERE}" is in europe-west1, '
+            "and gcp:region is europe-west4: a key must be in the same region; make it there "
+            f'("{KEY}")',
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"key": "my-key"}),
+            "gke-cluster:cluster.secrets_encryption.key: expected text of the form ^projects/",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(
+                secrets_encryption={"key": KEY, "rotation_days": 30}
+            ),
+            "gke-cluster:cluster.secrets_encryption: rotation_days is of a key that is made; "
+            "leave it out, or key",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"grant": False}),
+            "grant: nobody else lets GKE use a key that is made here; set key",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"rotation_days": 0}),
+            "secrets_encryption.rotation_days: expected an integer of at least 1, got 0",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"rotation_day": 90}),
+            'unknown key "rotation_day"; did you mean "rotation_days"?',
+        ),
+        (
+            lambda c: c[POOL][0].update(boot_disk_kms_key=KEY_ELSEWHERE),
+            "gke-cluster:node_pools[0].boot_disk_kms_key:",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(
@@ -124,6 +159,44 @@ def test_a_zonal_cluster_is_in_its_zone() -> None:
     assert {p["location"] for p in declared.of("gcp:container/nodePool:NodePool").values()} == {
         ZONES[0]
     }
+
+
+def test_a_made_key_is_in_the_region_rotates_and_is_granted_to_gke() -> None:
+    given = {"rotation_days": 30, "destroy_after_days": 7, "protection": "hsm"}
+    config = edited(
+        lambda c: c["gke-cluster:cluster"].update(
+            control_plane_zone=ZONES[0], secrets_encryption=given
+        )
+    )
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    (ring,) = declared.of("gcp:kms/keyRing:KeyRing").values()
+    assert ring["location"] == "europe-west4"
+    assert ring["name"].startswith("acme-ml-dev-secrets-")
+    (key,) = declared.of("gcp:kms/cryptoKey:CryptoKey").values()
+    assert key["rotationPeriod"] == f"{30 * 86400}s"
+    assert key["destroyScheduledDuration"] == f"{7 * 86400}s"
+    assert key["versionTemplate"]["protectionLevel"] == "HSM"
+    (grant,) = declared.of("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember").values()
+    assert grant["member"].endswith("@container-engine-robot.iam.gserviceaccount.com")
+    (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
+    assert cluster["databaseEncryption"] == {"state": "ENCRYPTED", "keyName": grant["cryptoKeyId"]}
+
+
+@pytest.mark.parametrize("grants", [True, False])
+def test_a_key_of_one_s_own_takes_the_place_of_a_made_one(grants: bool) -> None:
+    given = {"key": KEY, "grant": grants}
+    config = edited(lambda c: c["gke-cluster:cluster"].update(secrets_encryption=given))
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    assert not declared.of("gcp:kms/keyRing:KeyRing")
+    members = declared.of("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember").values()
+    assert [one["cryptoKeyId"] for one in members] == ([KEY] if grants else [])
+    (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
+    assert cluster["databaseEncryption"]["keyName"] == KEY
+
+
+def test_without_a_key_the_cluster_is_told_so() -> None:
+    (cluster,) = run_layer(CLUSTER, "dev", {}).of("gcp:container/cluster:Cluster").values()
+    assert cluster["databaseEncryption"] == {"state": "DECRYPTED"}
 
 
 def test_auto_provisioned_nodes_have_an_account_of_their_own() -> None:

@@ -15,6 +15,7 @@ NAMES = (
     "storage",
     "monitoring",
     "certificatemanager",
+    "cloudkms",
     "dns",
     "billingbudgets",
 )

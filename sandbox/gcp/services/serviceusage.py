@@ -14,7 +14,11 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Service, State, project_number
 from sandbox.gcp.services import cloudresourcemanager
 
-ENFORCED = {"compute": "Compute Engine API", "container": "Kubernetes Engine API"}
+ENFORCED = {
+    "cloudkms": "Cloud Key Management Service (KMS) API",
+    "compute": "Compute Engine API",
+    "container": "Kubernetes Engine API",
+}
 """Services whose calls are refused until they are enabled, and their names in the refusal."""
 
 _NAME = re.compile(r"[a-z][-a-z0-9.]*\.(?:googleapis\.com|cloud\.goog)")

@@ -26,6 +26,7 @@ ENDPOINTS = {
         "certificateManager",
         "https://certificatemanager.googleapis.com/v1/",
     ),
+    "cloudkms": ("kms", "https://cloudkms.googleapis.com/v1/"),
     "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
     "monitoring": ("monitoring", "https://monitoring.googleapis.com/"),
     "billingbudgets": ("billing", "https://billingbudgets.googleapis.com/v1/"),

@@ -35,6 +35,7 @@ class Policy:
     get: tuple[str, str] = ("POST", ":getIamPolicy")
     set: tuple[str, str] = ("POST", ":setIamPolicy")
     wraps: bool = True  # the write has the policy under "policy"
+    version: str = "optionsRequestedPolicyVersion"  # a GET's parameter for the policy's version
 
 
 class IamMember(Handler):
@@ -148,8 +149,7 @@ class IamMember(Handler):
         method, suffix = self.policy.get
         path = f"{self._path(context)}{suffix}"
         if method == "GET":
-            params = {"optionsRequestedPolicyVersion": VERSION}
-            return context.get(path, params)
+            return context.get(path, {self.policy.version: VERSION})
         is_query = self.policy.service == "iam"
         params = {"options.requestedPolicyVersion": VERSION} if is_query else {}
         body = None if is_query else {"options": {"requestedPolicyVersion": VERSION}}

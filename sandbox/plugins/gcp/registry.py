@@ -18,6 +18,7 @@ MODULES = {
     "monitoring": "monitoring",
     "certificatemanager": "certificatemanager",
     "dns": "dns",
+    "kms": "kms",
     "billing": "billing",
 }
 

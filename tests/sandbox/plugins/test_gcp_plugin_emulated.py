@@ -22,6 +22,7 @@ FIRST = (BUCKET, "gcp:serviceaccount/account:Account")
 ORDER = [*FIRST, *(token for token in SAMPLES if token not in FIRST)]
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
+KEY = "gcp:kms/cryptoKey:CryptoKey"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
 # What the API never tells, so that an import cannot know it.
@@ -356,8 +357,23 @@ def test_everything_is_deleted_from_the_top_down(other: Api) -> None:
     made = made_of(engine, *ORDER)
     # A bucket with versions is not empty once its object is deleted.
     engine.update(made[BUCKET], **{**SAMPLES[BUCKET], "forceDestroy": True})
-    kept = {"gcp:projects/service:Service"}  # it stays enabled, as officially
+    # It stays enabled, and there, as officially.
+    kept = {"gcp:projects/service:Service", "gcp:kms/keyRing:KeyRing", KEY}
     for token in reversed(ORDER):
         engine.delete(made[token])
         assert engine.refresh(made[token]) is (token in kept), token
     engine.delete(made[SUBNETWORK])  # that it is gone already is no error
+
+
+def test_a_key_that_is_destroyed_stays_without_versions_and_its_name_is_taken(other: Api) -> None:
+    engine = other.engine()
+    ring_type = "gcp:kms/keyRing:KeyRing"
+    made = made_of(engine, ring_type, KEY)
+    path = f"/cloudkms/v1/{made[KEY].id}"
+    engine.delete(made[KEY])
+    engine.delete(made[ring_type])
+    (version,) = other.by_hand("GET", f"{path}/cryptoKeyVersions")["cryptoKeyVersions"]
+    assert version["state"] == "DESTROY_SCHEDULED"
+    assert "rotationPeriod" not in other.by_hand("GET", path)
+    with pytest.raises(PluginError, match="keyRings/platform already exists"):
+        engine.create(ring_type, "again", **SAMPLES[ring_type])

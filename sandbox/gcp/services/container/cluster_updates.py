@@ -9,6 +9,7 @@ from sandbox.gcp.service import Call
 from sandbox.gcp.services.container import (
     checks,
     defaults,
+    encryption,
     node_pools,
     operations,
     records,
@@ -81,6 +82,8 @@ def _change(call: Call, record: ClusterRecord, wanted: Json) -> None:
         checks.workload_pool(
             {"workloadIdentityConfig": wanted["desiredWorkloadIdentityConfig"]}, project
         )
+    if "desiredDatabaseEncryption" in wanted:
+        encryption.check(call.state, wanted["desiredDatabaseEncryption"], place(call))
     if "desiredReleaseChannel" in wanted:
         channel = checks.channel(wanted["desiredReleaseChannel"].get("channel") or "UNSPECIFIED")
         real = {} if channel == versions.UNSPECIFIED else {"channel": channel}

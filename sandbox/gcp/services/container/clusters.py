@@ -8,6 +8,7 @@ from sandbox.gcp.service import Call, now, project_number
 from sandbox.gcp.services.container import (
     checks,
     defaults,
+    encryption,
     new_pools,
     operations,
     placement,
@@ -74,6 +75,7 @@ def _record(
     """Return the record of a new cluster, checked."""
     checks.pools(asked)
     checks.workload_pool(asked, where.project)
+    encryption.check(call.state, asked.get("databaseEncryption") or {}, where)
     checks.maintenance((asked.get("maintenancePolicy") or {}).get("window") or {})
     checks.max_pods((asked.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
     channel = checks.channel((asked.get("releaseChannel") or {}).get("channel") or "")

@@ -1,0 +1,135 @@
+"""Cloud KMS: key rings and keys, which a destroy forgets, and who may use a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.handler import Handler
+from sandbox.plugins.gcp.policy import IamMember, Policy
+from sandbox.plugins.gcp.spec import Spec, Values
+
+RINGS = "projects/{project}/locations/{location}/keyRings"
+KEY = "{keyRing}/cryptoKeys/{name}"
+_USABLE = frozenset({"ENABLED", "DISABLED"})
+
+
+class Named(Handler):
+    """A resource whose id goes into the query, and whose name is the last part of the API's."""
+
+    parameter = ""
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Send the creation, with the id beside the body."""
+        params = {self.parameter: context.values["name"]}
+        if inputs.get("skipInitialVersionCreation"):
+            params["skipInitialVersionCreation"] = "true"
+        body = {key: value for key, value in self.to_api(inputs).items() if key != "name"}
+        context.call("POST", context.fill(self.spec.collection), body, params)
+
+    def from_api(self, body: Mapping[str, Any]) -> Values:
+        """The outputs, with the last part of the name."""
+        return super().from_api({**body, "name": str(body.get("name", "")).rpartition("/")[2]})
+
+
+class KeyRing(Named):
+    """A key ring; a destroy takes it out of the state and leaves it where it is, as officially."""
+
+    parameter = "keyRingId"
+
+    def delete_remote(self, context: Context, state: Values) -> None:
+        """Nothing is asked of the API."""
+
+
+class CryptoKey(Named):
+    """A key; a destroy destroys its versions and stops its rotation, as officially."""
+
+    parameter = "cryptoKeyId"
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object; where it rotates, the first time is said too."""
+        body = super().to_api(inputs)
+        if inputs.get("rotationPeriod"):
+            period = timedelta(seconds=float(str(inputs["rotationPeriod"]).removesuffix("s")))
+            at = datetime.now(UTC) + period
+            body["nextRotationTime"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return body
+
+    def update_remote(
+        self, context: Context, inputs: Values, state: Values, changed: set[str]
+    ) -> None:
+        """One PATCH; a period that changes moves the next time with it."""
+        wanted = self.to_api(self._effective(inputs, state))
+        fields = set(self._mask(changed))
+        if "rotationPeriod" in fields:
+            fields.add("nextRotationTime")
+        body = {field: wanted.get(field) for field in sorted(fields)}
+        params = {"updateMask": ",".join(sorted(fields))}
+        context.call("PATCH", self.path(context), body, params)
+
+    def delete_remote(self, context: Context, state: Values) -> None:
+        """Destroy all versions, and let none come after them."""
+        path = self.path(context)
+        found = context.get(f"{path}/cryptoKeyVersions").get("cryptoKeyVersions", ())
+        for version in found:
+            if version.get("state") in _USABLE:
+                context.call("POST", f"{version['name']}:destroy", {})
+        if state.get("rotationPeriod"):
+            off = {"rotationPeriod": None, "nextRotationTime": None}
+            context.call("PATCH", path, off, {"updateMask": ",".join(off)})
+
+    def _parsed(self, context: Context, id_: str) -> Values:  # noqa: ARG002  # see the base
+        ring, _, name = id_.partition("/cryptoKeys/")
+        return {"keyRing": ring, "name": name}
+
+
+HANDLERS: tuple[Handler, ...] = (
+    KeyRing(
+        Spec(
+            type="gcp:kms/keyRing:KeyRing",
+            schema="cloudkms.v1.KeyRing",
+            collection=RINGS,
+        )
+    ),
+    CryptoKey(
+        Spec(
+            type="gcp:kms/cryptoKey:CryptoKey",
+            schema="cloudkms.v1.CryptoKey",
+            collection="{keyRing}/cryptoKeys",
+            id=KEY,
+            update="PATCH",
+            update_mask=True,
+            immutable=frozenset(
+                {
+                    "cryptoKeyBackend",
+                    "destroyScheduledDuration",
+                    "importOnly",
+                    "keyRing",
+                    "purpose",
+                    "skipInitialVersionCreation",
+                    "versionTemplate.protectionLevel",
+                }
+            ),
+            names={"primaries": "primary"},
+            local={"keyRing": None, "skipInitialVersionCreation": None},
+            defaults={
+                "purpose": "ENCRYPT_DECRYPT",
+                "versionTemplate.protectionLevel": "SOFTWARE",
+            },
+            labels="labels",
+        )
+    ),
+    IamMember(
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+        Policy(
+            service="cloudkms",
+            resource="{cryptoKeyId}",
+            id="{cryptoKeyId}",
+            fields=("cryptoKeyId",),
+            get=("GET", ":getIamPolicy"),
+            version="options.requestedPolicyVersion",
+        ),
+    ),
+)
