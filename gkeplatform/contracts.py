@@ -123,6 +123,17 @@ class CanaryRoute(Part):
     weight: int
     """Percent of the requests; the others are the model's own."""
     backend: NegBackend | InstanceGroupBackend
+    mirror: int = 0
+    """Percent of the requests that it gets a copy of; its answers are dropped."""
+
+
+class RouteRetries(Part):
+    """When a request is sent to another pod."""
+
+    attempts: int
+    conditions: tuple[str, ...]
+    """As Google spells them, such as `gateway-error`."""
+    attempt_seconds: int | None = None
 
 
 class Route(Part):
@@ -136,6 +147,11 @@ class Route(Part):
     """A URL path of the model that answers 200 when it can serve."""
     backend: NegBackend | InstanceGroupBackend
     canary: CanaryRoute | None = None
+    rewrites: dict[str, str] = field(default_factory=dict)
+    """By pattern of `paths`, what the part of the path that it matches becomes."""
+    retries: RouteRetries | None = None
+    timeout_seconds: int | None = None
+    """For a response with all retries; None: the backend service's."""
 
 
 class ServedModel(Part):
@@ -172,7 +188,7 @@ class RoutedModel(Part):
     groups: tuple[str, ...]
     """Self links of the groups behind its backend services."""
     canary_service: str | None = None
-    """The backend service of its second version; None: it has one version."""
+    """The backend service of its second version; None where none answers callers."""
 
 
 class DnsRecord(Part):

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gkeplatform import hosts
+from gkeplatform import hosts, traffic
 from gkeplatform.config import Settings, load
 from gkeplatform.layers import LAYERS, NETWORKING, SERVING, Layer
 
@@ -36,3 +36,4 @@ def check(values: Mapping[str, str], *, file: str, secret: Iterable[str] = ()) -
             [domain.name for domain in known[NETWORKING.name].domains],
             file=file,
         )
+        traffic.check(known[SERVING.name].models, known[NETWORKING.name].backends, file=file)

@@ -7,7 +7,8 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.backends import SCHEME
 from infra.networking.https import redirect
-from infra.networking.routing import Matcher, Rule, cases
+from infra.networking.route_actions import path_rule
+from infra.networking.routing import Case, Matcher, cases
 
 ROLE = "models"
 
@@ -43,14 +44,7 @@ class Frontend(pulumi.ComponentResource):
                 {"hosts": [matcher.host], "path_matcher": matcher.name} for matcher in matchers
             ],
             path_matchers=[path_matcher(matcher, backends, default) for matcher in matchers],
-            tests=[
-                {
-                    "host": case.host,
-                    "path": case.path,
-                    "service": default if case.version is None else backends[case.version],
-                }
-                for case in cases(matchers)
-            ],
+            tests=[expectation(case, backends, default) for case in cases(matchers)],
             opts=child,
         )
         plain = (
@@ -87,14 +81,17 @@ def path_matcher(
     }
 
 
-def path_rule(
-    rule: Rule, backends: dict[str, pulumi.Output[str]]
-) -> compute.URLMapPathMatcherPathRuleArgsDict:
-    """A planned rule: to one backend service, or shared out by weight among a model's versions."""
-    paths = list(rule.paths)
-    if len(rule.shares) == 1:
-        return {"paths": paths, "service": backends[rule.model]}
-    weighted: list[compute.URLMapPathMatcherPathRuleRouteActionWeightedBackendServiceArgsDict] = [
-        {"backend_service": backends[version], "weight": weight} for version, weight in rule.shares
-    ]
-    return {"paths": paths, "route_action": {"weighted_backend_services": weighted}}
+def expectation(
+    case: Case, backends: dict[str, pulumi.Output[str]], default: pulumi.Output[str]
+) -> compute.URLMapTestArgsDict:
+    """A planned test, which Google judges before it takes the map."""
+    service = default if case.version is None else backends[case.version]
+    judged: compute.URLMapTestArgsDict = {
+        "host": case.host,
+        "path": case.path,
+        "service": service,
+    }
+    if case.forwarded is not None:
+        # The scheme is not compared where a service is named.
+        judged["expected_output_url"] = f"http://{case.host}{case.forwarded}"
+    return judged

@@ -23,14 +23,16 @@ def routed(
     for model in models:
         if model.route is None:
             continue
-        canary = model.route.canary.name if model.route.canary else None
+        second = model.route.canary
+        canary = second.name if second else None
         found.append(
             RoutedModel(
                 name=model.name,
                 url=url(model, address, domain=domain),
                 backend_service=services[model.name],
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
-                canary_service=services[canary] if canary else None,
+                # What is mirrored to nobody sees the answers of: they count for nothing.
+                canary_service=services[second.name] if second and not second.mirror else None,
             )
         )
     return found

@@ -1,7 +1,7 @@
 """Which host and path leads to which model: the URL map, planned as plain data."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ class Rule:
     paths: tuple[str, ...]
     shares: tuple[tuple[str, int], ...]
     """By the version's name, percent of the requests."""
+    route: Route
+    rewrite: str | None = None
+    """What the matched part of the path becomes; None: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Case:
     host: str
     path: str
     version: str | None
+    forwarded: str | None = None
+    """The path that the version gets, where it is another."""
 
 
 def shares(name: str, route: Route) -> tuple[tuple[str, int], ...]:
@@ -65,6 +70,16 @@ def versions(models: Iterable[ServedModel]) -> tuple[ServedModel, ...]:
     return tuple(found)
 
 
+def rules(name: str, route: Route) -> Iterator[Rule]:
+    """The rules of a model: one for the paths that stay as they are, one for each other."""
+    split = shares(name, route)
+    if kept := tuple(path for path in route.paths if path not in route.rewrites):
+        yield Rule(name, kept, split, route)
+    for path in route.paths:
+        if path in route.rewrites:
+            yield Rule(name, (path,), split, route, route.rewrites[path])
+
+
 def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
     """One matcher for every host there is, that for all other hosts first.
 
@@ -77,9 +92,10 @@ def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
             name=matcher_name(host),
             host=host,
             rules=tuple(
-                Rule(name, route.paths, shares(name, route))
+                rule
                 for name, route in routes
                 if not route.hosts or host in route.hosts
+                for rule in rules(name, route)
             ),
         )
         for host in (ANY_HOST, *hosts)
@@ -89,21 +105,26 @@ def matchers(models: Iterable[ServedModel]) -> tuple[Matcher, ...]:
 def cases(planned: Iterable[Matcher]) -> tuple[Case, ...]:
     """The tests that the URL map carries, so that an edit which misroutes a model is refused.
 
-    The bare paths of all models come before their verbs, and those before the rest, for there may
-    be more than a URL map can hold.
+    The bare paths of all models come before a verb of each, for there may be more than a URL map
+    can hold.
     """
-    planned = tuple(planned)
-    rounds: list[list[Case]] = [[], [], []]
+    bare: list[Case] = []
+    verbs: list[Case] = []
     for matcher in planned:
         host = SOME_HOST if matcher.host == ANY_HOST else matcher.host
+        spoken: set[str] = set()
         for rule in matcher.rules:
-            exact = [path for path in rule.paths if not path.endswith("*")]
             # Of a split the test says one version only: that which gets most.
             likely = max(rule.shares, key=lambda share: share[1])[0]
-            for turn, path in zip(rounds, exact, strict=False):
-                turn.append(Case(host, path, likely))
-        rounds[0].append(Case(host, "/", None))
-    return tuple(case for turn in rounds[:2] for case in turn)[:MOST_TESTS]
+            for path in rule.paths:
+                stem, verb, _ = path.partition(":")
+                if path.endswith("*") or (verb and stem in spoken):
+                    continue
+                (verbs if verb else bare).append(Case(host, path, likely, rule.rewrite))
+                if verb:
+                    spoken.add(stem)
+        bare.append(Case(host, "/", None))
+    return (*bare, *verbs)[:MOST_TESTS]
 
 
 def matcher_name(host: str) -> str:

@@ -46,6 +46,10 @@ class Canary(Settings):
     arguments: Annotated[
         tuple[str, ...] | None, Meta(description="Its arguments, in place of the entry's.")
     ] = None
+    mirror: Annotated[
+        Percent,
+        Meta(description="Percent of the requests that it gets a copy of; nobody sees its answer."),
+    ] = 0
     replicas: Annotated[
         Replicas | None,
         Meta(description="Bounds of its replicas; none: the entry's, so that it can take over."),
@@ -54,3 +58,11 @@ class Canary(Settings):
         NodePort | None,
         Meta(description="Its port of every node; for `instance-groups` only, which need it."),
     ] = None
+
+    def __post_init__(self) -> None:
+        if self.mirror and self.weights.canary:
+            raise ValueError(
+                f"mirror {self.mirror} beside weights.canary {self.weights.canary}: what it "
+                "answers it would be asked again; set weights: {stable: 100, canary: 0} while it "
+                "is mirrored to, or mirror: 0"
+            )

@@ -3,6 +3,8 @@
 Pure functions over the configuration and the cluster's contract.
 """
 
+from msgspec.structs import asdict
+
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import (
     CanaryRoute,
@@ -10,6 +12,7 @@ from gkeplatform.contracts import (
     InstanceGroupBackend,
     NegBackend,
     Route,
+    RouteRetries,
     ServedModel,
 )
 from gkeplatform.errors import PlatformError
@@ -26,6 +29,7 @@ from infra.serving.model import (
     ready_path,
 )
 from infra.serving.placement import Placement, placements
+from infra.serving.traffic import rewritten
 
 PINNED = ("stage", "prod")
 """The environments that run only images whose program is known."""
@@ -110,9 +114,13 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
     exposure = model.exposure
     if not isinstance(exposure, HttpLoadBalancer):
         return None
+    retries = exposure.retries
     return Route(
         hosts=exposure.hosts,
         paths=claimed(model),
+        rewrites=rewritten(claimed(model), exposure.rewrites),
+        retries=RouteRetries(**asdict(retries)) if retries else None,
+        timeout_seconds=exposure.timeout_seconds,
         probe_path=ready_path(model),
         backend=backend(model, exposure, cluster=cluster, naming=naming),
         canary=canary_route(model, cluster=cluster, naming=naming),
@@ -127,6 +135,7 @@ def canary_route(model: Model, *, cluster: ClusterContract, naming: Naming) -> C
     return CanaryRoute(
         name=canary.name,
         weight=model.canary.weights.canary,
+        mirror=model.canary.mirror,
         backend=backend(canary, canary.exposure, cluster=cluster, naming=naming),
     )
 

@@ -119,16 +119,25 @@ def _refuse_clash(key: str, one: Model, other: Model) -> None:
 
 
 def _refuse_foreign_paths(key: str, model: Model) -> None:
-    """The load balancer hands paths on as they are: one the server does not know is a 404."""
+    """A path that the server does not know, and that is not rewritten to one it does, is a 404."""
     if not isinstance(model.exposure, HttpLoadBalancer):
         return
     roots = answered(model)
     for index, path in enumerate(model.exposure.paths):
-        if not any(path == root or path.startswith(f"{root}/") for root in roots):
-            raise ValueError(
-                f'{key}.exposure.paths[{index}]: {model.server} answers for "{model.name}" on '
-                f"{', '.join(roots)} and below, not on {path}; claim {roots[0]}"
-            )
+        target = model.exposure.rewrites.get(path)
+        reached = target or path
+        if any(reached == root or reached.startswith(f"{root}/") for root in roots):
+            continue
+        place = f"rewrites.{path}" if target else f"paths[{index}]"
+        remedy = (
+            f"rewrite it to {roots[0]}"
+            if target
+            else f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
+        )
+        raise ValueError(
+            f'{key}.exposure.{place}: {model.server} answers for "{model.name}" on '
+            f"{', '.join(roots)} and below, not on {reached}; {remedy}"
+        )
 
 
 def _refuse_odd_teams(config: ServingConfig) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from gkeplatform import routes
 from gkeplatform.config import Settings
-from infra.serving import soundness
+from infra.serving import soundness, traffic
 from infra.serving.canary import SUFFIX, Canary
 from infra.serving.custom import Custom
 from infra.serving.custom import preset as described
@@ -22,6 +22,7 @@ from infra.serving.presets import PRESETS, Preset
 from infra.serving.quantity import Quantity
 from infra.serving.scaling import Autoscaling, Replicas
 from infra.serving.sizing import Resources
+from infra.serving.traffic import Retries, Seconds
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
@@ -75,6 +76,17 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
     hosts: Annotated[
         tuple[Host, ...], Meta(description="Host names it answers on; none listed: every host.")
     ] = ()
+    rewrites: Annotated[
+        dict[Path, Path],
+        Meta(description="Of `paths`, those that the server knows by another: `/chat: /v1/chat`."),
+    ] = field(default_factory=dict)
+    retries: Annotated[
+        Retries | None, Meta(description="Further attempts where one fails; none: as Google does.")
+    ] = None
+    timeout_seconds: Annotated[
+        Seconds | None,
+        Meta(description="How long a response may take, with retries; none: as for all models."),
+    ] = None
     backend: Annotated[
         Literal["network-endpoint-groups", "instance-groups"],
         Meta(description="Straight to the pods, or by a port of every node."),
@@ -89,6 +101,7 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
             values: tuple[str, ...] = getattr(self, key)
             if twice := [value for value in values if values.count(value) > 1]:
                 raise ValueError(f"{key} lists {twice[0]} twice; once is enough")
+        traffic.check(self.paths, self.rewrites, self.retries, self.timeout_seconds)
         if self.backend == "instance-groups" and self.node_port is None:
             raise ValueError(
                 "backend instance-groups needs a node_port (30000 to 30085) that stays the same"

@@ -399,6 +399,73 @@ SERVING += [
 ]
 
 
+def exposed(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda document: model(0)(document)["exposure"].update(changes)
+
+
+SERVING += [
+    (
+        canary(mirror=10),
+        "gke-serving:models[0].canary: mirror 10 beside weights.canary 5: what it answers it would "
+        "be asked again; set weights: {stable: 100, canary: 0} while it is mirrored to",
+    ),
+    (
+        canary(mirror=101),
+        "models[0].canary.mirror: expected an integer of at most 100, got 101",
+    ),
+    (
+        exposed(rewrites={"/v1/models/resnte": "/v1/models/resnet"}),
+        "models[0].exposure: rewrites: /v1/models/resnte is none of paths; did you mean "
+        '"/v1/models/resnet"?',
+    ),
+    (
+        exposed(paths=["/see"], rewrites={"/see": "/v1/models/resnte"}),
+        'models[0].exposure.rewrites./see: tensorflow-serving answers for "resnet" on '
+        "/v1/models/resnet and below, not on /v1/models/resnte; rewrite it to /v1/models/resnet",
+    ),
+    (
+        exposed(paths=["/see"]),
+        "not on /see; claim /v1/models/resnet, or set rewrites: {/see: /v1/models/resnet}",
+    ),
+    (
+        exposed(paths=["/see"], rewrites={"/see": "v1"}),
+        "gke-serving:models[0].exposure.rewrites",
+    ),
+    (
+        exposed(retries={"attempts": 0}),
+        "models[0].exposure.retries.attempts: expected an integer of at least 1, got 0",
+    ),
+    (
+        exposed(retries={"conditions": []}),
+        "gke-serving:models[0].exposure.retries.conditions",
+    ),
+    (
+        exposed(retries={"conditions": ["gateway-eror"]}),
+        '"gateway-eror" is not allowed; did you mean "gateway-error"?',
+    ),
+    (
+        exposed(retries={"conditions": ["5xx", "5xx"]}),
+        "models[0].exposure.retries: conditions lists 5xx twice",
+    ),
+    (
+        exposed(retries={"attempt_seconds": 0}),
+        "models[0].exposure.retries.attempt_seconds: expected an integer of at least 1, got 0",
+    ),
+    (
+        exposed(retries={"attempt_seconds": 30}, timeout_seconds=20),
+        "models[0].exposure: retries.attempt_seconds 30 exceeds timeout_seconds 20, in which all",
+    ),
+    (
+        exposed(timeout_seconds=0),
+        "models[0].exposure.timeout_seconds: expected an integer of at least 1, got 0",
+    ),
+    (
+        exposed(circuit_breakers={}),
+        'models[0].exposure: unknown key "circuit_breakers"',
+    ),
+]
+
+
 @pytest.mark.parametrize(("edit", "expected"), SERVING)
 def test_a_wrong_catalogue_entry_is_named(
     edit: Callable[[dict[str, Any]], Any], expected: str

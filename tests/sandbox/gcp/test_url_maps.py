@@ -40,6 +40,10 @@ def split(*shares: tuple[str, int], path: str = "/a") -> dict[str, Any]:
     return {"paths": [path], "routeAction": {"weightedBackendServices": weighted}}
 
 
+def acting(*given: str, **action: Any) -> dict[str, Any]:
+    return {**paths(*(given or ("/a",))), "routeAction": action}
+
+
 BAD: dict[str, dict[str, Any]] = {
     "no default": {"name": "routes"},
     "a matcher that no host leads to": url_map(hostRules=[]),
@@ -88,6 +92,21 @@ BAD: dict[str, dict[str, Any]] = {
                 {"paths": ["/a"], "routeAction": {"urlRewrite": {"pathPrefixRewrite": "/b"}}}
             ]
         }
+    ),
+    "a mirror to nobody": url_map({"pathRules": [acting(requestMirrorPolicy={})]}),
+    "more mirrored than there is": url_map(
+        {"pathRules": [acting(requestMirrorPolicy={"backendService": ONE, "mirrorPercent": 101})]}
+    ),
+    "no retry": url_map({"pathRules": [acting(retryPolicy={"numRetries": 0})]}),
+    "a retry of what is unknown": url_map(
+        {"pathRules": [acting(retryPolicy={"retryConditions": ["reset"]})]}
+    ),
+    "an attempt of no time": url_map(
+        {"pathRules": [acting(retryPolicy={"perTryTimeout": {"seconds": "0"}})]}
+    ),
+    "an empty host": url_map({"pathRules": [acting(urlRewrite={"hostRewrite": ""})]}),
+    "two rewrites at once": url_map(
+        {"pathRules": [acting(urlRewrite={"pathPrefixRewrite": "/b", "pathTemplateRewrite": "/c"})]}
     ),
     "two kinds of match at once": url_map(
         {
@@ -143,6 +162,13 @@ ROUTE_RULES = {
     ]
 }  # fmt: skip
 SPLIT = {"pathRules": [split((ONE, 95), (TWO, 5)), split((ONE, 100), (TWO, 0), path="/b")]}
+REWRITTEN = {
+    "pathRules": [
+        acting("/chat", urlRewrite={"pathPrefixRewrite": "/v1/chat"}),
+        acting("/chat/*", urlRewrite={"pathPrefixRewrite": "/v1/chat/"}),
+        acting("/host", urlRewrite={"hostRewrite": "b.example"}),
+    ]
+}
 HOST = "models.example.com"
 
 GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -155,6 +181,11 @@ GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (SPLIT, {"host": HOST, "path": "/a", "service": ONE}),
     (SPLIT, {"host": HOST, "path": "/a", "service": TWO}),
     (SPLIT, {"host": HOST, "path": "/b", "service": ONE}),
+    (REWRITTEN, {"host": HOST, "path": "/chat?q=1", "service": TWO,
+                 "expectedOutputUrl": f"https://{HOST}/v1/chat?q=1"}),
+    (REWRITTEN, {"host": HOST, "path": "/chat/x/y",
+                 "expectedOutputUrl": f"http://{HOST}/v1/chat/x/y"}),
+    (REWRITTEN, {"host": HOST, "path": "/host", "expectedOutputUrl": "http://b.example/host"}),
     (ROUTE_RULES, {"host": HOST, "path": "/x", "service": ONE}),
     (
         ROUTE_RULES,
@@ -219,3 +250,30 @@ def test_a_version_without_weight_gets_no_request(services: Cloud) -> None:
 def test_a_split_to_a_backend_that_is_not_there_is_refused(services: Cloud) -> None:
     body = url_map({"pathRules": [split((ONE, 1), ("global/backendServices/three", 1))]})
     assert "three" in services.refused("POST", "global/urlMaps", body, status=404)["message"]
+
+
+def test_what_a_load_balancer_of_the_scheme_cannot_do_is_refused(services: Cloud) -> None:
+    lasting = url_map({"pathRules": [acting(maxStreamDuration={"seconds": "60"})]})
+    message = services.refused("POST", "global/urlMaps", lasting)["message"]
+    assert "INTERNAL_SELF_MANAGED" in message
+    classic = {"name": "classic", "loadBalancingScheme": "EXTERNAL"}
+    services.compute("POST", "global/backendServices", classic)
+    leads = "global/backendServices/classic"
+    for action, is_refused in (
+        ({"retryPolicy": {"numRetries": 1}}, True),
+        ({"urlRewrite": {"pathPrefixRewrite": "/b"}}, False),
+    ):
+        rule = {"paths": ["/a"], "service": leads, "routeAction": action}
+        body = url_map(pathMatchers=[{"name": "models", "defaultService": leads,
+                                      "pathRules": [rule]}], defaultService=leads)  # fmt: skip
+        if is_refused:
+            message = services.refused("POST", "global/urlMaps", body)["message"]
+            assert "Classic Application Load Balancers" in message
+        else:
+            services.compute("POST", "global/urlMaps", body)
+
+
+def test_a_test_of_a_service_and_a_redirect_is_refused(services: Cloud) -> None:
+    test = {"host": HOST, "path": "/x", "service": ONE, "expectedRedirectResponseCode": 302}
+    message = services.refused("POST", "global/urlMaps", url_map(tests=[test]))["message"]
+    assert "resource.tests[0].expectedRedirectResponseCode" in message

@@ -6,7 +6,7 @@ weights changes the way to the service beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
@@ -22,7 +22,6 @@ _CONDITIONS = frozenset(
         "connect-failure",
         "retriable-4xx",
         "refused-stream",
-        "reset",
         "cancelled",
         "deadline-exceeded",
         "internal",
@@ -56,6 +55,34 @@ def problems(holder: Json, prefix: str, field: str) -> Iterator[ApiError]:
     yield from _mirror(action.get("requestMirrorPolicy"), f"{at}.requestMirrorPolicy")
     yield from _retries(action.get("retryPolicy"), f"{at}.retryPolicy")
     yield from _rewrite(action.get("urlRewrite") or {}, f"{at}.urlRewrite")
+
+
+def scheme_problems(document: Json, schemes: Set[str]) -> Iterator[ApiError]:
+    """What load balancers of the services' schemes cannot do."""
+    for action, field in _all(document):
+        if action.get("maxStreamDuration") and schemes - {"INTERNAL_SELF_MANAGED"}:
+            yield invalid(
+                f"{field}.maxStreamDuration",
+                "",
+                "Only allowed with backend services of the scheme INTERNAL_SELF_MANAGED.",
+            )
+        more = sorted(key for key, value in action.items() if value and key != "urlRewrite")
+        if more and "EXTERNAL" in schemes:
+            yield invalid(
+                f"{field}.{more[0]}",
+                "",
+                "Classic Application Load Balancers support urlRewrite alone.",
+            )
+
+
+def _all(document: Json) -> Iterator[tuple[Json, str]]:
+    yield document.get("defaultRouteAction") or {}, "resource.defaultRouteAction"
+    for index, matcher in enumerate(document.get("pathMatchers") or ()):
+        at = f"resource.pathMatchers[{index}]"
+        yield matcher.get("defaultRouteAction") or {}, f"{at}.defaultRouteAction"
+        for kind in ("pathRules", "routeRules"):
+            for turn, rule in enumerate(matcher.get(kind) or ()):
+                yield rule.get("routeAction") or {}, f"{at}.{kind}[{turn}].routeAction"
 
 
 def _weights(weighted: list[Json], field: str) -> Iterator[ApiError]:

@@ -23,7 +23,10 @@ _PATH = re.compile(r"/(?:[^*?#]*)(?:/\*)?|/\*")
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Refuse what the API refuses of a URL map; its tests must pass."""
-    errors = list(problems(document))
+    errors = [
+        *problems(document),
+        *route_actions.scheme_problems(document, _schemes(state, document)),
+    ]
     if errors:
         raise errors[0]
     for failure in test_failures(document, place.project):
@@ -36,11 +39,7 @@ def shown(state: State, place: Place, document: Json) -> None:
     The units are an estimate: Google does not publish how it counts them. This is what it answered
     for a map with one path matcher and no rules.
     """
-    schemes = set()
-    for path in store_references(document):
-        service = state.store.get(f"compute/{path}") or {}
-        schemes.add(service.get("loadBalancingScheme"))
-    if "EXTERNAL_MANAGED" not in schemes:
+    if "EXTERNAL_MANAGED" not in _schemes(state, document):
         return
     proxies = [key.partition("/")[2] for key in state.store.users(place.path)]
     rules = {key for proxy in proxies for key in state.store.users(proxy)}
@@ -50,6 +49,12 @@ def shown(state: State, place: Place, document: Json) -> None:
     document["status"] = {
         "quotaUsage": {"forwardingRules": len(rules), "units": str(units)},
     }
+
+
+def _schemes(state: State, document: Json) -> set[str]:
+    """The schemes of the backend services that the map leads to; buckets have none."""
+    found = (state.store.get(f"compute/{path}") or {} for path in store_references(document))
+    return {service["loadBalancingScheme"] for service in found if "loadBalancingScheme" in service}
 
 
 def problems(document: Json) -> Iterator[ApiError]:
@@ -79,6 +84,11 @@ def problems(document: Json) -> Iterator[ApiError]:
             if host.lower() in hosts:
                 yield invalid(f"{field}.hosts", host, "The host stands in another host rule too.")
             hosts.add(host.lower())
+    for index, test in enumerate(document.get("tests") or ()):
+        code = test.get("expectedRedirectResponseCode")
+        if code and test.get("service"):
+            field = f"resource.tests[{index}].expectedRedirectResponseCode"
+            yield invalid(field, code, "It cannot be set if service is set.")
     for name, index in matchers.items():
         if name not in used:
             yield invalid(

@@ -1,0 +1,136 @@
+"""What happens to a model's requests at the load balancer: rewrites, retries, mirrors, tests."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.declared import Declared, run_environment, stack_config
+from gkeplatform import routes, whole_file
+from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, ServedModel
+from gkeplatform.errors import PlatformError
+from infra.networking.route_actions import retry_policy
+from infra.networking.routing import cases, matchers, versions
+from infra.serving.traffic import rewritten
+
+URL_MAP = "gcp:compute/uRLMap:URLMap"
+VERBS = ("predict",)
+
+
+def model(*paths: str, rewrites: dict[str, str] | None = None, weight: int = -1) -> ServedModel:
+    patterns = routes.patterns(paths, VERBS)
+    neg = NegBackend(name="n", zones=("z",), port=80)
+    canary = CanaryRoute(name="m-canary", weight=weight, backend=neg)
+    return ServedModel(
+        name="m",
+        namespace="models",
+        path=paths[0],
+        exposure="http-load-balancer",
+        route=Route(
+            hosts=(),
+            paths=patterns,
+            probe_path=paths[0],
+            backend=neg,
+            rewrites=rewritten(patterns, rewrites or {}),
+            canary=canary if weight >= 0 else None,
+        ),
+    )
+
+
+def test_each_pattern_becomes_what_the_server_knows() -> None:
+    patterns = routes.patterns(["/chat", "/chatter"], VERBS)
+    assert rewritten(patterns, {"/chat": "/v1/chat"}) == {
+        "/chat": "/v1/chat",
+        "/chat/*": "/v1/chat/",
+        "/chat:predict": "/v1/chat:predict",
+    }
+
+
+path = st.from_regex(r"(/[a-z]{1,3}){1,3}", fullmatch=True)
+
+
+@given(path, path, path)
+def test_a_rewritten_request_is_as_if_it_had_been_made_to_the_server(
+    claimed: str, target: str, below: str
+) -> None:
+    found = rewritten(routes.patterns([claimed], VERBS), {claimed: target})
+    # What a load balancer does: the matched part, which of `/*` ends before the star, is replaced.
+    matched = f"{claimed}/"
+    assert found[f"{claimed}/*"] + (claimed + below)[len(matched) :] == target + below
+
+
+def test_paths_that_stay_share_a_rule_and_each_other_has_its_own() -> None:
+    (planned,) = matchers([model("/v1/m", "/chat", rewrites={"/chat": "/v1/m"})])
+    assert [(rule.paths, rule.rewrite) for rule in planned.rules] == [
+        (("/v1/m", "/v1/m/*", "/v1/m:predict"), None),
+        (("/chat",), "/v1/m"),
+        (("/chat/*",), "/v1/m/"),
+        (("/chat:predict",), "/v1/m:predict"),
+    ]
+
+
+def test_the_tests_of_the_map_say_what_the_server_gets() -> None:
+    found = cases(matchers([model("/v1/m", "/chat", rewrites={"/chat": "/v1/m"})]))
+    assert {case.path: case.forwarded for case in found} == {
+        "/v1/m": None,
+        "/chat": "/v1/m",
+        "/": None,
+        "/v1/m:predict": None,
+        "/chat:predict": "/v1/m:predict",
+    }
+
+
+def test_each_version_has_a_backend_service() -> None:
+    assert [one.name for one in versions([model("/v1/m", weight=5)])] == ["m", "m-canary"]
+    assert [one.name for one in versions([model("/v1/m")])] == ["m"]
+
+
+def test_an_attempt_has_a_time_only_where_one_is_asked_for() -> None:
+    plain = RouteRetries(attempts=2, conditions=("5xx",))
+    assert "per_try_timeout" not in retry_policy(plain)
+    timed = RouteRetries(attempts=2, conditions=("5xx",), attempt_seconds=3)
+    assert retry_policy(timed)["per_try_timeout"] == {"seconds": "3"}
+
+
+@pytest.fixture(scope="module")
+def prod() -> dict[str, Declared]:
+    return run_environment("prod")
+
+
+def test_a_mirrored_canary_answers_nobody(prod: dict[str, Declared]) -> None:
+    url_map = prod["networking"].of(URL_MAP)["models"]
+    action = next(
+        rule["routeAction"]
+        for rule in url_map["pathMatchers"][0]["pathRules"]
+        if "/v1/models/resnet" in rule["paths"]
+    )
+    assert [one["weight"] for one in action["weightedBackendServices"]] == [100, 0]
+    assert action["requestMirrorPolicy"]["backendService"].endswith("resnet-canary")
+    assert action["requestMirrorPolicy"]["mirrorPercent"] == 10
+    slo = prod["environment"].of("gcp:monitoring/slo:Slo")["resnet-availability"]
+    assert "resnet-canary" not in str(slo)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            '"retries": {"attempts": 2}, "timeout_seconds": 20',
+            '"retries": {"attempt_seconds": 60}',
+            "f.yaml: gke-serving:models[1].exposure.retries.attempt_seconds: 60 exceeds "
+            "gke-networking:backends.timeout_seconds 30",
+        ),
+        (
+            '"draining_seconds": 30',
+            '"draining_seconds": 30, "session_affinity": "CLIENT_IP"',
+            "f.yaml: gke-serving:models[0].canary: requests that are shared out by weight do not "
+            "stay with one pod, and gke-networking:backends.session_affinity is CLIENT_IP",
+        ),
+    ],
+)
+def test_layers_that_contradict_each_other_are_refused(old: str, new: str, said: str) -> None:
+    values = stack_config("stage")
+    assert any(old in value for value in values.values())
+    edited = {key: value.replace(old, new) for key, value in values.items()}
+    with pytest.raises(PlatformError) as raised:
+        whole_file.check(edited, file="f.yaml")
+    assert str(raised.value).startswith(said)
