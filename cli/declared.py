@@ -32,10 +32,12 @@ with warnings.catch_warnings():
         compute,
         container,
         dns,
+        gkebackup,
         kms,
         monitoring,
         organizations,
         projects,
+        pubsub,
         serviceaccount,
         storage,
     )
@@ -46,10 +48,12 @@ with warnings.catch_warnings():
         compute.Network,
         dns.ManagedZone,
         container.Cluster,
+        gkebackup.BackupPlan,
         kms.CryptoKey,
         monitoring.UptimeCheckConfig,
         organizations.Project,
         projects.Service,
+        pubsub.Topic,
         serviceaccount.Account,
         storage.Bucket,
     )
@@ -166,6 +170,8 @@ class CloudMocks(mocks.Mocks):
                 return f"{place}/keyRings/{inputs['name']}"
             case "gcp:kms/cryptoKey:CryptoKey":
                 return f"{inputs['keyRing']}/cryptoKeys/{inputs['name']}"
+            case "gcp:pubsub/topic:Topic":
+                return f"projects/{self.project}/topics/{inputs['name']}"
             case _:
                 return f"{args.name}-id"
 

@@ -13,6 +13,7 @@ KEEPERS = (
     "gcp:container/cluster:Cluster",
     "gcp:dns/managedZone:ManagedZone",
     "gcp:filestore/instance:Instance",
+    "gcp:gkebackup/backupPlan:BackupPlan",
     "gcp:kms/cryptoKey:CryptoKey",
     "gcp:kms/keyRing:KeyRing",
     "gcp:sql/databaseInstance:DatabaseInstance",

@@ -166,7 +166,9 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "MONITORING": "monitoring/",
         "CERTIFICATE_MANAGER": "certificatemanager/v1/",
         "DNS": "dns/v1/",
+        "GKE_BACKUP": "gkebackup/v1/",
         "KMS": "cloudkms/v1/",
+        "PUBSUB": "pubsub/v1/",
         "BILLING": "billingbudgets/v1/",
     }
     return {

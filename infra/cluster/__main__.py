@@ -6,6 +6,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
 from infra.cluster import capacity
+from infra.cluster.backup import backup_plan
 from infra.cluster.checks import fits
 from infra.cluster.config import ClusterConfig
 from infra.cluster.gke_cluster import GkeCluster
@@ -29,6 +30,9 @@ cluster = GkeCluster(
 )
 pools = NodePools(
     "main", config.node_pools, cluster=cluster, naming=naming, labels=labels, opts=ready
+)
+backup_plan(
+    "main", config.cluster.backup, cluster=cluster, naming=naming, labels=labels, opts=ready
 )
 
 stack.publish(

@@ -19,6 +19,9 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
     if encryption := config.cluster.secrets_encryption:
         key = "gke-cluster:cluster.secrets_encryption.key"
         refuse_foreign_key(key, encryption.key, region)
+    if backup := config.cluster.backup:
+        key = "gke-cluster:cluster.backup.key"
+        refuse_foreign_key(key, backup.key, backup.region or region)
     for index, pool in enumerate(config.node_pools):
         key = f"gke-cluster:node_pools[{index}]"
         try:

@@ -7,6 +7,7 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.cluster.addresses import Cidr, Zone, network
+from infra.cluster.backup_settings import Backup
 from infra.cluster.encryption_settings import SecretsEncryption
 
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -85,6 +86,27 @@ class AutoProvisioning(Settings):
     ] = field(default_factory=dict)
 
 
+class Notifications(Settings):
+    """What the cluster tells a topic of Pub/Sub about itself."""
+
+    events: Annotated[
+        tuple[
+            Literal[
+                "UPGRADE_AVAILABLE_EVENT",
+                "UPGRADE_EVENT",
+                "SECURITY_BULLETIN_EVENT",
+                "UPGRADE_INFO_EVENT",
+            ],
+            ...,
+        ],
+        Meta(min_length=1, description="What is told."),
+    ] = ("UPGRADE_AVAILABLE_EVENT", "UPGRADE_EVENT", "SECURITY_BULLETIN_EVENT")
+    retain_days: Annotated[
+        Annotated[int, Meta(ge=1, le=31)],
+        Meta(description="Days that the topic keeps what was told, for who subscribes later."),
+    ] = 7
+
+
 class ClusterArgs(Settings):
     """The GKE cluster: VPC-native, with private nodes and workload identity."""
 
@@ -120,6 +142,13 @@ class ClusterArgs(Settings):
     secrets_encryption: Annotated[
         SecretsEncryption | None,
         Meta(description="Key of Cloud KMS for the cluster's Secrets; none: Google's alone."),
+    ] = None
+    backup: Annotated[
+        Backup | None, Meta(description="Backups of all that it holds; none: none are made.")
+    ] = None
+    notifications: Annotated[
+        Notifications | None,
+        Meta(description="Tell a topic of upgrades and security bulletins; none: nobody is told."),
     ] = None
     binary_authorization: Annotated[
         bool, Meta(description="Admit images by the project's policy of Binary Authorization.")

@@ -12,6 +12,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.cluster.encryption_settings import DAY, SecretsEncryption
 
+GKE = "container-engine-robot"
 ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 SUFFIX_BYTES = 3
 
@@ -39,17 +40,7 @@ class SecretsKey(pulumi.ComponentResource):
         )
         self.grants = []
         if args.grant:
-            project = organizations.get_project_output(
-                project_id=naming.environment.project, opts=pulumi.InvokeOptions(parent=self)
-            )
-            member = kms.CryptoKeyIAMMember(
-                name,
-                crypto_key_id=self.key,
-                role=ROLE,
-                member=project.number.apply(service_agent),
-                opts=child,
-            )
-            self.grants.append(member)
+            self.grants.append(may_use(name, self.key, agent=GKE, naming=naming, parent=self))
         self.register_outputs({"key": self.key})
 
     def _made(
@@ -85,9 +76,30 @@ class SecretsKey(pulumi.ComponentResource):
         return key.id
 
 
-def service_agent(number: str) -> str:
-    """GKE's own service account in the project of this number, as a member of a policy."""
-    return f"serviceAccount:service-{number}@container-engine-robot.iam.gserviceaccount.com"
+def may_use(
+    name: str,
+    key: pulumi.Input[str],
+    *,
+    agent: str,
+    naming: Naming,
+    parent: pulumi.Resource,
+) -> pulumi.Resource:
+    """Lets the service agent (named by its domain) of this project use a key."""
+    project = organizations.get_project_output(
+        project_id=naming.environment.project, opts=pulumi.InvokeOptions(parent=parent)
+    )
+    return kms.CryptoKeyIAMMember(
+        name,
+        crypto_key_id=key,
+        role=ROLE,
+        member=project.number.apply(lambda number: service_agent(number, agent)),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+def service_agent(number: str, agent: str) -> str:
+    """The account by which Google acts in the project of this number, as a policy's member."""
+    return f"serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com"
 
 
 def database_encryption(

@@ -56,6 +56,6 @@ def refuse_foreign_key(where: str, key: str | None, region: str, *, wider: bool 
     found = _LOCATION.search(key or "")
     if key and found and found[0] != region and not (wider and "-" not in found[0]):
         raise PlatformError(
-            f'{where}: "{key}" is in {found[0]}, and gcp:region is {region}: a key must be in the '
-            f'same region; make it there ("{_LOCATION.sub(region, key)}")'
+            f'{where}: "{key}" is in {found[0]}, and what it encrypts in {region}: both must be in '
+            f'the same region; make it there ("{_LOCATION.sub(region, key)}")'
         )

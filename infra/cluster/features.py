@@ -48,6 +48,8 @@ def addons(args: ClusterArgs) -> container.ClusterAddonsConfigArgsDict:
         "gce_persistent_disk_csi_driver_config": {"enabled": True},
         # Models' files may be mounted from their bucket.
         "gcs_fuse_csi_driver_config": {"enabled": True},
+        # Off is said too: left out, it would stay as it is.
+        "gke_backup_agent_config": {"enabled": args.backup is not None},
     }
 
 

@@ -5,7 +5,7 @@ from pulumi_gcp import container
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import CLUSTER, Naming
-from infra.cluster import features
+from infra.cluster import features, notifications
 from infra.cluster.cluster_settings import ClusterArgs
 from infra.cluster.encryption import SecretsKey, database_encryption
 from infra.cluster.identity import NodeIdentity
@@ -38,6 +38,13 @@ class GkeCluster(pulumi.ComponentResource):
         self.workload_pool = f"{environment.project}.svc.id.goog"
         provisioning, grants = self._provisioning(args, naming)
         encryption = self._encryption(args, naming, labels)
+        topic = notifications.topic(
+            "cluster-events",
+            args.notifications,
+            naming=naming,
+            labels=labels,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.cluster = container.Cluster(
             name,
             name=naming.of("cluster", longest=CLUSTER),
@@ -61,6 +68,7 @@ class GkeCluster(pulumi.ComponentResource):
             workload_identity_config={"workload_pool": self.workload_pool},
             enable_shielded_nodes=True,
             cluster_autoscaling=provisioning,
+            notification_config=notifications.notification_config(args.notifications, topic),
             database_encryption=database_encryption(encryption.key if encryption else None),
             **features.features(args),
             # The provider makes a default pool, which cannot be left out, and removes it again.

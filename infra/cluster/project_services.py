@@ -14,9 +14,11 @@ SERVICES = (
     "compute",
     "container",
     "dns",
+    "gkebackup",
     "iam",
     "logging",
     "monitoring",
+    "pubsub",
     "storage",
 )
 

@@ -151,7 +151,7 @@ def cluster_allocates_its_cost(cluster: Props) -> Iterator[str]:
     layer="cluster",
     severity="medium",
     why="What only the cluster knows, such as a database's volume, is gone with it.",
-    fix="declare a gkebackup BackupPlan for the cluster",
+    fix="set gke-cluster:cluster.backup",
     references=(google("Backup for GKE", _GKE + "add-on/backup-for-gke/concepts/backup-for-gke"),),
     passing=(
         Resource("gcp:container/cluster:Cluster", {"name": "main"}, "main"),
@@ -170,7 +170,7 @@ def cluster_has_a_backup_plan(cluster: Resource, stack: Stack) -> Iterator[str]:
     layer="cluster",
     severity="low",
     why="Nobody learns of a new version, or of a security bulletin for this one, but by chance.",
-    fix="set notification_config.pubsub to a topic",
+    fix="set gke-cluster:cluster.notifications",
     references=(google("Cluster notifications", _GKE + "concepts/cluster-notifications"),),
     passing={"notificationConfig": {"pubsub": {"enabled": True, "topic": "projects/p/topics/t"}}},
     failing={"name": "main"},
@@ -187,7 +187,7 @@ def cluster_announces_upgrades(cluster: Props) -> Iterator[str]:
     severity="low",
     why="Without the cache every look-up of a name goes to one of a few pods; under load they are "
     "late, and requests with them.",
-    fix="set addons_config.dns_cache_config.enabled",
+    fix="set gke-cluster:cluster.dns_cache",
     references=(google("NodeLocal DNSCache", _GKE + "how-to/nodelocal-dns-cache"),),
     passing={"addonsConfig": {"dnsCacheConfig": {"enabled": True}}},
     failing={"addonsConfig": {}},
@@ -227,7 +227,7 @@ def cluster_has_the_disk_driver(cluster: Props) -> Iterator[str]:
     severity="low",
     why="Without subsetting every node is a backend of every internal load balancer, and beyond "
     "250 nodes some are left out.",
-    fix="set enable_l4_ilb_subsetting",
+    fix="set gke-cluster:cluster.internal_load_balancer_subsetting",
     references=(google("Internal load balancers", _GKE + "how-to/internal-load-balancing"),),
     passing={"enableL4IlbSubsetting": True},
     failing={"enableL4IlbSubsetting": False},

@@ -70,7 +70,9 @@ DOCUMENTS: dict[str, frozenset[str]] = {
     "dns.v1": frozenset(
         ["changes", "managedZoneOperations", "managedZones", "projects", "resourceRecordSets"]
     ),
+    "gkebackup.v1": frozenset(),
     "iam.v1": frozenset({"projects", "roles"}),
+    "pubsub.v1": frozenset(),
     "serviceusage.v1": frozenset(),
     "cloudresourcemanager.v1": frozenset({"projects", "operations"}),
     "cloudresourcemanager.v3": frozenset({"projects", "operations"}),

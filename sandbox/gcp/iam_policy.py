@@ -48,6 +48,10 @@ _ROLES = {
         "admin clusterAdmin clusterViewer defaultNodeServiceAccount defaultNodeServiceAgent "
         "developer hostServiceAgentUser nodeServiceAccount nodeServiceAgent serviceAgent viewer"
     ),
+    "gkebackup": (
+        "admin backupAdmin delegatedBackupAdmin delegatedRestoreAdmin restoreAdmin serviceAgent "
+        "viewer"
+    ),
     "logging": (
         "admin bucketWriter configWriter fieldAccessor linkViewer logWriter privateLogViewer "
         "serviceAgent sqlAlertWriter viewAccessor viewer"
@@ -59,6 +63,7 @@ _ROLES = {
         "notificationChannelViewer notificationServiceAgent servicesEditor servicesViewer "
         "snoozeEditor snoozeViewer uptimeCheckConfigEditor uptimeCheckConfigViewer viewer"
     ),
+    "pubsub": "admin editor publisher serviceAgent subscriber viewer",
     "secretmanager": (
         "admin secretAccessor secretVersionAdder secretVersionManager serviceAgent viewer"
     ),

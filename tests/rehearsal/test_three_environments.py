@@ -155,6 +155,46 @@ def test_secrets_are_encrypted_by_a_key_that_gke_may_use(
     assert agent.endswith("@container-engine-robot.iam.gserviceaccount.com")
 
 
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_a_backup_of_the_cluster_is_kept_as_planned(three: Workspace, environment: str) -> None:
+    mine = project(environment)
+    place = f"projects/{mine}/locations/{stack_config(environment)['gcp:region']}"
+    (plan,) = three.google("gke_backup", f"{place}/backupPlans")["backupPlans"]
+    assert plan["state"] == "READY"
+    assert plan["backupConfig"]["allNamespaces"]
+    (cluster,) = three.google("container", f"projects/{mine}/locations/-/clusters")["clusters"]
+    assert cluster["addonsConfig"]["gkeBackupAgentConfig"] == {"enabled": True}
+    assert plan["cluster"].endswith(f"/{cluster['name']}")
+    three.google("gke_backup", f"{plan['name']}/backups?backupId=now", "POST", json={})
+    (backup,) = three.google("gke_backup", f"{plan['name']}/backups")["backups"]
+    assert backup["containsSecrets"]
+    assert backup["retainDays"] == plan["retentionPolicy"]["backupRetainDays"]
+
+
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_who_listens_learns_that_the_cluster_is_upgraded(
+    three: Workspace, environment: str
+) -> None:
+    mine = project(environment)
+    (topic,) = three.google("pubsub", f"projects/{mine}/topics")["topics"]
+    mailbox = f"projects/{mine}/subscriptions/operators"
+    three.google("pubsub", mailbox, "PUT", json={"topic": topic["name"]})
+    (cluster,) = three.google("container", f"projects/{mine}/locations/-/clusters")["clusters"]
+    pubsub = cluster["notificationConfig"]["pubsub"]
+    assert pubsub["topic"] == topic["name"]
+    assert "SECURITY_BULLETIN_EVENT" in pubsub["filter"]["eventType"]
+    path = f"projects/{mine}/locations/{cluster['location']}"
+    channels = three.google("container", f"{path}/serverConfig")["channels"]
+    channel = cluster["releaseChannel"]["channel"]
+    (versions,) = (one["validVersions"] for one in channels if one["channel"] == channel)
+    wanted = {"update": {"desiredMasterVersion": versions[0]}}
+    three.google("container", f"{path}/clusters/{cluster['name']}", "PUT", json=wanted)
+    pulled = three.google("pubsub", f"{mailbox}:pull", "POST", json={"maxMessages": 10})
+    is_newer = versions[0] != cluster["currentMasterVersion"]
+    told = [one["message"]["attributes"] for one in pulled.get("receivedMessages", ())]
+    assert [one["cluster_name"] for one in told] == ([cluster["name"]] if is_newer else [])
+
+
 def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
     account = "billingAccounts/01ACE0-01ACE0-01ACE0/budgets"
     budgets = three.google("billing", account)["budgets"]

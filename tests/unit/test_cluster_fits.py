@@ -10,6 +10,7 @@ from cli.declared import run_layer, stack_config
 from gkeplatform.layers import CLUSTER
 from infra.cluster import capacity, features
 from infra.cluster.addresses import block_of, smallest
+from infra.cluster.backup_settings import check_schedule
 from infra.cluster.cluster_settings import ClusterArgs
 from infra.cluster.node_pools import autoscaling, gpus, reservation, upgrade
 from infra.cluster.pool_settings import Accelerator, BlueGreen, NodePoolArgs, Sharing
@@ -113,7 +114,7 @@ def gpu_pool(**more: Any) -> Config:
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"key": KEY_ELSEWHERE}),
             f'gke-cluster:cluster.secrets_encryption.key: "{KEY_ELSEWHERE}" is in europe-west1, '
-            "and gcp:region is europe-west4: a key must be in the same region; make it there "
+            "and what it encrypts in europe-west4: both must be in the same region; make it there "
             f'("{KEY}")',
         ),
         (
@@ -138,6 +139,41 @@ def gpu_pool(**more: Any) -> Config:
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"rotation_day": 90}),
             'unknown key "rotation_day"; did you mean "rotation_days"?',
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(backup={"lock_days": 40}),
+            "gke-cluster:cluster.backup: lock_days 40 exceeds retain_days 30; set at most 30",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(backup={"retain_days": 400}),
+            "cluster.backup.retain_days: expected an integer of at most 365, got 400",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(backup={"schedule": "daily"}),
+            'gke-cluster:cluster.backup: schedule: "daily" has 1 parts, not 5 (minute, hour, day '
+            'of the month, month, day of the week); every night at three is "0 3 * * *"',
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(backup={"schedule": "0 25 * * *"}),
+            'schedule: "25" is no hour: * or 0 to 23, with - between two and / before a step; '
+            'did you mean "23"?',
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(backup={"key": KEY, "region": "us-east1"}),
+            f'gke-cluster:cluster.backup.key: "{KEY}" is in europe-west4, and what it encrypts in '
+            "us-east1",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(notifications={"events": ["UPGRADES"]}),
+            "gke-cluster:cluster.notifications.events[0]:",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(notifications={"events": []}),
+            "gke-cluster:cluster.notifications.events:",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(notifications={"retain_days": 60}),
+            "cluster.notifications.retain_days: expected an integer of at most 31, got 60",
         ),
         (
             lambda c: c[POOL][0].update(boot_disk_kms_key=KEY_ELSEWHERE),
@@ -194,9 +230,68 @@ def test_a_key_of_one_s_own_takes_the_place_of_a_made_one(grants: bool) -> None:
     assert cluster["databaseEncryption"]["keyName"] == KEY
 
 
-def test_without_a_key_the_cluster_is_told_so() -> None:
+def test_what_is_off_is_said_to_be_off() -> None:
+    # Left out, the provider would leave it as it is.
     (cluster,) = run_layer(CLUSTER, "dev", {}).of("gcp:container/cluster:Cluster").values()
     assert cluster["databaseEncryption"] == {"state": "DECRYPTED"}
+    assert cluster["notificationConfig"] == {"pubsub": {"enabled": False}}
+    assert cluster["addonsConfig"]["gkeBackupAgentConfig"] == {"enabled": False}
+
+
+def test_a_plan_keeps_all_namespaces_of_the_cluster_and_has_its_agent() -> None:
+    given = {"schedule": "30 1 * * 1-5", "retain_days": 20, "lock_days": 5, "key": KEY}
+    config = edited(lambda c: c["gke-cluster:cluster"].update(backup=given))
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    (plan,) = declared.of("gcp:gkebackup/backupPlan:BackupPlan").values()
+    assert plan["location"] == "europe-west4"
+    assert plan["backupSchedule"] == {"cronSchedule": "30 1 * * 1-5"}
+    assert plan["retentionPolicy"] == {"backupRetainDays": 20, "backupDeleteLockDays": 5}
+    assert plan["backupConfig"]["allNamespaces"]
+    assert plan["backupConfig"]["includeSecrets"]
+    assert plan["backupConfig"]["includeVolumeData"]
+    assert plan["backupConfig"]["encryptionKey"] == {"gcpKmsEncryptionKey": KEY}
+    (grant,) = declared.of("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember").values()
+    assert grant["member"].endswith("@gcp-sa-gkebackup.iam.gserviceaccount.com")
+    (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
+    assert cluster["addonsConfig"]["gkeBackupAgentConfig"] == {"enabled": True}
+
+
+@pytest.mark.parametrize(
+    "schedule", ["0 3 * * *", "*/15 0-6 1,15 * 1-5", "59 23 31 12 7", "0 0-23/2 * * 0"]
+)
+def test_a_schedule_of_cron_is_taken(schedule: str) -> None:
+    check_schedule(schedule)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "60 3 * * *",
+        "0 3 0 * *",
+        "0 3 * 13 *",
+        "0 3 * * 8",
+        "0 6-2 * * *",
+        "*/0 * * * *",
+        "a * * * *",
+    ],
+)
+def test_a_schedule_that_never_comes_is_refused(schedule: str) -> None:
+    with pytest.raises(ValueError, match="did you mean"):
+        check_schedule(schedule)
+
+
+def test_events_go_to_a_topic_of_the_project() -> None:
+    given = {"events": ["SECURITY_BULLETIN_EVENT"], "retain_days": 3}
+    config = edited(lambda c: c["gke-cluster:cluster"].update(notifications=given))
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    (topic,) = declared.of("gcp:pubsub/topic:Topic").values()
+    assert topic["messageRetentionDuration"] == f"{3 * 86400}s"
+    (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
+    assert cluster["notificationConfig"]["pubsub"] == {
+        "enabled": True,
+        "topic": f"projects/acme-ml-dev/topics/{topic['name']}",
+        "filter": {"eventTypes": ["SECURITY_BULLETIN_EVENT"]},
+    }
 
 
 def test_auto_provisioned_nodes_have_an_account_of_their_own() -> None:

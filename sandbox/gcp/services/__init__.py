@@ -18,6 +18,8 @@ NAMES = (
     "cloudkms",
     "dns",
     "billingbudgets",
+    "gkebackup",
+    "pubsub",
 )
 
 

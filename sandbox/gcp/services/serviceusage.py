@@ -18,6 +18,8 @@ ENFORCED = {
     "cloudkms": "Cloud Key Management Service (KMS) API",
     "compute": "Compute Engine API",
     "container": "Kubernetes Engine API",
+    "gkebackup": "Backup for GKE API",
+    "pubsub": "Cloud Pub/Sub API",
 }
 """Services whose calls are refused until they are enabled, and their names in the refusal."""
 

@@ -28,6 +28,8 @@ ENDPOINTS = {
     ),
     "cloudkms": ("kms", "https://cloudkms.googleapis.com/v1/"),
     "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
+    "gkebackup": ("gkeBackup", "https://gkebackup.googleapis.com/v1/"),
+    "pubsub": ("pubsub", "https://pubsub.googleapis.com/v1/"),
     "monitoring": ("monitoring", "https://monitoring.googleapis.com/"),
     "billingbudgets": ("billing", "https://billingbudgets.googleapis.com/v1/"),
 }

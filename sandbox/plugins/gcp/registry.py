@@ -18,7 +18,9 @@ MODULES = {
     "monitoring": "monitoring",
     "certificatemanager": "certificatemanager",
     "dns": "dns",
+    "gkebackup": "gkebackup",
     "kms": "kms",
+    "pubsub": "pubsub",
     "billing": "billing",
 }
 

@@ -40,6 +40,8 @@ class Api:
             monitoringCustomEndpoint=f"{self.address}/monitoring/",
             certificateManagerCustomEndpoint=f"{self.address}/certificatemanager/v1/",
             dnsCustomEndpoint=f"{self.address}/dns/v1/",
+            gkeBackupCustomEndpoint=f"{self.address}/gkebackup/v1/",
+            pubsubCustomEndpoint=f"{self.address}/pubsub/v1/",
             kmsCustomEndpoint=f"{self.address}/cloudkms/v1/",
             billingCustomEndpoint=f"{self.address}/billingbudgets/v1/",
             **settings,

@@ -7,16 +7,15 @@ the records that prove the domain are in the emulated Cloud DNS.
 from __future__ import annotations
 
 from sandbox.gcp.service import Handler, Service
-from sandbox.gcp.services.certificatemanager import operations
 from sandbox.gcp.services.certificatemanager.collections import COLLECTIONS
-from sandbox.gcp.services.certificatemanager.methods import Methods
+from sandbox.gcp.services.certificatemanager.methods import OPERATIONS, Methods
 
 
 def _handlers() -> dict[str, Handler]:
     base = "certificatemanager.projects.locations"
     found: dict[str, Handler] = {
-        f"{base}.operations.get": operations.get,
-        f"{base}.operations.list": operations.list_,
+        f"{base}.operations.get": OPERATIONS.get,
+        f"{base}.operations.list": OPERATIONS.list,
     }
     for name, collection in COLLECTIONS.items():
         methods = Methods(collection)

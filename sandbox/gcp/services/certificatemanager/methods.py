@@ -8,12 +8,13 @@ import time
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.filters import page
+from sandbox.gcp.long_operations import Operations
 from sandbox.gcp.machine_types import is_region
 from sandbox.gcp.service import Call, State, now
-from sandbox.gcp.services.certificatemanager import operations
 from sandbox.gcp.services.certificatemanager.collections import PREFIX, Collection, bad
 
 _ID = re.compile(r"[a-z][-a-z0-9]{0,62}")
+OPERATIONS = Operations("certificatemanager", "google.cloud.certificatemanager.v1")
 _ALWAYS = frozenset({"description", "labels"})
 
 
@@ -50,7 +51,7 @@ class Methods:
         self._collection.complete(call, name, document, None)
         call.store.put(f"{PREFIX}/{name}", document)
         shown = self._shown(call.state, document)
-        return operations.start(call, name, "create", shown, self._collection.schema)
+        return OPERATIONS.start(call, name, "create", shown, self._collection.schema)
 
     async def get(self, call: Call) -> Json:
         """One of them."""
@@ -82,7 +83,7 @@ class Methods:
         self._collection.complete(call, name, fresh, old)
         call.store.put(f"{PREFIX}/{name}", fresh)
         shown = self._shown(call.state, fresh)
-        return operations.start(call, name, "update", shown, self._collection.schema)
+        return OPERATIONS.start(call, name, "update", shown, self._collection.schema)
 
     async def delete(self, call: Call) -> Json:
         """Take one away; refused while something uses it."""
@@ -96,7 +97,7 @@ class Methods:
                 status="FAILED_PRECONDITION",
             )
         call.store.delete(f"{PREFIX}/{name}")
-        return operations.start(call, name, "delete", {}, self._collection.schema)
+        return OPERATIONS.start(call, name, "delete", {}, self._collection.schema)
 
 
 def _camel(name: str) -> str:

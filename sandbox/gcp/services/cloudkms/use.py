@@ -26,8 +26,8 @@ def check(state: State, name: str, *, agent: str, region: str) -> None:
         )
     if found["location"] != region:
         raise UnusableKeyError(
-            f'Cloud KMS key "{name}" is in location "{found["location"]}"; it must be in the same '
-            f'location as the cluster, "{region}".'
+            f'Cloud KMS key "{name}" is in location "{found["location"]}"; it must be in the '
+            f'location of what it encrypts, "{region}".'
         )
     # Google does not tell a key that is missing from one that may not be used.
     if f"{PREFIX}/{name}" not in state.store or not _is_granted(state, name, agent):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call
 from sandbox.gcp.services.container import (
+    addons,
     checks,
     defaults,
     encryption,
     node_pools,
+    notifications,
     operations,
     records,
     updates,
@@ -84,6 +86,9 @@ def _change(call: Call, record: ClusterRecord, wanted: Json) -> None:
         )
     if "desiredDatabaseEncryption" in wanted:
         encryption.check(call.state, wanted["desiredDatabaseEncryption"], place(call))
+    if "desiredNotificationConfig" in wanted:
+        notifications.check(call.state, wanted["desiredNotificationConfig"], project)
+    addons.check(call.state, wanted.get("desiredAddonsConfig") or {}, project)
     if "desiredReleaseChannel" in wanted:
         channel = checks.channel(wanted["desiredReleaseChannel"].get("channel") or "UNSPECIFIED")
         real = {} if channel == versions.UNSPECIFIED else {"channel": channel}
@@ -91,10 +96,13 @@ def _change(call: Call, record: ClusterRecord, wanted: Json) -> None:
     unknown = updates.cluster_update(cluster, wanted, project=project)
     if unknown:
         raise ApiError(501, f"sandbox does not emulate {unknown[0]} in {call.method.id}")
+    before = cluster["currentMasterVersion"]
     if "desiredMasterVersion" in wanted:
         _upgrade(cluster, wanted["desiredMasterVersion"])
     if "desiredLocations" in wanted:
         relocate(call, record, list(wanted["desiredLocations"]))
+    after = cluster["currentMasterVersion"]
+    notifications.upgraded(call.state, record, before, after, what="MASTER")
 
 
 def _upgrade(cluster: Json, wanted: str) -> None:

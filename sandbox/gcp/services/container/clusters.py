@@ -6,10 +6,12 @@ import uuid
 
 from sandbox.gcp.service import Call, now, project_number
 from sandbox.gcp.services.container import (
+    addons,
     checks,
     defaults,
     encryption,
     new_pools,
+    notifications,
     operations,
     placement,
     records,
@@ -75,6 +77,8 @@ def _record(
     """Return the record of a new cluster, checked."""
     checks.pools(asked)
     checks.workload_pool(asked, where.project)
+    addons.check(call.state, asked.get("addonsConfig") or {}, where.project)
+    notifications.check(call.state, asked.get("notificationConfig") or {}, where.project)
     encryption.check(call.state, asked.get("databaseEncryption") or {}, where)
     checks.maintenance((asked.get("maintenancePolicy") or {}).get("window") or {})
     checks.max_pods((asked.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))

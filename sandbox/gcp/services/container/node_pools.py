@@ -10,6 +10,7 @@ from sandbox.gcp.service import Call
 from sandbox.gcp.services.container import (
     checks,
     new_pools,
+    notifications,
     operations,
     pool_defaults,
     records,
@@ -164,6 +165,7 @@ async def update(call: Call) -> Json:
         if unknown:
             raise ApiError(501, f"sandbox does not emulate {unknown[0]} in {call.method.id}")
         updates.check_pool(pool, record["cluster"])
+        old = pool.get("version") or ""
         if wanted.get("nodeVersion"):
             _upgrade(record, pool, wanted["nodeVersion"])
         if "locations" in wanted:
@@ -171,6 +173,7 @@ async def update(call: Call) -> Json:
             first = int(pool.get("initialNodeCount") or 0)
             entry["sizes"] = {zone: entry["sizes"].get(zone, first) for zone in zones}
             compute.remove_groups(call.store, [g for g in before if g.zone not in zones])
+        notifications.upgraded(call.state, record, old, pool["version"], what="NODE_POOL")
 
     return _change(call, name, "UPGRADE_NODES", change)
 
@@ -251,9 +254,12 @@ async def update_by_cluster(call: Call, wanted: Json) -> Json:
         return _autoscaling(call, name, wanted["desiredNodePoolAutoscaling"])
 
     def change(fresh: ClusterRecord, entry: PoolRecord) -> None:
+        pool = entry["pool"]
+        old = pool.get("version") or ""
         if "desiredNodeVersion" in wanted:
-            _upgrade(fresh, entry["pool"], wanted["desiredNodeVersion"])
+            _upgrade(fresh, pool, wanted["desiredNodeVersion"])
         if "desiredImageType" in wanted:
-            updates.pool_update(entry["pool"], {"imageType": wanted["desiredImageType"]})
+            updates.pool_update(pool, {"imageType": wanted["desiredImageType"]})
+        notifications.upgraded(call.state, fresh, old, pool["version"], what="NODE_POOL")
 
     return _change(call, name, "UPGRADE_NODES", change)
