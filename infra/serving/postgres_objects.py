@@ -27,6 +27,9 @@ def configuration(
         "enable_crd_registration": False,
         "enable_pgversion_env_var": True,
         "enable_team_id_clustername_prefix": False,
+        # Not said, they are 0, and every cluster is cut down to no instances.
+        "min_instances": -1,
+        "max_instances": -1,
         "resync_period": "30m",
         "repair_period": "5m",
         "workers": 4,
@@ -43,8 +46,10 @@ def configuration(
             # A user's Secret lies where its models are, and they are elsewhere.
             "enable_cross_namespace_secret": True,
             "secret_name_template": "{username}.{cluster}.credentials.{tprkind}.{tprgroup}",
-            # The operator learns of a cluster's end even if it was away at that moment.
-            "enable_finalizers": True,
+            # A deleted cluster takes its objects along even if the operator is away. A finalizer
+            # would hold it until the next resync, half an hour later.
+            "enable_owner_references": True,
+            "enable_finalizers": False,
             # The data outlives its cluster, until somebody deletes the claims.
             "enable_persistent_volume_claim_deletion": False,
             "persistent_volume_claim_retention_policy": {

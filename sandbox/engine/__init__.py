@@ -36,7 +36,8 @@ class Engine:
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
     modules: Mapping[str, Path]
-    """Data of Go modules that the tools read: `kwok` and `metrics-server`."""
+    """Data of Go modules that the tools read, `kwok` and `metrics-server`; and of what runs in a
+    cluster as a pod of it, `postgres-operator`, the folder of its binary."""
 
     def install(self, folder: Path, home: Path) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH; our host, if needed, into `home`.
@@ -71,13 +72,15 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
     """
     cli = pulumi_cli.ensure(progress)
     control_plane = build.ensure(build.KUBERNETES, progress)
+    operator = build.ensure(build.POSTGRES, progress)
     return Engine(
         pulumi=cli.pulumi,
         language_host=cli.language_host,
         executor=cli.executor,
         binaries=control_plane / "bin",
         modules={
-            name: control_plane / "modules" / name for name in build.KUBERNETES.module_folders
+            **{name: control_plane / "modules" / name for name in build.KUBERNETES.module_folders},
+            "postgres-operator": operator / "bin",
         },
     )
 

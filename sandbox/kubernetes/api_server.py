@@ -19,6 +19,7 @@ Json = dict[str, Any]
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+_YEAR = 365 * 86_400
 
 
 class ApiServerError(Exception):
@@ -34,6 +35,8 @@ class ApiServer:
     """One cluster's API server, spoken to as its administrator."""
 
     def __init__(self, port: int, *, ca: Path, token: str, agent: str) -> None:
+        self._port = port
+        self._ca = ca
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(ca)
         self._http = httpx.AsyncClient(
@@ -48,6 +51,33 @@ class ApiServer:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.aclose()
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate of who signed for it."""
+        return self._ca
+
+    def as_somebody(self, token: str, *, agent: str) -> ApiServer:
+        """Return a client of the same API server with the rights of the token's owner."""
+        return ApiServer(self._port, ca=self._ca, token=token, agent=agent)
+
+    async def token(self, namespace: str, account: str, pod: Json | None = None) -> str:
+        """Return a token of a service account, as the kubelet fetches one for a pod."""
+        bound = pod and {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": pod["metadata"]["name"],
+            "uid": pod["metadata"]["uid"],
+        }
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        spec: Json = {"expirationSeconds": _YEAR, **({"boundObjectRef": bound} if bound else {})}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        return str((await self.request("POST", path, body))["status"]["token"])
 
     async def is_ready(self) -> bool:
         """Whether /readyz says so."""

@@ -181,7 +181,8 @@ class ControlPlanes:
             network=network,
             subnetwork=subnetwork,
             scaling=scaling,
-            pki=folder.state / "pki",
+            folder=folder,
+            operator=self._modules.get("postgres-operator"),
         )
         self._controllers[cluster] = controllers
         controllers.start()

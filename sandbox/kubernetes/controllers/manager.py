@@ -16,6 +16,9 @@ from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
+from sandbox.kubernetes.controllers.postgres import Postgres
+from sandbox.kubernetes.controllers.volumes import Volumes
+from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
 from sandbox.kubernetes.specs import ClusterKey
 
@@ -36,8 +39,10 @@ class Controllers:
         network: str,
         subnetwork: str,
         scaling: Scaling,
-        pki: Path,
+        folder: Folder,
+        operator: Path | None,
     ) -> None:
+        """`operator` is the folder of the Postgres operator's binary; None: there is none."""
         self._cluster = cluster
         self._server = server
         self._api = api
@@ -51,8 +56,11 @@ class Controllers:
         self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
         self._scaling = scaling
         self._autoscaler = Autoscaler(cluster, server, api=api, scaling=scaling)
-        self._pki = pki
-        self._metrics = MetricsAdapter(server, pki=pki)
+        self._folder = folder
+        self._operator = operator
+        self._metrics = MetricsAdapter(server, pki=folder.state / "pki")
+        self._volumes = Volumes(server, project=cluster.project)
+        self._postgres = Postgres(server, folder=folder, binaries=operator)
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
@@ -64,7 +72,8 @@ class Controllers:
             network=self._network,
             subnetwork=self._subnetwork,
             scaling=self._scaling,
-            pki=self._pki,
+            folder=self._folder,
+            operator=self._operator,
         )
 
     def start(self) -> None:
@@ -74,6 +83,8 @@ class Controllers:
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
         self._metrics.start()
+        self._volumes.start()
+        self._postgres.start()
 
     async def stop(self) -> None:
         """End; what was made stays."""
@@ -82,6 +93,8 @@ class Controllers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._autoscaler.stop()
         await self._metrics.stop()
+        await self._volumes.stop()
+        await self._postgres.stop()
         await self._compute.close()
 
     async def _run(self) -> None:

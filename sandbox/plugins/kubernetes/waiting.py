@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.plugins.kubernetes import readiness
+from sandbox.plugins.kubernetes import readiness, wishes
 from sandbox.plugins.kubernetes.client import ApiError, Client, Unreachable
 from sandbox.plugins.kubernetes.names import group
 from sandbox.plugins.provider import PluginError
@@ -60,7 +60,7 @@ class Wait:
 
     def until_ready(self, live: Json) -> Json:
         """The object, ready. Raises NotReadyError; PluginError when it was deleted meanwhile."""
-        check = readiness.CHECKS.get(f"{group(live)}/{live['kind']}")
+        check = wishes.check(live) or readiness.CHECKS.get(f"{group(live)}/{live['kind']}")
         if check is None:
             return live
         begun, pause, said, looked = time.monotonic(), _FIRST_PAUSE, "", 0.0

@@ -79,6 +79,8 @@ def test_a_go_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_every_tool_is_pinned() -> None:
     assert build.version(build.ACTIONLINT, "github.com/rhysd/actionlint").startswith("v")
+    operator = "github.com/zalando/postgres-operator"
+    assert build.version(build.POSTGRES, operator).startswith("v")
     for tool_set in (build.PULUMI, build.KUBERNETES):
         for module, _ in tool_set.module_folders.values():
             assert build.version(tool_set, module).startswith("v")

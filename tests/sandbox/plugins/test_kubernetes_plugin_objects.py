@@ -412,6 +412,20 @@ def test_a_custom_resource_follows_its_definition(engine: Engine, kubectl: Kubec
     engine.delete(gadget)
 
 
+def test_an_annotation_says_what_to_wait_for(engine: Engine, kubectl: Kubectl, space: str) -> None:
+    annotations = {"pulumi.com/waitFor": "jsonpath={.data.state}=done"}
+    news = {
+        "metadata": {"name": "job", "namespace": space, "annotations": annotations},
+        "data": {"state": "begun"},
+    }
+    change = ("patch", "configmap", "job", "-n", space, "-p", '{"data": {"state": "done"}}')
+    timer = threading.Timer(1.0, kubectl, change)
+    timer.start()
+    made = engine.create(CONFIG_MAP, "job", news)
+    timer.join()
+    assert live(kubectl, "configmap", made.id)["data"] == {"state": "done"}
+
+
 def test_a_name_of_the_servers_making_is_kept(engine: Engine, space: str) -> None:
     news = {"metadata": {"generateName": "g-", "namespace": space}, "data": {"a": "b"}}
     made = engine.create(CONFIG_MAP, "g", news)

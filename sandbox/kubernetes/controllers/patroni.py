@@ -1,0 +1,316 @@
+"""Patroni in the pods of Postgres clusters: who leads, who follows, and its REST API.
+
+A simulated pod runs no Patroni. What one would do in Kubernetes is done here, with the rights of
+the pod's own account: the role label of each pod, the endpoints that lead to the primary, and what
+the cluster agreed on. The API is answered as a proxy, since a simulated pod's address leads to
+nothing. Not here: Postgres itself. Nobody can connect to it, and it replicates nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+Json = dict[str, Any]
+CLUSTER, ROLE = "cluster-name", "spilo-role"
+LABELS = {"application": "spilo"}
+PRIMARY, REPLICA = "master", "replica"
+PORT = 5432
+_VERSION = "4.0.4"
+_LOOP = 0.5  # seconds; Patroni's own is ten times as long
+_DEFAULTS: Json = {
+    "ttl": 30,
+    "loop_wait": 10,
+    "retry_timeout": 10,
+    "maximum_lag_on_failover": 33554432,
+    "postgresql": {
+        "use_pg_rewind": True,
+        "use_slots": True,
+        "parameters": {"hot_standby": "on", "max_connections": 100, "wal_level": "replica"},
+    },
+}
+
+
+class Patroni:
+    """All Postgres clusters of one Kubernetes cluster."""
+
+    def __init__(self, server: ApiServer, pods: Callable[[], list[Json]]) -> None:
+        self._server = server
+        self._pods = pods
+        self._accounts: dict[tuple[str, str], ApiServer] = {}
+        self._told: dict[str, str] = {}
+        """Cluster → what its endpoints were last told."""
+        self._switching: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Begin to answer; return the port of the proxy."""
+        self._listener = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """End."""
+        if self._listener is not None:
+            self._listener.close()
+        for task in self._switching:
+            task.cancel()
+        await asyncio.gather(*self._switching, return_exceptions=True)
+        for client in self._accounts.values():
+            await client.close()
+        self._accounts.clear()
+
+    async def reconcile(self) -> None:
+        """Give every cluster one primary, and every pod its role."""
+        clusters: dict[tuple[str, str], list[Json]] = {}
+        for pod in self._pods():
+            if _is_postgres(pod):
+                key = (pod["metadata"]["namespace"], pod["metadata"]["labels"][CLUSTER])
+                clusters.setdefault(key, []).append(pod)
+        for key, pods in clusters.items():
+            ready = sorted((pod for pod in pods if _is_ready(pod)), key=_ordinal)
+            if ready:
+                await self._lead(key, ready, leader(ready))
+
+    async def _lead(self, key: tuple[str, str], ready: list[Json], first: Json) -> None:
+        # A cluster has one primary: the old one steps down before the new one leads.
+        for pod in sorted(ready, key=lambda pod: pod is first):
+            role = PRIMARY if pod is first else REPLICA
+            if pod["metadata"]["labels"].get(ROLE) != role:
+                await self._as(pod, _path(pod), {"metadata": {"labels": {ROLE: role}}})
+                pod["metadata"]["labels"][ROLE] = role
+        name, address = first["metadata"]["name"], first["status"]["podIP"]
+        if self._told.get("/".join(key)) == f"{name} {address}":
+            return
+        target = {"kind": "Pod", "name": name, "namespace": key[0], "uid": first["metadata"]["uid"]}
+        place = {"ip": address, "nodeName": first["spec"]["nodeName"], "targetRef": target}
+        port = {"name": "postgresql", "port": PORT, "protocol": "TCP"}
+        body = {
+            "metadata": {"annotations": {"leader": name}},
+            "subsets": [{"addresses": [place], "ports": [port]}],
+        }
+        path = f"/api/v1/namespaces/{key[0]}/endpoints/{key[1]}"
+        if await self._as(first, path, body):
+            self._told["/".join(key)] = f"{name} {address}"
+
+    async def _as(self, pod: Json, path: str, body: Json, *, method: str = "PATCH") -> bool:
+        """Do something as the pod does; False where the object is not there (yet)."""
+        namespace, account = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
+        if (namespace, account) not in self._accounts:
+            token = await self._server.token(namespace, account)
+            client = self._server.as_somebody(token, agent="patroni")
+            self._accounts[namespace, account] = client
+        client = self._accounts[namespace, account]
+        kind = MERGE_PATCH if method == "PATCH" else "application/json"
+        try:
+            await client.request(method, path, body, content_type=kind)
+        except ApiServerError as error:
+            if error.status == 401:  # the account was made anew
+                await self._accounts.pop((namespace, account)).close()
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """HTTP as far as a proxy's client speaks it: request after request on one connection."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                first, *fields = head.strip().split("\r\n")
+                headers = {k.lower(): v for k, _, v in (field.partition(": ") for field in fields)}
+                content = await reader.readexactly(int(headers.get("content-length", 0)))
+                method, target, _ = first.split(" ", 2)
+                status, answer = await self._answer(method, target, content)
+                text = answer if isinstance(answer, str) else json.dumps(answer)
+                body = text.encode()
+                writer.write(
+                    f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n".encode()
+                    + body
+                )
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, method: str, target: str, content: bytes) -> tuple[int, Json | str]:
+        url = urlsplit(target)
+        pod = next((p for p in self._pods() if _is_at(p, url.hostname)), None)
+        if pod is None:
+            return 502, f"no pod has the address {url.hostname}"
+        asked = json.loads(content) if content else {}
+        try:
+            return await (self._told_of if method == "GET" else self._done)(pod, url.path, asked)
+        except (ApiServerError, httpx.HTTPError, OSError) as error:
+            return 503, str(error)
+
+    async def _told_of(self, pod: Json, path: str, _: Json) -> tuple[int, Json | str]:
+        match path:
+            case "/patroni":
+                return 200, member(pod)
+            case "/cluster":
+                return 200, {"members": list(members(self._mates(pod)))}
+            case "/config":
+                return 200, await self._configuration(pod)
+        return 404, f"{path} is not served"
+
+    async def _done(self, pod: Json, path: str, asked: Json) -> tuple[int, Json | str]:
+        match path:
+            case "/config":
+                changed = merged(await self._configuration(pod), asked)
+                await self._keep(pod, changed)
+                return 200, changed
+            case "/switchover":
+                return self._switch(pod, asked)
+            case "/restart":
+                return 200, "restarted successfully"
+        return 404, f"{path} is not served"
+
+    def _mates(self, pod: Json) -> list[Json]:
+        """The pods of the same cluster that are ready, this one among them."""
+        metadata = pod["metadata"]
+        here = [p for p in self._pods() if p["metadata"]["namespace"] == metadata["namespace"]]
+        name = metadata["labels"][CLUSTER]
+        mates = [p for p in here if _is_postgres(p) and p["metadata"]["labels"][CLUSTER] == name]
+        return sorted((p for p in mates if _is_ready(p)), key=_ordinal)
+
+    def _switch(self, pod: Json, asked: Json) -> tuple[int, str]:
+        wanted = asked.get("member") or asked.get("candidate")
+        if not any(mate["metadata"]["name"] == wanted for mate in self._mates(pod)):
+            return 412, f"candidate {wanted} does not exist"
+        # Roles follow the answer, as those of Patroni do, which looks every few seconds: who asked
+        # begins only then to watch for them.
+        switching = asyncio.create_task(self._hand_over(pod, str(wanted)))
+        self._switching.add(switching)
+        switching.add_done_callback(self._switching.discard)
+        return 200, f'Successfully switched over to "{wanted}"'
+
+    async def _hand_over(self, pod: Json, wanted: str) -> None:
+        await asyncio.sleep(_LOOP)
+        mates = self._mates(pod)
+        metadata = pod["metadata"]
+        key = (metadata["namespace"], metadata["labels"][CLUSTER])
+        for candidate in mates:
+            if candidate["metadata"]["name"] == wanted:
+                try:
+                    await self._lead(key, mates, candidate)
+                except (ApiServerError, httpx.HTTPError, OSError) as error:
+                    _log.warning("%s: the switchover to %s failed: %s", key, wanted, error)
+
+    async def _configuration(self, pod: Json) -> Json:
+        """What the cluster agreed on: kept where Patroni keeps it, else what it begins with."""
+        kept = await self._server.get(self._config_path(pod))
+        annotations = ((kept or {}).get("metadata") or {}).get("annotations") or {}
+        if "config" in annotations:
+            return dict(json.loads(annotations["config"]))
+        told = environment(pod).get("SPILO_CONFIGURATION", "{}")
+        return merged(_DEFAULTS, (json.loads(told).get("bootstrap") or {}).get("dcs") or {})
+
+    async def _keep(self, pod: Json, configuration: Json) -> None:
+        metadata = pod["metadata"]
+        annotations = {"config": json.dumps(configuration)}
+        if await self._as(pod, self._config_path(pod), {"metadata": {"annotations": annotations}}):
+            return
+        name = f"{metadata['labels'][CLUSTER]}-config"
+        labels = {**LABELS, CLUSTER: metadata["labels"][CLUSTER]}
+        body = {"metadata": {"name": name, "labels": labels, "annotations": annotations}}
+        path = f"/api/v1/namespaces/{metadata['namespace']}/endpoints"
+        await self._as(pod, path, body, method="POST")
+
+    def _config_path(self, pod: Json) -> str:
+        metadata = pod["metadata"]
+        name = f"{metadata['labels'][CLUSTER]}-config"
+        return f"/api/v1/namespaces/{metadata['namespace']}/endpoints/{name}"
+
+
+def leader(ready: list[Json]) -> Json:
+    """Who leads: who does already, else a replica, which has the data, else the first."""
+    for role in (PRIMARY, REPLICA):
+        for pod in ready:
+            if pod["metadata"]["labels"].get(ROLE) == role:
+                return pod
+    return ready[0]
+
+
+def member(pod: Json) -> Json:
+    """What a pod's Patroni says of itself."""
+    is_primary = pod["metadata"]["labels"].get(ROLE) == PRIMARY
+    version = environment(pod).get("PGVERSION", "17")
+    return {
+        "state": "running" if _is_ready(pod) else "starting",
+        "role": "primary" if is_primary else REPLICA,
+        "server_version": int(version) * 10_000,
+        "cluster_unlocked": False,
+        "timeline": 1,
+        "patroni": {"version": _VERSION, "scope": pod["metadata"]["labels"][CLUSTER]},
+    }
+
+
+def members(pods: Iterable[Json]) -> Iterable[Json]:
+    """What it says of the cluster."""
+    for pod in pods:
+        is_primary = pod["metadata"]["labels"].get(ROLE) == PRIMARY
+        yield {
+            "name": pod["metadata"]["name"],
+            "role": "leader" if is_primary else REPLICA,
+            "state": "running" if is_primary else "streaming",
+            "host": pod["status"]["podIP"],
+            "port": PORT,
+            "timeline": 1,
+            "lag": 0,
+        }
+
+
+def merged(old: Json, change: Json) -> Json:
+    """A configuration changed as Patroni changes it: what is null goes."""
+    found = dict(old)
+    for key, value in change.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, dict) and isinstance(found.get(key), dict):
+            found[key] = merged(found[key], value)
+        else:
+            found[key] = value
+    return found
+
+
+def environment(pod: Json) -> dict[str, str]:
+    """The plain variables of a pod's first container."""
+    given = pod["spec"]["containers"][0].get("env") or []
+    return {one["name"]: one["value"] for one in given if "value" in one}
+
+
+def _is_postgres(pod: Json) -> bool:
+    labels = pod["metadata"].get("labels") or {}
+    return CLUSTER in labels and labels.items() >= LABELS.items()
+
+
+def _is_ready(pod: Json) -> bool:
+    status = pod.get("status") or {}
+    is_ready = any(
+        one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []
+    )
+    has_place = bool(status.get("podIP")) and "deletionTimestamp" not in pod["metadata"]
+    return is_ready and has_place
+
+
+def _is_at(pod: Json, address: str | None) -> bool:
+    return _is_postgres(pod) and (pod.get("status") or {}).get("podIP") == address
+
+
+def _ordinal(pod: Json) -> int:
+    last = pod["metadata"]["name"].rpartition("-")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _path(pod: Json) -> str:
+    metadata = pod["metadata"]
+    return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"

@@ -1,0 +1,205 @@
+"""Zalando's Postgres operator, the real one, in place of the pod that the cluster simulates.
+
+Where a pod of its image is ready, the program runs, with that pod's variables and that pod's
+account: what its roles do not allow, the API server refuses. It differs in three ways from how it
+runs in a pod: its API has a free port, it reaches Patroni by a proxy, it connects to no database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import json
+import logging
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from sandbox.kubernetes import processes
+from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.controllers.events import Events
+from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.controllers.patroni import Patroni, environment
+from sandbox.kubernetes.folder import Folder, write_private
+
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+Json = dict[str, Any]
+NAME = "postgres-operator"
+_IMAGE = re.compile(r"(^|/)postgres-operator[:@]")
+_OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"
+_API = "acid.zalan.do/v1"
+_SETTLE, _AGAIN = 0.05, 2.0
+
+
+class Postgres:
+    """The operator of one cluster, as long as it has a pod, and Patroni in its clusters' pods."""
+
+    def __init__(self, server: ApiServer, *, folder: Folder, binaries: Path | None) -> None:
+        self._server = server
+        self._folder = folder
+        self._binaries = binaries
+        self._wake = asyncio.Event()
+        self._pods = Informer(server, "/api/v1/pods", self._wake.set)
+        self._patroni = Patroni(server, self._pods.objects)
+        self._events = Events(server, "kubelet", kind="Pod")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pod = ""
+        """The uid of the pod that the process stands in for."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [asyncio.create_task(self._pods.run()), asyncio.create_task(self._run())]
+
+    async def stop(self) -> None:
+        """End; what the operator made stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._patroni.stop()
+        await asyncio.to_thread(self._end)
+
+    async def _run(self) -> None:
+        # What an earlier daemon left asks a proxy that is gone.
+        await asyncio.to_thread(_end_others, self._folder)
+        proxy = await self._patroni.start()
+        await self._pods.synced.wait()
+        again: float | None = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), again)
+            await asyncio.sleep(_SETTLE)
+            self._wake.clear()
+            again = _AGAIN if self._process else None
+            try:
+                await self._operate(proxy)
+                await self._patroni.reconcile()
+            except (ApiServerError, httpx.HTTPError, OSError) as error:
+                _log.info("postgres: %s; again in %.0f s", error, _AGAIN)
+                again = _AGAIN
+            except Exception:
+                _log.exception("postgres: the controller failed")
+                again = _AGAIN
+
+    async def _operate(self, proxy: int) -> None:
+        """Have the program run exactly while it has a ready pod."""
+        pod = next((one for one in self._pods.objects() if _is_operator(one)), None)
+        uid = pod["metadata"]["uid"] if pod else ""
+        if self._process and (uid != self._pod or self._process.poll() is not None):
+            if uid == self._pod and pod:
+                log = self._folder.log(NAME)
+                message = f"it ended with {self._process.returncode}; its last words are in {log}"
+                await self._events.warn(pod, "BackOff", message)
+                await asyncio.sleep(_AGAIN)
+            await asyncio.to_thread(self._end)
+        if pod and not self._process and self._binaries:
+            await self._begin(pod, proxy)
+
+    async def _begin(self, pod: Json, proxy: int) -> None:
+        namespace = pod["metadata"]["namespace"]
+        variables = environment(pod)
+        if name := variables.get(_OBJECT):
+            variables[_OBJECT] = await self._configure(namespace, name)
+        token = await self._server.token(namespace, pod["spec"]["serviceAccountName"], pod)
+        kubeconfig = self._folder.path / f"{NAME}.kubeconfig"
+        write_private(kubeconfig, _kubeconfig(self._server, token))
+        program = self._folder.binaries / NAME
+        assert self._binaries is not None  # noqa: S101 (the caller has looked)
+        program.unlink(missing_ok=True)
+        try:
+            program.symlink_to(self._binaries / NAME)
+        except OSError:  # a file system without links
+            shutil.copy2(self._binaries / NAME, program)
+        arguments = ["-outofcluster", "-kubeconfig", str(kubeconfig), "-nodatabaseaccess"]
+        with self._folder.log(NAME).open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, *arguments, "-kubeqps", "50", "-kubeburst", "100"],
+                env={
+                    **variables,
+                    "OPERATOR_NAMESPACE": namespace,
+                    "HOME": str(self._folder.path),
+                    "HTTP_PROXY": f"http://127.0.0.1:{proxy}",
+                    "NO_PROXY": "127.0.0.1,localhost",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._pod = pod["metadata"]["uid"]
+
+    async def _configure(self, namespace: str, name: str) -> str:
+        """A configuration like the pod's, but for the port: several clusters share a machine."""
+        path = f"/apis/{_API}/namespaces/{namespace}/operatorconfigurations"
+        found = await self._server.get(f"{path}/{name}")
+        if found is None:
+            return name
+        configuration = copy.deepcopy(found["configuration"])
+        configuration["logging_rest_api"] = {
+            **(configuration.get("logging_rest_api") or {}),
+            "api_port": _free_port(),
+        }
+        own = f"{name}-simulated"
+        body = {
+            "apiVersion": _API,
+            "kind": "OperatorConfiguration",
+            "metadata": {"name": own, "namespace": namespace},
+            "configuration": configuration,
+        }
+        await self._server.apply(f"{path}/{own}", body, manager="kubelet")
+        return own
+
+    def _end(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+        self._process, self._pod = None, ""
+
+
+def _end_others(folder: Folder) -> None:
+    for process, name in processes.below(folder.path).items():
+        if name == NAME:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(5)
+
+
+def _is_operator(pod: Json) -> bool:
+    status = pod.get("status") or {}
+    return (
+        bool(_IMAGE.search(pod["spec"]["containers"][0]["image"]))
+        and "deletionTimestamp" not in pod["metadata"]
+        and any(
+            one["type"] == "Ready" and one["status"] == "True"
+            for one in status.get("conditions") or []
+        )
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _kubeconfig(server: ApiServer, token: str) -> str:
+    """JSON, which is YAML too."""
+    cluster = {"server": server.address, "certificate-authority": str(server.ca)}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "main", "cluster": cluster}],
+            "users": [{"name": NAME, "user": {"token": token}}],
+            "contexts": [{"name": "main", "context": {"cluster": "main", "user": NAME}}],
+            "current-context": "main",
+        }
+    )

@@ -1,0 +1,191 @@
+"""The drivers of persistent disks and of Filestore: claims get volumes, which grow and go.
+
+What a driver does outside of nodes: it provisions, resizes, attaches and deletes. Nothing is stored
+anywhere; a volume is its object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import httpx
+
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.scaling.quantities import number
+
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+Json = dict[str, Any]
+DRIVERS = ("pd.csi.storage.gke.io", "filestore.csi.storage.gke.io")
+_ASKED = "volume.kubernetes.io/storage-provisioner"
+"""The volume controller writes it into a claim as soon as a driver is to act."""
+_NODE = "volume.kubernetes.io/selected-node"
+_BY = "pv.kubernetes.io/provisioned-by"
+_ZONE = "topology.kubernetes.io/zone"
+_CLAIMS, _VOLUMES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes"
+_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
+_SETTLE, _AGAIN = 0.05, 2.0
+
+
+class Volumes:
+    """All volumes of one cluster."""
+
+    def __init__(self, server: ApiServer, *, project: str) -> None:
+        self._server = server
+        self._project = project
+        self._wake = asyncio.Event()
+        self._claims = Informer(server, _CLAIMS, self._wake.set)
+        self._volumes = Informer(server, _VOLUMES, self._wake.set)
+        self._attachments = Informer(server, _ATTACHMENTS, self._wake.set)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        informers = (self._claims, self._volumes, self._attachments)
+        self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
+        self._tasks.append(asyncio.create_task(self._run()))
+
+    async def stop(self) -> None:
+        """End; volumes stay."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        for informer in (self._claims, self._volumes, self._attachments):
+            await informer.synced.wait()
+        again: float | None = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), again)
+            await asyncio.sleep(_SETTLE)
+            self._wake.clear()
+            again = None
+            try:
+                await self._look()
+            except (ApiServerError, httpx.HTTPError, OSError) as error:
+                _log.info("volumes: %s; again in %.0f s", error, _AGAIN)
+                again = _AGAIN
+
+    async def _look(self) -> None:
+        volumes = {one["metadata"]["name"]: one for one in self._volumes.objects()}
+        for claim in self._claims.objects():
+            if claim["metadata"].get("deletionTimestamp"):
+                continue
+            name = claim["spec"].get("volumeName")
+            if name in volumes:
+                await self._grow(claim, volumes[name])
+            elif not name and f"pvc-{claim['metadata']['uid']}" not in volumes:
+                await self._provision(claim)
+        for volume in volumes.values():
+            await self._delete(volume)
+        for attachment in self._attachments.objects():
+            status = attachment.get("status") or {}
+            if attachment["spec"]["attacher"] in DRIVERS and not status.get("attached"):
+                path = f"{_ATTACHMENTS}/{attachment['metadata']['name']}/status"
+                await self._patch(path, {"status": {"attached": True}})
+
+    async def _provision(self, claim: Json) -> None:
+        annotations = claim["metadata"].get("annotations") or {}
+        driver = annotations.get(_ASKED)
+        if driver not in DRIVERS:
+            return
+        found = await self._server.get(
+            f"/apis/storage.k8s.io/v1/storageclasses/{claim['spec'].get('storageClassName')}"
+        )
+        node = (
+            await self._server.get(f"/api/v1/nodes/{annotations[_NODE]}")
+            if (_NODE in annotations)
+            else None
+        )
+        if found is None:
+            return
+        zone = ((node or {}).get("metadata") or {}).get("labels", {}).get(_ZONE)
+        body = volume(claim, found, driver, project=self._project, zone=zone)
+        with contextlib.suppress(_AlreadyThere):
+            await self._make(body)
+
+    async def _make(self, body: Json) -> None:
+        try:
+            await self._server.request("POST", _VOLUMES, body)
+        except ApiServerError as error:
+            if error.status == 409:
+                raise _AlreadyThere from error
+            raise
+
+    async def _grow(self, claim: Json, volume: Json) -> None:
+        """A claim that asks for more than its volume has gets it; less is no wish that counts."""
+        asked = claim["spec"]["resources"]["requests"]["storage"]
+        has = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
+        if has is None or _by(volume) not in DRIVERS or number(asked) <= number(has):
+            return
+        path = f"{_VOLUMES}/{volume['metadata']['name']}"
+        await self._patch(path, {"spec": {"capacity": {"storage": asked}}})
+        metadata = claim["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/persistentvolumeclaims/"
+        await self._patch(
+            f"{path}{metadata['name']}/status", {"status": {"capacity": {"storage": asked}}}
+        )
+
+    async def _delete(self, volume: Json) -> None:
+        is_free = (volume.get("status") or {}).get("phase") == "Released"
+        if (
+            is_free
+            and _by(volume) in DRIVERS
+            and volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+            and not volume["metadata"].get("deletionTimestamp")
+        ):
+            await self._server.delete(f"{_VOLUMES}/{volume['metadata']['name']}")
+
+    async def _patch(self, path: str, body: Json) -> None:
+        try:
+            await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+        except ApiServerError as error:
+            if error.status != 404:
+                raise
+
+
+class _AlreadyThere(Exception):  # noqa: N818 (it is no failure)
+    """The volume has been made meanwhile."""
+
+
+def _by(volume: Json) -> str:
+    return str((volume["metadata"].get("annotations") or {}).get(_BY, ""))
+
+
+def volume(claim: Json, kind: Json, driver: str, *, project: str, zone: str | None) -> Json:
+    """The volume that a driver makes for a claim of a storage class."""
+    metadata, spec = claim["metadata"], claim["spec"]
+    name = f"pvc-{metadata['uid']}"
+    reference = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+    terms = [{"matchExpressions": [{"key": _ZONE, "operator": "In", "values": [zone]}]}]
+    place = f"zones/{zone}" if zone else "global"
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name, "annotations": {_BY: driver}},
+        "spec": {
+            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "accessModes": spec["accessModes"],
+            "volumeMode": spec.get("volumeMode", "Filesystem"),
+            "storageClassName": kind["metadata"]["name"],
+            "persistentVolumeReclaimPolicy": kind.get("reclaimPolicy", "Delete"),
+            "claimRef": reference,
+            "csi": {
+                "driver": driver,
+                "volumeHandle": f"projects/{project}/{place}/disks/{name}",
+                "fsType": "ext4",
+            },
+            # A disk is in one zone, and so are the pods that use it.
+            **({"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}} if zone else {}),
+        },
+    }

@@ -1,0 +1,73 @@
+"""Who leads a Postgres cluster, what Patroni says of it, and the volumes of its instances."""
+
+from typing import Any
+
+import pytest
+
+from sandbox.kubernetes.controllers import patroni
+from sandbox.kubernetes.controllers.volumes import volume
+
+
+def pod(name: str, role: str | None = None, **environment: str) -> dict[str, Any]:
+    labels = {"application": "spilo", "cluster-name": "features"}
+    variables = [{"name": key, "value": value} for key, value in environment.items()]
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "postgres",
+            "labels": labels | ({"spilo-role": role} if role else {}),
+        },
+        "spec": {"containers": [{"name": "postgres", "image": "spilo", "env": variables}]},
+        "status": {"podIP": "10.8.0.7", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("roles", "who"),
+    [
+        ((None, None), "f-0"),
+        (("replica", "master"), "f-1"),
+        # Who leads is gone: a replica has the data, a new pod has none.
+        ((None, "replica"), "f-1"),
+        (("replica", "replica"), "f-0"),
+    ],
+)
+def test_a_replica_takes_over_before_an_empty_instance(
+    roles: tuple[str | None, ...], who: str
+) -> None:
+    pods = [pod(f"f-{index}", role) for index, role in enumerate(roles)]
+    assert patroni.leader(pods)["metadata"]["name"] == who
+
+
+def test_a_member_tells_its_role_and_version() -> None:
+    told = patroni.member(pod("f-0", "master", PGVERSION="16"))
+    assert (told["role"], told["server_version"], told["state"]) == ("primary", 160_000, "running")
+    listed = list(patroni.members([pod("f-0", "master"), pod("f-1", "replica")]))
+    assert [(one["role"], one["state"]) for one in listed] == [
+        ("leader", "running"),
+        ("replica", "streaming"),
+    ]
+
+
+def test_a_configuration_is_changed_in_depth_and_null_takes_away() -> None:
+    old = {"ttl": 30, "postgresql": {"parameters": {"a": "1", "b": "2"}}}
+    change = {"ttl": None, "postgresql": {"parameters": {"b": "3"}}}
+    assert patroni.merged(old, change) == {"postgresql": {"parameters": {"a": "1", "b": "3"}}}
+
+
+def test_a_disk_lies_in_the_zone_of_the_pod_that_waits_for_it() -> None:
+    claim = {
+        "metadata": {"name": "pgdata-f-0", "namespace": "postgres", "uid": "u"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "20Gi"}},
+            "storageClassName": "premium-rwo",
+        },
+    }
+    kind = {"metadata": {"name": "premium-rwo"}, "reclaimPolicy": "Delete"}
+    driver = "pd.csi.storage.gke.io"
+    made = volume(claim, kind, driver, project="acme-dev", zone="europe-west4-b")["spec"]
+    assert made["csi"]["volumeHandle"] == "projects/acme-dev/zones/europe-west4-b/disks/pvc-u"
+    [term] = made["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    assert term["matchExpressions"][0]["values"] == ["europe-west4-b"]
+    assert "nodeAffinity" not in volume(claim, kind, driver, project="p", zone=None)["spec"]

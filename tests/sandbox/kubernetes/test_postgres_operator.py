@@ -1,0 +1,245 @@
+"""Zalando's operator on what the stage environment declares, with the rights declared there."""
+
+import base64
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cli.declared import run_environment
+from sandbox.kubernetes.api_server import ApiServerError
+from tests.sandbox.kubernetes.conftest_kubernetes import Sandbox, eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+INSIDE = "/api/v1/namespaces/postgres"
+CR = "/apis/acid.zalan.do/v1/namespaces/postgres/postgresqls/features"
+SECRET = "models.recommender.features.credentials.postgresql.acid.zalan.do"
+ALL = ("Namespace", "CustomResourceDefinition")
+PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "OperatorConfiguration": "/apis/acid.zalan.do/v1/namespaces/{}/operatorconfigurations",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "postgresql": "/apis/acid.zalan.do/v1/namespaces/{}/postgresqls",
+}
+
+
+def apply(sandbox: Sandbox, kind: str, body: dict[str, Any]) -> None:
+    path = PATHS[kind].format(body["metadata"].get("namespace"))
+    query = {"fieldManager": "tests", "force": "true"}
+    sandbox.kube(
+        "PATCH",
+        f"{path}/{body['metadata']['name']}",
+        body,
+        params=query,
+        content_type=APPLY,
+    )
+
+
+def declared() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What stage declares around its databases, in the order in which it may be made."""
+    inputs = run_environment("stage")["serving"].inputs
+    for kind in PATHS:
+        for (token, _), body in inputs.items():
+            _, api, name = token.split(":")
+            metadata = body.get("metadata") or {}
+            said = f"{metadata.get('namespace')} {metadata.get('name')}"
+            # The models' namespaces, too: their pods' logins go there.
+            if name == kind and ("postgres" in said or kind in ALL):
+                yield kind, {"apiVersion": api.removeprefix("core/"), "kind": kind, **body}
+
+
+def is_served(sandbox: Sandbox, path: str) -> bool:
+    try:
+        return bool(sandbox.kube("GET", path))
+    except ApiServerError:
+        return False
+
+
+def pods(sandbox: Sandbox) -> dict[str, Any]:
+    listed = sandbox.items(f"{INSIDE}/pods?labelSelector=application%3Dspilo")
+    return {pod["metadata"]["name"]: pod for pod in listed}
+
+
+def roles(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        name: pod["metadata"]["labels"].get("spilo-role", "")
+        for name, pod in pods(sandbox).items()
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def status(sandbox: Sandbox) -> str:
+    found = sandbox.kube("GET", CR).get("status") or {}
+    return str(found.get("PostgresClusterStatus"))
+
+
+def evict(sandbox: Sandbox, pod: str) -> None:
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": "postgres"},
+    }
+    sandbox.kube("POST", f"{INSIDE}/pods/{pod}/eviction", body)
+
+
+@pytest.fixture(scope="module")
+def databases(sandbox: Sandbox) -> Sandbox:
+    for kind, body in declared():
+        if kind in ("OperatorConfiguration", "postgresql"):
+            path = PATHS[kind].format("postgres")
+            assert eventually(partial(is_served, sandbox, path))
+        apply(sandbox, kind, body)
+    assert eventually(lambda: status(sandbox) == "Running", 90), (
+        status(sandbox),
+        sandbox.folder.log("postgres-operator").read_text()[-5000:],
+    )
+    return sandbox
+
+
+def claims(sandbox: Sandbox) -> dict[str, Any]:
+    found = sandbox.items(f"{INSIDE}/persistentvolumeclaims")
+    return {one["metadata"]["name"]: one for one in found}
+
+
+def named(sandbox: Sandbox, role: str) -> str:
+    [name] = [name for name, found in roles(sandbox).items() if found == role]
+    return name
+
+
+def may(sandbox: Sandbox, account: str, verb: str, **resource: str) -> bool:
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:postgres:{account}",
+            "resourceAttributes": {"verb": verb, **resource},
+        },
+    }
+    answer = sandbox.kube("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    return bool(answer["status"]["allowed"])
+
+
+def cordon(sandbox: Sandbox, node: str, *, is_closed: bool) -> None:
+    body = {"spec": {"unschedulable": is_closed}}
+    sandbox.kube("PATCH", f"/api/v1/nodes/{node}", body, content_type=MERGE)
+
+
+def change(sandbox: Sandbox, **spec: Any) -> None:
+    sandbox.kube("PATCH", CR, {"spec": spec}, content_type=MERGE)
+
+
+def has_both(sandbox: Sandbox) -> bool:
+    return sorted(roles(sandbox).values()) == ["master", "replica"]
+
+
+def test_a_cluster_runs_with_a_primary_and_a_replica_in_another_zone(databases: Sandbox) -> None:
+    assert eventually(lambda: has_both(databases))
+    zones = {pod["spec"]["nodeName"].split("-")[3] for pod in pods(databases).values()}
+    assert zones == {"a", "b"}
+
+
+def test_each_instance_has_a_disk_in_its_own_zone(databases: Sandbox) -> None:
+    found = claims(databases)
+    assert set(found) == {"pgdata-features-0", "pgdata-features-1"}
+    for name, claim in found.items():
+        assert claim["status"]["phase"] == "Bound"
+        volume = databases.kube("GET", f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}")
+        [term] = volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+        node = pods(databases)[name.removeprefix("pgdata-")]["spec"]["nodeName"]
+        assert term["matchExpressions"][0]["values"] == [f"europe-west4-{node.split('-')[3]}"]
+
+
+def test_a_model_s_login_is_in_its_own_namespace_and_in_no_log(databases: Sandbox) -> None:
+    data = databases.kube("GET", f"/api/v1/namespaces/models/secrets/{SECRET}")["data"]
+    assert base64.b64decode(data["username"]) == b"models.recommender"
+    password = base64.b64decode(data["password"]).decode()
+    assert len(password) > 30
+    assert password not in databases.folder.log("postgres-operator").read_text()
+
+
+def test_the_service_leads_to_the_primary(databases: Sandbox) -> None:
+    def address() -> str:
+        [subset] = databases.kube("GET", f"{INSIDE}/endpoints/features")["subsets"]
+        [found] = subset["addresses"]
+        return str(found["targetRef"]["name"])
+
+    assert address() == named(databases, "master")
+
+
+def test_the_operator_was_refused_nothing_and_may_do_no_more(databases: Sandbox) -> None:
+    log = databases.folder.log("postgres-operator").read_text()
+    assert "forbidden" not in log
+    assert may(
+        databases, "postgres-operator", "get", resource="secrets", namespace="models", name=SECRET
+    )
+    for verb in ("list", "get", "delete"):
+        asked = {"resource": "secrets", "namespace": "models"}
+        assert not may(databases, "postgres-operator", verb, **asked)
+    assert not may(databases, "postgres-operator", "list", resource="pods", namespace="models")
+    assert not may(databases, "postgres-pod", "get", resource="secrets", namespace="postgres")
+
+
+def test_a_drain_takes_the_replica_at_once_and_never_the_primary(databases: Sandbox) -> None:
+    assert eventually(lambda: has_both(databases))
+    primary, replica = named(databases, "master"), named(databases, "replica")
+    before = pods(databases)[replica]["metadata"]["uid"]
+    with pytest.raises(ApiServerError, match="disruption budget") as refused:
+        evict(databases, primary)
+    assert refused.value.status == 429
+    evict(databases, replica)
+    assert eventually(
+        lambda: (
+            pods(databases).get(replica, {}).get("metadata", {}).get("uid") not in (None, before)
+            and has_both(databases)
+        )
+    )
+    assert named(databases, "master") == primary
+
+
+def test_the_operator_moves_the_primary_off_a_node_that_is_drained(databases: Sandbox) -> None:
+    assert eventually(lambda: has_both(databases))
+    old, new = named(databases, "master"), named(databases, "replica")
+    node = pods(databases)[old]["spec"]["nodeName"]
+    cordon(databases, node, is_closed=True)
+    try:
+        assert eventually(lambda: roles(databases).get(new) == "master", 60)
+        evict(databases, old)
+    finally:
+        cordon(databases, node, is_closed=False)
+    assert eventually(lambda: has_both(databases), 60)
+    assert named(databases, "master") == new
+
+
+def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
+    change(databases, volume={"size": "30Gi"})
+
+    def sizes() -> list[str]:
+        return [claim["status"]["capacity"]["storage"] for claim in claims(databases).values()]
+
+    assert eventually(lambda: sizes() == ["30Gi", "30Gi"], 60)
+    assert eventually(lambda: status(databases) == "Running", 60)
+
+
+def test_a_version_that_there_is_not_is_refused_by_the_definition(databases: Sandbox) -> None:
+    with pytest.raises(ApiServerError, match="Unsupported value"):
+        change(databases, postgresql={"version": "11"})
+
+
+def test_a_deleted_cluster_leaves_its_disks_alone(databases: Sandbox) -> None:
+    databases.kube("DELETE", CR)
+    assert eventually(lambda: not pods(databases), 30)
+    assert eventually(lambda: not is_served(databases, CR), 30)
+    assert not is_served(databases, f"/api/v1/namespaces/models/secrets/{SECRET}")
+    assert all(claim["status"]["phase"] == "Bound" for claim in claims(databases).values())
+    assert len(claims(databases)) == 2

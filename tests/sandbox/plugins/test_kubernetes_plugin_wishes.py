@@ -1,0 +1,64 @@
+"""What `pulumi.com/waitFor` asks for, and what is not understood of it."""
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from sandbox.plugins.kubernetes import wishes
+from sandbox.plugins.kubernetes.client import Client
+from sandbox.plugins.provider import PluginError
+
+NOBODY = cast(Client, None)
+
+
+def pending(wish: str, **live: Any) -> str | None:
+    """What is still waited for of an object that the wish stands in."""
+    found = {"metadata": {"annotations": {wishes.ANNOTATION: wish}}, **live}
+    check = wishes.check(found)
+    assert check is not None
+    return check(NOBODY, found)
+
+
+RUNNING = "jsonpath={.status.PostgresClusterStatus}=Running"
+
+
+def test_a_value_is_waited_for() -> None:
+    assert pending(RUNNING) == ".status.PostgresClusterStatus is not there, not Running"
+    creating = {"PostgresClusterStatus": "Creating"}
+    assert pending(RUNNING, status=creating) == (
+        ".status.PostgresClusterStatus is Creating, not Running"
+    )
+    assert pending(RUNNING, status={"PostgresClusterStatus": "Running"}) is None
+
+
+def test_that_something_is_there_is_waited_for() -> None:
+    assert pending("jsonpath={.status.uid}", status={}) == ".status.uid is not there"
+    assert pending("jsonpath={.status.uid}", status={"uid": "0"}) is None
+
+
+@pytest.mark.parametrize(("wish", "status"), [("Ready", "True"), ("Ready=False", "False")])
+def test_a_condition_is_waited_for(wish: str, status: str) -> None:
+    def conditions(value: str) -> dict[str, Any]:
+        return {"conditions": [{"type": "Ready", "status": value}]}
+
+    assert pending(f"condition={wish}") == "condition Ready is not there"
+    assert pending(f"condition={wish}", status=conditions("Unknown")) == (
+        "condition Ready is Unknown"
+    )
+    assert pending(f"condition={wish}", status=conditions(status)) is None
+
+
+def test_of_a_list_all_must_hold() -> None:
+    both = json.dumps(["jsonpath={.a}=1", "jsonpath={.b}"])
+    assert pending(both, a=1) == ".b is not there"
+    assert pending(both, a=1, b=2) is None
+
+
+def test_without_the_annotation_nothing_is_asked_for() -> None:
+    assert wishes.check({"metadata": {}}) is None
+
+
+def test_what_is_not_understood_is_refused() -> None:
+    with pytest.raises(PluginError, match="not understood"):
+        pending("jsonpath={.items[0]}=1")
