@@ -16,6 +16,7 @@ SERVICES = (
     "dns",
     "gkebackup",
     "iam",
+    "iap",
     "logging",
     "monitoring",
     "pubsub",
