@@ -2,7 +2,8 @@
 
 A URL map's path ends in `*` only after a slash, so `/v1/models/resnet/*` does not match
 `/v1/models/resnet:predict`. Each verb of the model server is therefore a pattern of its own;
-a prefix match would do, and would also hand `/v1/models/resnet50` to `resnet`.
+a prefix match would do, and would also hand `/v1/models/resnet50` to `resnet`. Only where the
+patterns are more than a path matcher holds are they said as prefixes, the longest first.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.backends import SCHEME
 from infra.networking.https import redirect
-from infra.networking.route_actions import path_rule
+from infra.networking.route_actions import path_rule, route_rule
 from infra.networking.routing import Case, Matcher, cases
 
 ROLE = "models"
@@ -74,11 +74,14 @@ def path_matcher(
     matcher: Matcher, backends: dict[str, pulumi.Output[str]], default: pulumi.Output[str]
 ) -> compute.URLMapPathMatcherArgsDict:
     """A planned matcher with the self links that exist only once the backends do."""
-    return {
-        "name": matcher.name,
-        "default_service": default,
-        "path_rules": [path_rule(rule, backends) for rule in matcher.rules],
-    }
+    made: compute.URLMapPathMatcherArgsDict = {"name": matcher.name, "default_service": default}
+    if matcher.is_dense:
+        made["route_rules"] = [
+            route_rule(priority, rule, backends) for priority, rule in enumerate(matcher.rules, 1)
+        ]
+    else:
+        made["path_rules"] = [path_rule(rule, backends) for rule in matcher.rules]
+    return made
 
 
 def expectation(

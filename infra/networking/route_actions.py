@@ -5,6 +5,8 @@ stands beside it. Circuit breakers are not among this: the API takes them for me
 internal and regional load balancers only.
 """
 
+from typing import cast
+
 import pulumi
 from pulumi_gcp import compute
 
@@ -23,6 +25,25 @@ def path_rule(rule: Rule, backends: Links) -> compute.URLMapPathMatcherPathRuleA
         made["route_action"] = action
     if "weighted_backend_services" not in action:
         made["service"] = backends[rule.model]
+    return made
+
+
+def route_rule(
+    priority: int, rule: Rule, backends: Links
+) -> compute.URLMapPathMatcherRouteRuleArgsDict:
+    """The same of a dense matcher: a prefix in place of patterns, asked in the order given."""
+    same = path_rule(rule, backends)
+    made: compute.URLMapPathMatcherRouteRuleArgsDict = {
+        "priority": priority,
+        "match_rules": [{"prefix_match": path} for path in rule.paths],
+    }
+    if "service" in same:
+        made["service"] = same["service"]
+    if "route_action" in same:
+        # The two types have other names and the same fields.
+        made["route_action"] = cast(
+            "compute.URLMapPathMatcherRouteRuleRouteActionArgsDict", same["route_action"]
+        )
     return made
 
 

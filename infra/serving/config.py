@@ -1,15 +1,14 @@
 """What a stack file says about the serving layer (namespace `gke-serving`)."""
 
-from itertools import combinations
 from typing import Annotated
 
 from msgspec import Meta, field
 
-from gkeplatform import routes
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
+from infra.serving import claims
 from infra.serving import postgres as databases
-from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of, claimed
+from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of
 from infra.serving.postgres import Postgres
 from infra.serving.quantity import amount
 from infra.serving.teams import Team
@@ -51,12 +50,15 @@ class ServingConfig(Settings):
     ] = None
 
     def __post_init__(self) -> None:
-        for (i, one), (j, other) in combinations(enumerate(self.models), 2):
-            if one.name == other.name:
+        places: dict[str, int] = {}
+        for index, model in enumerate(self.models):
+            first = places.setdefault(model.name, index)
+            if first != index:
                 raise ValueError(
-                    f'models[{j}].name: "{other.name}" is the name of models[{i}], too; rename one'
+                    f'models[{index}].name: "{model.name}" is the name of models[{first}], too; '
+                    "rename one"
                 )
-            _refuse_clash(f"models[{j}]", one, other)
+        claims.check(self.models)
         _refuse_odd_canaries(self)
         _refuse_odd_teams(self)
         databases.check(self)
@@ -102,20 +104,6 @@ def _refuse_odd_canaries(config: ServingConfig) -> None:
             )
         if port is not None:
             ports[port] = model.name
-
-
-def _refuse_clash(key: str, one: Model, other: Model) -> None:
-    if not isinstance(one.exposure, HttpLoadBalancer) or not isinstance(
-        other.exposure, HttpLoadBalancer
-    ):
-        return
-    both = routes.clash(one.exposure.hosts, claimed(one), other.exposure.hosts, claimed(other))
-    if both:
-        host = "every host" if both[0] == routes.ANY_HOST else f"host {both[0]}"
-        raise ValueError(
-            f'{key}.exposure.paths: "{other.name}" claims {both[1]} on {host}, which is '
-            f'"{one.name}"\'s; give each model paths or hosts of its own'
-        )
 
 
 def _refuse_foreign_paths(key: str, model: Model) -> None:

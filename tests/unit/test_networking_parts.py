@@ -19,11 +19,11 @@ from gkeplatform.contracts import (
     ServingContract,
 )
 from gkeplatform.errors import PlatformError
+from gkeplatform.url_map_limits import MOST_TESTS
 from infra.networking import endpoint_groups, firewall
 from infra.networking.backends import backend, group_name
 from infra.networking.health_checks import port
 from infra.networking.routing import (
-    MOST_TESTS,
     SOME_HOST,
     Matcher,
     cases,

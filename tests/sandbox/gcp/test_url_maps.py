@@ -277,3 +277,24 @@ def test_a_test_of_a_service_and_a_redirect_is_refused(services: Cloud) -> None:
     test = {"host": HOST, "path": "/x", "service": ONE, "expectedRedirectResponseCode": 302}
     message = services.refused("POST", "global/urlMaps", url_map(tests=[test]))["message"]
     assert "resource.tests[0].expectedRedirectResponseCode" in message
+
+
+MANY = [f"/{number}" for number in range(1001)]
+ABOVE: dict[str, dict[str, Any]] = {
+    "rules of a path matcher": url_map({"pathRules": [paths(path) for path in MANY]}),
+    "predicates of a path matcher": url_map({"pathRules": [paths(*MANY)]}),
+    "host rules": url_map(
+        hostRules=[{"hosts": [f"h{path[1:]}.example"], "pathMatcher": "models"} for path in MANY]
+    ),
+    "tests": url_map(tests=[{"host": HOST, "path": "/", "service": ONE}] * 101),
+    "bytes": url_map({"pathRules": [paths("/a")]}, description="x" * 1_000_000),
+}
+
+
+@pytest.mark.parametrize("what", ABOVE)
+def test_a_map_above_a_limit_is_refused(services: Cloud, what: str) -> None:
+    item = services.refused("POST", "global/urlMaps", ABOVE[what], status=413)
+    assert item["reason"] == "limitExceeded"
+    assert item["message"].startswith(f"Exceeded limit of {what} on resource 'urlMap'. Limit: ")
+    judged = services.compute("POST", "global/urlMaps/r/validate", {"resource": ABOVE[what]})
+    assert judged["result"]["loadSucceeded"] is False

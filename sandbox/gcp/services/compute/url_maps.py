@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import Call, State
-from sandbox.gcp.services.compute import route_actions
+from sandbox.gcp.services.compute import route_actions, url_map_limits
 from sandbox.gcp.services.compute.place import Place, of_reference
 from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
 from sandbox.gcp.store import references as store_references
@@ -23,9 +23,11 @@ _PATH = re.compile(r"/(?:[^*?#]*)(?:/\*)?|/\*")
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Refuse what the API refuses of a URL map; its tests must pass."""
+    schemes = _schemes(state, document)
     errors = [
         *problems(document),
-        *route_actions.scheme_problems(document, _schemes(state, document)),
+        *url_map_limits.problems(document, is_classic="EXTERNAL" in schemes),
+        *route_actions.scheme_problems(document, schemes),
     ]
     if errors:
         raise errors[0]
@@ -203,7 +205,9 @@ def _sentence(failure: Json) -> str:
 async def validate(call: Call) -> Json:
     """`urlMaps.validate`: the map in the body is judged, and nothing is stored."""
     document = call.body.get("resource") or {}
-    errors = [str(error) for error in problems(document)]
+    is_classic = "EXTERNAL" in (call.body.get("loadBalancingSchemes") or ())
+    found = [*problems(document), *url_map_limits.problems(document, is_classic=is_classic)]
+    errors = [str(error) for error in found]
     if errors:
         return {"result": {"loadErrors": errors, "loadSucceeded": False}}
     failures = list(test_failures(document, call.path["project"]))
