@@ -1,6 +1,7 @@
 """What Google Cloud offers where: machine types and accelerators, and what a node leaves to pods.
 
-The facts stand in `catalog/machine_types.json`, which names its source and its date. A machine type
+The facts stand in `catalog/machine_types.json` and `catalog/tpus.json`, which name their sources
+and dates. A machine type
 that is newer is not refused: nothing is known of it. Prices and quotas are not here.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _FILE = Path(__file__).parent / "catalog" / "machine_types.json"
+_TPUS = _FILE.with_name("tpus.json")
 _SHARED_MILLICPU = {"e2-micro": 250, "e2-small": 500, "e2-medium": 1000}
 # Accelerator-optimised machines have their GPUs by their name: a2-highgpu-4g has four.
 _GPU_OF = {
@@ -42,6 +44,8 @@ class Machine:
     memory_mib: int
     is_shared: bool
     zones: frozenset[str]
+    tpus: int = 0
+    """TPU chips."""
 
     @property
     def built_in_gpus(self) -> tuple[str, int] | None:
@@ -97,9 +101,18 @@ def catalogue() -> Catalogue:
         machines={
             name: Machine(name, cpus, memory, bool(shared), sets[zones])
             for name, (cpus, memory, shared, zones) in raw["machine_types"].items()
-        },
+        }
+        | _with_tpus(),
         accelerators={name: sets[zones] for name, zones in raw["accelerators"].items()},
     )
+
+
+def _with_tpus() -> dict[str, Machine]:
+    raw: dict[str, Any] = json.loads(_TPUS.read_text(encoding="utf-8"))
+    return {
+        name: Machine(name, cpus, memory * 1024, False, frozenset(_unfolded(zones)), chips)
+        for name, (cpus, memory, chips, zones, _) in raw["machine_types"].items()
+    }
 
 
 def _unfolded(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """What the configuration alone cannot tell: whether it fits the environment that it is for."""
 
+from math import prod
+
 from gkeplatform import machines
 from gkeplatform.config import suggestion
 from gkeplatform.errors import PlatformError
@@ -22,6 +24,14 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
     if backup := config.cluster.backup:
         key = "gke-cluster:cluster.backup.key"
         refuse_foreign_key(key, backup.key, backup.region or region)
+    if config.cluster.auto_provisioning:
+        known = machines.catalogue()
+        for kind in config.cluster.auto_provisioning.gpus:
+            if kind not in known.accelerators:
+                raise PlatformError(
+                    f'gke-cluster:cluster.auto_provisioning.gpus: there is no accelerator "{kind}" '
+                    f"(catalogue of {known.date}); {suggestion(kind, known.accelerators)}"
+                )
     for index, pool in enumerate(config.node_pools):
         key = f"gke-cluster:node_pools[{index}]"
         try:
@@ -37,6 +47,7 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
         zones = pool.zones or config.cluster.zones
         _refuse_missing_machine(key, pool, zones)
         _refuse_missing_accelerator(key, pool, zones)
+        _refuse_odd_slice(key, pool, zones)
     _refuse_small_ranges(config)
 
 
@@ -106,6 +117,31 @@ def _refuse_missing_accelerator(key: str, pool: NodePoolArgs, zones: tuple[str, 
         raise PlatformError(
             f"{key}.accelerator: {pool.machine_type} comes with {built_in[1]} x {built_in[0]}, "
             f"not {pool.accelerator.count} x {kind}; say the same"
+        )
+
+
+def _refuse_odd_slice(key: str, pool: NodePoolArgs, zones: tuple[str, ...]) -> None:
+    """A slice of TPUs is all of its nodes, in one zone."""
+    machine = machines.catalogue().machines.get(pool.machine_type)
+    if pool.tpu_topology is None or machine is None or not machine.tpus:
+        return
+    chips = prod(int(side) for side in pool.tpu_topology.split("x"))
+    size, rest = divmod(chips, machine.tpus)
+    if rest:
+        raise PlatformError(
+            f'{key}.tpu_topology: "{pool.tpu_topology}" is {chips} chips, and {pool.machine_type} '
+            f"has {machine.tpus}: choose a topology of a multiple of {machine.tpus}"
+        )
+    if len(zones) != 1:
+        raise PlatformError(
+            f"{key}.zones: a slice of TPUs is in one zone, not in {', '.join(zones)}; set zones: "
+            f"[{zones[0]}]"
+        )
+    if pool.max_nodes != size:
+        raise PlatformError(
+            f"{key}.max_nodes: {pool.max_nodes}, and a slice of {pool.tpu_topology} is {size} "
+            f"nodes ({chips} chips, {machine.tpus} in each {pool.machine_type}), all or none; "
+            f"set {size}"
         )
 
 

@@ -1,6 +1,5 @@
 """What a stack file says of the GKE cluster itself: `gke-cluster:cluster`."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -9,8 +8,7 @@ from gkeplatform.config import Settings
 from infra.cluster.addresses import Cidr, Zone, network
 from infra.cluster.backup_settings import Backup
 from infra.cluster.encryption_settings import SecretsEncryption
-
-Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+from infra.cluster.maintenance_settings import Maintenance
 
 
 class AuthorizedNetwork(Settings):
@@ -21,58 +19,6 @@ class AuthorizedNetwork(Settings):
 
     def __post_init__(self) -> None:
         network("cidr", self.cidr)
-
-
-class Exclusion(Settings):
-    """A time in which the cluster is left alone."""
-
-    name: Annotated[str, Meta(min_length=1, description="What it is for.")]
-    start: Annotated[Moment, Meta(description="From, in UTC: `2026-12-18T00:00:00Z`.")]
-    end: Annotated[Moment, Meta(description="To, in UTC.")]
-    scope: Annotated[
-        Literal["NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES"],
-        Meta(description="What is not to happen."),
-    ] = "NO_UPGRADES"
-
-    def __post_init__(self) -> None:
-        days = (moment(self.end) - moment(self.start)).total_seconds() / 86400
-        if days <= 0:
-            raise ValueError(f"start {self.start} is not before end {self.end}")
-        if self.scope == "NO_UPGRADES" and days > _LONGEST_WITHOUT_UPGRADES:
-            raise ValueError(
-                f"end: {days:.0f} days without any upgrade; GKE allows "
-                f"{_LONGEST_WITHOUT_UPGRADES}, or more with scope NO_MINOR_UPGRADES"
-            )
-
-
-_LONGEST_WITHOUT_UPGRADES = 90
-_SHORTEST_WINDOW_HOURS = 4
-
-
-class Maintenance(Settings):
-    """When the cluster is upgraded and repaired."""
-
-    start: Annotated[Moment, Meta(description="Begin of the first window, in UTC.")]
-    end: Annotated[Moment, Meta(description="End of the first window, in UTC.")]
-    recurrence: Annotated[
-        str,
-        Meta(pattern=r"^FREQ=(DAILY|WEEKLY)", description="How it recurs, as RFC 5545 has it."),
-    ] = "FREQ=WEEKLY;BYDAY=SA,SU"
-    exclusions: Annotated[
-        tuple[Exclusion, ...], Meta(description="Times in which the cluster is left alone.")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        hours = (moment(self.end) - moment(self.start)).total_seconds() / 3600
-        if not _SHORTEST_WINDOW_HOURS <= hours <= 24:
-            raise ValueError(
-                f"end: the window of {hours:g} hours is not between {_SHORTEST_WINDOW_HOURS} and 24"
-            )
-
-
-def moment(text: str) -> datetime:
-    """A moment in UTC; `ValueError` where there is no such day or hour."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class AutoProvisioning(Settings):

@@ -5,7 +5,8 @@ from typing import Any
 import pulumi
 from pulumi_gcp import container
 
-from infra.cluster.cluster_settings import AutoProvisioning, ClusterArgs, Maintenance
+from infra.cluster.cluster_settings import AutoProvisioning, ClusterArgs
+from infra.cluster.maintenance_settings import Maintenance
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 

@@ -46,7 +46,7 @@ class NodePool(pulumi.ComponentResource):
             initial_node_count=args.min_nodes,
             autoscaling=autoscaling(args),
             # What comes when there is some is not made again by a repair.
-            management={"auto_repair": not args.flex_start, "auto_upgrade": True},
+            management={"auto_repair": not args.is_scarce, "auto_upgrade": True},
             node_locations=list(args.zones) or None,
             max_pods_per_node=args.max_pods_per_node,
             queued_provisioning={"enabled": True} if args.queued else None,
@@ -123,7 +123,7 @@ def autoscaling(args: NodePoolArgs) -> container.NodePoolAutoscalingArgsDict:
         "min_node_count": args.min_nodes,
         "max_node_count": args.max_nodes,
     }
-    if args.spot or args.flex_start or args.queued:
+    if args.spot or args.is_scarce:
         limits["location_policy"] = "ANY"  # whichever zone has some
     return limits
 
@@ -195,7 +195,7 @@ def reservation(
             "key": "compute.googleapis.com/reservation-name",
             "values": [args.reservation],
         }
-    return {"consume_reservation_type": "NO_RESERVATION"} if args.flex_start else None
+    return {"consume_reservation_type": "NO_RESERVATION"} if args.is_scarce else None
 
 
 def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAcceleratorArgsDict:

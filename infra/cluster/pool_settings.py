@@ -136,6 +136,11 @@ class NodePoolArgs(Settings):
         int, Meta(ge=0, description="Nodes an upgrade may take away at a time.")
     ] = 0
 
+    @property
+    def is_scarce(self) -> bool:
+        """Whether nodes come when there are some, and none is kept."""
+        return self.flex_start or self.queued
+
     def __post_init__(self) -> None:
         if self.min_nodes > self.max_nodes:
             raise ValueError(f"min_nodes {self.min_nodes} exceeds max_nodes {self.max_nodes}")
@@ -144,7 +149,11 @@ class NodePoolArgs(Settings):
             raise ValueError(f"{ways[1]}: a pool with {ways[0]} cannot have it; choose one of them")
         if self.queued and not (self.flex_start or self.accelerator or self.tpu_topology):
             raise ValueError("queued: nodes are queued for accelerators alone; set accelerator")
-        if (self.flex_start or self.queued) and self.min_nodes:
+        if self.queued and self.reservation:
+            raise ValueError(
+                "reservation: queued nodes are of no reservation; leave one of them out"
+            )
+        if self.is_scarce and self.min_nodes:
             raise ValueError(
                 f"min_nodes {self.min_nodes}: nodes that come when there are some cannot be kept; "
                 "set 0"

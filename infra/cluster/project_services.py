@@ -13,6 +13,7 @@ SERVICES = (
     "cloudresourcemanager",
     "compute",
     "container",
+    "containerfilesystem",
     "dns",
     "gkebackup",
     "iam",

@@ -112,11 +112,27 @@ def node_pool_autoscaling_is_bounded(pool: Props) -> Iterator[str]:
         cis("5.5.2"),
         google("Node auto-repair", "kubernetes-engine/docs/how-to/node-auto-repair"),
     ),
-    passing={"management": {"autoRepair": True}},
+    passing=(
+        Resource(NODE_POOL.example, {"management": {"autoRepair": True}}, "kept"),
+        Resource(
+            NODE_POOL.example,
+            {"management": {"autoRepair": False}, "nodeConfig": {"flexStart": True}},
+            "flex-start",
+        ),
+        Resource(
+            NODE_POOL.example,
+            {"management": {"autoRepair": False}, "queuedProvisioning": {"enabled": True}},
+            "queued",
+        ),
+    ),
     failing={"management": {"autoRepair": False}},
 )
 def node_pool_repairs_itself(pool: Props) -> Iterator[str]:
     """A node pool replaces nodes that fail their health checks."""
+    # GKE refuses repairs of nodes that come only when there are some.
+    is_flex = flag(pool, "nodeConfig", "flexStart")
+    if is_flex or flag(pool, "queuedProvisioning", "enabled"):
+        return
     if not flag(pool, "management", "autoRepair"):
         yield "management.autoRepair is not true"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _FILE = Path(__file__).parent / "catalog" / "machine_types.json"
+_TPUS = _FILE.with_name("tpus.json")
 
 # The accelerator-optimised families come with their GPUs: nobody attaches them.
 _BUILT_IN = {
@@ -56,6 +57,10 @@ class MachineType:
     zones: frozenset[str]
     deprecated: str | None = None
     accelerators: Accelerators | None = None
+    tpus: int = 0
+    """TPU chips."""
+    tpu_kind: str = ""
+    """As the label of GKE's nodes has it: `tpu-v6e-slice`."""
 
     @property
     def family(self) -> str:
@@ -102,6 +107,23 @@ def _built_in(name: str, cpus: int) -> Accelerators | None:
     return None
 
 
+def _tpus() -> dict[str, MachineType]:
+    """The machines with TPUs, which the catalogue's source does not have."""
+    data: dict[str, Any] = json.loads(_TPUS.read_text(encoding="utf-8"))
+    return {
+        name: MachineType(
+            name=name,
+            cpus=cpus,
+            memory_mib=memory * 1024,
+            is_shared_cpu=False,
+            zones=_unfold(where),
+            tpus=chips,
+            tpu_kind=kind,
+        )
+        for name, (cpus, memory, chips, where, kind) in data["machine_types"].items()
+    }
+
+
 @cache
 def catalogue() -> Catalogue:
     """Read the catalogue, once per process."""
@@ -120,6 +142,7 @@ def catalogue() -> Catalogue:
         )
         for name, (cpus, memory, shared, where) in data["machine_types"].items()
     }
+    types |= _tpus()
     zones = sorted(_unfold(data["zones"]))
     regions: dict[str, list[str]] = {region: [] for region in data["regions"].split()}
     for zone in zones:

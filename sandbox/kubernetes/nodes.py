@@ -17,6 +17,7 @@ from sandbox.kubernetes.specs import ControlPlaneError, NodeSpec
 Json = dict[str, Any]
 POOL = "cloud.google.com/gke-nodepool"
 GPU = "nvidia.com/gpu"
+TPU = "google.com/tpu"
 _NODES = "/api/v1/nodes"
 _MANAGER = "gke-node-pools"
 _DRAIN_SECONDS = 10.0
@@ -67,6 +68,8 @@ def status(node: NodeSpec, *, version: str, kubelet_port: int) -> Json:
     }
     if node.accelerators:
         capacity[GPU] = str(node.accelerators)
+    if node.tpus:
+        capacity[TPU] = str(node.tpus)
     left = {
         "cpu": node.allocatable_cpu,
         "memory": node.allocatable_memory,

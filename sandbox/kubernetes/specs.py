@@ -63,6 +63,8 @@ class NodeSpec:
     """{"key", "value", "effect"}, the effect spelled as Kubernetes does (NoSchedule)."""
     accelerators: int = 0
     """GPUs, offered to pods as nvidia.com/gpu."""
+    tpus: int = 0
+    """TPU chips, offered to pods as google.com/tpu."""
     internal_ip: str = "127.0.0.1"
     pod_cidr: str | None = None
     """Without it the node gets the next free /24 of the cluster's pod range."""

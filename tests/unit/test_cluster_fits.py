@@ -42,6 +42,16 @@ def gpu_pool(**more: Any) -> Config:
     }
 
 
+def window(*, recurrence: str) -> Config:
+    times = {"start": "2026-01-03T02:00:00Z", "end": "2026-01-03T08:00:00Z"}
+    return {**times, "recurrence": f"FREQ=WEEKLY;{recurrence}"}
+
+
+def tpu_pool(**more: Any) -> Config:
+    slice_of_two = {"machine_type": "ct5lp-hightpu-4t", "tpu_topology": "2x4", "max_nodes": 2}
+    return {"name": "tpu", "zones": ["europe-west4-b"], **slice_of_two, **more}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -95,6 +105,31 @@ def gpu_pool(**more: Any) -> Config:
             "tpu_topology: n2-standard-4 has no TPUs",
         ),
         (
+            lambda c: c["gke-cluster:cluster"].update(
+                auto_provisioning={"cpu": 8, "memory_gb": 32, "gpus": {"nvidia-l5": 1}}
+            ),
+            'cluster.auto_provisioning.gpus: there is no accelerator "nvidia-l5" (catalogue of '
+            '2026-08-20); did you mean "nvidia-l4"?',
+        ),
+        (
+            lambda c: c[POOL].append(tpu_pool(max_nodes=3)),
+            "gke-cluster:node_pools[2].max_nodes: 3, and a slice of 2x4 is 2 nodes (8 chips, 4 in "
+            "each ct5lp-hightpu-4t), all or none; set 2",
+        ),
+        (
+            lambda c: c[POOL].append(tpu_pool(tpu_topology="1x3")),
+            'gke-cluster:node_pools[2].tpu_topology: "1x3" is 3 chips, and ct5lp-hightpu-4t has 4',
+        ),
+        (
+            lambda c: c[POOL].append(tpu_pool(zones=["europe-west4-a"])),
+            "node_pools[2].machine_type: europe-west4-a has no ct5lp-hightpu-4t (catalogue of "
+            "2026-08-20); zones of the region that have it: europe-west4-b",
+        ),
+        (
+            lambda c: c[POOL].append(gpu_pool(queued=True, reservation="mine")),
+            "reservation: queued nodes are of no reservation; leave one of them out",
+        ),
+        (
             lambda c: c["gke-cluster:cluster"].update(private_endpoint=True),
             "private_endpoint: nobody but the nodes would reach the API server",
         ),
@@ -103,6 +138,15 @@ def gpu_pool(**more: Any) -> Config:
                 maintenance={"start": "2026-01-03T02:00:00Z", "end": "2026-01-03T03:00:00Z"}
             ),
             "the window of 1 hours is not between 4 and 24",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(maintenance=window(recurrence="BYDAY=SA")),
+            "recurrence: 4 windows of 6 hours in 32 days are 24 hours, and GKE wants 48; set end "
+            "12 hours after start, or let it recur more often",
+        ),
+        (
+            lambda c: c["gke-cluster:cluster"].update(maintenance=window(recurrence="BYDAY=SO")),
+            'recurrence: "SO" is no day; did you mean "SU"',
         ),
         (
             lambda c: (
@@ -361,3 +405,23 @@ def test_what_is_switched_on_reaches_the_cluster() -> None:
     }
     assert made["monitoring_config"]["managed_prometheus"] == {"enabled": False}
     assert "maintenance_policy" not in made
+
+
+@pytest.mark.parametrize("way", ["flex_start", "queued"])
+def test_scarce_nodes_are_not_repaired_and_of_no_reservation(way: str) -> None:
+    # GKE refuses the pool otherwise.
+    config = edited(lambda c: c[POOL].append(gpu_pool(**{way: True})))
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    pool = declared.inputs["gcp:container/nodePool:NodePool", "gpu"]
+    assert pool["management"]["autoRepair"] is False
+    affinity = pool["nodeConfig"]["reservationAffinity"]
+    assert affinity == {"consumeReservationType": "NO_RESERVATION"}
+    assert pool["autoscaling"]["locationPolicy"] == "ANY"
+    assert pool["initialNodeCount"] == 0
+
+
+def test_a_slice_of_tpus_is_placed_together() -> None:
+    declared = run_layer(CLUSTER, "dev", {}, edited(lambda c: c[POOL].append(tpu_pool())))
+    pool = declared.inputs["gcp:container/nodePool:NodePool", "tpu"]
+    assert pool["placementPolicy"] == {"type": "COMPACT", "tpuTopology": "2x4"}
+    assert pool["nodeLocations"] == ["europe-west4-b"]

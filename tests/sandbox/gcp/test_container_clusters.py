@@ -335,3 +335,24 @@ def test_server_config_offers_what_can_be_asked_for() -> None:
             assert made["currentMasterVersion"] == config["validMasterVersions"][0]
 
     asyncio.run(run())
+
+
+def test_windows_must_leave_google_enough_hours() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+
+            def windows(hours: int, days: str) -> dict[str, Any]:
+                times = {
+                    "startTime": "2026-01-03T02:00:00Z",
+                    "endTime": f"2026-01-03T{2 + hours:02d}:00:00Z",
+                }
+                recurring = {"window": times, "recurrence": f"FREQ=WEEKLY;BYDAY={days}"}
+                return {"maintenancePolicy": {"window": {"recurringWindow": recurring}}}
+
+            reason = await client.refused(windows(4, "SA,SU"))
+            assert "longer than 32d without 48h maintenance availability" in reason
+            assert "in windows of >=4h" in await client.refused(windows(3, "MO,TU,WE,TH,FR,SA,SU"))
+            made = await client.make(**windows(6, "SA,SU"))
+            assert "recurringWindow" in made["maintenancePolicy"]["window"]
+
+    asyncio.run(run())

@@ -20,6 +20,9 @@ _CPU_REST = 0.25
 _MEMORY_STEPS = ((4 * _GIB, 0.25), (4 * _GIB, 0.20), (8 * _GIB, 0.10), (112 * _GIB, 0.06))
 _MEMORY_REST = 0.02
 _SMALL_MEMORY_MIB = 255
+LOCAL_SSD_GB = 375
+_SSD_SYSTEM = {1: 50, 2: 75}
+_SSD_SYSTEM_MOST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,14 @@ def reserved_disk(disk_gb: int) -> int:
     return round(system + disk_gb * 0.1)
 
 
-def capacity(machine: MachineType, *, disk_gb: int) -> Capacity:
-    """Return all that the node has."""
+def reserved_ssds(count: int) -> int:
+    """Return the GiB of local SSDs that are not for pods' ephemeral storage."""
+    return round(_SSD_SYSTEM.get(count, _SSD_SYSTEM_MOST) + count * LOCAL_SSD_GB * 0.1)
+
+
+def capacity(machine: MachineType, *, disk_gb: int, local_ssds: int = 0) -> Capacity:
+    """Return all that the node has; its local SSDs take the place of the boot disk for pods."""
+    disk_gb = local_ssds * LOCAL_SSD_GB or disk_gb
     return Capacity(
         cpu_milli=machine.cpus * 1000,
         memory_kib=machine.memory_mib * 1024,
@@ -87,11 +96,13 @@ def capacity(machine: MachineType, *, disk_gb: int) -> Capacity:
     )
 
 
-def allocatable(machine: MachineType, *, disk_gb: int) -> Capacity:
+def allocatable(machine: MachineType, *, disk_gb: int, local_ssds: int = 0) -> Capacity:
     """Return what the scheduler may give to pods."""
+    kept = reserved_ssds(local_ssds) if local_ssds else reserved_disk(disk_gb)
+    disk_gb = local_ssds * LOCAL_SSD_GB or disk_gb
     memory = machine.memory_mib - reserved_memory(machine.memory_mib) - _EVICTION_MIB
     return Capacity(
         cpu_milli=machine.cpus * 1000 - reserved_cpu(machine),
         memory_kib=max(memory, 0) * 1024,
-        ephemeral_storage_kib=max(disk_gb - reserved_disk(disk_gb), 0) * 1024 * 1024,
+        ephemeral_storage_kib=max(disk_gb - kept, 0) * 1024 * 1024,
     )

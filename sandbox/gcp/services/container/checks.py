@@ -6,6 +6,8 @@ networks, ranges or other clusters stand in the way is looked up by `placement` 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sandbox.gcp import machine_types
 from sandbox.gcp.machine_types import CATALOGUE_DATE, machine_type, region_of
 from sandbox.gcp.services.container import names, versions
@@ -13,6 +15,7 @@ from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
 
 _MAX_NODES = 1000
+_LEAST_HOURS = 48
 _TAINT_EFFECTS = {"NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"}
 _IMAGES = {
     "COS_CONTAINERD",
@@ -255,3 +258,26 @@ def maintenance(window: Json) -> None:
     """Check that at most one kind of maintenance window is set."""
     if window.get("dailyMaintenanceWindow") and window.get("recurringWindow"):
         raise InvalidError("Only one of daily_maintenance_window and recurring_window may be set.")
+    recurring = window.get("recurringWindow")
+    if recurring and _hours(recurring) < _LEAST_HOURS:
+        raise InvalidError(
+            "Error validating maintenance policy: maintenance policy would go longer than 32d "
+            "without 48h maintenance availability (in windows of >=4h)."
+        )
+
+
+def _hours(recurring: Json) -> float:
+    """The hours of a recurring window in any 32 days; those shorter than four do not count."""
+    times = [
+        str((recurring.get("window") or {}).get(key) or "") for key in ("startTime", "endTime")
+    ]
+    try:
+        start, end = (datetime.fromisoformat(time) for time in times)
+    except ValueError:
+        raise InvalidError("A recurring_window needs a window with a start and an end.") from None
+    hours = (end - start).total_seconds() / 3600
+    rule = dict(part.partition("=")[::2] for part in str(recurring.get("recurrence")).split(";"))
+    step = int(rule.get("INTERVAL") or 1)
+    days = 1 if rule.get("FREQ") == "DAILY" else len(str(rule.get("BYDAY") or "MO").split(","))
+    turns = 32 // step if rule.get("FREQ") == "DAILY" else days * (32 // (7 * step))
+    return hours * turns if hours >= 4 else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from sandbox.gcp.services.container import checks, pool_defaults
+from sandbox.gcp.services.container import checks, pool_defaults, pool_ways
 from sandbox.gcp.services.container.failures import bad_request
 from sandbox.gcp.services.container.form import Json, without
 from sandbox.gcp.services.container.render import PoolRecord
@@ -39,7 +39,11 @@ def record(store: Store, cluster: Json, asked: Json, project: str) -> PoolRecord
     checks.node_config(config, zones)
     checks.confidential(cluster, config)
     checks.autoscaling(asked.get("autoscaling") or {})
-    checks.management(asked.get("management") or {}, channel)
+    management = asked.get("management") or {}
+    if pool_ways.is_scarce(asked):
+        management = management | {"autoRepair": True}  # off there, and must be
+    checks.management(management, channel)
+    pool_ways.check(asked, zones)
     checks.max_pods((asked.get("maxPodsConstraint") or {}).get("maxPodsPerNode"))
     count = int(asked.get("initialNodeCount") or 0)
     checks.node_count(count)

@@ -11,6 +11,8 @@ from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.pool_defaults import accelerators
 
+_STRATEGIES = {"TIME_SHARING": "time-sharing", "MPS": "mps"}
+_SLICES = {"1g": 7, "2g": 3, "3g": 2, "7g": 1}
 _EFFECTS = {
     "NO_SCHEDULE": "NoSchedule",
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
@@ -57,7 +59,53 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
         result["cloud.google.com/gke-accelerator"] = gpus[0]
         result["cloud.google.com/gke-accelerator-count"] = str(gpus[1])
         result["cloud.google.com/gke-gpu"] = "true"
+        result |= _gpu_sharing(config)
+    if machine.tpus:
+        result["cloud.google.com/gke-tpu-accelerator"] = machine.tpu_kind
+        result["cloud.google.com/gke-accelerator-count"] = str(machine.tpus)
+        topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
+        if topology:
+            result["cloud.google.com/gke-tpu-topology"] = topology
+    result |= {label: "true" for label, is_on in _switches(config).items() if is_on}
     return result | {str(k): str(v) for k, v in (config.get("labels") or {}).items()}
+
+
+def _gpu_sharing(config: Json) -> dict[str, str]:
+    """Labels that say how pods share a GPU."""
+    entry: Json = next(iter(config.get("accelerators") or []), {})
+    sharing = entry.get("gpuSharingConfig") or {}
+    named = {
+        "cloud.google.com/gke-gpu-partition-size": entry.get("gpuPartitionSize"),
+        "cloud.google.com/gke-gpu-sharing-strategy": _STRATEGIES.get(
+            sharing.get("gpuSharingStrategy") or ""
+        ),
+        "cloud.google.com/gke-max-shared-clients-per-gpu": sharing.get("maxSharedClientsPerGpu"),
+    }
+    return {label: str(value) for label, value in named.items() if value}
+
+
+def _switches(config: Json) -> dict[str, object]:
+    return {
+        "cloud.google.com/gke-ephemeral-storage-local-ssd": local_ssds(config),
+        "cloud.google.com/gke-flex-start": config.get("flexStart"),
+        "cloud.google.com/gke-image-streaming": (config.get("gcfsConfig") or {}).get("enabled"),
+    }
+
+
+def local_ssds(config: Json) -> int:
+    """How many local SSDs are for pods' ephemeral storage."""
+    return int((config.get("ephemeralStorageLocalSsdConfig") or {}).get("localSsdCount") or 0)
+
+
+def gpus(config: Json) -> int:
+    """How many `nvidia.com/gpu` a node offers: slices and shares count as GPUs."""
+    found = accelerators(config)
+    if found is None:
+        return 0
+    entry: Json = next(iter(config.get("accelerators") or []), {})
+    slices = _SLICES.get(str(entry.get("gpuPartitionSize") or "").partition(".")[0], 1)
+    sharing = entry.get("gpuSharingConfig") or {}
+    return found[1] * slices * int(sharing.get("maxSharedClientsPerGpu") or 1)
 
 
 def taints(pool: Json) -> list[dict[str, str]]:

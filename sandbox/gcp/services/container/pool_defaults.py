@@ -46,6 +46,10 @@ def node_config(given: Json, *, cluster: Json) -> Json:
     taints = list(config.get("taints") or [])
     if accelerators(config) and not any(t.get("key") == "nvidia.com/gpu" for t in taints):
         taints.append(dict(_GPU_TAINT))
+    machine = machine_type(config["machineType"])
+    is_tpu = machine is not None and machine.tpus
+    if is_tpu and not any(t.get("key") == "google.com/tpu" for t in taints):
+        taints.append({**_GPU_TAINT, "key": "google.com/tpu"})
     if taints:
         config["taints"] = taints
     return config

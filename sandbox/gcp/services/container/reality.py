@@ -14,7 +14,6 @@ from sandbox.gcp.machine_types import region_of
 from sandbox.gcp.service import State
 from sandbox.gcp.services.container import capacity, compute_side, names, nodes, records
 from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.pool_defaults import accelerators
 from sandbox.gcp.services.container.render import (
     ClusterRecord,
     PoolRecord,
@@ -36,9 +35,9 @@ def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
 
     machine = nodes.machine_of(pool["pool"])
     disk = int(pool["pool"]["config"]["diskSizeGb"])
-    whole = capacity.capacity(machine, disk_gb=disk)
-    free = capacity.allocatable(machine, disk_gb=disk)
-    gpus = accelerators(pool["pool"]["config"])
+    ssds = nodes.local_ssds(pool["pool"]["config"])
+    whole = capacity.capacity(machine, disk_gb=disk, local_ssds=ssds)
+    free = capacity.allocatable(machine, disk_gb=disk, local_ssds=ssds)
     taints = nodes.taints(pool["pool"])
 
     def spec(name: str, zone: str) -> Any:
@@ -55,7 +54,8 @@ def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
             allocatable_ephemeral_storage=free.ephemeral_storage,
             labels=nodes.labels(pool["pool"], name=name, zone=zone, machine=machine),
             taints=taints,
-            accelerators=gpus[1] if gpus else 0,
+            accelerators=nodes.gpus(pool["pool"]["config"]),
+            tpus=machine.tpus,
             pods=int(pool["pool"]["maxPodsConstraint"]["maxPodsPerNode"]),
         )
 

@@ -1,0 +1,64 @@
+"""Ways in which a pool gets nodes that do not go together, as Kubernetes Engine refuses them."""
+
+from __future__ import annotations
+
+from math import prod
+
+from sandbox.gcp.machine_types import machine_type
+from sandbox.gcp.services.container.checks import InvalidError
+from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
+
+
+def is_scarce(pool: Json) -> bool:
+    """Whether nodes come when there are some: flex-start, or queued."""
+    config = pool.get("config") or {}
+    queued = (pool.get("queuedProvisioning") or {}).get("enabled")
+    return bool(config.get("flexStart") or queued)
+
+
+def check(pool: Json, zones: tuple[str, ...]) -> None:
+    """Raise `InvalidError` for a pool that cannot be made as it says."""
+    config = pool.get("config") or {}
+    if is_scarce(pool):
+        _scarce(pool, config)
+    if config.get("flexStart") and (config.get("spot") or config.get("preemptible")):
+        raise InvalidError("Flex-start cannot be used with Spot or preemptible nodes.")
+    topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
+    if topology:
+        _slice(pool, config, topology, zones)
+
+
+def _scarce(pool: Json, config: Json) -> None:
+    what = "flex-start" if config.get("flexStart") else "queued provisioning"
+    affinity = (config.get("reservationAffinity") or {}).get("consumeReservationType")
+    if affinity != "NO_RESERVATION":
+        raise InvalidError(f"Node pools with {what} must have reservation affinity NO_RESERVATION.")
+    if (pool.get("management") or {}).get("autoRepair") is not False:
+        raise InvalidError(f"Auto-repair must be disabled for node pools with {what}.")
+    if not (pool.get("autoscaling") or {}).get("enabled"):
+        raise InvalidError(f"Autoscaling must be enabled for node pools with {what}.")
+    if int(pool.get("initialNodeCount") or 0):
+        raise InvalidError(f"The initial node count must be 0 for node pools with {what}.")
+
+
+def _slice(pool: Json, config: Json, topology: str, zones: tuple[str, ...]) -> None:
+    name = config.get("machineType") or DEFAULT_MACHINE
+    machine = machine_type(name)
+    if machine is None or not machine.tpus:
+        raise InvalidError(f'Machine type "{name}" has no TPUs: tpu_topology cannot be set.')
+    if (pool.get("placementPolicy") or {}).get("type") != "COMPACT":
+        raise InvalidError("placement_policy.type must be COMPACT with a tpu_topology.")
+    chips = prod(int(side) for side in topology.split("x"))
+    if chips % machine.tpus:
+        raise InvalidError(
+            f'TPU topology "{topology}" of {chips} chips is not made of "{name}" with '
+            f"{machine.tpus}."
+        )
+    if len(zones) != 1:
+        raise InvalidError("A TPU slice node pool must be in exactly one zone.")
+    size = chips // machine.tpus
+    limits = pool.get("autoscaling") or {}
+    most = int(limits.get("totalMaxNodeCount") or limits.get("maxNodeCount") or size)
+    if most != size or int(pool.get("initialNodeCount") or 0) not in (0, size):
+        raise InvalidError(f'TPU topology "{topology}" of "{name}" needs exactly {size} nodes.')
