@@ -33,7 +33,6 @@ with warnings.catch_warnings():
         container,
         dns,
         gkebackup,
-        iap,
         kms,
         monitoring,
         organizations,
@@ -50,7 +49,6 @@ with warnings.catch_warnings():
         dns.ManagedZone,
         container.Cluster,
         gkebackup.BackupPlan,
-        iap.WebBackendServiceIamMember,
         kms.CryptoKey,
         monitoring.UptimeCheckConfig,
         organizations.Project,
@@ -208,6 +206,8 @@ class CloudMocks(mocks.Mocks):
                 servers = [f"ns-cloud-a{n}.googledomains.com." for n in range(1, 5)]
                 return {"nameServers": servers}
             case "Service" if inputs.get("spec", {}).get("type") == "LoadBalancer":
+                return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+            case "Ingress":
                 return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
             case _ if args.typ.startswith("gcp:monitoring/"):
                 return self.watched(args)

@@ -10,7 +10,8 @@ from typing import Any
 
 from gkeplatform import hosts, traffic
 from gkeplatform.config import Settings, load
-from gkeplatform.layers import LAYERS, NETWORKING, SERVING, Layer
+from gkeplatform.errors import PlatformError
+from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
 
 
 def config_type(layer: Layer) -> type[Settings]:
@@ -30,11 +31,30 @@ def check(values: Mapping[str, str], *, file: str, secret: Iterable[str] = ()) -
         for layer in LAYERS
         if any(key.startswith(f"{layer.project}:") for key in values)
     }
-    if SERVING.name not in known:
-        return
-    models = known[SERVING.name].models
-    # A layer without keys has its defaults, which may not do for another's keys.
-    networking: Any = known.get(NETWORKING.name) or config_type(NETWORKING)()
-    wanted = {model.name: getattr(model.exposure, "hosts", ()) for model in models}
-    hosts.check(wanted, [domain.name for domain in networking.domains], file=file)
-    traffic.check(models, networking, file=file)
+    if SERVING.name in known and NETWORKING.name in known:
+        hosts.check(
+            {
+                m.name: m.exposure.hosts
+                for m in known[SERVING.name].models
+                if _kind(m.exposure) == "http-load-balancer"
+            },
+            [domain.name for domain in known[NETWORKING.name].domains],
+            file=file,
+        )
+        traffic.check(known[SERVING.name].models, known[NETWORKING.name].backends, file=file)
+    if SERVING.name in known and CLUSTER.name in known:
+        _check_gateway(known[SERVING.name].models, known[CLUSTER.name].cluster, file=file)
+
+
+def _check_gateway(models: Iterable[Any], cluster: Any, *, file: str) -> None:
+    """A Gateway without its API would be refused by the cluster, halfway."""
+    for index, model in enumerate(models):
+        if _kind(model.exposure) == "gateway" and not cluster.gateway_api:
+            raise PlatformError(
+                f"{file}: gke-serving:models[{index}].exposure.kind: gateway needs the Gateway "
+                "API, which gke-cluster:cluster.gateway_api turns off; set it to true"
+            )
+
+
+def _kind(exposure: Any) -> str:
+    return str(exposure.__struct_config__.tag)

@@ -119,6 +119,9 @@ class ClusterArgs(Settings):
     managed_prometheus: Annotated[
         bool, Meta(description="Collect metrics by Google's managed Prometheus.")
     ] = True
+    gateway_api: Annotated[
+        bool, Meta(description="Bring the Gateway API, for models of `kind: gateway`.")
+    ] = True
     logs: Annotated[
         tuple[
             Literal[

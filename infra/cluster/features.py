@@ -26,6 +26,9 @@ def features(args: ClusterArgs) -> dict[str, Any]:
         "cost_management_config": {"enabled": args.cost_allocation},
         "enable_intranode_visibility": args.intranode_visibility,
         "enable_l4_ilb_subsetting": args.internal_load_balancer_subsetting,
+        "gateway_api_config": {
+            "channel": "CHANNEL_STANDARD" if args.gateway_api else "CHANNEL_DISABLED"
+        },
         "logging_config": {"enable_components": list(args.logs)},
         "monitoring_config": {
             "enable_components": list(args.metrics),

@@ -17,7 +17,6 @@ SERVICES = (
     "dns",
     "gkebackup",
     "iam",
-    "iap",
     "logging",
     "monitoring",
     "pubsub",

@@ -9,6 +9,7 @@ from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra.serving import catalogue
 from infra.serving.config import ServingConfig
+from infra.serving.entrances import entrances
 from infra.serving.model_server import ModelServers
 from infra.serving.namespace import namespaces
 from infra.serving.postgres_databases import databases
@@ -52,11 +53,20 @@ postgres = databases(
     labels=labels,
     opts=providers.using(google, kubernetes),
 )
+ways = entrances(
+    "models",
+    config,
+    homes=homes,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
 servers = ModelServers(
     "models",
     config,
     homes=homes,
     placements=placements,
+    entrances=ways,
     naming=naming,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *postgres]),

@@ -18,6 +18,8 @@ from gkeplatform.contracts import (
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
 from infra.serving.config import ServingConfig, namespace_of, running
+from infra.serving.http_routes import Gateway, Ingress
+from infra.serving.ingress import PENDING
 from infra.serving.model import (
     HttpLoadBalancer,
     LoadBalancer,
@@ -93,20 +95,50 @@ def served(
             namespace=namespace_of(model, config),
             path=model_path(model),
             exposure=str(model.exposure.__struct_config__.tag),
-            url=url(model, addresses.get(model.name), namespace=namespace_of(model, config)),
+            url=url(
+                model,
+                addresses.get(model.name),
+                namespace=namespace_of(model, config),
+                is_encrypted=has_certificate(model, config),
+            ),
             route=route(model, cluster=cluster, naming=naming),
         )
         for model in config.models
     ]
 
 
-def url(model: Model, address: str | None, *, namespace: str) -> str | None:
+def url(
+    model: Model, address: str | None, *, namespace: str, is_encrypted: bool = False
+) -> str | None:
     """Where the model answers; None where only the load balancer's layer can tell."""
     if isinstance(model.exposure, HttpLoadBalancer):
         return None
+    if isinstance(model.exposure, Ingress | Gateway):
+        return routed_url(model, model.exposure, address, is_encrypted=is_encrypted)
     inside = f"{model.name}.{namespace}.svc:{preset(model).rest_port}"
     host = address if isinstance(model.exposure, LoadBalancer) else inside
     return f"http://{host}{model_path(model)}"
+
+
+def routed_url(
+    model: Model, exposure: Ingress | Gateway, address: str | None, *, is_encrypted: bool
+) -> str:
+    """Where the cluster's own route answers; `PENDING` while nobody has given it an address."""
+    if not address:
+        return PENDING
+    scheme = "https" if is_encrypted else "http"
+    return f"{scheme}://{(*exposure.hosts, address)[0]}{exposure.path}{model_path(model)}"
+
+
+def has_certificate(model: Model, config: ServingConfig) -> bool:
+    """Whether the model's route, where it has one, speaks HTTPS."""
+    match model.exposure:
+        case Ingress():
+            return bool(config.ingress and config.ingress.tls_secret)
+        case Gateway():
+            return bool(config.gateway.certificate_map)
+        case _:
+            return False
 
 
 def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | None:
@@ -121,7 +153,6 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
         rewrites=rewritten(claimed(model), exposure.rewrites),
         retries=RouteRetries(**asdict(retries)) if retries else None,
         timeout_seconds=exposure.timeout_seconds,
-        members=exposure.iap.members if exposure.iap else (),
         probe_path=ready_path(model),
         backend=backend(model, exposure, cluster=cluster, naming=naming),
         canary=canary_route(model, cluster=cluster, naming=naming),

@@ -1,8 +1,9 @@
-"""What entries claim of the HTTP load balancer, and whether one URL map can hold all of it."""
+"""What entries claim of the entrances that they share, and whether one URL map can hold it."""
 
 from collections.abc import Sequence
 
 from gkeplatform import routes, url_map_limits
+from infra.serving.http_routes import Gateway, Ingress
 from infra.serving.model import HttpLoadBalancer, Model, canary_of, claimed
 
 
@@ -14,6 +15,7 @@ def check(models: Sequence[Model]) -> None:
             for earlier in owners.get(pattern, ()):
                 _refuse_clash(f"models[{index}]", models[earlier], model)
             owners.setdefault(pattern, []).append(index)
+    _refuse_shared_routes(models)
     if excess := url_map_limits.excess([claim for model in models if (claim := _claim(model))]):
         raise ValueError(f"models: {excess}")
 
@@ -42,3 +44,19 @@ def _refuse_clash(key: str, one: Model, other: Model) -> None:
             f'{key}.exposure.paths: "{other.name}" claims {both[1]} on {host}, which is '
             f'"{one.name}"\'s; give each model paths or hosts of its own'
         )
+
+
+def _refuse_shared_routes(models: Sequence[Model]) -> None:
+    """Two routes of one path: which of them answers is the controller's choice, not ours."""
+    owners: dict[tuple[type[Ingress | Gateway], str, str], str] = {}
+    for index, model in enumerate(models):
+        exposure = model.exposure
+        if not isinstance(exposure, Ingress | Gateway):
+            continue
+        for host in exposure.hosts or (routes.ANY_HOST,):
+            owner = owners.setdefault((type(exposure), exposure.path, host), model.name)
+            if owner != model.name:
+                raise ValueError(
+                    f'models[{index}].exposure.path: {exposure.path} is "{owner}"\'s, too; give '
+                    "each model a path or hosts of its own"
+                )

@@ -8,6 +8,7 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
 from infra.serving import claims
 from infra.serving import postgres as databases
+from infra.serving.http_routes import GatewayArgs, Ingress, IngressArgs
 from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of
 from infra.serving.postgres import Postgres
 from infra.serving.quantity import amount
@@ -48,6 +49,12 @@ class ServingConfig(Settings):
         Postgres | None,
         Meta(description="Postgres clusters of the models' own, run by Zalando's operator."),
     ] = None
+    ingress: Annotated[
+        IngressArgs | None, Meta(description="What models of `kind: ingress` have in common.")
+    ] = None
+    gateway: Annotated[
+        GatewayArgs, Meta(description="What models of `kind: gateway` have in common.")
+    ] = GatewayArgs()
 
     def __post_init__(self) -> None:
         places: dict[str, int] = {}
@@ -64,6 +71,12 @@ class ServingConfig(Settings):
         databases.check(self)
         for index, model in enumerate(self.models):
             _refuse_foreign_paths(f"models[{index}]", model)
+            if isinstance(model.exposure, Ingress) and self.ingress is None:
+                raise ValueError(
+                    f"models[{index}].exposure: an Ingress needs a controller; set "
+                    "gke-serving:ingress, with controller: {} where the cluster has none, or "
+                    "kind: gateway"
+                )
             if model.priority is not None and model.priority not in self.priority_classes:
                 raise ValueError(
                     f'models[{index}].priority: there is no priority class "{model.priority}"; '

@@ -10,7 +10,6 @@ from msgspec import Meta, field
 from msgspec.structs import asdict, replace
 
 from gkeplatform import routes
-from gkeplatform.access import Iap
 from gkeplatform.config import Settings
 from infra.serving import soundness, traffic
 from infra.serving.canary import SUFFIX, Canary
@@ -19,6 +18,7 @@ from infra.serving.custom import preset as described
 from infra.serving.database import ModelDatabase
 from infra.serving.files import Direct, Files
 from infra.serving.forms import Image, NodePort, Source
+from infra.serving.http_routes import Cidr, Gateway, Host, Ingress, Path
 from infra.serving.presets import PRESETS, Preset
 from infra.serving.quantity import Quantity
 from infra.serving.scaling import Autoscaling, Replicas
@@ -26,11 +26,8 @@ from infra.serving.sizing import Resources
 from infra.serving.traffic import Retries, Seconds
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
-Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
-Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
 Pods = Annotated[int, Meta(ge=0)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 
 
 class Disruption(Settings):
@@ -83,10 +80,6 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
     ] = field(default_factory=dict)
     retries: Annotated[
         Retries | None, Meta(description="Further attempts where one fails; none: as Google does.")
-    ] = None
-    iap: Annotated[
-        Iap | None,
-        Meta(description="Who may call, by Identity-Aware Proxy; none: `gke-networking:iap`."),
     ] = None
     timeout_seconds: Annotated[
         Seconds | None,
@@ -153,7 +146,8 @@ class Model(Settings):
     replicas: Annotated[Replicas, Meta(description="Bounds of the number of replicas.")]
     resources: Annotated[Resources, Meta(description="Requests and limits of a replica.")]
     exposure: Annotated[
-        ClusterIp | LoadBalancer | HttpLoadBalancer, Meta(description="How it is reached.")
+        ClusterIp | LoadBalancer | HttpLoadBalancer | Ingress | Gateway,
+        Meta(description="How it is reached."),
     ]
     team: Annotated[
         str | None, Meta(description="One of `teams`, in whose namespace it lives; none: shared.")

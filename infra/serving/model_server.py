@@ -1,7 +1,7 @@
 """A model, served: all the Kubernetes objects of one entry of the catalogue."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
@@ -16,13 +16,26 @@ from infra.serving.autoscaling import autoscaler
 from infra.serving.catalogue import neg_name
 from infra.serving.config import ServingConfig, namespace_of, running
 from infra.serving.database import Connection
+from infra.serving.entrances import Entrances
 from infra.serving.files import SharedCache, claim, volume
+from infra.serving.ingress import address
 from infra.serving.manifest import Manifest
 from infra.serving.model import LoadBalancer, Model, files
+from infra.serving.model_route import route
 from infra.serving.namespace import ModelsNamespace
 from infra.serving.placement import Placement
 from infra.serving.postgres import connection
 from infra.serving.rollout import rolling_update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a model server stands: namespace, nodes, entrances, and its database if it has one."""
+
+    home: ModelsNamespace
+    placement: Placement
+    entrances: Entrances
+    connection: Connection | None
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -31,16 +44,14 @@ class ModelServer(pulumi.ComponentResource):
     deployment: apps.Deployment
     service: core.Service
     address: pulumi.Output[str] | None
-    """The address of the model's own load balancer, where it has one."""
+    """Where the model is reached: its own load balancer, or the entrance that routes to it."""
 
     def __init__(
         self,
         name: str,
         args: Model,
         *,
-        home: ModelsNamespace,
-        placement: Placement,
-        connection: Connection | None = None,
+        site: Site,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -48,7 +59,7 @@ class ModelServer(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         bear = labels.kubernetes(name=args.name, component="model-server")
-        metadata: Manifest = {"name": args.name, "namespace": home.name, "labels": bear}
+        metadata: Manifest = {"name": args.name, "namespace": site.home.name, "labels": bear}
         how = files(args)
         if isinstance(how, SharedCache):
             # It is bound when the first replica comes, which comes after it.
@@ -59,7 +70,11 @@ class ModelServer(pulumi.ComponentResource):
             name,
             metadata=metadata,
             spec=deployment(
-                args, placement, labels=bear, account=home.account, connection=connection
+                args,
+                site.placement,
+                labels=bear,
+                account=site.home.account,
+                connection=site.connection,
             ),
             opts=child,
         )
@@ -75,13 +90,19 @@ class ModelServer(pulumi.ComponentResource):
             autoscaling.HorizontalPodAutoscaler(
                 name,
                 metadata=metadata,
-                spec=autoscaler(args, args.autoscaling, namespace=home.name),
+                spec=autoscaler(args, args.autoscaling, namespace=site.home.name),
                 opts=child,
             )
         self.address = (
-            self.service.status.load_balancer.ingress.apply(load_balancer_address)
+            self.service.status.load_balancer.ingress.apply(address)
             if isinstance(args.exposure, LoadBalancer)
-            else None
+            else route(
+                name,
+                args,
+                site.entrances,
+                metadata=metadata,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.service]),
+            )
         )
         self.register_outputs({"address": self.address})
 
@@ -90,7 +111,7 @@ class ModelServers(pulumi.ComponentResource):
     """The catalogue, served."""
 
     addresses: pulumi.Output[dict[str, str]]
-    """By model, the addresses of those that have a load balancer of their own."""
+    """By model, the addresses of those that are reached by one that this layer knows."""
 
     def __init__(
         self,
@@ -99,6 +120,7 @@ class ModelServers(pulumi.ComponentResource):
         *,
         homes: Mapping[str, ModelsNamespace],
         placements: Mapping[str, Placement],
+        entrances: Entrances,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -109,9 +131,12 @@ class ModelServers(pulumi.ComponentResource):
             model.name: ModelServer(
                 model.name,
                 model,
-                home=homes[namespace_of(model, args)],
-                placement=placements[model.name],
-                connection=connection(model, args),
+                site=Site(
+                    home=homes[namespace_of(model, args)],
+                    placement=placements[model.name],
+                    entrances=entrances,
+                    connection=connection(model, args),
+                ),
                 naming=naming,
                 labels=labels,
                 opts=child,
@@ -148,11 +173,3 @@ def deployment(
             connection=connection,
         ),
     }
-
-
-def load_balancer_address(ingress: list[Any] | None) -> str:
-    """The first address of a load balancer; empty until it has one."""
-    first = (ingress or [None])[0]
-    if first is None:
-        return ""
-    return str(first["ip"] if isinstance(first, dict) else first.ip)

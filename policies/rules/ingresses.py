@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from policies.objects import address
-from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory
+from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes
 from policies.values import Props, block, entries, text
@@ -49,7 +49,7 @@ def _service(name: str = "resnet") -> Resource:
     layer="serving",
     severity="medium",
     why="An Ingress without a class is taken by every controller that feels meant, or by none.",
-    fix="set spec.ingressClassName",
+    fix="set spec.ingressClassName (gke-serving:ingress.class_name)",
     references=(_DOCS,),
     passing=_ingress().props,
     failing=_ingress(ingressClassName=None).props,
@@ -66,7 +66,8 @@ def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
     layer="serving",
     severity="high",
     why="Without TLS everybody between the caller and the cluster reads requests and answers.",
-    fix="name a certificate in spec.tls, or a managed one in its annotations",
+    fix="name a certificate in spec.tls (gke-serving:ingress.tls_secret), or a managed one in its "
+    "annotations",
     references=(cis("5.6.8"), _DOCS),
     passing=_ingress().props,
     failing=_ingress(tls=None).props,
@@ -158,3 +159,34 @@ def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
         name = text(backend, "service", "name") or text(backend, "serviceName")
         if name and not stack.once(Services).has(namespace, name):
             yield f'no Service "{name}" is declared in namespace {namespace}'
+
+
+CLASSES = kubernetes("networking.k8s.io", "IngressClass")
+_RETIRED = ("k8s.io/ingress-nginx",)
+
+
+def _class(controller: str) -> Props:
+    return {"metadata": {"name": "web"}, "spec": {"controller": controller}}
+
+
+@advisory(
+    CLASSES,
+    layer="serving",
+    severity="medium",
+    why="A retired controller gets no patches: the next hole in it stays open.",
+    fix="route by the Gateway instead (gke-serving:models[].exposure.kind)",
+    references=(
+        Reference(
+            "Kubernetes",
+            "Ingress NGINX retirement",
+            "https://kubernetes.io/blog/2025/11/11/ingress-nginx-retirement/",
+        ),
+    ),
+    passing=_class("networking.gke.io/ingress"),
+    failing=_class("k8s.io/ingress-nginx"),
+)
+def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
+    """The controller of an ingress class is one that still gets patches."""
+    controller = text(ingress_class, "spec", "controller")
+    if controller in _RETIRED:
+        yield f"spec.controller {controller} was retired in March 2026"

@@ -36,8 +36,8 @@ class Engine:
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
     modules: Mapping[str, Path]
-    """Data of Go modules that the tools read, `kwok` and `metrics-server`; and of what runs in a
-    cluster as a pod of it, `postgres-operator`, the folder of its binary."""
+    """Data of Go modules that the tools read, `kwok`, `metrics-server` and `gateway-api`; and of
+    what runs in a cluster as a pod of it, `postgres-operator`, the folder of its binary."""
 
     def install(self, folder: Path, home: Path) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH; our host, if needed, into `home`.
@@ -73,16 +73,22 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
     cli = pulumi_cli.ensure(progress)
     control_plane = build.ensure(build.KUBERNETES, progress)
     operator = build.ensure(build.POSTGRES, progress)
+    gateway_api = build.ensure(build.GATEWAY_API, progress)
     return Engine(
         pulumi=cli.pulumi,
         language_host=cli.language_host,
         executor=cli.executor,
         binaries=control_plane / "bin",
         modules={
-            **{name: control_plane / "modules" / name for name in build.KUBERNETES.module_folders},
+            **_data(build.KUBERNETES, control_plane),
+            **_data(build.GATEWAY_API, gateway_api),
             "postgres-operator": operator / "bin",
         },
     )
+
+
+def _data(tool_set: build.ToolSet, entry: Path) -> dict[str, Path]:
+    return {name: entry / "modules" / name for name in tool_set.module_folders}
 
 
 def actionlint(progress: Progress = lambda _: None) -> Path:

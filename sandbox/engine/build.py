@@ -91,6 +91,13 @@ POSTGRES = ToolSet(
     variables={"main.version": "{github.com/zalando/postgres-operator}"},
 )
 
+GATEWAY_API = ToolSet(
+    name="gateway-api",
+    minutes="no time",
+    tools={},
+    module_folders={"gateway-api": ("sigs.k8s.io/gateway-api", ("config/crd/standard",))},
+)
+
 ACTIONLINT = ToolSet(
     name="actionlint",
     minutes="half a minute",
@@ -137,22 +144,8 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     run = _Go(compiler, source)
     progress(f"downloading the sources of {tool_set.name}")
     run.quietly("mod", "download")
-    progress(
-        f"building {', '.join(tool_set.tools)}: about {tool_set.minutes} on two cores, and once "
-        f"only (kept in {cache.directory()})"
-    )
-    flags = " ".join(
-        f"-X {symbol}={_expand(tool_set, value)}" for symbol, value in tool_set.variables.items()
-    )
-    by_own_name = [p for name, p in tool_set.tools.items() if _is_own_name(name, p)]
-    binaries = folder / "bin"
-    binaries.mkdir()
-    arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
-    if by_own_name:
-        run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
-    for name, package in tool_set.tools.items():
-        if not _is_own_name(name, package):
-            run.with_progress([*arguments, "-o", f"{binaries / name}", package], name, progress)
+    if tool_set.tools:
+        _build_tools(tool_set, run, folder / "bin", progress)
     for name, (module, parts) in tool_set.module_folders.items():
         origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
         for part in parts:
@@ -161,6 +154,24 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
         _make_writable(folder / "modules")
     shutil.rmtree(source)
     progress(f"built {tool_set.name}")
+
+
+def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress) -> None:
+    progress(
+        f"building {', '.join(tool_set.tools)}: about {tool_set.minutes} on two cores, and once "
+        f"only (kept in {cache.directory()})"
+    )
+    flags = " ".join(
+        f"-X {symbol}={_expand(tool_set, value)}" for symbol, value in tool_set.variables.items()
+    )
+    by_own_name = [p for name, p in tool_set.tools.items() if _is_own_name(name, p)]
+    binaries.mkdir()
+    arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
+    if by_own_name:
+        run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
+    for name, package in tool_set.tools.items():
+        if not _is_own_name(name, package):
+            run.with_progress([*arguments, "-o", f"{binaries / name}", package], name, progress)
 
 
 def _is_own_name(name: str, package: str) -> bool:

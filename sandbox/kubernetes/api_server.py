@@ -139,6 +139,18 @@ class ApiServer:
             content_type=SERVER_SIDE_APPLY,
         )
 
+    async def apply_text(self, path: str, body: bytes, *, manager: str) -> None:
+        """Make an object what a YAML document says, by server-side apply."""
+        response = await self._http.request(
+            "PATCH",
+            path,
+            content=body,
+            params={"fieldManager": manager, "force": "true"},
+            headers={"Content-Type": SERVER_SIDE_APPLY},
+        )
+        if response.status_code >= 400:
+            raise _refusal(response)
+
     async def list(self, path: str, params: Mapping[str, str] | None = None) -> Json:
         """Return a whole list."""
         return await self.request("GET", path, params=params)

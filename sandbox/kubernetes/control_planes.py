@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.kubernetes import boot, defaults, nodes, processes
+from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.folder import Folder, Settings
@@ -164,18 +165,19 @@ class ControlPlanes:
             self._scaling[cluster][pool] = scaling
 
     async def start_controllers(
-        self, cluster: ClusterKey, *, network: str, subnetwork: str
+        self, cluster: ClusterKey, *, network: str, subnetwork: str, gateway_api: bool = False
     ) -> None:
         """Begin to do in a cluster what GKE's own controllers do."""
         await self.stop_controllers(cluster)
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
+        if gateway_api:
+            await gateway_definitions.install(server, self._modules)
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
         )
         controllers = Controllers(
-            cluster,
             server,
             api=self._api,
             network=network,
@@ -183,9 +185,15 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             operator=self._modules.get("postgres-operator"),
+            has_gateways=gateway_api,
         )
         self._controllers[cluster] = controllers
         controllers.start()
+
+    def has_gateways(self, cluster: ClusterKey) -> bool:
+        """Whether the controllers that run in a cluster know Gateways."""
+        controllers = self._controllers.get(cluster)
+        return controllers is not None and controllers.has_gateways
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Let go of a cluster; what the controllers made stays."""

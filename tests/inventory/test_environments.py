@@ -34,7 +34,6 @@ NAMED_BY = (
     "router",
     "service",
     "serviceAccountId",
-    "webBackendService",
     "serviceId",
     "sloId",
     "type",

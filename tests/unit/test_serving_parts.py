@@ -9,8 +9,9 @@ import pytest
 from cli.declared import Declared, run_environment
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
+from infra.serving.ingress import address as load_balancer_address
 from infra.serving.model import Model
-from infra.serving.model_server import deployment, load_balancer_address
+from infra.serving.model_server import deployment
 from infra.serving.placement import Placement
 from infra.serving.quantity import amount
 from infra.serving.rollout import Turnover

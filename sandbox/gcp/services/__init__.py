@@ -20,7 +20,6 @@ NAMES = (
     "billingbudgets",
     "gkebackup",
     "pubsub",
-    "iap",
 )
 
 

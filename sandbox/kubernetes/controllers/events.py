@@ -14,11 +14,13 @@ Json = dict[str, Any]
 class Events:
     """One controller's events; the same thing is said of an object once."""
 
-    def __init__(self, server: ApiServer, component: str, *, kind: str = "Service") -> None:
+    def __init__(
+        self, server: ApiServer, component: str, *, kind: str = "Service", api_version: str = "v1"
+    ) -> None:
         self._server = server
         self._component = component
         self._kind = kind
-        """A kind of the core API group."""
+        self._api_version = api_version
         self._said: dict[str, tuple[str, str]] = {}
 
     async def warn(self, involved: Json, reason: str, message: str) -> None:
@@ -40,7 +42,7 @@ class Events:
                 "namespace": namespace,
             },
             "involvedObject": {
-                "apiVersion": "v1",
+                "apiVersion": self._api_version,
                 "kind": self._kind,
                 "name": metadata["name"],
                 "namespace": namespace,

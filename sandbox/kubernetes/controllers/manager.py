@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
-from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
+from sandbox.kubernetes.controllers.entrances import Entrances
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
+from sandbox.kubernetes.controllers.looking import look
 from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
 from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.volumes import Volumes
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
-from sandbox.kubernetes.specs import ClusterKey
-
-_log = logging.getLogger("sandbox.kubernetes.controllers")
-_SETTLE = 0.1  # seconds: changes come in bursts, and one look serves them all
-_AGAIN = 2.0  # seconds after a failure, or while something could not be deleted yet
 
 
 class Controllers:
@@ -32,7 +28,6 @@ class Controllers:
 
     def __init__(
         self,
-        cluster: ClusterKey,
         server: ApiServer,
         *,
         api: Callable[[], str],
@@ -41,12 +36,13 @@ class Controllers:
         scaling: Scaling,
         folder: Folder,
         operator: Path | None,
+        has_gateways: bool,
     ) -> None:
         """`operator` is the folder of the Postgres operator's binary; None: there is none."""
-        self._cluster = cluster
+        self._cluster = folder.key
         self._server = server
         self._api = api
-        self._compute = Compute(api, cluster.project)
+        self._compute = Compute(api, folder.key.project)
         self._network = network
         self._subnetwork = subnetwork
         self._wake = asyncio.Event()
@@ -55,18 +51,20 @@ class Controllers:
         self._slices = Informer(server, slices, self._wake.set)
         self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
         self._scaling = scaling
-        self._autoscaler = Autoscaler(cluster, server, api=api, scaling=scaling)
+        self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling)
         self._folder = folder
         self._operator = operator
         self._metrics = MetricsAdapter(server, pki=folder.state / "pki")
-        self._volumes = Volumes(server, project=cluster.project)
+        self._volumes = Volumes(server, project=folder.key.project)
         self._postgres = Postgres(server, folder=folder, binaries=operator)
+        self.has_gateways = has_gateways
+        """Whether they act on the Gateway API."""
+        self._entrances = Entrances(server, self._compute, uid=self._uid, has_gateways=has_gateways)
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
         """Return the same for a control plane that has come up anew."""
         return Controllers(
-            self._cluster,
             server,
             api=self._api,
             network=self._network,
@@ -74,6 +72,7 @@ class Controllers:
             scaling=self._scaling,
             folder=self._folder,
             operator=self._operator,
+            has_gateways=self.has_gateways,
         )
 
     def start(self) -> None:
@@ -85,6 +84,7 @@ class Controllers:
         self._metrics.start()
         self._volumes.start()
         self._postgres.start()
+        self._entrances.start()
 
     async def stop(self) -> None:
         """End; what was made stays."""
@@ -95,6 +95,7 @@ class Controllers:
         await self._metrics.stop()
         await self._volumes.stop()
         await self._postgres.stop()
+        await self._entrances.stop()
         await self._compute.close()
 
     async def _run(self) -> None:
@@ -115,24 +116,14 @@ class Controllers:
             network=self._network,
             subnetwork=self._subnetwork,
         )
-        again: float | None = None
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), again)
-            await asyncio.sleep(_SETTLE)
-            self._wake.clear()
+
+        async def once() -> bool:
             services = self._services.objects()
-            try:
-                await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
-                await balancers.reconcile(services)
-                again = _AGAIN if groups.has_leftovers or balancers.has_failures else None
-            except (ApiServerError, ComputeError, httpx.HTTPError, OSError) as error:
-                # A Service that changed meanwhile, or a server that is away: look again.
-                _log.info("%s: %s; again in %.0f s", self._cluster, error, _AGAIN)
-                again = _AGAIN
-            except Exception:
-                _log.exception("%s: a controller failed", self._cluster)
-                again = _AGAIN
+            await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
+            await balancers.reconcile(services)
+            return groups.has_leftovers or balancers.has_failures
+
+        await look(str(self._cluster), self._wake, once)
 
     async def _uid(self) -> str:
         """The cluster's uid: that of kube-system, as everywhere."""

@@ -21,7 +21,6 @@ MODULES = {
     "gkebackup": "gkebackup",
     "kms": "kms",
     "pubsub": "pubsub",
-    "iap": "iap",
     "billing": "billing",
 }
 

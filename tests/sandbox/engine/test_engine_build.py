@@ -43,6 +43,15 @@ def test_a_build_yields_binaries_with_their_version_and_data(source: Path) -> No
     assert any("once only" in line for line in said)
 
 
+def test_a_set_without_tools_is_its_data_alone(source: Path) -> None:
+    data = build.ToolSet(
+        name="hello", minutes="no time", tools={}, module_folders=HELLO.module_folders
+    )
+    folder = build.ensure(data, lambda _: None)
+    assert (folder / "modules" / "data" / "data" / "note").read_text() == "kept"
+    assert not (folder / "bin").exists()
+
+
 def test_a_second_build_is_taken_from_the_cache(source: Path) -> None:
     first = build.ensure(HELLO, lambda _: None)
     said: list[str] = []

@@ -81,6 +81,6 @@ def test_every_tool_is_pinned() -> None:
     assert build.version(build.ACTIONLINT, "github.com/rhysd/actionlint").startswith("v")
     operator = "github.com/zalando/postgres-operator"
     assert build.version(build.POSTGRES, operator).startswith("v")
-    for tool_set in (build.PULUMI, build.KUBERNETES):
+    for tool_set in (build.PULUMI, build.KUBERNETES, build.GATEWAY_API):
         for module, _ in tool_set.module_folders.values():
             assert build.version(tool_set, module).startswith("v")

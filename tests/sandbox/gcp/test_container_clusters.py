@@ -297,6 +297,8 @@ def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
             found = await client.call("GET", f"{CLUSTERS}/main")
             assert found["status"] == "ERROR"
             assert "no space left on device" in found["statusMessage"]
+            # Whoever waits for the pool is not left waiting.
+            assert [pool["status"] for pool in found["nodePools"]] == ["ERROR"]
             await client.wait(await client.call("DELETE", f"{CLUSTERS}/main"))
             await client.call("GET", f"{CLUSTERS}/main", status=404)
 

@@ -180,7 +180,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     try:
         found.endpoint = loop.run(planes.create(CLUSTER, version=VERSION))
         found.nodes("general", *(node(zone, index) for zone in "ab" for index in range(2)))
-        loop.run(planes.start_controllers(CLUSTER, network=NETWORK, subnetwork=""))
+        loop.run(
+            planes.start_controllers(CLUSTER, network=NETWORK, subnetwork="", gateway_api=True)
+        )
         yield found
     finally:
         loop.run(planes.delete(CLUSTER))

@@ -157,8 +157,24 @@ async def start_controllers(state: State, record: ClusterRecord) -> None:
     if state.control_planes is not None:
         network = record["cluster"]["networkConfig"]
         await state.control_planes.start_controllers(
-            _key(record), network=network["network"], subnetwork=network["subnetwork"]
+            _key(record),
+            network=network["network"],
+            subnetwork=network["subnetwork"],
+            gateway_api=has_gateway_api(record),
         )
+
+
+def has_gateway_api(record: ClusterRecord) -> bool:
+    """Whether the cluster has a channel of the Gateway API."""
+    said = record["cluster"]["networkConfig"].get("gatewayApiConfig") or {}
+    return said.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
+
+
+async def settle_controllers(state: State, record: ClusterRecord) -> None:
+    """Start the controllers anew where the cluster's settings ask for others."""
+    planes = state.control_planes
+    if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
+        await start_controllers(state, record)
 
 
 async def remove_cluster(state: State, record: ClusterRecord) -> None:

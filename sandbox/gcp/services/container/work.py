@@ -29,6 +29,11 @@ def _set_status(record: ClusterRecord, status: str, message: str = "") -> None:
         for entry in record["pools"]:
             if entry["pool"]["status"] in ("PROVISIONING", "RECONCILING"):
                 entry["pool"]["status"] = "RUNNING"
+    if status == "ERROR":
+        # A pool that nobody works on any more would be waited for without end.
+        for entry in record["pools"]:
+            if entry["pool"]["status"] == "PROVISIONING":
+                entry["pool"]["status"] = "ERROR"
 
 
 async def create_cluster(state: State, where: Place, name: str) -> None:
@@ -67,10 +72,11 @@ async def delete_cluster(state: State, where: Place, name: str) -> None:
 
 
 async def settle_cluster(state: State, where: Place, name: str) -> None:
-    """Make all node pools what the record says."""
+    """Make all node pools and controllers what the record says."""
     record = records.get(state.store, where, name)
     for entry in record["pools"]:
         await reality.sync_pool(state, record, entry["pool"]["name"])
+    await reality.settle_controllers(state, record)
     records.change(state.store, where, name, lambda fresh: _set_status(fresh, "RUNNING"))
 
 

@@ -7,7 +7,6 @@ from sandbox.plugins.gcp.services.compute_steps import (
     GLOBAL,
     REGION,
     ZONE,
-    BackendService,
     Firewall,
     ForwardingRule,
     HealthCheck,
@@ -203,7 +202,7 @@ HANDLERS: tuple[Handler, ...] = (
             conflicts=(frozenset(f"{kind}HealthCheck" for kind in HealthCheck.KINDS),),
         )
     ),
-    BackendService(
+    Handler(
         Spec(
             type="gcp:compute/backendService:BackendService",
             schema="compute.v1.BackendService",

@@ -1,0 +1,93 @@
+"""Rules about objects of the Gateway API."""
+
+from collections.abc import Iterator
+
+from policies.objects import address
+from policies.rule import Reference, Stack, advisory, google, mandatory
+from policies.rules.ingresses import Services
+from policies.rules.services import SERVICES
+from policies.subjects import Resource, kubernetes
+from policies.values import Props, block, entries, text
+
+GATEWAYS = kubernetes("gateway.networking.k8s.io", "Gateway")
+ROUTES = kubernetes("gateway.networking.k8s.io", "HTTPRoute")
+_SECURE = google("Secure a Gateway", "kubernetes-engine/docs/how-to/secure-gateway")
+_ROUTE = Reference(
+    "Gateway API", "HTTPRoute", "https://gateway-api.sigs.k8s.io/api-types/httproute/"
+)
+_MAP = "networking.gke.io/certmap"
+_ENCRYPTED = ("HTTPS", "TLS")
+
+
+def _gateway(protocol: str = "HTTPS", **annotations: str) -> Resource:
+    listener = {"name": "web", "port": 443, "protocol": protocol}
+    return Resource(
+        GATEWAYS.example,
+        {
+            "metadata": {"name": "web", "namespace": "models", "annotations": annotations},
+            "spec": {"gatewayClassName": "gke-l7-global-external-managed", "listeners": [listener]},
+        },
+        "web",
+    )
+
+
+def _route(service: str) -> Resource:
+    rule = {"backendRefs": [{"name": service, "port": 80}]}
+    return Resource(
+        ROUTES.example,
+        {"metadata": {"name": "resnet", "namespace": "models"}, "spec": {"rules": [rule]}},
+        "resnet",
+    )
+
+
+_SERVICE = Resource(
+    SERVICES.example,
+    {"metadata": {"name": "resnet", "namespace": "models"}, "spec": {"ports": [{"port": 80}]}},
+    "resnet",
+)
+
+
+@advisory(
+    GATEWAYS,
+    layer="serving",
+    severity="high",
+    why="Without TLS everybody between the caller and Google reads requests and answers.",
+    fix="name a map of certificates (gke-serving:gateway.certificate_map)",
+    references=(_SECURE,),
+    passing=_gateway(**{_MAP: "models"}).props,
+    failing=_gateway("HTTP").props,
+)
+def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
+    """A Gateway has a listener for HTTPS, and certificates for it."""
+    encrypted = [
+        listener
+        for listener in entries(gateway, "spec", "listeners")
+        if text(listener, "protocol") in _ENCRYPTED
+    ]
+    if not encrypted:
+        yield "spec.listeners has none for HTTPS"
+    has_map = bool(text(block(gateway, "metadata", "annotations"), _MAP))
+    for listener in encrypted:
+        if not has_map and not entries(listener, "tls", "certificateRefs"):
+            yield f'listener "{text(listener, "name")}" has no certificates'
+
+
+@mandatory(
+    ROUTES,
+    layer="serving",
+    severity="high",
+    why="A route to a Service that is not there answers errors.",
+    fix="name a Service of the route's own namespace",
+    references=(_ROUTE,),
+    passing=(_SERVICE, _route("resnet")),
+    failing=(_SERVICE, _route("resnet50")),
+)
+def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
+    """Every backend of an HTTPRoute in its own namespace is a declared Service."""
+    namespace, _ = address(route)
+    for rule in entries(route, "spec", "rules"):
+        for backend in entries(rule, "backendRefs"):
+            where = text(backend, "namespace") or namespace
+            name = text(backend, "name")
+            if name and where == namespace and not stack.once(Services).has(namespace, name):
+                yield f'no Service "{name}" is declared in namespace {namespace}'

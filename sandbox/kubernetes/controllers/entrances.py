@@ -1,0 +1,97 @@
+"""What leads HTTP into one cluster: Ingresses, and Gateways where their API is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sandbox.kubernetes import gateway_api
+from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.controllers.compute import Compute
+from sandbox.kubernetes.controllers.gateways import Gateways, Seen
+from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
+from sandbox.kubernetes.controllers.looking import look
+
+
+class Entrances:
+    """The controllers of Ingresses and Gateways of one cluster."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        compute: Compute,
+        *,
+        uid: Callable[[], Awaitable[str]],
+        has_gateways: bool,
+    ) -> None:
+        self._server = server
+        self._compute = compute
+        self._uid = uid
+        self._wake = asyncio.Event()
+        networking = "/apis/networking.k8s.io/v1"
+        self._ingresses = self._inform(f"{networking}/ingresses")
+        self._classes = self._inform(f"{networking}/ingressclasses")
+        self._deployments = self._inform("/apis/apps/v1/deployments")
+        self._services = self._inform("/api/v1/services")
+        self._informers = [self._ingresses, self._classes, self._deployments, self._services]
+        self._has_gateways = has_gateways
+        if has_gateways:
+            self._namespaces = self._inform("/api/v1/namespaces")
+            self._gateways = self._inform(gateway_api.GATEWAYS)
+            self._routes = self._inform(gateway_api.HTTP_ROUTES)
+            self._checks = self._inform(gateway_api.HEALTH_CHECKS)
+            self._policies = self._inform(gateway_api.BACKEND_POLICIES)
+            self._informers += [
+                self._namespaces, self._gateways, self._routes, self._checks, self._policies
+            ]  # fmt: skip
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _inform(self, path: str) -> Informer:
+        return Informer(self._server, path, self._wake.set)
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [asyncio.create_task(informer.run()) for informer in self._informers]
+        self._tasks.append(asyncio.create_task(self._run()))
+
+    async def stop(self) -> None:
+        """End; what was made stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        for informer in self._informers:
+            await informer.synced.wait()
+        nginx = IngressNginx(self._server)
+        gateways = Gateways(self._server, self._compute, cluster_uid=await self._uid())
+
+        async def once() -> bool:
+            await nginx.reconcile(
+                self._ingresses.objects(),
+                self._classes.objects(),
+                self._deployments.objects(),
+                self._services.objects(),
+            )
+            if self._has_gateways:
+                await gateways.reconcile(self._seen())
+            return gateways.has_failures
+
+        await look("ingresses and gateways", self._wake, once)
+
+    def _seen(self) -> Seen:
+        return Seen(
+            gateways=self._gateways.objects(),
+            routes=self._routes.objects(),
+            health_checks=self._checks.objects(),
+            backend_policies=self._policies.objects(),
+            services={
+                (one["metadata"]["namespace"], one["metadata"]["name"]): one
+                for one in self._services.objects()
+            },
+            namespaces={
+                one["metadata"]["name"]: one["metadata"].get("labels") or {}
+                for one in self._namespaces.objects()
+            },
+        )

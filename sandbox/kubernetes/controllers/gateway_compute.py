@@ -1,0 +1,218 @@
+"""The load balancer of a Gateway, as documents for compute. Pure.
+
+As GKE does: a health check and a backend service for each Service that is routed to, one URL map
+with route rules, and a target proxy and a forwarding rule for each listener.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+SCHEME = "EXTERNAL_MANAGED"
+_MILLION = 1_000_000
+_CERTIFICATES = (
+    "//certificatemanager.googleapis.com/projects/{}/locations/global/certificateMaps/{}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A Service's port that routes lead to, with what policies say of it."""
+
+    namespace: str
+    service: str
+    port: int
+    groups: tuple[str, ...] = ()
+    """Paths of its network endpoint groups."""
+    health: Json = field(default_factory=dict)
+    """`spec.default` of its HealthCheckPolicy."""
+    policy: Json = field(default_factory=dict)
+    """`spec.default` of its GCPBackendPolicy."""
+
+    def name(self, prefix: str) -> str:
+        """What its objects are called."""
+        return named(prefix, self.namespace, self.service, str(self.port))
+
+
+def named(prefix: str, *parts: str) -> str:
+    """A name of at most 63 characters that its parts alone decide."""
+    digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
+    readable = "-".join(part[:14].strip("-") for part in parts)
+    return f"gkegw1-{prefix}-{readable}"[:50].rstrip("-") + f"-{digest}"
+
+
+def health_check(name: str, target: Target) -> Json:
+    """The health check: `/` on the serving port, where no policy says otherwise."""
+    said = target.health
+    config: Json = said.get("config") or {}
+    asked: Json = config.get("httpHealthCheck") or {}
+    http = {
+        "requestPath": asked.get("requestPath", "/"),
+        "portSpecification": asked.get("portSpecification", "USE_SERVING_PORT"),
+    }
+    if asked.get("port"):
+        http["port"] = asked["port"]
+    if asked.get("host"):
+        http["host"] = asked["host"]
+    return {
+        "name": name,
+        "type": "HTTP",
+        "httpHealthCheck": http,
+        "checkIntervalSec": said.get("checkIntervalSec", 15),
+        "timeoutSec": said.get("timeoutSec", 15),
+        "healthyThreshold": said.get("healthyThreshold", 1),
+        "unhealthyThreshold": said.get("unhealthyThreshold", 2),
+    }
+
+
+def backend_service(name: str, target: Target, *, check: str) -> Json:
+    """The backend service. `check` is the health check's link."""
+    said = target.policy
+    logging: Json = said.get("logging") or {}
+    draining: Json = said.get("connectionDraining") or {}
+    rate = said.get("maxRatePerEndpoint", 100_000_000)
+    body: Json = {
+        "name": name,
+        "loadBalancingScheme": SCHEME,
+        "protocol": "HTTP",
+        "healthChecks": [check],
+        "timeoutSec": said.get("timeoutSec", 30),
+        "connectionDraining": {"drainingTimeoutSec": draining.get("drainingTimeoutSec", 0)},
+        "backends": [
+            {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": rate}
+            for group in target.groups
+        ],
+        "logConfig": {"enable": bool(logging.get("enabled"))},
+    }
+    if logging.get("enabled"):
+        body["logConfig"]["sampleRate"] = logging.get("sampleRate", _MILLION) / _MILLION
+    if said.get("securityPolicy"):
+        body["securityPolicy"] = said["securityPolicy"]
+    if (said.get("iap") or {}).get("enabled"):
+        body["iap"] = {"enabled": True}
+    return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """The backend services' links by namespace, Service and port, and the one that serves 404s."""
+
+    services: Mapping[tuple[str, str, int], str]
+    nowhere: str
+
+    def not_found(self) -> Json:
+        """What answers 404 to everybody."""
+        return {
+            "faultInjectionPolicy": {"abort": {"httpStatus": 404, "percentage": 100.0}},
+            "weightedBackendServices": [{"backendService": self.nowhere, "weight": 1}],
+        }
+
+
+def url_map(name: str, routes: list[Json], backends: Backends) -> Json:
+    """The URL map of HTTPRoutes. What none of them matches is answered with 404."""
+    hosts: dict[str, list[Json]] = {}
+    for route in routes:
+        for host in route["spec"].get("hostnames") or ["*"]:
+            for rule in route["spec"].get("rules") or []:
+                made = _route_rules(route["metadata"]["namespace"], rule, backends)
+                hosts.setdefault(host, []).extend(made)
+    body: Json = {
+        "name": name,
+        "defaultRouteAction": backends.not_found(),
+        "hostRules": [],
+        "pathMatchers": [],
+    }
+    for index, (host, rules) in enumerate(sorted(hosts.items())):
+        matcher = f"matcher{index}"
+        # Exact before prefix, and the longer prefix first: the Gateway API's own order.
+        rules.sort(key=_precedence)
+        numbered = [{**rule, "priority": number} for number, rule in enumerate(rules, start=1)]
+        body["hostRules"].append({"hosts": [host], "pathMatcher": matcher})
+        body["pathMatchers"].append(
+            {
+                "name": matcher,
+                "defaultRouteAction": backends.not_found(),
+                "routeRules": numbered,
+            }
+        )
+    return body
+
+
+def _precedence(rule: Json) -> tuple[bool, int]:
+    match = rule["matchRules"][0]
+    exact = match.get("fullPathMatch")
+    return not exact, -len(exact or match.get("prefixMatch", ""))
+
+
+def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
+    """An HTTPRoute's rule as route rules, one for each way in which a path may match."""
+    filters = {one["type"]: one for one in rule.get("filters") or ()}
+    if "RequestRedirect" in filters:
+        act: Json = {"urlRedirect": _redirect(filters["RequestRedirect"]["requestRedirect"])}
+    else:
+        act = {"routeAction": _action(namespace, rule, filters, backends)}
+    return [
+        {"matchRules": [matched], **act}
+        for match in rule.get("matches") or [{}]
+        for matched in _path_matches(match.get("path") or {"type": "PathPrefix", "value": "/"})
+    ]
+
+
+def _path_matches(path: Json) -> list[Json]:
+    """`PathPrefix` goes by whole elements: `/model` is not the beginning of `/models`."""
+    value = path.get("value", "/")
+    if path.get("type") == "Exact":
+        return [{"fullPathMatch": value}]
+    if value == "/":
+        return [{"prefixMatch": "/"}]
+    return [{"fullPathMatch": value}, {"prefixMatch": f"{value.rstrip('/')}/"}]
+
+
+def _redirect(asked: Json) -> Json:
+    codes = {301: "MOVED_PERMANENTLY_DEFAULT", 302: "FOUND"}
+    return {
+        "httpsRedirect": asked.get("scheme") == "https",
+        "redirectResponseCode": codes[asked.get("statusCode", 302)],
+    }
+
+
+def _action(namespace: str, rule: Json, filters: Json, backends: Backends) -> Json:
+    weighted = [
+        {"backendService": backends.services[key], "weight": one.get("weight", 1)}
+        for one in rule.get("backendRefs") or ()
+        if (key := reference(one, namespace)) in backends.services
+    ]
+    action: Json = {"weightedBackendServices": weighted} if weighted else backends.not_found()
+    path: Json = ((filters.get("URLRewrite") or {}).get("urlRewrite") or {}).get("path") or {}
+    if path.get("type") == "ReplacePrefixMatch":
+        action["urlRewrite"] = {"pathPrefixRewrite": path.get("replacePrefixMatch", "/")}
+    return action
+
+
+def reference(backend: Json, namespace: str) -> tuple[str, str, int]:
+    """Namespace, Service and port of a route's backend."""
+    return backend.get("namespace", namespace), backend["name"], int(backend.get("port", 0))
+
+
+def proxy(name: str, *, url_map_link: str, project: str, certificates: str | None) -> Json:
+    """The target proxy of a listener: HTTPS where a certificate map is named."""
+    body = {"name": name, "urlMap": url_map_link}
+    if certificates is not None:
+        body["certificateMap"] = _CERTIFICATES.format(project, certificates)
+    return body
+
+
+def forwarding_rule(name: str, *, target: str, address: str | None, port: int) -> Json:
+    """The forwarding rule of a listener."""
+    return {
+        "name": name,
+        "loadBalancingScheme": SCHEME,
+        "IPProtocol": "TCP",
+        "portRange": f"{port}-{port}",
+        "target": target,
+        **({"IPAddress": address} if address else {}),
+    }

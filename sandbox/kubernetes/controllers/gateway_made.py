@@ -1,0 +1,108 @@
+"""What was made in the compute API for Gateways: made once, changed where needed, and cleaned up.
+
+A Gateway's own are known by their description, so that a restart forgets none of them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+
+Json = dict[str, Any]
+Owner = tuple[str, str, str]
+"""A Gateway: its cluster, its namespace and its name."""
+# What uses others goes before what is used.
+_COLLECTIONS = (
+    "global/forwardingRules",
+    "global/targetHttpsProxies",
+    "global/targetHttpProxies",
+    "global/urlMaps",
+    "global/backendServices",
+    "global/healthChecks",
+)
+_FIXED = frozenset(
+    {"global/forwardingRules", "global/targetHttpsProxies", "global/targetHttpProxies"}
+)
+"""Those that are made anew rather than changed."""
+
+
+class Made:
+    """The compute resources of one cluster's Gateways."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+        self._known: dict[str, tuple[str, Json]] = {}
+        """Path → what it was last made of, and what the API answered."""
+        self._wanted: dict[Owner, set[str]] = {}
+        self._clean: dict[Owner, set[str]] = {}
+
+    async def ensure(self, owner: Owner, collection: str, body: Json) -> Json:
+        """The resource, as the body says. Raises ComputeError."""
+        path = f"{collection}/{body['name']}"
+        self._wanted.setdefault(owner, set()).add(path)
+        body = {**body, "description": _description(owner)}
+        signature = json.dumps(body, sort_keys=True)
+        if path in self._known and self._known[path][0] == signature:
+            return self._known[path][1]
+        found = await self._compute.get(path)
+        if found is not None and collection in _FIXED and not _says(found, body):
+            await self._compute.delete(path)
+            found = None
+        if found is None:
+            await self._compute.request("POST", collection, body)
+        elif collection not in _FIXED:
+            change = (
+                {**body, "fingerprint": found["fingerprint"]} if "fingerprint" in found else body
+            )
+            await self._compute.request("PUT", path, change)
+        made = await self._compute.request("GET", path)
+        self._known[path] = (signature, made)
+        return made
+
+    async def clean(self, owner: Owner) -> None:
+        """Delete what the Gateway no longer asks for. What it asks for is counted anew."""
+        wanted = self._wanted.pop(owner, set())
+        if self._clean.get(owner) == wanted:
+            return
+        for collection in _COLLECTIONS:
+            for name in await self._named(collection, owner):
+                path = f"{collection}/{name}"
+                if path not in wanted:
+                    await self._compute.delete(path)
+                    self._known.pop(path, None)
+        self._clean[owner] = wanted
+
+    async def forget(self, owner: Owner) -> None:
+        """Delete all that is the Gateway's."""
+        self._wanted.pop(owner, None)
+        self._clean.pop(owner, None)
+        await self.clean(owner)
+
+    async def _named(self, collection: str, owner: Owner) -> list[str]:
+        try:
+            listed = await self._compute.request("GET", collection)
+        except ComputeError as error:
+            if error.status == 404:
+                return []
+            raise
+        own = _description(owner)
+        return [
+            item["name"] for item in listed.get("items") or () if item.get("description") == own
+        ]
+
+
+def _description(owner: Owner) -> str:
+    cluster, namespace, name = owner
+    resource = f"/namespaces/{namespace}/gateways/{name}"
+    return json.dumps({"k8sCluster": cluster, "k8sResource": resource})
+
+
+def _says(found: Json, body: Json) -> bool:
+    """Whether a resource says what it should; links are known by their end."""
+    return all(
+        str(found.get(key, "")).rpartition("/projects/")[2]
+        == str(value).rpartition("/projects/")[2]
+        for key, value in body.items()
+    )

@@ -1,0 +1,102 @@
+"""What GKE writes into the status of Gateways, routes and policies. Pure, but for the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+Json = dict[str, Any]
+CONTROLLER = "networking.gke.io/gateway"
+
+
+def condition(owner: Json, kind: str, reason: str, message: str = "", *, is_true: bool) -> Json:
+    """One condition of an object's present generation."""
+    return {
+        "type": kind,
+        "status": "True" if is_true else "False",
+        "reason": reason,
+        "message": message,
+        "observedGeneration": owner["metadata"].get("generation", 1),
+    }
+
+
+def gateway(
+    one: Json, *, address: str | None, attached: dict[str, int], problem: str | None = None
+) -> Json:
+    """The status of a Gateway. `attached` counts routes by listener."""
+    programmed = condition(
+        one,
+        "Programmed",
+        "Programmed" if problem is None else "Invalid",
+        problem or "",
+        is_true=problem is None,
+    )
+    return {
+        "addresses": [{"type": "IPAddress", "value": address}] if address else [],
+        "conditions": [condition(one, "Accepted", "Accepted", is_true=True), programmed],
+        "listeners": [
+            {
+                "name": listener["name"],
+                "attachedRoutes": attached.get(listener["name"], 0),
+                "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+                "conditions": [
+                    condition(one, "Accepted", "Accepted", is_true=True),
+                    condition(one, "ResolvedRefs", "ResolvedRefs", is_true=True),
+                    programmed,
+                ],
+            }
+            for listener in one["spec"]["listeners"]
+        ],
+    }
+
+
+def parent(route: Json, reference: Json, *, refused: str | None, missing: list[str]) -> Json:
+    """What a route is told of one of its Gateways."""
+    accepted = condition(
+        route,
+        "Accepted",
+        "Accepted" if refused is None else "NotAllowedByListeners",
+        refused or "",
+        is_true=refused is None,
+    )
+    resolved = condition(
+        route,
+        "ResolvedRefs",
+        "BackendNotFound" if missing else "ResolvedRefs",
+        f"no Service {', '.join(missing)}" if missing else "",
+        is_true=not missing,
+    )
+    return {
+        "parentRef": reference,
+        "controllerName": CONTROLLER,
+        "conditions": [accepted, resolved],
+    }
+
+
+def policy(one: Json, *, is_attached: bool) -> Json:
+    """The status of a policy."""
+    name = one["spec"]["targetRef"]["name"]
+    reason, message = ("Attached", "") if is_attached else ("TargetNotFound", f"no Service {name}")
+    return {"conditions": [condition(one, "Attached", reason, message, is_true=is_attached)]}
+
+
+def merged(old: Any, new: Any) -> Any:
+    """`new`, with the time of the last change of every condition that says the same as before."""
+    if isinstance(new, dict):
+        kept = old if isinstance(old, dict) else {}
+        made = {key: merged(kept.get(key), value) for key, value in new.items()}
+        if "observedGeneration" in new:
+            is_same = all(kept.get(key) == new[key] for key in ("status", "reason", "message"))
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            made["lastTransitionTime"] = kept.get("lastTransitionTime") if is_same else now
+        return made
+    if isinstance(new, list):
+        before = {_key(item): item for item in old or [] if isinstance(item, dict)}
+        return [
+            merged(before.get(_key(item)), item) if isinstance(item, dict) else item for item in new
+        ]
+    return new
+
+
+def _key(item: Json) -> str:
+    return str(item.get("type") or item.get("name") or item.get("parentRef") or item)

@@ -1,0 +1,302 @@
+"""The Gateway controller: what GKE makes of Gateways, HTTPRoutes and their policies.
+
+A Gateway of the class `gke-l7-global-external-managed` becomes a global external load balancer in
+the compute API; other classes are told that they are not simulated. A finalizer holds a Gateway
+until its load balancer is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.kubernetes import gateway_api
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers import gateway_compute as shape
+from sandbox.kubernetes.controllers import gateway_status as status
+from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION, STATUS
+from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
+from sandbox.kubernetes.controllers.gateway_made import Made, Owner
+
+Json = dict[str, Any]
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+CLASS = "gke-l7-global-external-managed"
+FINALIZER = "gateway.finalizer.networking.gke.io"
+_CERTIFICATES = "networking.gke.io/certmap"
+_NAMESPACE = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The cluster's objects at one look."""
+
+    gateways: list[Json]
+    routes: list[Json]
+    health_checks: list[Json]
+    backend_policies: list[Json]
+    services: dict[tuple[str, str], Json]
+    namespaces: dict[str, dict[str, str]]
+    """Labels by name."""
+
+
+class Gateways:
+    """All Gateways of one cluster."""
+
+    def __init__(self, server: ApiServer, compute: Compute, *, cluster_uid: str) -> None:
+        self._server = server
+        self._cluster = cluster_uid[:8]
+        self._compute = compute
+        self._made = Made(compute)
+        self.has_failures = False
+        """Whether something could not be made yet, and a later look is needed."""
+
+    async def reconcile(self, seen: Seen) -> None:
+        """Make the load balancers that Gateways ask for, and say so in everybody's status."""
+        self.has_failures = False
+        parents: dict[str, list[Json]] = {}
+        for gateway in seen.gateways:
+            if gateway["spec"]["gatewayClassName"] != CLASS:
+                continue
+            if gateway["metadata"].get("deletionTimestamp"):
+                await self._take_away(gateway)
+                continue
+            await self._provide(gateway, seen, parents)
+        for route in seen.routes:
+            uid = route["metadata"]["uid"]
+            if uid in parents:
+                await self._tell(gateway_api.HTTP_ROUTES, route, {"parents": parents[uid]})
+        await self._tell_policies(seen)
+
+    async def _provide(self, gateway: Json, seen: Seen, parents: dict[str, list[Json]]) -> None:
+        await self._hold(gateway)
+        listeners: list[Json] = gateway["spec"]["listeners"]
+        by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
+        for route in seen.routes:
+            for reference in _references(route, gateway):
+                taken = [
+                    one["name"] for one in listeners if takes(one, reference, route, gateway, seen)
+                ]
+                for name in taken:
+                    by_listener[name].append(route)
+                parents.setdefault(route["metadata"]["uid"], []).append(
+                    status.parent(
+                        route,
+                        reference,
+                        refused=None if taken else "no listener takes routes of this namespace",
+                        missing=list(_missing(route, seen)),
+                    )
+                )
+        attached = Counter({name: len(routes) for name, routes in by_listener.items()})
+        try:
+            address = await self._balance(gateway, by_listener, seen)
+        except ComputeError as error:
+            self.has_failures = True
+            said = status.gateway(gateway, address=None, attached=attached, problem=str(error))
+            _log.warning("gateway %s: %s", gateway["metadata"]["name"], error)
+        else:
+            said = status.gateway(gateway, address=address, attached=attached)
+        await self._tell(gateway_api.GATEWAYS, gateway, said)
+
+    async def _balance(self, gateway: Json, by_listener: dict[str, list[Json]], seen: Seen) -> str:
+        """Make the load balancer; its address."""
+        own = self._owner(gateway)
+        address = await self._address(gateway)
+        backends = await self._backends(own, by_listener, seen)
+        for listener in gateway["spec"]["listeners"]:
+            name = shape.named(listener["name"], *own)
+            is_encrypted = listener["protocol"] == "HTTPS"
+            made = await self._made.ensure(
+                own, "global/urlMaps", shape.url_map(name, by_listener[listener["name"]], backends)
+            )
+            certificates = (gateway["metadata"].get("annotations") or {}).get(_CERTIFICATES)
+            if is_encrypted and not certificates:
+                raise ComputeError(400, "invalid", "an HTTPS listener has no certificates")
+            proxies = "targetHttpsProxies" if is_encrypted else "targetHttpProxies"
+            proxy = await self._made.ensure(
+                own,
+                f"global/{proxies}",
+                shape.proxy(
+                    name,
+                    url_map_link=made["selfLink"],
+                    project=self._compute.project,
+                    certificates=certificates if is_encrypted else None,
+                ),
+            )
+            rule = shape.forwarding_rule(
+                name, target=proxy["selfLink"], address=address, port=listener["port"]
+            )
+            found = await self._made.ensure(own, "global/forwardingRules", rule)
+            address = str(found["IPAddress"])
+        await self._made.clean(own)
+        return address or ""
+
+    def _owner(self, gateway: Json) -> Owner:
+        return (self._cluster, *_own(gateway))
+
+    async def _address(self, gateway: Json) -> str | None:
+        """The reserved address that the Gateway names; None: it takes what it is given."""
+        for asked in gateway["spec"].get("addresses") or ():
+            if asked.get("type") == "NamedAddress":
+                found = await self._compute.request("GET", f"global/addresses/{asked['value']}")
+                return str(found["address"])
+            return str(asked["value"])
+        return None
+
+    async def _backends(
+        self, own: Owner, by_listener: dict[str, list[Json]], seen: Seen
+    ) -> Backends:
+        links: dict[tuple[str, str, int], str] = {}
+        for routes in by_listener.values():
+            for key in (key for route in routes for key in _backend_keys(route)):
+                service = seen.services.get(key[:2])
+                if key in links or service is None:
+                    continue
+                links[key] = await self._backend(own, key, service, seen)
+        empty = Target(namespace=own[1], service=own[2], port=404)
+        name = shape.named("serve404", *own)
+        nowhere = {**shape.backend_service(name, empty, check=""), "healthChecks": []}
+        made = await self._made.ensure(own, "global/backendServices", nowhere)
+        return Backends(services=links, nowhere=made["selfLink"])
+
+    async def _backend(
+        self, own: Owner, key: tuple[str, str, int], service: Json, seen: Seen
+    ) -> str:
+        await self._ask_for_groups(service, key[2])
+        target = Target(
+            namespace=key[0],
+            service=key[1],
+            port=key[2],
+            groups=tuple(_groups(service, key[2], self._compute.project)),
+            health=_policy(seen.health_checks, key),
+            policy=_policy(seen.backend_policies, key),
+        )
+        if not target.groups:
+            self.has_failures = True  # the groups are made from the annotation: look again
+        name = shape.named("bs", *own, *map(str, key))
+        check = await self._made.ensure(
+            own, "global/healthChecks", shape.health_check(name, target)
+        )
+        body = shape.backend_service(name, target, check=check["selfLink"])
+        return str((await self._made.ensure(own, "global/backendServices", body))["selfLink"])
+
+    async def _ask_for_groups(self, service: Json, port: int) -> None:
+        """Add the annotation that makes GKE keep endpoint groups, as GKE itself does."""
+        metadata = service["metadata"]
+        asked: Json = json.loads((metadata.get("annotations") or {}).get(ANNOTATION) or "{}")
+        ports: Json = asked.setdefault("exposed_ports", {})
+        if str(port) in ports:
+            return
+        ports[str(port)] = {}
+        path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
+        body = {"metadata": {"annotations": {ANNOTATION: json.dumps(asked)}}}
+        await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def _take_away(self, gateway: Json) -> None:
+        finalizers = gateway["metadata"].get("finalizers") or []
+        if FINALIZER not in finalizers:
+            return
+        await self._made.forget(self._owner(gateway))
+        left = [one for one in finalizers if one != FINALIZER]
+        await self._patch(gateway_api.GATEWAYS, gateway, {"metadata": {"finalizers": left}})
+
+    async def _hold(self, gateway: Json) -> None:
+        finalizers = gateway["metadata"].get("finalizers") or []
+        if FINALIZER not in finalizers:
+            body = {"metadata": {"finalizers": [*finalizers, FINALIZER]}}
+            await self._patch(gateway_api.GATEWAYS, gateway, body)
+
+    async def _tell_policies(self, seen: Seen) -> None:
+        for collection, policies in (
+            (gateway_api.HEALTH_CHECKS, seen.health_checks),
+            (gateway_api.BACKEND_POLICIES, seen.backend_policies),
+        ):
+            for one in policies:
+                target = (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"])
+                said = status.policy(one, is_attached=target in seen.services)
+                await self._tell(collection, one, said)
+
+    async def _tell(self, collection: str, one: Json, said: Json) -> None:
+        fresh = status.merged(one.get("status") or {}, said)
+        old = one.get("status") or {}
+        if any(old.get(key) != value for key, value in fresh.items()):
+            await self._patch(collection, one, {"status": fresh}, "/status")
+
+    async def _patch(self, collection: str, one: Json, body: Json, subresource: str = "") -> None:
+        head, _, kind = collection.rpartition("/")
+        metadata = one["metadata"]
+        path = f"{head}/namespaces/{metadata['namespace']}/{kind}/{metadata['name']}{subresource}"
+        try:
+            await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+        except ApiServerError as error:
+            if error.status != 404:
+                raise
+
+
+def takes(listener: Json, reference: Json, route: Json, gateway: Json, seen: Seen) -> bool:
+    """Whether a listener takes a route that asks for it."""
+    if reference.get("sectionName") not in (None, listener["name"]):
+        return False
+    allowed: Json = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
+    namespace = route["metadata"]["namespace"]
+    match allowed.get("from", "Same"):
+        case "All":
+            return True
+        case "Selector":
+            wanted: Json = (allowed.get("selector") or {}).get("matchLabels") or {}
+            labels = {_NAMESPACE: namespace, **seen.namespaces.get(namespace, {})}
+            return all(labels.get(key) == value for key, value in wanted.items())
+        case _:
+            return bool(namespace == gateway["metadata"]["namespace"])
+
+
+def _own(gateway: Json) -> tuple[str, str]:
+    return gateway["metadata"]["namespace"], gateway["metadata"]["name"]
+
+
+def _references(route: Json, gateway: Json) -> list[Json]:
+    return [
+        reference
+        for reference in route["spec"].get("parentRefs") or ()
+        if (reference.get("namespace", route["metadata"]["namespace"]), reference["name"])
+        == _own(gateway)
+    ]
+
+
+def _backend_keys(route: Json) -> list[tuple[str, str, int]]:
+    namespace = route["metadata"]["namespace"]
+    return [
+        shape.reference(backend, namespace)
+        for rule in route["spec"].get("rules") or ()
+        for backend in rule.get("backendRefs") or ()
+    ]
+
+
+def _missing(route: Json, seen: Seen) -> list[str]:
+    return sorted({key[1] for key in _backend_keys(route) if key[:2] not in seen.services})
+
+
+def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
+    """What the policy of a Service says; of two of them the older one holds."""
+    aimed = [
+        one
+        for one in policies
+        if (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"]) == key[:2]
+    ]
+    oldest = min(aimed, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
+    return dict((oldest or {"spec": {}})["spec"].get("default") or {})
+
+
+def _groups(service: Json, port: int, project: str) -> list[str]:
+    """Links of the endpoint groups of a Service's port, as its status annotation names them."""
+    told = (service["metadata"].get("annotations") or {}).get(STATUS)
+    said: Json = json.loads(told) if told else {}
+    name = (said.get("network_endpoint_groups") or {}).get(str(port))
+    return [
+        f"projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
+        for zone in (said.get("zones") or ())
+        if name
+    ]

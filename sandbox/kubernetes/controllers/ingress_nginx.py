@@ -1,0 +1,125 @@
+"""What ingress-nginx does to Ingresses: the address of its Service becomes theirs.
+
+It is played only where it is deployed: a Deployment of its image with a ready pod, whose
+`--controller-class` is that of the Ingress's class. Where requests go then is not simulated.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers.events import Events
+
+Json = dict[str, Any]
+_log = logging.getLogger("sandbox.kubernetes.controllers")
+_IMAGE = "ingress-nginx/controller"
+_DEFAULT_CLASS = "k8s.io/ingress-nginx"
+_OLD_ANNOTATION = "kubernetes.io/ingress.class"
+# `strict-validate-path-type`, which is on: only an implementation's own kind of path may be an
+# expression.
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/\-_.~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A running controller: the class that it serves, and the Service that leads to it."""
+
+    controller_class: str
+    namespace: str
+    service: str
+
+
+class IngressNginx:
+    """All Ingresses of one cluster."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._events = Events(
+            server, "nginx-ingress-controller", kind="Ingress", api_version="networking.k8s.io/v1"
+        )
+
+    async def reconcile(
+        self,
+        ingresses: list[Json],
+        classes: list[Json],
+        deployments: list[Json],
+        services: list[Json],
+    ) -> None:
+        """Give every Ingress the address of the controller of its class."""
+        running = {one.controller_class: one for one in controllers(deployments)}
+        by_class = {c["metadata"]["name"]: c["spec"].get("controller") for c in classes}
+        addresses = {
+            (s["metadata"]["namespace"], s["metadata"]["name"]): _given(s) for s in services
+        }
+        for ingress in ingresses:
+            controller = running.get(by_class.get(class_of(ingress)) or "")
+            if controller is None or ingress["metadata"].get("deletionTimestamp"):
+                continue
+            if problem := refusal(ingress):
+                await self._events.warn(ingress, "Rejected", problem)
+                continue
+            given = addresses.get((controller.namespace, controller.service)) or []
+            if _given(ingress) != given:
+                await self._tell(ingress, given)
+
+    async def _tell(self, ingress: Json, given: list[Json]) -> None:
+        metadata = ingress["metadata"]
+        path = (
+            f"/apis/networking.k8s.io/v1/namespaces/{metadata['namespace']}/ingresses/"
+            f"{metadata['name']}/status"
+        )
+        body = {"status": {"loadBalancer": {"ingress": given or None}}}
+        try:
+            await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+        except ApiServerError as error:
+            if error.status != 404:
+                raise
+
+
+def controllers(deployments: list[Json]) -> Iterator[Controller]:
+    """The controllers that run."""
+    for deployment in deployments:
+        if not (deployment.get("status") or {}).get("readyReplicas"):
+            continue
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if _IMAGE not in container["image"]:
+                continue
+            flags = dict(
+                flag.removeprefix("--").split("=", 1)
+                for flag in container.get("args") or ()
+                if flag.startswith("--") and "=" in flag
+            )
+            own = deployment["metadata"]["namespace"]
+            published = flags.get("publish-service", "").replace("$(POD_NAMESPACE)", own)
+            namespace, _, service = published.partition("/")
+            if service:
+                yield Controller(flags.get("controller-class", _DEFAULT_CLASS), namespace, service)
+
+
+def class_of(ingress: Json) -> str:
+    """The class that an Ingress names, in either way."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    return str(ingress["spec"].get("ingressClassName") or annotations.get(_OLD_ANNOTATION) or "")
+
+
+def refusal(ingress: Json) -> str | None:
+    """Why the controller does not serve an Ingress; None where it does."""
+    for rule in ingress["spec"].get("rules") or []:
+        for path in (rule.get("http") or {}).get("paths") or []:
+            text, kind = path.get("path") or "/", path["pathType"]
+            if kind != "ImplementationSpecific" and not _PLAIN_PATH.fullmatch(text):
+                return f"invalid path: {text} cannot be used with pathType {kind}"
+    return None
+
+
+def _given(holder: Json) -> list[Json]:
+    balancer = (holder.get("status") or {}).get("loadBalancer") or {}
+    return [
+        {key: one[key] for key in ("ip", "hostname") if one.get(key)}
+        for one in balancer.get("ingress") or []
+    ]

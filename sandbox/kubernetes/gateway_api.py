@@ -1,0 +1,72 @@
+"""The Gateway API as GKE brings it: its own definitions, GKE's policies, and GKE's classes.
+
+The definitions are those of the pinned release; GKE's policies are written here, from their
+reference. That they are installed says nothing yet of who acts on them: see `controllers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+
+_OURS = Path(__file__).parent / "defaults" / "gateway-api"
+_CLASSES = "gateway-classes.yaml"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_GROUP = "/apis/gateway.networking.k8s.io/v1"
+_MANAGER = "addon-manager"
+_PATIENCE = 30.0  # seconds until new definitions are served
+# Unknown, its storage being made, or the server being busy with that.
+_NOT_YET = frozenset({404, 429, 500, 503})
+GATEWAYS = f"{_GROUP}/gateways"
+HTTP_ROUTES = f"{_GROUP}/httproutes"
+HEALTH_CHECKS = "/apis/networking.gke.io/v1/healthcheckpolicies"
+BACKEND_POLICIES = "/apis/networking.gke.io/v1/gcpbackendpolicies"
+
+
+async def install(server: ApiServer, modules: Mapping[str, Path]) -> None:
+    """Make the definitions and classes, and return when they are served."""
+    files = [
+        *sorted((modules["gateway-api"] / "config/crd/standard").glob("gateway.*.yaml")),
+        *sorted(f for f in _OURS.glob("*.yaml") if f.name != _CLASSES),
+    ]
+    await asyncio.gather(*(_define(server, file) for file in files))
+    for one in yaml.safe_load_all((_OURS / _CLASSES).read_text()):
+        await _served(server, f"{_GROUP}/gatewayclasses/{one['metadata']['name']}", one)
+    for path in (GATEWAYS, HTTP_ROUTES, HEALTH_CHECKS, BACKEND_POLICIES):
+        await _listed(server, path)
+
+
+async def _define(server: ApiServer, file: Path) -> None:
+    """Hand a definition on as it is: reading it here would take longer than all the rest."""
+    head, _, tail = file.stem.partition("_")
+    name = f"{tail}.{head}" if tail else f"{head}.networking.gke.io"
+    await server.apply_text(f"{_DEFINITIONS}/{name}", file.read_bytes(), manager=_MANAGER)
+
+
+async def _served(server: ApiServer, path: str, body: dict[str, Any]) -> None:
+    """Make an object of a kind that may not be served yet."""
+    await _patiently(lambda: server.apply(path, body, manager=_MANAGER))
+
+
+async def _listed(server: ApiServer, path: str) -> None:
+    """Return when a kind can be listed."""
+    await _patiently(lambda: server.list(path))
+
+
+async def _patiently(ask: Callable[[], Awaitable[object]]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            await ask()
+            return
+        except ApiServerError as error:
+            if error.status not in _NOT_YET or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)

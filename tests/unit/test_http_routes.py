@@ -1,0 +1,212 @@
+"""Exposure by an Ingress and by the Gateway: what each is spelled as, and what is refused."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from cli.declared import STACKS, Declared, run_environment
+from gkeplatform import whole_file
+from gkeplatform.config import load
+from gkeplatform.errors import PlatformError
+from infra.serving import catalogue, exposure, gateway_objects, ingress
+from infra.serving.config import ServingConfig
+from infra.serving.http_routes import Gateway, GatewayArgs, Ingress, IngressArgs, NginxArgs
+from infra.serving.model import Model
+
+FILE = "stacks/Pulumi.dev.yaml"
+DEV: dict[str, Any] = yaml.safe_load((STACKS / "Pulumi.dev.yaml").read_text())["config"]
+
+
+def model(kind: str, **more: Any) -> Model:
+    entry: dict[str, Any] = {
+        "name": "resnet",
+        "server": "tensorflow-serving",
+        "source": "gs://acme-ml-dev-models/resnet",
+        "replicas": {"min": 2, "max": 2},
+        "resources": {
+            "requests": {"cpu": "1", "memory": "1Gi"},
+            "limits": {"cpu": "1", "memory": "1Gi"},
+        },
+        "exposure": {"kind": kind, "path": "/model", **more},
+    }
+    return msgspec.convert(entry, Model)
+
+
+def rewritten(made: Any, notes: dict[str, str], path: str) -> str | None:
+    """What NGINX hands on: the path is matched from its start, its groups fill the target."""
+    (rule,) = made["rules"]
+    (one,) = rule["http"]["paths"]
+    found = re.match(one["path"], path)
+    if found is None:
+        return None
+    target = notes["nginx.ingress.kubernetes.io/rewrite-target"]
+    return re.sub(r"\$(\d)", lambda group: found[int(group[1])] or "", target)
+
+
+@pytest.mark.parametrize(
+    ("asked", "handed_on"),
+    [
+        ("/model/v1/models/resnet:predict", "/v1/models/resnet:predict"),
+        ("/model/v1/models/resnet/versions/2/metadata", "/v1/models/resnet/versions/2/metadata"),
+        ("/model/", "/"),
+        ("/model", "/"),
+        ("/models/v1/models/resnet", None),
+        ("/v1/models/resnet", None),
+    ],
+)
+def test_an_ingress_takes_its_path_off_and_keeps_the_rest(
+    asked: str, handed_on: str | None
+) -> None:
+    args = IngressArgs()
+    served = model("ingress")
+    assert isinstance(served.exposure, Ingress)
+    made = ingress.ingress(served, served.exposure, args)
+    assert rewritten(made, ingress.annotations(args), asked) == handed_on
+
+
+def test_an_ingress_names_its_class_hosts_and_certificate() -> None:
+    served = model("ingress", hosts=["a.example", "b.example"])
+    assert isinstance(served.exposure, Ingress)
+    made = ingress.ingress(served, served.exposure, IngressArgs(tls_secret="models-tls"))
+    assert made["ingressClassName"] == "nginx"
+    assert [rule["host"] for rule in made["rules"]] == ["a.example", "b.example"]
+    assert made["tls"] == [{"hosts": ["a.example", "b.example"], "secretName": "models-tls"}]
+
+
+def test_a_dot_in_a_path_stands_for_itself() -> None:
+    pattern = ingress.pattern("/v1.0")
+    assert re.match(pattern, "/v1.0/x")
+    assert not re.match(pattern, "/v1x0/x")
+
+
+def test_an_update_waits_for_our_own_controller_alone() -> None:
+    assert "pulumi.com/skipAwait" not in ingress.annotations(IngressArgs(controller=NginxArgs()))
+    assert ingress.annotations(IngressArgs())["pulumi.com/skipAwait"] == "true"
+
+
+def test_one_word_takes_a_model_from_the_ingress_to_the_gateway() -> None:
+    served = model("gateway", hosts=["a.example"])
+    assert isinstance(served.exposure, Gateway)
+    args = GatewayArgs(certificate_map="models")
+    made = gateway_objects.http_route(served, served.exposure, args, namespace="models")
+    assert made["hostnames"] == ["a.example"]
+    assert made["parentRefs"][0]["sectionName"] == "https"
+    (rule,) = made["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/model"}}]
+    assert rule["backendRefs"] == [{"name": "resnet", "port": 8501}]
+    check = gateway_objects.health_check(served)
+    assert check["default"]["config"]["httpHealthCheck"]["requestPath"] == "/v1/models/resnet"
+    policy = gateway_objects.backend_policy(served, GatewayArgs(log_sample_rate=0.25))
+    assert policy["default"]["logging"] == {"enabled": True, "sampleRate": 250_000}
+    assert policy["default"]["connectionDraining"] == {"drainingTimeoutSec": served.drain_seconds}
+    assert exposure.service(served)["type"] == "ClusterIP"
+
+
+def test_a_gateway_with_certificates_sends_http_to_https() -> None:
+    plain = gateway_objects.gateway(GatewayArgs(), address="a", namespaces={})
+    assert [one["protocol"] for one in plain["listeners"]] == ["HTTP"]
+    args = GatewayArgs(certificate_map="models")
+    made = gateway_objects.gateway(args, address="a", namespaces={})
+    assert [(one["protocol"], one["port"]) for one in made["listeners"]] == [
+        ("HTTP", 80),
+        ("HTTPS", 443),
+    ]
+    (rule,) = gateway_objects.redirect("models")["rules"]
+    assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
+
+
+@pytest.mark.parametrize("kind", ["ingress", "gateway"])
+def test_the_endpoint_is_not_assigned_until_there_is_an_address(kind: str) -> None:
+    served = model(kind)
+    assert catalogue.url(served, "", namespace="models") == "not assigned yet"
+    assert catalogue.url(served, None, namespace="models") == "not assigned yet"
+    found = catalogue.url(served, "192.0.2.1", namespace="models")
+    assert found == "http://192.0.2.1/model/v1/models/resnet"
+    named = model(kind, hosts=["a.example"])
+    found = catalogue.url(named, "192.0.2.1", namespace="models", is_encrypted=True)
+    assert found == "https://a.example/model/v1/models/resnet"
+
+
+def test_an_address_may_be_a_host_name() -> None:
+    assert ingress.address(None) == ""
+    assert ingress.address([]) == ""
+    assert ingress.address([{"hostname": "lb.example"}]) == "lb.example"
+    assert ingress.address([{"ip": "192.0.2.1"}]) == "192.0.2.1"
+
+
+def encoded(document: dict[str, Any]) -> dict[str, str]:
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in document.items()}
+
+
+def routed(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        one
+        for one in document["gke-serving:models"]
+        if one["exposure"]["kind"] in ("ingress", "gateway")
+    )
+    return found
+
+
+def _twice(document: dict[str, Any]) -> None:
+    document["gke-serving:models"].append({**routed(document), "name": "again"})
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda d: d.pop("gke-serving:ingress"), "an Ingress needs a controller; set gke-serving"),
+        (_twice, '.exposure.path: /model is "sentiment"\'s, too; give each model a path'),
+        (
+            lambda d: routed(d)["exposure"].update(path="model"),
+            ".exposure.path: expected text of the form",
+        ),
+        (
+            lambda d: routed(d)["exposure"].update(kind="gatway"),
+            '"gatway" is not allowed; did you mean "gateway"?',
+        ),
+        (
+            lambda d: routed(d)["exposure"].update(hosts=["a.example", "a.example"]),
+            "hosts lists a.example twice",
+        ),
+    ],
+)
+def test_bad_input_is_refused(edit: Callable[[dict[str, Any]], Any], said: str) -> None:
+    document = copy.deepcopy(DEV)
+    edit(document)
+    with pytest.raises(PlatformError) as raised:
+        load(ServingConfig, namespace="gke-serving", values=encoded(document), file=FILE)
+    assert said in str(raised.value)
+
+
+def test_a_gateway_without_its_api_is_refused_before_anything_is_touched() -> None:
+    document = copy.deepcopy(DEV)
+    routed(document)["exposure"]["kind"] = "gateway"
+    whole_file.check(encoded(document), file=FILE)
+    document["gke-cluster:cluster"]["gateway_api"] = False
+    with pytest.raises(PlatformError, match=r"gke-cluster:cluster\.gateway_api turns off"):
+        whole_file.check(encoded(document), file=FILE)
+
+
+def kinds(found: dict[str, Declared]) -> set[str]:
+    return {kind for kind, _ in found["serving"].inputs}
+
+
+def test_no_entrance_is_made_that_no_model_asks_for() -> None:
+    others = [one for one in DEV["gke-serving:models"] if one["name"] != "sentiment"]
+    made = kinds(run_environment("dev", {"gke-serving:models": json.dumps(others)}))
+    assert not any("Ingress" in kind or "Gateway" in kind for kind in made)
+
+
+def test_the_gateway_s_address_is_one_that_stays() -> None:
+    made = kinds(run_environment("stage"))
+    assert "kubernetes:gateway.networking.k8s.io/v1:Gateway" in made
+    assert "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute" in made
+    assert "kubernetes:networking.gke.io/v1:HealthCheckPolicy" in made
+    assert "kubernetes:networking.gke.io/v1:GCPBackendPolicy" in made
+    assert "kubernetes:networking.k8s.io/v1:Ingress" not in made
