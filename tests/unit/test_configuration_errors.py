@@ -279,8 +279,8 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         'autoscaling.metrics[0].name: tensorflow-serving has no gauge "queue"; known here: none',
     ),
     (
-        lambda d: model(6)(d)["autoscaling"]["metrics"][0].update(name="nv_pending_request_count"),
-        'models[6]: autoscaling.metrics[0].name: triton has no gauge "nv_pending_request_count"; '
+        lambda d: model(7)(d)["autoscaling"]["metrics"][0].update(name="nv_pending_request_count"),
+        'models[7]: autoscaling.metrics[0].name: triton has no gauge "nv_pending_request_count"; '
         'did you mean "nv_inference_pending_request_count"?',
     ),
     (
