@@ -73,7 +73,8 @@ def configuration(
             "pod_management_policy": "ordered_ready",
             "pod_terminate_grace_period": "5m",
             "spilo_privileged": False,
-            "spilo_allow_privilege_escalation": False,
+            # Its cron changes the user that it runs as; without that there are no whole copies.
+            "spilo_allow_privilege_escalation": True,
             "spilo_runasuser": _POSTGRES_USER,
             "spilo_runasgroup": _POSTGRES_GROUP,
             "spilo_fsgroup": _POSTGRES_GROUP,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.declared import ENVIRONMENTS
 from tests.rehearsal.workspace import Workspace, workspace_in
 
 
@@ -28,6 +29,19 @@ def first_run(workspace: Workspace) -> dict[str, Any]:
 @pytest.fixture
 def dev(workspace: Workspace, first_run: dict[str, Any]) -> Workspace:
     """The workspace with dev deployed."""
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def runs(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """The documents of rehearsing the three; whatever was there of dev may stay."""
+    return {environment: workspace.rehearse(environment) for environment in ENVIRONMENTS}
+
+
+@pytest.fixture
+def three(workspace: Workspace, runs: dict[str, dict[str, Any]]) -> Workspace:
+    """The workspace with the three environments deployed."""
+    assert set(runs) == set(ENVIRONMENTS)
     return workspace
 
 

@@ -21,19 +21,6 @@ GLOBAL = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def runs(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """The documents of rehearsing the three; whatever was there of dev may stay."""
-    return {environment: workspace.rehearse(environment) for environment in ENVIRONMENTS}
-
-
-@pytest.fixture
-def three(workspace: Workspace, runs: dict[str, dict[str, Any]]) -> Workspace:
-    """The workspace with the three deployed."""
-    assert set(runs) == set(ENVIRONMENTS)
-    return workspace
-
-
 def project(environment: str) -> str:
     return stack_config(environment)["gcp:project"]
 

@@ -105,6 +105,12 @@ class Workspace:
     def kubectl(self, *arguments: str, check: bool = True) -> str:
         return self.run("kubectl", *arguments, check=check).stdout
 
+    def kubernetes_of(self, environment: str, *arguments: str) -> Any:
+        """What the cluster of one environment shows, of several."""
+        cluster = f"acme-ml-{environment}"
+        context = f"gke_{cluster}_europe-west4_{cluster}-cluster"
+        return json.loads(self.kubectl("--context", context, "get", *arguments, "-o", "json"))
+
     def kubernetes(self, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
