@@ -17,6 +17,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
+from infra.serving import postgres_fit
 from infra.serving.config import ServingConfig, namespace_of, running
 from infra.serving.http_routes import Gateway, Ingress
 from infra.serving.ingress import PENDING
@@ -58,6 +59,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
         if model.image and naming.environment.name in PINNED:
             refuse_moving(f"{key}.image", model.image, naming.environment.name)
         neg_name(model, naming)
+    postgres_fit.check(config, cluster.node_pools)
     return placements(config, cluster.node_pools)
 
 

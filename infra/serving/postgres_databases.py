@@ -10,7 +10,7 @@ from gkeplatform.buckets import kept
 from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
-from infra.serving import postgres_objects
+from infra.serving import postgres_fit, postgres_objects
 from infra.serving.config import ServingConfig
 from infra.serving.manifest import Manifest
 from infra.serving.namespace import ModelsNamespace
@@ -122,7 +122,9 @@ def databases(
         config,
         namespace=args.namespace,
         configuration=postgres_objects.configuration(
-            config, namespace=args.namespace, bucket=bucket, zones=cluster.zones
+            namespace=args.namespace,
+            bucket=bucket,
+            is_crowded=postgres_fit.is_crowded(config, cluster.node_pools),
         ),
         instances=store.account.email,
         labels=labels,

@@ -1,6 +1,5 @@
 """What Zalando's operator reads: its configuration and one object a cluster, as plain data."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from infra.serving.config import ServingConfig
@@ -16,11 +15,8 @@ _POSTGRES_USER, _POSTGRES_GROUP = 101, 103
 _ZONE = "topology.kubernetes.io/zone"
 
 
-def configuration(
-    config: ServingConfig, *, namespace: str, bucket: str, zones: Sequence[str]
-) -> Manifest:
+def configuration(*, namespace: str, bucket: str, is_crowded: bool) -> Manifest:
     """The operator's configuration. What is not said here is the operator's own default."""
-    clusters = config.postgres.clusters if config.postgres else ()
     return {
         "docker_image": SPILO,
         # The definitions are declared; the operator needs no right to make any.
@@ -60,9 +56,7 @@ def configuration(
             "enable_pod_antiaffinity": True,
             "pod_antiaffinity_topology_key": _ZONE,
             # With more instances than zones some must share one.
-            "pod_antiaffinity_preferred_during_scheduling": any(
-                cluster.instances > len(zones) for cluster in clusters
-            ),
+            "pod_antiaffinity_preferred_during_scheduling": is_crowded,
             # The budget is the primary's: replicas may go whenever a node is drained, and the
             # operator moves the primary off a node that takes no pods any more.
             "enable_pod_disruption_budget": True,

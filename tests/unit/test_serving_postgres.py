@@ -6,7 +6,16 @@ import msgspec
 import pytest
 
 from cli.declared import Declared, run_environment
-from infra.serving import database, postgres, postgres_objects, postgres_pod, postgres_roles
+from gkeplatform.contracts import NodePool
+from gkeplatform.errors import PlatformError
+from infra.serving import (
+    database,
+    postgres,
+    postgres_fit,
+    postgres_objects,
+    postgres_pod,
+    postgres_roles,
+)
 from infra.serving.config import ServingConfig
 
 AMOUNTS = {"cpu": "500m", "memory": "2Gi"}
@@ -157,16 +166,48 @@ def test_a_cluster_begins_as_another_was() -> None:
     }
 
 
+def pool(name: str, **changes: Any) -> NodePool:
+    given: dict[str, Any] = {
+        "name": name,
+        "zones": ["a", "b", "c"],
+        "machine_type": "n2-standard-4",
+        "min_nodes": 1,
+        "max_nodes": 3,
+        "cpu_millis": 3920,
+        "memory_bytes": 13 * 2**30,
+    }
+    return msgspec.convert(given | changes, NodePool)
+
+
+TAINTED = pool("gpu", accelerator="nvidia-l4", cpu_millis=31_000, memory_bytes=120 * 2**30, gpus=1)
+
+
 @pytest.mark.parametrize(("instances", "is_wish"), [(3, False), (4, True)])
 def test_instances_are_kept_apart_by_zones_as_far_as_there_are_zones(
     instances: int, is_wish: bool
 ) -> None:
     found = config({"instances": instances})
+    pools = [pool("general"), pool("elsewhere", zones=["d"], cpu_millis=100)]
+    assert postgres_fit.is_crowded(found, pools) is is_wish
     told = postgres_objects.configuration(
-        found, namespace="postgres", bucket="b", zones=("a", "b", "c")
+        namespace="postgres", bucket="b", is_crowded=postgres_fit.is_crowded(found, pools)
     )["kubernetes"]
     assert told["enable_pod_antiaffinity"]
     assert told["pod_antiaffinity_preferred_during_scheduling"] is is_wish
+
+
+def test_an_instance_that_no_node_can_take_is_refused_with_the_nearest_pool() -> None:
+    amounts = {"cpu": "2", "memory": "64Gi"}
+    found = config({"resources": {"requests": amounts, "limits": amounts}})
+    pools = [pool("general"), pool("serving", memory_bytes=28 * 2**30), TAINTED]
+    with pytest.raises(PlatformError) as refused:
+        postgres_fit.check(found, pools)
+    said = str(refused.value)
+    assert said.startswith("gke-serving:postgres.clusters[0].resources: an instance asks for 2")
+    assert "a node of serving, the nearest pool, has 3.92 cores and 28 GiB for pods" in said
+    with pytest.raises(PlatformError, match="every node pool has GPUs or taints"):
+        postgres_fit.check(found, [TAINTED])
+    postgres_fit.check(config(), pools)
 
 
 def test_the_quota_has_room_for_every_instance_and_one_more_of_each_cluster() -> None:

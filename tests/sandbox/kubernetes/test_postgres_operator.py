@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 
 from cli.declared import run_environment
+from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
-from tests.sandbox.kubernetes.conftest_kubernetes import Sandbox, eventually
+from tests.sandbox.kubernetes.conftest_kubernetes import NETWORK, Sandbox, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 MERGE = "application/merge-patch+json"
@@ -139,6 +141,15 @@ def change(sandbox: Sandbox, **spec: Any) -> None:
     sandbox.kube("PATCH", CR, {"spec": spec}, content_type=MERGE)
 
 
+def has_grown(sandbox: Sandbox, size: str) -> bool:
+    """Whether disks are as large as asked, and the operator has done with it."""
+    sets = sandbox.items("/apis/apps/v1/namespaces/postgres/statefulsets")
+    templates = [one for found in sets for one in found["spec"]["volumeClaimTemplates"]]
+    asked = [one["spec"]["resources"]["requests"]["storage"] for one in templates]
+    given = {claim["status"]["capacity"]["storage"] for claim in claims(sandbox).values()}
+    return asked == [size] and given == {size} and status(sandbox) == "Running"
+
+
 def has_both(sandbox: Sandbox) -> bool:
     return sorted(roles(sandbox).values()) == ["master", "replica"]
 
@@ -223,12 +234,31 @@ def test_the_operator_moves_the_primary_off_a_node_that_is_drained(databases: Sa
 
 def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
     change(databases, volume={"size": "30Gi"})
+    assert eventually(lambda: has_grown(databases, "30Gi"), 60)
 
-    def sizes() -> list[str]:
-        return [claim["status"]["capacity"]["storage"] for claim in claims(databases).values()]
 
-    assert eventually(lambda: sizes() == ["30Gi", "30Gi"], 60)
-    assert eventually(lambda: status(databases) == "Running", 60)
+def operators(sandbox: Sandbox) -> list[psutil.Process]:
+    found = processes.below(sandbox.folder.path)
+    return [process for process, name in found.items() if name == "postgres-operator"]
+
+
+def test_an_operator_that_died_is_started_anew(databases: Sandbox) -> None:
+    [died] = operators(databases)
+    died.kill()
+    assert eventually(lambda: operators(databases) and died not in operators(databases))
+    [revived] = operators(databases)
+    change(databases, volume={"size": "31Gi"})
+    assert eventually(lambda: has_grown(databases, "31Gi"), 60)
+    assert operators(databases) == [revived]
+
+
+def test_the_operator_ends_and_begins_with_the_cluster_s_controllers(databases: Sandbox) -> None:
+    databases.loop.run(databases.planes.stop_controllers(databases.cluster))
+    assert operators(databases) == []
+    begin = databases.planes.start_controllers(databases.cluster, network=NETWORK, subnetwork="")
+    databases.loop.run(begin)
+    assert eventually(lambda: len(operators(databases)) == 1)
+    assert eventually(lambda: has_both(databases))
 
 
 def test_a_version_that_there_is_not_is_refused_by_the_definition(databases: Sandbox) -> None:
