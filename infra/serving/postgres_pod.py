@@ -20,6 +20,7 @@ IMAGE = "ghcr.io/zalando/postgres-operator:v1.15.1"
 _NOBODY = 65534
 _REQUESTS = {"cpu": "100m", "memory": "256Mi"}
 _LIMITS = {"cpu": "500m", "memory": "512Mi"}
+_FAREWELL_SECONDS = 30
 _METADATA_SERVERS = (("169.254.169.254/32", 80), ("169.254.169.252/32", 988))
 
 
@@ -39,6 +40,7 @@ def operator(labels: dict[str, str], name: str, configuration: Manifest) -> Mani
             },
             "spec": {
                 "serviceAccountName": name,
+                "terminationGracePeriodSeconds": 2 * _FAREWELL_SECONDS,
                 "securityContext": {
                     "runAsNonRoot": True,
                     "runAsUser": _NOBODY,
@@ -62,6 +64,8 @@ def _container(name: str) -> dict[str, Any]:
         "startupProbe": {**probe, "failureThreshold": 30},
         "readinessProbe": {**probe, "timeoutSeconds": 5},
         "livenessProbe": {**probe, "timeoutSeconds": 5, "failureThreshold": 6},
+        # Where cluster and operator go together, it has this long to clear up after the cluster.
+        "lifecycle": {"preStop": {"sleep": {"seconds": _FAREWELL_SECONDS}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
