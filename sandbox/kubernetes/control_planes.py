@@ -40,6 +40,22 @@ __all__ = [
     "ScalingPool",
 ]
 
+BACKED_UP = (
+    "/api/v1/configmaps",
+    "/api/v1/persistentvolumeclaims",
+    "/api/v1/pods",
+    "/api/v1/secrets",
+    "/api/v1/serviceaccounts",
+    "/api/v1/services",
+    "/apis/apps/v1/daemonsets",
+    "/apis/apps/v1/deployments",
+    "/apis/apps/v1/statefulsets",
+    "/apis/autoscaling/v2/horizontalpodautoscalers",
+    "/apis/networking.k8s.io/v1/networkpolicies",
+    "/apis/policy/v1/poddisruptionbudgets",
+)
+"""What `contents` counts."""
+
 
 class ControlPlanes:
     """The control planes of one sandbox; the daemon has one of these."""
@@ -163,6 +179,20 @@ class ControlPlanes:
             self._scaling[cluster].pop(pool, None)
         else:
             self._scaling[cluster][pool] = scaling
+
+    async def contents(self, cluster: ClusterKey) -> dict[str, dict[str, int]]:
+        """How much of what is in each namespace, by kind; nothing where nothing runs."""
+        folder = self._folder(cluster)
+        if not folder.is_complete() or not self.is_running(cluster):
+            return {}
+        server = self._server(folder, folder.load())
+        counts: dict[str, dict[str, int]] = defaultdict(dict)
+        for path in BACKED_UP:
+            kind = path.rpartition("/")[2]
+            for item in (await server.list(path))["items"]:
+                namespace = item["metadata"]["namespace"]
+                counts[namespace][kind] = counts[namespace].get(kind, 0) + 1
+        return dict(counts)
 
     async def start_controllers(
         self, cluster: ClusterKey, *, network: str, subnetwork: str, gateway_api: bool = False

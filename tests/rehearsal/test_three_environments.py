@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from typing import Any
 
@@ -19,6 +20,11 @@ GLOBAL = (
     "addresses", "backendBuckets", "backendServices", "firewalls", "forwardingRules",
     "healthChecks", "networks", "targetHttpProxies", "targetHttpsProxies", "urlMaps",
 )  # fmt: skip
+
+
+def models_of(environment: str) -> list[dict[str, Any]]:
+    models: list[dict[str, Any]] = json.loads(stack_config(environment)["gke-serving:models"])
+    return models
 
 
 def project(environment: str) -> str:
@@ -156,6 +162,11 @@ def test_a_backup_of_the_cluster_is_kept_as_planned(three: Workspace, environmen
     (backup,) = three.google("gke_backup", f"{plan['name']}/backups")["backups"]
     assert backup["containsSecrets"]
     assert backup["retainDays"] == plan["retentionPolicy"]["backupRetainDays"]
+    # Of the real cluster: each model has a pod, each namespace of models is user-managed.
+    assert backup["podCount"] >= len(models_of(environment))
+    after = three.google("gke_backup", plan["name"])
+    assert after["protectedNamespaceCount"] >= 2
+    assert after["protectedPodCount"] == backup["podCount"]
 
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])

@@ -115,6 +115,13 @@ class PretendedControlPlanes:
     def set_scaling(self, cluster: Any, pool: str, scaling: Any) -> None:
         self.scaling[pool] = scaling
 
+    async def contents(self, cluster: Any) -> dict[str, dict[str, int]]:
+        self.calls.append(("contents", cluster.name))
+        return {
+            "models": {"deployments": 2, "pods": 5, "secrets": 1, "persistentvolumeclaims": 1},
+            "kube-system": {"pods": 3},
+        }
+
     async def start_controllers(self, cluster: Any, **_: Any) -> None:
         self.calls.append(("start_controllers", cluster.name))
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.gcp.emulator import PROJECT, Client, Json, emulator
+from tests.sandbox.gcp.emulator import (
+    PROJECT,
+    Client,
+    Json,
+    PretendedControlPlanes,
+    emulator,
+)
 
 HERE = f"projects/{PROJECT}/locations/us-central1"
 PLANS = f"/gkebackup/v1/{HERE}/backupPlans"
@@ -179,5 +185,23 @@ def test_a_plan_has_a_policy() -> None:
             await client.call("POST", f"{PLANS}/nightly:setIamPolicy", policy)
             found = await client.call("GET", f"{PLANS}/nightly:getIamPolicy")
             assert found["bindings"] == [binding]
+
+    asyncio.run(run())
+
+
+def test_a_backup_counts_what_the_plan_keeps_of_the_cluster() -> None:
+    async def run() -> None:
+        async with emulator(control_planes=PretendedControlPlanes()) as client:
+            await plan(client)
+            await client.call("POST", f"{PLANS}/nightly/backups?backupId=all", {})
+            made = await client.call("GET", f"{PLANS}/nightly/backups/all")
+            assert (made["podCount"], made["volumeCount"], made["resourceCount"]) == (8, 1, 12)
+            after = await client.call("GET", f"{PLANS}/nightly")
+            assert (after["protectedPodCount"], after["protectedNamespaceCount"]) == (8, 1)
+            some = {"backupConfig": {"selectedNamespaces": {"namespaces": ["models"]}}}
+            await client.call("PATCH", f"{PLANS}/nightly?updateMask=backupConfig", some)
+            await client.call("POST", f"{PLANS}/nightly/backups?backupId=some", {})
+            made = await client.call("GET", f"{PLANS}/nightly/backups/some")
+            assert (made["podCount"], made["resourceCount"]) == (5, 8)
 
     asyncio.run(run())

@@ -358,3 +358,18 @@ def test_windows_must_leave_google_enough_hours() -> None:
             assert "recurringWindow" in made["maintenancePolicy"]["window"]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+def test_a_private_api_server_has_a_private_address_only(is_private: bool) -> None:
+    async def run() -> None:
+        async with emulator(control_planes=PretendedControlPlanes()) as client:
+            private = {"enablePrivateNodes": True, "enablePrivateEndpoint": is_private}
+            made = await client.make(privateClusterConfig=private)
+            shown = made["privateClusterConfig"]
+            assert made["endpoint"] == "127.0.0.1:6443"
+            kind = "privateEndpoint" if is_private else "publicEndpoint"
+            assert shown[kind] == made["endpoint"]
+            assert ("publicEndpoint" in shown) is not is_private
+
+    asyncio.run(run())

@@ -73,7 +73,8 @@ def scaling_of(record: ClusterRecord, pool: PoolRecord) -> Any:
     from sandbox.kubernetes.control_planes import ScalingGroup, ScalingPool  # noqa: PLC0415
 
     limits: Json = pool["pool"].get("autoscaling") or {}
-    if not limits.get("enabled"):
+    queued = (pool["pool"].get("queuedProvisioning") or {}).get("enabled")
+    if not limits.get("enabled") or queued:  # nodes that are queued for come by request alone
         return None
     make = node_maker(pool)
     scaling_groups = tuple(
@@ -113,9 +114,10 @@ async def boot(state: State, record: ClusterRecord) -> None:
         cluster = fresh["cluster"]
         cluster["endpoint"] = endpoint.address
         cluster["masterAuth"]["clusterCaCertificate"] = endpoint.ca_certificate
-        cluster["privateClusterConfig"]["publicEndpoint"] = endpoint.address
-        reached = cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
-        reached["publicEndpoint"] = endpoint.address
+        private = cluster["privateClusterConfig"]
+        kind = "privateEndpoint" if private.get("enablePrivateEndpoint") else "publicEndpoint"
+        private[kind] = endpoint.address
+        cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"][kind] = endpoint.address
 
     records.change(state.store, place(record), record["cluster"]["name"], addressed)
 
@@ -175,6 +177,14 @@ async def settle_controllers(state: State, record: ClusterRecord) -> None:
     planes = state.control_planes
     if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
         await start_controllers(state, record)
+
+
+async def contents(state: State, record: ClusterRecord) -> dict[str, dict[str, int]]:
+    """What the cluster holds: numbers by namespace and kind."""
+    if state.control_planes is None:
+        return {}
+    found: dict[str, dict[str, int]] = await state.control_planes.contents(_key(record))
+    return found
 
 
 async def remove_cluster(state: State, record: ClusterRecord) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import Call, Handler, fingerprint, now
+from sandbox.gcp.services.container import reality
+from sandbox.gcp.services.gkebackup import plans
 from sandbox.gcp.services.gkebackup.places import (
     OPERATIONS,
     PREFIX,
@@ -16,6 +19,8 @@ from sandbox.gcp.services.gkebackup.places import (
     not_now,
 )
 
+Contents = dict[str, dict[str, int]]
+_SYSTEM = re.compile(r"kube-|gke-|gmp-")
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -24,6 +29,8 @@ async def _create(call: Call) -> Json:
     if plan.get("deactivated"):
         raise not_now(f"BackupPlan '{plan['name']}' is deactivated.")
     name = new_name(call, "backupId")
+    record = plans.cluster_of(call.state, plan, call.path["projectsId"])
+    held = _chosen(plan["backupConfig"], await reality.contents(call.state, record))
     given = {k: v for k, v in call.body.items() if v is not None}
     retention, config = plan["retentionPolicy"], plan["backupConfig"]
     kept = int(given.get("retainDays") or retention.get("backupRetainDays") or 0)
@@ -43,6 +50,9 @@ async def _create(call: Call) -> Json:
         "containsSecrets": bool(config.get("includeSecrets")),
         "containsVolumeData": bool(config.get("includeVolumeData")),
         "allNamespaces": bool(config.get("allNamespaces")),
+        "podCount": _count(held, "pods"),
+        "volumeCount": _count(held, "persistentvolumeclaims"),
+        "resourceCount": sum(sum(kinds.values()) for kinds in held.values()),
     }
     if kept:
         backup["retainExpireTime"] = _after(kept)
@@ -50,9 +60,29 @@ async def _create(call: Call) -> Json:
         backup["encryptionKey"] = config["encryptionKey"]
     backup["etag"] = fingerprint(backup)
     call.store.put(f"{PREFIX}/{name}", backup)
-    done = {**plan, "lastSuccessfulBackupTime": backup["completeTime"]}
+    done = {
+        **plan,
+        "lastSuccessfulBackupTime": backup["completeTime"],
+        "protectedPodCount": backup["podCount"],
+        "protectedNamespaceCount": sum(1 for one in held if not _SYSTEM.match(one)),
+    }
     call.store.put(f"{PREFIX}/{plan['name']}", done)
     return OPERATIONS.start(call, name, "create", backup, "Backup")
+
+
+def _chosen(config: Json, contents: Contents) -> Contents:
+    """Of what a cluster holds, what the plan keeps."""
+    wanted = (config.get("selectedNamespaces") or {}).get("namespaces")
+    left_out = set() if config.get("includeSecrets") else {"secrets"}
+    return {
+        namespace: {kind: number for kind, number in kinds.items() if kind not in left_out}
+        for namespace, kinds in contents.items()
+        if config.get("allNamespaces") or namespace in (wanted or ())
+    }
+
+
+def _count(held: Contents, kind: str) -> int:
+    return sum(kinds.get(kind, 0) for kinds in held.values())
 
 
 def _after(days: int) -> str:

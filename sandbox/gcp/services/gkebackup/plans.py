@@ -41,14 +41,15 @@ async def _create(call: Call) -> Json:
     name = new_name(call, "backupPlanId")
     plan = copy.deepcopy({k: v for k, v in call.body.items() if v is not None})
     plan |= {"name": name, "uid": str(uuid.uuid4()), "createTime": now()}
-    record = _cluster_of(call.state, plan, call.path["projectsId"])
+    record = cluster_of(call.state, plan, call.path["projectsId"])
     _complete(call, plan)
     _install(call.state, record)
     call.store.put(f"{PREFIX}/{name}", plan)
     return OPERATIONS.start(call, name, "create", plan, "BackupPlan")
 
 
-def _cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
+def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
+    """The record of the cluster that a plan is about. Raises 400."""
     found = _CLUSTER.fullmatch(plan.get("cluster") or "")
     if found is None:
         raise bad(
