@@ -26,6 +26,7 @@ from sandbox.kubernetes.specs import (
     ControlPlaneError,
     Endpoint,
     NodeSpec,
+    Provisioner,
     ScalingGroup,
     ScalingPool,
 )
@@ -195,7 +196,13 @@ class ControlPlanes:
         return dict(counts)
 
     async def start_controllers(
-        self, cluster: ClusterKey, *, network: str, subnetwork: str, gateway_api: bool = False
+        self,
+        cluster: ClusterKey,
+        *,
+        network: str,
+        subnetwork: str,
+        gateway_api: bool = False,
+        provisioner: Provisioner | None = None,
     ) -> None:
         """Begin to do in a cluster what GKE's own controllers do."""
         await self.stop_controllers(cluster)
@@ -206,6 +213,7 @@ class ControlPlanes:
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
+            provisioner=provisioner,
         )
         controllers = Controllers(
             server,

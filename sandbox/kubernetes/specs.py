@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 POD_CIDR = "10.8.0.0/14"
 SERVICE_CIDR = "34.118.224.0/20"  # what GKE takes where nobody names a range
@@ -94,3 +95,18 @@ class ScalingPool:
     max: int
     is_total: bool
     """Whether the limits are those of the whole pool, and not of each zone."""
+    is_auto: bool = False
+    """Whether it was made for pods that fitted no other, and goes when it is empty."""
+
+
+class Provisioner(Protocol):
+    """Makes pools for pods that fit none. What it cannot do now, it leaves to the next look."""
+
+    def candidates(self) -> Sequence[ScalingPool]:
+        """Pools that could be made."""
+
+    def make(self, name: str) -> None:
+        """Begin to make one of them."""
+
+    def drop(self, name: str) -> None:
+        """Begin to take an empty one away."""

@@ -171,6 +171,25 @@ def test_a_slice_of_tpus_comes_whole(lab: Lab) -> None:
     lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 0})
 
 
+def test_a_pod_that_fits_no_pool_gets_one_of_the_clusters_own(lab: Lab) -> None:
+    config = str(lab.workspace.home / "lab.kubeconfig")
+    lab.workspace.kubectl(
+        "--kubeconfig", config, "create", "deployment", "large", "--image=server:1"
+    )
+    lab.workspace.kubectl(
+        "--kubeconfig", config, "set", "resources", "deployment/large", "--requests=cpu=10"
+    )
+    lab.workspace.kubectl(
+        "--kubeconfig", config, "rollout", "status", "deployment/large", "--timeout", "90s"
+    )
+    (cluster,) = lab.google("container", "locations/-/clusters")["clusters"]
+    (pool,) = (one for one in cluster["nodePools"] if one["name"].startswith("nap-"))
+    assert pool["autoscaling"]["autoprovisioned"]
+    assert pool["config"]["serviceAccount"].startswith("acme-ml-lab-auto-nodes@")
+    assert pool["config"]["shieldedInstanceConfig"]["enableSecureBoot"]
+    lab.workspace.kubectl("--kubeconfig", config, "delete", "deployment", "large")
+
+
 def test_the_cluster_is_maintained_and_provisioned_within_limits(lab: Lab) -> None:
     (cluster,) = lab.google("container", "locations/-/clusters")["clusters"]
     window = cluster["maintenancePolicy"]["window"]

@@ -1,8 +1,9 @@
 """The cluster autoscaler of one cluster.
 
 It does what GKE's does, through the same call: it resizes the managed instance groups of pools that
-autoscale. Pods that wait learn from an event whether a node is coming for them. Not done here: node
-auto-provisioning's new pools, and consolidation of several nodes at a time.
+autoscale. Pods that wait learn from an event whether a node is coming for them. Where the cluster
+provisions pools by itself, it asks for one that fits, and lets go of what is empty. Not done here:
+consolidation of several nodes at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.scaling import plan
 from sandbox.kubernetes.scaling.pods import is_unschedulable
-from sandbox.kubernetes.specs import ClusterKey, ScalingGroup, ScalingPool
+from sandbox.kubernetes.specs import ClusterKey, Provisioner, ScalingGroup, ScalingPool
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.scaling")
@@ -39,6 +40,7 @@ class Scaling:
 
     pools: Callable[[], Sequence[ScalingPool]] = tuple
     unneeded_seconds: Callable[[], float] = lambda: UNNEEDED
+    provisioner: Provisioner | None = None
 
 
 class Autoscaler:
@@ -61,6 +63,7 @@ class Autoscaler:
         self._nodes = Informer(server, "/api/v1/nodes", self._changed.set)
         self._pods = Informer(server, "/api/v1/pods", self._changed.set)
         self._idle_since: dict[str, float] = {}
+        self._empty_since: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -92,15 +95,51 @@ class Autoscaler:
 
     async def _look(self) -> None:
         pools = self._scaling.pools()
-        if not pools:
+        if not pools and self._scaling.provisioner is None:
             return
         nodes, pods = self._nodes.objects(), self._pods.objects()
         if any(is_unschedulable(pod) for pod in pods):
             self._idle_since.clear()
+            self._empty_since.clear()
             if self._has_all(pools, nodes):
-                await self._grow(plan.scale_up(pools, nodes, pods))
+                wanted = plan.scale_up(pools, nodes, pods)
+                if wanted.hopeless:
+                    self._provision(wanted, pools, nodes, pods)
+                await self._grow(wanted)
             return
         await self._shrink(pools, nodes, pods)
+        self._let_go(pools)
+
+    def _provision(
+        self,
+        wanted: plan.Plan,
+        pools: Sequence[ScalingPool],
+        nodes: Sequence[Json],
+        pods: Sequence[Json],
+    ) -> None:
+        """Ask for pools that the hopeless would fit; for whom one comes, is hopeless no more."""
+        provisioner = self._scaling.provisioner
+        new = list(provisioner.candidates()) if provisioner is not None else []
+        if provisioner is None or not new:
+            return
+        better = plan.scale_up([*pools, *new], nodes, pods)
+        for pool in new:
+            if any(better.growth[group] for group in pool.groups):
+                _log.info("%s: a pool is made: %s", self._cluster, pool.name)
+                provisioner.make(pool.name)
+        still = {pod["metadata"]["uid"] for pod, _ in better.hopeless}
+        wanted.hopeless[:] = [one for one in wanted.hopeless if one[0]["metadata"]["uid"] in still]
+
+    def _let_go(self, pools: Sequence[ScalingPool]) -> None:
+        """Drop what was provisioned and has been empty for long enough."""
+        now = time.monotonic()
+        empty = [p.name for p in pools if p.is_auto and not any(g.size for g in p.groups)]
+        self._empty_since = {name: self._empty_since.get(name, now) for name in empty}
+        for name, since in self._empty_since.items():
+            if self._scaling.provisioner and now - since >= self._scaling.unneeded_seconds():
+                _log.info("%s: an empty pool goes: %s", self._cluster, name)
+                self._scaling.provisioner.drop(name)
+                return
 
     def _has_all(self, pools: Sequence[ScalingPool], nodes: Sequence[Json]) -> bool:
         """Whether every node that was asked for is there: until then nothing more is asked."""

@@ -91,6 +91,38 @@ class _Cluster:
         )
 
 
+async def _provisioning(cluster: _Cluster) -> None:
+    """Pods that fit no pool get one, within the limits; it goes when it is empty."""
+    limits = [("cpu", 24), ("memory", 200)]
+    settings = {
+        "enableNodeAutoprovisioning": True,
+        "resourceLimits": [{"resourceType": k, "maximum": str(n)} for k, n in limits],
+    }
+    update = {"update": {"desiredClusterAutoscaling": settings}}
+    (await cluster.http.put(f"{CLUSTERS}/main", json=update)).raise_for_status()
+    # More than the general pool's machines have, and than two of which the limits allow.
+    await cluster.deploy("large", 2, {"cpu": "10", "memory": "8Gi"})
+
+    async def one_runs() -> bool:
+        return await cluster.running("large") == 1
+
+    async def made() -> list[str]:
+        answer = await cluster.http.get(f"{CLUSTERS}/main/nodePools")
+        names = [str(pool["name"]) for pool in answer.json()["nodePools"]]
+        return [name for name in names if name.startswith("nap-")]
+
+    assert await _eventually(one_runs)
+    (pool,) = await made()
+    assert pool.startswith("nap-e2-standard-16-")
+    assert await cluster.size(pool) == 1
+    await cluster.scale("large", 0)
+
+    async def gone() -> bool:
+        return not await made()
+
+    assert await _eventually(gone)
+
+
 async def _scenario(cluster: _Cluster) -> None:
     # An empty pool of GPU nodes grows for the one who asks for a GPU.
     await cluster.deploy("llm", 2, {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"})
@@ -165,6 +197,7 @@ def test_pools_grow_for_pods_that_wait_and_shrink_when_idle(tmp_path: Path) -> N
             cluster = _Cluster(api, ApiServer(port, ca=ca, token=TOKEN, agent="tests"))
             try:
                 await _scenario(cluster)
+                await _provisioning(cluster)
             finally:
                 await cluster.server.close()
                 await cluster.http.aclose()

@@ -95,6 +95,7 @@ def scaling_of(record: ClusterRecord, pool: PoolRecord) -> Any:
         min=int(limits.get("totalMinNodeCount" if is_total else "minNodeCount") or 0),
         max=int(limits.get("totalMaxNodeCount" if is_total else "maxNodeCount") or 0),
         is_total=is_total,
+        is_auto=bool(limits.get("autoprovisioned")),
     )
 
 
@@ -154,8 +155,8 @@ async def remove_pool(state: State, record: ClusterRecord, name: str) -> None:
         compute_side.remove_groups(state.store, groups_of(record, pool))
 
 
-async def start_controllers(state: State, record: ClusterRecord) -> None:
-    """Start what GKE runs beside the control plane."""
+async def start_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
+    """Start what GKE runs beside the control plane; `provisioner` makes pools that are lacking."""
     if state.control_planes is not None:
         network = record["cluster"]["networkConfig"]
         await state.control_planes.start_controllers(
@@ -163,6 +164,7 @@ async def start_controllers(state: State, record: ClusterRecord) -> None:
             network=network["network"],
             subnetwork=network["subnetwork"],
             gateway_api=has_gateway_api(record),
+            provisioner=provisioner,
         )
 
 
@@ -172,11 +174,11 @@ def has_gateway_api(record: ClusterRecord) -> bool:
     return said.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
 
 
-async def settle_controllers(state: State, record: ClusterRecord) -> None:
+async def settle_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Start the controllers anew where the cluster's settings ask for others."""
     planes = state.control_planes
     if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
-        await start_controllers(state, record)
+        await start_controllers(state, record, provisioner)
 
 
 async def contents(state: State, record: ClusterRecord) -> dict[str, dict[str, int]]:

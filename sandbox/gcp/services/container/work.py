@@ -10,7 +10,7 @@ import logging
 
 from sandbox.gcp import iam_store
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import operations, reality, records
+from sandbox.gcp.services.container import operations, provisioning, reality, records
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.places import Place
 from sandbox.gcp.services.container.render import ClusterRecord, find_pool, place
@@ -61,7 +61,11 @@ async def _bring_up(state: State, where: Place, name: str) -> None:
     record = records.get(state.store, where, name)
     for entry in record["pools"]:
         await reality.sync_pool(state, record, entry["pool"]["name"])
-    await reality.start_controllers(state, record)
+    await reality.start_controllers(state, record, _provisioner(state, where, name))
+
+
+def _provisioner(state: State, where: Place, name: str) -> provisioning.Provisioner:
+    return provisioning.Provisioner(state, where, name, settle=settle_pool, remove=delete_pool)
 
 
 async def delete_cluster(state: State, where: Place, name: str) -> None:
@@ -76,7 +80,7 @@ async def settle_cluster(state: State, where: Place, name: str) -> None:
     record = records.get(state.store, where, name)
     for entry in record["pools"]:
         await reality.sync_pool(state, record, entry["pool"]["name"])
-    await reality.settle_controllers(state, record)
+    await reality.settle_controllers(state, record, _provisioner(state, where, name))
     records.change(state.store, where, name, lambda fresh: _set_status(fresh, "RUNNING"))
 
 
