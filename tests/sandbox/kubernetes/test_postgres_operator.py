@@ -237,6 +237,34 @@ def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
     assert eventually(lambda: has_grown(databases, "30Gi"), 60)
 
 
+def test_a_cluster_shrinks_to_its_primary_and_grows_again(databases: Sandbox) -> None:
+    assert eventually(lambda: has_both(databases))
+    change(databases, numberOfInstances=1)
+    # Whoever is left leads, be it the primary or not until now.
+    assert eventually(lambda: roles(databases) == {"features-0": "master"}, 60)
+    assert eventually(lambda: status(databases) == "Running", 60)
+    assert set(claims(databases)) == {"pgdata-features-0", "pgdata-features-1"}
+    change(databases, numberOfInstances=2)
+    assert eventually(lambda: has_both(databases), 60)
+    assert named(databases, "master") == "features-0"
+    assert eventually(lambda: status(databases) == "Running", 60)
+
+
+def test_what_the_operator_cannot_read_is_told_so(databases: Sandbox) -> None:
+    spec = databases.kube("GET", CR)["spec"] | {"clone": {"cluster": "No_Such_Name"}}
+    metadata = {"name": "broken", "namespace": "postgres"}
+    body = {"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": metadata}
+    path = CR.replace("features", "broken")
+    apply(databases, "postgresql", {**body, "spec": spec})
+
+    def answer() -> str:
+        found = databases.kube("GET", path).get("status") or {}
+        return str(found.get("PostgresClusterStatus"))
+
+    assert eventually(lambda: answer() == "CreateFailed")
+    databases.kube("DELETE", path)
+
+
 def operators(sandbox: Sandbox) -> list[psutil.Process]:
     found = processes.below(sandbox.folder.path)
     return [process for process, name in found.items() if name == "postgres-operator"]
@@ -270,6 +298,9 @@ def test_a_deleted_cluster_leaves_its_disks_alone(databases: Sandbox) -> None:
     databases.kube("DELETE", CR)
     assert eventually(lambda: not pods(databases), 30)
     assert eventually(lambda: not is_served(databases, CR), 30)
-    assert not is_served(databases, f"/api/v1/namespaces/models/secrets/{SECRET}")
+    secret = f"/api/v1/namespaces/models/secrets/{SECRET}"
+    assert eventually(lambda: not is_served(databases, secret), 30)
     assert all(claim["status"]["phase"] == "Bound" for claim in claims(databases).values())
     assert len(claims(databases)) == 2
+    log = databases.folder.log("postgres-operator").read_text()
+    assert [line for line in log.splitlines() if "forbidden" in line] == []
