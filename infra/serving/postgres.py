@@ -95,6 +95,10 @@ class PostgresCluster(Settings):
         str | None,
         Meta(description="One of `teams`, whose models may use it; none: those without a team."),
     ] = None
+    synchronous: Annotated[
+        bool,
+        Meta(description="A commit waits for a replica, so that a lost primary loses nothing."),
+    ] = False
     parameters: Annotated[
         dict[str, str], Meta(description="Parameters of the server: `max_connections`, …")
     ] = field(default_factory=dict)
@@ -106,6 +110,8 @@ class PostgresCluster(Settings):
     ] = None
 
     def __post_init__(self) -> None:
+        if self.synchronous and self.instances < 2:
+            raise ValueError("synchronous: one instance has no replica to wait for; set instances")
         if self.resources.gpu is not None:
             raise ValueError("resources.gpu is for model servers; remove it")
         for user in self.users:

@@ -104,7 +104,10 @@ def cluster(args: PostgresCluster, config: ServingConfig, *, bucket: str) -> Man
             "requests": {"cpu": asked.requests.cpu, "memory": asked.requests.memory},
             "limits": {"cpu": asked.limits.cpu, "memory": asked.limits.memory},
         },
-        "patroni": {"initdb": {"encoding": "UTF8", "data-checksums": "true"}},
+        "patroni": {
+            "initdb": {"encoding": "UTF8", "data-checksums": "true"},
+            "synchronous_mode": args.synchronous,
+        },
         "nodeAffinity": off_spot(),
         "env": environment(args.backups, bucket=bucket),
     }

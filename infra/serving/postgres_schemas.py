@@ -85,7 +85,7 @@ def postgresql() -> Manifest:
                 "type": "object",
                 "properties": {"requests": _AMOUNTS, "limits": _AMOUNTS},
             },
-            "patroni": _open({"initdb": _TEXTS}),
+            "patroni": _open({"initdb": _TEXTS, "synchronous_mode": _FLAG}),
             "clone": _open({"cluster": _TEXT, "uid": _TEXT, "timestamp": _TEXT}, "cluster"),
             "enableMasterLoadBalancer": _FLAG,
             "enableReplicaLoadBalancer": _FLAG,

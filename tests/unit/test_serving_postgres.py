@@ -121,6 +121,7 @@ def test_a_team_s_cluster_puts_its_logins_into_the_team_s_namespace() -> None:
         ({"team": "vison"}, {}, {"teams": [VISION]}, 'did you mean "vision"?'),
         ({"databases": {"features": "recomender"}}, {}, {}, 'did you mean "recommender"?'),
         ({"users": {"postgres": []}}, {}, {}, '"postgres" is a name that Postgres'),
+        ({"instances": 1, "synchronous": True}, {}, {}, "no replica to wait for"),
         ({}, {}, {"namespace": "postgres"}, '"postgres" holds models'),
         ({}, {}, {"postgres": None}, "declare it in gke-serving:postgres"),
     ],

@@ -157,7 +157,9 @@ class Patroni:
             case "/patroni":
                 return 200, member(pod)
             case "/cluster":
-                return 200, {"members": list(members(self._mates(pod)))}
+                agreed = await self._configuration(pod)
+                is_synchronous = bool(agreed.get("synchronous_mode"))
+                return 200, {"members": list(members(self._mates(pod), is_synchronous))}
             case "/config":
                 return 200, await self._configuration(pod)
         return 404, f"{path} is not served"
@@ -254,13 +256,14 @@ def member(pod: Json) -> Json:
     }
 
 
-def members(pods: Iterable[Json]) -> Iterable[Json]:
-    """What it says of the cluster."""
+def members(pods: Iterable[Json], is_synchronous: bool = False) -> Iterable[Json]:
+    """What it says of the cluster, in which at most one replica is waited for."""
+    following = ["sync_standby"] if is_synchronous else []
     for pod in pods:
         is_primary = pod["metadata"]["labels"].get(ROLE) == PRIMARY
         yield {
             "name": pod["metadata"]["name"],
-            "role": "leader" if is_primary else REPLICA,
+            "role": "leader" if is_primary else following.pop() if following else REPLICA,
             "state": "running" if is_primary else "streaming",
             "host": pod["status"]["podIP"],
             "port": PORT,

@@ -49,6 +49,12 @@ def test_a_member_tells_its_role_and_version() -> None:
     ]
 
 
+def test_of_a_synchronous_cluster_one_replica_is_waited_for() -> None:
+    pods = [pod("f-0", "replica"), pod("f-1", "master"), pod("f-2", "replica")]
+    listed = [one["role"] for one in patroni.members(pods, is_synchronous=True)]
+    assert listed == ["sync_standby", "leader", "replica"]
+
+
 def test_a_configuration_is_changed_in_depth_and_null_takes_away() -> None:
     old = {"ttl": 30, "postgresql": {"parameters": {"a": "1", "b": "2"}}}
     change = {"ttl": None, "postgresql": {"parameters": {"b": "3"}}}

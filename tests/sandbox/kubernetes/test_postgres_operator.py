@@ -1,6 +1,7 @@
 """Zalando's operator on what the stage environment declares, with the rights declared there."""
 
 import base64
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -235,6 +236,30 @@ def test_the_operator_moves_the_primary_off_a_node_that_is_drained(databases: Sa
 def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
     change(databases, volume={"size": "30Gi"})
     assert eventually(lambda: has_grown(databases, "30Gi"), 60)
+
+
+def test_a_synchronous_cluster_is_handed_to_the_replica_that_has_it_all(
+    databases: Sandbox,
+) -> None:
+    assert eventually(lambda: has_both(databases))
+    change(databases, patroni={"synchronous_mode": True})
+
+    def is_agreed() -> bool:
+        path = f"{INSIDE}/endpoints/features-config"
+        if not is_served(databases, path):
+            return False
+        told = databases.kube("GET", path)["metadata"]["annotations"]["config"]
+        return bool(json.loads(told).get("synchronous_mode"))
+
+    assert eventually(is_agreed, 30)
+    assert eventually(lambda: status(databases) == "Running", 60)
+    old, new = named(databases, "master"), named(databases, "replica")
+    node = pods(databases)[old]["spec"]["nodeName"]
+    cordon(databases, node, is_closed=True)
+    try:
+        assert eventually(lambda: roles(databases).get(new) == "master", 60)
+    finally:
+        cordon(databases, node, is_closed=False)
 
 
 def test_a_cluster_shrinks_to_its_primary_and_grows_again(databases: Sandbox) -> None:
