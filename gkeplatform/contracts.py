@@ -149,6 +149,8 @@ class Route(Part):
     canary: CanaryRoute | None = None
     rewrites: dict[str, str] = field(default_factory=dict)
     """By pattern of `paths`, what the part of the path that it matches becomes."""
+    members: tuple[str, ...] = ()
+    """Who comes through Identity-Aware Proxy; empty: it is not on, and everybody may call."""
     retries: RouteRetries | None = None
     timeout_seconds: int | None = None
     """For a response with all retries; None: the backend service's."""
@@ -187,6 +189,8 @@ class RoutedModel(Part):
     backend_service: str
     groups: tuple[str, ...]
     """Self links of the groups behind its backend services."""
+    is_behind_login: bool = False
+    """Whether Identity-Aware Proxy asks callers who they are."""
     canary_service: str | None = None
     """The backend service of its second version; None where none answers callers."""
 

@@ -1,4 +1,4 @@
-"""Whether what models ask of the load balancer goes with what holds for all backend services."""
+"""Whether what models ask of the load balancer goes with what the load balancer is given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,16 @@ from typing import Any
 from gkeplatform.errors import PlatformError
 
 
-def check(models: Sequence[Any], backends: Any, *, file: str) -> None:
-    """`PlatformError` where entries of the catalogue contradict `gke-networking:backends`."""
+def check(models: Sequence[Any], networking: Any, *, file: str) -> None:
+    """`PlatformError` where entries of the catalogue contradict the keys of `gke-networking`."""
+    backends = networking.backends
     for index, model in enumerate(models):
         key = f"{file}: gke-serving:models[{index}]"
+        if getattr(model.exposure, "iap", None) and not networking.certificates:
+            raise PlatformError(
+                f"{key}.exposure.iap: Identity-Aware Proxy needs HTTPS, and there are no "
+                "certificates; list one in gke-networking:certificates, or remove iap"
+            )
         retries = getattr(model.exposure, "retries", None)
         own = getattr(model.exposure, "timeout_seconds", None)
         attempt = retries.attempt_seconds if retries else None

@@ -31,19 +31,20 @@ def check(values: Mapping[str, str], *, file: str, secret: Iterable[str] = ()) -
         for layer in LAYERS
         if any(key.startswith(f"{layer.project}:") for key in values)
     }
-    if SERVING.name in known and NETWORKING.name in known:
-        hosts.check(
-            {
-                m.name: m.exposure.hosts
-                for m in known[SERVING.name].models
-                if _kind(m.exposure) == "http-load-balancer"
-            },
-            [domain.name for domain in known[NETWORKING.name].domains],
-            file=file,
-        )
-        traffic.check(known[SERVING.name].models, known[NETWORKING.name].backends, file=file)
-    if SERVING.name in known and CLUSTER.name in known:
-        _check_gateway(known[SERVING.name].models, known[CLUSTER.name].cluster, file=file)
+    if SERVING.name not in known:
+        return
+    models = known[SERVING.name].models
+    # A layer without keys has its defaults, which may not do for another's keys.
+    networking: Any = known.get(NETWORKING.name) or config_type(NETWORKING)()
+    wanted = {
+        model.name: model.exposure.hosts
+        for model in models
+        if _kind(model.exposure) == "http-load-balancer"
+    }
+    hosts.check(wanted, [domain.name for domain in networking.domains], file=file)
+    traffic.check(models, networking, file=file)
+    if CLUSTER.name in known:
+        _check_gateway(models, known[CLUSTER.name].cluster, file=file)
 
 
 def _check_gateway(models: Iterable[Any], cluster: Any, *, file: str) -> None:

@@ -169,6 +169,7 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "GKE_BACKUP": "gkebackup/v1/",
         "KMS": "cloudkms/v1/",
         "PUBSUB": "pubsub/v1/",
+        "IAP": "iap/v1/",
         "BILLING": "billingbudgets/v1/",
     }
     return {

@@ -17,6 +17,7 @@ SERVICES = (
     "dns",
     "gkebackup",
     "iam",
+    "iap",
     "logging",
     "monitoring",
     "pubsub",

@@ -26,7 +26,7 @@ class UptimeCheckArgs(Settings):
     timeout_seconds: Annotated[int, Meta(ge=1, le=60, description="Time for the answer.")] = 10
     skip: Annotated[
         tuple[str, ...],
-        Meta(description="Routed models that are not asked, such as those behind a login."),
+        Meta(description="Routed models that are not asked; those behind a login never are."),
     ] = ()
 
 

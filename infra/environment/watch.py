@@ -64,7 +64,7 @@ class Watch(pulumi.ComponentResource):
                 opts=child,
             )
             for one in objectives
-            if one.model.name not in config.uptime_check.skip
+            if one.model.name not in config.uptime_check.skip and not one.model.is_behind_login
         ]
         if checks:
             alerts.uptime(

@@ -16,6 +16,7 @@ from gkeplatform.contracts import (
 from gkeplatform.naming import Naming
 from infra.networking.config import BackendArgs, NetworkingConfig
 from infra.networking.health_checks import health_check
+from infra.networking.login import callers, proxy
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external application load balancer; every part of the chain must say the same."""
@@ -44,6 +45,7 @@ class ModelBackend(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         check = health_check(name, args.probes, route=route, naming=naming, opts=child)
         ports = named_ports(name, route.backend, cluster=cluster, opts=child)
+        members = admitted(args, route)
         self.service = compute.BackendService(
             name,
             name=naming.of(name),
@@ -57,10 +59,12 @@ class ModelBackend(pulumi.ComponentResource):
                 backend(group, route.backend, max_rate=args.backends.max_rate) for group in groups
             ],
             security_policy=guard,
+            iap=proxy(members),
             **resilience(args.backends),
             log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ports),
         )
+        callers(name, members, service=self.service, opts=child)
         self.register_outputs({"service": self.service.name})
 
 
@@ -100,6 +104,11 @@ class ModelBackends(pulumi.ComponentResource):
         self.links = {key: made.service.self_link for key, made in backends.items()}
         self.names = pulumi.Output.all(**{key: made.service.name for key, made in backends.items()})
         self.register_outputs({})
+
+
+def admitted(args: NetworkingConfig, route: Route) -> tuple[str, ...]:
+    """Who may call a model: whom its entry names, or else whom the layer's keys do."""
+    return route.members or (args.iap.members if args.iap else ())
 
 
 def backend(

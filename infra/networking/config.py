@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from gkeplatform.access import Iap
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings
 from infra.networking import coverage
@@ -125,6 +126,10 @@ class NetworkingConfig(Settings):
     )
     armor: Annotated[
         Armor | None, Meta(description="Security policy of Cloud Armor; none: everybody may call.")
+    ] = None
+    iap: Annotated[
+        Iap | None,
+        Meta(description="Who may call models that do not say it themselves; none: everybody."),
     ] = None
     neg_wait_seconds: Annotated[
         int,

@@ -42,6 +42,11 @@ def check(config: NetworkingConfig) -> None:
     _domains(config)
     _keys(config)
     _dns(config)
+    if config.iap and not config.certificates:
+        raise ValueError(
+            "iap: Identity-Aware Proxy needs HTTPS, and there are no certificates; list one in "
+            "gke-networking:certificates, or remove iap"
+        )
     if config.https.redirect and not config.certificates:
         raise ValueError(
             "https.redirect: true, but there are no certificates to serve HTTPS with; "

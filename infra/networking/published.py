@@ -6,11 +6,13 @@ import pulumi
 from pulumi_gcp import certificatemanager
 
 from gkeplatform.contracts import DnsRecord, RoutedModel, ServedModel
+from infra.networking.backends import admitted
 from infra.networking.config import NetworkingConfig
 from infra.networking.routing import url
 
 
 def routed(
+    config: NetworkingConfig,
     models: tuple[ServedModel, ...],
     groups: dict[str, tuple[str, ...]],
     *,
@@ -30,6 +32,7 @@ def routed(
                 name=model.name,
                 url=url(model, address, domain=domain),
                 backend_service=services[model.name],
+                is_behind_login=bool(admitted(config, model.route)),
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
                 # What is mirrored to nobody sees the answers of: they count for nothing.
                 canary_service=services[second.name] if second and not second.mirror else None,

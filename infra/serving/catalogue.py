@@ -155,6 +155,7 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
         rewrites=rewritten(claimed(model), exposure.rewrites),
         retries=RouteRetries(**asdict(retries)) if retries else None,
         timeout_seconds=exposure.timeout_seconds,
+        members=exposure.iap.members if exposure.iap else (),
         probe_path=ready_path(model),
         backend=backend(model, exposure, cluster=cluster, naming=naming),
         canary=canary_route(model, cluster=cluster, naming=naming),

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 from msgspec.structs import asdict, replace
 
 from gkeplatform import routes
+from gkeplatform.access import Iap
 from gkeplatform.config import Settings
 from infra.serving import soundness, traffic
 from infra.serving.canary import SUFFIX, Canary
@@ -80,6 +81,10 @@ class HttpLoadBalancer(Settings, tag_field="kind", tag="http-load-balancer"):
     ] = field(default_factory=dict)
     retries: Annotated[
         Retries | None, Meta(description="Further attempts where one fails; none: as Google does.")
+    ] = None
+    iap: Annotated[
+        Iap | None,
+        Meta(description="Who may call, by Identity-Aware Proxy; none: `gke-networking:iap`."),
     ] = None
     timeout_seconds: Annotated[
         Seconds | None,

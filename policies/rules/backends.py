@@ -188,7 +188,8 @@ class ProxiedBackends(Settings):
     layer="networking",
     severity="high",
     why="Where Identity-Aware Proxy is asked for and not on, the backend is open to everybody.",
-    fix="set iap of the backend service, or take it from the rule's parameter",
+    fix="name the model's callers (gke-serving:models[].exposure.iap), or take it from the "
+    "rule's parameter",
     references=(google("Identity-Aware Proxy", "iap/docs/concepts-overview"),),
     passing={"name": "admin", "iap": {"enabled": True, "oauth2ClientId": "id"}},
     failing={"name": "admin", "iap": {"enabled": False, "oauth2ClientId": "id"}},

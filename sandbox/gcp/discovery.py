@@ -12,6 +12,9 @@ import msgspec
 
 _FOLDER = Path(__file__).parent / "documents"
 Json = dict[str, Any]
+_ANYTHING = "^.*$"
+_ONE, _MANY = "", "+"
+"""What stands for a parameter in the trie: no literal segment is either of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def _load(path: Path) -> Document:
                 service=raw["name"],
                 version=raw["version"],
                 verb=method["httpMethod"],
-                path=raw["servicePath"] + method.get("flatPath", method["path"]),
+                path=raw["servicePath"] + _path(method),
                 parameters=method["parameters"],
                 request=(method.get("request") or {}).get("$ref"),
                 response=(method.get("response") or {}).get("$ref"),
@@ -86,6 +89,17 @@ def _load(path: Path) -> Document:
         )
     object.__setattr__(loaded, "methods", tuple(methods))
     return loaded
+
+
+def _path(method: Json) -> str:
+    """The path, with `{name}` for one segment and `{+name}` for any number of them."""
+    template: str = method["path"]
+    if any(
+        found.get("pattern") == _ANYTHING and f"{{+{name}}}" in template
+        for name, found in method["parameters"].items()
+    ):
+        return template
+    return str(method.get("flatPath", template))
 
 
 def _methods(resources: Json) -> Iterator[Json]:
@@ -102,8 +116,7 @@ class Trie:
         for method in methods:
             node = self._root
             for segment in _segments(method.path):
-                # `{name}` is stored under the empty string: no literal segment is empty.
-                node = node.setdefault("" if segment.startswith("{") else segment, {})
+                node = node.setdefault(_kind(segment), {})
             node.setdefault(None, {}).setdefault(method.verb, method)
 
     def find(self, verb: str, path: str) -> tuple[Method | None, dict[str, str], bool]:
@@ -119,6 +132,12 @@ class Trie:
         return None, {}, known
 
 
+def _kind(segment: str) -> str:
+    if not segment.startswith("{"):
+        return segment
+    return _MANY if segment.startswith("{+") else _ONE
+
+
 def _walk(
     node: dict[str | None, Any], segments: list[str], index: int, values: tuple[str, ...]
 ) -> Iterator[tuple[Json, tuple[str, ...]]]:
@@ -129,8 +148,11 @@ def _walk(
     segment = segments[index]
     if segment in node:
         yield from _walk(node[segment], segments, index + 1, values)
-    if "" in node and not segment.startswith(":"):
-        yield from _walk(node[""], segments, index + 1, (*values, segment))
+    if _ONE in node and not segment.startswith(":"):
+        yield from _walk(node[_ONE], segments, index + 1, (*values, segment))
+    for end in range(index + 1, len(segments) + 1) if _MANY in node else ():
+        whole = "/".join(segments[index:end])
+        yield from _walk(node[_MANY], segments, end, (*values, whole))
 
 
 def _segments(path: str) -> list[str]:

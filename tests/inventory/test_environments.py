@@ -34,6 +34,7 @@ NAMED_BY = (
     "router",
     "service",
     "serviceAccountId",
+    "webBackendService",
     "serviceId",
     "sloId",
     "type",

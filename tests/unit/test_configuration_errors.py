@@ -460,6 +460,18 @@ SERVING += [
         "models[0].exposure.timeout_seconds: expected an integer of at least 1, got 0",
     ),
     (
+        exposed(iap={"members": []}),
+        "gke-serving:models[0].exposure.iap.members",
+    ),
+    (
+        exposed(iap={"members": ["allUsers"]}),
+        "gke-serving:models[0].exposure.iap.members[0]: expected text of the form",
+    ),
+    (
+        exposed(iap={"members": ["group:a@b.example"] * 2}),
+        "models[0].exposure.iap: members lists group:a@b.example twice",
+    ),
+    (
         exposed(circuit_breakers={}),
         'models[0].exposure: unknown key "circuit_breakers"',
     ),

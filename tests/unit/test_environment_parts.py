@@ -258,9 +258,11 @@ def redeclared(
 
 def test_every_routed_model_is_watched(prod: dict[str, Declared]) -> None:
     routed = {model["name"] for model in prod["networking"].outputs["models"]}
+    open_ = {m["name"] for m in prod["networking"].outputs["models"] if not m["is_behind_login"]}
+    assert routed - open_ == {"segmenter"}
     declared = prod["environment"]
     assert set(declared.of("gcp:monitoring/customService:CustomService")) == routed
-    assert set(declared.of("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig")) == routed
+    assert set(declared.of("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig")) == open_
     for objective in ("availability", "latency"):
         for speed in ("fast", "slow"):
             names = {f"{model}-{objective}-{speed}" for model in routed}

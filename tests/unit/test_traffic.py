@@ -1,5 +1,7 @@
 """What happens to a model's requests at the load balancer: rewrites, retries, mirrors, tests."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from infra.networking.routing import cases, matchers, versions
 from infra.serving.traffic import rewritten
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
+MEMBER = "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember"
 VERBS = ("predict",)
 
 
@@ -108,6 +111,48 @@ def test_a_mirrored_canary_answers_nobody(prod: dict[str, Declared]) -> None:
     assert action["requestMirrorPolicy"]["mirrorPercent"] == 10
     slo = prod["environment"].of("gcp:monitoring/slo:Slo")["resnet-availability"]
     assert "resnet-canary" not in str(slo)
+
+
+def test_a_model_behind_a_login_names_its_callers(prod: dict[str, Declared]) -> None:
+    networking = prod["networking"]
+    services = networking.of("gcp:compute/backendService:BackendService")
+    assert {name for name, one in services.items() if one.get("iap")} == {"segmenter"}
+    (member,) = networking.of(MEMBER).values()
+    assert member == {
+        "webBackendService": "acme-ml-prod-segmenter",
+        "role": "roles/iap.httpsResourceAccessor",
+        "member": "group:vision@acme.example",
+    }
+
+
+def test_callers_of_all_models_are_those_of_each_version(prod: dict[str, Declared]) -> None:
+    iap = json.dumps({"members": ["group:ml@acme.example", "domain:acme.example"]})
+    declared = run_environment("prod", {"gke-networking:iap": iap})["networking"]
+    services = declared.of("gcp:compute/backendService:BackendService")
+    assert all(one["iap"] == {"enabled": True} for one in services.values())
+    named = {(one["webBackendService"], one["member"]) for one in declared.of(MEMBER).values()}
+    assert ("acme-ml-prod-resnet-canary", "domain:acme.example") in named
+    # Its own entry says who.
+    assert {who for name, who in named if name.endswith("segmenter")} == {
+        "group:vision@acme.example"
+    }
+    assert all(model["is_behind_login"] for model in declared.outputs["models"])
+    assert len(prod["networking"].inputs) < 80
+
+
+@pytest.mark.parametrize("key", ["gke-networking:iap", "gke-serving:models[6].exposure.iap"])
+def test_a_login_without_https_is_refused(key: str) -> None:
+    values = {
+        name: value
+        for name, value in stack_config("stage").items()
+        if name not in {"gke-networking:certificates", "gke-networking:https"}
+    }
+    if key == "gke-networking:iap":
+        values[key] = json.dumps({"members": ["domain:acme.example"]})
+        values["gke-serving:models"] = stack_config("dev")["gke-serving:models"]
+    with pytest.raises(PlatformError) as raised:
+        whole_file.check(values, file="f.yaml")
+    assert str(raised.value).startswith(f"f.yaml: {key}: Identity-Aware Proxy needs HTTPS, and")
 
 
 @pytest.mark.parametrize(

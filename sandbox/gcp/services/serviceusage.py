@@ -20,6 +20,7 @@ ENFORCED = {
     "container": "Kubernetes Engine API",
     "gkebackup": "Backup for GKE API",
     "pubsub": "Cloud Pub/Sub API",
+    "iap": "Cloud Identity-Aware Proxy API",
 }
 """Services whose calls are refused until they are enabled, and their names in the refusal."""
 

@@ -26,6 +26,7 @@ ENDPOINTS = {
         "certificateManager",
         "https://certificatemanager.googleapis.com/v1/",
     ),
+    "iap": ("iap", "https://iap.googleapis.com/v1/"),
     "cloudkms": ("kms", "https://cloudkms.googleapis.com/v1/"),
     "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
     "gkebackup": ("gkeBackup", "https://gkebackup.googleapis.com/v1/"),

@@ -21,6 +21,7 @@ MODULES = {
     "gkebackup": "gkebackup",
     "kms": "kms",
     "pubsub": "pubsub",
+    "iap": "iap",
     "billing": "billing",
 }
 

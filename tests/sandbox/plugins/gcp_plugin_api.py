@@ -43,6 +43,7 @@ class Api:
             gkeBackupCustomEndpoint=f"{self.address}/gkebackup/v1/",
             pubsubCustomEndpoint=f"{self.address}/pubsub/v1/",
             kmsCustomEndpoint=f"{self.address}/cloudkms/v1/",
+            iapCustomEndpoint=f"{self.address}/iap/v1/",
             billingCustomEndpoint=f"{self.address}/billingbudgets/v1/",
             **settings,
         )

@@ -271,6 +271,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "role": "roles/iam.workloadIdentityUser",
         "member": f"serviceAccount:{PROJECT}.svc.id.goog[models/server]",
     },
+    "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember": {
+        "webBackendService": "models",
+        "role": "roles/iap.httpsResourceAccessor",
+        "member": "group:vision@acme.example",
+    },
     "gcp:projects/service:Service": {"service": "container.googleapis.com"},
     "gcp:storage/bucket:Bucket": {
         "name": "acme-ml-dev-models",

@@ -377,3 +377,16 @@ def test_a_key_that_is_destroyed_stays_without_versions_and_its_name_is_taken(ot
     assert "rotationPeriod" not in other.by_hand("GET", path)
     with pytest.raises(PluginError, match="keyRings/platform already exists"):
         engine.create(ring_type, "again", **SAMPLES[ring_type])
+
+
+def test_a_proxy_that_the_program_no_longer_names_is_turned_off(other: Api) -> None:
+    engine, token = other.engine(), "gcp:compute/backendService:BackendService"
+    made_of(engine, "gcp:compute/healthCheck:HealthCheck")
+    guarded = {**SAMPLES[token], "iap": {"enabled": True}}
+    made = engine.create(token, "x", **guarded)
+    path = f"/compute/v1/{GLOBAL}/backendServices/models"
+    assert other.by_hand("GET", path)["iap"]["enabled"] is True
+    assert not engine.diff(made, guarded).changes
+    engine.update(made, **SAMPLES[token])
+    assert other.by_hand("GET", path)["iap"]["enabled"] is False
+    assert not engine.diff(made, SAMPLES[token]).changes

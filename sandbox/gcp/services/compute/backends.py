@@ -29,7 +29,9 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
         document.setdefault("affinityCookieTtlSec", 0)
         document.setdefault("port", 80)
         document.setdefault("portName", "http")
-        iap = document.setdefault("iap", {})
+        # An update that does not name it leaves it as it is, though all else is forgotten.
+        kept: Json = (old or {}).get("iap") or {}
+        iap = document.setdefault("iap", dict(kept))
         iap.setdefault("enabled", False)
         iap.setdefault("oauth2ClientId", "")
         secret = iap.pop("oauth2ClientSecret", None)

@@ -7,6 +7,7 @@ from sandbox.plugins.gcp.services.compute_steps import (
     GLOBAL,
     REGION,
     ZONE,
+    BackendService,
     Firewall,
     ForwardingRule,
     HealthCheck,
@@ -202,7 +203,7 @@ HANDLERS: tuple[Handler, ...] = (
             conflicts=(frozenset(f"{kind}HealthCheck" for kind in HealthCheck.KINDS),),
         )
     ),
-    Handler(
+    BackendService(
         Spec(
             type="gcp:compute/backendService:BackendService",
             schema="compute.v1.BackendService",

@@ -77,6 +77,16 @@ class HealthCheck(Handler):
         return body
 
 
+class BackendService(Handler):
+    """Identity-Aware Proxy is turned off by name: what is not named stays as it is."""
+
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object."""
+        body = super().to_api(inputs)
+        body.setdefault("iap", {"enabled": False, "oauth2ClientId": "", "oauth2ClientSecret": ""})
+        return body
+
+
 class NamedPort(Handler):
     """One entry of an instance group's list of named ports, written under its fingerprint."""
 
