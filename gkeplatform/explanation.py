@@ -17,7 +17,9 @@ from msgspec import inspect
 
 REFERENCE = "stacks/README.md"
 
-_LOCATED = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_LOCATED = re.compile(
+    r"^(?P<problem>.*?)(?: - at (?P<of_key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL
+)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(.*)`$")
@@ -55,6 +57,10 @@ def explain(
     match = _LOCATED.match(error)
     problem, path = (match["problem"], match["path"] or "") if match else (error, "")
     place = _place(path, model, value)
+    if match and match["of_key"]:
+        # Not what stands there is wrong, but the name that it stands under.
+        named = _place(f"{path}[...]", model, value).key.removeprefix(f"{place.key}.")
+        place = Place(place.key, place.info, named, place.description)
     where = f"{namespace}{place.key.replace('.', ':', 1)}"
     if not path and (key := _KEYED.match(problem)):
         # A check across keys names the key at fault itself.

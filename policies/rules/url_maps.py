@@ -209,6 +209,9 @@ def _services(url_map: Props) -> Iterator[str]:
         for key in ("routeAction", "defaultRouteAction"):
             for one in entries(rule, key, "weightedBackendServices"):
                 yield text(one, "backendService")
+            mirrored = text(rule, key, "requestMirrorPolicy", "backendService")
+            if mirrored:
+                yield mirrored
 
 
 @advisory(

@@ -193,6 +193,107 @@ def test_who_listens_learns_that_the_cluster_is_upgraded(
     assert [one["cluster_name"] for one in told] == ([cluster["name"]] if is_newer else [])
 
 
+def url_map_action(three: Workspace, environment: str, path: str) -> dict[str, Any]:
+    """What the URL map does with requests for `path`."""
+    name = f"acme-ml-{environment}-models"
+    shown = three.google("compute", f"projects/{project(environment)}/global/urlMaps/{name}")
+    (action,) = {
+        json.dumps(rule["routeAction"], sort_keys=True)
+        for matcher in shown["pathMatchers"]
+        for rule in matcher["pathRules"]
+        if path in rule["paths"]
+    }
+    found: dict[str, Any] = json.loads(action)
+    return found
+
+
+def shares(action: dict[str, Any]) -> dict[str, int]:
+    return {
+        one["backendService"].rpartition("/")[2]: one["weight"]
+        for one in action["weightedBackendServices"]
+    }
+
+
+def deployments(three: Workspace, environment: str) -> dict[str, tuple[str, str]]:
+    """The Deployments, each with what changes when somebody writes to it."""
+    mine = project(environment)
+    (cluster,) = three.google("container", f"projects/{mine}/locations/-/clusters")["clusters"]
+    context = f"gke_{mine}_{cluster['location']}_{cluster['name']}"
+    found = json.loads(
+        three.kubectl("get", "deployments", "-n", "models", "-o", "json", "--context", context)
+    )
+    return {
+        item["metadata"]["name"]: (
+            item["metadata"]["uid"],
+            json.dumps(item["spec"]["template"], sort_keys=True),
+        )
+        for item in found["items"]
+    }
+
+
+def test_a_canary_serves_its_share_and_is_taken_back_by_weight_alone(three: Workspace) -> None:
+    before = deployments(three, "stage")
+    assert {"resnet", "resnet-canary"} <= set(before)
+    mine, stable, canary = project("stage"), "acme-ml-stage-resnet", "acme-ml-stage-resnet-canary"
+    action = url_map_action(three, "stage", "/v1/models/resnet")
+    assert shares(action) == {stable: 95, canary: 5}
+    service = three.google("compute", f"projects/{mine}/global/backendServices/{canary}")
+    endpoints = [
+        endpoint
+        for backend in service["backends"]
+        for endpoint in three.google(
+            "compute",
+            backend["group"].partition("/compute/v1/")[2] + "/listNetworkEndpoints",
+            "POST",
+            json={},
+        ).get("items", ())
+    ]
+    assert endpoints, "the canary's pods are behind its backend service"
+    file = three.root / "stacks" / "Pulumi.stage.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("{stable: 95, canary: 5}", "{stable: 100, canary: 0}"))
+    try:
+        changes = {
+            layer["layer"]: {k: n for k, n in layer["changes"].items() if k != "same" and n}
+            for layer in three.rehearse("stage")["layers"]
+        }
+    finally:
+        file.write_text(text)
+    assert changes == {"cluster": {}, "serving": {}, "networking": {"update": 1}, "environment": {}}
+    assert shares(url_map_action(three, "stage", "/v1/models/resnet")) == {stable: 100, canary: 0}
+    assert deployments(three, "stage") == before
+
+
+def test_a_mirrored_canary_gets_copies_and_answers_nobody(three: Workspace) -> None:
+    action = url_map_action(three, "prod", "/v1/models/resnet")
+    assert shares(action) == {"acme-ml-prod-resnet": 100, "acme-ml-prod-resnet-canary": 0}
+    mirrored = action["requestMirrorPolicy"]
+    assert mirrored["backendService"].endswith("/acme-ml-prod-resnet-canary")
+    assert mirrored["mirrorPercent"] == 10
+
+
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_a_path_of_one_s_own_reaches_what_the_server_knows(
+    three: Workspace, environment: str
+) -> None:
+    action = url_map_action(three, environment, "/recommend:predict")
+    assert action["urlRewrite"] == {"pathPrefixRewrite": "/v1/models/recommender:predict"}
+    assert action["retryPolicy"]["numRetries"] == 2
+
+
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_only_named_members_come_through_the_proxy(three: Workspace, environment: str) -> None:
+    mine, name = project(environment), f"acme-ml-{environment}-segmenter"
+    service = three.google("compute", f"projects/{mine}/global/backendServices/{name}")
+    assert service["iap"]["enabled"] is True
+    path = f"projects/{mine}/iap_web/compute/services/{name}:getIamPolicy"
+    (binding,) = three.google("iap", path, "POST", json={})["bindings"]
+    assert binding == {
+        "role": "roles/iap.httpsResourceAccessor",
+        "members": ["group:vision@acme.example"],
+    }
+
+
 def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
     account = "billingAccounts/01ACE0-01ACE0-01ACE0/budgets"
     budgets = three.google("billing", account)["budgets"]

@@ -428,6 +428,16 @@ SERVING += [
         "not on /see; claim /v1/models/resnet, or set rewrites: {/see: /v1/models/resnet}",
     ),
     (
+        exposed(rewrites={"/v1/models/resnet": "/v1/models/resnet", "see": "/v1"}),
+        "gke-serving:models[0].exposure.rewrites: expected text of the form "
+        '^(/[A-Za-z0-9._~-]+)+$, got "see"',
+    ),
+    (
+        lambda d: model(0)(d).update(environment={"A": "1", "B-C": "2"}),
+        "gke-serving:models[0].environment: expected text of the form ^[A-Za-z_][A-Za-z0-9_]*$, "
+        'got "B-C"',
+    ),
+    (
         exposed(paths=["/see"], rewrites={"/see": "v1"}),
         "gke-serving:models[0].exposure.rewrites",
     ),

@@ -140,16 +140,17 @@ def test_callers_of_all_models_are_those_of_each_version(prod: dict[str, Declare
     assert len(prod["networking"].inputs) < 80
 
 
-@pytest.mark.parametrize("key", ["gke-networking:iap", "gke-serving:models[6].exposure.iap"])
-def test_a_login_without_https_is_refused(key: str) -> None:
-    values = {
-        name: value
-        for name, value in stack_config("stage").items()
-        if name not in {"gke-networking:certificates", "gke-networking:https"}
-    }
-    if key == "gke-networking:iap":
-        values[key] = json.dumps({"members": ["domain:acme.example"]})
-        values["gke-serving:models"] = stack_config("dev")["gke-serving:models"]
+@pytest.mark.parametrize("of_all", [True, False])
+def test_a_login_without_https_is_refused(of_all: bool) -> None:
+    whole = stack_config("stage")
+    values = {name: value for name, value in whole.items() if name.startswith("gke-serving:")}
+    models = json.loads(values["gke-serving:models"])
+    (guarded,) = [index for index, one in enumerate(models) if "iap" in one["exposure"]]
+    key = f"gke-serving:models[{guarded}].exposure.iap"
+    if of_all:
+        key = "gke-networking:iap"
+        values[key] = json.dumps(models[guarded]["exposure"].pop("iap"))
+    values["gke-serving:models"] = json.dumps(models)
     with pytest.raises(PlatformError) as raised:
         whole_file.check(values, file="f.yaml")
     assert str(raised.value).startswith(f"f.yaml: {key}: Identity-Aware Proxy needs HTTPS, and")

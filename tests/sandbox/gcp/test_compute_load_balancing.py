@@ -118,6 +118,21 @@ def test_a_secret_is_never_shown(chain: Cloud) -> None:
     assert len(answer.json()["iap"]["oauth2ClientSecretSha256"]) == 64
 
 
+@pytest.mark.parametrize("scheme", ["EXTERNAL", "EXTERNAL_MANAGED", "INTERNAL_SELF_MANAGED"])
+def test_circuit_breakers_are_for_meshes(cloud: Cloud, scheme: str) -> None:
+    body = {
+        "name": "guarded",
+        "loadBalancingScheme": scheme,
+        "circuitBreakers": {"maxConnections": 10},
+    }
+    if scheme.startswith("EXTERNAL"):
+        message = cloud.refused("POST", "global/backendServices", body)["message"]
+        assert message.startswith("Invalid value for field 'resource.circuitBreakers'")
+        assert scheme in message
+    else:
+        cloud.compute("POST", "global/backendServices", body)
+
+
 def endpoint_group(cloud: Cloud, name: str = "pods") -> str:
     body = {"name": name, "networkEndpointType": "GCE_VM_IP_PORT", "defaultPort": 8501}
     cloud.compute("POST", f"{ZONE}/networkEndpointGroups", body)

@@ -298,3 +298,24 @@ def test_a_map_above_a_limit_is_refused(services: Cloud, what: str) -> None:
     assert item["message"].startswith(f"Exceeded limit of {what} on resource 'urlMap'. Limit: ")
     judged = services.compute("POST", "global/urlMaps/r/validate", {"resource": ABOVE[what]})
     assert judged["result"]["loadSucceeded"] is False
+
+
+def test_a_mirror_over_groups_of_another_kind_is_refused(services: Cloud) -> None:
+    check = {"name": "check", "type": "TCP", "tcpHealthCheck": {"port": 80}}
+    services.compute("POST", "global/healthChecks", check)
+    zone = "zones/europe-west4-a"
+    services.compute("POST", f"{zone}/instanceGroups", {"name": "nodes"})
+    pods = {"name": "pods", "networkEndpointType": "GCE_VM_IP_PORT"}
+    services.compute("POST", f"{zone}/networkEndpointGroups", pods)
+    for name, group, rate in (
+        ("one", "networkEndpointGroups/pods", "maxRatePerEndpoint"),
+        ("two", "instanceGroups/nodes", "maxRatePerInstance"),
+    ):
+        backend = {"group": f"projects/p/{zone}/{group}", "balancingMode": "RATE", rate: 5}
+        change = {"backends": [backend], "healthChecks": ["projects/p/global/healthChecks/check"]}
+        services.compute("PATCH", f"global/backendServices/{name}", change)
+    mirrored = acting(requestMirrorPolicy={"backendService": ONE, "mirrorPercent": 5})
+    message = services.refused("POST", "global/urlMaps", url_map({"pathRules": [mirrored]}))
+    assert "of the same type as those of the original service" in message["message"]
+    same = url_map({"pathRules": [{**mirrored, "service": ONE}]})
+    services.compute("POST", "global/urlMaps", same)

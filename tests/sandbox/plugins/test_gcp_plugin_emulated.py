@@ -390,3 +390,62 @@ def test_a_proxy_that_the_program_no_longer_names_is_turned_off(other: Api) -> N
     engine.update(made, **SAMPLES[token])
     assert other.by_hand("GET", path)["iap"]["enabled"] is False
     assert not engine.diff(made, SAMPLES[token]).changes
+
+
+SERVICE = f"{GLOBAL}/backendServices/models"
+ACTION = {
+    "weightedBackendServices": [
+        {"backendService": SERVICE, "weight": 100},
+        {"backendService": f"{GLOBAL}/backendServices/canary", "weight": 0},
+    ],
+    "requestMirrorPolicy": {
+        "backendService": f"{GLOBAL}/backendServices/canary",
+        "mirrorPercent": 12.5,
+    },
+    "retryPolicy": {
+        "numRetries": 2,
+        "retryConditions": ["5xx"],
+        "perTryTimeout": {"seconds": "3"},
+    },
+    "timeout": {"seconds": "20"},
+    "urlRewrite": {"pathPrefixRewrite": "/v1/"},
+}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"pathRules": [{"paths": ["/chat/*"], "routeAction": ACTION}]},
+        {
+            "routeRules": [
+                {"priority": 2, "matchRules": [{"prefixMatch": "/chat"}], "routeAction": ACTION},
+                {"priority": 3, "matchRules": [{"prefixMatch": "/v1"}], "service": SERVICE},
+            ]
+        },
+    ],
+)
+def test_what_happens_to_requests_on_their_way_does_not_drift(
+    other: Api, rules: dict[str, Any]
+) -> None:
+    engine, service = other.engine(), "gcp:compute/backendService:BackendService"
+    needed = (BUCKET, "gcp:compute/backendBucket:BackendBucket")
+    made_of(engine, *needed, "gcp:compute/healthCheck:HealthCheck")
+    for name in ("models", "canary"):
+        managed = {"name": name, "loadBalancingScheme": "EXTERNAL_MANAGED"}
+        engine.create(service, name, **{**SAMPLES[service], **managed})
+    token = "gcp:compute/uRLMap:URLMap"
+    (matcher,) = SAMPLES[token]["pathMatchers"]
+    bare = {key: value for key, value in matcher.items() if key != "pathRules"}
+    wanted = {**SAMPLES[token], "pathMatchers": [{**bare, **rules}]}
+    made = engine.create(token, "x", **wanted)
+    assert not engine.diff(made, wanted).changes
+    (shown,) = other.by_hand("GET", f"/compute/v1/{GLOBAL}/urlMaps/routes")["pathMatchers"]
+    (action,) = [
+        rule["routeAction"]
+        for kind in ("pathRules", "routeRules")
+        for rule in shown.get(kind, ())
+        if "routeAction" in rule
+    ]
+    assert action["requestMirrorPolicy"]["mirrorPercent"] == 12.5
+    engine.refresh(made)
+    assert not engine.diff(made, wanted).changes

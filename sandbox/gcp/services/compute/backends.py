@@ -44,12 +44,23 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
     if log and log.get("enable"):
         log.setdefault("sampleRate", 1.0)
     _check_backends(place, document)
+    _check_scheme(place, document)
 
 
 def _sha256(text: str) -> str:
     import hashlib  # noqa: PLC0415 (rare)
 
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_scheme(place: Place, document: Json) -> None:
+    """What global services have in meshes and inside networks, and not towards the internet."""
+    outside = place.scope == "global" and document["loadBalancingScheme"].startswith("EXTERNAL")
+    for field in ("circuitBreakers", "consistentHash", "maxStreamDuration"):
+        if outside and document.get(field):
+            scheme = document["loadBalancingScheme"]
+            why = f"It is not supported with load balancing scheme {scheme}."
+            raise invalid(f"resource.{field}", "", why)
 
 
 def _check_backends(place: Place, document: Json) -> None:

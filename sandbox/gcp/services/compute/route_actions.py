@@ -6,7 +6,7 @@ weights changes the way to the service beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
@@ -75,14 +75,44 @@ def scheme_problems(document: Json, schemes: Set[str]) -> Iterator[ApiError]:
             )
 
 
+def mirror_problems(document: Json, kinds: Callable[[str], frozenset[str]]) -> Iterator[ApiError]:
+    """Mirrors whose groups are of another kind than those of the service they copy.
+
+    `kinds` tells the kinds of groups behind a backend service, none for one without backends.
+    """
+    for action, field, service in _targets(document):
+        mirror = (action.get("requestMirrorPolicy") or {}).get("backendService")
+        weighted = action.get("weightedBackendServices") or ()
+        copied = [one.get("backendService", "") for one in weighted] or [service]
+        there = kinds(mirror) if mirror else frozenset()
+        for one in copied if there else ():
+            if (found := kinds(one)) and not found & there:
+                yield invalid(
+                    f"{field}.requestMirrorPolicy.backendService",
+                    mirror,
+                    "Its backends must be of the same type as those of the original service.",
+                )
+
+
 def _all(document: Json) -> Iterator[tuple[Json, str]]:
-    yield document.get("defaultRouteAction") or {}, "resource.defaultRouteAction"
+    return ((action, field) for action, field, _ in _targets(document))
+
+
+def _targets(document: Json) -> Iterator[tuple[Json, str, str]]:
+    """Every route action with its field, and the service beside it."""
+
+    def default(holder: Json, at: str) -> tuple[Json, str, str]:
+        action = holder.get("defaultRouteAction") or {}
+        return action, f"{at}.defaultRouteAction", holder.get("defaultService", "")
+
+    yield default(document, "resource")
     for index, matcher in enumerate(document.get("pathMatchers") or ()):
         at = f"resource.pathMatchers[{index}]"
-        yield matcher.get("defaultRouteAction") or {}, f"{at}.defaultRouteAction"
+        yield default(matcher, at)
         for kind in ("pathRules", "routeRules"):
             for turn, rule in enumerate(matcher.get(kind) or ()):
-                yield rule.get("routeAction") or {}, f"{at}.{kind}[{turn}].routeAction"
+                action = rule.get("routeAction") or {}
+                yield action, f"{at}.{kind}[{turn}].routeAction", rule.get("service", "")
 
 
 def _weights(weighted: list[Json], field: str) -> Iterator[ApiError]:

@@ -28,6 +28,9 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
         *problems(document),
         *url_map_limits.problems(document, is_classic="EXTERNAL" in schemes),
         *route_actions.scheme_problems(document, schemes),
+        *route_actions.mirror_problems(
+            document, lambda service: _kinds(state, service, place.project)
+        ),
     ]
     if errors:
         raise errors[0]
@@ -51,6 +54,15 @@ def shown(state: State, place: Place, document: Json) -> None:
     document["status"] = {
         "quotaUsage": {"forwardingRules": len(rules), "units": str(units)},
     }
+
+
+def _kinds(state: State, service: str, project: str) -> frozenset[str]:
+    """The collections of the groups behind a backend service."""
+    at = of_reference(service, project) if service else None
+    body = state.store.get(at.key) if at else None
+    groups = (one.get("group", "") for one in (body or {}).get("backends") or ())
+    places = (of_reference(group, project) for group in groups)
+    return frozenset(found.collection for found in places if found)
 
 
 def _schemes(state: State, document: Json) -> set[str]:
