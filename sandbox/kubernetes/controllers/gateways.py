@@ -51,6 +51,8 @@ class Gateways:
         self._cluster = cluster_uid[:8]
         self._compute = compute
         self._made = Made(compute)
+        self._said: dict[Owner, str] = {}
+        """Gateway → what was last wrong with it, so that the log says it once."""
         self.has_failures = False
         """Whether something could not be made yet, and a later look is needed."""
 
@@ -96,8 +98,11 @@ class Gateways:
         except ComputeError as error:
             self.has_failures = True
             said = status.gateway(gateway, address=None, attached=attached, problem=str(error))
-            _log.warning("gateway %s: %s", gateway["metadata"]["name"], error)
+            if self._said.get(self._owner(gateway)) != str(error):
+                _log.warning("gateway %s: %s", gateway["metadata"]["name"], error)
+            self._said[self._owner(gateway)] = str(error)
         else:
+            self._said.pop(self._owner(gateway), None)
             said = status.gateway(gateway, address=address, attached=attached)
         await self._tell(gateway_api.GATEWAYS, gateway, said)
 

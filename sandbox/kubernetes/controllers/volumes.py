@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import Any
-
-import httpx
 
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.controllers.looking import look
 from sandbox.kubernetes.scaling.quantities import number
 
-_log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
 DRIVERS = ("pd.csi.storage.gke.io", "filestore.csi.storage.gke.io")
 _ASKED = "volume.kubernetes.io/storage-provisioner"
@@ -27,7 +24,6 @@ _BY = "pv.kubernetes.io/provisioned-by"
 _ZONE = "topology.kubernetes.io/zone"
 _CLAIMS, _VOLUMES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes"
 _ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
-_SETTLE, _AGAIN = 0.05, 2.0
 
 
 class Volumes:
@@ -57,20 +53,9 @@ class Volumes:
     async def _run(self) -> None:
         for informer in (self._claims, self._volumes, self._attachments):
             await informer.synced.wait()
-        again: float | None = None
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), again)
-            await asyncio.sleep(_SETTLE)
-            self._wake.clear()
-            again = None
-            try:
-                await self._look()
-            except (ApiServerError, httpx.HTTPError, OSError) as error:
-                _log.info("volumes: %s; again in %.0f s", error, _AGAIN)
-                again = _AGAIN
+        await look("volumes", self._wake, self._look)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
         volumes = {one["metadata"]["name"]: one for one in self._volumes.objects()}
         for claim in self._claims.objects():
             if claim["metadata"].get("deletionTimestamp"):
@@ -87,6 +72,7 @@ class Volumes:
             if attachment["spec"]["attacher"] in DRIVERS and not status.get("attached"):
                 path = f"{_ATTACHMENTS}/{attachment['metadata']['name']}/status"
                 await self._patch(path, {"status": {"attached": True}})
+        return False
 
     async def _provision(self, claim: Json) -> None:
         annotations = claim["metadata"].get("annotations") or {}
