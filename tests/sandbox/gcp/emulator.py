@@ -99,6 +99,8 @@ class PretendedControlPlanes:
     nodes: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     scaling: dict[str, Any] = field(default_factory=dict)
     """Pool → its limits and groups; None where it keeps its size."""
+    gateways: bool = False
+    """Whether the controllers were last started with the Gateway API."""
 
     async def create(self, cluster: Any, **_: Any) -> _Endpoint:
         self.calls.append(("create", cluster.name))
@@ -122,8 +124,12 @@ class PretendedControlPlanes:
             "kube-system": {"pods": 3},
         }
 
-    async def start_controllers(self, cluster: Any, **_: Any) -> None:
+    async def start_controllers(self, cluster: Any, *, gateway_api: bool = False, **_: Any) -> None:
         self.calls.append(("start_controllers", cluster.name))
+        self.gateways = gateway_api
+
+    def has_gateways(self, cluster: Any) -> bool:
+        return self.gateways
 
     async def stop_controllers(self, cluster: Any) -> None:
         self.calls.append(("stop_controllers", cluster.name))

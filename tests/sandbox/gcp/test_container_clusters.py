@@ -287,6 +287,25 @@ def test_one_operation_at_a_time_holds_a_cluster() -> None:
     asyncio.run(run())
 
 
+def test_the_gateway_api_comes_to_a_cluster_that_runs() -> None:
+    async def run() -> None:
+        planes = PretendedControlPlanes()
+        async with emulator(control_planes=planes) as client:
+            body = {"cluster": {"name": "main", "initialNodeCount": 1}}
+            await client.wait(await client.call("POST", CLUSTERS, body))
+            assert not planes.gateways
+            for channel, expected in (("CHANNEL_STANDARD", True), ("CHANNEL_DISABLED", False)):
+                change = {"update": {"desiredGatewayApiConfig": {"channel": channel}}}
+                await client.wait(await client.call("PUT", f"{CLUSTERS}/main", change))
+                assert planes.gateways is expected
+            started = planes.calls.count(("start_controllers", "main"))
+            other = {"update": {"desiredIntraNodeVisibilityConfig": {"enabled": True}}}
+            await client.wait(await client.call("PUT", f"{CLUSTERS}/main", other))
+            assert planes.calls.count(("start_controllers", "main")) == started
+
+    asyncio.run(run())
+
+
 def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes(failure="etcd: no space left on device")
