@@ -202,10 +202,12 @@ def test_pools_grow_for_pods_that_wait_and_shrink_when_idle(tmp_path: Path) -> N
                 await cluster.server.close()
                 await cluster.http.aclose()
         finally:
-            await planes.delete(KEY)
-            await planes.close()
+            # What the API does beside requests ends first: it would open new connections.
+            await planes.stop_controllers(KEY)
             server.should_exit = True
             await serving
+            await planes.delete(KEY)
+            await planes.close()
             listener.close()
 
     asyncio.run(run())
