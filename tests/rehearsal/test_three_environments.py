@@ -12,7 +12,7 @@ import pytest
 from cli.declared import ENVIRONMENTS, stack_config
 from tests.rehearsal.workspace import PROJECTS, Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 MOST_MIB = 5 * 1024
 PAIRS = list(combinations(ENVIRONMENTS, 2))
 # Collections of compute whose names are a project's own; what Google makes by itself is left out.

@@ -13,7 +13,7 @@ import pytest
 from cli.declared import stack_config
 from tests.rehearsal.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 WITH_POSTGRES = ["stage", "prod"]
 SPILO = ("-l", "application=spilo", "-n", "postgres")
 
