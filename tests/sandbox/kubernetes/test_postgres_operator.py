@@ -320,6 +320,9 @@ def test_a_version_that_there_is_not_is_refused_by_the_definition(databases: San
 
 
 def test_a_deleted_cluster_leaves_its_disks_alone(databases: Sandbox) -> None:
+    # An operator that has just begun forgets where a cluster is when that is deleted meanwhile.
+    change(databases, volume={"size": "32Gi"})
+    assert eventually(lambda: has_grown(databases, "32Gi"), 60)
     databases.kube("DELETE", CR)
     assert eventually(lambda: not pods(databases), 30)
     assert eventually(lambda: not is_served(databases, CR), 30)
