@@ -18,8 +18,13 @@ def front_ends(
     cluster: ClusterContract,
     naming: Naming,
     opts: pulumi.ResourceOptions,
-) -> compute.Firewall:
-    """Lets the load balancer reach the models on the ports that they use."""
+) -> compute.Firewall | None:
+    """Allows the load balancer to reach the models on their ports.
+
+    None where it has no models: a rule without ports would allow all of TCP.
+    """
+    if not models:
+        return None
     return compute.Firewall(
         name,
         name=naming.of(name),

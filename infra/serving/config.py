@@ -27,7 +27,7 @@ class ServingConfig(Settings):
     """The serving layer of one environment."""
 
     models: Annotated[
-        tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
+        tuple[Model, ...], Meta(description="The catalogue, one entry a model; it may be empty.")
     ]
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
     teams: Annotated[

@@ -143,9 +143,10 @@ class ModelServers(pulumi.ComponentResource):
             )
             for _, model in running(args)
         }
-        self.addresses = pulumi.Output.all(
-            **{key: server.address for key, server in servers.items() if server.address}
-        )
+        addresses = {key: server.address for key, server in servers.items() if server.address}
+        # Output.all() of nothing is a list.
+        none: pulumi.Output[dict[str, str]] = pulumi.Output.from_input({})
+        self.addresses = pulumi.Output.all(**addresses) if addresses else none
         self.register_outputs({})
 
 

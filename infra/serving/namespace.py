@@ -150,4 +150,6 @@ def policies(namespace: str, team: Team | None, args: ServingConfig) -> dict[str
     ways = [postgres_pod.way_to(args.postgres.namespace)] if args.postgres and has_databases else []
     # A policy that selects no pods is forbidden: it would seem to protect something.
     opened = {OPEN: teams.gate()} if any(pod.is_open(model) for model in inside) else {}
-    return {"team" if team else "models": teams.walls(team, *ways), **opened}
+    # For the same reason the shared namespace has none before its first model.
+    closed = {"team" if team else "models": teams.walls(team, *ways)} if team or inside else {}
+    return {**closed, **opened}
