@@ -25,8 +25,8 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking import routing
 from infra.networking.frontend import Frontend
-from infra.serving.catalogue import served
 from infra.serving.config import ServingConfig
+from infra.serving.contract import served
 from sandbox.gcp.services.compute import url_map_limits, url_maps
 
 MODELS, ROUNDS, TARGET = 500, 5, 1.0

@@ -42,6 +42,12 @@ class SharedConfig(Settings):
         tuple[Annotated[str, Meta(pattern=r"^[A-Za-z]+::[^:\s]+$")], ...],
         Meta(description="What is not protected, for one update: `Bucket::models`, kind and name."),
     ] = ()
+    pin_images: Annotated[
+        bool,
+        Meta(
+            description="Refuse a model server image whose tag names no version, such as `latest`."
+        ),
+    ] = False
 
 
 class GoogleConfig(Settings, forbid_unknown_fields=False):
@@ -68,6 +74,7 @@ class Environment(Settings):
     region: str
     system: str
     labels: dict[str, LabelValue] = field(default_factory=dict)
+    pin_images: bool = False
 
 
 def environment_of(stack: str) -> str:

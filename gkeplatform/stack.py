@@ -85,6 +85,7 @@ def _environment(name: str, shared: SharedConfig, place: GoogleConfig) -> Enviro
                 "region": place.region,
                 "system": shared.system,
                 "labels": shared.labels,
+                "pin_images": shared.pin_images,
             },
             Environment,
         )

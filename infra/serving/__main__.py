@@ -1,4 +1,4 @@
-"""The serving layer: the catalogue of models on the cluster, and what networking needs of it."""
+"""The serving layer: the catalog of models on the cluster, and what networking needs of it."""
 
 from functools import partial
 
@@ -7,27 +7,27 @@ from gkeplatform.contracts import ClusterContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
-from infra.serving import catalogue
+from infra.serving import catalog, contract
 from infra.serving.config import ServingConfig
-from infra.serving.entrances import entrances
+from infra.serving.exposures.controllers import controllers
 from infra.serving.model_server import ModelServers
-from infra.serving.namespace import namespaces
-from infra.serving.postgres_databases import databases
-from infra.serving.priorities import PriorityClasses
-from infra.serving.storage import ModelStore
+from infra.serving.postgres.databases import databases
+from infra.serving.tenancy.bucket import ModelStore
+from infra.serving.tenancy.namespaces import namespaces
+from infra.serving.tenancy.priorities import PriorityClasses
 
 environment = stack.environment()
 config = stack.config(ServingConfig)
 cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
-placements = stack.check(catalogue.placed, config, cluster, naming)
+placements = stack.check(catalog.placed, config, cluster, naming)
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)
-homes = namespaces(
+model_namespaces = namespaces(
     "models",
-    config,
+    config.tenants,
     workload_pool=cluster.workload_pool,
     naming=naming,
     labels=labels,
@@ -35,8 +35,9 @@ homes = namespaces(
 )
 store = ModelStore(
     "models",
-    config,
-    homes=homes,
+    config.models_bucket,
+    shared_buckets=config.shared_buckets,
+    namespaces=model_namespaces,
     naming=naming,
     labels=labels,
     opts=providers.using(google),
@@ -46,17 +47,19 @@ priorities = PriorityClasses(
 )
 postgres = databases(
     "postgres",
-    config,
+    config.postgres,
+    config.clusters,
     cluster=cluster,
-    homes=homes,
+    namespaces=list(model_namespaces.values()),
     naming=naming,
     labels=labels,
     opts=providers.using(google, kubernetes),
 )
-ways = entrances(
+route_controllers = controllers(
     "models",
-    config,
-    homes=homes,
+    config.routes,
+    config.entries,
+    namespace=model_namespaces[config.namespace].namespace,
     naming=naming,
     labels=labels,
     opts=providers.using(google, kubernetes),
@@ -64,9 +67,9 @@ ways = entrances(
 servers = ModelServers(
     "models",
     config,
-    homes=homes,
+    namespaces=model_namespaces,
     placements=placements,
-    entrances=ways,
+    controllers=route_controllers,
     naming=naming,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *postgres]),
@@ -78,6 +81,6 @@ stack.publish(
     namespace=config.namespace,
     models_bucket=store.name,
     models=servers.addresses.apply(
-        partial(catalogue.served, config, cluster=cluster, naming=naming)
+        partial(contract.served, config, cluster=cluster, naming=naming)
     ),
 )

@@ -1,169 +1,167 @@
-"""What a stack file says about the serving layer (namespace `gke-serving`)."""
+"""Settings of the serving layer (namespace `gke-serving`), and the plain values they expand to."""
 
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta, field
 
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
-from infra.serving import claims
-from infra.serving import postgres as databases
-from infra.serving.http_routes import GatewayArgs, Ingress, IngressArgs
-from infra.serving.model import HttpLoadBalancer, Model, Name, answered, canary_of
-from infra.serving.postgres import Postgres
+from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
+from infra.serving.models import Model, Workload, expanded
+from infra.serving.patterns import Name
+from infra.serving.postgres import clusters as postgres_clusters
+from infra.serving.postgres import validation as postgres_validation
+from infra.serving.postgres.clusters import Cluster
+from infra.serving.postgres.settings import Postgres
 from infra.serving.quantity import amount
-from infra.serving.teams import Team
+from infra.serving.tenancy.teams import Team
+from infra.serving.tenancy.tenants import Tenant, tenants
 
 BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
-# Above this are the classes of Kubernetes' own components.
+# Higher priorities are reserved for Kubernetes' own components.
 Priority = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 
 
 class ModelsBucket(BucketArgs):
-    """The bucket that holds the models' files."""
+    """The bucket for model files."""
 
 
-class ServingConfig(Settings):
+class ServingConfig(Settings, dict=True):
     """The serving layer of one environment."""
 
     models: Annotated[
-        tuple[Model, ...], Meta(description="The catalogue, one entry a model; it may be empty.")
+        tuple[Model, ...], Meta(description="The catalog: one entry per model; may be empty.")
     ]
-    namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
+    namespace: Annotated[Name, Meta(description="Namespace of models without a team.")] = "models"
     teams: Annotated[
-        tuple[Team, ...],
-        Meta(description="Teams, each with a namespace of its own; models without one share."),
+        tuple[Team, ...], Meta(description="Teams, each with a namespace of its own.")
     ] = ()
     priority_classes: Annotated[
         dict[Name, Priority],
-        Meta(description="Priorities that models may have, by name; the higher goes first."),
+        Meta(description="Priority classes for models, by name; higher values go first."),
     ] = field(default_factory=dict)
     models_bucket: Annotated[ModelsBucket, Meta(description="Bucket for model files.")] = (
         ModelsBucket()
     )
     shared_buckets: Annotated[
         tuple[BucketName, ...],
-        Meta(description="Buckets kept elsewhere that models are read from, too."),
+        Meta(description="Buckets managed elsewhere that models may read too."),
     ] = ()
     postgres: Annotated[
-        Postgres | None,
-        Meta(description="Postgres clusters of the models' own, run by Zalando's operator."),
+        Postgres | None, Meta(description="Postgres clusters for models, by Zalando's operator.")
     ] = None
     ingress: Annotated[
-        IngressArgs | None, Meta(description="What models of `kind: ingress` have in common.")
+        IngressArgs | None, Meta(description="Settings of all models with `kind: ingress`.")
     ] = None
     gateway: Annotated[
-        GatewayArgs, Meta(description="What models of `kind: gateway` have in common.")
+        GatewayArgs, Meta(description="Settings of all models with `kind: gateway`.")
     ] = GatewayArgs()
 
     def __post_init__(self) -> None:
-        places: dict[str, int] = {}
-        for index, model in enumerate(self.models):
-            first = places.setdefault(model.name, index)
-            if first != index:
+        _refuse_shared_names(self)
+        _check_teams(self)
+        postgres_validation.check(
+            self.postgres,
+            self.clusters,
+            models=self.models,
+            teams=[team.name for team in self.teams],
+            namespace=self.namespace,
+        )
+        claims.check(self.entries)
+        for index, entry in enumerate(self.entries):
+            try:
+                entry.exposure.validate(entry, self.routes)
+            except ValueError as error:
+                raise ValueError(f"models[{index}].{error}") from None
+            if entry.priority is not None and entry.priority not in self.priority_classes:
                 raise ValueError(
-                    f'models[{index}].name: "{model.name}" is the name of models[{first}], too; '
-                    "rename one"
-                )
-        claims.check(self.models)
-        _refuse_odd_canaries(self)
-        _refuse_odd_teams(self)
-        databases.check(self)
-        for index, model in enumerate(self.models):
-            _refuse_foreign_paths(f"models[{index}]", model)
-            if isinstance(model.exposure, Ingress) and self.ingress is None:
-                raise ValueError(
-                    f"models[{index}].exposure: an Ingress needs a controller; set "
-                    "gke-serving:ingress, with controller: {} where the cluster has none, or "
-                    "kind: gateway"
-                )
-            if model.priority is not None and model.priority not in self.priority_classes:
-                raise ValueError(
-                    f'models[{index}].priority: there is no priority class "{model.priority}"; '
-                    f"{suggestion(model.priority, self.priority_classes)}"
+                    f'models[{index}].priority: there is no priority class "{entry.priority}"; '
+                    f"{suggestion(entry.priority, self.priority_classes)}"
                 )
 
+    @cached_property
+    def entries(self) -> tuple[Workload, ...]:
+        """The catalog, expanded: one workload per entry, with its canary's in it."""
+        return tuple(
+            expanded(
+                model,
+                key=f"gke-serving:models[{index}]",
+                namespace=self.namespace,
+                connection=postgres_clusters.connection(model.postgres, self.clusters),
+            )
+            for index, model in enumerate(self.models)
+        )
 
-def running(config: ServingConfig) -> tuple[tuple[str, Model], ...]:
-    """All that gets pods: every entry, and after it its second version; each with its key."""
-    found: list[tuple[str, Model]] = []
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        """Everything that gets pods: each entry, followed by its canary."""
+        return tuple(
+            workload
+            for entry in self.entries
+            for workload in (entry, entry.canary)
+            if workload is not None
+        )
+
+    @cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The Postgres clusters, expanded."""
+        return postgres_clusters.expanded(self.postgres, models_namespace=self.namespace)
+
+    @cached_property
+    def tenants(self) -> tuple[Tenant, ...]:
+        """The namespaces of models: the shared one, then the teams'."""
+        return tenants(self.namespace, self.teams, self.workloads, self.clusters)
+
+    @property
+    def routes(self) -> RouteSettings:
+        """Settings of the routes inside the cluster."""
+        return RouteSettings(
+            ingress=self.ingress, gateway=self.gateway, gateway_namespace=self.namespace
+        )
+
+
+def _refuse_shared_names(config: ServingConfig) -> None:
+    """Refuses two models of one name, and a model with the name of a canary."""
+    names: dict[str, int] = {}
     for index, model in enumerate(config.models):
-        key = f"gke-serving:models[{index}]"
-        found.append((key, model))
-        if canary := canary_of(model):
-            found.append((f"{key}.canary", canary))
-    return tuple(found)
-
-
-def _refuse_odd_canaries(config: ServingConfig) -> None:
-    """Refuses names and node ports that a canary would share with another model."""
-    ports: dict[int, str] = {}
-    names = [model.name for model in config.models]
-    for _, model in running(config):
-        canary = canary_of(model)
+        first = names.setdefault(model.name, index)
+        if first != index:
+            raise ValueError(
+                f'models[{index}].name: "{model.name}" is the name of models[{first}], too; '
+                "rename one"
+            )
+    for model in config.models:
+        canary = model.canary_version
         if canary and canary.name in names:
-            taken = names.index(canary.name)
             raise ValueError(
-                f'models[{taken}].name: "{canary.name}" is what the canary of "{model.name}" is '
-                "called; rename one"
+                f'models[{names[canary.name]}].name: "{canary.name}" is the name of the canary of '
+                f'"{model.name}"; rename one'
             )
-    for key, model in running(config):
-        port = getattr(model.exposure, "node_port", None)
-        if port in ports:
-            place = key.partition(":")[2]
+
+
+def _check_teams(config: ServingConfig) -> None:
+    """Refuses namespaces that are used twice, unknown teams, and limits above the team's."""
+    teams: dict[str, Team] = {}
+    for index, team in enumerate(config.teams):
+        if team.name == config.namespace or team.name in teams:
             raise ValueError(
-                f"{place}{'' if place.endswith('.canary') else '.exposure'}.node_port: {port} is "
-                f'the port of "{ports[port]}", too; choose another'
+                f'teams[{index}].name: "{team.name}" is a namespace already; rename one'
             )
-        if port is not None:
-            ports[port] = model.name
-
-
-def _refuse_foreign_paths(key: str, model: Model) -> None:
-    """A path that the server does not know, and that is not rewritten to one it does, is a 404."""
-    if not isinstance(model.exposure, HttpLoadBalancer):
-        return
-    roots = answered(model)
-    for index, path in enumerate(model.exposure.paths):
-        target = model.exposure.rewrites.get(path)
-        reached = target or path
-        if any(reached == root or reached.startswith(f"{root}/") for root in roots):
-            continue
-        place = f"rewrites.{path}" if target else f"paths[{index}]"
-        remedy = (
-            f"rewrite it to {roots[0]}"
-            if target
-            else f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
-        )
-        raise ValueError(
-            f'{key}.exposure.{place}: {model.server} answers for "{model.name}" on '
-            f"{', '.join(roots)} and below, not on {reached}; {remedy}"
-        )
-
-
-def _refuse_odd_teams(config: ServingConfig) -> None:
-    names = [team.name for team in config.teams]
-    for index, name in enumerate(names):
-        if name == config.namespace or name in names[:index]:
-            raise ValueError(f'teams[{index}].name: "{name}" is a namespace already; rename one')
+        teams[team.name] = team
     for index, model in enumerate(config.models):
         if model.team is None:
             continue
-        if model.team not in names:
+        if model.team not in teams:
             raise ValueError(
                 f'models[{index}].team: there is no team "{model.team}"; '
-                f"{suggestion(model.team, names)}"
+                f"{suggestion(model.team, teams)}"
             )
-        most = config.teams[names.index(model.team)].container_most
-        for kind in ("cpu", "memory") if most else ():
-            asked, allowed = getattr(model.resources.limits, kind), getattr(most, kind)
-            if amount(asked) > amount(allowed):
+        largest = teams[model.team].largest_limits
+        for kind in ("cpu", "memory") if largest else ():
+            limit, allowed = getattr(model.resources.limits, kind), getattr(largest, kind)
+            if amount(limit) > amount(allowed):
                 raise ValueError(
-                    f"models[{index}].resources.limits.{kind}: {asked} is above the "
-                    f"container_most.{kind} {allowed} of team {model.team}"
+                    f"models[{index}].resources.limits.{kind}: {limit} exceeds "
+                    f"max_container_limits.{kind} {allowed} of team {model.team}"
                 )
-
-
-def namespace_of(model: Model, config: ServingConfig) -> str:
-    """The namespace that a model lives in: its team's, or the one of all the others."""
-    return model.team or config.namespace

@@ -1,9 +1,15 @@
-"""How the specs of Kubernetes objects are written in this layer."""
+"""Kubernetes manifests as plain data."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-Manifest: TypeAlias = Any
-"""A mapping in Kubernetes' own spelling, as in a YAML file and in its reference.
+Manifest: TypeAlias = dict[str, Any]
+"""A Kubernetes object, or a part of one, in the spelling of YAML files and the API reference."""
 
-The SDK hands it on as it is; the SDK's types know only a spelling of their own.
-"""
+
+def sdk(manifest: Mapping[str, Any] | Sequence[Manifest]) -> Any:
+    """`manifest` as an argument of Pulumi's Kubernetes SDK.
+
+    The SDK passes mappings on unchanged; its types only describe its own snake_case spelling.
+    """
+    return manifest

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from infra.serving.autoscaling import autoscaler
 from infra.serving.model import Model
+
 from tests.rehearsal.watching import NAME, ready_pods, until
 from tests.rehearsal.workspace import Workspace
 

@@ -8,11 +8,14 @@ import pytest
 
 from cli.declared import Declared, run_environment, stack_config
 from gkeplatform.contracts import NodePool
+from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
-from infra.serving import disruption, exposure, pod
-from infra.serving.config import ServingConfig, running
-from infra.serving.model import Model, canary_of
-from infra.serving.placement import placements
+from gkeplatform.naming import Naming
+from infra.serving.catalog import placements
+from infra.serving.config import ServingConfig
+from infra.serving.exposures.http_load_balancer import NEG
+from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.models.disruption import disruption_budget
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
 SOURCE = "gs://acme-ml-dev-models/next/words"
@@ -36,13 +39,19 @@ def entry(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def canary(**changes: Any) -> Model:
-    found = canary_of(msgspec.convert(entry(**changes), Model))
+NAMING = Naming(
+    Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
+)
+
+
+def canary(**changes: Any) -> Workload:
+    model = msgspec.convert(entry(**changes), Model)
+    found = expanded(model, key="models[0]", namespace="models").canary
     assert found is not None
     return found
 
 
-def container(model: Model) -> dict[str, Any]:
+def container(model: Workload) -> dict[str, Any]:
     (found,) = pod.template(model, labels={}, account="a")["spec"]["containers"]
     return dict(found)
 
@@ -54,11 +63,11 @@ def test_a_canary_answers_to_the_model_s_name_and_has_objects_of_its_own() -> No
     assert f"--model_base_path={SOURCE}" in said["args"]
     assert said["readinessProbe"]["httpGet"]["path"] == "/v1/models/words"
     assert said["name"] == "words-canary"
-    assert exposure.service(made)["selector"]["app.kubernetes.io/name"] == "words-canary"
-    (port,) = json.loads(exposure.annotations(made, neg="n-words-canary")[exposure.NEG])[
+    assert made.exposure.service(made)["selector"]["app.kubernetes.io/name"] == "words-canary"
+    (port,) = json.loads(made.exposure.service_annotations(made, NAMING)[NEG])[
         "exposed_ports"
     ].values()
-    assert port == {"name": "n-words-canary"}
+    assert port == {"name": "acme-ml-dev-words-canary"}
 
 
 def test_triton_finds_the_canary_s_files_under_the_model_s_name() -> None:
@@ -80,7 +89,7 @@ def test_a_canary_of_one_replica_has_no_autoscaler_and_lets_its_node_be_drained(
     small = {**entry()["canary"], "replicas": {"min": 1, "max": 1}}
     made = canary(disruption={"min_available": 1}, canary=small)
     assert made.autoscaling is None
-    assert disruption.budget(made)["maxUnavailable"] == 1
+    assert disruption_budget(made)["maxUnavailable"] == 1
 
 
 def test_a_canary_that_says_no_replicas_may_take_over() -> None:
@@ -119,7 +128,7 @@ def test_a_team_s_quota_must_hold_both_versions() -> None:
 
 
 def test_what_is_said_of_a_canary_names_its_key() -> None:
-    assert [key for key, _ in running(config())] == [
+    assert [workload.key for workload in config().workloads] == [
         "gke-serving:models[0]",
         "gke-serving:models[0].canary",
     ]

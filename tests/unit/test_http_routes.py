@@ -14,16 +14,26 @@ from cli.declared import STACKS, Declared, run_environment
 from gkeplatform import whole_file
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
-from infra.serving import catalogue, exposure, gateway_objects, ingress
 from infra.serving.config import ServingConfig
-from infra.serving.http_routes import Gateway, GatewayArgs, Ingress, IngressArgs, NginxArgs
-from infra.serving.model import Model
+from infra.serving.exposures import (
+    GatewayArgs,
+    IngressArgs,
+    NginxArgs,
+    RouteSettings,
+    gateway,
+    gateway_manifests,
+    ingress,
+)
+from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.ingress import Ingress
+from infra.serving.exposures.routes import address
+from infra.serving.models import Model, Workload, expanded
 
 FILE = "stacks/Pulumi.dev.yaml"
 DEV: dict[str, Any] = yaml.safe_load((STACKS / "Pulumi.dev.yaml").read_text())["config"]
 
 
-def model(kind: str, **more: Any) -> Model:
+def model(kind: str, **more: Any) -> Workload:
     entry: dict[str, Any] = {
         "name": "resnet",
         "server": "tensorflow-serving",
@@ -35,7 +45,7 @@ def model(kind: str, **more: Any) -> Model:
         },
         "exposure": {"kind": kind, "path": "/model", **more},
     }
-    return msgspec.convert(entry, Model)
+    return expanded(msgspec.convert(entry, Model), key="models[0]", namespace="models")
 
 
 def rewritten(made: Any, notes: dict[str, str], path: str) -> str | None:
@@ -66,14 +76,14 @@ def test_an_ingress_takes_its_path_off_and_keeps_the_rest(
     args = IngressArgs()
     served = model("ingress")
     assert isinstance(served.exposure, Ingress)
-    made = ingress.ingress(served, served.exposure, args)
+    made = served.exposure.spec(served, args)
     assert rewritten(made, ingress.annotations(args), asked) == handed_on
 
 
 def test_an_ingress_names_its_class_hosts_and_certificate() -> None:
     served = model("ingress", hosts=["a.example", "b.example"])
     assert isinstance(served.exposure, Ingress)
-    made = ingress.ingress(served, served.exposure, IngressArgs(tls_secret="models-tls"))
+    made = served.exposure.spec(served, IngressArgs(tls_secret="models-tls"))
     assert made["ingressClassName"] == "nginx"
     assert [rule["host"] for rule in made["rules"]] == ["a.example", "b.example"]
     assert made["tls"] == [{"hosts": ["a.example", "b.example"], "secretName": "models-tls"}]
@@ -94,50 +104,56 @@ def test_one_word_takes_a_model_from_the_ingress_to_the_gateway() -> None:
     served = model("gateway", hosts=["a.example"])
     assert isinstance(served.exposure, Gateway)
     args = GatewayArgs(certificate_map="models")
-    made = gateway_objects.http_route(served, served.exposure, args, namespace="models")
+    made = served.exposure.spec(served, args, namespace="models")
     assert made["hostnames"] == ["a.example"]
     assert made["parentRefs"][0]["sectionName"] == "https"
     (rule,) = made["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/model"}}]
     assert rule["backendRefs"] == [{"name": "resnet", "port": 8501}]
-    check = gateway_objects.health_check(served)
+    check = gateway.health_check(served)
     assert check["default"]["config"]["httpHealthCheck"]["requestPath"] == "/v1/models/resnet"
-    policy = gateway_objects.backend_policy(served, GatewayArgs(log_sample_rate=0.25))
+    policy = gateway.backend_policy(served, GatewayArgs(log_sample_rate=0.25))
     assert policy["default"]["logging"] == {"enabled": True, "sampleRate": 250_000}
     assert policy["default"]["connectionDraining"] == {"drainingTimeoutSec": served.drain_seconds}
-    assert exposure.service(served)["type"] == "ClusterIP"
+    assert served.exposure.service(served)["type"] == "ClusterIP"
 
 
 def test_a_gateway_with_certificates_sends_http_to_https() -> None:
-    plain = gateway_objects.gateway(GatewayArgs(), address="a", namespaces={})
+    plain = gateway_manifests.gateway(GatewayArgs(), address="a", namespace_labels={})
     assert [one["protocol"] for one in plain["listeners"]] == ["HTTP"]
     args = GatewayArgs(certificate_map="models")
-    made = gateway_objects.gateway(args, address="a", namespaces={})
+    made = gateway_manifests.gateway(args, address="a", namespace_labels={})
     assert [(one["protocol"], one["port"]) for one in made["listeners"]] == [
         ("HTTP", 80),
         ("HTTPS", 443),
     ]
-    (rule,) = gateway_objects.redirect("models")["rules"]
+    (rule,) = gateway_manifests.redirect("models")["rules"]
     assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
 
 
 @pytest.mark.parametrize("kind", ["ingress", "gateway"])
 def test_the_endpoint_is_not_assigned_until_there_is_an_address(kind: str) -> None:
     served = model(kind)
-    assert catalogue.url(served, "", namespace="models") == "not assigned yet"
-    assert catalogue.url(served, None, namespace="models") == "not assigned yet"
-    found = catalogue.url(served, "192.0.2.1", namespace="models")
+    plain = RouteSettings(ingress=IngressArgs(), gateway=GatewayArgs(), gateway_namespace="models")
+    assert served.exposure.url(served, "", plain) == "not assigned yet"
+    assert served.exposure.url(served, None, plain) == "not assigned yet"
+    found = served.exposure.url(served, "192.0.2.1", plain)
     assert found == "http://192.0.2.1/model/v1/models/resnet"
     named = model(kind, hosts=["a.example"])
-    found = catalogue.url(named, "192.0.2.1", namespace="models", is_encrypted=True)
+    encrypted = RouteSettings(
+        ingress=IngressArgs(tls_secret="models-tls"),
+        gateway=GatewayArgs(certificate_map="models"),
+        gateway_namespace="models",
+    )
+    found = named.exposure.url(named, "192.0.2.1", encrypted)
     assert found == "https://a.example/model/v1/models/resnet"
 
 
 def test_an_address_may_be_a_host_name() -> None:
-    assert ingress.address(None) == ""
-    assert ingress.address([]) == ""
-    assert ingress.address([{"hostname": "lb.example"}]) == "lb.example"
-    assert ingress.address([{"ip": "192.0.2.1"}]) == "192.0.2.1"
+    assert address(None) == ""
+    assert address([]) == ""
+    assert address([{"hostname": "lb.example"}]) == "lb.example"
+    assert address([{"ip": "192.0.2.1"}]) == "192.0.2.1"
 
 
 def encoded(document: dict[str, Any]) -> dict[str, str]:
@@ -197,7 +213,7 @@ def kinds(found: dict[str, Declared]) -> set[str]:
     return {kind for kind, _ in found["serving"].inputs}
 
 
-def test_no_entrance_is_made_that_no_model_asks_for() -> None:
+def test_no_controller_is_made_that_no_model_asks_for() -> None:
     others = [one for one in DEV["gke-serving:models"] if one["name"] != "sentiment"]
     made = kinds(run_environment("dev", {"gke-serving:models": json.dumps(others)}))
     assert not any("Ingress" in kind or "Gateway" in kind for kind in made)

@@ -7,10 +7,11 @@ import pytest
 
 from gkeplatform.contracts import NodePool, NodeTaint
 from gkeplatform.errors import PlatformError
+from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
-from infra.serving.demand import of_pod
-from infra.serving.fit import fitting, nearest, replicas_on, shortages
-from infra.serving.placement import Placement, placements
+from infra.serving.placement import Placement
+from infra.serving.placement.demand import of_pod
+from infra.serving.placement.fit import fitting, nearest, replicas_on, shortages
 
 GIB = 2**30
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
@@ -69,16 +70,16 @@ def wanting(cpu: str, memory: str, gpus: int = 0, kind: str = "nvidia-l4") -> di
     return {"requests": amounts, "limits": amounts, **gpu}
 
 
-def catalogue(*entries: dict[str, Any], **changes: Any) -> ServingConfig:
+def catalog(*entries: dict[str, Any], **changes: Any) -> ServingConfig:
     return msgspec.convert({"models": list(entries), **changes}, ServingConfig)
 
 
 def placed(*entries: dict[str, Any], pools: tuple[NodePool, ...] = POOLS) -> dict[str, Placement]:
-    return placements(catalogue(*entries), pools)
+    return placements(catalog(*entries), pools)
 
 
 def names(model: dict[str, Any]) -> list[str]:
-    return [pool.name for pool in fitting("m", catalogue(model).models[0], POOLS)]
+    return [pool.name for pool in fitting(catalog(model).workloads[0], POOLS)]
 
 
 @pytest.mark.parametrize(
@@ -101,14 +102,14 @@ def test_a_replica_may_run_where_it_fits(changes: dict[str, Any], pools: list[st
     [
         (
             {"resources": wanting("2", "8Gi", 4)},
-            "m.resources: a replica asks for 4 x nvidia-l4, 2 cores, 8 GiB and fits no node pool; "
+            "resources: a replica asks for 4 x nvidia-l4, 2 cores, 8 GiB and fits no node pool; "
             "the nearest is gpu-large: a node has 2 GPUs, 4 asked; ask for at most 2 x nvidia-l4, "
             "23.8 cores, 87 GiB",
         ),
         (
             {"resources": wanting("10", "8Gi", 1, "nvidia-l5")},
-            'm.resources.gpu.type: no node pool has "nvidia-l5"; did you mean "nvidia-l4"? known '
-            "here: nvidia-l4; or add a pool",
+            'models[0].resources.gpu.type: no node pool has "nvidia-l5"; did you mean "nvidia-l4"? '
+            "known here: nvidia-l4; or add a pool",
         ),
         (
             {"resources": wanting("5", "14Gi")},
@@ -122,8 +123,8 @@ def test_a_replica_may_run_where_it_fits(changes: dict[str, Any], pools: list[st
         ),
         (
             {"node_pool": "general"},
-            "m.node_pool: pool general cannot take a replica, which asks for 1 x nvidia-l4, 1 "
-            "cores, 4 GiB: it has no GPUs, not nvidia-l4; pool gpu can",
+            "models[0].node_pool: pool general cannot take a replica, which asks for 1 x "
+            "nvidia-l4, 1 cores, 4 GiB: it has no GPUs, not nvidia-l4; pool gpu can",
         ),
     ],
 )
@@ -134,16 +135,16 @@ def test_what_fits_nowhere_is_refused_with_the_nearest(changes: dict[str, Any], 
 
 
 def test_a_model_without_gpus_is_kept_off_nodes_that_have_some_or_are_tainted() -> None:
-    (model,) = catalogue(entry(resources=wanting("6", "20Gi"))).models
+    (model,) = catalog(entry(resources=wanting("6", "20Gi"))).workloads
     assert "kept for models with GPUs" in shortages(model, L4)[0]
     assert "tainted workload=batch" in shortages(model, BATCH)[0]
     assert nearest(model, POOLS).name in {"general", "batch"}
 
 
 def test_replicas_on_a_pool_are_counted_by_whole_nodes() -> None:
-    (model,) = catalogue(entry(resources=wanting("2", "8Gi"))).models
+    (model,) = catalog(entry(resources=wanting("2", "8Gi"))).workloads
     assert replicas_on(of_pod(model), GENERAL) == 6
-    (large,) = catalogue(entry(resources=wanting("8", "8Gi", 1))).models
+    (large,) = catalog(entry(resources=wanting("8", "8Gi", 1))).workloads
     assert replicas_on(of_pod(large), L4X2) == 4
 
 
@@ -168,7 +169,7 @@ def surge(*entries: dict[str, Any], gpus: int) -> list[tuple[int, int]]:
         max_nodes=gpus,
     )
     planned = placed(*entries, pools=(GENERAL, pool))
-    return [(p.turnover.surge, p.turnover.unavailable) for p in planned.values()]
+    return [(p.rolling_update.surge, p.rolling_update.unavailable) for p in planned.values()]
 
 
 def test_a_surge_needs_a_gpu_that_is_not_in_use() -> None:
@@ -180,11 +181,11 @@ def test_a_surge_needs_a_gpu_that_is_not_in_use() -> None:
 
 
 def test_a_team_s_quota_of_gpus_must_pay_for_a_surge_too() -> None:
-    config = catalogue(
+    config = catalog(
         entry(team="vision"),
         teams=[{"name": "vision", "quota": {"cpu": "9", "memory": "64Gi", "gpus": 2}}],
     )
-    assert placements(config, POOLS)["words"].turnover.surge == 0
+    assert placements(config, POOLS)["words"].rolling_update.surge == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What one entry of the catalogue is turned into."""
+"""The objects that one entry of the catalog becomes."""
 
 import json
 from typing import Any
@@ -7,18 +7,25 @@ import msgspec
 import pytest
 
 from cli.declared import Declared, run_environment
-from infra.serving import disruption, exposure, pod
-from infra.serving.autoscaling import autoscaler
-from infra.serving.ingress import address as load_balancer_address
-from infra.serving.model import Model
-from infra.serving.model_server import deployment
-from infra.serving.placement import Placement
+from gkeplatform.environment import Environment
+from gkeplatform.naming import Naming
+from infra.serving.exposures.http_load_balancer import NEG
+from infra.serving.exposures.routes import address as load_balancer_address
+from infra.serving.manifest import Manifest
+from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.models.deployment import deployment
+from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.rollout import RollingUpdate
 from infra.serving.quantity import amount
-from infra.serving.rollout import Turnover
-from infra.serving.scaling import Autoscaling
+from infra.serving.scaling.autoscaler import autoscaler
+from infra.serving.scaling.settings import Autoscaling, Replicas
+
+NAMING = Naming(
+    Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
+)
 
 
-def model(**changes: Any) -> Model:
+def model(**changes: Any) -> Workload:
     entry: dict[str, Any] = {
         "name": "resnet",
         "server": "tensorflow-serving",
@@ -31,31 +38,47 @@ def model(**changes: Any) -> Model:
         },
         "exposure": {"kind": "cluster-ip"},
     }
-    return msgspec.convert(entry | changes, Model)
+    entered = msgspec.convert(entry | changes, Model)
+    return expanded(entered, key="models[0]", namespace="models")
 
 
-PLACED = Placement(Turnover(surge=1, unavailable=0))
 FIXED = {"replicas": {"min": 3, "max": 3}, "autoscaling": None}
 ROUTED = {"kind": "http-load-balancer", "paths": ["/v1/models/resnet"]}
 
 
-def container(served: Model) -> dict[str, Any]:
+def deployed(served: Workload) -> Manifest:
+    return deployment(served, rolling_update=RollingUpdate(1, 0), labels={}, account="a")
+
+
+def service(served: Workload) -> Manifest:
+    return served.exposure.service(served)
+
+
+def annotations(served: Workload) -> dict[str, str]:
+    return dict(served.exposure.service_annotations(served, NAMING))
+
+
+def container(served: Workload) -> dict[str, Any]:
     template = pod.template(served, labels={"team": "ml"}, account="model-server")
     (found,) = template["spec"]["containers"]
     return dict(found)
 
 
 def test_an_autoscaler_rules_the_replicas_alone() -> None:
-    spec = deployment(model(), PLACED, labels={}, account="a")
-    assert "replicas" not in spec
-    ruled = autoscaler(model(), Autoscaling(cpu_utilization=50), namespace="models")
+    assert "replicas" not in deployed(model())
+    ruled = autoscaler(
+        Autoscaling(cpu_utilization=50),
+        Replicas(min=1, max=10),
+        name="resnet",
+        namespace="models",
+    )
     assert (ruled["minReplicas"], ruled["maxReplicas"]) == (1, 10)
     assert ruled["metrics"][0]["resource"]["target"]["averageUtilization"] == 50
     assert ruled["scaleTargetRef"]["name"] == "resnet"
 
 
 def test_a_fixed_number_of_replicas_is_stated() -> None:
-    assert deployment(model(**FIXED), PLACED, labels={}, account="a")["replicas"] == 3
+    assert deployed(model(**FIXED))["replicas"] == 3
 
 
 def test_tensorflow_serving_is_told_its_model_and_ports() -> None:
@@ -103,7 +126,7 @@ def test_a_pod_is_restricted() -> None:
 
 
 def test_pods_are_spread_over_zones_then_over_nodes() -> None:
-    zones, nodes = pod.constraints(model())
+    zones, nodes = pod.spread_constraints(model())
     assert zones["topologyKey"] == "topology.kubernetes.io/zone"
     assert zones["whenUnsatisfiable"] == "DoNotSchedule"
     assert nodes["topologyKey"] == "kubernetes.io/hostname"
@@ -115,8 +138,8 @@ def test_the_selector_does_not_change_with_an_owner() -> None:
         model(), labels={"owner": "a", "app.kubernetes.io/name": "x"}, account=""
     )
     assert template["metadata"]["labels"]["owner"] == "a"
-    assert template["metadata"]["labels"].items() >= pod.selector(model()).items()
-    assert "owner" not in pod.selector(model())
+    assert template["metadata"]["labels"].items() >= model().selector.items()
+    assert "owner" not in model().selector
 
 
 def test_a_model_may_be_kept_to_a_pool() -> None:
@@ -125,42 +148,42 @@ def test_a_model_may_be_kept_to_a_pool() -> None:
 
 
 def test_a_budget_lets_one_go_unless_told_otherwise() -> None:
-    assert disruption.budget(model())["maxUnavailable"] == 1
-    kept = disruption.budget(model(**FIXED, disruption={"min_available": 2}))
+    assert disruption_budget(model())["maxUnavailable"] == 1
+    kept = disruption_budget(model(**FIXED, disruption={"min_available": 2}))
     assert kept["minAvailable"] == 2
     assert "maxUnavailable" not in kept
 
 
-def ports(served: Model) -> list[tuple[int, str | int]]:
-    return [(port["port"], port["targetPort"]) for port in exposure.service(served)["ports"]]
+def ports(served: Workload) -> list[tuple[int, str | int]]:
+    return [(port["port"], port["targetPort"]) for port in service(served)["ports"]]
 
 
 def test_inside_the_cluster_both_protocols_are_served() -> None:
-    assert exposure.service(model())["type"] == "ClusterIP"
+    assert service(model())["type"] == "ClusterIP"
     assert ports(model()) == [(8501, "rest"), (8500, "grpc")]
-    assert exposure.annotations(model(), neg="n") == {}
+    assert annotations(model()) == {}
 
 
 def test_a_load_balancer_of_its_own_leads_from_80_to_the_rest_port() -> None:
     served = model(exposure={"kind": "load-balancer", "source_ranges": ["198.51.100.0/24"]})
     assert ports(served) == [(80, "rest")]
-    assert exposure.service(served)["type"] == "LoadBalancer"
-    assert exposure.service(served)["loadBalancerSourceRanges"] == ["198.51.100.0/24"]
+    assert service(served)["type"] == "LoadBalancer"
+    assert service(served)["loadBalancerSourceRanges"] == ["198.51.100.0/24"]
 
 
 def test_the_shared_load_balancer_gets_endpoint_groups_of_a_known_name() -> None:
     served = model(exposure=ROUTED)
-    assert exposure.service(served)["type"] == "ClusterIP"
-    asked = json.loads(exposure.annotations(served, neg="acme-dev-resnet")[exposure.NEG])
-    assert asked == {"exposed_ports": {"8501": {"name": "acme-dev-resnet"}}}
+    assert service(served)["type"] == "ClusterIP"
+    asked = json.loads(annotations(served)[NEG])
+    assert asked == {"exposed_ports": {"8501": {"name": "acme-ml-dev-resnet"}}}
 
 
 def test_over_instance_groups_the_node_port_stays_the_same() -> None:
     served = model(exposure=ROUTED | {"backend": "instance-groups", "node_port": 30001})
-    (port,) = exposure.service(served)["ports"]
-    assert exposure.service(served)["type"] == "NodePort"
+    (port,) = service(served)["ports"]
+    assert service(served)["type"] == "NodePort"
     assert port["nodePort"] == 30001
-    assert exposure.annotations(served, neg="n") == {}
+    assert annotations(served) == {}
 
 
 @pytest.mark.parametrize(

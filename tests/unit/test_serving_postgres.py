@@ -8,15 +8,9 @@ import pytest
 from cli.declared import Declared, run_environment
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
-from infra.serving import (
-    database,
-    postgres,
-    postgres_fit,
-    postgres_objects,
-    postgres_pod,
-    postgres_roles,
-)
 from infra.serving.config import ServingConfig
+from infra.serving.models import database
+from infra.serving.postgres import fit, manifests, operator_pod, roles
 
 AMOUNTS = {"cpu": "500m", "memory": "2Gi"}
 CLUSTER: dict[str, Any] = {
@@ -56,7 +50,7 @@ def connected(**asked: str) -> dict[str, Any]:
 
 
 def variables(found: ServingConfig) -> dict[str, Any]:
-    connection = postgres.connection(found.models[0], found)
+    connection = found.workloads[0].connection
     assert connection is not None
     return {
         one["name"]: one.get("value", one.get("valueFrom"))
@@ -89,11 +83,7 @@ def test_a_team_s_cluster_puts_its_logins_into_the_team_s_namespace() -> None:
     teamed = config({"team": "vision"}, model={"team": "vision"}, teams=[VISION])
     told = variables(teamed)
     assert told["PGUSER"]["secretKeyRef"]["name"].startswith("vision.recommender.features.")
-    written = postgres_objects.cluster(
-        teamed.postgres.clusters[0] if teamed.postgres else pytest.fail("no clusters"),
-        teamed,
-        bucket="b",
-    )
+    written = manifests.postgresql(teamed.clusters[0], bucket="b")
     assert written["users"] == {"vision.recommender": []}
     assert written["databases"] == {"features": "vision.recommender"}
 
@@ -108,10 +98,10 @@ def test_a_team_s_cluster_puts_its_logins_into_the_team_s_namespace() -> None:
             TWO,
             connected(),
             {},
-            "postgres.user: not said, and features has reader, writer",
+            "postgres.user: not set, and features has reader, writer",
         ),
-        (TWO, connected(user="writer"), {}, "models[0].postgres.database: not said"),
-        ({}, {"environment": {"PGHOST": "x"}}, {}, "environment.PGHOST: postgres says it already"),
+        (TWO, connected(user="writer"), {}, "models[0].postgres.database: not set"),
+        ({}, {"environment": {"PGHOST": "x"}}, {}, "environment.PGHOST: postgres sets it already"),
         (
             {},
             {"team": "vision"},
@@ -120,7 +110,7 @@ def test_a_team_s_cluster_puts_its_logins_into_the_team_s_namespace() -> None:
         ),
         ({"team": "vison"}, {}, {"teams": [VISION]}, 'did you mean "vision"?'),
         ({"databases": {"features": "recomender"}}, {}, {}, 'did you mean "recommender"?'),
-        ({"users": {"postgres": []}}, {}, {}, '"postgres" is a name that Postgres'),
+        ({"users": {"postgres": []}}, {}, {}, '"postgres" is reserved by Postgres'),
         ({"instances": 1, "synchronous": True}, {}, {}, "no replica to wait for"),
         ({}, {}, {"namespace": "postgres"}, '"postgres" holds models'),
         ({}, {}, {"postgres": None}, "declare it in gke-serving:postgres"),
@@ -141,8 +131,7 @@ def test_two_clusters_of_one_name_are_refused() -> None:
 
 def test_a_cluster_archives_into_the_bucket_as_often_as_it_is_told() -> None:
     found = config({"backups": {"schedule": "5 2 * * *", "retain": 9}})
-    assert found.postgres
-    written = postgres_objects.cluster(found.postgres.clusters[0], found, bucket="acme-backups")
+    written = manifests.postgresql(found.clusters[0], bucket="acme-backups")
     told = {one["name"]: one["value"] for one in written["env"]}
     assert told["WAL_GS_BUCKET"] == "acme-backups"
     assert (told["USE_WALG_BACKUP"], told["USE_WALG_RESTORE"]) == ("true", "true")
@@ -150,16 +139,13 @@ def test_a_cluster_archives_into_the_bucket_as_often_as_it_is_told() -> None:
 
 
 def test_a_cluster_without_backups_takes_the_operator_s_bucket_away() -> None:
-    assert postgres_objects.environment(None, bucket="b") == [
-        {"name": "WAL_GS_BUCKET", "value": ""}
-    ]
+    assert manifests.environment(None, bucket="b") == [{"name": "WAL_GS_BUCKET", "value": ""}]
 
 
 def test_a_cluster_begins_as_another_was() -> None:
     restore = {"cluster": "old", "uid": "0f1e", "at": "2026-11-21T09:00:00+00:00"}
     found = config({"restore": restore})
-    assert found.postgres
-    written = postgres_objects.cluster(found.postgres.clusters[0], found, bucket="b")
+    written = manifests.postgresql(found.clusters[0], bucket="b")
     assert written["clone"] == {
         "cluster": "old",
         "uid": "0f1e",
@@ -189,9 +175,11 @@ def test_instances_are_kept_apart_by_zones_as_far_as_there_are_zones(
 ) -> None:
     found = config({"instances": instances})
     pools = [pool("general"), pool("elsewhere", zones=["d"], cpu_millis=100)]
-    assert postgres_fit.is_crowded(found, pools) is is_wish
-    told = postgres_objects.configuration(
-        namespace="postgres", bucket="b", is_crowded=postgres_fit.is_crowded(found, pools)
+    assert fit.must_share_zones(found.clusters, pools) is is_wish
+    told = manifests.configuration(
+        namespace="postgres",
+        bucket="b",
+        may_share_zones=fit.must_share_zones(found.clusters, pools),
     )["kubernetes"]
     assert told["enable_pod_antiaffinity"]
     assert told["pod_antiaffinity_preferred_during_scheduling"] is is_wish
@@ -202,17 +190,17 @@ def test_an_instance_that_no_node_can_take_is_refused_with_the_nearest_pool() ->
     found = config({"resources": {"requests": amounts, "limits": amounts}})
     pools = [pool("general"), pool("serving", memory_bytes=28 * 2**30), TAINTED]
     with pytest.raises(PlatformError) as refused:
-        postgres_fit.check(found, pools)
+        fit.check(found.clusters, pools)
     said = str(refused.value)
-    assert said.startswith("gke-serving:postgres.clusters[0].resources: an instance asks for 2")
+    assert said.startswith("gke-serving:postgres.clusters[0].resources: an instance requests 2")
     assert "a node of serving, the nearest pool, has 3.92 cores and 28 GiB for pods" in said
     with pytest.raises(PlatformError, match="every node pool has GPUs or taints"):
-        postgres_fit.check(found, [TAINTED])
-    postgres_fit.check(config(), pools)
+        fit.check(found.clusters, [TAINTED])
+    fit.check(config().clusters, pools)
 
 
 def test_the_quota_has_room_for_every_instance_and_one_more_of_each_cluster() -> None:
-    hard = postgres_pod.quota(config({}, {"name": "more", "instances": 1}))["hard"]
+    hard = operator_pod.quota(config({}, {"name": "more", "instances": 1}).clusters)["hard"]
     # (2 + 1) + (1 + 1) instances, and the operator.
     assert hard["requests.cpu"] == "2600m"
     assert hard["requests.memory"] == f"{5 * 2048 + 256}Mi"
@@ -220,15 +208,15 @@ def test_the_quota_has_room_for_every_instance_and_one_more_of_each_cluster() ->
 
 
 def test_the_operator_may_touch_no_secrets_but_those_that_it_makes() -> None:
-    found = config()
+    clusters = config().clusters
     for rules in (
-        postgres_roles.operator(found),
-        *(postgres_roles.secrets(names) for names in postgres_roles.logins(found).values()),
+        roles.operator(clusters),
+        *(roles.secrets(names) for names in roles.credentials(clusters).values()),
     ):
         for rule in rules:
             if "secrets" in rule["resources"] and rule["verbs"] != ["create"]:
                 assert rule["resourceNames"]
-    assert list(postgres_roles.logins(found)) == ["models"]
+    assert list(roles.credentials(clusters)) == ["models"]
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,11 @@ import msgspec
 import pytest
 
 from gkeplatform.errors import PlatformError
-from infra.serving import files, pod
-from infra.serving.autoscaling import autoscaler
-from infra.serving.catalogue import refuse_moving
-from infra.serving.files import SharedCache
-from infra.serving.model import Model, answered, claimed, model_path, preset, ready_path
-from infra.serving.presets import PRESETS
-from infra.serving.rollout import rolling_update, turnover
+from infra.serving.catalog import check_pinned
+from infra.serving.models import Model, Workload, expanded, files, pod
+from infra.serving.models.presets import PRESETS
+from infra.serving.models.rollout import rolling_update
+from infra.serving.scaling.autoscaler import autoscaler
 
 FILES: dict[str, dict[str, Any]] = {
     "direct": {"via": "direct"},
@@ -31,7 +29,7 @@ CUSTOM = {
 }
 
 
-def model(server: str = "triton", **changes: Any) -> Model:
+def model(server: str = "triton", **changes: Any) -> Workload:
     entry: dict[str, Any] = {
         "name": "words",
         "server": server,
@@ -45,15 +43,16 @@ def model(server: str = "triton", **changes: Any) -> Model:
         },
         "exposure": {"kind": "cluster-ip"},
     }
-    return msgspec.convert(entry | changes, Model)
+    entered = msgspec.convert(entry | changes, Model)
+    return expanded(entered, key="models[0]", namespace="models")
 
 
-def spec(served: Model) -> dict[str, Any]:
+def spec(served: Workload) -> dict[str, Any]:
     found: dict[str, Any] = pod.template(served, labels={}, account="a")["spec"]
     return found
 
 
-def server_of(served: Model) -> dict[str, Any]:
+def server_of(served: Workload) -> dict[str, Any]:
     (found,) = spec(served)["containers"]
     return dict(found)
 
@@ -110,8 +109,8 @@ def test_triton_loads_the_one_model_from_the_folder_above_it() -> None:
 def test_vllm_serves_the_openai_paths_and_gets_memory_to_share() -> None:
     served = model("vllm")
     assert server_of(served)["args"][:2] == ["/models/words", "--served-model-name=words"]
-    assert "/v1/chat/completions" in answered(served)
-    assert (model_path(served), ready_path(served)) == ("/v1/models", "/health")
+    assert "/v1/chat/completions" in served.served_paths
+    assert (served.path, served.ready_path) == ("/v1/models", "/health")
     (shared,) = [volume for volume in spec(served)["volumes"] if volume["name"] == "shm"]
     assert shared["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
     assert {"name": "shm", "mountPath": "/dev/shm"} in server_of(served)["volumeMounts"]
@@ -167,8 +166,8 @@ def test_a_custom_server_says_what_a_preset_would() -> None:
         "rest": 9000,
         "metrics": 9001,
     }
-    assert claimed(served) == ("/api/words", "/api/words/*", "/api/words:score")
-    assert preset(served).metrics is not None
+    assert served.exposure.patterns(served) == ("/api/words", "/api/words/*", "/api/words:score")
+    assert served.preset.metrics is not None
 
 
 def test_a_model_may_be_in_its_image() -> None:
@@ -194,7 +193,7 @@ def test_a_spread_may_be_relaxed_or_left_out() -> None:
 def test_a_surge_is_one_pod_unless_told_otherwise(
     rollout: dict[str, int], expected: tuple[int, int]
 ) -> None:
-    found = rolling_update(turnover(model(rollout=rollout)))
+    found = rolling_update(model(rollout=rollout).rollout).spec()
     assert (found["maxSurge"], found["maxUnavailable"]) == expected
 
 
@@ -204,9 +203,9 @@ SCALING: dict[str, Any] = {"replicas": {"min": 1, "max": 10}}
 def metrics(server: str = "vllm", **autoscaling: Any) -> list[dict[str, Any]]:
     served = model(server, **SCALING, autoscaling=autoscaling)
     assert served.autoscaling
-    found: list[dict[str, Any]] = autoscaler(served, served.autoscaling, namespace="vision")[
-        "metrics"
-    ]
+    found: list[dict[str, Any]] = autoscaler(
+        served.autoscaling, served.replicas, name="words", namespace="vision"
+    )["metrics"]
     return found
 
 
@@ -257,7 +256,9 @@ def test_speed_of_scaling_may_be_limited() -> None:
         },
     )
     assert served.autoscaling
-    behavior = autoscaler(served, served.autoscaling, namespace="m")["behavior"]
+    behavior = autoscaler(served.autoscaling, served.replicas, name="words", namespace="m")[
+        "behavior"
+    ]
     assert behavior["scaleUp"] == {"stabilizationWindowSeconds": 0}
     assert behavior["scaleDown"] == {
         "stabilizationWindowSeconds": 5,
@@ -271,13 +272,13 @@ def test_speed_of_scaling_may_be_limited() -> None:
 
 @pytest.mark.parametrize("image", ["a/b:nightly", "host:5000/a/b:stable"])
 def test_a_tag_that_moves_is_refused_where_it_matters(image: str) -> None:
-    with pytest.raises(PlatformError, match="which moves"):
-        refuse_moving("image", image, "prod")
+    with pytest.raises(PlatformError, match="which may move"):
+        check_pinned("image", image)
 
 
 @pytest.mark.parametrize("image", ["a/b:2.19.1", "a/b:v1", f"a/b@sha256:{'0' * 64}"])
 def test_a_version_or_a_digest_is_taken(image: str) -> None:
-    refuse_moving("image", image, "prod")
+    check_pinned("image", image)
 
 
 def test_a_shared_volume_is_filled_once_and_mounted_read_only_by_source() -> None:
@@ -293,7 +294,7 @@ def test_a_shared_volume_is_filled_once_and_mounted_read_only_by_source() -> Non
     (mount,) = [m for m in found["containers"][0]["volumeMounts"] if m["name"] == "files"]
     assert mount["subPath"] == "acme-ml-dev-models/words/v2"
     assert mount["readOnly"] is True
-    assert isinstance(served.files, SharedCache)
-    asked = files.volume(served.files)
+    asked = files.shared_volume(served.files)
+    assert asked
     assert asked["accessModes"] == ["ReadWriteMany"]
     assert asked["storageClassName"] == "standard-rwx"

@@ -7,9 +7,11 @@ import pytest
 
 from cli.declared import Declared, run_environment
 from gkeplatform.errors import PlatformError
-from infra.serving import demand, pod, quota, teams
-from infra.serving.config import ServingConfig, namespace_of
-from infra.serving.teams import Team
+from infra.serving.config import ServingConfig
+from infra.serving.models import pod
+from infra.serving.placement import demand
+from infra.serving.tenancy import network_policies, quota, teams
+from infra.serving.tenancy.teams import Team
 
 QUOTA: dict[str, Any] = {"cpu": "8", "memory": "32Gi", "gpus": 4, "pods": 10}
 ENTRY: dict[str, Any] = {
@@ -28,6 +30,9 @@ ENTRY: dict[str, Any] = {
 }
 
 
+LIMITS = {"cpu": "4", "memory": "8Gi"}
+
+
 def team(**changes: Any) -> dict[str, Any]:
     return {"name": "vision", "quota": QUOTA} | changes
 
@@ -38,16 +43,17 @@ def config(*entries: dict[str, Any], **changes: Any) -> ServingConfig:
 
 
 def test_models_that_just_fit_with_their_surge_are_taken() -> None:
-    quota.check(config(), {"words": 1})
+    fits = config()
+    quota.check(fits.teams, fits.workloads, {"words": 1})
 
 
 @pytest.mark.parametrize(
     ("allowed", "said"),
     [
-        ({"cpu": "7500m"}, "quota.cpu: the models of team vision ask for 8 cores at most"),
-        ({"memory": "15Gi"}, "quota.memory: the models of team vision ask for 16 GiB at most"),
-        ({"gpus": 3}, r"quota.gpus: the models of team vision ask for 4 GPUs .*\(words 4 x 1 GPU"),
-        ({"pods": 3}, "quota.pods: the models of team vision ask for 4 pods at most"),
+        ({"cpu": "7500m"}, "quota.cpu: the models of team vision request 8 cores at most"),
+        ({"memory": "15Gi"}, "quota.memory: the models of team vision request 16 GiB at most"),
+        ({"gpus": 3}, r"quota.gpus: the models of team vision request 4 GPUs .*\(words 4 x 1 GPU"),
+        ({"pods": 3}, "quota.pods: the models of team vision request 4 pods at most"),
     ],
 )
 def test_models_beyond_the_quota_are_refused_with_the_arithmetic(
@@ -55,11 +61,11 @@ def test_models_beyond_the_quota_are_refused_with_the_arithmetic(
 ) -> None:
     asked = config(teams=[team(quota=QUOTA | allowed)])
     with pytest.raises(PlatformError, match=rf"gke-serving:teams\[0\]\.{said}"):
-        quota.check(asked, {"words": 1})
+        quota.check(asked.teams, asked.workloads, {"words": 1})
 
 
 def test_the_containers_put_beside_a_server_count() -> None:
-    mounted, copied = config({"files": {"via": "gcs-fuse"}}).models[0], config().models[0]
+    mounted, copied = config({"files": {"via": "gcs-fuse"}}).workloads[0], config().workloads[0]
     assert demand.of_pod(copied).cpu_millis == 2000
     assert demand.of_pod(mounted).cpu_millis == 2250
     assert demand.of_pod(mounted).times(2).pods == 2
@@ -67,7 +73,7 @@ def test_the_containers_put_beside_a_server_count() -> None:
 
 def test_a_model_lives_in_its_team_s_namespace() -> None:
     both = config({}, {"name": "other", "team": None})
-    assert [namespace_of(model, both) for model in both.models] == ["vision", "models"]
+    assert [one.namespace for one in both.workloads] == ["vision", "models"]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +82,18 @@ def test_a_model_lives_in_its_team_s_namespace() -> None:
         ({"models": [ENTRY | {"team": "visoin"}]}, 'no team "visoin"; did you mean "vision"'),
         ({"teams": [team(), team()]}, r'teams\[1\].name: "vision" is a namespace already'),
         ({"namespace": "vision"}, "is a namespace already"),
-        ({"teams": [team(name="kube-vision")]}, "is a namespace of the cluster's own"),
+        ({"teams": [team(name="kube-vision")]}, "is reserved for the cluster"),
+        (
+            {"teams": [team(max_container_limits={"cpu": "1", "memory": "8Gi"})]},
+            r"models\[0\].resources.limits.cpu: 2 exceeds max_container_limits.cpu 1",
+        ),
         (
             {"teams": [team(container_most={"cpu": "1", "memory": "8Gi"})]},
-            r"models\[0\].resources.limits.cpu: 2 is above the container_most.cpu 1",
+            r"models\[0\].resources.limits.cpu: 2 exceeds max_container_limits.cpu 1",
+        ),
+        (
+            {"teams": [team(container_most=LIMITS, max_container_limits=LIMITS)]},
+            "container_most is the old name of max_container_limits; remove container_most",
         ),
     ],
 )
@@ -89,15 +103,22 @@ def test_a_team_that_makes_no_sense_is_refused(changes: dict[str, Any], said: st
 
 
 def test_containers_that_state_nothing_get_a_default() -> None:
-    made = msgspec.convert(team(container_most={"cpu": "4", "memory": "8Gi"}), Team)
+    made = msgspec.convert(team(max_container_limits=LIMITS), Team)
     (limits,) = teams.limit_range(made)["limits"]
     assert limits["defaultRequest"] == limits["default"] == {"cpu": "250m", "memory": "256Mi"}
-    assert limits["max"] == {"cpu": "4", "memory": "8Gi"}
+    assert limits["max"] == LIMITS
+
+
+def test_the_old_name_of_the_largest_limits_is_reported() -> None:
+    made = msgspec.convert([team(), team(container_most=LIMITS)], tuple[Team, ...])
+    assert teams.limit_range(made[1])["limits"][0]["max"] == LIMITS
+    (warning,) = teams.deprecations(made)
+    assert warning.startswith("gke-serving:teams[1].container_most is now called max_container_li")
 
 
 def test_what_a_team_does_not_name_may_not_call_it() -> None:
     made = msgspec.convert(team(callers=["shop"]), Team)
-    walls = teams.walls(made)
+    walls = network_policies.isolation(made)
     assert walls["podSelector"] == {}
     assert walls["policyTypes"] == ["Ingress", "Egress"]
     named = [
@@ -105,18 +126,18 @@ def test_what_a_team_does_not_name_may_not_call_it() -> None:
         for source in walls["ingress"][0]["from"]
         if "namespaceSelector" in source
     ]
-    assert named == ["shop", *teams.SCRAPERS]
+    assert named == ["shop", *network_policies.SCRAPERS]
     (far,) = [to["ipBlock"] for rule in walls["egress"] for to in rule["to"] if "except" in str(to)]
     assert set(far["except"]) >= {"10.0.0.0/8", "192.168.0.0/16"}
 
 
 def test_pods_with_an_address_of_their_own_are_open_on_their_rest_port() -> None:
-    gate = teams.gate()
+    gate = network_policies.open_ports()
     assert gate["ingress"] == [{"ports": [{"port": "rest", "protocol": "TCP"}]}]
-    open_one = config({"exposure": {"kind": "load-balancer"}}).models[0]
+    open_one = config({"exposure": {"kind": "load-balancer"}}).workloads[0]
     labels = pod.template(open_one, labels={}, account="a")["metadata"]["labels"]
     assert labels.items() >= gate["podSelector"]["matchLabels"].items()
-    assert teams.OPEN not in pod.template(config().models[0], labels={}, account="a")["metadata"]
+    assert pod.OPEN not in pod.template(config().workloads[0], labels={}, account="a")["metadata"]
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +159,10 @@ def test_namespaces_are_walled_in(kind: str, namespaces: set[str], stage: Declar
 
 
 def test_the_shared_namespace_closes_model_servers_to_the_outside_alone() -> None:
-    walls = teams.walls(None)
+    walls = network_policies.isolation(None)
     assert walls["podSelector"] == {"matchLabels": {"app.kubernetes.io/component": "model-server"}}
     assert {"namespaceSelector": {}} in walls["ingress"][0]["from"]
-    assert walls["egress"] == teams.walls(msgspec.convert(team(), Team))["egress"]
+    assert walls["egress"] == network_policies.isolation(msgspec.convert(team(), Team))["egress"]
 
 
 def test_a_team_s_models_have_accounts_of_the_team_s_own(stage: Declared) -> None:

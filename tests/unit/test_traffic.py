@@ -12,7 +12,7 @@ from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, 
 from gkeplatform.errors import PlatformError
 from infra.networking.route_actions import retry_policy
 from infra.networking.routing import cases, matchers, versions
-from infra.serving.traffic import rewritten
+from infra.serving.exposures.http_load_balancer import rewritten
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
 MEMBER = "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember"

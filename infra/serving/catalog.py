@@ -1,0 +1,68 @@
+"""Checks of the catalog against the cluster, and where its models go.
+
+Pure functions over the configuration and the cluster's contract.
+"""
+
+from collections.abc import Sequence
+
+from gkeplatform.config import suggestion
+from gkeplatform.contracts import ClusterContract, NodePool
+from gkeplatform.errors import PlatformError
+from gkeplatform.naming import Naming
+from infra.serving.config import ServingConfig
+from infra.serving.models import Workload
+from infra.serving.placement import Placement
+from infra.serving.placement import placements as pool_placements
+from infra.serving.postgres import fit as postgres_fit
+from infra.serving.tenancy import quota
+from infra.serving.tenancy.bucket import models_bucket
+
+
+def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> dict[str, Placement]:
+    """The placement of each workload, by name; `PlatformError` if the cluster cannot serve it."""
+    readable = {models_bucket(naming), *config.shared_buckets}
+    for workload in config.workloads:
+        _check_node_pool(workload, cluster)
+        _check_bucket(workload, readable)
+        if naming.environment.pin_images:
+            check_pinned(f"{workload.key}.image", workload.image)
+        naming.of(workload.name)
+    postgres_fit.check(config.clusters, cluster.node_pools)
+    return placements(config, cluster.node_pools)
+
+
+def placements(config: ServingConfig, pools: Sequence[NodePool]) -> dict[str, Placement]:
+    """The placement of each workload; `PlatformError` if pools or quotas cannot hold it."""
+    gpu_quotas = {team.name: team.quota.gpus for team in config.teams}
+    found = pool_placements(config.workloads, pools, gpu_quotas=gpu_quotas)
+    surges = {name: placement.rolling_update.surge for name, placement in found.items()}
+    quota.check(config.teams, config.workloads, surges)
+    return found
+
+
+def check_pinned(key: str, image: str) -> None:
+    """`PlatformError` for an image whose tag has no digit, so that it may move to another image."""
+    tag = image.rpartition("/")[2].rpartition(":")[2]
+    if "@" not in image and not any(character.isdigit() for character in tag):
+        raise PlatformError(
+            f'{key}: {image} has the tag "{tag}", which may move: two pods could run different '
+            "images; use a version, as 2.19.1, or a digest, as @sha256:…"
+        )
+
+
+def _check_node_pool(workload: Workload, cluster: ClusterContract) -> None:
+    pools = [pool.name for pool in cluster.node_pools]
+    if workload.node_pool is not None and workload.node_pool not in pools:
+        raise PlatformError(
+            f'{workload.key}.node_pool: cluster {cluster.name} has no pool "{workload.node_pool}"; '
+            f"{suggestion(workload.node_pool, pools)}"
+        )
+
+
+def _check_bucket(workload: Workload, readable: set[str]) -> None:
+    bucket = (workload.source or "").removeprefix("gs://").partition("/")[0]
+    if bucket and bucket not in readable:
+        raise PlatformError(
+            f'{workload.key}.source: the models may not read bucket "{bucket}"; '
+            f"{suggestion(bucket, readable)}; add others to gke-serving:shared_buckets"
+        )

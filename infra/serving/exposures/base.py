@@ -1,0 +1,189 @@
+"""The interface of a kind of exposure, with the defaults of a model that is cluster-internal."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gkeplatform.access import Iap
+from gkeplatform.config import Settings
+from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
+from gkeplatform.naming import Naming
+from infra.serving.exposures.retries import Retries
+from infra.serving.exposures.settings import RouteSettings
+from infra.serving.manifest import Manifest
+
+
+class Server(Protocol):
+    """The model server behind an exposure, as far as exposures need to know it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its Service."""
+
+    @property
+    def served_name(self) -> str:
+        """The model's name as callers know it."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of its Service."""
+
+    @property
+    def server(self) -> str:
+        """The preset, for messages."""
+
+    @property
+    def rest_port(self) -> int:
+        """The port of its REST API."""
+
+    @property
+    def grpc_port(self) -> int | None:
+        """The port of its gRPC API."""
+
+    @property
+    def path(self) -> str:
+        """URL path of the model's status."""
+
+    @property
+    def ready_path(self) -> str:
+        """URL path that answers 200 when the model can serve."""
+
+    @property
+    def served_paths(self) -> tuple[str, ...]:
+        """URL paths at and below which the server answers for the model."""
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What may follow the model's path after a colon."""
+
+    @property
+    def drain_seconds(self) -> int:
+        """How long it keeps serving while it is deregistered."""
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """Labels that select its pods."""
+
+    @property
+    def exposure(self) -> "ExposureSettings":
+        """How it is reached."""
+
+    @property
+    def canary(self) -> "Server | None":
+        """The second version; None if there is none."""
+
+    @property
+    def weight(self) -> int:
+        """Percent of the requests that this version gets."""
+
+    @property
+    def mirror(self) -> int:
+        """Percent of the requests that this version gets a copy of."""
+
+
+class ExposureSettings(Settings):
+    """Base of all kinds. A kind overrides what differs from a cluster-internal Service."""
+
+    @property
+    def kind(self) -> str:
+        """The value of the key `kind`."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names that the model answers on. Empty: every host, or no HTTP route."""
+        return ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """URL paths of the model on the environment's load balancer."""
+        return ()
+
+    @property
+    def load_balancer_hosts(self) -> tuple[str, ...]:
+        """Hosts that the environment's load balancer must serve."""
+        return ()
+
+    @property
+    def iap(self) -> Iap | None:
+        """Who may call, if Identity-Aware Proxy guards this model."""
+        return None
+
+    @property
+    def retries(self) -> Retries | None:
+        """Retries by the load balancer."""
+        return None
+
+    @property
+    def timeout_seconds(self) -> int | None:
+        """Timeout of the load balancer; None: the same as for all models."""
+        return None
+
+    @property
+    def node_port(self) -> int | None:
+        """The port of every node that leads to the model; None: there is none."""
+        return None
+
+    @property
+    def needs_ingress_controller(self) -> bool:
+        """Whether the model has an Ingress."""
+        return False
+
+    @property
+    def needs_gateway_api(self) -> bool:
+        """Whether the model has a route on the environment's Gateway."""
+        return False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether callers outside the cluster reach pods by an address or node port of its own."""
+        return False
+
+    @property
+    def route_keys(self) -> tuple[tuple[str, str, str], ...]:
+        """Kind, path and host of each route; only one model may have each of them."""
+        return ()
+
+    def patterns(self, server: Server) -> tuple[str, ...]:
+        """URL map patterns that the model claims on the environment's load balancer."""
+        return ()
+
+    def canary(self, node_port: int | None) -> "ExposureSettings":
+        """The exposure of a canary; `ValueError` if this kind cannot split traffic by weight."""
+        raise ValueError(
+            "requests are shared out by the weights of the HTTP load balancer, and exposure "
+            f"{self.kind} does not go through it; set exposure.kind: http-load-balancer, or "
+            "remove canary"
+        )
+
+    def validate(self, server: Server, routes: RouteSettings) -> None:
+        """`ValueError`, which begins with the key, if the entry cannot be exposed like this."""
+
+    def service(self, server: Server) -> Manifest:
+        """The spec of the Service: REST and gRPC, inside the cluster."""
+        ports = [port("rest", server.rest_port)]
+        if server.grpc_port is not None:
+            ports.append(port("grpc", server.grpc_port))
+        return {"type": "ClusterIP", "selector": server.selector, "ports": ports}
+
+    def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
+        """Annotations of the Service."""
+        return {}
+
+    def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
+        """Where the model answers; None if only the networking layer knows."""
+        return f"http://{server.name}.{server.namespace}.svc:{server.rest_port}{server.path}"
+
+    def route_backend(
+        self, server: Server, *, zones: tuple[str, ...], naming: Naming
+    ) -> NegBackend | InstanceGroupBackend | None:
+        """What stands behind the model's backend service; None: it has none."""
+        return None
+
+    def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route | None:
+        """What the networking layer needs to route to the model; None: nothing."""
+        return None
+
+
+def port(name: str, number: int, **more: int) -> Manifest:
+    """A port of a Service; it leads to the container's port of that name."""
+    return {"name": name, "port": number, "targetPort": name, "protocol": "TCP", **more}

@@ -1,0 +1,60 @@
+"""The controllers that serve routes inside the cluster: NGINX's and the environment's Gateway.
+
+Each is created only if a model needs it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pulumi
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.serving.exposures.base import Server
+from infra.serving.exposures.models_gateway import ModelsGateway
+from infra.serving.exposures.nginx_controller import NginxController
+from infra.serving.exposures.settings import RouteSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controllers:
+    """The controllers of the environment, and the settings of the routes that they serve."""
+
+    settings: RouteSettings
+    nginx: NginxController | None
+    gateway: ModelsGateway | None
+
+
+def controllers(
+    name: str,
+    settings: RouteSettings,
+    servers: Iterable[Server],
+    *,
+    namespace: pulumi.Resource,
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions,
+) -> Controllers:
+    """The controllers that `servers` need. `namespace` is the one that the Gateway goes into."""
+    exposures = [server.exposure for server in servers]
+    nginx = gateway = None
+    ingress = settings.ingress
+    if any(one.needs_ingress_controller for one in exposures) and ingress and ingress.controller:
+        nginx = NginxController(
+            "ingress-nginx",
+            ingress.controller,
+            class_name=ingress.class_name,
+            labels=labels,
+            opts=opts,
+        )
+    if any(one.needs_gateway_api for one in exposures):
+        gateway = ModelsGateway(
+            name,
+            settings.gateway,
+            namespace=settings.gateway_namespace,
+            naming=naming,
+            labels=labels,
+            after=namespace,
+            opts=opts,
+        )
+    return Controllers(settings=settings, nginx=nginx, gateway=gateway)

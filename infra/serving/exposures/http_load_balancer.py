@@ -1,0 +1,199 @@
+"""Exposure `http-load-balancer`: a share of the environment's global HTTP load balancer.
+
+The load balancer itself is in `infra/networking`; `Route` tells it what to do for a model.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+from msgspec.structs import asdict, replace
+
+from gkeplatform import routes as url_map
+from gkeplatform.access import Iap
+from gkeplatform.config import suggestion
+from gkeplatform.contracts import (
+    CanaryRoute,
+    InstanceGroupBackend,
+    NegBackend,
+    Route,
+    RouteRetries,
+)
+from gkeplatform.naming import Naming
+from infra.serving.exposures.base import ExposureSettings, Server, port
+from infra.serving.exposures.retries import Retries, Seconds
+from infra.serving.exposures.settings import RouteSettings
+from infra.serving.manifest import Manifest
+from infra.serving.patterns import Host, NodePort, Path, duplicate
+
+NEG = "cloud.google.com/neg"
+"""Annotation by which GKE keeps network endpoint groups for a Service."""
+
+
+class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balancer"):
+    """A share of the environment's global HTTP load balancer."""
+
+    paths: Annotated[
+        tuple[Path, ...],
+        Meta(
+            min_length=1,
+            description="URL paths of this model, with everything below them and its verbs.",
+        ),
+    ]
+    hosts: Annotated[
+        tuple[Host, ...], Meta(description="Host names it answers on. Empty: every host.")
+    ] = ()
+    rewrites: Annotated[
+        dict[Path, Path],
+        Meta(description="For some of `paths`, the path on the server: `/chat: /v1/chat`."),
+    ] = field(default_factory=dict)
+    retries: Annotated[
+        Retries | None, Meta(description="Retries of failed requests. Default: Google's own.")
+    ] = None
+    iap: Annotated[
+        Iap | None,
+        Meta(description="Who may call, by Identity-Aware Proxy. Default: `gke-networking:iap`."),
+    ] = None
+    timeout_seconds: Annotated[
+        Seconds | None,
+        Meta(description="Timeout of a request with its retries. Default: as for all models."),
+    ] = None
+    backend: Annotated[
+        Literal["network-endpoint-groups", "instance-groups"],
+        Meta(description="Directly to the pods, or by a port of every node."),
+    ] = "network-endpoint-groups"
+    node_port: Annotated[
+        NodePort | None,
+        Meta(description="Port of every node; required by `instance-groups`, else not allowed."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        for key in ("paths", "hosts"):
+            if twice := duplicate(getattr(self, key)):
+                raise ValueError(f"{key} lists {twice} twice; once is enough")
+        for path in self.rewrites:
+            if path not in self.paths:
+                raise ValueError(
+                    f"rewrites: {path} is none of paths; {suggestion(path, self.paths)}"
+                )
+        attempt = self.retries.attempt_seconds if self.retries else None
+        if attempt is not None and self.timeout_seconds and attempt > self.timeout_seconds:
+            raise ValueError(
+                f"retries.attempt_seconds {attempt} exceeds timeout_seconds "
+                f"{self.timeout_seconds}, in which all attempts must end"
+            )
+        if self.backend == "instance-groups" and self.node_port is None:
+            raise ValueError("backend instance-groups needs a fixed node_port, from 30000 to 30085")
+        if self.backend != "instance-groups" and self.node_port is not None:
+            raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")
+
+    @property
+    def load_balancer_hosts(self) -> tuple[str, ...]:
+        """All its hosts."""
+        return self.hosts
+
+    @property
+    def is_open(self) -> bool:
+        """Requests by way of a node port come from any node."""
+        return self.node_port is not None
+
+    def patterns(self, server: Server) -> tuple[str, ...]:
+        """For each path: itself, everything below it and its verbs."""
+        return url_map.patterns(self.paths, server.verbs)
+
+    def canary(self, node_port: int | None) -> "HttpLoadBalancer":
+        """The same paths and hosts; a node port cannot be shared."""
+        return replace(self, node_port=node_port)
+
+    def validate(self, server: Server, routes: RouteSettings) -> None:
+        """Refuses a path that the server would answer with 404."""
+        roots = server.served_paths
+        for index, path in enumerate(self.paths):
+            rewrite = self.rewrites.get(path)
+            reached = rewrite or path
+            if any(reached == root or reached.startswith(f"{root}/") for root in roots):
+                continue
+            key = f"rewrites.{path}" if rewrite else f"paths[{index}]"
+            remedy = (
+                f"rewrite it to {roots[0]}"
+                if rewrite
+                else f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
+            )
+            raise ValueError(
+                f'exposure.{key}: {server.server} answers for "{server.name}" on '
+                f"{', '.join(roots)} and below, not on {reached}; {remedy}"
+            )
+
+    def service(self, server: Server) -> Manifest:
+        """A NodePort Service with REST only for instance groups, else a ClusterIP Service."""
+        if self.node_port is None:
+            return super().service(server)
+        rest = port("rest", server.rest_port, nodePort=self.node_port)
+        return {"type": "NodePort", "selector": server.selector, "ports": [rest]}
+
+    def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
+        """Makes GKE keep network endpoint groups with a name that the networking layer knows."""
+        if self.node_port is not None:
+            return {}
+        group = {"name": neg_name(server, naming)}
+        return {NEG: json.dumps({"exposed_ports": {str(server.rest_port): group}})}
+
+    def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
+        """None: the networking layer knows the address and the domains."""
+        return None
+
+    def route_backend(
+        self, server: Server, *, zones: tuple[str, ...], naming: Naming
+    ) -> NegBackend | InstanceGroupBackend:
+        """Network endpoint groups in each zone, or a port of every node."""
+        if self.node_port is not None:
+            return InstanceGroupBackend(node_port=self.node_port)
+        return NegBackend(name=neg_name(server, naming), zones=zones, port=server.rest_port)
+
+    def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route:
+        """The model's paths, hosts and traffic settings, and its canary."""
+        patterns = self.patterns(server)
+        return Route(
+            hosts=self.hosts,
+            paths=patterns,
+            rewrites=rewritten(patterns, self.rewrites),
+            retries=RouteRetries(**asdict(self.retries)) if self.retries else None,
+            timeout_seconds=self.timeout_seconds,
+            members=self.iap.members if self.iap else (),
+            probe_path=server.ready_path,
+            backend=self.route_backend(server, zones=zones, naming=naming),
+            canary=canary_route(server, zones=zones, naming=naming),
+        )
+
+
+def neg_name(server: Server, naming: Naming) -> str:
+    """The name of the model's network endpoint groups, the same in each zone."""
+    return naming.of(server.name)
+
+
+def canary_route(server: Server, *, zones: tuple[str, ...], naming: Naming) -> CanaryRoute | None:
+    """The second version's share of the requests; None if there is no second version."""
+    canary = server.canary
+    if canary is None:
+        return None
+    backend = canary.exposure.route_backend(canary, zones=zones, naming=naming)
+    if backend is None:
+        return None
+    return CanaryRoute(
+        name=canary.name, weight=canary.weight, mirror=canary.mirror, backend=backend
+    )
+
+
+def rewritten(patterns: tuple[str, ...], rewrites: Mapping[str, str]) -> dict[str, str]:
+    """By URL map pattern, the replacement of the part of the path that it matches.
+
+    The load balancer replaces the part of `/chat/*` before the star, with the slash.
+    """
+    found = {}
+    for pattern in patterns:
+        for path, target in rewrites.items():
+            rest = pattern.removeprefix(path)
+            if pattern == path or (pattern.startswith(path) and rest[0] in "/:"):
+                found[pattern] = f"{target}{rest}".removesuffix("*")
+    return found

@@ -1,0 +1,111 @@
+"""The container of a model server: image, arguments, ports, resources and probes."""
+
+import re
+
+from infra.serving.manifest import Manifest
+from infra.serving.models import database
+from infra.serving.models.files import Supply
+from infra.serving.models.presets import Preset
+from infra.serving.models.workload import Workload
+from infra.serving.resources import Resources
+
+PROBE_PERIOD = 10
+GPU = "nvidia.com/gpu"
+
+_PLACEHOLDER = re.compile(r"\{(name|files|folder|rest_port|grpc_port)\}")
+
+
+def shared_memory(workload: Workload) -> list[Manifest]:
+    """The volume for /dev/shm. Default: 64 MiB, which is too small for most model servers."""
+    size = workload.shared_memory
+    return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}] if size else []
+
+
+def container(workload: Workload, supplied: Supply) -> Manifest:
+    """The container. It has the workload's name, by which its metrics are found."""
+    server = workload.preset
+    values = {
+        "name": workload.served_name,
+        "files": supplied.path,
+        "folder": supplied.folder,
+        "rest_port": str(server.rest_port),
+        "grpc_port": str(server.grpc_port or ""),
+    }
+
+    def filled(text: str) -> str:
+        # Only known placeholders: braces of JSON stay as they are.
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+    mounts = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+        *({"name": one["name"], "mountPath": "/dev/shm"} for one in shared_memory(workload)),  # noqa: S108
+        *supplied.mounts,
+    ]
+    connection = workload.connection
+    optional = {
+        "command": [filled(word) for word in server.command],
+        "args": [filled(word) for word in (*server.arguments, *workload.arguments)],
+        "env": [
+            *(
+                {"name": name, "value": filled(value)}
+                for name, value in workload.environment.items()
+            ),
+            *(database.environment(connection) if connection else ()),
+        ],
+    }
+    return {
+        "name": workload.name,
+        "image": workload.image,
+        **{key: value for key, value in optional.items() if value},
+        "ports": ports(server),
+        "resources": resources(workload.resources),
+        **probes(workload),
+        # Load balancers deregister a pod later than it is told to stop: keep serving meanwhile.
+        "lifecycle": {"preStop": {"sleep": {"seconds": workload.drain_seconds}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+    }
+
+
+def ports(server: Preset) -> list[Manifest]:
+    """The ports of the container, with the names that Services and probes use."""
+    numbers = {"rest": server.rest_port, "grpc": server.grpc_port}
+    if server.metrics and server.metrics.port != server.rest_port:
+        numbers["metrics"] = server.metrics.port
+    return [
+        {"name": name, "containerPort": port, "protocol": "TCP"}
+        for name, port in numbers.items()
+        if port is not None
+    ]
+
+
+def resources(settings: Resources) -> Manifest:
+    """Requests and limits. Kubernetes requires GPUs to be the same in both."""
+    gpus = {GPU: str(settings.gpu.count)} if settings.gpu else {}
+    return {
+        "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory, **gpus},
+        "limits": {"cpu": settings.limits.cpu, "memory": settings.limits.memory, **gpus},
+    }
+
+
+def probes(workload: Workload) -> Manifest:
+    """Startup, readiness and liveness probes.
+
+    Startup and readiness check the model. Liveness only checks the process: a model that is slow
+    or reloading must lose its traffic, not its process.
+    """
+    ready = {"httpGet": {"path": workload.ready_path, "port": "rest"}}
+    alive: Manifest = {"tcpSocket": {"port": "grpc" if workload.grpc_port else "rest"}}
+    if workload.alive_path:
+        alive = {"httpGet": {"path": workload.alive_path, "port": "rest"}}
+    every = {"periodSeconds": PROBE_PERIOD, "timeoutSeconds": 5}
+    startup_failures = -(-workload.startup_seconds // PROBE_PERIOD)
+    return {
+        "startupProbe": {**ready, **every, "failureThreshold": startup_failures},
+        "readinessProbe": {**ready, **every, "failureThreshold": 2},
+        "livenessProbe": {**alive, **every, "failureThreshold": 6},
+    }

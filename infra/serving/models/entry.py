@@ -1,0 +1,104 @@
+"""Settings: the keys of one entry of the catalog, and what they mean by default."""
+
+from functools import cached_property
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from gkeplatform.config import Settings
+from infra.serving.exposures import Exposure
+from infra.serving.models.availability import Disruption, Rollout, Spread
+from infra.serving.models.canary import Canary
+from infra.serving.models.custom import Custom
+from infra.serving.models.custom import preset as custom_preset
+from infra.serving.models.database import ModelDatabase
+from infra.serving.models.files import Direct, Files
+from infra.serving.models.presets import PRESETS, Preset
+from infra.serving.patterns import Image, Name, Source
+from infra.serving.quantity import Quantity
+from infra.serving.resources import Resources
+from infra.serving.scaling.settings import Autoscaling, Replicas
+
+EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Entry(Settings, dict=True):
+    """The keys of an entry. They are not checked against each other; see `Model`."""
+
+    name: Annotated[Name, Meta(description="Name of the model and of its objects.")]
+    server: Annotated[str, Meta(description="Preset of the model server, or `custom`.")]
+    replicas: Annotated[Replicas, Meta(description="Bounds of the number of replicas.")]
+    resources: Annotated[Resources, Meta(description="Requests and limits of a replica.")]
+    exposure: Annotated[Exposure, Meta(description="How it is reached.")]
+    team: Annotated[
+        str | None,
+        Meta(description="One of `teams`: the model runs in its namespace. Default: the shared."),
+    ] = None
+    source: Annotated[
+        Source | None,
+        Meta(description="Folder of the model's files, `gs://bucket/path`."),
+    ] = None
+    files: Annotated[
+        Files | None,
+        Meta(description="How the files get into the pods. Default: the server reads the bucket."),
+    ] = None
+    image: Annotated[
+        Image | None,
+        Meta(description="Image in place of the preset's, with a fixed tag or a digest."),
+    ] = None
+    custom: Annotated[
+        Custom | None, Meta(description="Replaces a preset; for server `custom` only.")
+    ] = None
+    arguments: Annotated[
+        tuple[str, ...], Meta(description="Arguments of the server after the preset's.")
+    ] = ()
+    environment: Annotated[
+        dict[EnvironmentName, str],
+        Meta(description="Environment variables of the server. Not for secrets."),
+    ] = field(default_factory=dict)
+    shared_memory: Annotated[
+        Quantity | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
+    ] = None
+    autoscaling: Annotated[
+        Autoscaling | None, Meta(description="Required if replicas.min and max differ.")
+    ] = None
+    canary: Annotated[
+        Canary | None, Meta(description="A second version that gets a share of the requests.")
+    ] = None
+    disruption: Annotated[
+        Disruption, Meta(description="Budget for voluntary disruptions (PDB).")
+    ] = Disruption(max_unavailable=1)
+    rollout: Annotated[Rollout, Meta(description="Rolling updates.")] = Rollout()
+    spread: Annotated[Spread, Meta(description="Topology spread of the replicas.")] = Spread()
+    priority: Annotated[
+        str | None, Meta(description="One of `priority_classes`. Default: the cluster's default.")
+    ] = None
+    node_pool: Annotated[
+        str | None, Meta(description="Pool that it must run on. Default: any that fits.")
+    ] = None
+    postgres: Annotated[
+        ModelDatabase | None,
+        Meta(description="Its database, passed to its pods as libpq's variables (`PGHOST`, …)."),
+    ] = None
+    startup_seconds: Annotated[
+        int, Meta(ge=10, le=3600, description="Time that loading the model may take.")
+    ] = 300
+    drain_seconds: Annotated[
+        int,
+        Meta(ge=1, le=300, description="Time to keep serving while load balancers deregister it."),
+    ] = 15
+
+    @property
+    def served_name(self) -> str:
+        """The name that callers and the server use; a canary's objects have another."""
+        return self.name
+
+    @cached_property
+    def preset(self) -> Preset:
+        """The preset of the model's server, or `custom` in the form of one."""
+        return custom_preset(self.custom) if self.custom else PRESETS[self.server]
+
+    @property
+    def files_or_default(self) -> Files:
+        """How the model's files get into its pods."""
+        return self.files or Direct()

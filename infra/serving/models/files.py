@@ -1,0 +1,184 @@
+"""How a model's files get into its pods: settings, and volumes and containers of the pod.
+
+The bucket and its readers are in `tenancy/bucket.py`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
+
+from gkeplatform.config import Settings
+from infra.serving.manifest import Manifest
+from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE
+from infra.serving.patterns import StorageClass
+from infra.serving.quantity import Quantity
+
+FOLDER = "/models"
+DOWNLOADER = "gcr.io/google.com/cloudsdktool/google-cloud-cli:578.0.0-slim"
+FUSE_DRIVER = "gcsfuse.csi.storage.gke.io"
+_VOLUME = "files"
+_TMP = "/tmp"  # noqa: S108 - in the container
+
+
+class Direct(Settings, tag_field="via", tag=DIRECT):
+    """The server reads the bucket itself."""
+
+
+class Download(Settings, tag_field="via", tag=DOWNLOAD):
+    """Copied onto the node's disk before the server starts, in each pod."""
+
+    size: Annotated[
+        Quantity, Meta(description="Size limit on the node's disk; more than the files need.")
+    ]
+
+
+class GcsFuse(Settings, tag_field="via", tag=FUSE):
+    """The bucket mounted as a folder, read-only, by GKE's Cloud Storage FUSE driver."""
+
+    cache: Annotated[
+        Quantity | None,
+        Meta(description="Size of a read cache on the node's disk. Default: no cache."),
+    ] = None
+
+
+class SharedCache(Settings, tag_field="via", tag=CACHE):
+    """Copied once onto a volume that all replicas share."""
+
+    size: Annotated[
+        Quantity, Meta(description="Size of the volume, for all versions that it holds.")
+    ]
+    storage_class: Annotated[
+        StorageClass,
+        Meta(description="A storage class with access mode ReadWriteMany, such as Filestore's."),
+    ] = "standard-rwx"
+
+
+class InImage(Settings, tag_field="via", tag=IMAGE):
+    """The image contains the model; no `source`."""
+
+
+Files = Direct | Download | GcsFuse | SharedCache | InImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """What a pod needs to have a model's files."""
+
+    path: str
+    """Directory or bucket URL of the files."""
+    volumes: list[Manifest] = field(default_factory=list)
+    mounts: list[Manifest] = field(default_factory=list)
+    init: list[Manifest] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The parent of `path`."""
+        return self.path.rpartition("/")[0]
+
+
+def supply(name: str, source: str | None, files: Files, *, serves: str) -> Supply:
+    """What the pods of workload `name`, whose server serves model `serves`, need for its files."""
+    inside = f"{FOLDER}/{serves}"
+    mount = {"name": _VOLUME, "mountPath": inside, "readOnly": True}
+    match files:
+        case Direct():
+            return Supply(path=source or inside)
+        case Download():
+            return Supply(
+                path=inside,
+                volumes=[{"name": _VOLUME, "emptyDir": {"sizeLimit": files.size}}],
+                mounts=[mount],
+                init=[downloader(source or "", inside)],
+            )
+        case GcsFuse():
+            return Supply(
+                path=inside,
+                volumes=[{"name": _VOLUME, "csi": fuse(source or "", files)}],
+                mounts=[mount],
+                # GKE then injects the driver's sidecar.
+                annotations={"gke-gcsfuse/volumes": "true"},
+            )
+        case SharedCache():
+            # One directory per source, so that the old version stays while a new one is copied.
+            kept = (source or "").removeprefix("gs://")
+            return Supply(
+                path=inside,
+                volumes=[{"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim(name)}}],
+                mounts=[{**mount, "subPath": kept}],
+                init=[cache_filler(source or "", kept)],
+            )
+        case InImage():
+            return Supply(path=inside)
+
+
+def fuse(source: str, files: GcsFuse) -> Manifest:
+    """The CSI volume of the bucket's folder. The driver reads as the pod's service account."""
+    bucket, _, folder = source.removeprefix("gs://").partition("/")
+    # Other tools create objects without folder objects; the driver infers folders.
+    options = ["implicit-dirs", f"only-dir={folder}", "file-mode=444", "dir-mode=555"]
+    cache = {"fileCacheCapacity": files.cache} if files.cache else {}
+    return {
+        "driver": FUSE_DRIVER,
+        "readOnly": True,
+        "volumeAttributes": {"bucketName": bucket, "mountOptions": ",".join(options), **cache},
+    }
+
+
+def claim(name: str) -> str:
+    """The name of the PersistentVolumeClaim of workload `name`."""
+    return f"{name}-files"
+
+
+def shared_volume(files: Files) -> Manifest | None:
+    """The spec of the PersistentVolumeClaim that replicas share; None if they share none.
+
+    Any replica may be the first, so all may write.
+    """
+    if not isinstance(files, SharedCache):
+        return None
+    return {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": files.storage_class,
+        "resources": {"requests": {"storage": files.size}},
+    }
+
+
+def cache_filler(source: str, kept: str) -> Manifest:
+    """The init container that fills the shared volume under a lock; later ones find it full."""
+    copy = downloader(source, f"{FOLDER}/{kept}")
+    # gcloud needs an existing target directory.
+    script = 'mkdir -p "$0" && exec gcloud "$@"'
+    return {
+        **copy,
+        "command": ["flock", f"{FOLDER}/.lock", "sh", "-c", script, f"{FOLDER}/{kept}"],
+        "volumeMounts": [{"name": _VOLUME, "mountPath": FOLDER}, copy["volumeMounts"][1]],
+    }
+
+
+def downloader(source: str, target: str) -> Manifest:
+    """The init container that copies the files."""
+    amounts = {"cpu": "500m", "memory": "512Mi"}
+    return {
+        "name": "model-files",
+        "image": DOWNLOADER,
+        "command": ["gcloud"],
+        # Resumable: copies only what differs, by checksum.
+        "args": ["storage", "rsync", source, target, "--recursive", "--checksums-only"],
+        "env": [
+            {"name": "HOME", "value": _TMP},
+            {"name": "CLOUDSDK_CONFIG", "value": f"{_TMP}/gcloud"},
+            {"name": "CLOUDSDK_CORE_DISABLE_PROMPTS", "value": "1"},
+        ],
+        "resources": {"requests": amounts, "limits": amounts},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": _VOLUME, "mountPath": target},
+            {"name": "tmp", "mountPath": _TMP},
+        ],
+    }

@@ -1,0 +1,68 @@
+"""One entry of the catalog, checked, and the second version that it may describe."""
+
+from functools import cached_property
+
+from msgspec.structs import asdict
+
+from infra.serving.models import validation
+from infra.serving.models.availability import Disruption
+from infra.serving.models.canary import SUFFIX
+from infra.serving.models.entry import Entry
+
+
+class Model(Entry, dict=True):
+    """One model: an entry of the catalog, from which all its objects are built."""
+
+    def __post_init__(self) -> None:
+        validation.check(self)
+        try:
+            _ = self.canary_version
+        except ValueError as error:
+            raise ValueError(f"canary: {error}") from None
+
+    @cached_property
+    def canary_version(self) -> "CanaryVersion | None":
+        """The second version as an entry of its own; None if there is none.
+
+        `ValueError` if it cannot exist.
+        """
+        share = self.canary
+        if share is None:
+            return None
+        exposure = self.exposure.canary(share.node_port)
+        changes = {
+            key: value
+            for key in ("source", "image", "arguments")
+            if (value := getattr(share, key)) not in {None, getattr(self, key)}
+        }
+        if not changes:
+            raise ValueError(
+                f'it would be the same as "{self.name}" itself; set its source, image or '
+                "arguments to what differs"
+            )
+        values = {
+            **asdict(self),
+            **changes,
+            "name": f"{self.name}{SUFFIX}",
+            "canary": None,
+            "exposure": exposure,
+            # The model's budget may require more replicas than the canary has.
+            "disruption": Disruption(max_unavailable=1),
+        }
+        if share.replicas is not None:
+            values["replicas"] = share.replicas
+            if share.replicas.min == share.replicas.max:
+                values["autoscaling"] = None
+        return CanaryVersion(**values, serves=self.name)
+
+
+class CanaryVersion(Model, kw_only=True, dict=True):
+    """The second version of a model, derived from its entry. No stack file contains one."""
+
+    serves: str
+    """Name of the model."""
+
+    @property
+    def served_name(self) -> str:
+        """The model's name."""
+        return self.serves

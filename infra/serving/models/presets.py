@@ -1,0 +1,188 @@
+"""Presets of model servers, as data. A new model server is one entry here.
+
+Sources of the figures: docs/guides/adding-a-model.md.
+"""
+
+from dataclasses import dataclass
+
+DIRECT, DOWNLOAD, FUSE, CACHE, IMAGE = "direct", "download", "gcs-fuse", "cache", "image"
+"""How a model's files get into its pods; `files.py` has the settings of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """The Prometheus endpoint of a server."""
+
+    port: int
+    path: str = "/metrics"
+    gauges: tuple[str, ...] = ()
+    """Metrics that an autoscaler may target. Counters and histograms cannot be targets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """How a model server is started, its ports, and its URLs for models, readiness and liveness.
+
+    `{name}`, `{files}`, `{folder}`, `{rest_port}` and `{grpc_port}` are replaced per model:
+    `files` is the directory of the model's files, `folder` its parent.
+    """
+
+    image: str | None
+    """None: the entry must set one."""
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    rest_port: int
+    grpc_port: int | None = None
+    metrics: Metrics | None = None
+    path: str
+    """URL path of one model: its status, and the root of its verbs."""
+    also: tuple[str, ...] = ()
+    """Other URL paths on which the server answers for the model."""
+    verbs: tuple[str, ...] = ()
+    """What may follow the path after a colon."""
+    ready: str
+    """URL path that answers 200 as soon as the model can serve, and only then."""
+    alive: str | None = None
+    """URL path that answers 200 while the process works; None: its port takes connections."""
+    files: tuple[str, ...]
+    """Ways in which it can get its files, in order of preference."""
+    shared_memory: str | None = None
+    """Size of /dev/shm, through which the server's processes exchange tensors."""
+    needs_gpu: bool = False
+
+
+_FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
+# The root file system is read-only and the user has no home directory.
+_HOME = ("HOME", "/tmp")  # noqa: S108 - in the container
+
+PRESETS: dict[str, Preset] = {
+    "tensorflow-serving": Preset(
+        image="tensorflow/serving:2.19.1",
+        # The image's entrypoint, a shell script, fixes the model's path.
+        command=("tensorflow_model_server",),
+        arguments=(
+            "--model_name={name}",
+            "--model_base_path={files}",
+            "--rest_api_port={rest_port}",
+            "--port={grpc_port}",
+        ),
+        rest_port=8501,
+        grpc_port=8500,
+        path="/v1/models/{name}",
+        verbs=("predict", "classify", "regress"),
+        # It has no readiness URL for the whole server.
+        ready="/v1/models/{name}",
+        files=(DIRECT, *_FROM_FOLDER),
+    ),
+    "triton": Preset(
+        image="nvcr.io/nvidia/tritonserver:25.08-py3",
+        command=("tritonserver",),
+        arguments=(
+            "--model-repository={folder}",
+            "--model-control-mode=explicit",
+            "--load-model={name}",
+            "--http-port={rest_port}",
+            "--grpc-port={grpc_port}",
+            "--metrics-port=8002",
+            # The default, stated because it matters: exit if the model cannot be loaded.
+            "--exit-on-error=true",
+        ),
+        environment=(_HOME,),
+        rest_port=8000,
+        grpc_port=8001,
+        metrics=Metrics(
+            port=8002,
+            gauges=("nv_inference_pending_request_count", "nv_gpu_utilization"),
+        ),
+        path="/v2/models/{name}",
+        ready="/v2/models/{name}/ready",
+        alive="/v2/health/live",
+        files=(*_FROM_FOLDER, DIRECT),
+        shared_memory="1Gi",
+    ),
+    "vllm": Preset(
+        image="vllm/vllm-openai:v0.11.0",
+        command=("vllm", "serve"),
+        arguments=("{files}", "--served-model-name={name}", "--port={rest_port}"),
+        environment=(
+            _HOME,
+            ("VLLM_CACHE_ROOT", "/tmp/vllm"),  # noqa: S108 - in the container
+            ("VLLM_NO_USAGE_STATS", "1"),
+            # Do not download missing files.
+            ("HF_HUB_OFFLINE", "1"),
+        ),
+        rest_port=8000,
+        metrics=Metrics(
+            port=8000,
+            gauges=(
+                "vllm:num_requests_running",
+                "vllm:num_requests_waiting",
+                "vllm:kv_cache_usage_perc",
+            ),
+        ),
+        path="/v1/models",
+        also=("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"),
+        ready="/health",
+        alive="/health",
+        files=_FROM_FOLDER,
+        shared_memory="2Gi",
+        needs_gpu=True,
+    ),
+    "torchserve": Preset(
+        image="pytorch/torchserve:0.12.0-cpu",
+        command=("torchserve",),
+        arguments=(
+            "--start",
+            "--foreground",
+            "--no-config-snapshots",
+            # Tokens are generated at each start, and load balancers have none. The API that
+            # registers models is off by default.
+            "--disable-token-auth",
+            "--ts-config=/home/model-server/config.properties",
+            "--model-store={files}",
+            "--models={name}={name}.mar",
+        ),
+        environment=(
+            _HOME,
+            ("LOG_LOCATION", "/tmp/logs"),  # noqa: S108 - in the container
+            ("METRICS_LOCATION", "/tmp/logs"),  # noqa: S108 - in the container
+        ),
+        rest_port=8080,
+        grpc_port=7070,
+        metrics=Metrics(port=8082),
+        path="/predictions/{name}",
+        ready="/ping",
+        files=_FROM_FOLDER,
+    ),
+    # KServe's protocol version 2, the open inference protocol. MLServer by default; other servers
+    # of the protocol by `image` and `arguments`.
+    "kserve-v2": Preset(
+        image="seldonio/mlserver:1.6.1",
+        command=("mlserver",),
+        arguments=("start", "{files}"),
+        environment=(
+            _HOME,
+            ("MLSERVER_HTTP_PORT", "{rest_port}"),
+            ("MLSERVER_GRPC_PORT", "{grpc_port}"),
+            ("MLSERVER_METRICS_PORT", "8082"),
+            ("MLSERVER_METRICS_DIR", "/tmp"),  # noqa: S108 - in the container
+            ("MLSERVER_ENVIRONMENTS_DIR", "/tmp"),  # noqa: S108 - in the container
+            ("MLSERVER_MODEL_NAME", "{name}"),
+        ),
+        rest_port=8080,
+        grpc_port=8081,
+        metrics=Metrics(
+            port=8082,
+            gauges=("rest_server_requests_in_progress",),
+        ),
+        path="/v2/models/{name}",
+        ready="/v2/models/{name}/ready",
+        alive="/v2/health/live",
+        files=_FROM_FOLDER,
+    ),
+}
+
+CUSTOM = "custom"
+"""The server of an entry that describes it under the key `custom`."""
+SERVERS = (*PRESETS, CUSTOM)

@@ -1,0 +1,148 @@
+"""Cross-field validation of a model.
+
+`ValueError` says what is wrong; the reader of the stack file adds the key. Rules across entries are
+in `infra/serving/config.py`, those about the cluster's resources in `placement`.
+"""
+
+import re
+
+from gkeplatform.config import suggestion
+from infra.serving.models.entry import Entry
+from infra.serving.models.files import InImage
+from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, SERVERS, Preset
+from infra.serving.quantity import amount
+from infra.serving.scaling.settings import ExternalMetric, GpuDutyCycle, PodMetric
+
+_EXTERNAL = re.compile(r"^([a-z0-9-]+\.)*(googleapis\.com|kubernetes\.io)(\|[^|\s]+)+$")
+_LABEL = re.compile(r"^(resource|metric)\.labels\.[a-z_]+$|^(resource\.type|metric\.type)$")
+
+
+def check(model: Entry) -> None:
+    """`ValueError` if the fields of an entry contradict each other."""
+    preset = _server(model)
+    _files(model, preset)
+    _sizes(model, preset)
+    _replicas(model)
+    _metrics(model, preset)
+
+
+def _server(model: Entry) -> Preset:
+    if model.server not in SERVERS:
+        raise ValueError(
+            f'server "{model.server}" is not a preset; {suggestion(model.server, SERVERS)}'
+        )
+    if (model.server == CUSTOM) != (model.custom is not None):
+        raise ValueError(
+            f'server "{model.server}" has a preset; remove custom, or set server: custom'
+            if model.custom
+            else 'server "custom" needs the key custom, with its ports and paths'
+        )
+    preset = model.preset
+    if model.image is None and preset.image is None:
+        raise ValueError(f'server "{model.server}" has no image of its own; set image')
+    if model.image and model.image.endswith(":latest"):
+        raise ValueError(f"image {model.image} has no fixed tag; name a version or a digest")
+    return preset
+
+
+def _files(model: Entry, preset: Preset) -> None:
+    allowed = (*preset.files, *((IMAGE,) if model.image and IMAGE not in preset.files else ()))
+    via = str(model.files_or_default.__struct_config__.tag)
+    if via not in allowed:
+        known = ", ".join(allowed)
+        raise ValueError(
+            f"files.via: {model.server} does not read buckets itself; set files with via one of "
+            f"{known}"
+            if via == DIRECT
+            else f'files.via: {model.server} does not support "{via}"; choose one of {known}'
+        )
+    if isinstance(model.files, InImage) == (model.source is not None):
+        raise ValueError(
+            f"source {model.source} is not read, since the image contains the model; remove one"
+            if model.source
+            else "source is missing: the folder of the model's files, gs://bucket/path"
+        )
+    by_folder = any("{folder}" in argument for argument in preset.arguments)
+    last = (model.source or "").rpartition("/")[2]
+    if via == DIRECT and by_folder and last != model.served_name:
+        raise ValueError(
+            f"source {model.source}: {model.server} knows a model by its folder; the last part, "
+            f'"{last}", must be its name, "{model.served_name}"'
+        )
+
+
+def _sizes(model: Entry, preset: Preset) -> None:
+    shared = model.shared_memory or preset.shared_memory
+    limit = model.resources.limits.memory
+    if shared and amount(shared) >= amount(limit):
+        raise ValueError(
+            f"shared_memory {shared} counts towards resources.limits.memory {limit}; it must be "
+            "less"
+        )
+    if preset.needs_gpu and model.resources.gpu is None:
+        raise ValueError(
+            f"server {model.server} needs a GPU; set resources.gpu, or an image for CPUs under "
+            'server "custom"'
+        )
+
+
+def _replicas(model: Entry) -> None:
+    low, high = model.replicas.min, model.replicas.max
+    if low < high and model.autoscaling is None:
+        raise ValueError(f"replicas {low} to {high} need autoscaling; set it, or equal numbers")
+    if low == high and model.autoscaling is not None:
+        raise ValueError(
+            f"autoscaling has no room between {low} and {high} "
+            "replicas; remove it, or raise replicas.max"
+        )
+    kept = model.disruption.min_available
+    if kept is not None and kept >= low:
+        remedy = f"set at most {low - 1}, or max_unavailable" if low > 1 else "set max_unavailable"
+        raise ValueError(
+            f"disruption.min_available {kept} of replicas.min {low} can never "
+            f"be satisfied by a drain; {remedy}"
+        )
+
+
+def _metrics(model: Entry, preset: Preset) -> None:
+    for index, metric in enumerate(model.autoscaling.metrics if model.autoscaling else ()):
+        key = f"autoscaling.metrics[{index}]"
+        match metric:
+            case PodMetric():
+                gauges = preset.metrics.gauges if preset.metrics else ()
+                if metric.name not in gauges:
+                    raise ValueError(
+                        f'{key}.name: {model.server} has no gauge "{metric.name}"; '
+                        f"{suggestion(metric.name, gauges)}"
+                    )
+            case GpuDutyCycle() if model.resources.gpu is None:
+                raise ValueError(
+                    f"{key}: gpu-duty-cycle of a model without GPUs; set resources.gpu, or choose "
+                    "another target"
+                )
+            case ExternalMetric():
+                _external(key, metric)
+            case _:
+                pass
+
+
+def _external(key: str, metric: ExternalMetric) -> None:
+    if not _EXTERNAL.match(metric.name):
+        nearest = metric.name.replace("/", "|")
+        meant = f'; did you mean "{nearest}"?' if _EXTERNAL.match(nearest) else ""
+        raise ValueError(
+            f'{key}.name: "{metric.name}" is not a metric type of Cloud Monitoring with | for /'
+            f"{meant or ', as pubsub.googleapis.com|subscription|num_undelivered_messages is'}"
+        )
+    if metric.name != metric.name.lower():
+        raise ValueError(
+            f"{key}.name: the autoscaler asks for external metrics in lower case; "
+            f'write "{metric.name.lower()}"'
+        )
+    for label in metric.labels:
+        if not _LABEL.match(label):
+            raise ValueError(
+                f'{key}.labels: "{label}" is not a label of a time series; write '
+                f"resource.labels.{label.rpartition('.')[2]} or metric.labels."
+                f"{label.rpartition('.')[2]}"
+            )

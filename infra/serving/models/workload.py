@@ -1,0 +1,168 @@
+"""What an entry of the catalog, or its canary, expands to: plain values, defaults filled in."""
+
+from dataclasses import dataclass
+
+from infra.serving.exposures import Exposure
+from infra.serving.models.availability import Disruption, Rollout, Spread
+from infra.serving.models.canary import WHOLE
+from infra.serving.models.database import Connection
+from infra.serving.models.files import Files
+from infra.serving.models.model import Model
+from infra.serving.models.presets import Preset
+from infra.serving.resources import Resources
+from infra.serving.scaling.settings import Autoscaling, Replicas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One Deployment and its Service: a model, or its canary."""
+
+    key: str
+    """The key of the stack file that it comes from, for messages."""
+    name: str
+    """The name of its objects."""
+    served_name: str
+    """The model's name, which callers and the server use; a canary's is its model's."""
+    namespace: str
+    team: str | None
+    server: str
+    preset: Preset
+    image: str
+    arguments: tuple[str, ...]
+    """Arguments after the preset's."""
+    environment: dict[str, str]
+    """The preset's environment variables and the entry's own."""
+    source: str | None
+    files: Files
+    shared_memory: str | None
+    resources: Resources
+    replicas: Replicas
+    autoscaling: Autoscaling | None
+    disruption: Disruption
+    rollout: Rollout
+    spread: Spread
+    priority: str | None
+    node_pool: str | None
+    startup_seconds: int
+    drain_seconds: int
+    connection: Connection | None
+    exposure: Exposure
+    canary: "Workload | None" = None
+    weight: int = WHOLE
+    """Percent of the model's requests that it gets."""
+    mirror: int = 0
+    """Percent of the model's requests that it gets a copy of."""
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """Labels that select its pods. Changing them would replace the Deployment."""
+        return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model-server"}
+
+    @property
+    def rest_port(self) -> int:
+        """The port of its REST API."""
+        return self.preset.rest_port
+
+    @property
+    def grpc_port(self) -> int | None:
+        """The port of its gRPC API; None if it has none."""
+        return self.preset.grpc_port
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What may follow the model's path after a colon."""
+        return self.preset.verbs
+
+    @property
+    def path(self) -> str:
+        """The URL path of the model's status."""
+        return self._named(self.preset.path)
+
+    @property
+    def ready_path(self) -> str:
+        """The URL path that answers 200 as soon as the model can serve."""
+        return self._named(self.preset.ready)
+
+    @property
+    def alive_path(self) -> str | None:
+        """The URL path that answers 200 while the process works; None if there is none."""
+        return self._named(self.preset.alive) if self.preset.alive else None
+
+    @property
+    def served_paths(self) -> tuple[str, ...]:
+        """The URL paths at and below which the server answers for the model."""
+        return tuple(self._named(path) for path in (self.preset.path, *self.preset.also))
+
+    def _named(self, path: str) -> str:
+        return path.replace("{name}", self.served_name)
+
+
+def expanded(
+    model: Model, *, key: str, namespace: str, connection: Connection | None = None
+) -> Workload:
+    """The workload of `model`, with its canary's in it. `key` is the entry's, for messages.
+
+    `namespace` is the shared one, which models without a team use.
+    """
+    second, share = model.canary_version, model.canary
+    canary = None
+    if second and share:
+        canary = _workload(
+            second,
+            key=f"{key}.canary",
+            namespace=namespace,
+            connection=connection,
+            weight=share.weights.canary,
+            mirror=share.mirror,
+        )
+    return _workload(
+        model,
+        key=key,
+        namespace=namespace,
+        connection=connection,
+        canary=canary,
+        weight=WHOLE - canary.weight if canary else WHOLE,
+    )
+
+
+def _workload(
+    model: Model,
+    *,
+    key: str,
+    namespace: str,
+    connection: Connection | None,
+    canary: Workload | None = None,
+    weight: int,
+    mirror: int = 0,
+) -> Workload:
+    preset = model.preset
+    return Workload(
+        key=key,
+        name=model.name,
+        served_name=model.served_name,
+        namespace=model.team or namespace,
+        team=model.team,
+        server=model.server,
+        preset=preset,
+        image=model.image or preset.image or "",
+        arguments=model.arguments,
+        environment={**dict(preset.environment), **model.environment},
+        source=model.source,
+        files=model.files_or_default,
+        shared_memory=model.shared_memory or preset.shared_memory,
+        resources=model.resources,
+        replicas=model.replicas,
+        autoscaling=model.autoscaling,
+        disruption=model.disruption,
+        rollout=model.rollout,
+        spread=model.spread,
+        priority=model.priority,
+        node_pool=model.node_pool,
+        startup_seconds=model.startup_seconds,
+        drain_seconds=model.drain_seconds,
+        connection=connection,
+        exposure=model.exposure,
+        canary=canary,
+        weight=weight,
+        mirror=mirror,
+    )

@@ -1,0 +1,31 @@
+"""Text patterns of settings that more than one room uses."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
+"""A model, a team, a namespace or a Postgres cluster."""
+Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
+Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
+Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
+SecretName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
+ResourceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+StorageClass = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+Source = Annotated[str, Meta(pattern=r"^gs://[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9](/[^/\s]+)+$")]
+"""A folder in a bucket."""
+Image = Annotated[
+    str, Meta(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?(:[\w.-]+|@sha256:[0-9a-f]{64})$")
+]
+"""An image with a tag or a digest."""
+# Kubernetes assigns node ports above this band first, so that those below are free to choose:
+# min(max(16, 2768 / 32), 128) = 86 ports (ServiceNodePortStaticSubrange, on since 1.27).
+NodePort = Annotated[int, Meta(ge=30000, le=30085)]
+
+RESERVED_NAMESPACES = ("default", "kube-", "gke-", "gmp-", "istio-system", "ingress-nginx")
+"""Prefixes of the cluster's own namespaces."""
+
+
+def duplicate(values: tuple[str, ...]) -> str | None:
+    """The first value that is listed twice; None if there is none."""
+    return next((value for value in values if values.count(value) > 1), None)

@@ -1,0 +1,38 @@
+"""Settings: CPU, memory and GPUs that a pod requests."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gkeplatform.config import Settings
+from infra.serving.quantity import Quantity, amount
+
+
+class Amounts(Settings):
+    """CPU and memory, as Kubernetes quantities."""
+
+    cpu: Annotated[Quantity, Meta(description="Cores: `500m`, `2`.")]
+    memory: Annotated[Quantity, Meta(description="Bytes: `512Mi`, `2Gi`.")]
+
+
+class Gpu(Settings):
+    """Whole GPUs of each replica."""
+
+    type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
+    count: Annotated[int, Meta(ge=1, le=16, description="GPUs per replica.")] = 1
+
+
+class Resources(Settings):
+    """Requests and limits of a replica."""
+
+    requests: Annotated[
+        Amounts, Meta(description="Reserved on the node; CPU utilization is relative to it.")
+    ]
+    limits: Annotated[Amounts, Meta(description="Upper bounds; exceeding memory kills the pod.")]
+    gpu: Annotated[Gpu | None, Meta(description="GPUs; a node pool must have them.")] = None
+
+    def __post_init__(self) -> None:
+        for kind in self.requests.__struct_fields__:
+            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
+            if amount(request) > amount(limit):
+                raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")

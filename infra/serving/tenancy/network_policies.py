@@ -1,0 +1,73 @@
+"""The network policies of a namespace of models."""
+
+from collections.abc import Sequence
+
+from infra.serving.manifest import Manifest
+from infra.serving.models.pod import OPEN
+from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
+from infra.serving.postgres.network import egress_to
+from infra.serving.tenancy.teams import Team
+from infra.serving.tenancy.tenants import Tenant
+
+LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
+"""Ranges of Google's load balancers and their health checks."""
+SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
+"""The cluster's own namespaces that call models: Prometheus collectors, ingress controllers."""
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
+OPEN_POLICY = "open"
+"""Name of the policy on pods that callers outside the cluster reach directly."""
+
+
+def network_policies(tenant: Tenant) -> dict[str, Manifest]:
+    """The specs of a namespace's policies, by name.
+
+    A policy that selects no pods is left out: the policy pack refuses it, since it would only seem
+    to protect something. A team's selects all pods, also those to come.
+    """
+    found = {}
+    if tenant.team or tenant.has_models:
+        egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
+        found["team" if tenant.team else "models"] = isolation(tenant.team, egress)
+    if tenant.has_open_models:
+        found[OPEN_POLICY] = open_ports()
+    return found
+
+
+def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
+    """The spec of the policy on a namespace, which denies all traffic that it does not list.
+
+    A team's covers all its pods. The shared namespace's (no team) covers model servers only, and
+    any pod of the cluster may call them. `egress` are further rules.
+    """
+    callers: list[Manifest] = [{"namespaceSelector": {}}]
+    if team:
+        namespaces = (*team.callers, *SCRAPERS)
+        callers = [{"podSelector": {}}, *(namespace_selector(name) for name in namespaces)]
+    internet = {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}
+    return {
+        "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in LOAD_BALANCERS)]}],
+        "egress": [
+            {"to": [{"podSelector": {}}]},
+            dns(),
+            *metadata_servers(),
+            # Google's APIs, Cloud Storage among them; nothing in private networks.
+            {"to": [{"ipBlock": internet}], "ports": [tcp(443)]},
+            *egress,
+        ],
+    }
+
+
+def open_ports() -> Manifest:
+    """The spec of the policy on pods with an address or node port of their own: anyone may call.
+
+    Callers are restricted by firewalls and `source_ranges`: a node that forwards a request hides
+    the caller's address, and Dataplane V2 does not match nodes by address.
+    """
+    return {
+        "podSelector": {"matchLabels": {OPEN: "true"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [tcp("rest")]}],
+    }

@@ -1,0 +1,44 @@
+"""A namespace of models and what runs in it: the shared one, and one for each team."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.serving.models.workload import Workload
+from infra.serving.postgres.clusters import Cluster
+from infra.serving.tenancy.teams import Team
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One namespace of models."""
+
+    namespace: str
+    team: Team | None
+    """None: the namespace that models without a team share."""
+    has_models: bool
+    has_open_models: bool
+    """Whether callers reach some models by an address or node port of their own."""
+    postgres_namespaces: tuple[str, ...]
+    """Where the Postgres clusters of its models run; empty if it has none."""
+
+
+def tenants(
+    namespace: str,
+    teams: Sequence[Team],
+    workloads: Sequence[Workload],
+    clusters: Sequence[Cluster],
+) -> tuple[Tenant, ...]:
+    """The shared namespace, then those of the teams."""
+    owners: dict[str, Team | None] = {namespace: None} | {team.name: team for team in teams}
+    return tuple(
+        Tenant(
+            namespace=name,
+            team=team,
+            has_models=any(one.namespace == name for one in workloads),
+            has_open_models=any(one.exposure.is_open for one in workloads if one.namespace == name),
+            postgres_namespaces=tuple(
+                sorted({one.namespace for one in clusters if one.models_namespace == name})
+            ),
+        )
+        for name, team in owners.items()
+    )
