@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from infra.serving.autoscaling import autoscaler
-from infra.serving.model import Model
 
+from infra.serving.models import Model
+from infra.serving.scaling.autoscaler import autoscaler
 from tests.rehearsal.watching import NAME, ready_pods, until
 from tests.rehearsal.workspace import Workspace
 
@@ -213,7 +213,9 @@ def test_a_backlog_and_busy_gpus_scale_what_works_on_them(dev: Workspace) -> Non
             "apiVersion": "autoscaling/v2",
             "kind": "HorizontalPodAutoscaler",
             "metadata": metadata,
-            "spec": autoscaler(model, model.autoscaling, namespace="vision"),
+            "spec": autoscaler(
+                model.autoscaling, model.replicas, name=model.name, namespace="vision"
+            ),
         },
     ]
     path = dev.home / "worker.json"

@@ -153,7 +153,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d).update(server="tensorflow"),
-        'models[0]: server "tensorflow" is no preset; did you mean "tensorflow-serving"?',
+        'models[0]: server "tensorflow" is not a preset; did you mean "tensorflow-serving"?',
     ),
     (
         lambda d: model(1)(d).update(name="resnet"),
@@ -161,7 +161,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(3)(d)["exposure"].pop("node_port"),
-        "models[3].exposure: backend instance-groups needs a node_port",
+        "models[3].exposure: backend instance-groups needs a fixed node_port",
     ),
     (
         lambda d: model(3)(d)["exposure"].update(node_port=80),
@@ -256,7 +256,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d).update(files={"via": "image"}, image="registry.example/own:1"),
-        "is not read, since the image holds the model; remove one",
+        "is not read, since the image contains the model; remove one",
     ),
     (
         lambda d: model(0)(d).update(files={"via": "download"}),
@@ -264,7 +264,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d).update(server="vllm", files={"via": "gcs-fuse"}),
-        "gke-serving:models[0]: shared_memory 2Gi is a share of resources.limits.memory 1Gi",
+        "gke-serving:models[0]: shared_memory 2Gi counts towards resources.limits.memory 1Gi",
     ),
     (
         lambda d: model(0)(d).update(
@@ -317,7 +317,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
                 ]
             }
         ),
-        '"topic_id" is no label of a time series; write resource.labels.topic_id or metric.labels',
+        '"topic_id" is not a label of a time series; write resource.labels.topic_id or metric',
     ),
     (
         lambda d: model(0)(d)["autoscaling"].update(scale_down=[{"every_seconds": 60}]),
@@ -381,7 +381,7 @@ SERVING += [
     ),
     (
         lambda d: model(3)(d).update(canary=CANARY),
-        "models[3]: canary: backend instance-groups needs a node_port",
+        "models[3]: canary: backend instance-groups needs a fixed node_port",
     ),
     (
         lambda d: model(3)(d).update(canary=CANARY | {"node_port": 30001}),
@@ -394,7 +394,7 @@ SERVING += [
     ),
     (
         lambda d: (canary()(d), model(5)(d).update(name="resnet-canary")),
-        'models[5].name: "resnet-canary" is what the canary of "resnet" is called; rename one',
+        'models[5].name: "resnet-canary" is the name of the canary of "resnet"; rename one',
     ),
 ]
 
@@ -406,8 +406,8 @@ def exposed(**changes: Any) -> Callable[[dict[str, Any]], Any]:
 SERVING += [
     (
         canary(mirror=10),
-        "gke-serving:models[0].canary: mirror 10 beside weights.canary 5: what it answers it would "
-        "be asked again; set weights: {stable: 100, canary: 0} while it is mirrored to",
+        "gke-serving:models[0].canary: mirror 10 beside weights.canary 5: the canary would get "
+        "some requests twice; set weights: {stable: 100, canary: 0} while requests are mirrored",
     ),
     (
         canary(mirror=101),

@@ -125,7 +125,12 @@ def namespaces(
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> dict[str, ModelsNamespace]:
-    """By namespace. `name` is the logical name of the shared one; a team's is the team's name."""
+    """By namespace. `name` is the logical name of the shared one; a team's is the team's name.
+
+    Warns of deprecated keys of teams.
+    """
+    for warning in teams.deprecations([one.team for one in tenants if one.team]):
+        pulumi.log.warn(warning)
     return {
         tenant.namespace: ModelsNamespace(
             tenant.team.name if tenant.team else name,

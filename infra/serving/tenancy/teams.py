@@ -1,5 +1,6 @@
 """Settings: teams and their quotas; and the specs of a team's ResourceQuota and LimitRange."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -53,7 +54,7 @@ class Team(Settings):
         return self.max_container_limits or self.container_most
 
 
-def deprecations(teams: tuple[Team, ...]) -> list[str]:
+def deprecations(teams: Sequence[Team]) -> list[str]:
     """A warning for each deprecated key."""
     return [
         f"gke-serving:teams[{index}].container_most is now called max_container_limits; rename "
