@@ -26,13 +26,11 @@ from infra.serving.model import (
     LoadBalancer,
     Model,
     canary_of,
-    claimed,
     model_path,
     preset,
     ready_path,
 )
 from infra.serving.placement import Placement, placements
-from infra.serving.traffic import rewritten
 
 PINNED = ("stage", "prod")
 """The environments that run only images whose program is known."""
@@ -151,8 +149,9 @@ def route(model: Model, *, cluster: ClusterContract, naming: Naming) -> Route | 
     retries = exposure.retries
     return Route(
         hosts=exposure.hosts,
-        paths=claimed(model),
-        rewrites=rewritten(claimed(model), exposure.rewrites),
+        paths=exposure.paths,
+        verbs=tuple(preset(model).verbs),
+        rewrites=exposure.rewrites,
         retries=RouteRetries(**asdict(retries)) if retries else None,
         timeout_seconds=exposure.timeout_seconds,
         members=exposure.iap.members if exposure.iap else (),

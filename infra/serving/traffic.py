@@ -46,17 +46,3 @@ def check(
             f"retries.attempt_seconds {attempt} exceeds timeout_seconds {timeout_seconds}, in "
             "which all attempts must end"
         )
-
-
-def rewritten(patterns: Iterable[str], rewrites: Mapping[str, str]) -> dict[str, str]:
-    """By URL map pattern, what the matched part of the path becomes before the server sees it.
-
-    Of `/chat/*` the load balancer replaces what is before the star, the slash included.
-    """
-    found = {}
-    for pattern in patterns:
-        for path, target in rewrites.items():
-            rest = pattern.removeprefix(path)
-            if pattern == path or (pattern.startswith(path) and rest[0] in "/:"):
-                found[pattern] = f"{target}{rest}".removesuffix("*")
-    return found

@@ -151,7 +151,13 @@ def test_retention_is_said_in_seconds() -> None:
 
 def networking(*names: str) -> NetworkingContract:
     models = tuple(
-        RoutedModel(name=name, url=f"http://x/{name}", backend_service=f"s-{name}", groups=())
+        RoutedModel(
+            name=name,
+            namespace="models",
+            url=f"http://x/{name}",
+            backend_service=f"s-{name}",
+            groups=(),
+        )
         for name in names
     )
     return NetworkingContract(
@@ -258,7 +264,7 @@ def redeclared(
 
 def test_every_routed_model_is_watched(prod: dict[str, Declared]) -> None:
     routed = {model["name"] for model in prod["networking"].outputs["models"]}
-    open_ = {m["name"] for m in prod["networking"].outputs["models"] if not m["is_behind_login"]}
+    open_ = {m["name"] for m in prod["networking"].outputs["models"] if not m["uses_iap"]}
     assert routed - open_ == {"segmenter"}
     declared = prod["environment"]
     assert set(declared.of("gcp:monitoring/customService:CustomService")) == routed
