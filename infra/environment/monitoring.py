@@ -77,7 +77,7 @@ class Monitoring(pulumi.ComponentResource):
                 labels=labels,
                 opts=child,
             )
-        namespaces = {serving.namespace}
+        namespaces = {serving.namespace, *(one.model.namespace for one in objectives)}
         monitoring.Dashboard(
             "models",
             dashboard_json=pulumi.Output.all(**slos).apply(

@@ -301,6 +301,18 @@ def test_the_dashboard_has_a_row_a_model_and_no_tile_on_another(prod: dict[str, 
         assert f"{model['name']}: budget left" in titles
 
 
+def test_the_dashboard_shows_the_pods_of_every_routed_model(prod: dict[str, Declared]) -> None:
+    (board,) = prod["environment"].of("gcp:monitoring/dashboard:Dashboard").values()
+    namespaces = {model["namespace"] for model in prod["networking"].outputs["models"]}
+    assert len(namespaces) > 1
+    listed = ", ".join(f'"{name}"' for name in sorted(namespaces))
+    tiles = json.loads(board["dashboardJson"])["mosaicLayout"]["tiles"]
+    (cpu,) = [tile for tile in tiles if tile["widget"]["title"] == "CPU against requests"]
+    (series,) = cpu["widget"]["xyChart"]["dataSets"]
+    found = series["timeSeriesQuery"]["timeSeriesFilter"]["filter"]
+    assert f"resource.labels.namespace_name = one_of({listed})" in found
+
+
 def test_without_a_billing_account_there_is_no_budget(prod: dict[str, Declared]) -> None:
     declared = redeclared(prod, {}, without=("gke-platform:budget",))
     assert not declared.of("gcp:billing/budget:Budget")
