@@ -61,6 +61,8 @@ def back(workspace: Workspace) -> Iterator[Back]:
     made = Back(workspace, stack)
     made.pulumi("stack", "init")
     yield made
+    if "foreign" in made.subnetworks():
+        made.compute("regions/europe-west4/subnetworks/foreign", "DELETE")
     made.pulumi("destroy", "--yes")
     stack.unlink()
 
@@ -80,6 +82,4 @@ def test_a_failed_replacement_goes_back_and_everything_is_there(back: Back) -> N
     assert back.subnetworks() == {"foreign": TAKEN, "acme-ml-back-nodes": before}
     (cluster,) = back.clusters()
     assert [pool["name"] for pool in cluster["nodePools"]] == ["serving"]
-
     assert "unchanged" in back.up(before)
-    back.compute("regions/europe-west4/subnetworks/foreign", "DELETE")
