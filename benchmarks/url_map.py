@@ -23,8 +23,10 @@ from gkeplatform.contracts import ClusterContract, SecretText, ServedModel
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.networking import routing
 from infra.networking.frontend import Frontend
+from infra.networking.url_map.expectations import cases
+from infra.networking.url_map.matchers import matchers
+from infra.networking.url_map.versions import versions
 from infra.serving.config import ServingConfig
 from infra.serving.contract import served
 from sandbox.gcp.services.compute import url_map_limits, url_maps
@@ -96,11 +98,11 @@ def declared(routed: tuple[ServedModel, ...]) -> dict[str, Any]:
     def program() -> None:
         links = {
             one.name: pulumi.Output.from_input(f"{LINK}backendServices/acme-ml-dev-{one.name}")
-            for one in routing.versions(routed)
+            for one in versions(routed)
         }
         Frontend(
             "models",
-            routing.matchers(routed),
+            matchers(routed),
             backends=links,
             default=pulumi.Output.from_input(f"{LINK}backendBuckets/acme-ml-dev-static"),
             redirect_to_https=False,
@@ -140,8 +142,8 @@ def main() -> int:
     chosen = parser.parse_args()
     config, reading = timed(lambda: catalogue(chosen.models), chosen.rounds)
     routed, publishing = timed(lambda: models(config), chosen.rounds)
-    planned, planning = timed(lambda: routing.matchers(routed), chosen.rounds)
-    _, testing = timed(lambda: routing.cases(planned), chosen.rounds)
+    planned, planning = timed(lambda: matchers(routed), chosen.rounds)
+    _, testing = timed(lambda: cases(planned), chosen.rounds)
     document, declaring = timed(lambda: declared(routed), chosen.rounds)
     _, judging = timed(lambda: judged(document), chosen.rounds)
     size = len(json.dumps(document))

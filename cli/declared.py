@@ -84,6 +84,8 @@ class Declared:
     secret_outputs: set[str] = field(default_factory=set)
     protected: set[tuple[str, str]] = field(default_factory=set)
     """What the engine would refuse to replace or delete."""
+    deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """`delete_before_replace` where a resource states it."""
 
     def resources(self, environment: str, project: str) -> list[Resource]:
         """The resources as policies see them, with the urns that the engine would give."""
@@ -249,6 +251,9 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
         if request.protect:
             self._declared.protected.add((request.type, request.name))
+        if request.deleteBeforeReplaceDefined:
+            order = request.deleteBeforeReplace
+            self._declared.deleted_first[request.type, request.name] = order
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK's
 
 

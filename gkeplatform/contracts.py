@@ -142,13 +142,15 @@ class Route(Part):
     hosts: tuple[str, ...]
     """Empty: every host."""
     paths: tuple[str, ...]
-    """Exact URL map patterns, each of them for this model alone."""
+    """The model's own paths. Everything below a path, and its verbs, belong to the model too."""
+    verbs: tuple[str, ...]
+    """Verbs of the model server, such as `predict` in `<path>:predict`."""
     probe_path: str
     """A URL path of the model that answers 200 when it can serve."""
     backend: NegBackend | InstanceGroupBackend
     canary: CanaryRoute | None = None
     rewrites: dict[str, str] = field(default_factory=dict)
-    """By pattern of `paths`, what the part of the path that it matches becomes."""
+    """Of `paths`, the path that the server knows instead."""
     members: tuple[str, ...] = ()
     """Who comes through Identity-Aware Proxy; empty: it is not on, and everybody may call."""
     retries: RouteRetries | None = None
@@ -185,12 +187,13 @@ class RoutedModel(Part):
     """One model as the load balancer routes it."""
 
     name: str
+    namespace: str
     url: str
     backend_service: str
     groups: tuple[str, ...]
     """Self links of the groups behind its backend services."""
-    is_behind_login: bool = False
-    """Whether Identity-Aware Proxy asks callers who they are."""
+    uses_iap: bool = False
+    """Whether callers must sign in to Identity-Aware Proxy."""
     canary_service: str | None = None
     """The backend service of its second version; None where none answers callers."""
 

@@ -1,24 +1,44 @@
-"""Which URLs a model answers, in the URL map's own patterns.
+"""URL map patterns of a model's paths, and clashes between two models.
 
-A URL map's path ends in `*` only after a slash, so `/v1/models/resnet/*` does not match
-`/v1/models/resnet:predict`. Each verb of the model server is therefore a pattern of its own;
-a prefix match would do, and would also hand `/v1/models/resnet50` to `resnet`. Only where the
-patterns are more than a path matcher holds are they said as prefixes, the longest first.
+A pattern of a path rule ends in `*` only after a slash, so `/v1/models/resnet/*` does not match
+`/v1/models/resnet:predict`. Each verb of the model server is therefore a pattern of its own. A
+prefix would match them all, but would also send `/v1/models/resnet50` to `resnet`.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 ANY_HOST = "*"
 
 
-def patterns(paths: Iterable[str], verbs: Iterable[str]) -> tuple[str, ...]:
-    """Every pattern of a model that claims `paths` and whose server knows `verbs`."""
-    said = tuple(verbs)
-    return tuple(
-        pattern
-        for path in paths
-        for pattern in (path, f"{path}/*", *(f"{path}:{verb}" for verb in said))
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path itself, the path with a verb, or everything below the path."""
+
+    path: str
+    verb: str = ""
+    is_below: bool = False
+
+    def __str__(self) -> str:
+        """As a path rule of a URL map spells it."""
+        if self.is_below:
+            return f"{self.path}/*"
+        return f"{self.path}:{self.verb}" if self.verb else self.path
+
+
+def expand(path: str, verbs: Iterable[str]) -> tuple[Pattern, ...]:
+    """Every pattern of one path of a model whose server knows `verbs`."""
+    return (
+        Pattern(path),
+        Pattern(path, is_below=True),
+        *(Pattern(path, verb=verb) for verb in verbs),
     )
+
+
+def patterns(paths: Iterable[str], verbs: Iterable[str]) -> tuple[str, ...]:
+    """The patterns of all paths, as a URL map spells them."""
+    known = tuple(verbs)
+    return tuple(str(pattern) for path in paths for pattern in expand(path, known))
 
 
 def clash(
@@ -27,7 +47,7 @@ def clash(
     other_hosts: Sequence[str],
     other_patterns: Iterable[str],
 ) -> tuple[str, str] | None:
-    """A host and a pattern that both claim; no hosts means every host."""
+    """A host and a pattern that two models both claim; no hosts means every host."""
     shared = sorted(set(one_patterns) & set(other_patterns))
     if not shared:
         return None

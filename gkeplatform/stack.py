@@ -26,6 +26,7 @@ from gkeplatform.environment import (
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import Layer
 from gkeplatform.protection import is_kept
+from gkeplatform.replacement import order_replacements
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 ContractT = TypeVar("ContractT", bound=Contract)
@@ -57,6 +58,7 @@ def environment() -> Environment:
     )
     shared = config(SharedConfig, namespace=NAMESPACE)
     place = config(GoogleConfig, namespace="gcp")
+    order_replacements()
     if shared.protect:
         _protect(shared.released)
     return check(_environment, name, shared, place)

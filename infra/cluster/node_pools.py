@@ -65,8 +65,6 @@ class NodePool(pulumi.ComponentResource):
                 depends_on=identity.grants,
                 # The autoscaler's matter after the first day; a change would replace the pool.
                 ignore_changes=["initialNodeCount"],
-                # The pool's name is its own in the cluster: the old one must make room.
-                delete_before_replace=True,
             ),
         )
         self.instance_groups = self.pool.instance_group_urls.apply(

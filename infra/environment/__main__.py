@@ -1,4 +1,4 @@
-"""The environment layer: joins the contracts, checks that they agree, watches the models."""
+"""The environment layer: checks that the contracts agree, and monitors the models."""
 
 from gkeplatform import providers, stack
 from gkeplatform.contracts import (
@@ -12,7 +12,7 @@ from gkeplatform.layers import ENVIRONMENT
 from gkeplatform.naming import Naming
 from infra.environment import agreement, budget, objectives
 from infra.environment.config import EnvironmentConfig
-from infra.environment.watch import Watch
+from infra.environment.monitoring import Monitoring
 
 environment = stack.environment()
 config = stack.config(EnvironmentConfig)
@@ -20,15 +20,15 @@ cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 networking = stack.upstream(NetworkingContract)
 stack.check(agreement.agreed, environment.name, cluster, serving, networking)
-promised = stack.check(objectives.decided, config, networking)
+goals = stack.check(objectives.decided, config, networking)
 
 naming = Naming(environment)
 labels = Labels(environment, ENVIRONMENT.name)
 google = providers.google(environment, labels)
-watch = Watch(
+monitoring = Monitoring(
     "models",
     config,
-    objectives=promised,
+    objectives=goals,
     cluster=cluster,
     serving=serving,
     naming=naming,
@@ -36,7 +36,7 @@ watch = Watch(
     opts=providers.using(google),
 )
 budget.monthly(
-    "monthly", config, channels=watch.channels, naming=naming, opts=providers.using(google)
+    "monthly", config, channels=monitoring.channels, naming=naming, opts=providers.using(google)
 )
 
 stack.publish(

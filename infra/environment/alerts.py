@@ -11,6 +11,7 @@ from gkeplatform.contracts import RoutedModel
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.environment.config import BurnRateArgs, EnvironmentConfig, Speed
+from infra.environment.filters import matches
 
 SEVERITIES: dict[Speed, str] = {"fast": "CRITICAL", "slow": "ERROR"}
 """Fast: somebody gets up. Slow: today."""
@@ -164,9 +165,7 @@ def uptime(
 
 def checks_filter(checks: Sequence[str]) -> str:
     """The filter of the results of these uptime checks."""
-    listed = ", ".join(f'"{check}"' for check in sorted(checks))
-    chosen = f"= one_of({listed})" if len(checks) > 1 else f"= {listed}"
     return (
         f'metric.type = "{CHECK_PASSED}" AND resource.type = "uptime_url" AND '
-        f"metric.labels.check_id {chosen}"
+        f"metric.labels.check_id {matches(checks)}"
     )

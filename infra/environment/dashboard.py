@@ -1,19 +1,19 @@
-"""One dashboard an environment: a row a model, and what carries them below.
+"""The dashboard of an environment as Cloud Monitoring's JSON: a row per model, pods below.
 
-Decisions only: the dashboard as Cloud Monitoring's JSON. Objectives are shown as they stand
-against their goals; a chart that nobody would act on is not here.
+A row shows requests, failures by version, latency and remaining error budget.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gkeplatform.contracts import RoutedModel
+from infra.environment.filters import matches
 from infra.environment.objectives import Objectives, latencies, requests
 
 Json = dict[str, Any]
 COLUMNS = 48
-"""The width of the mosaic that Cloud Monitoring lays tiles on."""
+"""Columns of a mosaic layout."""
 ROW = 12
 CPU = "kubernetes.io/container/cpu/request_utilization"
 MEMORY = "kubernetes.io/container/memory/request_utilization"
@@ -25,16 +25,16 @@ def dashboard(
     objectives: Sequence[Objectives],
     slos: Mapping[str, str],
     *,
-    namespace: str,
+    namespaces: Collection[str],
     cluster: str,
 ) -> str:
-    """The dashboard's JSON. `slos` are full resource names by `<model>-<objective>`."""
+    """The dashboard's JSON. `slos` are full resource names, by `<model>-<objective>`."""
     tiles = []
     for index, one in enumerate(objectives):
         tiles += _row(index * ROW, [*_model_charts(one, slos)])
     pods = (
         f'resource.type = "k8s_container" AND resource.labels.cluster_name = "{cluster}" AND '
-        f'resource.labels.namespace_name = "{namespace}"'
+        f"resource.labels.namespace_name {matches(namespaces)}"
     )
     by_container = "resource.label.container_name"
     tiles += _row(
@@ -115,7 +115,7 @@ def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
 
 
 def _versions(model: RoutedModel) -> list[Json]:
-    """Which of two versions fails: what decides whether the canary gets more, or nothing."""
+    """Failed requests by version, which decide whether the canary gets a larger share."""
     if model.canary_service is None:
         return []
     series = _series(
@@ -128,7 +128,7 @@ def _versions(model: RoutedModel) -> list[Json]:
 
 
 def budget_filter(slo: str) -> str:
-    """The selector of how much of an objective's budget is left, as a share of it."""
+    """The selector of the remaining error budget, as a fraction."""
     return f'select_slo_budget_fraction("{slo}")'
 
 
@@ -152,7 +152,7 @@ def _chart(title: str, series: list[Json], *, line: float | None = None) -> Json
 
 
 def _row(top: int, widgets: list[Json]) -> list[Json]:
-    """The widgets side by side, as wide as the dashboard together."""
+    """The widgets side by side, over the whole width."""
     width = COLUMNS // len(widgets)
     return [
         {"xPos": index * width, "yPos": top, "width": width, "height": ROW, "widget": widget}

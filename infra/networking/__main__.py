@@ -9,78 +9,84 @@ from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingCo
 from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
-from infra.networking import endpoint_groups, issuance, own_certificates, routing
+from infra.networking import endpoint_groups, issuance, own_certificates
 from infra.networking.armor import security_policy
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
+from infra.networking.contract import base_url, default_domain, required_records, routed_models
 from infra.networking.firewall import front_ends
 from infra.networking.frontend import Frontend
-from infra.networking.published import answering_domain, base_url, needed_records, routed
-from infra.networking.secured import resolved, secured
+from infra.networking.https_stack import dns_records, https_stack
 from infra.networking.static_files import StaticFiles
+from infra.networking.url_map.matchers import matchers
+from infra.networking.url_map.versions import versions
 
 environment = stack.environment()
 config = stack.config(NetworkingConfig)
 cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 stack.check(
-    own_certificates.encrypted, config.private_keys, is_secret=stack.is_secret("private_keys")
+    own_certificates.require_encryption,
+    config.private_keys,
+    is_secret=stack.is_secret("private_keys"),
 )
 naming = Naming(environment)
 labels = Labels(environment, NETWORKING.name)
 
 google = providers.google(environment, labels)
-mine = providers.using(google)
-find = endpoint_groups.finder(google)
+children = providers.using(google)
 groups = stack.check(
-    endpoint_groups.groups, cluster, serving, find, wait_seconds=config.neg_wait_seconds
+    endpoint_groups.groups,
+    cluster,
+    serving,
+    endpoint_groups.finder(google),
+    wait_seconds=config.neg_wait_seconds,
 )
 
 own = pulumi.ResourceOptions(provider=google)
-versions = routing.versions(serving.models)
-guard = security_policy("models", config.armor, naming=naming, opts=own)
+served = versions(serving.models)
+policy = security_policy("models", config.armor, naming=naming, opts=own)
 backends = ModelBackends(
     "models",
     config,
-    models=versions,
+    models=served,
     groups=groups,
-    guard=guard,
+    security_policy=policy,
     cluster=cluster,
     naming=naming,
-    opts=mine,
+    opts=children,
 )
-static = StaticFiles("static", config.static_files, naming=naming, labels=labels, opts=mine)
+static = StaticFiles("static", config.static_files, naming=naming, labels=labels, opts=children)
 firewall = front_ends(
     "front-ends",
-    models=versions,
+    models=served,
     cluster=cluster,
     naming=naming,
     opts=own,
 )
-matchers = routing.matchers(serving.models)
 frontend = Frontend(
     "models",
-    matchers,
+    matchers(serving.models),
     backends=backends.links,
     default=static.backend.self_link,
     redirect_to_https=config.https.redirect,
     naming=naming,
     labels=labels,
-    opts=mine,
+    opts=children,
 )
-tls = secured(
+https = https_stack(
     config,
     url_map=frontend.url_map.self_link,
     address=frontend.address,
     states=issuance.states(google),
     naming=naming,
     labels=labels,
-    opts=mine,
+    opts=children,
 )
-name_servers = resolved(
-    config, tls, address=frontend.address, naming=naming, labels=labels, opts=mine
+name_servers = dns_records(
+    config, https, address=frontend.address, naming=naming, labels=labels, opts=children
 )
-domain = answering_domain(config)
+domain = default_domain(config)
 
 stack.publish(
     NetworkingContract,
@@ -88,11 +94,11 @@ stack.publish(
     address=frontend.address,
     domain=domain,
     url=base_url(domain, frontend.address),
-    records=needed_records(config, tls.proofs, frontend.address),
+    records=required_records(config, https.proofs, frontend.address),
     name_servers=name_servers,
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,
     models=pulumi.Output.all(address=frontend.address, services=backends.names).apply(
-        lambda known: partial(routed, config, serving.models, groups, domain=domain)(**known)
+        lambda known: partial(routed_models, config, serving.models, groups, domain=domain)(**known)
     ),
 )

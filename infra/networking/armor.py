@@ -1,4 +1,4 @@
-"""Cloud Armor: who is let through to the models, how often, and with which requests."""
+"""The Cloud Armor security policy in front of the models."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from pulumi_gcp import compute
 from gkeplatform.config import Settings
 from gkeplatform.naming import Naming
 
-LOWEST = 2147483647
-"""The priority of the rule for whoever no other rule is about; Google's own."""
-RANGES_A_RULE = 10
+DEFAULT_PRIORITY = 2147483647
+"""Priority of the default rule, which every policy has."""
+RANGES_PER_RULE = 10
 """https://docs.cloud.google.com/armor/quotas"""
 ROLE = "models"
 
@@ -26,54 +26,64 @@ Waf = Literal[
 
 
 class RateLimit(Settings):
-    """How often one caller, by address, may ask."""
+    """Rate limit per client IP address."""
 
-    requests: Annotated[int, Meta(ge=1, le=1_000_000, description="Requests in the interval.")]
+    requests: Annotated[int, Meta(ge=1, le=1_000_000, description="Requests per interval.")]
     interval_seconds: Annotated[
         Literal[10, 30, 60, 120, 180, 240, 270, 300, 600, 900, 1200, 1800, 2700, 3600],
-        Meta(description="The interval, in seconds."),
+        Meta(description="Interval in seconds."),
     ] = 60
     ban_seconds: Annotated[
-        int, Meta(ge=0, le=86400, description="How long who asks more often is kept out; 0: not.")
+        int,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds a client over the limit is banned; 0: only throttled.",
+        ),
     ] = 0
 
 
 class Armor(Settings):
-    """The one security policy of the environment's load balancer, in this order."""
+    """The load balancer's security policy. Rules apply in the order of these keys."""
 
-    deny: Annotated[
-        tuple[Cidr, ...], Meta(description="Ranges that are refused, whatever they ask.")
-    ] = ()
+    deny: Annotated[tuple[Cidr, ...], Meta(description="IP ranges that are always denied.")] = ()
     allow: Annotated[
-        tuple[Cidr, ...], Meta(description="Ranges that pass without a further look.")
+        tuple[Cidr, ...], Meta(description="IP ranges that are allowed without further checks.")
     ] = ()
-    waf: Annotated[
-        tuple[Waf, ...], Meta(description="Google's rules against known attacks, by their names.")
-    ] = ("sqli", "xss", "lfi", "rce", "scannerdetection", "protocolattack")
+    waf: Annotated[tuple[Waf, ...], Meta(description="Preconfigured WAF rules, by name.")] = (
+        "sqli",
+        "xss",
+        "lfi",
+        "rce",
+        "scannerdetection",
+        "protocolattack",
+    )
     sensitivity: Annotated[
-        int, Meta(ge=1, le=4, description="Of the rules against attacks; 4 refuses the most.")
+        int, Meta(ge=1, le=4, description="Sensitivity of the WAF rules; 4 denies the most.")
     ] = 1
     rate_limit: Annotated[
-        RateLimit | None, Meta(description="How often one caller may ask; none: no limit.")
+        RateLimit | None, Meta(description="Rate limit per client IP. Default: no limit.")
     ] = None
     adaptive_protection: Annotated[
-        bool, Meta(description="Let Google learn what is usual, and tell of floods.")
+        bool, Meta(description="Adaptive Protection: alerts on layer 7 DDoS attacks.")
     ] = False
     others: Annotated[
-        Literal["allow", "deny"], Meta(description="What happens to everybody else.")
+        Literal["allow", "deny"], Meta(description="Action for requests that match no other rule.")
     ] = "allow"
-    dry_run: Annotated[bool, Meta(description="Log what would be refused, and refuse nothing.")] = (
-        False
-    )
+    dry_run: Annotated[
+        bool, Meta(description="Preview mode: log what would be denied, and deny nothing.")
+    ] = False
 
     def __post_init__(self) -> None:
         known = {key: [_network(key, one) for one in getattr(self, key)] for key in _LISTS}
         for one in known["allow"]:
             for other in known["deny"]:
                 if one == other:
-                    raise ValueError(f"allow and deny both name {one}; take it from one of them")
+                    raise ValueError(f"allow and deny both list {one}; remove it from one of them")
         if self.others == "deny" and not self.allow:
-            raise ValueError("others: deny, and nobody in allow: nobody could call a model")
+            raise ValueError(
+                "others: deny with an empty allow list denies every request; list ranges in allow"
+            )
 
 
 _LISTS = ("allow", "deny")
@@ -87,14 +97,14 @@ def _network(key: str, cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Netwo
 
 
 def rules(args: Armor) -> list[Rule]:
-    """The policy's rules by priority. Pure."""
+    """The rules of the policy, by priority."""
     return [
-        *_by_range(args.deny, "deny(403)", 1000, args),
-        *_by_range(args.allow, "allow", 2000, args),
-        *_attacks(args),
-        *_limits(args),
+        *_range_rules(args.deny, "deny(403)", 1000, args),
+        *_range_rules(args.allow, "allow", 2000, args),
+        *_waf_rules(args),
+        *_rate_limit_rules(args),
         {
-            "priority": LOWEST,
+            "priority": DEFAULT_PRIORITY,
             "action": "allow" if args.others == "allow" else "deny(403)",
             "description": "everybody else",
             "match": _ranges(["*"]),
@@ -106,23 +116,23 @@ def _ranges(ranges: list[str]) -> compute.SecurityPolicyRuleMatchArgsDict:
     return {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ranges}}
 
 
-def _by_range(ranges: tuple[str, ...], action: str, first: int, args: Armor) -> Iterator[Rule]:
-    parts = [ranges[i : i + RANGES_A_RULE] for i in range(0, len(ranges), RANGES_A_RULE)]
-    for turn, some in enumerate(parts):
+def _range_rules(ranges: tuple[str, ...], action: str, first: int, args: Armor) -> Iterator[Rule]:
+    parts = [ranges[i : i + RANGES_PER_RULE] for i in range(0, len(ranges), RANGES_PER_RULE)]
+    for index, part in enumerate(parts):
         yield {
-            "priority": first + turn,
+            "priority": first + index,
             "action": action,
-            "description": f"listed ranges, part {turn + 1}",
-            "match": _ranges(list(some)),
+            "description": f"listed ranges, part {index + 1}",
+            "match": _ranges(list(part)),
             "preview": args.dry_run,
         }
 
 
-def _attacks(args: Armor) -> Iterator[Rule]:
-    for turn, name in enumerate(args.waf):
+def _waf_rules(args: Armor) -> Iterator[Rule]:
+    for index, name in enumerate(args.waf):
         level = f"{{'sensitivity': {args.sensitivity}}}"
         yield {
-            "priority": 3000 + turn,
+            "priority": 3000 + index,
             "action": "deny(403)",
             "description": f"known attacks: {name}",
             "match": {
@@ -132,7 +142,7 @@ def _attacks(args: Armor) -> Iterator[Rule]:
         }
 
 
-def _limits(args: Armor) -> Iterator[Rule]:
+def _rate_limit_rules(args: Armor) -> Iterator[Rule]:
     limit = args.rate_limit
     if limit is None:
         return
@@ -160,7 +170,7 @@ def _limits(args: Armor) -> Iterator[Rule]:
 def security_policy(
     name: str, args: Armor | None, *, naming: Naming, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str] | None:
-    """The link of the policy, for all backend services; None where there is to be none."""
+    """Declares the policy and returns its self link; None where none is configured."""
     if args is None:
         return None
     adaptive: compute.SecurityPolicyAdaptiveProtectionConfigArgsDict = {

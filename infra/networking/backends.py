@@ -1,4 +1,4 @@
-"""The backend services: one a model, over its pods or over the node pools' instance groups."""
+"""Backend services: one per version of a model, over its pods or over instance groups."""
 
 import re
 from typing import Any
@@ -16,16 +16,16 @@ from gkeplatform.contracts import (
 from gkeplatform.naming import Naming
 from infra.networking.config import BackendArgs, NetworkingConfig
 from infra.networking.health_checks import health_check
-from infra.networking.login import callers, proxy
+from infra.networking.iap import grant_access, iap_config, members_of
 
 SCHEME = "EXTERNAL_MANAGED"
-"""The global external application load balancer; every part of the chain must say the same."""
+"""The global external Application Load Balancer. All its parts must have the same scheme."""
 
 _PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
 
 
 class ModelBackend(pulumi.ComponentResource):
-    """The backend service of one model, with its health check and named ports."""
+    """The backend service of one version, with its health check and named ports."""
 
     service: compute.BackendService
 
@@ -36,7 +36,7 @@ class ModelBackend(pulumi.ComponentResource):
         *,
         route: Route,
         groups: tuple[str, ...],
-        guard: pulumi.Input[str] | None,
+        security_policy: pulumi.Input[str] | None,
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -45,7 +45,7 @@ class ModelBackend(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         check = health_check(name, args.probes, route=route, naming=naming, opts=child)
         ports = named_ports(name, route.backend, cluster=cluster, opts=child)
-        members = admitted(args, route)
+        members = members_of(args, route)
         self.service = compute.BackendService(
             name,
             name=naming.of(name),
@@ -58,21 +58,23 @@ class ModelBackend(pulumi.ComponentResource):
             backends=[
                 backend(group, route.backend, max_rate=args.backends.max_rate) for group in groups
             ],
-            security_policy=guard,
-            iap=proxy(members),
+            security_policy=security_policy,
+            iap=iap_config(members),
             **resilience(args.backends),
             log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ports),
         )
-        callers(name, members, service=self.service, opts=child)
+        grant_access(name, members, service=self.service, opts=child)
         self.register_outputs({"service": self.service.name})
 
 
 class ModelBackends(pulumi.ComponentResource):
-    """The backend services of all models that the load balancer exposes."""
+    """The backend services of all versions that the load balancer exposes."""
 
     links: dict[str, pulumi.Output[str]]
+    """Self links by version."""
     names: pulumi.Output[dict[str, str]]
+    """Physical names by version."""
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class ModelBackends(pulumi.ComponentResource):
         *,
         models: tuple[ServedModel, ...],
         groups: dict[str, tuple[str, ...]],
-        guard: pulumi.Input[str] | None,
+        security_policy: pulumi.Input[str] | None,
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -93,7 +95,7 @@ class ModelBackends(pulumi.ComponentResource):
                 args,
                 route=model.route,
                 groups=groups[model.name],
-                guard=guard,
+                security_policy=security_policy,
                 cluster=cluster,
                 naming=naming,
                 opts=pulumi.ResourceOptions(parent=self),
@@ -106,15 +108,10 @@ class ModelBackends(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def admitted(args: NetworkingConfig, route: Route) -> tuple[str, ...]:
-    """Who may call a model: whom its entry names, or else whom the layer's keys do."""
-    return route.members or (args.iap.members if args.iap else ())
-
-
 def backend(
     group: str, kind: NegBackend | InstanceGroupBackend, *, max_rate: int
 ) -> compute.BackendServiceBackendArgsDict:
-    """One group behind a backend service, with a capacity that can be reasoned about."""
+    """One group of a backend service, with a capacity in requests per second."""
     rate: compute.BackendServiceBackendArgsDict = {
         "group": group,
         "balancing_mode": "RATE",
@@ -128,21 +125,21 @@ def backend(
 
 
 def resilience(args: BackendArgs) -> dict[str, Any]:
-    """Affinity, ejection of failing pods, and headers: what is asked for."""
-    wanted: dict[str, Any] = {
+    """Session affinity, outlier detection and custom headers, where they are set."""
+    settings: dict[str, Any] = {
         "session_affinity": args.session_affinity,
         "custom_request_headers": headers(args.request_headers),
         "custom_response_headers": headers(args.response_headers),
     }
-    if found := args.outlier_detection:
-        wanted["outlier_detection"] = {
-            "consecutive_errors": found.consecutive_errors,
+    if outliers := args.outlier_detection:
+        settings["outlier_detection"] = {
+            "consecutive_errors": outliers.consecutive_errors,
             "enforcing_consecutive_errors": 100,
-            "interval": {"seconds": found.interval_seconds},
-            "base_ejection_time": {"seconds": found.ejection_seconds},
-            "max_ejection_percent": found.most_percent,
+            "interval": {"seconds": outliers.interval_seconds},
+            "base_ejection_time": {"seconds": outliers.ejection_seconds},
+            "max_ejection_percent": outliers.most_percent,
         }
-    return {key: value for key, value in wanted.items() if value}
+    return {key: value for key, value in settings.items() if value}
 
 
 def headers(given: dict[str, str]) -> list[str]:
@@ -157,7 +154,7 @@ def named_ports(
     cluster: ClusterContract,
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """The model's node port under its name, in each instance group; none over endpoint groups."""
+    """The node port as a named port of each instance group; none for endpoint groups."""
     if isinstance(kind, NegBackend):
         return []
     return [
@@ -174,7 +171,7 @@ def named_ports(
 
 
 def group_name(url: str) -> str:
-    """The name of an instance group in its self link."""
+    """The name in the self link of an instance group."""
     match = _PARTS.search(url)
     if match is None:
         raise ValueError(f"{url} is not the self link of an instance group")

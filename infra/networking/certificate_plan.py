@@ -1,4 +1,4 @@
-"""Which certificates there are, under which physical names, and which of them serves a domain."""
+"""Physical names of the certificates, and the certificate that serves each domain."""
 
 import hashlib
 import re
@@ -12,14 +12,14 @@ GENERATION = re.compile(r"-[0-9a-f]{8}$")
 
 
 def is_mapped(certificates: Iterable[Certificate]) -> bool:
-    """Whether all of them go into a map of Certificate Manager, because one must."""
+    """Whether there is a certificate map: all certificates go into it if one must."""
     return any(isinstance(one, ManagerCertificate) for one in certificates)
 
 
 def role(certificate: Certificate) -> str:
-    """The name's last part, which changes with what the certificate is.
+    """The last part of the physical name, which changes with the certificate's content.
 
-    So the new one can be there beside the old one, which goes when nothing uses it any more.
+    So a replacement can exist beside the old one until nothing uses that any more.
     """
     content = [type(certificate).__name__, *sorted(certificate.domains)]
     if isinstance(certificate, ManagerCertificate):
@@ -31,32 +31,32 @@ def role(certificate: Certificate) -> str:
 
 
 def generations(name: str, known: Iterable[str]) -> list[str]:
-    """Those of the `known` physical names that are the same certificate at another time."""
+    """The `known` physical names of the same certificate with other content."""
     stem = GENERATION.sub("", name)
     return [one for one in known if one != name and GENERATION.sub("", one) == stem]
 
 
 def label(domain: str, zone: str | None) -> str:
-    """A domain as the zone knows it, `@` for the zone itself: no environment's name is in it."""
+    """A domain relative to its zone, `@` for the zone itself: without the environment's name."""
     if domain == zone:
         return "@"
     return domain.removesuffix(f".{zone}") if zone else domain
 
 
 def slug(domain: str, zone: str | None) -> str:
-    """A short name for a domain that Google Cloud takes; domains that differ never share one."""
+    """A short, valid name for a domain; different domains have different names."""
     plain = label(domain, zone).replace("@", "zone").replace("*", "any").replace(".", "-")
     return f"{plain[:20].rstrip('-')}-{zlib.crc32(domain.encode()):08x}"
 
 
 def in_order(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
-    """Those that take over before those that they replace, else as in the stack file."""
+    """In the order of the stack file, but replacements before the certificates they replace."""
     replaced = {one.replaces for one in certificates}
     return tuple(sorted(certificates, key=lambda one: one.name in replaced))
 
 
 def chosen(domain: DomainArgs, certificates: Sequence[Certificate]) -> str:
-    """The certificate that serves a domain: the one it names, else by name before by wildcard."""
+    """The certificate of a domain: the one it names, else an exact match, else a wildcard."""
     if domain.certificate is not None:
         return domain.certificate
     found = [
@@ -67,8 +67,8 @@ def chosen(domain: DomainArgs, certificates: Sequence[Certificate]) -> str:
     return min(found, key=lambda one: domain.name not in one.domains).name
 
 
-def proven(certificates: Iterable[Certificate]) -> tuple[str, ...]:
-    """The domains that are proven to Google by DNS, each once; a wildcard by what it is below."""
+def dns_validated(certificates: Iterable[Certificate]) -> tuple[str, ...]:
+    """The domains to validate by DNS, each once; a wildcard counts as its parent domain."""
     return tuple(
         dict.fromkeys(
             domain.removeprefix("*.")

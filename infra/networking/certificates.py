@@ -1,4 +1,4 @@
-"""The certificates: classic ones on the proxy, or Certificate Manager's in a map."""
+"""Certificates: classic ones of the target proxy, or a certificate map."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from infra.networking.issuance import States, awaited
 from infra.networking.tls import Certificate, ManagerCertificate, OwnCertificate
 
 MAP_HOST = "//certificatemanager.googleapis.com/"
-"""How a proxy names a map."""
+"""Prefix of a map's id in a target proxy."""
 
 
 class ClassicCertificates(pulumi.ComponentResource):
-    """Classic certificates, in the order in which the proxy has them."""
+    """Classic certificates, in the order of the target proxy."""
 
     links: list[pulumi.Output[str]]
 
@@ -56,11 +56,11 @@ class ClassicCertificates(pulumi.ComponentResource):
 
 
 class CertificateMap(pulumi.ComponentResource):
-    """A map of Certificate Manager: an entry a domain, and one for clients that name none."""
+    """A certificate map: one entry per domain, and a primary one for clients without SNI."""
 
     link: pulumi.Output[str]
     proofs: dict[str, certificatemanager.DnsAuthorization]
-    """By domain, what proves it to Google: a record that must be in DNS."""
+    """DNS authorizations by domain: each is a record that must be in DNS."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class CertificateMap(pulumi.ComponentResource):
                 labels=labels.google(),
                 opts=child,
             )
-            for domain in plan.proven(certificates)
+            for domain in plan.dns_validated(certificates)
         }
         ids = {
             certificate.name: self._certificate(
@@ -140,7 +140,7 @@ class CertificateMap(pulumi.ComponentResource):
             )
             return own.id
         by_dns = isinstance(args, ManagerCertificate) and args.authorization == "dns"
-        proofs = [self.proofs[one].id for one in plan.proven([args])]
+        proofs = [self.proofs[one].id for one in plan.dns_validated([args])]
         made = certificatemanager.Certificate(
             args.name,
             name=physical,

@@ -1,35 +1,34 @@
-"""What a stack file says about the networking layer (namespace `gke-networking`).
+"""Configuration of the networking layer (namespace `gke-networking`).
 
-Which model answers where is not said here: that comes with the serving layer's contract.
+Hosts and paths of the models are not configured here; they come with the serving contract.
 """
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, field
 
 from gkeplatform.access import Iap
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings
-from infra.networking import coverage
+from infra.networking import certificate_coverage
 from infra.networking.armor import Armor
 from infra.networking.tls import Certificate, DnsArgs, DomainArgs, HttpsArgs
 
 
 class OutlierDetection(Settings):
-    """Takes a pod that keeps failing out of the load balancer for a while."""
+    """Ejects a pod that keeps failing from the load balancer for a while."""
 
     consecutive_errors: Annotated[
-        int, Meta(ge=1, le=1000, description="Answers of 5xx in a row after which a pod is out.")
+        int, Meta(ge=1, le=1000, description="Consecutive 5xx responses that eject a pod.")
     ] = 5
-    interval_seconds: Annotated[int, Meta(ge=1, le=3600, description="Time between two looks.")] = (
-        10
-    )
+    interval_seconds: Annotated[
+        int, Meta(ge=1, le=3600, description="Analysis interval, in seconds.")
+    ] = 10
     ejection_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="How long a pod is out at first.")
+        int, Meta(ge=1, le=3600, description="Base ejection time, in seconds.")
     ] = 30
     most_percent: Annotated[
-        int, Meta(ge=1, le=100, description="Share of the pods that may be out at a time.")
+        int, Meta(ge=1, le=100, description="Maximum percentage of pods ejected at a time.")
     ] = 50
 
 
@@ -37,48 +36,58 @@ Header = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")]
 
 
 class BackendArgs(Settings):
-    """What holds for the backend service of every model."""
+    """Settings of every model's backend service."""
 
     timeout_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="How long a response may take.")
+        int, Meta(ge=1, le=3600, description="Backend timeout, in seconds.")
     ] = 30
     draining_seconds: Annotated[
-        int, Meta(ge=0, le=3600, description="How long requests under way may finish.")
+        int, Meta(ge=0, le=3600, description="Connection draining timeout, in seconds.")
     ] = 30
     max_rate: Annotated[
-        int, Meta(ge=1, description="Requests per second that one pod, or one node, is given.")
+        int, Meta(ge=1, description="Maximum requests per second per pod, or per node.")
     ] = 100
     log_sample_rate: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the requests that is logged, 0 to 1.")
+        float, Meta(ge=0, le=1, description="Share of requests to log, 0 to 1.")
     ] = 1.0
     session_affinity: Annotated[
         Literal["NONE", "CLIENT_IP", "GENERATED_COOKIE"],
-        Meta(description="What keeps a caller with one pod, for models that hold state."),
+        Meta(description="Session affinity, for models that hold state."),
     ] = "NONE"
     outlier_detection: Annotated[
-        OutlierDetection | None, Meta(description="Takes failing pods out; none: probes alone do.")
+        OutlierDetection | None,
+        Meta(description="Ejects failing pods. Default: health checks only."),
     ] = None
     request_headers: Annotated[
         dict[Header, str],
-        Meta(description="Headers that models get, as `X-Client-Region: {client_region}`."),
+        Meta(description="Headers added to requests, as `X-Client-Region: {client_region}`."),
     ] = field(default_factory=dict)
     response_headers: Annotated[
-        dict[Header, str], Meta(description="Headers that callers get with every answer.")
+        dict[Header, str], Meta(description="Headers added to responses.")
     ] = field(default_factory=dict)
 
 
 class Cache(Settings):
-    """How long Cloud CDN and browsers keep static files."""
+    """How long Cloud CDN and browsers cache static files."""
 
     mode: Annotated[
         Literal["CACHE_ALL_STATIC", "USE_ORIGIN_HEADERS", "FORCE_CACHE_ALL"],
-        Meta(description="What is kept: static files, what says so itself, or everything."),
+        Meta(description="Cache mode of Cloud CDN."),
     ] = "CACHE_ALL_STATIC"
-    default_seconds: Annotated[int, Meta(ge=0, description="For files that do not say.")] = 3600
-    client_seconds: Annotated[int, Meta(ge=0, description="In browsers, at most.")] = 3600
-    max_seconds: Annotated[int, Meta(ge=0, description="At the edge, at most.")] = 86400
+    default_seconds: Annotated[
+        int, Meta(ge=0, description="TTL of files without their own, in seconds.")
+    ] = 3600
+    client_seconds: Annotated[
+        int, Meta(ge=0, description="Maximum TTL in browsers, in seconds.")
+    ] = 3600
+    max_seconds: Annotated[int, Meta(ge=0, description="Maximum TTL at the edge, in seconds.")] = (
+        86400
+    )
     stale_seconds: Annotated[
-        int, Meta(ge=0, le=604800, description="How long an old file may stand in for a new one.")
+        int,
+        Meta(
+            ge=0, le=604800, description="Seconds a stale file may be served while it is refreshed."
+        ),
     ] = 86400
 
     def __post_init__(self) -> None:
@@ -89,12 +98,18 @@ class Cache(Settings):
 
 
 class ProbeArgs(Settings):
-    """How the load balancer asks a model whether it can serve."""
+    """Health checks of the load balancer."""
 
-    interval_seconds: Annotated[int, Meta(ge=1, le=300, description="Time between probes.")] = 10
-    timeout_seconds: Annotated[int, Meta(ge=1, le=300, description="Time for the answer.")] = 5
-    healthy_after: Annotated[int, Meta(ge=1, le=10, description="Answers until healthy.")] = 2
-    unhealthy_after: Annotated[int, Meta(ge=1, le=10, description="Failures until not.")] = 3
+    interval_seconds: Annotated[int, Meta(ge=1, le=300, description="Seconds between probes.")] = 10
+    timeout_seconds: Annotated[
+        int, Meta(ge=1, le=300, description="Seconds to wait for a response.")
+    ] = 5
+    healthy_after: Annotated[
+        int, Meta(ge=1, le=10, description="Consecutive successes until healthy.")
+    ] = 2
+    unhealthy_after: Annotated[
+        int, Meta(ge=1, le=10, description="Consecutive failures until unhealthy.")
+    ] = 3
 
     def __post_init__(self) -> None:
         if self.timeout_seconds > self.interval_seconds:
@@ -105,50 +120,63 @@ class ProbeArgs(Settings):
 
 
 class StaticFilesArgs(BucketArgs):
-    """The bucket that answers what no model answers."""
+    """The bucket of the default backend, for requests that reach no model."""
 
-    cdn: Annotated[bool, Meta(description="Let Cloud CDN cache the files.")] = True
-    cache: Annotated[Cache, Meta(description="How long they are kept.")] = Cache()
+    cdn: Annotated[bool, Meta(description="Whether Cloud CDN caches the files.")] = True
+    cache: Annotated[Cache, Meta(description="How long the files are cached.")] = Cache()
     public: Annotated[
-        bool, Meta(description="Let everybody read the files; a bucket that serves must.")
+        bool,
+        Meta(description="Grant read access to everyone; a bucket that serves files needs it."),
     ] = False
 
 
 class NetworkingConfig(Settings):
     """The networking layer of one environment."""
 
-    backends: Annotated[BackendArgs, Meta(description="Every model's backend service.")] = (
-        BackendArgs()
+    backends: Annotated[
+        BackendArgs, Meta(description="Settings of every model's backend service.")
+    ] = BackendArgs()
+    probes: Annotated[ProbeArgs, Meta(description="Settings of every model's health check.")] = (
+        ProbeArgs()
     )
-    probes: Annotated[ProbeArgs, Meta(description="Every model's health check.")] = ProbeArgs()
-    static_files: Annotated[StaticFilesArgs, Meta(description="The default backend.")] = (
-        StaticFilesArgs()
-    )
+    static_files: Annotated[
+        StaticFilesArgs, Meta(description="Default backend: a bucket of static files.")
+    ] = StaticFilesArgs()
     armor: Annotated[
-        Armor | None, Meta(description="Security policy of Cloud Armor; none: everybody may call.")
+        Armor | None,
+        Meta(description="Cloud Armor security policy. Default: none, everyone may call."),
     ] = None
     iap: Annotated[
         Iap | None,
-        Meta(description="Who may call models that do not say it themselves; none: everybody."),
+        Meta(description="Identity-Aware Proxy for models without their own `iap`. Default: off."),
     ] = None
     neg_wait_seconds: Annotated[
         int,
-        Meta(ge=0, le=1800, description="How long GKE may take to make endpoint groups."),
+        Meta(
+            ge=0, le=1800, description="Seconds to wait until GKE has created the endpoint groups."
+        ),
     ] = 180
     domains: Annotated[
-        tuple[DomainArgs, ...], Meta(description="Domains that the load balancer answers on.")
+        tuple[DomainArgs, ...], Meta(description="Domains of the load balancer.")
     ] = ()
     certificates: Annotated[
-        tuple[Certificate, ...], Meta(description="Certificates; with any, HTTPS is served.")
+        tuple[Certificate, ...],
+        Meta(description="Certificates. HTTPS is served if there is at least one."),
     ] = ()
     private_keys: Annotated[
         dict[str, str],
-        Meta(description="Keys of self-managed certificates by name, PEM; encrypted only."),
-    ] = msgspec.field(default_factory=dict)
-    https: Annotated[HttpsArgs, Meta(description="How HTTPS is served.")] = HttpsArgs()
+        Meta(description="Private keys of self-managed certificates, by name; PEM, encrypted."),
+    ] = field(default_factory=dict)
+    https: Annotated[HttpsArgs, Meta(description="HTTPS settings.")] = HttpsArgs()
     dns: Annotated[
-        DnsArgs | None, Meta(description="Zone of the domains; none: others keep the records.")
+        DnsArgs | None,
+        Meta(description="Cloud DNS zone of the domains. Default: records are managed elsewhere."),
     ] = None
 
     def __post_init__(self) -> None:
-        coverage.check(self)
+        certificate_coverage.check(self)
+
+    @property
+    def serves_https(self) -> bool:
+        """Whether the load balancer serves HTTPS."""
+        return bool(self.certificates)

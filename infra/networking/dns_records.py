@@ -1,4 +1,4 @@
-"""The records of the domains: where they lead, and what proves them to Google."""
+"""DNS records of the domains: addresses, and proofs for DNS authorization."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +14,10 @@ ROLE = "domains"
 
 
 class DnsRecords(pulumi.ComponentResource):
-    """A zone, or one that is there, with an A record a domain and a CNAME a proof."""
+    """A new or existing zone, with an A record per domain and a CNAME record per authorization."""
 
     name_servers: pulumi.Output[Sequence[str]]
-    """Where the parent domain must delegate to; empty for a zone that is somebody else's."""
+    """Name servers that the parent domain must delegate to; empty for an existing zone."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class DnsRecords(pulumi.ComponentResource):
                     rrdatas=[address],
                     opts=child,
                 )
-        for domain_name in held(args, proofs):
+        for domain_name in within(args, proofs):
             record = proofs[domain_name].dns_resource_records[0]
             dns.RecordSet(
                 f"proof-{label(domain_name, args.domain)}",
@@ -74,6 +74,6 @@ class DnsRecords(pulumi.ComponentResource):
         self.register_outputs({"name_servers": self.name_servers})
 
 
-def held(args: DnsArgs, domains: Sequence[str] | Mapping[str, object]) -> list[str]:
-    """Those of the domains whose records belong into the zone."""
+def within(args: DnsArgs, domains: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """The domains that lie in the zone."""
     return [name for name in domains if name == args.domain or name.endswith(f".{args.domain}")]

@@ -1,7 +1,7 @@
-"""The groups that stand behind the models' backend services.
+"""The instance groups and network endpoint groups (NEGs) of the models' backend services.
 
-Instance groups are the cluster layer's. Network endpoint groups are nobody's: GKE makes them some
-time after the Service that asks for them, so they are awaited before anything refers to them.
+The cluster layer publishes the instance groups. GKE creates NEGs some time after the Service that
+asks for them, so the layer waits for them before it declares a backend service.
 """
 
 import time
@@ -12,10 +12,10 @@ from pulumi_gcp import compute
 
 from gkeplatform.contracts import ClusterContract, NegBackend, ServedModel, ServingContract
 from gkeplatform.errors import PlatformError
-from infra.networking.routing import versions
+from infra.networking.url_map.versions import versions
 
 Find = Callable[[str, str], str | None]
-"""The self link of a network endpoint group by its name and zone; None: not there (yet)."""
+"""The self link of a NEG by name and zone; None while it does not exist."""
 
 POLL_SECONDS = 2.0
 
@@ -23,7 +23,7 @@ POLL_SECONDS = 2.0
 def groups(
     cluster: ClusterContract, serving: ServingContract, find: Find, *, wait_seconds: float
 ) -> dict[str, tuple[str, ...]]:
-    """By version of a model, the self links of the groups behind it, every one of which exists."""
+    """Self links of the existing groups of each version."""
     deadline = time.monotonic() + wait_seconds
     return {
         model.name: tuple(links(model, cluster, find, deadline))
@@ -34,7 +34,7 @@ def groups(
 def links(
     model: ServedModel, cluster: ClusterContract, find: Find, deadline: float
 ) -> Iterable[str]:
-    """The self links of the groups behind one model; `PlatformError` when one does not come."""
+    """Self links of one version's groups; `PlatformError` if a NEG is not created in time."""
     backend = model.route.backend if model.route else None
     if not isinstance(backend, NegBackend):
         yield from (group.url for group in cluster.instance_groups)
@@ -43,9 +43,9 @@ def links(
         while (link := find(backend.name, zone)) is None:
             if time.monotonic() >= deadline:
                 raise PlatformError(
-                    f'model "{model.name}": network endpoint group {backend.name} has not come '
-                    f"in zone {zone}; GKE makes it for Service {model.namespace}/{model.name}, in "
-                    "each zone that has nodes\n"
+                    f'model "{model.name}": network endpoint group {backend.name} does not '
+                    f"exist in zone {zone}; GKE creates it for Service {model.namespace}/"
+                    f"{model.name}, in each zone that has nodes\n"
                     f"hint: kubectl -n {model.namespace} describe service {model.name}; wait "
                     "longer with gke-networking:neg_wait_seconds"
                 )
@@ -54,7 +54,7 @@ def links(
 
 
 def finder(provider: pulumi.ProviderResource) -> Find:
-    """Looks network endpoint groups up in Google Cloud."""
+    """Looks up NEGs in Google Cloud."""
 
     def find(name: str, zone: str) -> str | None:
         options = pulumi.InvokeOptions(provider=provider)
@@ -73,6 +73,6 @@ def finder(provider: pulumi.ProviderResource) -> Find:
 
 
 def is_absence(message: str) -> bool:
-    """Whether a provider's error says that there is no such thing, rather than any other."""
-    said = message.lower()
-    return "not found" in said or "notfound" in said or "404" in said
+    """Whether a provider's error means that the resource does not exist."""
+    text = message.lower()
+    return "not found" in text or "notfound" in text or "404" in text

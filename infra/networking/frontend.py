@@ -1,4 +1,4 @@
-"""The front of the load balancer: from its address to the URL map that chooses a backend."""
+"""The HTTP front end of the load balancer: from its address to the URL map."""
 
 import pulumi
 from pulumi_gcp import compute
@@ -7,14 +7,15 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.backends import SCHEME
 from infra.networking.https import redirect
-from infra.networking.route_actions import path_rule, route_rule
-from infra.networking.routing import Case, Matcher, cases
+from infra.networking.url_map import arguments
+from infra.networking.url_map.expectations import cases
+from infra.networking.url_map.matchers import Matcher
 
 ROLE = "models"
 
 
 class Frontend(pulumi.ComponentResource):
-    """Address, URL map, and the HTTP side: target proxy and forwarding rule on 80."""
+    """Address, URL map, target HTTP proxy and forwarding rule on port 80."""
 
     address: pulumi.Output[str]
     url_map: compute.URLMap
@@ -40,11 +41,9 @@ class Frontend(pulumi.ComponentResource):
             name,
             name=naming.of(ROLE),
             default_service=default,
-            host_rules=[
-                {"hosts": [matcher.host], "path_matcher": matcher.name} for matcher in matchers
-            ],
-            path_matchers=[path_matcher(matcher, backends, default) for matcher in matchers],
-            tests=[expectation(case, backends, default) for case in cases(matchers)],
+            host_rules=arguments.host_rules(matchers),
+            path_matchers=[arguments.path_matcher(one, backends, default) for one in matchers],
+            tests=[arguments.expectation(case, backends, default) for case in cases(matchers)],
             opts=child,
         )
         plain = (
@@ -68,33 +67,3 @@ class Frontend(pulumi.ComponentResource):
         )
         self.address = address.address
         self.register_outputs({"address": self.address})
-
-
-def path_matcher(
-    matcher: Matcher, backends: dict[str, pulumi.Output[str]], default: pulumi.Output[str]
-) -> compute.URLMapPathMatcherArgsDict:
-    """A planned matcher with the self links that exist only once the backends do."""
-    made: compute.URLMapPathMatcherArgsDict = {"name": matcher.name, "default_service": default}
-    if matcher.is_dense:
-        made["route_rules"] = [
-            route_rule(priority, rule, backends) for priority, rule in enumerate(matcher.rules, 1)
-        ]
-    else:
-        made["path_rules"] = [path_rule(rule, backends) for rule in matcher.rules]
-    return made
-
-
-def expectation(
-    case: Case, backends: dict[str, pulumi.Output[str]], default: pulumi.Output[str]
-) -> compute.URLMapTestArgsDict:
-    """A planned test, which Google judges before it takes the map."""
-    service = default if case.version is None else backends[case.version]
-    judged: compute.URLMapTestArgsDict = {
-        "host": case.host,
-        "path": case.path,
-        "service": service,
-    }
-    if case.forwarded is not None:
-        # The scheme is not compared where a service is named.
-        judged["expected_output_url"] = f"http://{case.host}{case.forwarded}"
-    return judged

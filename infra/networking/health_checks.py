@@ -1,4 +1,4 @@
-"""How the load balancer asks a model whether it can serve: on the model's own path and port."""
+"""Health checks of the load balancer, on the model's own path and port."""
 
 import pulumi
 from pulumi_gcp import compute
@@ -11,7 +11,7 @@ from infra.networking.config import ProbeArgs
 def health_check(
     name: str, args: ProbeArgs, *, route: Route, naming: Naming, opts: pulumi.ResourceOptions
 ) -> compute.HealthCheck:
-    """The health check of the model behind `route`."""
+    """The health check of one version."""
     return compute.HealthCheck(
         name,
         name=naming.of(name),
@@ -30,5 +30,5 @@ def health_check(
 
 
 def port(backend: NegBackend | InstanceGroupBackend) -> int:
-    """The port on which the load balancer meets the model: a pod's, or every node's."""
+    """The port that the load balancer connects to: of the pods, or of every node."""
     return backend.port if isinstance(backend, NegBackend) else backend.node_port

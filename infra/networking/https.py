@@ -1,4 +1,4 @@
-"""The load balancer's HTTPS side: SSL policy, target HTTPS proxy, forwarding rule on 443."""
+"""The HTTPS front end: SSL policy, target HTTPS proxy, forwarding rule on port 443."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from infra.networking.tls import SslPolicyArgs
 
 
 class HttpsFrontend(pulumi.ComponentResource):
-    """HTTPS for a URL map, with classic certificates (a list) or with a map (its link).
+    """HTTPS for a URL map, with classic certificates (a list) or a certificate map (its link).
 
-    The two have proxies of different names, because Google refuses to take the last classic
-    certificate from a proxy: the forwarding rule moves from one proxy to the other instead.
+    Each kind has a proxy of its own name: Google refuses to remove the last classic certificate
+    from a proxy, so the forwarding rule moves from one proxy to the other.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HttpsFrontend(pulumi.ComponentResource):
 def redirect(
     name: str, *, naming: Naming, opts: pulumi.ResourceOptions | None = None
 ) -> compute.URLMap:
-    """The URL map that sends every request to the same place over HTTPS, for good."""
+    """The URL map that redirects every request permanently to HTTPS."""
     return compute.URLMap(
         name,
         name=naming.of(name),

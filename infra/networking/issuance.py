@@ -1,8 +1,8 @@
-"""Waits until Google has issued a certificate that is to take another one's place.
+"""Waits until Google has issued a certificate that replaces another one.
 
-A first certificate is not waited for: nothing serves yet that could stop to. A change is, so that
-the old one serves until the new one can; when it does not come, the update fails and the old one
-still serves. Only proof by DNS allows this: it needs no load balancer.
+The old certificate serves until the new one can; if Google does not issue it in time, the update
+fails and the old one still serves. The first certificate is not waited for. This works only with
+DNS authorization, which needs no load balancer.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from infra.networking.certificate_plan import generations
 POLL_SECONDS = 5.0
 
 States = Callable[[], Awaitable[dict[str, str]]]
-"""Looks up the state of every managed certificate by its physical name."""
+"""The state of every managed certificate, by physical name."""
 
 
 async def issued(name: str, states: States, *, wait_seconds: float) -> None:
-    """Returns when `name` is ACTIVE, or replaces none; `PlatformError` when it takes too long."""
+    """Returns when `name` is ACTIVE or replaces none; `PlatformError` after `wait_seconds`."""
     deadline = time.monotonic() + wait_seconds
     while True:
         found = await states()
@@ -32,15 +32,15 @@ async def issued(name: str, states: States, *, wait_seconds: float) -> None:
         if time.monotonic() >= deadline:
             raise PlatformError(
                 f"certificate {name} is {found.get(name, 'absent')} after {wait_seconds:.0f} "
-                f"seconds; {older[0]} still serves. Google issues it when the records of its DNS "
-                "authorizations can be resolved: see the layer's output `records`, then run the "
-                "update again"
+                f"seconds; {older[0]} still serves. Google issues it once the records of its DNS "
+                "authorizations resolve: see the layer's output `records`, then run the update "
+                "again"
             )
         await asyncio.sleep(POLL_SECONDS)
 
 
 def states(provider: pulumi.ProviderResource) -> States:
-    """Asks Certificate Manager."""
+    """Reads the states from Certificate Manager."""
 
     async def look() -> dict[str, str]:
         options = pulumi.InvokeOptions(provider=provider)
@@ -58,7 +58,7 @@ def states(provider: pulumi.ProviderResource) -> States:
 def awaited(
     certificate: certificatemanager.Certificate, look: States, *, wait_seconds: float
 ) -> pulumi.Output[str]:
-    """The certificate's id, once it may take the old one's place."""
+    """The certificate's id, once it can replace the old one."""
 
     async def wait(known: list[str]) -> str:
         name, id_ = known
@@ -66,7 +66,7 @@ def awaited(
             try:
                 await issued(name, look, wait_seconds=wait_seconds)
             except PlatformError as error:
-                # Within an output, this alone is shown without a traceback.
+                # In an output, only RunError is shown without a traceback.
                 raise pulumi.RunError(str(error)) from None
         return id_
 

@@ -1,4 +1,4 @@
-"""The default backend: a bucket of static files, which answers what no model answers."""
+"""The default backend: a bucket of static files for requests that reach no model."""
 
 import pulumi
 from pulumi_gcp import compute, storage
@@ -12,7 +12,7 @@ ROLE = "static"
 
 
 class StaticFiles(pulumi.ComponentResource):
-    """A bucket and the backend bucket that puts it behind the load balancer."""
+    """A bucket, and its backend bucket for the load balancer."""
 
     bucket: storage.Bucket
     backend: compute.BackendBucket
@@ -58,13 +58,13 @@ class StaticFiles(pulumi.ComponentResource):
 
 
 def cdn_policy(cache: Cache) -> compute.BackendBucketCdnPolicyArgsDict:
-    """How Cloud CDN keeps the files."""
+    """The CDN policy of the backend bucket."""
     policy: compute.BackendBucketCdnPolicyArgsDict = {
         "cache_mode": cache.mode,
         "negative_caching": True,
         "serve_while_stale": cache.stale_seconds,
     }
-    if cache.mode != "USE_ORIGIN_HEADERS":  # with which the API takes no times
+    if cache.mode != "USE_ORIGIN_HEADERS":  # which takes no TTLs
         policy |= {"default_ttl": cache.default_seconds, "client_ttl": cache.client_seconds}
         if cache.mode == "CACHE_ALL_STATIC":
             policy["max_ttl"] = cache.max_seconds

@@ -1,7 +1,6 @@
-"""What a stack file says about HTTPS: domains, certificates, the SSL policy, DNS.
+"""Configuration of HTTPS: domains, certificates, SSL policy, DNS.
 
-What may not stand beside what is decided in `coverage`; what is made of it in `certificates`,
-`frontend` and `dns_records`.
+`certificate_coverage` validates it; `certificates`, `https` and `dns_records` declare resources.
 """
 
 from typing import Annotated, Literal
@@ -11,111 +10,115 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
-"""Short, because physical names are made of it."""
+"""Short, because it is part of physical names."""
 
 
 class DomainArgs(Settings):
-    """One domain that the load balancer answers on."""
+    """A domain of the load balancer."""
 
     name: Annotated[
-        str, Meta(description="The domain, such as `models.acme.example`; `*.` for all below.")
+        str,
+        Meta(description="Domain, such as `models.acme.example`, or a wildcard `*.acme.example`."),
     ]
     certificate: Annotated[
         str | None,
-        Meta(description="Certificate that must cover it; none: whichever does."),
+        Meta(description="Certificate that must cover it. Default: any that does."),
     ] = None
     record: Annotated[
-        bool, Meta(description="Whether `dns` gets an A record for it; no: others keep it.")
+        bool, Meta(description="Whether the zone of `dns` gets an A record for it.")
     ] = True
 
 
 class CertificateArgs(Settings):
-    """What all certificates have in common."""
+    """Settings of every kind of certificate."""
 
-    name: Annotated[Name, Meta(description="Name of the certificate in this file.")]
+    name: Annotated[Name, Meta(description="Name of the certificate.")]
     domains: Annotated[
         tuple[str, ...],
-        Meta(min_length=1, description="Domains it covers, at most 100; a change makes it anew."),
+        Meta(
+            min_length=1,
+            description="Domains, at most 100. Changing them recreates the certificate.",
+        ),
     ]
     replaces: Annotated[
         str | None,
-        Meta(description="Certificate whose domains it takes over; both serve until that goes."),
+        Meta(
+            description="Certificate whose domains it takes over; both serve until that is removed."
+        ),
     ] = None
 
 
 class GoogleManagedCertificate(CertificateArgs, tag_field="kind", tag="google-managed"):
-    """A classic one, issued by Google once its domains lead to the load balancer."""
+    """A classic certificate, issued once its domains resolve to the load balancer."""
 
 
 class ManagerCertificate(CertificateArgs, tag_field="kind", tag="certificate-manager"):
-    """One of Certificate Manager's, in a map; with DNS it is issued before it serves."""
+    """A certificate of Certificate Manager, in a map; with DNS it is issued before it serves."""
 
     authorization: Annotated[
         Literal["dns", "load-balancer"],
-        Meta(description="What proves the domains to Google; wildcards need `dns`."),
+        Meta(description="How the domains are validated; wildcards need `dns`."),
     ] = "dns"
     wait_seconds: Annotated[
         int,
         Meta(
             ge=0,
             le=3600,
-            description="How long a change waits for the new one to be issued, before it serves.",
+            description="Seconds an update waits until Google has issued a replacement.",
         ),
     ] = 1800
 
 
 class OwnCertificate(CertificateArgs, tag_field="kind", tag="self-managed", kw_only=True):
-    """One of one's own; its key is `private_keys.<name>`."""
+    """A self-managed certificate; its key is `private_keys.<name>`."""
 
-    certificate: Annotated[
-        str, Meta(description="The certificate and its chain, PEM, the leaf first.")
-    ]
+    certificate: Annotated[str, Meta(description="Certificate chain in PEM, leaf first.")]
 
 
 Certificate = GoogleManagedCertificate | ManagerCertificate | OwnCertificate
 
 
 class SslPolicyArgs(Settings):
-    """Which clients may connect."""
+    """TLS versions and ciphers."""
 
     min_tls: Annotated[
         Literal["TLS_1_2", "TLS_1_3"],
-        Meta(description="The lowest version; `TLS_1_3` needs the profile `RESTRICTED`."),
+        Meta(description="Minimum TLS version; `TLS_1_3` needs the profile `RESTRICTED`."),
     ] = "TLS_1_2"
     profile: Annotated[
         Literal["COMPATIBLE", "MODERN", "RESTRICTED"],
-        Meta(description="Which ciphers are offered."),
+        Meta(description="Profile of the ciphers."),
     ] = "MODERN"
 
     def __post_init__(self) -> None:
         if self.min_tls == "TLS_1_3" and self.profile != "RESTRICTED":
             raise ValueError(
-                f"min_tls TLS_1_3 does not go with profile {self.profile}; "
+                f"min_tls TLS_1_3 needs profile RESTRICTED, not {self.profile}; "
                 "set profile: RESTRICTED, or min_tls: TLS_1_2"
             )
 
 
 class HttpsArgs(Settings):
-    """How HTTPS is served; it is served when there are certificates."""
+    """HTTPS settings; HTTPS is served if there are certificates."""
 
-    redirect: Annotated[bool, Meta(description="Send HTTP to HTTPS (301); no: both answer.")] = (
-        False
-    )
-    ssl_policy: Annotated[SslPolicyArgs, Meta(description="Which clients may connect.")] = (
+    redirect: Annotated[
+        bool, Meta(description="Redirect HTTP to HTTPS (301); otherwise both are served.")
+    ] = False
+    ssl_policy: Annotated[SslPolicyArgs, Meta(description="TLS versions and ciphers.")] = (
         SslPolicyArgs()
     )
 
 
 class DnsArgs(Settings):
-    """The zone of Cloud DNS that holds the domains' records."""
+    """The Cloud DNS zone of the domains' records."""
 
-    domain: Annotated[str, Meta(description="The zone's domain, without the last dot.")]
+    domain: Annotated[str, Meta(description="Domain of the zone, without the trailing dot.")]
     zone: Annotated[
-        str | None, Meta(description="Name of a managed zone that is there; none: one is made.")
+        str | None, Meta(description="Name of an existing managed zone. Default: a new zone.")
     ] = None
     project: Annotated[
-        str | None, Meta(description="Project of that zone; none: the environment's.")
+        str | None, Meta(description="Project of that zone. Default: the environment's.")
     ] = None
     ttl_seconds: Annotated[
-        int, Meta(ge=30, le=86400, description="How long resolvers keep it.")
+        int, Meta(ge=30, le=86400, description="TTL of the records, in seconds.")
     ] = 300

@@ -7,7 +7,7 @@ import pytest
 
 from cli.declared import ENVIRONMENTS, run_environment, stack_config
 from gkeplatform.layers import LAYERS, NETWORKING
-from infra.networking.armor import LOWEST, Armor, RateLimit, rules
+from infra.networking.armor import DEFAULT_PRIORITY, Armor, RateLimit, rules
 from infra.networking.backends import headers, resilience
 from infra.networking.config import BackendArgs, Cache, OutlierDetection
 from infra.networking.static_files import cdn_policy
@@ -33,7 +33,7 @@ def test_rules_stand_in_the_order_that_is_told() -> None:
     ]
     priorities = [rule["priority"] for rule in made]
     assert priorities == sorted(set(priorities))
-    assert priorities[-1] == LOWEST
+    assert priorities[-1] == DEFAULT_PRIORITY
     expression = made[2]["match"]["expr"]["expression"]
     assert expression == "evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 2})"
     assert made[3]["rate_limit_options"]["ban_duration_sec"] == 600
@@ -73,9 +73,9 @@ def test_times_are_left_out_where_files_say_their_own() -> None:
         (
             "armor",
             {"deny": ["10.0.0.0/8"], "allow": ["10.0.0.0/8"]},
-            "allow and deny both name 10.0.0.0/8",
+            "allow and deny both list 10.0.0.0/8",
         ),
-        ("armor", {"others": "deny"}, "nobody in allow: nobody could call a model"),
+        ("armor", {"others": "deny"}, "others: deny with an empty allow list denies every request"),
         ("armor", {"waf": ["sql"]}, "gke-networking:armor.waf[0]"),
         (
             "static_files",

@@ -151,7 +151,13 @@ def test_retention_is_said_in_seconds() -> None:
 
 def networking(*names: str) -> NetworkingContract:
     models = tuple(
-        RoutedModel(name=name, url=f"http://x/{name}", backend_service=f"s-{name}", groups=())
+        RoutedModel(
+            name=name,
+            namespace="models",
+            url=f"http://x/{name}",
+            backend_service=f"s-{name}",
+            groups=(),
+        )
         for name in names
     )
     return NetworkingContract(
@@ -258,7 +264,7 @@ def redeclared(
 
 def test_every_routed_model_is_watched(prod: dict[str, Declared]) -> None:
     routed = {model["name"] for model in prod["networking"].outputs["models"]}
-    open_ = {m["name"] for m in prod["networking"].outputs["models"] if not m["is_behind_login"]}
+    open_ = {m["name"] for m in prod["networking"].outputs["models"] if not m["uses_iap"]}
     assert routed - open_ == {"segmenter"}
     declared = prod["environment"]
     assert set(declared.of("gcp:monitoring/customService:CustomService")) == routed
@@ -293,6 +299,18 @@ def test_the_dashboard_has_a_row_a_model_and_no_tile_on_another(prod: dict[str, 
     titles = " ".join(tile["widget"]["title"] for tile in layout["tiles"])
     for model in prod["networking"].outputs["models"]:
         assert f"{model['name']}: budget left" in titles
+
+
+def test_the_dashboard_shows_the_pods_of_every_routed_model(prod: dict[str, Declared]) -> None:
+    (board,) = prod["environment"].of("gcp:monitoring/dashboard:Dashboard").values()
+    namespaces = {model["namespace"] for model in prod["networking"].outputs["models"]}
+    assert len(namespaces) > 1
+    listed = ", ".join(f'"{name}"' for name in sorted(namespaces))
+    tiles = json.loads(board["dashboardJson"])["mosaicLayout"]["tiles"]
+    (cpu,) = [tile for tile in tiles if tile["widget"]["title"] == "CPU against requests"]
+    (series,) = cpu["widget"]["xyChart"]["dataSets"]
+    found = series["timeSeriesQuery"]["timeSeriesFilter"]["filter"]
+    assert f"resource.labels.namespace_name = one_of({listed})" in found
 
 
 def test_without_a_billing_account_there_is_no_budget(prod: dict[str, Declared]) -> None:

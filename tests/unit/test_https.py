@@ -107,7 +107,7 @@ REFUSALS: dict[str, tuple[Json, list[str]]] = {
     ),
     "a domain that stands twice": (
         {"domains": domains(A, A)},
-        ["gke-networking:domains[1].name", "stands twice"],
+        ["gke-networking:domains[1].name", "is listed twice"],
     ),
     "a certificate's name twice": (
         {"domains": domains(A), "certificates": [certificate("m"), certificate("m", B)]},
@@ -215,7 +215,7 @@ def test_a_domain_is_served_by_name_before_by_wildcard() -> None:
     )
     found = [plan.chosen(domain, made.certificates) for domain in made.domains]
     assert found == ["wide", "narrow"]
-    assert plan.proven(made.certificates) == ("acme.example", B)
+    assert plan.dns_validated(made.certificates) == ("acme.example", B)
 
 
 def test_a_certificate_that_takes_over_comes_first() -> None:
@@ -239,10 +239,11 @@ def test_a_certificate_of_one_s_own_fits_its_key_and_its_domains() -> None:
     config(**own())
     said = refused(**own("another"))
     assert (
-        "gke-networking:certificates[0].certificate: private_keys.own is the key of another" in said
+        "gke-networking:certificates[0].certificate: private_keys.own is not the key of this"
+        in said
     )
     assert "BEGIN PRIVATE KEY" not in said
-    assert f'is not valid for "{A}"; it says {B}' in refused(**own(valid_for=B))
+    assert f'is not valid for "{A}"; it is for {B}' in refused(**own(valid_for=B))
     assert "pulumi config set --secret" in refused(**{**own(), "private_keys": {}})
     assert 'did you mean "own"' in refused(**{**own(), "private_keys": {"owm": "x"}})
     nonsense = refused(**{**own(), "private_keys": {"own": "top secret"}})
@@ -251,10 +252,10 @@ def test_a_certificate_of_one_s_own_fits_its_key_and_its_domains() -> None:
 
 
 def test_a_key_in_plain_text_is_refused() -> None:
-    own_certificates.encrypted({"own": "x"}, is_secret=True)
-    own_certificates.encrypted({}, is_secret=False)
+    own_certificates.require_encryption({"own": "x"}, is_secret=True)
+    own_certificates.require_encryption({}, is_secret=False)
     with pytest.raises(PlatformError, match=r"private_keys: the private key of own is not encr"):
-        own_certificates.encrypted({"own": "x"}, is_secret=False)
+        own_certificates.require_encryption({"own": "x"}, is_secret=False)
 
 
 def test_a_model_s_host_is_one_of_the_domains() -> None:

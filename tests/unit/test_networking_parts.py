@@ -22,15 +22,10 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.url_map_limits import MOST_TESTS
 from infra.networking import endpoint_groups, firewall
 from infra.networking.backends import backend, group_name
+from infra.networking.contract import url
 from infra.networking.health_checks import port
-from infra.networking.routing import (
-    SOME_HOST,
-    Matcher,
-    cases,
-    matcher_name,
-    matchers,
-    url,
-)
+from infra.networking.url_map.expectations import SOME_HOST, cases
+from infra.networking.url_map.matchers import Matcher, matcher_name, matchers
 
 VERBS = ("predict", "classify", "regress")
 GROUP = "https://www.googleapis.com/compute/v1/projects/p/zones/z-a/instanceGroups/grp-1"
@@ -56,7 +51,8 @@ def served(name: str, *, hosts: Sequence[str] = (), node_port: int | None = None
         exposure="http-load-balancer",
         route=Route(
             hosts=tuple(hosts),
-            paths=routes.patterns([path], VERBS),
+            paths=(path,),
+            verbs=VERBS,
             probe_path=path,
             backend=(
                 InstanceGroupBackend(node_port=node_port)
@@ -79,7 +75,7 @@ def answer(planned: Sequence[Matcher], host: str, path: str) -> str | None:
     matcher = chosen.get(host) or chosen[routes.ANY_HOST]
     best: tuple[int, str] | None = None
     for rule in matcher.rules:
-        for pattern in rule.paths:
+        for pattern in map(str, rule.patterns):
             if pattern == path:
                 return rule.model
             is_below = pattern.endswith("/*") and path.startswith(pattern[:-1])
@@ -217,7 +213,7 @@ def test_an_endpoint_group_that_does_not_come_is_named() -> None:
             wait_seconds=0,
         )
     said = str(raised.value)
-    assert 'model "resnet": network endpoint group neg-resnet has not come in zone z-b' in said
+    assert 'model "resnet": network endpoint group neg-resnet does not exist in zone z-b' in said
     assert "kubectl -n models describe service resnet" in said
 
 

@@ -10,9 +10,10 @@ from cli.declared import Declared, run_environment, stack_config
 from gkeplatform import routes, whole_file
 from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, ServedModel
 from gkeplatform.errors import PlatformError
-from infra.networking.route_actions import retry_policy
-from infra.networking.routing import cases, matchers, versions
-from infra.serving.exposures.http_load_balancer import rewritten
+from infra.networking.url_map.actions import retry_policy
+from infra.networking.url_map.expectations import cases
+from infra.networking.url_map.matchers import matchers, rewrite
+from infra.networking.url_map.versions import versions
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
 MEMBER = "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember"
@@ -20,7 +21,6 @@ VERBS = ("predict",)
 
 
 def model(*paths: str, rewrites: dict[str, str] | None = None, weight: int = -1) -> ServedModel:
-    patterns = routes.patterns(paths, VERBS)
     neg = NegBackend(name="n", zones=("z",), port=80)
     canary = CanaryRoute(name="m-canary", weight=weight, backend=neg)
     return ServedModel(
@@ -30,21 +30,25 @@ def model(*paths: str, rewrites: dict[str, str] | None = None, weight: int = -1)
         exposure="http-load-balancer",
         route=Route(
             hosts=(),
-            paths=patterns,
+            paths=paths,
+            verbs=VERBS,
             probe_path=paths[0],
             backend=neg,
-            rewrites=rewritten(patterns, rewrites or {}),
+            rewrites=rewrites or {},
             canary=canary if weight >= 0 else None,
         ),
     )
 
 
 def test_each_pattern_becomes_what_the_server_knows() -> None:
-    patterns = routes.patterns(["/chat", "/chatter"], VERBS)
-    assert rewritten(patterns, {"/chat": "/v1/chat"}) == {
+    patterns = [*routes.expand("/chat", VERBS), *routes.expand("/chatter", VERBS)]
+    assert {str(one): rewrite(one, {"/chat": "/v1/chat"}) for one in patterns} == {
         "/chat": "/v1/chat",
         "/chat/*": "/v1/chat/",
         "/chat:predict": "/v1/chat:predict",
+        "/chatter": None,
+        "/chatter/*": None,
+        "/chatter:predict": None,
     }
 
 
@@ -55,15 +59,16 @@ path = st.from_regex(r"(/[a-z]{1,3}){1,3}", fullmatch=True)
 def test_a_rewritten_request_is_as_if_it_had_been_made_to_the_server(
     claimed: str, target: str, below: str
 ) -> None:
-    found = rewritten(routes.patterns([claimed], VERBS), {claimed: target})
+    found = rewrite(routes.Pattern(claimed, is_below=True), {claimed: target})
+    assert found is not None
     # What a load balancer does: the matched part, which of `/*` ends before the star, is replaced.
     matched = f"{claimed}/"
-    assert found[f"{claimed}/*"] + (claimed + below)[len(matched) :] == target + below
+    assert found + (claimed + below)[len(matched) :] == target + below
 
 
 def test_paths_that_stay_share_a_rule_and_each_other_has_its_own() -> None:
     (planned,) = matchers([model("/v1/m", "/chat", rewrites={"/chat": "/v1/m"})])
-    assert [(rule.paths, rule.rewrite) for rule in planned.rules] == [
+    assert [(tuple(map(str, rule.patterns)), rule.rewrite) for rule in planned.rules] == [
         (("/v1/m", "/v1/m/*", "/v1/m:predict"), None),
         (("/chat",), "/v1/m"),
         (("/chat/*",), "/v1/m/"),
@@ -136,7 +141,7 @@ def test_callers_of_all_models_are_those_of_each_version(prod: dict[str, Declare
     assert {who for name, who in named if name.endswith("segmenter")} == {
         "group:vision@acme.example"
     }
-    assert all(model["is_behind_login"] for model in declared.outputs["models"])
+    assert all(model["uses_iap"] for model in declared.outputs["models"])
     assert len(prod["networking"].inputs) < 80
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import url_map as many
-from gkeplatform import url_map_limits
+from gkeplatform import routes, url_map_limits
 from gkeplatform.url_map_limits import MOST, MOST_TESTS, Claim
-from infra.networking.routing import Matcher, matchers
+from infra.networking.url_map.matchers import Matcher, matchers
 from infra.serving.config import ServingConfig
 from sandbox.gcp.services.compute.url_map_routing import Request, route
 
@@ -74,9 +74,9 @@ def test_prefixes_lead_where_patterns_do(names: list[str]) -> None:
         dense = planned(names, dense=True, monkeypatch=monkeypatch)
     assert (exact.is_dense, dense.is_dense) == (False, True)
     for rule in exact.rules:
-        for pattern in rule.paths:
-            asked = pattern.replace("*", "versions/3")
-            first = next(one for one in dense.rules if asked.startswith(one.paths[0]))
+        for pattern in rule.patterns:
+            asked = str(pattern).replace("*", "versions/3")
+            first = next(one for one in dense.rules if asked.startswith(one.patterns[0].path))
             assert first.model == rule.model
 
 
@@ -133,8 +133,8 @@ def test_the_size_is_told_about_right(document: dict[str, Any]) -> None:
     told = [
         Claim(
             hosts=model.route.hosts,
-            paths=[model.route.paths[0]],
-            patterns=model.route.paths,
+            paths=model.route.paths,
+            patterns=routes.patterns(model.route.paths, model.route.verbs),
             versions=2 if model.route.canary else 1,
         )
         for model in many.models(config)

@@ -153,11 +153,11 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
 
     def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route:
         """The model's paths, hosts and traffic settings, and its canary."""
-        patterns = self.patterns(server)
         return Route(
             hosts=self.hosts,
-            paths=patterns,
-            rewrites=rewritten(patterns, self.rewrites),
+            paths=self.paths,
+            verbs=server.verbs,
+            rewrites=self.rewrites,
             retries=RouteRetries(**asdict(self.retries)) if self.retries else None,
             timeout_seconds=self.timeout_seconds,
             members=self.iap.members if self.iap else (),
@@ -183,17 +183,3 @@ def canary_route(server: Server, *, zones: tuple[str, ...], naming: Naming) -> C
     return CanaryRoute(
         name=canary.name, weight=canary.weight, mirror=canary.mirror, backend=backend
     )
-
-
-def rewritten(patterns: tuple[str, ...], rewrites: Mapping[str, str]) -> dict[str, str]:
-    """By URL map pattern, the replacement of the part of the path that it matches.
-
-    The load balancer replaces the part of `/chat/*` before the star, with the slash.
-    """
-    found = {}
-    for pattern in patterns:
-        for path, target in rewrites.items():
-            rest = pattern.removeprefix(path)
-            if pattern == path or (pattern.startswith(path) and rest[0] in "/:"):
-                found[pattern] = f"{target}{rest}".removesuffix("*")
-    return found

@@ -1,4 +1,4 @@
-"""What a stack file's certificates, HTTPS and DNS keys lead to: all of it, or none of it."""
+"""The HTTPS side as a whole: certificates, HTTPS front end and DNS, as far as configured."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ ROLE = "models"
 
 
 @dataclass(frozen=True, slots=True)
-class Secured:
-    """What others need of the HTTPS side."""
+class HttpsStack:
+    """Outputs of the HTTPS side."""
 
     proofs: Mapping[str, certificatemanager.DnsAuthorization] = field(default_factory=dict)
-    """By domain, the record that proves it to Google."""
+    """DNS authorizations by domain."""
 
 
-def secured(
+def https_stack(
     config: NetworkingConfig,
     *,
     url_map: pulumi.Output[str],
@@ -35,10 +35,10 @@ def secured(
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
-) -> Secured:
-    """HTTPS for the URL map, where the stack file has certificates."""
-    if not config.certificates:
-        return Secured()
+) -> HttpsStack:
+    """Declares HTTPS for the URL map; nothing without certificates."""
+    if not config.serves_https:
+        return HttpsStack()
     certificates: Sequence[pulumi.Output[str]] | pulumi.Output[str]
     proofs: Mapping[str, certificatemanager.DnsAuthorization] = {}
     if is_mapped(config.certificates):
@@ -61,26 +61,26 @@ def secured(
         labels=labels,
         opts=opts,
     )
-    return Secured(proofs)
+    return HttpsStack(proofs)
 
 
-def resolved(
+def dns_records(
     config: NetworkingConfig,
-    secured: Secured,
+    https: HttpsStack,
     *,
     address: pulumi.Output[str],
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[Sequence[str]]:
-    """The domains' records, where the stack file has a zone; the zone's name servers."""
+    """Declares the domains' records, where a zone is configured. Returns its name servers."""
     if config.dns is None:
         return pulumi.Output.from_input([])
     records = DnsRecords(
         "domains",
         config.dns,
         domains=config.domains,
-        proofs=secured.proofs,
+        proofs=https.proofs,
         address=address,
         naming=naming,
         labels=labels,

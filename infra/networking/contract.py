@@ -1,4 +1,4 @@
-"""What the layer publishes, from what it read and what it made."""
+"""The values of the layer's contract, from what it read and what it declared."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,11 @@ import pulumi
 from pulumi_gcp import certificatemanager
 
 from gkeplatform.contracts import DnsRecord, RoutedModel, ServedModel
-from infra.networking.backends import admitted
 from infra.networking.config import NetworkingConfig
-from infra.networking.routing import url
+from infra.networking.iap import members_of
 
 
-def routed(
+def routed_models(
     config: NetworkingConfig,
     models: tuple[ServedModel, ...],
     groups: dict[str, tuple[str, ...]],
@@ -20,7 +19,7 @@ def routed(
     domain: str | None,
     services: dict[str, str],
 ) -> list[RoutedModel]:
-    """The exposed models, each with its URL, its backend services and the groups behind them."""
+    """The exposed models with their URLs, backend services and groups."""
     found = []
     for model in models:
         if model.route is None:
@@ -30,41 +29,50 @@ def routed(
         found.append(
             RoutedModel(
                 name=model.name,
+                namespace=model.namespace,
                 url=url(model, address, domain=domain),
                 backend_service=services[model.name],
-                is_behind_login=bool(admitted(config, model.route)),
+                uses_iap=bool(members_of(config, model.route)),
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
-                # What is mirrored to nobody sees the answers of: they count for nothing.
+                # The load balancer drops the answers to mirrored requests.
                 canary_service=services[second.name] if second and not second.mirror else None,
             )
         )
     return found
 
 
-def answering_domain(config: NetworkingConfig) -> str | None:
-    """The domain at which a model answers that has no host of its own; None without HTTPS."""
-    if not config.certificates:
+def url(model: ServedModel, address: str, *, domain: str | None = None) -> str:
+    """The model's URL at the load balancer; `domain` is one that HTTPS is served on."""
+    if model.route is None:
+        raise ValueError(f"{model.name} is not routed")
+    scheme = "https" if domain else "http"
+    return f"{scheme}://{(*model.route.hosts, domain or address)[0]}{model.route.paths[0]}"
+
+
+def default_domain(config: NetworkingConfig) -> str | None:
+    """The domain of models without hosts; None without HTTPS."""
+    if not config.serves_https:
         return None
     return next(one.name for one in config.domains if not one.name.startswith("*."))
 
 
 def base_url(domain: str | None, address: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Where the load balancer answers."""
+    """The URL of the load balancer."""
     if domain is not None:
         return pulumi.Output.from_input(f"https://{domain}")
     return pulumi.Output.concat("http://", address)
 
 
-def needed_records(
+def required_records(
     config: NetworkingConfig,
     proofs: Mapping[str, certificatemanager.DnsAuthorization],
     address: pulumi.Output[str],
 ) -> pulumi.Output[list[DnsRecord]]:
-    """The records that must be in DNS, whoever keeps it."""
-    wanted = pulumi.Output.all(
+    """The records that must be in DNS, whether or not the layer manages them."""
+    parts = pulumi.Output.all(
         address=address, proofs=[proof.dns_resource_records for proof in proofs.values()]
     )
-    return wanted.apply(
+    return parts.apply(
         lambda known: [
             *(
                 DnsRecord(name=f"{one.name}.", type="A", data=known["address"])

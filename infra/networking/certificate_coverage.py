@@ -1,7 +1,7 @@
-"""Which certificate covers which domain, and what of it cannot be: decided before anything is made.
+"""Validation of domains, certificates, private keys and DNS against each other.
 
-A refusal is a `ValueError` that begins with the key at fault, within `gke-networking`; the reader
-of the stack file adds the rest.
+Errors are `ValueError`s that begin with a key of `gke-networking`; the configuration reader adds
+file and namespace.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from infra.networking.config import NetworkingConfig
 
 MOST_DOMAINS = 100
-"""Domains of one certificate that Google issues."""
+"""Domains per certificate."""
 MOST_CERTIFICATES = 15
-"""Classic certificates of one load balancer."""
+"""Classic certificates per target proxy."""
 LONGEST_CLASSIC = 63
 """Longest domain of a classic Google-managed certificate."""
+IAP_NEEDS_HTTPS = (
+    "Identity-Aware Proxy needs HTTPS, and there are no certificates; list one in "
+    "gke-networking:certificates, or remove iap"
+)
+"""The rest of an error message that begins with the key of `iap`."""
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})+")
@@ -37,19 +42,16 @@ _LONGEST = 253
 
 
 def check(config: NetworkingConfig) -> None:
-    """Refuses domains, certificates, keys and DNS that do not fit each other."""
+    """`ValueError` for the first contradiction between the keys."""
     _certificates(config.certificates)
     _domains(config)
     _keys(config)
     _dns(config)
-    if config.iap and not config.certificates:
+    if config.iap and not config.serves_https:
+        raise ValueError(f"iap: {IAP_NEEDS_HTTPS}")
+    if config.https.redirect and not config.serves_https:
         raise ValueError(
-            "iap: Identity-Aware Proxy needs HTTPS, and there are no certificates; list one in "
-            "gke-networking:certificates, or remove iap"
-        )
-    if config.https.redirect and not config.certificates:
-        raise ValueError(
-            "https.redirect: true, but there are no certificates to serve HTTPS with; "
+            "https.redirect: true, but there are no certificates for HTTPS; "
             "list one in gke-networking:certificates, or set redirect: false"
         )
 
@@ -62,7 +64,7 @@ def serving(domain: str, certificates: Iterable[Certificate]) -> Iterator[str]:
 
 
 def problem(domain: str) -> str | None:
-    """What is wrong with the form of a domain, and what it may have been meant to be."""
+    """Why a domain is invalid, with the likely correction; None where it is valid."""
     if _DOMAIN.fullmatch(domain) and len(domain) <= _LONGEST:
         return None
     meant = re.sub(r"^[a-z]+://", "", domain.strip().lower()).partition("/")[0]
@@ -104,11 +106,13 @@ def _own_domains(key: str, certificate: Certificate) -> None:
         if wrong := problem(domain):
             raise ValueError(f"{where}: {wrong}")
         if certificate.domains.index(domain) != index:
-            raise ValueError(f'{where}: "{domain}" stands twice in certificate {certificate.name}')
+            raise ValueError(
+                f'{where}: "{domain}" is listed twice in certificate {certificate.name}'
+            )
         if domain.startswith("*.") and (is_classic or by_address):
             raise ValueError(
-                f'{where}: "{domain}" is a wildcard, which Google issues only to proof by DNS; use '
-                "kind: certificate-manager with authorization: dns, or name each domain"
+                f'{where}: "{domain}" is a wildcard, which needs DNS authorization; use kind: '
+                "certificate-manager with authorization: dns, or list each domain"
             )
         if is_classic and len(domain) > LONGEST_CLASSIC:
             raise ValueError(
@@ -126,7 +130,7 @@ def _clashes(certificates: Sequence[Certificate]) -> None:
         if shared:
             raise ValueError(
                 f'certificates[{index}].domains: "{shared[0]}" is claimed by certificate '
-                f"{one.name} too; take it from one of them, or say `replaces: {one.name}` while "
+                f"{one.name} too; remove it from one of them, or set `replaces: {one.name}` while "
                 f"{other.name} takes over"
             )
 
@@ -140,7 +144,7 @@ def _mixture(certificates: Sequence[Certificate]) -> None:
         index, name = classic[0]
         raise ValueError(
             f"certificates[{index}].kind: google-managed, beside certificate-manager of "
-            f"{mapped[0]}: a load balancer with a certificate map serves no classic certificate; "
+            f"{mapped[0]}: a certificate map and classic certificates exclude each other; "
             f"make {name} certificate-manager too"
         )
     if not mapped and len(certificates) > MOST_CERTIFICATES:
@@ -154,12 +158,12 @@ def _domains(config: NetworkingConfig) -> None:
     names = [domain.name for domain in config.domains]
     if config.certificates and not names:
         raise ValueError(
-            "domains: none, and HTTPS is served on domains; list those that the certificates "
+            "domains: empty, and HTTPS needs domains; list those that the certificates "
             f"cover, such as {config.certificates[0].domains[0]}"
         )
     if config.certificates and all(name.startswith("*.") for name in names):
         raise ValueError(
-            f"domains: all are wildcards; list one that models without a host answer at, such as "
+            f"domains: all are wildcards; list one for the models without hosts, such as "
             f"models.{names[0][2:]}"
         )
     for index, domain in enumerate(config.domains):
@@ -167,7 +171,7 @@ def _domains(config: NetworkingConfig) -> None:
         if wrong := problem(domain.name):
             raise ValueError(f"{where}.name: {wrong}")
         if names.index(domain.name) != index:
-            raise ValueError(f'{where}.name: "{domain.name}" stands twice')
+            raise ValueError(f'{where}.name: "{domain.name}" is listed twice')
         known = {certificate.name for certificate in config.certificates}
         if domain.certificate is not None and domain.certificate not in known:
             raise ValueError(
@@ -223,14 +227,12 @@ def _dns(config: NetworkingConfig) -> None:
     if wrong := problem(config.dns.domain):
         raise ValueError(f"dns.domain: {wrong}")
     if config.dns.project is not None and config.dns.zone is None:
-        raise ValueError(
-            "dns.project: it is the project of a zone that is there; name that with dns.zone"
-        )
+        raise ValueError("dns.project: only for an existing zone; name that with dns.zone")
     zone = config.dns.domain
     for index, domain in enumerate(config.domains):
         if domain.record and domain.name != zone and not domain.name.endswith(f".{zone}"):
             raise ValueError(
                 f'domains[{index}].name: "{domain.name}" is not in the zone {zone} of '
-                "gke-networking:dns, which is to hold its record; "
+                "gke-networking:dns, which holds its record; "
                 f"use a name below {zone}, or set record: false and keep the record elsewhere"
             )

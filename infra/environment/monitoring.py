@@ -1,4 +1,4 @@
-"""The whole of an environment's monitoring: who is told, objectives, checks, dashboard."""
+"""Everything that monitors an environment: channels, objectives, uptime checks, dashboard."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,11 @@ from infra.environment.slo import ModelSlo
 from infra.environment.uptime import uptime_check
 
 
-class Watch(pulumi.ComponentResource):
-    """Everything that looks at the routed models, and tells the channels."""
+class Monitoring(pulumi.ComponentResource):
+    """Objectives, alerts, uptime checks and the dashboard of the routed models."""
 
     channels: dict[str, pulumi.Output[str]]
-    """The channels' resource names, by the names that the stack file gives them."""
+    """Resource names of the notification channels, by their names in the stack file."""
 
     def __init__(
         self,
@@ -35,25 +35,26 @@ class Watch(pulumi.ComponentResource):
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        # The type is part of the URNs of what is deployed.
         super().__init__("gkeplatform:environment:Watch", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.channels = {
             one.name: channel(one, naming=naming, labels=labels, opts=child).name
             for one in config.notifications
         }
-        told = list(self.channels.values())
+        channels = list(self.channels.values())
         slos: dict[str, pulumi.Output[str]] = {}
         for one in objectives:
-            watched = ModelSlo(
+            slo = ModelSlo(
                 one.model.name,
                 config,
                 objectives=one,
-                channels=told,
+                channels=channels,
                 naming=naming,
                 labels=labels,
                 opts=child,
             )
-            slos |= {f"{one.model.name}-{key}": slo for key, slo in watched.names.items()}
+            slos |= {f"{one.model.name}-{key}": full for key, full in slo.names.items()}
         checks = [
             uptime_check(
                 one.model.name,
@@ -64,18 +65,19 @@ class Watch(pulumi.ComponentResource):
                 opts=child,
             )
             for one in objectives
-            if one.model.name not in config.uptime_check.skip and not one.model.is_behind_login
+            if one.model.name not in config.uptime_check.skip and not one.model.uses_iap
         ]
         if checks:
             alerts.uptime(
                 "uptime",
                 config,
                 checks=[check.uptime_check_id for check in checks],
-                channels=told,
+                channels=channels,
                 naming=naming,
                 labels=labels,
                 opts=child,
             )
+        namespaces = {serving.namespace, *(one.model.namespace for one in objectives)}
         monitoring.Dashboard(
             "models",
             dashboard_json=pulumi.Output.all(**slos).apply(
@@ -83,7 +85,7 @@ class Watch(pulumi.ComponentResource):
                     naming.of("models"),
                     objectives,
                     known,
-                    namespace=serving.namespace,
+                    namespaces=namespaces,
                     cluster=cluster.name,
                 )
             ),
