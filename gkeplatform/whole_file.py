@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gkeplatform import hosts, traffic
+from gkeplatform import hosts, namespaces, traffic
 from gkeplatform.config import Settings, load
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
@@ -23,6 +23,7 @@ def config_type(layer: Layer) -> type[Settings]:
 
 def check(values: Mapping[str, str], *, file: str, secret: Iterable[str] = ()) -> None:
     """`PlatformError` where the keys of a layer are wrong; layers without any are left out."""
+    namespaces.check(values, file=file)
     hidden = frozenset(secret)
     known: dict[str, Any] = {
         layer.name: load(
