@@ -9,6 +9,7 @@ from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingCo
 from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
+from infra import stack_file
 from infra.networking import endpoint_groups, issuance, own_certificates, routing
 from infra.networking.armor import security_policy
 from infra.networking.backends import ModelBackends
@@ -20,7 +21,7 @@ from infra.networking.secured import resolved, secured
 from infra.networking.static_files import StaticFiles
 
 environment = stack.environment()
-config = stack.config(NetworkingConfig)
+config = stack_file.layer(NetworkingConfig)
 cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 stack.check(

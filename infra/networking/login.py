@@ -2,7 +2,7 @@
 
 Google's own OAuth client asks them to sign in; it lets in people of the project's organization, and
 service accounts that sign their requests. Without HTTPS there is nothing to sign in to, which
-`gkeplatform.traffic` refuses.
+`infra.stack_file` refuses.
 """
 
 from collections.abc import Iterable

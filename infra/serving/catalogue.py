@@ -34,8 +34,6 @@ from infra.serving.model import (
 from infra.serving.placement import Placement, placements
 from infra.serving.traffic import rewritten
 
-PINNED = ("stage", "prod")
-"""The environments that run only images whose program is known."""
 HTTP = 80
 """The port of a model's own load balancer."""
 
@@ -56,7 +54,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
                 f'{key}.source: the models may not read bucket "{bucket}"; '
                 f"{suggestion(bucket, readable)}; add others to gke-serving:shared_buckets"
             )
-        if model.image and naming.environment.name in PINNED:
+        if model.image and naming.environment.pin_images:
             refuse_moving(f"{key}.image", model.image, naming.environment.name)
         neg_name(model, naming)
     postgres_fit.check(config, cluster.node_pools)

@@ -29,6 +29,10 @@ class ServingConfig(Settings):
     models: Annotated[
         tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
     ]
+    catalogue: Annotated[
+        str | None,
+        Meta(description="Folder below `stacks/` with more entries of `models`, in files."),
+    ] = None
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
     teams: Annotated[
         tuple[Team, ...],

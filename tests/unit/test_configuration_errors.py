@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli import stack_reference
 from cli.declared import STACKS
-from gkeplatform import namespaces, reference
+from gkeplatform import namespaces
 from gkeplatform.config import Settings, load
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
@@ -573,7 +574,7 @@ def test_whatever_stands_in_a_stack_file_is_taken_or_refused_in_words(
     said = ""
     try:
         load(
-            reference.namespaces()[namespace],
+            stack_reference.namespaces()[namespace],
             namespace=namespace,
             values=encoded(document),
             file=FILE,
