@@ -26,7 +26,7 @@ from gkeplatform.environment import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import Layer
-from gkeplatform.protection import is_kept
+from gkeplatform.protection import is_protected
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 ContractT = TypeVar("ContractT", bound=Contract)
@@ -64,7 +64,7 @@ def _protect(released: Sequence[str]) -> None:
     def protected(
         args: pulumi.ResourceTransformationArgs,
     ) -> pulumi.ResourceTransformationResult | None:
-        if not is_kept(args.type_, args.name, released):
+        if not is_protected(args.type_, args.name, released):
             return None
         options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(protect=True))
         return pulumi.ResourceTransformationResult(args.props, options)
