@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cli import judging
-from cli.declared import ROOT, Declared, run_layer, stack_config
+from cli import environments, judging
+from cli.declared import ROOT, run_layer, stack_config
 from cli.errors import CliError
 from gkeplatform import catalog_files, positions, stack, stack_values, yaml_files
 from gkeplatform.errors import PlatformError
@@ -138,7 +138,7 @@ def test_models_of_a_folder_are_deployed_as_those_of_the_stack_file(
     del checkout.config["gke-serving:models"]
     checkout.write("all.yaml", dumped(MODELS))
     monkeypatch.setattr(stack_file, "ROOT", checkout.root)
-    expected, upstream = Declared(), {}
+    upstream: dict[str, dict[str, Any]] = {}
     for layer in LAYERS[:2]:
         expected = run_layer(layer, "dev", upstream)
         found = run_layer(layer, "dev", upstream, checkout.config)
@@ -152,6 +152,11 @@ def break_model(**changes: Any) -> Callable[[Checkout], None]:
         checkout.write("team.yaml", dumped([RESNET, {**RECOMMENDER, **changes}]))
 
     return edit
+
+
+def write_twice(checkout: Checkout) -> None:
+    checkout.write("a.yaml", dumped(RESNET))
+    checkout.write("b.yaml", dumped([RESNET]))
 
 
 MISTAKES: list[tuple[Callable[[Checkout], None], str]] = [
@@ -176,7 +181,7 @@ MISTAKES: list[tuple[Callable[[Checkout], None], str]] = [
         'stacks/models/dev/resnet.yaml:1: model "resnet": unknown key "severs"; did you mean',
     ),
     (
-        lambda c: (c.write("a.yaml", dumped(RESNET)), c.write("b.yaml", dumped([RESNET])))[0],
+        write_twice,
         'stacks/models/dev/b.yaml:1: model "resnet": stacks/models/dev/a.yaml:1 has this name too',
     ),
     (
@@ -306,7 +311,7 @@ def test_the_engine_s_run_says_the_same(layer: Layer, monkeypatch: pytest.Monkey
 def test_the_policy_check_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stacks").mkdir()
     (tmp_path / FILE).write_text("")
-    monkeypatch.setattr(judging.environments, "ROOT", tmp_path)
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
     with pytest.raises(CliError) as raised:
         judging.judged(["dev"], LAYERS, judging.declared_by)
     message, _, hint = str(stack_values.no_keys(FILE)).partition("\nhint: ")
