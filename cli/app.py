@@ -9,7 +9,7 @@ import traceback
 import typer
 
 from cli import talk
-from cli.commands import check, drift, generate, policy, rehearse, sandbox, tests, up
+from cli.commands import check, drift, environments, generate, policy, rehearse, sandbox, tests, up
 from cli.errors import CliError, Exit
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
     tests.run
 )
 app.command()(check.check)
+app.command()(environments.environments)
 app.command()(generate.generate)
 app.add_typer(policy.app, name="policy")
 app.add_typer(sandbox.app, name="sandbox")

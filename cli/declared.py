@@ -5,7 +5,6 @@ fill in is made up here. Nothing runs inside `apply`; whoever asked looks at the
 """
 
 import asyncio
-import json
 import runpy
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,7 +16,6 @@ from typing import Any
 import grpc
 import pulumi
 import pulumi.runtime
-import yaml
 from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import Stack, run_in_stack
@@ -60,13 +58,15 @@ with warnings.catch_warnings():
         storage.Bucket,
     )
 
+from gkeplatform import stack_values
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, Layer, in_order
 from gkeplatform.stack import READ_OUTPUTS
 from policies.subjects import Resource
 
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / "stacks"
-ENVIRONMENTS = ("dev", "stage", "prod")
+ENVIRONMENTS = tuple(environments(ROOT))
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
 PROJECT_NUMBER = "123456789012"
@@ -317,11 +317,7 @@ def declare(
 
 def stack_config(environment: str) -> dict[str, str]:
     """A stack file's keys as the engine hands them to a program: strings, JSON where structured."""
-    document = yaml.safe_load((STACKS / f"Pulumi.{environment}.yaml").read_text())
-    return {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in document["config"].items()
-    }
+    return stack_values.read(environment, root=ROOT)
 
 
 def run_layer(
@@ -336,7 +332,7 @@ def run_layer(
         lambda: runpy.run_path(str(ROOT / layer.main / "__main__.py"), run_name="__main__"),
         project=layer.project,
         stack=environment,
-        config=config or stack_config(environment),
+        config=stack_values.of_project(config or stack_config(environment), layer.project),
         upstream=upstream,
         into=into,
     )

@@ -249,7 +249,7 @@ class Engine:
             )
         errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
         errors = errors or run.errors or [_last(talk)]
-        configuration = any("stacks/Pulumi." in e for e in errors)
+        configuration = any("stacks/" in e for e in errors)
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
         return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)

@@ -11,14 +11,13 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cli import environments, talk
 from cli.errors import CliError, Exit
-from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
 from policies.check import Report, Told, judge, pack_for
@@ -140,12 +139,14 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
 def _placed(report: Report) -> Report:
     """The report, with the lines of the stack files that speak of its resources."""
     files = {told.environment for told in report.told}
-    lines = {one: stack_file.lines(environments.ROOT / file_of(one)) for one in files}
-    report.told = [
-        dataclasses.replace(told, line=lines[told.environment].get(told.finding.resource.name, 0))
-        for told in report.told
-    ]
+    places = {one: stack_file.places(one, environments.ROOT) for one in files}
+    report.told = [_at(told, places[told.environment]) for told in report.told]
     return report
+
+
+def _at(told: Told, places: Mapping[str, stack_file.Place]) -> Told:
+    place = places.get(told.finding.resource.name)
+    return dataclasses.replace(told, file=place.file, line=place.line) if place else told
 
 
 def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from cli.environments import ROOT
-from gkeplatform.environment import NAMESPACE, file_of
+from gkeplatform import stack_values
+from gkeplatform.environment import NAMESPACE
+from gkeplatform.errors import PlatformError
 from gkeplatform.protection import named
 
 
 def released(environment: str) -> frozenset[str]:
-    """`platform:released` of an environment's file. What else is in it, is checked elsewhere."""
+    """`platform:released` of an environment's file. The layers' programs check the file."""
     try:
-        document = yaml.safe_load((ROOT / file_of(environment)).read_text(encoding="utf-8"))
-        names = document["config"].get(f"{NAMESPACE}:released") or ()
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return frozenset()  # the layers' programs say what is wrong with it
-    return frozenset(name for name in names if isinstance(name, str))
+        values = stack_values.read(environment, root=ROOT)
+        names = json.loads(values.get(f"{NAMESPACE}:released", "[]"))
+    except (PlatformError, ValueError):
+        return frozenset()
+    return frozenset(name for name in names or () if isinstance(name, str))
 
 
 def protected(export: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The shared vocabulary of the platform: what every layer says in the same words.
+"""The shared vocabulary of the platform: configuration, contracts, names and labels.
 
-It knows of no layer's resources and imports none of the other packages of this repository.
+It declares no resources and imports none of the other packages of this repository.
 """

@@ -1,4 +1,4 @@
-"""Who may call what the load balancer exposes, as a stack file says it."""
+"""Settings of Identity-Aware Proxy: the principals that may call a backend service."""
 
 from typing import Annotated
 
@@ -13,17 +13,17 @@ Member = Annotated[
         r"|principal(Set)?://iam\.googleapis\.com/\S+)$"
     ),
 ]
-"""Somebody, as IAM spells it; everybody is not somebody."""
+"""An IAM principal; `allUsers` and `allAuthenticatedUsers` are rejected."""
 
 
 class Iap(Settings):
-    """Identity-Aware Proxy: callers sign in with Google, and only these come through."""
+    """Identity-Aware Proxy: callers sign in with Google, and only these principals pass."""
 
     members: Annotated[
         tuple[Member, ...],
-        Meta(min_length=1, description="Who may call: `group:`, `user:`, `serviceAccount:`, …"),
+        Meta(min_length=1, description="Principals: `group:`, `user:`, `serviceAccount:`, …"),
     ]
 
     def __post_init__(self) -> None:
-        if twice := [one for one in self.members if self.members.count(one) > 1]:
-            raise ValueError(f"members lists {twice[0]} twice; once is enough")
+        if repeated := [member for member in self.members if self.members.count(member) > 1]:
+            raise ValueError(f"members lists {repeated[0]} twice; remove one")

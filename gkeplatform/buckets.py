@@ -1,6 +1,6 @@
-"""What a bucket keeps of what was replaced or deleted: said alike by every layer that has one.
+"""Data protection of Cloud Storage buckets: versioning, soft delete, retention and lifecycle.
 
-Decisions only: the layers make the buckets.
+Settings and the arguments derived from them; the layers declare the buckets.
 """
 
 from typing import Annotated, Any
@@ -9,58 +9,60 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 
-DAY = 86_400
-FEWEST, MOST = 7, 90
-"""Days that Google's soft delete may keep, where it keeps at all."""
+SECONDS_PER_DAY = 86_400
+MIN_SOFT_DELETE_DAYS, MAX_SOFT_DELETE_DAYS = 7, 90
+"""Google's bounds of a soft delete policy that is not off."""
 UPLOAD_DAYS = 7
-"""An upload in parts that nobody has finished by then goes: it costs, and shows nowhere."""
+"""Age at which an incomplete multipart upload is deleted: it is billed but not listed."""
 
 
 class BucketArgs(Settings):
-    """How a bucket is kept safe. Where several hold, the longest counts."""
+    """Data protection of a bucket. Where several settings apply, the longest period wins."""
 
-    versioning: Annotated[bool, Meta(description="Keep replaced and deleted files.")] = True
+    versioning: Annotated[bool, Meta(description="Keep noncurrent versions of objects.")] = True
     noncurrent_days: Annotated[
-        int, Meta(ge=1, le=3650, description="Days that replaced and deleted files are kept.")
+        int, Meta(ge=1, le=3650, description="Days to keep noncurrent versions.")
     ] = 30
     soft_delete_days: Annotated[
         int,
         Meta(
             ge=0,
-            le=MOST,
-            description="Days within which whatever was deleted for good can be had back; 0, or "
-            "7 to 90.",
+            le=MAX_SOFT_DELETE_DAYS,
+            description="Days within which a deleted object can be restored; 0 (off), or 7 to 90.",
         ),
     ] = 7
     retention_days: Annotated[
         int,
-        Meta(ge=0, le=36_500, description="Days that no file can be replaced or deleted; 0: none."),
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days that an object cannot be replaced or deleted; 0: off.",
+        ),
     ] = 0
     force_destroy: Annotated[
-        bool, Meta(description="Let the bucket be destroyed while files are in it.")
+        bool, Meta(description="Allow destroying the bucket with the objects in it.")
     ] = False
 
     def __post_init__(self) -> None:
-        if 0 < self.soft_delete_days < FEWEST:
+        if 0 < self.soft_delete_days < MIN_SOFT_DELETE_DAYS:
             raise ValueError(
-                f"soft_delete_days: {self.soft_delete_days} is fewer than Google keeps; set "
-                f"{FEWEST}, or 0 for none"
+                f"soft_delete_days: {self.soft_delete_days} is below Google's minimum; set "
+                f"{MIN_SOFT_DELETE_DAYS} or more, or 0 to turn it off"
             )
         if self.retention_days and self.versioning:
             raise ValueError(
-                f"retention_days: {self.retention_days} days of retention leave no file to be "
-                "replaced, so that versioning has nothing to keep; set versioning to false, or "
-                "retention_days to 0"
+                f"retention_days: {self.retention_days} excludes versioning, since an object under "
+                "retention is never replaced; set versioning to false, or retention_days to 0"
             )
         if self.retention_days and self.force_destroy:
             raise ValueError(
-                f"force_destroy: files cannot be deleted for {self.retention_days} days "
+                f"force_destroy: objects cannot be deleted for {self.retention_days} days "
                 "(retention_days); set it to false, or retention_days to 0"
             )
 
 
 def kept(args: BucketArgs) -> dict[str, Any]:
-    """The arguments of a bucket resource that say what it keeps, and for how long."""
+    """The arguments of a bucket resource for these settings."""
     rules: list[dict[str, Any]] = [
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": UPLOAD_DAYS}}
     ]
@@ -77,9 +79,11 @@ def kept(args: BucketArgs) -> dict[str, Any]:
     found: dict[str, Any] = {
         "versioning": {"enabled": args.versioning},
         "lifecycle_rules": rules,
-        "soft_delete_policy": {"retention_duration_seconds": args.soft_delete_days * DAY},
+        "soft_delete_policy": {
+            "retention_duration_seconds": args.soft_delete_days * SECONDS_PER_DAY
+        },
         "force_destroy": args.force_destroy,
     }
     if args.retention_days:
-        found["retention_policy"] = {"retention_period": str(args.retention_days * DAY)}
+        found["retention_policy"] = {"retention_period": str(args.retention_days * SECONDS_PER_DAY)}
     return found

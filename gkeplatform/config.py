@@ -1,13 +1,12 @@
-"""Typed configuration: a layer's keys of the stack file become one frozen Struct, or one message.
+"""Typed configuration: the keys of one namespace become one frozen Struct, or one error message.
 
-The Structs say what is allowed (types, ranges, patterns, descriptions); from them come the errors
-here, the JSON Schema and the reference page. Nothing in this module talks to Pulumi or reads a
-file: it is given the values as the engine hands them over, every top-level value a string.
+The Structs define types, ranges, patterns and descriptions; the errors here, the JSON Schema and
+the reference page are derived from them. This module neither talks to Pulumi nor reads files.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -20,7 +19,7 @@ __all__ = ["Settings", "load", "suggestion"]
 
 
 class Settings(Frozen, forbid_unknown_fields=True):
-    """The base of everything that is read from a stack file: frozen, and strict about its keys."""
+    """The base of all configuration: frozen, and an unknown key is an error."""
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -30,14 +29,15 @@ def load(
     model: type[SettingsT],
     *,
     namespace: str,
-    values: Mapping[str, str],
+    values: Mapping[str, Any],
     file: str,
     secret: Iterable[str] = (),
 ) -> SettingsT:
-    """The keys of `namespace` in `values` as a `model`; `PlatformError` names the key if not.
+    """The keys of `namespace` in `values` as a `model`; `PlatformError` names the key at fault.
 
-    `values` maps `namespace:key` to the string the engine gives: plain text, or JSON where the
-    stack file holds a list, a mapping, a number or a boolean.
+    `values` maps `namespace:key` to a string as the engine has it (text, or JSON for a list, a
+    mapping, a number or a boolean) or to a value that is decoded already. `secret` lists the keys
+    whose values no message may show.
     """
     prefix = f"{namespace}:"
     given = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
@@ -51,8 +51,8 @@ def load(
         raise PlatformError(f"{file}: {message}") from None
 
 
-def _decoded(text: str, expected: inspect.Type | None) -> object:
-    """A top-level value: text stays text where text is wanted, all else is JSON."""
+def _decoded(text: object, expected: inspect.Type | None) -> object:
+    """A top-level value: JSON is decoded, except where the model expects text."""
     if isinstance(expected, inspect.StrType) or not isinstance(text, str):
         return text
     if text.lower() in {"true", "false"}:

@@ -1,7 +1,8 @@
-"""What is true of a whole environment, whichever layer asks.
+"""An environment: its name, its place in Google Cloud, and the keys that all layers share.
 
-An environment is dev, stage, prod or another that has its own `stacks/Pulumi.<environment>.yaml`.
-It is not a stack: a stack is one layer of an environment.
+Each `stacks/Pulumi.<environment>.yaml` is one environment. No code knows an environment by its
+name: whatever differs between two of them is a key of their files. A stack is one layer of an
+environment.
 """
 
 from pathlib import Path
@@ -12,8 +13,9 @@ from msgspec import Meta, field
 from gkeplatform.config import Settings
 
 NAMESPACE = "platform"
-"""The namespace in the stack file of the keys that all layers share."""
+"""The namespace of the keys that all layers share."""
 
+EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,9}$")]
 LabelValue = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}$")]
 
 
@@ -24,23 +26,26 @@ class SharedConfig(Settings):
         str,
         Meta(
             pattern=r"^[a-z][a-z0-9-]{1,11}$",
-            description="Short name of the whole system; the first part of every physical name.",
+            description="Short name of the whole system: the first part of every physical name.",
         ),
     ]
     labels: Annotated[
         dict[str, LabelValue],
-        Meta(description="Labels put on everything that takes them, beside the platform's own."),
+        Meta(description="Labels for all resources that take them, beside the platform's own."),
     ] = field(default_factory=dict)
     protect: Annotated[
         bool,
         Meta(
-            description="Whether what holds data or an address is protected: an update that "
-            "would replace or delete it is refused."
+            description="Protect resources that hold data or an address: an update that would "
+            "replace or delete one is refused."
         ),
     ] = False
     released: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Za-z]+::[^:\s]+$")], ...],
-        Meta(description="What is not protected, for one update: `Bucket::models`, kind and name."),
+        Meta(
+            description="Resources not protected for one update, by type and name: "
+            "`Bucket::models`."
+        ),
     ] = ()
     pin_images: Annotated[
         bool,
@@ -48,28 +53,32 @@ class SharedConfig(Settings):
             description="Refuse a model server image whose tag names no version, such as `latest`."
         ),
     ] = False
+    promoted_from: Annotated[
+        EnvironmentName | None,
+        Meta(description="The environment that CI deploys before this one. Default: none."),
+    ] = None
 
 
 class GoogleConfig(Settings, forbid_unknown_fields=False):
-    """Where in Google Cloud the environment lives (namespace `gcp`, shared with the provider)."""
+    """Project and region of the environment (namespace `gcp`, shared with the provider)."""
 
     project: Annotated[
         str,
         Meta(
             pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
-            description="Project id (not its number, not its display name).",
+            description="Project ID, not the project's number or display name.",
         ),
     ]
     region: Annotated[
         str,
-        Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Region, for example `europe-west4`."),
+        Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Region, such as `europe-west4`."),
     ]
 
 
 class Environment(Settings):
-    """One environment: its name, its place in Google Cloud, its system's name and labels."""
+    """One environment as the layers see it."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,9}$")]
+    name: EnvironmentName
     project: str
     region: str
     system: str
@@ -78,16 +87,16 @@ class Environment(Settings):
 
 
 def environment_of(stack: str) -> str:
-    """The environment's name in a stack's: `dev` of `dev` and of `dev.vision`."""
+    """The environment of a stack by its name: `dev` for `dev` and for `dev.vision`."""
     return stack.split(".", 1)[0]
 
 
 def environments(root: Path) -> list[str]:
-    """The environments of the repository at `root`: those that have a stack file."""
+    """The environments of the repository at `root`, by their stack files."""
     files = (root / "stacks").glob("Pulumi.*.yaml")
     return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files)
 
 
 def file_of(environment: str) -> str:
-    """The one file that holds an environment, relative to the root of the repository."""
+    """The environment's stack file, relative to the root of the repository."""
     return f"stacks/Pulumi.{environment}.yaml"

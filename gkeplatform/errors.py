@@ -1,9 +1,9 @@
-"""The one error that a user is meant to read."""
+"""The error for mistakes that a user can correct."""
 
 
 class PlatformError(Exception):
-    """Something a user wrote or did cannot be carried out.
+    """A mistake in what a user wrote or did.
 
-    The message stands alone: where, what was wrong, what to do. It is shown without a traceback;
-    a defect of the platform itself is any other exception.
+    The message is complete: place, problem, remedy. It is shown without a traceback. Any other
+    exception is a defect of the platform.
     """

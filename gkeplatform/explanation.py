@@ -1,7 +1,7 @@
-"""What a user reads when a value of the stack file is not what its type says.
+"""Error messages for values of the stack file that do not match their type.
 
-msgspec says where and what in its own words; here the place becomes a key of the stack file, the
-value is shown, and what would be right is said: the nearest name, the choices, the description.
+Translates msgspec's errors: the path becomes a key of the stack file, and the value, the nearest
+valid name or the choices, and the key's description are added.
 """
 
 import copy
@@ -42,7 +42,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a configuration something is wrong, and what is there."""
+    """A key of a configuration with its type, value and description."""
 
     key: str
     info: inspect.Type | None
@@ -53,17 +53,17 @@ class Place:
 def explain(
     error: str, model: type[msgspec.Struct], value: Any, *, namespace: str, hidden: set[str]
 ) -> str:
-    """Msgspec's `error` about `value` as a `model`, in words; the keys in `hidden` are secret."""
+    """The message for msgspec's `error` about `value`; values of `hidden` keys are not shown."""
     match = _LOCATED.match(error)
     problem, path = (match["problem"], match["path"] or "") if match else (error, "")
     place = _place(path, model, value)
     if match and match["of_key"]:
-        # Not what stands there is wrong, but the name that it stands under.
+        # The key itself is invalid, not its value.
         named = _place(f"{path}[...]", model, value).key.removeprefix(f"{place.key}.")
         place = Place(place.key, place.info, named, place.description)
     where = f"{namespace}{place.key.replace('.', ':', 1)}"
     if not path and (key := _KEYED.match(problem)):
-        # A check across keys names the key at fault itself.
+        # The message of a check across keys begins with the key at fault.
         where, problem = f"{namespace}:{key[1]}", key[2]
     is_hidden = any(path.startswith(f".{key}") for key in hidden)
     shown = "a secret value" if is_hidden else _shown(place.value)
@@ -76,7 +76,7 @@ def explain(
 
 
 def _place(path: str, model: type[msgspec.Struct], value: Any) -> Place:
-    """The place that msgspec's `path` names."""
+    """The place of msgspec's `path`."""
     place = Place("", inspect.type_info(model), value)
     taken: list[str | int] = []
     for name, index in _STEP.findall(path):
@@ -95,7 +95,7 @@ def _place(path: str, model: type[msgspec.Struct], value: Any) -> Place:
 def _failing_key(
     model: type[msgspec.Struct], value: Any, path: list[str | int], mapping: Any
 ) -> str:
-    """The key at fault of the mapping at `path`, which msgspec does not name: by trying each."""
+    """The invalid key of the mapping at `path`. msgspec does not name it, so each is tried."""
     for key in mapping:
         trial = copy.deepcopy(value)
         place = trial
@@ -111,7 +111,7 @@ def _failing_key(
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "x"? ...)`: the nearest of `known`, and all of them."""
+    """`did you mean "x"? known here: ...`: the nearest of `known`, then all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     meant = f'did you mean "{near[0]}"? ' if near else ""
@@ -151,7 +151,7 @@ def _item(value: object, step: str | int) -> object:
 
 
 def _alternatives(info: inspect.Type | None) -> list[inspect.Type]:
-    """The types a value may have, without the wrappers that carry descriptions."""
+    """The types a value may have, without wrappers for descriptions."""
     if isinstance(info, inspect.Metadata):
         return _alternatives(info.type)
     if isinstance(info, inspect.UnionType):
@@ -160,7 +160,7 @@ def _alternatives(info: inspect.Type | None) -> list[inspect.Type]:
 
 
 def _fields(info: inspect.Type | None, value: object = None) -> list[inspect.Field]:
-    """The fields of the Struct that `value` should be; of a tagged union, of the tagged one."""
+    """The fields of the Struct for `value`; in a tagged union, of the one with its tag."""
     structs = [one for one in _alternatives(info) if isinstance(one, inspect.StructType)]
     if len(structs) > 1 and isinstance(value, Mapping):
         structs = [s for s in structs if s.tag == value.get(s.tag_field or "")] or structs

@@ -1,7 +1,6 @@
-"""The labels that everything bears which takes labels: who owns it, what made it.
+"""Labels of Google Cloud resources and Kubernetes objects: owner, environment, layer, manager.
 
-Google Cloud labels and Kubernetes labels differ in what they allow; both are made from the same
-facts. Selectors are not made here: what a Service selects must not change with an owner.
+Selectors are not made here: what a Service selects must not change with its owner.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ class Labels:
     layer: str
 
     def google(self, **extra: str) -> dict[str, str]:
-        """Labels of a Google Cloud resource. The platform's own win over the stack file's."""
+        """Labels of a Google Cloud resource. The platform's own override the stack file's."""
         return {
             **self.environment.labels,
             **extra,
@@ -30,7 +29,7 @@ class Labels:
         }
 
     def kubernetes(self, *, name: str, component: str) -> dict[str, str]:
-        """Labels of a Kubernetes object: the recommended ones, then the environment's."""
+        """Labels of a Kubernetes object: the recommended set overrides the stack file's."""
         return {
             **self.environment.labels,
             "app.kubernetes.io/name": name,

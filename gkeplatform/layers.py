@@ -1,7 +1,6 @@
-"""The layers of an environment, as data: what they are called and which contracts they read.
+"""The layers of an environment as data: their names, folders and the contracts they read.
 
-The order in which they are deployed is not written down anywhere; it follows from `needs`.
-This module runs nothing.
+The order of deployment follows from `needs`. This module runs nothing.
 """
 
 from collections.abc import Iterable
@@ -19,8 +18,6 @@ class Layer:
     """The folder that holds its Pulumi.yaml, relative to the root of the repository."""
     main: str
     """The folder that holds its program."""
-    config: str
-    """The type of its configuration, `module:Name`: named here, imported by who needs it."""
     needs: tuple[str, ...] = ()
 
 
@@ -29,14 +26,12 @@ CLUSTER = Layer(
     project="gke-cluster",
     directory="infra/cluster",
     main="infra/cluster",
-    config="infra.cluster.config:ClusterConfig",
 )
 SERVING = Layer(
     name="serving",
     project="gke-serving",
     directory="infra/serving",
     main="infra/serving",
-    config="infra.serving.config:ServingConfig",
     needs=("cluster",),
 )
 NETWORKING = Layer(
@@ -44,7 +39,6 @@ NETWORKING = Layer(
     project="gke-networking",
     directory="infra/networking",
     main="infra/networking",
-    config="infra.networking.config:NetworkingConfig",
     needs=("cluster", "serving"),
 )
 ENVIRONMENT = Layer(
@@ -52,7 +46,6 @@ ENVIRONMENT = Layer(
     project="gke-platform",
     directory=".",
     main="infra/environment",
-    config="infra.environment.config:EnvironmentConfig",
     needs=("cluster", "serving", "networking"),
 )
 
@@ -69,7 +62,7 @@ def sorter(layers: Iterable[Layer] = LAYERS) -> TopologicalSorter[str]:
 
 
 def in_order(layers: Iterable[Layer] = LAYERS) -> tuple[Layer, ...]:
-    """The layers so that each comes after all that it reads."""
+    """The layers, each after all that it reads."""
     chosen = {layer.name: layer for layer in layers}
     graph = {name: [n for n in layer.needs if n in chosen] for name, layer in chosen.items()}
     return tuple(chosen[name] for name in TopologicalSorter(graph).static_order())

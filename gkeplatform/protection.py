@@ -1,12 +1,12 @@
-"""Protection of what cannot be made again: the engine refuses to replace or delete it.
+"""Protection of stateful resources: Pulumi refuses to replace or delete a protected resource.
 
-It is a property of the environment, not of a component: no component has to think of it. What is
-to go is released by name in the environment's file, for the one update that lets it go.
+`platform:protect` turns it on for a whole environment, so components do not handle it. A resource
+that is meant to be deleted is listed in `platform:released` for that one update.
 """
 
 from collections.abc import Collection
 
-KEEPERS = (
+PROTECTED_TYPES = (
     "gcp:compute/address:Address",
     "gcp:compute/disk:Disk",
     "gcp:compute/globalAddress:GlobalAddress",
@@ -20,14 +20,14 @@ KEEPERS = (
     "gcp:storage/bucket:Bucket",
     "kubernetes:acid.zalan.do/v1:postgresql",
 )
-"""Pulumi types of what holds data, or an address that others have written down."""
+"""Pulumi types that hold data, or an address that clients or DNS refer to."""
 
 
 def named(type_: str, name: str) -> str:
-    """How `platform:released` names a resource: `Bucket::models`."""
+    """A resource as `platform:released` lists it: `Bucket::models`."""
     return f"{type_.rpartition(':')[2]}::{name}"
 
 
-def is_kept(type_: str, name: str, released: Collection[str]) -> bool:
-    """Whether a resource is to be protected."""
-    return type_ in KEEPERS and named(type_, name) not in released
+def is_protected(type_: str, name: str, released: Collection[str]) -> bool:
+    """Whether a resource is protected."""
+    return type_ in PROTECTED_TYPES and named(type_, name) not in released

@@ -1,7 +1,7 @@
-"""The only way in which a layer gets a provider.
+"""The providers of the layers.
 
-Nothing runs on the defaults of ambient credentials: project, region and cluster are always the
-environment's own.
+Layers use these explicitly and no default provider, so that project, region and cluster are always
+the environment's own.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def google(environment: Environment, labels: Labels) -> gcp.Provider:
 
 
 def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
-    """The Kubernetes provider of the cluster that `kubeconfig` names."""
+    """The Kubernetes provider for the cluster of `kubeconfig`."""
     return kubernetes.Provider(
         "cluster", kubeconfig=kubeconfig.output(), enable_server_side_apply=True
     )
@@ -35,5 +35,5 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
 def using(
     *providers: pulumi.ProviderResource, after: Sequence[pulumi.Resource] = ()
 ) -> pulumi.ResourceOptions:
-    """Options for a component whose children belong to `providers` and wait for `after`."""
+    """Options for a component whose children use `providers` and depend on `after`."""
     return pulumi.ResourceOptions(providers=list(providers), depends_on=list(after))

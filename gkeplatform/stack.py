@@ -1,10 +1,11 @@
-"""The edge between a program and the engine: configuration in, contracts in, contracts out.
+"""The edge between a program and the engine: reads configuration, reads and publishes contracts.
 
-Everything here that can refuse does so before the program registers a resource, with one message
-and no traceback. Decisions are elsewhere, in functions that take plain values.
+Whatever is refused here is refused before the program registers a resource, with one message and
+no traceback. Decisions are made elsewhere, in functions over plain values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
-from gkeplatform import whole_file
+from gkeplatform import namespaces, positions
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -25,7 +26,7 @@ from gkeplatform.environment import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import Layer
-from gkeplatform.protection import is_kept
+from gkeplatform.protection import is_protected
 from gkeplatform.replacement import order_replacements
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -33,44 +34,39 @@ ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ROOT = Path(__file__).parent.parent
 SHOWN_ALREADY = 32
-"""The exit code by which a Python program tells the engine that it has said why.
+"""The exit code that tells the engine that the program has reported its error.
 
 `pulumi.RunError` ends a program with a second error, "exited with non-zero exit code", behind it.
 """
 
 READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
-"""The engine's own function behind StackReference.
+"""The engine's function behind StackReference.
 
-A StackReference resource cannot do: a stack that is absent fails inside the engine, with its words
-and after other resources have begun. Called as a function it answers, or fails, here.
+A StackReference resource of an absent stack fails inside the engine, after other resources have
+begun. The function's failure can be handled here.
 """
 
 
 def environment() -> Environment:
-    """The environment that this stack belongs to; what it protects is protected from now on."""
-    name = environment_of(pulumi.get_stack())
-    check(
-        whole_file.check,
-        _values(),
-        file=file_of(name),
-        secret=engine_config._SECRET_KEYS.get() or (),
-    )
+    """The environment of this stack. From here on, what it protects is registered protected."""
+    check(namespaces.check, values(), file=file())
     shared = config(SharedConfig, namespace=NAMESPACE)
-    place = config(GoogleConfig, namespace="gcp")
+    place = config(GoogleConfig, namespace=namespaces.GOOGLE)
     order_replacements()
     if shared.protect:
         _protect(shared.released)
-    return check(_environment, name, shared, place)
+    return check(_environment, environment_of(pulumi.get_stack()), shared, place)
 
 
 def _protect(released: Sequence[str]) -> None:
-    """Protects what the program declares from now on, but for what is released by name."""
+    """Protect what the program declares from now on, except what is released by name."""
 
     def protected(
         args: pulumi.ResourceTransformationArgs,
     ) -> pulumi.ResourceTransformationResult | None:
-        if not is_kept(args.type_, args.name, released):
+        if not is_protected(args.type_, args.name, released):
             return None
         options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(protect=True))
         return pulumi.ResourceTransformationResult(args.props, options)
@@ -93,34 +89,48 @@ def _environment(name: str, shared: SharedConfig, place: GoogleConfig) -> Enviro
         )
     except msgspec.ValidationError:
         raise PlatformError(
-            f'stack "{name}": an environment is named with 2 to 10 lower-case letters, digits and '
-            "hyphens, as dev, stage and prod are"
+            f'stack "{name}": an environment\'s name has 2 to 10 lower-case letters, digits and '
+            "hyphens, such as dev"
         ) from None
 
 
 def config(model: type[SettingsT], *, namespace: str | None = None) -> SettingsT:
-    """The project's keys of the stack file as `model`; refuses what the model does not know."""
+    """The keys of one namespace, by default the project's own, as `model`.
+
+    A layer reads its own keys with `infra.stack_file.layer`, which checks the whole file.
+    """
     return check(
         load,
         model,
         namespace=namespace or pulumi.get_project(),
-        values=_values(),
-        file=file_of(environment_of(pulumi.get_stack())),
-        secret=engine_config._SECRET_KEYS.get(),
+        values=values(),
+        file=file(),
+        secret=secret_keys(),
     )
 
 
-def _values() -> dict[str, str]:
+def values() -> dict[str, str]:
+    """All keys of the stack file as the engine hands them over."""
     return {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+
+
+def secret_keys() -> Iterable[str]:
+    """The keys that the stack file holds encrypted."""
+    return engine_config._SECRET_KEYS.get() or ()
+
+
+def file() -> str:
+    """The stack file's path below the repository's root."""
+    return file_of(environment_of(pulumi.get_stack()))
 
 
 def is_secret(key: str) -> bool:
     """Whether the stack file holds `key` of this project encrypted."""
-    return f"{pulumi.get_project()}:{key}" in (engine_config._SECRET_KEYS.get() or ())
+    return f"{pulumi.get_project()}:{key}" in secret_keys()
 
 
 def upstream(contract: type[ContractT]) -> ContractT:
-    """What the layer that publishes `contract` has published in this environment."""
+    """The outputs of the layer that publishes `contract`, in this environment."""
     layer = contract.layer
     stack = f"{pulumi.get_organization()}/{layer.project}/{pulumi.get_stack()}"
     try:
@@ -132,14 +142,14 @@ def upstream(contract: type[ContractT]) -> ContractT:
                 f"{stack}\nhint: {_deploy(layer)}"
             )
         refuse(
-            f"what layer {layer.name} has published cannot be read from stack {stack}: "
+            f"the outputs of layer {layer.name} cannot be read from stack {stack}: "
             f"{_last_words(error)}"
         )
     return check(read, contract, answer["outputs"], environment=pulumi.get_stack())
 
 
 def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str) -> ContractT:
-    """`outputs` of a deployed stack as a `contract`; the message names layer, field and remedy."""
+    """`outputs` of a deployed stack as a `contract`; an error names layer, field and remedy."""
     layer = contract.layer
     if not outputs:
         raise PlatformError(
@@ -160,25 +170,26 @@ def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str
 
 
 def publish(contract: type[Contract], **outputs: object) -> None:
-    """Publishes `outputs` as the fields of `contract`: all of them, and no others."""
+    """Export `outputs` as the fields of `contract`; `TypeError` where the two differ."""
     fields = set(contract.__struct_fields__)
     if wrong := fields.symmetric_difference(outputs):
-        raise TypeError(f"{contract.__name__} and what is published differ in {sorted(wrong)}")
+        raise TypeError(f"{contract.__name__} and the published outputs differ in {sorted(wrong)}")
     for name, value in outputs.items():
         secret = contract.__annotations__[name] is SecretText
         pulumi.export(name, pulumi.Output.secret(value) if secret else _exported(value))
 
 
 def check(rule: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of `rule`; where it refuses, the program ends with its message."""
+    """The result of `rule`; where it raises `PlatformError`, the program ends with the message."""
     try:
         return rule(*args, **kwargs)
     except PlatformError as error:
-        refuse(str(error))
+        name = environment_of(pulumi.get_stack())
+        refuse(positions.located(str(error), root=ROOT, environment=name))
 
 
 class Refused(SystemExit):
-    """The program ends because of `message`, which the user has been shown."""
+    """Ends the program; the engine has shown `message`."""
 
     def __init__(self, message: str) -> None:
         super().__init__(SHOWN_ALREADY)
@@ -186,7 +197,7 @@ class Refused(SystemExit):
 
 
 def refuse(message: str) -> NoReturn:
-    """Ends the program with one message and no traceback."""
+    """End the program with one message and no traceback."""
     pulumi.log.error(message)
     raise Refused(message)
 
@@ -212,7 +223,7 @@ def _decode(kind: type, value: object) -> object:
 
 
 def _plain(value: Any) -> Any:
-    """Whole numbers as integers: the engine's wire knows no other number than a float."""
+    """Whole numbers as integers; the engine's protocol has only floats."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -221,7 +232,7 @@ def _plain(value: Any) -> Any:
 
 
 def _exported(value: object) -> object:
-    """Parts of contracts as plain mappings, which is what an output can hold."""
+    """Parts of contracts as plain mappings, which an output can hold."""
     if isinstance(value, pulumi.Output):
         return value.apply(_exported)
     if isinstance(value, msgspec.Struct):

@@ -1,7 +1,6 @@
-"""Structs that are frozen and keyword-only, and so are all that derive from them.
+"""Structs that are frozen and keyword-only, subclasses included.
 
-msgspec applies `kw_only` to the fields of one class only; said once in the metaclass, no subclass
-need repeat it.
+msgspec applies `kw_only` to the fields of one class only; the metaclass applies it to subclasses.
 """
 
 from typing import Any, dataclass_transform

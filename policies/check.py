@@ -26,8 +26,10 @@ class Told:
     level: Level
     environment: str = ""
     layer: str = ""
+    file: str = ""
+    """The file that declares the resource, where it is not the environment's stack file."""
     line: int = 0
-    """Where the environment's stack file speaks of the resource, if it does."""
+    """The line of that file or of the stack file; 0 where neither has an entry of its name."""
     deferred: bool = False
     """Whether it is left to the update, which judges again what is not known before it."""
 
@@ -77,7 +79,8 @@ class Report:
 def place_of(told: Told) -> tuple[str, int]:
     """The file to change and its line: where it was read from, or the environment's stack file."""
     resource = told.finding.resource
-    return resource.file or file_of(told.environment or "dev"), resource.line or told.line or 1
+    own = told.file or file_of(told.environment)
+    return resource.file or own, resource.line or told.line or 1
 
 
 def pack_for(environment: str, *, root: Path, today: date) -> Pack:

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, field
 
+from gkeplatform import stack_values
 from gkeplatform.config import Settings, load, suggestion
 from gkeplatform.environment import environment_of, file_of
 from gkeplatform.errors import PlatformError
@@ -99,19 +100,7 @@ def _known(where: str, rule: str, rules: Mapping[str, Rule]) -> None:
 
 def of_environment(environment: str, *, root: Path, rules: Mapping[str, Rule]) -> Chosen:
     """What an environment's stack file sets; for judging without the engine."""
-    import yaml  # noqa: PLC0415 (the engine reads the file itself)
-
-    file = root / file_of(environment)
-    try:
-        config = (yaml.safe_load(file.read_text()) or {}).get("config") or {}
-    except (OSError, yaml.YAMLError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise PlatformError(f"{file}: cannot be read as a stack file: {reason}") from None
-    values = {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in config.items()
-        if str(key).startswith(f"{NAMESPACE}:")
-    }
+    values = stack_values.read(environment, root=root)
     return of_stack(environment, values, rules=rules)
 
 

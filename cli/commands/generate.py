@@ -14,7 +14,7 @@ from cli.errors import CliError
 
 # Each has `render() -> {path: text}`; relative paths are the repository's.
 GENERATORS = (
-    "gkeplatform.reference",
+    "cli.stack_reference",
     "policies.reference",
     "sandbox.gcp.coverage",
     "sandbox.gcp.documents_update",

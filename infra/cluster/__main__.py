@@ -5,6 +5,7 @@ from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
+from infra import stack_file
 from infra.cluster import capacity
 from infra.cluster.backup import backup_plan
 from infra.cluster.checks import fits
@@ -16,7 +17,7 @@ from infra.cluster.node_pools import NodePools
 from infra.cluster.project_services import ProjectServices
 
 environment = stack.environment()
-config = stack.config(ClusterConfig)
+config = stack_file.layer(ClusterConfig)
 naming = Naming(environment)
 stack.check(fits, config, naming)
 labels = Labels(environment, CLUSTER.name)

@@ -10,12 +10,13 @@ from gkeplatform.contracts import (
 from gkeplatform.labels import Labels
 from gkeplatform.layers import ENVIRONMENT
 from gkeplatform.naming import Naming
+from infra import stack_file
 from infra.environment import agreement, budget, objectives
 from infra.environment.config import EnvironmentConfig
 from infra.environment.monitoring import Monitoring
 
 environment = stack.environment()
-config = stack.config(EnvironmentConfig)
+config = stack_file.layer(EnvironmentConfig)
 cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 networking = stack.upstream(NetworkingContract)

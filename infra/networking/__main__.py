@@ -9,6 +9,7 @@ from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingCo
 from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
+from infra import stack_file
 from infra.networking import endpoint_groups, issuance, own_certificates
 from infra.networking.armor import security_policy
 from infra.networking.backends import ModelBackends
@@ -22,7 +23,7 @@ from infra.networking.url_map.matchers import matchers
 from infra.networking.url_map.versions import versions
 
 environment = stack.environment()
-config = stack.config(NetworkingConfig)
+config = stack_file.layer(NetworkingConfig)
 cluster = stack.upstream(ClusterContract)
 serving = stack.upstream(ServingContract)
 stack.check(

@@ -1,8 +1,10 @@
 """The Cloud Armor security policy in front of the models."""
 
+from __future__ import annotations
+
 import ipaddress
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import pulumi
 from msgspec import Meta
@@ -17,7 +19,8 @@ RANGES_PER_RULE = 10
 """https://docs.cloud.google.com/armor/quotas"""
 ROLE = "models"
 
-Rule = compute.SecurityPolicyRuleArgsDict
+# Quoted: the configuration is read from here by programs that need none of this SDK.
+Rule: TypeAlias = "compute.SecurityPolicyRuleArgsDict"
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+(/\d{1,3})?$")]
 Waf = Literal[
     "sqli", "xss", "lfi", "rfi", "rce", "methodenforcement", "scannerdetection", "protocolattack",

@@ -7,6 +7,7 @@ from gkeplatform.contracts import ClusterContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
+from infra import stack_file
 from infra.serving import catalog, contract
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
@@ -17,7 +18,7 @@ from infra.serving.tenancy.namespaces import namespaces
 from infra.serving.tenancy.priorities import PriorityClasses
 
 environment = stack.environment()
-config = stack.config(ServingConfig)
+config = stack_file.layer(ServingConfig)
 cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)

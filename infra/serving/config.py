@@ -33,6 +33,10 @@ class ServingConfig(Settings, dict=True):
     models: Annotated[
         tuple[Model, ...], Meta(description="The catalog: one entry per model; may be empty.")
     ]
+    catalogue: Annotated[
+        str | None,
+        Meta(description="Folder below `stacks/` with more entries of `models`, in files."),
+    ] = None
     namespace: Annotated[Name, Meta(description="Namespace of models without a team.")] = "models"
     teams: Annotated[
         tuple[Team, ...], Meta(description="Teams, each with a namespace of its own.")

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from gkeplatform.protection import KEEPERS
+from gkeplatform.protection import PROTECTED_TYPES
 from policies.rule import Reference, advisory
 from policies.subjects import Resource, gcp, kubernetes, whole
 
-_CLOUD = gcp(*(one.removeprefix("gcp:") for one in KEEPERS if one.startswith("gcp:")))
+_CLOUD = gcp(*(one.removeprefix("gcp:") for one in PROTECTED_TYPES if one.startswith("gcp:")))
 _DATABASES = kubernetes("acid.zalan.do", "postgresql")
 KEEPING = (_CLOUD | _DATABASES).seen_as(whole)
 

@@ -1,33 +1,42 @@
-"""Where an environment's stack file speaks of a resource: the line that a reader would change."""
+"""The line of an environment's files that declares a resource: the line to change."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import yaml
+from gkeplatform import catalog_files, stack_values, yaml_files
+from gkeplatform.environment import file_of
+from gkeplatform.errors import PlatformError
 
 
-def lines(file: Path) -> Mapping[str, int]:
-    """The line of each entry that has a name, by the name; of two entries, the first.
+class Place(NamedTuple):
+    """A line of a file, by the file's path below the repository's root."""
 
-    A resource bears the name of the entry that it is declared for: a model, a node pool, a team.
+    file: str
+    line: int
+
+
+def places(environment: str, root: Path) -> Mapping[str, Place]:
+    """The place of each named entry of the stack file and its catalogue folder, by the name.
+
+    A resource has the name of the entry that declares it: a model, a node pool, a team. Where two
+    entries have one name, the first counts. A file that cannot be read has no places: the check of
+    the configuration reports why.
     """
-    found: dict[str, int] = {}
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, yaml.YAMLError):
-        return found  # whoever reads it as configuration says what is wrong with it
-    for name, line in _names(root):
-        found.setdefault(name, line)
+    found: dict[str, Place] = {}
+    for name, place in _named(file_of(environment), root):
+        found.setdefault(name, place)
     return found
 
 
-def _names(node: Any) -> Iterator[tuple[str, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == "name" and isinstance(value, yaml.ScalarNode):
-                yield value.value, value.start_mark.line + 1
-            yield from _names(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for entry in node.value:
-            yield from _names(entry)
+def _named(file: str, root: Path) -> Iterator[tuple[str, Place]]:
+    try:
+        document = yaml_files.read(root / file, file)
+        yield from ((name, Place(file, line)) for name, line in document.names())
+        folder = stack_values.of_document(document.value, file).get(catalog_files.FOLDER)
+        entries = catalog_files.read(folder, root=root, file=file) if folder else ()
+    except PlatformError:
+        return
+    for entry in entries:
+        if isinstance(name := entry.value.get("name"), str):
+            yield name, Place(entry.file, entry.line)

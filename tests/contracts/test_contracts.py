@@ -167,13 +167,13 @@ def test_an_unknown_shared_key_stops_every_layer(
 
 def test_a_zone_elsewhere_stops_the_cluster() -> None:
     said = refusal(CLUSTER, {}, edited({"gcp:region": "us-central1"}))
-    assert said.startswith("gke-cluster:cluster.zones[0]: europe-west4-a is not in gcp:region")
+    assert ": gke-cluster:cluster.zones[0]: europe-west4-a is not in gcp:region" in said
 
 
 def test_a_pool_whose_account_would_be_too_long_stops_the_cluster() -> None:
     pools = stack_config("dev")["gke-cluster:node_pools"].replace("general", "general-purpose")
     said = refusal(CLUSTER, {}, edited({"gke-cluster:node_pools": pools}))
-    assert said.startswith('gke-cluster:node_pools[0].name: physical name "acme-ml-dev-general-')
+    assert ': gke-cluster:node_pools[0].name: physical name "acme-ml-dev-general-' in said
     assert "shorten" in said
 
 
@@ -242,5 +242,5 @@ def test_what_cannot_be_watched_stops_the_environment(
     upstream: dict[str, dict[str, Any]], key: str, value: dict[str, Any], starts: str, has: str
 ) -> None:
     said = refusal(ENVIRONMENT, upstream, edited({f"gke-platform:{key}": json.dumps(value)}))
-    assert said.startswith(starts)
+    assert f": {starts}" in said
     assert has in said

@@ -18,7 +18,6 @@ from policies.subjects import Resource
 from policies.values import Unknown, located
 
 ROOT = Path(__file__).parents[2]
-STACK = ROOT / "stacks" / "Pulumi.dev.yaml"
 RULE = "pods-keep-out-of-host-namespaces"
 COMMAND = re.compile(r"::(\w+) file=([^,]*),line=(\d+),title=([^:]*)::(.*)")
 
@@ -62,9 +61,9 @@ def test_an_advisory_rule_warns() -> None:
 
 def test_the_line_is_the_one_of_the_stack_file_or_of_the_file() -> None:
     told = report(pod("resnet"))
-    line = stack_file.lines(STACK)["resnet"]
-    assert "name: resnet" in STACK.read_text().splitlines()[line - 1]
-    told.told = [replace(one, line=line) for one in told.told]
+    file, line = stack_file.places("dev", ROOT)["resnet"]
+    assert "name: resnet" in (ROOT / file).read_text().splitlines()[line - 1]
+    told.told = [replace(one, file=file, line=line) for one in told.told]
     assert annotated(told)[0][1:3] == ("stacks/Pulumi.dev.yaml", line)
     ((_, file, line, _, text),) = annotated(report(pod("a", file="x,y.yaml", line=7)))
     assert (file, line) == ("x%2Cy.yaml", 7)
@@ -88,10 +87,23 @@ def test_a_name_cannot_make_a_command_of_its_own(name: str) -> None:
     assert "fix: " in text
 
 
-def test_a_stack_file_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
-    broken = tmp_path / "Pulumi.qa.yaml"
-    broken.write_text("config: [")
-    assert stack_file.lines(broken) == {}
-    assert stack_file.lines(tmp_path / "none") == {}
-    broken.write_text("")
-    assert stack_file.lines(broken) == {}
+def test_a_model_of_the_catalogue_folder_has_its_own_file(tmp_path: Path) -> None:
+    folder = tmp_path / "stacks" / "models" / "qa"
+    folder.mkdir(parents=True)
+    (folder / "vision.yaml").write_text("# Ours.\n- name: segmenter\n- name: resnet\n")
+    (tmp_path / "stacks" / "Pulumi.qa.yaml").write_text(
+        "config:\n  gke-serving:catalogue: models/qa\n  gke-serving:teams: [{name: vision}]\n"
+    )
+    assert stack_file.places("qa", tmp_path) == {
+        "vision": ("stacks/Pulumi.qa.yaml", 3),
+        "segmenter": ("stacks/models/qa/vision.yaml", 2),
+        "resnet": ("stacks/models/qa/vision.yaml", 3),
+    }
+
+
+@pytest.mark.parametrize("text", ["config: [", "", "- 1", None])
+def test_a_stack_file_that_cannot_be_read_has_no_places(tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "stacks").mkdir()
+    if text is not None:
+        (tmp_path / "stacks" / "Pulumi.qa.yaml").write_text(text)
+    assert stack_file.places("qa", tmp_path) == {}

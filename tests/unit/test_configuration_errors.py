@@ -10,14 +10,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli import stack_reference
 from cli.declared import STACKS
+from gkeplatform import namespaces
 from gkeplatform.config import Settings, load
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
-from gkeplatform.reference import namespaces
+from gkeplatform.layers import LAYERS, Layer
 from infra.cluster.config import ClusterConfig
 from infra.networking.config import NetworkingConfig
 from infra.serving.config import ServingConfig
+from tests.contracts.refusals import refusal
 
 FILE = "stacks/Pulumi.dev.yaml"
 DEV: dict[str, Any] = yaml.safe_load((STACKS / "Pulumi.dev.yaml").read_text())["config"]
@@ -570,11 +573,51 @@ def test_whatever_stands_in_a_stack_file_is_taken_or_refused_in_words(
     namespace, _, _ = path[0].partition(":")
     said = ""
     try:
-        load(namespaces()[namespace], namespace=namespace, values=encoded(document), file=FILE)
+        load(
+            stack_reference.namespaces()[namespace],
+            namespace=namespace,
+            values=encoded(document),
+            file=FILE,
+        )
     except PlatformError as error:
         said = str(error)
     assert not said or said.startswith(f"{FILE}: {namespace}:")
     assert not said or "\nhint: " in said
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("gke-netwroking:https", "gke-networking"),
+        ("gke-severing:models", "gke-serving"),
+        ("plattform:system", "platform"),
+        ("gke-polices:levels", "gke-policies"),
+        ("gpc:project", "gcp"),
+    ],
+)
+def test_a_misspelt_namespace_is_refused_with_the_nearest(key: str, nearest: str) -> None:
+    with pytest.raises(PlatformError) as raised:
+        namespaces.check([*DEV, key], file=FILE)
+    said = str(raised.value)
+    assert said.startswith(f'{FILE}: {key}: unknown namespace "{key.partition(":")[0]}"')
+    assert f'did you mean "{nearest}"?' in said
+
+
+def test_an_unknown_namespace_is_refused_even_when_none_is_near() -> None:
+    with pytest.raises(PlatformError, match=r"zebra:x: unknown namespace.*known here: gcp, gke-"):
+        namespaces.check(["zebra:x"], file=FILE)
+
+
+@pytest.mark.parametrize("key", ["pulumi:tags", "kubernetes:context", "gcp:zone", "aws:region"])
+def test_a_key_of_pulumi_or_a_provider_passes(key: str) -> None:
+    namespaces.check([*DEV, key], file=FILE)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_every_layer_refuses_a_misspelt_namespace(layer: Layer) -> None:
+    said = refusal(layer, {}, encoded(DEV) | {"gke-netwroking:https": "{}"})
+    assert "gke-netwroking:https: unknown namespace" in said
+    assert 'did you mean "gke-networking"?' in said
 
 
 def test_a_wrong_label_is_named() -> None:

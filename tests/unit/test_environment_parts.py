@@ -126,12 +126,12 @@ def test_bad_input_is_refused(keys: dict[str, Any], starts: str, has: str) -> No
 @pytest.mark.parametrize(
     ("static", "has"),
     [
-        ({"soft_delete_days": 3}, "3 is fewer than Google keeps; set 7, or 0 for none"),
+        ({"soft_delete_days": 3}, "3 is below Google's minimum; set 7 or more, or 0"),
         ({"soft_delete_days": 91}, "at most 90, got 91"),
         ({"retention_days": 30}, "set versioning to false, or retention_days to 0"),
         (
             {"retention_days": 30, "versioning": False, "force_destroy": True},
-            "files cannot be deleted for 30 days",
+            "objects cannot be deleted for 30 days",
         ),
     ],
 )

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from cli.declared import STACKS, Declared, run_environment
-from gkeplatform import whole_file
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
+from infra import stack_file
 from infra.serving.config import ServingConfig
 from infra.serving.exposures import (
     GatewayArgs,
@@ -203,10 +203,10 @@ def test_bad_input_is_refused(edit: Callable[[dict[str, Any]], Any], said: str) 
 def test_a_gateway_without_its_api_is_refused_before_anything_is_touched() -> None:
     document = copy.deepcopy(DEV)
     routed(document)["exposure"]["kind"] = "gateway"
-    whole_file.check(encoded(document), file=FILE)
+    stack_file.read(encoded(document), file=FILE)
     document["gke-cluster:cluster"]["gateway_api"] = False
     with pytest.raises(PlatformError, match=r"gke-cluster:cluster\.gateway_api turns off"):
-        whole_file.check(encoded(document), file=FILE)
+        stack_file.read(encoded(document), file=FILE)
 
 
 def kinds(found: dict[str, Declared]) -> set[str]:

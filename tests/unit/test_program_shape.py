@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cli import stack_reference
 from cli.declared import ROOT
-from gkeplatform import layers, reference
+from gkeplatform import layers
 from gkeplatform.layers import LAYERS, Layer
 
 OURS = sorted(p for folder in ("gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py"))
@@ -76,7 +77,7 @@ def test_a_project_file_agrees_with_its_layer(layer: Layer) -> None:
 def test_what_is_generated_is_fresh() -> None:
     stale = [
         str(path)
-        for path, text in reference.render().items()
+        for path, text in stack_reference.render().items()
         if (ROOT / path).read_text(encoding="utf-8") != text
     ]
     assert stale == [], "run `platformctl generate`"
@@ -89,16 +90,78 @@ def test_stack_files_satisfy_their_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_schema_refuses_an_unknown_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"), [("      max_nodes: 3", "      max_node: 3"), ("gke-networking:", "gke-netw:")]
+)
+def test_the_schema_refuses_an_unknown_key(tmp_path: Path, old: str, new: str) -> None:
     bad = tmp_path / "Pulumi.dev.yaml"
     good = (ROOT / "stacks" / "Pulumi.dev.yaml").read_text()
-    bad.write_text(good.replace("      max_nodes: 3", "      max_node: 3"))
+    assert old in good
+    bad.write_text(good.replace(old, new))
     command = [sys.executable, "-m", "check_jsonschema", "--schemafile", "stacks/schema.json"]
     done = subprocess.run(
         [*command, str(bad)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "max_node" in done.stdout
+    assert new.strip().partition(":")[0] in done.stdout
+
+
+DYNAMIC = {"importlib", "runpy", "pkgutil", "__import__", "exec", "eval", "compile"}
+
+
+def dynamic_imports(tree: ast.AST) -> set[str]:
+    """Names by which a module could import what import-linter does not see."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.partition(".")[0] in DYNAMIC}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found |= {node.func.id}
+    return {
+        name
+        for name in found
+        if name.partition(".")[0] in DYNAMIC
+        and not name.startswith(("importlib.resources", "importlib.metadata"))
+    }
+
+
+VOCABULARY = [path for path in OURS if "gkeplatform" in path.parts]
+
+
+@pytest.mark.parametrize("path", VOCABULARY, ids=lambda path: path.stem)
+def test_the_vocabulary_imports_nothing_dynamically(path: Path) -> None:
+    assert dynamic_imports(ast.parse(path.read_text())) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib",
+        "import importlib as loader",
+        "from importlib import import_module",
+        "x = __import__('infra')",
+        "import runpy",
+        "exec('import infra')",
+    ],
+)
+def test_a_dynamic_import_is_found(code: str) -> None:
+    assert dynamic_imports(ast.parse(code))
+
+
+def test_the_stack_file_is_read_without_the_sdks_of_the_layers() -> None:
+    # A program needs the SDKs of its own layer only; each takes a second or more to import.
+    code = (
+        "import infra.stack_file, sys;"
+        "print(sorted(m for m in sys.modules if m.startswith('pulumi_kubernetes')"
+        " or m.count('.') > 1 and m.startswith('pulumi_gcp.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
 
 
 def test_packages_import_only_what_they_may() -> None:

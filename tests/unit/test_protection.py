@@ -6,7 +6,7 @@ import pytest
 
 from cli.declared import run_environment, run_layer, stack_config
 from gkeplatform.layers import LAYERS
-from gkeplatform.protection import KEEPERS
+from gkeplatform.protection import PROTECTED_TYPES
 from tests.contracts.refusals import refusal
 
 CLUSTER = LAYERS[0]
@@ -15,7 +15,7 @@ CLUSTER = LAYERS[0]
 @pytest.mark.parametrize("environment", ["stage", "prod"])
 def test_whatever_cannot_be_made_again_is_protected(environment: str) -> None:
     for declared in run_environment(environment).values():
-        keepers = {one for one in declared.inputs if one[0] in KEEPERS}
+        keepers = {one for one in declared.inputs if one[0] in PROTECTED_TYPES}
         assert declared.protected == keepers
 
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.declared import Declared, run_environment, stack_config
-from gkeplatform import routes, whole_file
+from gkeplatform import routes
 from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, ServedModel
 from gkeplatform.errors import PlatformError
+from infra import stack_file
 from infra.networking.url_map.actions import retry_policy
 from infra.networking.url_map.expectations import cases
 from infra.networking.url_map.matchers import matchers, rewrite
@@ -157,7 +158,7 @@ def test_a_login_without_https_is_refused(of_all: bool) -> None:
         values[key] = json.dumps(models[guarded]["exposure"].pop("iap"))
     values["gke-serving:models"] = json.dumps(models)
     with pytest.raises(PlatformError) as raised:
-        whole_file.check(values, file="f.yaml")
+        stack_file.read(values, file="f.yaml")
     assert str(raised.value).startswith(f"f.yaml: {key}: Identity-Aware Proxy needs HTTPS, and")
 
 
@@ -173,8 +174,8 @@ def test_a_login_without_https_is_refused(of_all: bool) -> None:
         (
             '"draining_seconds": 30',
             '"draining_seconds": 30, "session_affinity": "CLIENT_IP"',
-            "f.yaml: gke-serving:models[0].canary: requests that are shared out by weight do not "
-            "stay with one pod, and gke-networking:backends.session_affinity is CLIENT_IP",
+            "f.yaml: gke-serving:models[0].canary: a weighted split does not keep a client on one "
+            "pod, and gke-networking:backends.session_affinity is CLIENT_IP",
         ),
     ],
 )
@@ -183,5 +184,5 @@ def test_layers_that_contradict_each_other_are_refused(old: str, new: str, said:
     assert any(old in value for value in values.values())
     edited = {key: value.replace(old, new) for key, value in values.items()}
     with pytest.raises(PlatformError) as raised:
-        whole_file.check(edited, file="f.yaml")
+        stack_file.read(edited, file="f.yaml")
     assert str(raised.value).startswith(said)

@@ -28,13 +28,13 @@ def test_a_name_is_system_environment_role() -> None:
 
 
 def test_a_name_too_long_is_refused_before_google_refuses_it() -> None:
-    with pytest.raises(PlatformError, match="has 31 characters where 30 are allowed: shorten"):
+    with pytest.raises(PlatformError, match="has 31 characters, and 30 are allowed: shorten"):
         Naming(DEV).of("x" * 19, longest=SERVICE_ACCOUNT)
 
 
 @pytest.mark.parametrize("role", ["Upper", "under_score", "ends-", "dots.in", ""])
 def test_an_ill_formed_name_is_refused(role: str) -> None:
-    with pytest.raises(PlatformError, match="is not one that Google Cloud takes"):
+    with pytest.raises(PlatformError, match="is invalid: use lower-case"):
         Naming(DEV).of(role)
 
 

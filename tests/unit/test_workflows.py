@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -83,19 +82,24 @@ def test_every_layer_of_every_environment_is_previewed_and_compared() -> None:
     assert JOBS["preview-environment/layer"]["strategy"]["matrix"]["layer"] == layers
     drift = JOBS["drift/layer"]["strategy"]["matrix"]
     assert drift["layer"] == layers
-    previewed = JOBS["pull-request/preview"]["strategy"]["matrix"]["environment"]
-    deployed = list(WORKFLOWS["deploy"]["jobs"])
-    assert set(environments.names()) == set(drift["environment"])
-    assert drift["environment"] == previewed == deployed
+    for job in ("pull-request/preview", "drift/layer", "deploy/deploy"):
+        every = "${{ fromJSON(needs.environments.outputs.names) }}"
+        assert JOBS[job]["strategy"]["matrix"]["environment"] == every
+        assert "environments" in JOBS[job]["needs"]
+        listing = JOBS[f"{job.partition('/')[0]}/environments"]["uses"]
+        assert listing == "./.github/workflows/list-environments.yml"
+
+
+def test_no_workflow_knows_an_environment_by_name() -> None:
+    for file in FILES:
+        for name in environments.names():
+            assert not re.search(rf"(?<!/)\b{name}\b", file.read_text()), (file, name)
 
 
 def test_environments_are_deployed_one_after_the_other() -> None:
-    deploy = WORKFLOWS["deploy"]["jobs"]
-    order = list(deploy)
-    for before, name in itertools.pairwise(order):
-        assert deploy[name]["needs"] == before
-    for name, job in deploy.items():
-        assert job["with"]["environment"] == name
+    strategy = JOBS["deploy/deploy"]["strategy"]
+    assert (strategy["max-parallel"], strategy["fail-fast"]) == (1, True)
+    assert JOBS["deploy/deploy"]["with"] == {"environment": "${{ matrix.environment }}"}
     # The approval is a rule of the GitHub environment, which the job must name.
     assert JOBS["deploy-environment/up"]["environment"] == "${{ inputs.environment }}"
 

@@ -1,0 +1,25 @@
+"""`platformctl environments`: list the environments in the order of promotion."""
+
+from __future__ import annotations
+
+import json as json_
+from typing import Annotated
+
+import typer
+
+from cli.environments import ROOT
+from cli.errors import CliError, Exit
+from gkeplatform import promotion
+from gkeplatform.errors import PlatformError
+
+
+def environments(
+    json: Annotated[bool, typer.Option("--json", help="Print one list on stdout.")] = False,
+) -> None:
+    """List the environments, each after the one that it is promoted from."""
+    try:
+        names = promotion.order(ROOT)
+    except PlatformError as error:
+        message, _, hint = str(error).partition("\nhint: ")
+        raise CliError(message, hint, Exit.USAGE) from None
+    print(json_.dumps(names) if json else "\n".join(names))

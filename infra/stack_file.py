@@ -1,0 +1,163 @@
+"""The whole stack file of an environment: the keys of every layer, and the rules between layers.
+
+A program reads its keys with `layer`, which checks all other layers' keys too: a mistake in the
+last layer's keys stops the first layer before it creates anything. Rules within one layer are in
+that layer's `config`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gkeplatform import catalog_files, layers, namespaces, stack
+from gkeplatform.config import Settings, load, suggestion
+from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
+from gkeplatform.errors import PlatformError
+from gkeplatform.hosts import covers
+from infra.cluster.config import ClusterConfig
+from infra.environment.config import EnvironmentConfig
+from infra.networking.config import NetworkingConfig
+from infra.serving.config import ServingConfig
+from infra.serving.models import Model
+
+ROOT = Path(__file__).parent.parent
+NAMESPACES: Mapping[type[Settings], str] = {
+    GoogleConfig: namespaces.GOOGLE,
+    SharedConfig: NAMESPACE,
+    ClusterConfig: layers.CLUSTER.project,
+    ServingConfig: layers.SERVING.project,
+    NetworkingConfig: layers.NETWORKING.project,
+    EnvironmentConfig: layers.ENVIRONMENT.project,
+}
+"""The namespace of each type of keys. The policy pack reads its own, `gke-policies`."""
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackFile:
+    """The keys of one environment. A namespace that has no keys in the file is None."""
+
+    file: str
+    google: GoogleConfig | None = None
+    shared: SharedConfig | None = None
+    cluster: ClusterConfig | None = None
+    serving: ServingConfig | None = None
+    networking: NetworkingConfig | None = None
+    environment: EnvironmentConfig | None = None
+
+    def of(self, model: type[SettingsT]) -> SettingsT | None:
+        """The keys that `model` is the type of."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return next((value for value in values if isinstance(value, model)), None)
+
+
+def layer(model: type[SettingsT]) -> SettingsT:
+    """The running layer's keys; ends the program where anything in the whole file is wrong."""
+    found = stack.check(
+        read, stack.values(), file=stack.file(), secret=stack.secret_keys(), root=ROOT
+    ).of(model)
+    return stack.config(model) if found is None else found
+
+
+def read(
+    values: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), root: Path = ROOT
+) -> StackFile:
+    """The stack file with these keys, checked; `root` is the repository.
+
+    `values` are as the engine hands them over and `secret` are the keys that it decrypted. Raises
+    `PlatformError` for the first mistake.
+    """
+    namespaces.check(values, file=file)
+    whole = catalog_files.merged(values, root=root, file=file)
+    hidden = frozenset(secret)
+
+    def part(model: type[SettingsT]) -> SettingsT | None:
+        namespace = NAMESPACES[model]
+        if not any(key.startswith(f"{namespace}:") for key in whole):
+            return None
+        return load(model, namespace=namespace, values=whole, file=file, secret=hidden)
+
+    found = StackFile(
+        file=file,
+        google=part(GoogleConfig),
+        shared=part(SharedConfig),
+        cluster=part(ClusterConfig),
+        serving=part(ServingConfig),
+        networking=part(NetworkingConfig),
+        environment=part(EnvironmentConfig),
+    )
+    for problem in problems(found):
+        raise PlatformError(f"{file}: {problem}")
+    return found
+
+
+def problems(whole: StackFile) -> Iterator[str]:
+    """What the layers' keys say against each other: key, problem and remedy."""
+    if whole.serving is None:
+        return
+    # A layer without keys has its defaults, which another layer's keys may contradict.
+    networking = whole.networking or NetworkingConfig()
+    for index, model in enumerate(whole.serving.models):
+        key = f"gke-serving:models[{index}]"
+        yield from _hosts(key, model, networking)
+        yield from _iap(key, model, networking)
+        yield from _retries(key, model, networking)
+        yield from _session_affinity(key, model, networking)
+        if whole.cluster is not None:
+            yield from _gateway_api(key, model, whole.cluster)
+
+
+def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """A host is one of the load balancer's domains. Without domains, DNS is managed elsewhere."""
+    domains = [domain.name for domain in networking.domains]
+    for index, host in enumerate(model.exposure.load_balancer_hosts if domains else ()):
+        if not any(covers(domain, host) for domain in domains):
+            yield (
+                f'{key}.exposure.hosts[{index}]: "{host}" is none of gke-networking:domains; '
+                f"{suggestion(host, domains)}"
+            )
+
+
+def _iap(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """Identity-Aware Proxy is served over HTTPS only."""
+    if model.exposure.iap and not networking.certificates:
+        yield (
+            f"{key}.exposure.iap: Identity-Aware Proxy needs HTTPS, and there are no "
+            "certificates; list one in gke-networking:certificates, or remove iap"
+        )
+
+
+def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """One attempt fits into the timeout of the whole request."""
+    retries = model.exposure.retries
+    attempt = retries.attempt_seconds if retries else None
+    timeout = networking.backends.timeout_seconds
+    own = model.exposure.timeout_seconds
+    if attempt is not None and own is None and attempt > timeout:
+        yield (
+            f"{key}.exposure.retries.attempt_seconds: {attempt} exceeds "
+            f"gke-networking:backends.timeout_seconds {timeout}, which covers all attempts; "
+            "lower it, or set exposure.timeout_seconds"
+        )
+
+
+def _session_affinity(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """A weighted split wins over session affinity, so a client would change versions."""
+    affinity = networking.backends.session_affinity
+    if model.canary is not None and affinity != "NONE":
+        yield (
+            f"{key}.canary: a weighted split does not keep a client on one pod, and "
+            f"gke-networking:backends.session_affinity is {affinity}; set it to NONE, or remove "
+            "canary"
+        )
+
+
+def _gateway_api(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
+    """The cluster would reject a Gateway halfway through the deployment."""
+    if model.exposure.needs_gateway_api and not cluster.cluster.gateway_api:
+        yield (
+            f"{key}.exposure.kind: gateway needs the Gateway API, which "
+            "gke-cluster:cluster.gateway_api turns off; set it to true"
+        )
