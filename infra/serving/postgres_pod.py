@@ -5,7 +5,6 @@ Plain data. The instances' pods are the operator's to write; only their walls ar
 
 import hashlib
 import json
-from decimal import Decimal
 from typing import Any
 
 from infra.serving.config import ServingConfig
@@ -86,7 +85,7 @@ def quota(config: ServingConfig) -> Manifest:
     return {
         "hard": {
             "requests.cpu": f"{int(cpu * 1000)}m",
-            "requests.memory": f"{int(memory / Decimal(2**20))}Mi",
+            "requests.memory": f"{int(memory / 2**20)}Mi",
             "pods": str(pods),
             "services.loadbalancers": "0",
         }

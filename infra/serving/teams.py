@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from facts.front_ends import FRONT_END_RANGES
 from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
 from infra.serving.quantity import Quantity
@@ -11,8 +12,6 @@ from infra.serving.sizing import Amounts
 
 RESERVED = ("default", "kube-", "gke-", "gmp-", "istio-system", "ingress-nginx")
 """Namespaces of the cluster's own, or what they begin with."""
-LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
-"""Where Google's load balancers and their health checks come from."""
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """Namespaces of the cluster's own that call models: Prometheus' collectors, ingress controllers."""
 NODE_LOCAL_DNS = {"ipBlock": {"cidr": "169.254.20.10/32"}}
@@ -98,7 +97,7 @@ def walls(team: Team | None, *ways: Manifest) -> Manifest:
     return {
         "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in LOAD_BALANCERS)]}],
+        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in FRONT_END_RANGES)]}],
         "egress": [
             {"to": [{"podSelector": {}}]},
             {

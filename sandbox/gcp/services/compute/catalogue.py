@@ -1,4 +1,4 @@
-"""What Google Cloud has: projects, regions, zones, machine types and accelerators. Read only."""
+"""Read-only collections of Compute Engine: projects, regions, zones, machine and GPU types."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def _zone(project: str, name: str) -> Json:
 
 def _machine_type(project: str, zone: str, name: str) -> Json | None:
     known = machine_types.machine_type(name)
-    if known is None or zone not in known.zones:
+    if known is None or not known.is_offered_in(zone):
         return None
-    return {
+    shown: Json = {
         "architecture": "ARM64" if known.architecture == "arm64" else "X86_64",
         "creationTimestamp": _SINCE,
         "description": f"{known.cpus} vCPUs, {known.memory_mib / 1024:g} GB RAM",
@@ -75,10 +75,21 @@ def _machine_type(project: str, zone: str, name: str) -> Json | None:
         "selfLink": f"{PREFIX}projects/{project}/zones/{zone}/machineTypes/{name}",
         "zone": zone,
     }
+    if known.accelerators is not None:
+        shown["accelerators"] = [
+            {
+                "guestAcceleratorCount": known.accelerators.count,
+                "guestAcceleratorType": known.accelerators.type,
+            }
+        ]
+    if known.deprecated:
+        shown["deprecated"] = {"state": known.deprecated}
+    return shown
 
 
 def _accelerator_type(project: str, zone: str, name: str) -> Json | None:
-    if zone not in (machine_types.accelerator_zones(name) or ()):
+    zones = machine_types.accelerators().get(name, frozenset())
+    if zones is not None and zone not in zones:
         return None
     return {
         "creationTimestamp": _SINCE,
@@ -123,8 +134,8 @@ async def get_zone(call: Call) -> Json:
 async def list_zones(call: Call) -> Json:
     """`zones.list`."""
     project = call.path["project"]
-    zones = machine_types.catalogue().zones
-    return _listed(call, "compute#zoneList", (_zone(project, name) for name in zones))
+    items = (_zone(project, name) for name in machine_types.zones())
+    return _listed(call, "compute#zoneList", items)
 
 
 def _checked_zone(call: Call) -> str:
@@ -162,7 +173,7 @@ async def get_accelerator_type(call: Call) -> Json:
 async def list_accelerator_types(call: Call) -> Json:
     """`acceleratorTypes.list`."""
     project, zone = call.path["project"], _checked_zone(call)
-    names = sorted(machine_types.catalogue().accelerators)
+    names = sorted(machine_types.accelerators())
     items = (_accelerator_type(project, zone, name) for name in names)
     return _listed(call, "compute#acceleratorTypeList", items)
 
