@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facts import allocatable
-from sandbox.gcp.machine_types import MachineType, machine_type
+from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container import capacity, names, ranges, versions
 from sandbox.gcp.services.container.form import merge, prune
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sandbox.gcp import machine_types
-from sandbox.gcp.machine_types import catalogue
+from facts.machines import catalogue
+from facts.zones import is_region, is_zone, region_of, zones_of
 from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
@@ -47,9 +47,9 @@ def name(kind: str, value: object) -> str:
 
 def location(value: str) -> None:
     """Check that a location is a zone or a region of Google Cloud."""
-    if not machine_types.is_zone(value) and not machine_types.is_region(value):
+    if not is_zone(value) and not is_region(value):
         raise InvalidError(f"Location {value!r} does not exist.".replace("'", '"'))
-    if machine_types.is_region(value) and not machine_types.zones_of(value):
+    if is_region(value) and not zones_of(value):
         raise InvalidError(
             f'Region "{value}" has no zone in the sandbox\'s catalogue of {catalogue().date}.'
         )
@@ -57,19 +57,19 @@ def location(value: str) -> None:
 
 def node_locations(asked: list[str], where: str) -> tuple[str, ...]:
     """Return the zones that a cluster's nodes are in, checked."""
-    region = machine_types.region_of(where)
+    region = region_of(where)
     if not asked:
-        if machine_types.is_zone(where):
+        if is_zone(where):
             return (where,)
-        return machine_types.zones_of(where)[:3]
+        return zones_of(where)[:3]
     for zone in asked:
-        if machine_types.region_of(zone) != region or not machine_types.is_zone(zone):
+        if region_of(zone) != region or not is_zone(zone):
             raise InvalidError(
                 f'Zone "{zone}" is not a valid node location: it must be a zone of "{region}".'
             )
     if len(set(asked)) != len(asked):
         raise InvalidError(f"Duplicate node locations: {', '.join(asked)}.")
-    if machine_types.is_zone(where) and where not in asked:
+    if is_zone(where) and where not in asked:
         raise InvalidError(f'Node locations must contain the zone of the cluster, "{where}".')
     return tuple(asked)
 

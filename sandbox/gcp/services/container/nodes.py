@@ -7,7 +7,8 @@ is left to pods, and the labels and taints that GKE gives to its nodes.
 from __future__ import annotations
 
 from facts.accelerators import partition_count
-from sandbox.gcp.machine_types import MachineType, machine_type, region_of
+from facts.machines import MachineType, machine_type
+from facts.zones import region_of
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.pool_defaults import accelerators

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.gcp.machine_types import MachineType, machine_type
+from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container.defaults import SCOPES
 from sandbox.gcp.services.container.form import Json, merge, without
 from sandbox.gcp.services.container.hardware import default_disk
