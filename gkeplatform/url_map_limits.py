@@ -1,19 +1,17 @@
 """How much a URL map of the global external Application Load Balancer holds, as arithmetic.
 
-The limits are Google's and cannot be raised:
-https://docs.cloud.google.com/load-balancing/docs/quotas#url_maps, and for the size
-https://docs.cloud.google.com/load-balancing/docs/url-map-size-quota.
+The limits are those of `facts.url_maps`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MOST = 1000
-"""Host rules and path matchers of a map; rules of a path matcher; paths in them all together."""
-MOST_BACKENDS = 2500
-"""Backend services and backend buckets that a map leads to."""
-MOST_TESTS = 100
-MOST_BYTES = 1_000_000
+from facts import url_maps
+
+MOST = url_maps.MAX_RULES
+MOST_BACKENDS = url_maps.MAX_BACKENDS
+MOST_TESTS = url_maps.MAX_TESTS
+MOST_BYTES = url_maps.MAX_BYTES
 
 _LINK, _SHARE, _RULE, _ROUTE, _PATTERN = 120, 60, 25, 70, 3
 """Bytes of JSON: a self link, a share of a split, a path rule, a route rule, around a path."""

@@ -1,6 +1,7 @@
-"""What each node pool offers, for whoever wants to run something there. Pure."""
+"""Capacity of each node pool, as the contract publishes it. Pure functions."""
 
-from gkeplatform import machines
+from facts.accelerators import partition_count
+from facts.machines import machine_type
 from gkeplatform.contracts import NodePool, NodeTaint
 from infra.cluster.config import ClusterConfig
 from infra.cluster.pool_settings import NodePoolArgs, Taint
@@ -10,8 +11,6 @@ _EFFECTS = {
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
     "NO_EXECUTE": "NoExecute",
 }
-_SLICES = {"1g": 7, "2g": 3, "3g": 2, "7g": 1}
-"""Slices of one GPU by their size: NVIDIA's profiles of Multi-Instance GPUs."""
 
 
 def pools(config: ClusterConfig) -> tuple[NodePool, ...]:
@@ -21,7 +20,7 @@ def pools(config: ClusterConfig) -> tuple[NodePool, ...]:
 
 def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
     """One pool; `zones` are the cluster's."""
-    machine = machines.catalogue().machines.get(args.machine_type)
+    machine = machine_type(args.machine_type)
     return NodePool(
         name=args.name,
         zones=args.zones or zones,
@@ -41,13 +40,14 @@ def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
 
 
 def gpus(args: NodePoolArgs) -> int:
-    """How many `nvidia.com/gpu` a node has."""
-    if args.accelerator is None:
+    """`nvidia.com/gpu` of one node: whole GPUs, partitions, or places where pods share."""
+    gpu = args.accelerator
+    if gpu is None:
         return 0
-    whole = args.accelerator.count
-    if args.accelerator.partition:
-        whole *= _SLICES.get(args.accelerator.partition.partition(".")[0], 1)
-    return whole * (args.accelerator.sharing.clients if args.accelerator.sharing else 1)
+    count = gpu.count
+    if gpu.partition:
+        count *= partition_count(gpu.type, gpu.partition) or 1
+    return count * (gpu.sharing.clients if gpu.sharing else 1)
 
 
 def _taint(taint: Taint) -> NodeTaint:

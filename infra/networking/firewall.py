@@ -3,12 +3,10 @@
 import pulumi
 from pulumi_gcp import compute
 
+from facts.front_ends import FRONT_END_RANGES
 from gkeplatform.contracts import ClusterContract, ServedModel
 from gkeplatform.naming import Naming
 from infra.networking.health_checks import port
-
-FRONT_END_RANGES = ("130.211.0.0/22", "35.191.0.0/16")
-"""Where Google's load balancers and their health checks come from."""
 
 
 def front_ends(

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
+from facts import front_ends
 from policies.rule import cis, google, mandatory
 from policies.subjects import gcp
 from policies.values import OddInputError, Props, entries, flag, text, texts
@@ -13,18 +14,7 @@ BACKEND_SERVICES = gcp(
 )
 FIREWALLS = gcp("compute/firewall:Firewall")
 
-GOOGLE_RANGES = tuple(
-    ipaddress.ip_network(cidr)
-    for cidr in (
-        "35.191.0.0/16",
-        "130.211.0.0/22",
-        "209.85.152.0/22",
-        "209.85.204.0/22",
-        "2600:2d00:1:b029::/64",
-        "2600:2d00:1:1::/64",
-    )
-)
-"""Where Google's health checks and load balancers come from."""
+GOOGLE_RANGES = tuple(ipaddress.ip_network(cidr) for cidr in front_ends.GOOGLE_RANGES)
 
 
 @mandatory(

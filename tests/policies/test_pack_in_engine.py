@@ -83,7 +83,7 @@ def run(tmp_path: Path) -> Run:
         pack = ROOT / "policies"
         if waivers:
             # A copy of the pack, whose waivers are others.
-            for package in ("policies", "gkeplatform", "stacks"):
+            for package in ("facts", "gkeplatform", "policies", "stacks"):
                 shutil.copytree(ROOT / package, tmp_path / package, dirs_exist_ok=True)
             pack = tmp_path / "policies"
             (pack / "waivers.yaml").write_text(waivers)

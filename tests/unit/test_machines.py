@@ -1,27 +1,156 @@
-"""What the layers believe of machine types is what the sandbox's nodes are made of."""
+"""The data of `facts` is whole, and its arithmetic is what Google documents."""
 
-from gkeplatform import machines
-from sandbox.gcp import machine_types, machine_types_update
-from sandbox.gcp.services.container import capacity
+import re
 
-MACHINES = machines.catalogue().machines
+import pytest
 
+from facts import accelerators, allocatable, files, machine_types_update, zones
+from facts.machines import catalogue, machine_type
+from facts.quantity import amount
 
-def test_both_have_the_same_catalogue() -> None:
-    copy, original = machine_types_update.COPY, machine_types_update.TARGET
-    assert copy.read_text() == original.read_text()
-    tpus = [path.with_name("tpus.json") for path in (copy, original)]
-    assert tpus[0].read_text() == tpus[1].read_text()
+MACHINES = catalogue().machine_types
+DISKS = {"pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"}
 
 
-def test_what_is_left_to_pods_is_what_the_sandboxs_nodes_have() -> None:
-    for name, mine in MACHINES.items():
-        theirs = machine_types.catalogue().machine_types[name]
-        left = capacity.allocatable(theirs, disk_gb=100)
-        assert mine.allocatable_mib * 1024 == left.memory_kib, name
-        assert mine.allocatable_millicpu == left.cpu_milli, name
-        assert mine.zones == theirs.zones, name
-        assert mine.tpus == theirs.tpus, name
-        if mine.built_in_gpus and theirs.accelerators:
-            built_in = theirs.accelerators.type, theirs.accelerators.count
-            assert mine.built_in_gpus == built_in, name
+def test_the_data_names_its_sources_and_days() -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", catalogue().date)
+    assert all(catalogue().sources)
+    for name, series in files.series()["series"].items():
+        assert series["page"].startswith("https://docs.cloud.google.com/"), name
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", series["checked"]), name
+
+
+def test_every_place_of_the_data_is_a_zone() -> None:
+    known = set(zones.zones())
+    for machine in MACHINES.values():
+        assert machine.zones is None or machine.zones <= known, machine.name
+    for name, where in accelerators.accelerators().items():
+        assert where is None or where <= known, name
+    assert all(zones.zones_of(region) for region in zones.regions())
+
+
+def test_every_machine_type_has_a_series_that_says_its_disks() -> None:
+    for machine in MACHINES.values():
+        assert machine.boot_disks, machine.name
+        assert machine.boot_disks <= DISKS, machine.name
+        assert machine.local_ssd_counts is not None, machine.name
+        assert 0 < machine.allocatable_millicpu < machine.cpus * 1000, machine.name
+        assert 0 <= machine.allocatable_mib < machine.memory_mib, machine.name
+
+
+def test_the_series_agree_with_the_list_of_machine_types() -> None:
+    for name, (cpus, memory, *_) in files.machine_types()["machine_types"].items():
+        assert (MACHINES[name].cpus, MACHINES[name].memory_mib) == (cpus, memory), name
+
+
+def test_a_gpu_that_comes_with_a_machine_is_an_accelerator_of_its_zones() -> None:
+    for machine in MACHINES.values():
+        if machine.accelerators is not None and machine.zones is not None:
+            where = accelerators.accelerator_zones(machine.accelerators.type)
+            assert where is not None, machine.name
+            assert machine.zones <= where, machine.name
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "gpus", "ssds"),
+    [
+        ("a3-highgpu-8g", (208, 1872), ("nvidia-h100-80gb", 8), 16),
+        ("a3-megagpu-8g", (208, 1872), ("nvidia-h100-mega-80gb", 8), 16),
+        ("a3-ultragpu-8g", (224, 2952), ("nvidia-h200-141gb", 8), 32),
+        ("a4-highgpu-8g", (224, 3968), ("nvidia-b200", 8), 32),
+        ("a4x-highgpu-4g", (140, 884), ("nvidia-gb200", 4), 4),
+        ("g4-standard-384", (384, 1440), ("nvidia-rtx-pro-6000", 8), 0),
+        ("c4-standard-8-lssd", (8, 30), None, 1),
+        ("c4a-highmem-72", (72, 576), None, 0),
+        ("c3d-standard-360", (360, 1440), None, 0),
+        ("n4-highcpu-80", (80, 160), None, 0),
+    ],
+)
+def test_a_machine_type_has_what_google_lists(
+    name: str, size: tuple[int, int], gpus: tuple[str, int] | None, ssds: int
+) -> None:
+    machine = MACHINES[name]
+    own = machine.accelerators
+    assert (machine.cpus, machine.memory_mib // 1024) == size
+    assert (own and (own.type, own.count)) == gpus
+    assert machine.local_ssds == ssds
+
+
+@pytest.mark.parametrize(
+    ("name", "chips", "kind"),
+    [
+        ("ct4p-hightpu-4t", 4, "tpu-v4-podslice"),
+        ("ct5lp-hightpu-8t", 8, "tpu-v5-lite-podslice"),
+        ("ct5p-hightpu-4t", 4, "tpu-v5p-slice"),
+        ("ct6e-standard-8t", 8, "tpu-v6e-slice"),
+        ("tpu7x-standard-4t", 4, "tpu7x"),
+    ],
+)
+def test_a_machine_type_has_the_tpus_that_google_lists(name: str, chips: int, kind: str) -> None:
+    assert (MACHINES[name].tpus, MACHINES[name].tpu_kind) == (chips, kind)
+
+
+def test_a_custom_machine_type_has_the_limits_of_its_series() -> None:
+    custom = machine_type("n2-custom-16-65536")
+    assert custom is not None
+    assert (custom.cpus, custom.memory_mib, custom.family) == (16, 65536, "n2")
+    assert custom.local_ssd_counts == frozenset({2, 4, 8, 16, 24})
+    assert "hyperdisk-balanced" not in (custom.boot_disks or ())
+
+
+def test_a_machine_type_without_local_ssds_cannot_have_any() -> None:
+    for name in ("a3-ultragpu-8g-nolssd", "e2-medium", "c4-standard-8", "f1-micro"):
+        assert MACHINES[name].local_ssd_counts == frozenset(), name
+
+
+@pytest.mark.parametrize(
+    ("name", "cpu_left", "gib_left"),
+    [
+        ("e2-medium", 940, 2.90),
+        ("n1-standard-4", 3920, 12.40),
+        ("e2-standard-4", 3920, 13.30),
+        ("n2-standard-32", 31850, 118.58),
+    ],
+)
+def test_gke_leaves_to_pods_what_google_documents(
+    name: str, cpu_left: int, gib_left: float
+) -> None:
+    assert MACHINES[name].allocatable_millicpu == cpu_left
+    assert MACHINES[name].allocatable_mib / 1024 == pytest.approx(gib_left, abs=0.01)
+
+
+def test_a_small_machine_keeps_a_fixed_amount_of_memory() -> None:
+    assert allocatable.allocatable_memory_mib(614) == 614 - 255 - 100
+    assert allocatable.allocatable_memory_mib(300) == 0
+
+
+def test_folding_zones_is_reversible() -> None:
+    text = "europe-west4:abc us-central1:abcf"
+    assert zones.fold(zones.unfold(text)) == text
+    assert machine_types_update.TARGET.is_file()
+
+
+def test_six_regions_that_the_list_lacks_have_zones() -> None:
+    for region in (
+        "africa-south1",
+        "asia-southeast3",
+        "europe-north2",
+        "europe-west10",
+        "me-central2",
+        "northamerica-south1",
+    ):
+        assert len(zones.zones_of(region)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500m", 0.5), ("1.5Gi", 1610612736), ("2e3", 2000), ("2E", 2 * 10**18), ("-1k", -1000)],
+)
+def test_a_quantity_is_its_number(text: str, number: float) -> None:
+    assert amount(text) == number
+
+
+@pytest.mark.parametrize("bad", ["", "m", "1Q", "one", "1 Gi", "1.2.3", "0x10"])
+def test_text_that_is_no_quantity_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity"):
+        amount(bad)

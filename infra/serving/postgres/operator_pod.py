@@ -6,7 +6,6 @@ The pods of instances are written by the operator.
 import hashlib
 import json
 from collections.abc import Sequence
-from decimal import Decimal
 
 from infra.serving.manifest import Manifest
 from infra.serving.postgres.clusters import Cluster
@@ -82,7 +81,7 @@ def quota(clusters: Sequence[Cluster]) -> Manifest:
     return {
         "hard": {
             "requests.cpu": f"{int(cpu * 1000)}m",
-            "requests.memory": f"{int(memory / Decimal(2**20))}Mi",
+            "requests.memory": f"{int(memory / 2**20)}Mi",
             "pods": str(pods),
             "services.loadbalancers": "0",
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from facts.front_ends import FRONT_END_RANGES
 from infra.serving.manifest import Manifest
 from infra.serving.models.pod import OPEN
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
@@ -9,8 +10,6 @@ from infra.serving.postgres.network import egress_to
 from infra.serving.tenancy.teams import Team
 from infra.serving.tenancy.tenants import Tenant
 
-LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
-"""Ranges of Google's load balancers and their health checks."""
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """The cluster's own namespaces that call models: Prometheus collectors, ingress controllers."""
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
@@ -48,7 +47,7 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
     return {
         "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in LOAD_BALANCERS)]}],
+        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in FRONT_END_RANGES)]}],
         "egress": [
             {"to": [{"podSelector": {}}]},
             dns(),

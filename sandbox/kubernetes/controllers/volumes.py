@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 from typing import Any
 
+from facts.quantity import amount
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.looking import look
-from sandbox.kubernetes.scaling.quantities import number
 
 Json = dict[str, Any]
 DRIVERS = ("pd.csi.storage.gke.io", "filestore.csi.storage.gke.io")
@@ -106,7 +106,7 @@ class Volumes:
         """A claim that asks for more than its volume has gets it; less is no wish that counts."""
         asked = claim["spec"]["resources"]["requests"]["storage"]
         has = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
-        if has is None or _by(volume) not in DRIVERS or number(asked) <= number(has):
+        if has is None or _by(volume) not in DRIVERS or amount(asked) <= amount(has):
             return
         path = f"{_VOLUMES}/{volume['metadata']['name']}"
         await self._patch(path, {"spec": {"capacity": {"storage": asked}}})

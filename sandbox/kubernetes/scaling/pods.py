@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from sandbox.kubernetes.scaling.quantities import number
+from facts.quantity import amount
 
 Json = dict[str, Any]
 Amounts = Mapping[str, Fraction]
@@ -47,7 +47,7 @@ def _sum(containers: Iterable[Json]) -> Counter[str]:
 
 def _amounts(quantities: Mapping[str, str]) -> Counter[str]:
     # A Counter's arithmetic is what is wanted; its values are fractions here.
-    return Counter({name: number(value) for name, value in quantities.items()})
+    return Counter({name: amount(value) for name, value in quantities.items()})
 
 
 def amounts(quantities: Mapping[str, str]) -> Counter[str]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.gcp.machine_types import MachineType, machine_type
+from facts import allocatable
+from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container import capacity, names, ranges, versions
 from sandbox.gcp.services.container.form import merge, prune
 
@@ -44,7 +45,7 @@ def test_a_node_has_all_that_its_machine_type_has() -> None:
 
 @pytest.mark.parametrize(("disk", "left"), [(10, 4), (100, 49), (1000, 800)])
 def test_the_boot_disk_is_shared_with_the_system(disk: int, left: int) -> None:
-    assert disk - capacity.reserved_disk(disk) == left
+    assert disk - allocatable.reserved_disk_gib(disk) == left
 
 
 @pytest.mark.parametrize(("pods", "length"), [(8, 28), (16, 27), (32, 26), (110, 24), (256, 23)])

@@ -1,69 +1,117 @@
+"""Machine types as the emulated Compute Engine shows them, and nodes that Google would refuse."""
+
 from __future__ import annotations
 
-import re
+from typing import Any
 
-from sandbox.gcp import machine_types
-from sandbox.gcp.machine_types import machine_type
+import pytest
+
+from facts import zones
+from facts.machines import machine_type
+from sandbox.gcp.services.container import capacity, hardware
+from sandbox.gcp.services.container.checks import InvalidError, node_config
+from sandbox.gcp.services.container.pool_defaults import node_config as completed
+
+ZONES = ("us-central1-b",)
 
 
-def test_the_catalogue_says_where_and_when_it_is_from() -> None:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine_types.CATALOGUE_DATE)
-    assert "Cyclenerd" in machine_types.catalogue().source
+def gpus(kind: str, count: int) -> list[dict[str, Any]]:
+    return [{"acceleratorType": kind, "acceleratorCount": str(count)}]
 
 
-def test_a_machine_type_has_cpus_memory_and_zones() -> None:
-    machine = machine_type("n2-standard-8")
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"machineType": "n2-standard-4", "diskType": "hyperdisk-balanced"},
+            "hyperdisk-balanced disk type cannot be used by n2-standard-4 machine type.",
+        ),
+        (
+            {"machineType": "c4-standard-4", "bootDisk": {"diskType": "pd-ssd"}},
+            "pd-ssd disk type cannot be used by c4-standard-4 machine type.",
+        ),
+        (
+            {
+                "machineType": "e2-standard-4",
+                "ephemeralStorageLocalSsdConfig": {"localSsdCount": 1},
+            },
+            "type e2-standard-4 should be one of [0], while [1] is requested.",
+        ),
+        (
+            {"machineType": "n1-standard-8", "accelerators": gpus("nvidia-tesla-t4", 3)},
+            "type n1-standard-8 should be one of [1, 2, 4], while [3] is requested.",
+        ),
+        (
+            {"machineType": "n1-standard-64", "accelerators": gpus("nvidia-tesla-t4", 2)},
+            "type n1-standard-64 should be one of [4], while [2] is requested.",
+        ),
+        (
+            {"machineType": "a3-highgpu-8g", "accelerators": gpus("nvidia-h100-80gb", 4)},
+            "type a3-highgpu-8g should be one of [8], while [4] is requested.",
+        ),
+        (
+            {"machineType": "g2-standard-8", "accelerators": gpus("nvidia-tesla-t4", 1)},
+            'Machine type "g2-standard-8" comes with nvidia-l4, not with nvidia-tesla-t4.',
+        ),
+        (
+            {"machineType": "n2-standard-8", "accelerators": gpus("nvidia-l4", 1)},
+            "[nvidia-l4] features and [instance_type: n2-standard-8] are not compatible",
+        ),
+        (
+            {"machineType": "q9-standard-4"},
+            'Machine type with name "q9-standard-4" does not exist in zone "us-central1-b"',
+        ),
+        (
+            {"machineType": "n1-standard-8", "accelerators": gpus("nvidia-l5", 1)},
+            'Accelerator type "nvidia-l5" does not exist in zone us-central1-b',
+        ),
+    ],
+)
+def test_nodes_that_google_refuses_are_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidError) as raised:
+        node_config(config, ZONES)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerators", "disk"),
+    [
+        ("a3-highgpu-8g", gpus("nvidia-h100-80gb", 8), "pd-balanced"),
+        ("a3-ultragpu-8g", gpus("nvidia-h200-141gb", 8), "hyperdisk-balanced"),
+        ("a4-highgpu-8g", gpus("nvidia-b200", 8), "hyperdisk-balanced"),
+        ("n1-standard-8", gpus("nvidia-tesla-t4", 4), "pd-balanced"),
+        ("c4a-standard-4", [], "hyperdisk-balanced"),
+    ],
+)
+def test_nodes_that_google_makes_are_made(
+    name: str, accelerators: list[dict[str, Any]], disk: str
+) -> None:
+    config = {"machineType": name, "accelerators": accelerators}
+    node_config(config | {"diskType": disk}, ZONES)
+    # A pool that names no disk gets one that the machine type can have.
+    assert completed(config, cluster={})["diskType"] == disk
+    assert hardware.default_disk(name) == disk
+
+
+def test_a_node_with_h100s_has_what_its_machine_type_has() -> None:
+    machine = machine_type("a3-highgpu-8g")
     assert machine is not None
-    assert (machine.cpus, machine.memory_mib) == (8, 32 * 1024)
-    assert "us-central1-a" in machine.zones
-    assert machine.family == "n2"
-    assert machine.architecture == "amd64"
-
-
-def test_every_zone_of_a_machine_type_is_a_zone() -> None:
-    zones = set(machine_types.catalogue().zones)
-    for machine in machine_types.catalogue().machine_types.values():
-        assert machine.zones <= zones, machine.name
-    for name, where in machine_types.catalogue().accelerators.items():
-        assert where <= zones, name
-
-
-def test_accelerator_machines_come_with_their_gpus() -> None:
-    counts = {}
-    for name in ("g2-standard-8", "g2-standard-24", "g2-standard-96", "a2-highgpu-4g"):
-        machine = machine_type(name)
-        assert machine is not None
-        assert machine.accelerators is not None
-        counts[name] = (machine.accelerators.type, machine.accelerators.count)
-    assert counts == {
-        "g2-standard-8": ("nvidia-l4", 1),
-        "g2-standard-24": ("nvidia-l4", 2),
-        "g2-standard-96": ("nvidia-l4", 8),
-        "a2-highgpu-4g": ("nvidia-tesla-a100", 4),
-    }
-
-
-def test_an_accelerator_has_zones_and_an_unknown_one_has_none() -> None:
-    l4 = machine_types.accelerator_zones("nvidia-l4")
-    assert l4 is not None
-    assert "europe-west4-a" in l4
-    assert machine_types.accelerator_zones("nvidia-dream") is None
-
-
-def test_custom_machine_types_are_understood() -> None:
-    custom = machine_type("n2-custom-4-10240")
-    assert custom is not None
-    assert (custom.cpus, custom.memory_mib, custom.family) == (4, 10240, "n2")
-    assert machine_type("z9-custom-4-10240") is None
-    assert machine_type("n2-standard-5") is None
+    left = capacity.allocatable(machine, disk_gb=100)
+    assert left.cpu == "207410m"
+    assert left.memory_kib == machine.allocatable_mib * 1024
+    whole = capacity.capacity(machine, disk_gb=100, local_ssds=16)
+    assert whole.ephemeral_storage == f"{16 * 375 * 1024 * 1024}Ki"
 
 
 def test_regions_know_their_zones() -> None:
-    assert machine_types.zones_of("europe-west1") == (
+    assert zones.zones_of("europe-west1") == (
         "europe-west1-b",
         "europe-west1-c",
         "europe-west1-d",
     )
-    assert machine_types.region_of("europe-west1-b") == "europe-west1"
-    assert not machine_types.is_zone("europe-west1")
-    assert machine_types.is_region("europe-west1")
+    assert zones.region_of("europe-west1-b") == "europe-west1"
+    assert zones.region_of("europe-west1") == "europe-west1"
+    assert not zones.is_zone("europe-west1")
+    assert not zones.is_zone("europe-west1-z")
+    assert zones.is_region("europe-west1")
+    assert not zones.is_region("europe-west99")

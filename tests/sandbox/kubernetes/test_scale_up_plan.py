@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from facts.quantity import amount
 from sandbox.kubernetes.nodes import manifest, status
 from sandbox.kubernetes.scaling import plan
 from sandbox.kubernetes.scaling.pods import requests
-from sandbox.kubernetes.scaling.quantities import number
 from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def test_what_a_pod_asks_for_counts_sidecars_and_the_largest_init_container() ->
             "overhead": {"cpu": "50m"},
         }
     }
-    assert requests(pod)["cpu"] == number("2150m")
+    assert requests(pod)["cpu"] == amount("2150m")
 
 
 def test_an_idle_node_can_go_and_a_used_or_guarded_one_cannot() -> None:
@@ -156,7 +156,7 @@ def test_an_idle_node_can_go_and_a_used_or_guarded_one_cannot() -> None:
 
 
 def test_quantities_are_exact() -> None:
-    assert number("1.5Gi") == 1610612736
-    assert number("100m") * 10 == number("1") == number(1)
-    assert number("2e3") == number("2k")
-    assert Counter({"a": number("1n")})["a"] * 10**9 == 1
+    assert amount("1.5Gi") == 1610612736
+    assert amount("100m") * 10 == amount("1") == amount(1)
+    assert amount("2e3") == amount("2k")
+    assert Counter({"a": amount("1n")})["a"] * 10**9 == 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 
+from facts.zones import is_region
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.filters import page
 from sandbox.gcp.long_operations import Operations
-from sandbox.gcp.machine_types import is_region
 from sandbox.gcp.service import Call, State, now
 from sandbox.gcp.services.certificatemanager.collections import PREFIX, Collection, bad
 

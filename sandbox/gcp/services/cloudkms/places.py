@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from facts.zones import is_region
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.filters import page
-from sandbox.gcp.machine_types import is_region
 from sandbox.gcp.service import Call, State
 
 PREFIX = "cloudkms"

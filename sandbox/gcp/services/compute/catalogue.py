@@ -1,10 +1,12 @@
-"""What Google Cloud has: projects, regions, zones, machine types and accelerators. Read only."""
+"""Read-only collections of Compute Engine: projects, regions, zones, machine and GPU types."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.gcp import machine_types
+from facts.accelerators import accelerators
+from facts.machines import catalogue, machine_type
+from facts.zones import is_region, is_zone, region_of, regions, zones, zones_of
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
 from sandbox.gcp.filters import page
@@ -37,12 +39,12 @@ def _region(project: str, name: str) -> Json:
         "name": name,
         "selfLink": f"{PREFIX}projects/{project}/regions/{name}",
         "status": "UP",
-        "zones": [f"{PREFIX}projects/{project}/zones/{z}" for z in machine_types.zones_of(name)],
+        "zones": [f"{PREFIX}projects/{project}/zones/{z}" for z in zones_of(name)],
     }
 
 
 def _zone(project: str, name: str) -> Json:
-    region = machine_types.region_of(name)
+    region = region_of(name)
     return {
         "creationTimestamp": _SINCE,
         "description": name,
@@ -56,10 +58,10 @@ def _zone(project: str, name: str) -> Json:
 
 
 def _machine_type(project: str, zone: str, name: str) -> Json | None:
-    known = machine_types.machine_type(name)
-    if known is None or zone not in known.zones:
+    known = machine_type(name)
+    if known is None or not known.is_offered_in(zone):
         return None
-    return {
+    shown: Json = {
         "architecture": "ARM64" if known.architecture == "arm64" else "X86_64",
         "creationTimestamp": _SINCE,
         "description": f"{known.cpus} vCPUs, {known.memory_mib / 1024:g} GB RAM",
@@ -75,10 +77,21 @@ def _machine_type(project: str, zone: str, name: str) -> Json | None:
         "selfLink": f"{PREFIX}projects/{project}/zones/{zone}/machineTypes/{name}",
         "zone": zone,
     }
+    if known.accelerators is not None:
+        shown["accelerators"] = [
+            {
+                "guestAcceleratorCount": known.accelerators.count,
+                "guestAcceleratorType": known.accelerators.type,
+            }
+        ]
+    if known.deprecated:
+        shown["deprecated"] = {"state": known.deprecated}
+    return shown
 
 
 def _accelerator_type(project: str, zone: str, name: str) -> Json | None:
-    if zone not in (machine_types.accelerator_zones(name) or ()):
+    offered = accelerators().get(name, frozenset())
+    if offered is not None and zone not in offered:
         return None
     return {
         "creationTimestamp": _SINCE,
@@ -101,7 +114,7 @@ def _listed(call: Call, kind: str, items: Iterable[Json | None]) -> Json:
 
 async def get_region(call: Call) -> Json:
     """`regions.get`."""
-    if not machine_types.is_region(call.path["region"]):
+    if not is_region(call.path["region"]):
         raise not_found(call.url_path)
     return _region(call.path["project"], call.path["region"])
 
@@ -109,13 +122,13 @@ async def get_region(call: Call) -> Json:
 async def list_regions(call: Call) -> Json:
     """`regions.list`."""
     project = call.path["project"]
-    items = (_region(project, name) for name in machine_types.regions())
+    items = (_region(project, name) for name in regions())
     return _listed(call, "compute#regionList", items)
 
 
 async def get_zone(call: Call) -> Json:
     """`zones.get`."""
-    if not machine_types.is_zone(call.path["zone"]):
+    if not is_zone(call.path["zone"]):
         raise not_found(call.url_path)
     return _zone(call.path["project"], call.path["zone"])
 
@@ -123,13 +136,13 @@ async def get_zone(call: Call) -> Json:
 async def list_zones(call: Call) -> Json:
     """`zones.list`."""
     project = call.path["project"]
-    zones = machine_types.catalogue().zones
-    return _listed(call, "compute#zoneList", (_zone(project, name) for name in zones))
+    items = (_zone(project, name) for name in zones())
+    return _listed(call, "compute#zoneList", items)
 
 
 def _checked_zone(call: Call) -> str:
     zone = call.path["zone"]
-    if not machine_types.is_zone(zone):
+    if not is_zone(zone):
         raise ApiError(400, f"Invalid value for field 'zone': '{zone}'. Unknown zone.")
     return zone
 
@@ -145,7 +158,7 @@ async def get_machine_type(call: Call) -> Json:
 async def list_machine_types(call: Call) -> Json:
     """`machineTypes.list`."""
     project, zone = call.path["project"], _checked_zone(call)
-    names = sorted(machine_types.catalogue().machine_types)
+    names = sorted(catalogue().machine_types)
     items = (_machine_type(project, zone, name) for name in names)
     return _listed(call, "compute#machineTypeList", items)
 
@@ -162,7 +175,7 @@ async def get_accelerator_type(call: Call) -> Json:
 async def list_accelerator_types(call: Call) -> Json:
     """`acceleratorTypes.list`."""
     project, zone = call.path["project"], _checked_zone(call)
-    names = sorted(machine_types.catalogue().accelerators)
+    names = sorted(accelerators())
     items = (_accelerator_type(project, zone, name) for name in names)
     return _listed(call, "compute#acceleratorTypeList", items)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from sandbox.gcp import machine_types
+from facts.zones import regions
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State, fingerprint, now, numeric_id
@@ -46,7 +46,7 @@ def complete_network(state: State, place: Place, document: Json, old: Json | Non
     if old is not None or not document["autoCreateSubnetworks"]:
         return
     ranges = _AUTO_MODE_RANGE.subnets(new_prefix=20)
-    for region, cidr in zip(machine_types.regions(), ranges, strict=False):
+    for region, cidr in zip(regions(), ranges, strict=False):
         subnet = Place(place.project, f"regions/{region}", "subnetworks", place.name)
         body: Json = {
             "creationTimestamp": now(),

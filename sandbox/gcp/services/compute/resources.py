@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any
 
-from sandbox.gcp import machine_types
+from facts.zones import is_region, is_zone, regions
 from sandbox.gcp.discovery import Json, document
 from sandbox.gcp.errors import ApiError, already_exists, invalid, not_found
 from sandbox.gcp.filters import page
@@ -64,7 +64,7 @@ def check_location(place: Place) -> None:
     where = place.region or place.zone
     if where is None:
         return
-    known = machine_types.is_region(where) if place.region else machine_types.is_zone(where)
+    known = is_region(where) if place.region else is_zone(where)
     if not known:
         kind = "region" if place.region else "zone"
         raise ApiError(400, f"Invalid value for field '{kind}': '{where}'. Unknown {kind}.")
@@ -225,7 +225,7 @@ async def aggregated(call: Call) -> Json:
 
 
 def _scopes(found: dict[str, list[Json]]) -> list[str]:
-    places = {"global", *(f"regions/{r}" for r in machine_types.regions())}
+    places = {"global", *(f"regions/{r}" for r in regions())}
     return sorted(places | set(found))
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sandbox.gcp import machine_types
-from sandbox.gcp.machine_types import CATALOGUE_DATE, machine_type, region_of
-from sandbox.gcp.services.container import names, versions
+from facts.machines import catalogue
+from facts.zones import is_region, is_zone, region_of, zones_of
+from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
 
@@ -47,29 +47,29 @@ def name(kind: str, value: object) -> str:
 
 def location(value: str) -> None:
     """Check that a location is a zone or a region of Google Cloud."""
-    if not machine_types.is_zone(value) and not machine_types.is_region(value):
+    if not is_zone(value) and not is_region(value):
         raise InvalidError(f"Location {value!r} does not exist.".replace("'", '"'))
-    if machine_types.is_region(value) and not machine_types.zones_of(value):
+    if is_region(value) and not zones_of(value):
         raise InvalidError(
-            f'Region "{value}" has no zone in the sandbox\'s catalogue of {CATALOGUE_DATE}.'
+            f'Region "{value}" has no zone in the sandbox\'s catalogue of {catalogue().date}.'
         )
 
 
 def node_locations(asked: list[str], where: str) -> tuple[str, ...]:
     """Return the zones that a cluster's nodes are in, checked."""
-    region = machine_types.region_of(where)
+    region = region_of(where)
     if not asked:
-        if machine_types.is_zone(where):
+        if is_zone(where):
             return (where,)
-        return machine_types.zones_of(where)[:3]
+        return zones_of(where)[:3]
     for zone in asked:
-        if machine_types.region_of(zone) != region or not machine_types.is_zone(zone):
+        if region_of(zone) != region or not is_zone(zone):
             raise InvalidError(
                 f'Zone "{zone}" is not a valid node location: it must be a zone of "{region}".'
             )
     if len(set(asked)) != len(asked):
         raise InvalidError(f"Duplicate node locations: {', '.join(asked)}.")
-    if machine_types.is_zone(where) and where not in asked:
+    if is_zone(where) and where not in asked:
         raise InvalidError(f'Node locations must contain the zone of the cluster, "{where}".')
     return tuple(asked)
 
@@ -119,50 +119,21 @@ def workload_pool(cluster: Json, project: str) -> None:
 
 def node_config(config: Json, zones: tuple[str, ...]) -> None:
     """Check a node configuration against what its zones have."""
-    wanted = config.get("machineType") or DEFAULT_MACHINE
-    machine = machine_type(wanted)
-    for zone in zones:
-        # By region: the catalogue's list of zones lags behind what Google opens in them.
-        if machine is None or not machine.zones & set(machine_types.zones_of(region_of(zone))):
-            raise InvalidError(
-                f'Machine type with name "{wanted}" does not exist in zone "{zone}" '
-                f"(the sandbox's catalogue is of {CATALOGUE_DATE})."
-            )
-    assert machine is not None, "a pool has at least one zone"  # noqa: S101
-    for entry in config.get("accelerators") or []:
-        _accelerator(str(entry.get("acceleratorType") or ""), zones, machine)
+    machine = config.get("machineType") or DEFAULT_MACHINE
+    disk = config.get("diskType") or (config.get("bootDisk") or {}).get("diskType")
+    if disk and disk not in _DISKS:
+        raise InvalidError(f'Disk type "{disk}" is not supported.')
+    for problem in hardware.problems(config, machine, zones):
+        raise InvalidError(problem)
     _taints(config.get("taints") or [])
     image = (config.get("imageType") or "COS_CONTAINERD").upper()
     if image not in _IMAGES:
         raise InvalidError(f'Image type "{config["imageType"]}" is not supported.')
-    disk = config.get("diskType") or (config.get("bootDisk") or {}).get("diskType")
-    if disk and disk not in _DISKS:
-        raise InvalidError(f'Disk type "{disk}" is not supported.')
     size = config.get("diskSizeGb") or (config.get("bootDisk") or {}).get("sizeGb")
     if size and not 10 <= int(size) <= 65536:
         raise InvalidError(f"Disk size must be between 10 and 65536 GB; {size} was given.")
     if config.get("spot") and config.get("preemptible"):
         raise InvalidError("Only one of spot and preemptible may be set.")
-
-
-def _accelerator(wanted: str, zones: tuple[str, ...], machine: machine_types.MachineType) -> None:
-    where = machine_types.accelerator_zones(wanted)
-    for zone in zones:
-        if where is None or zone not in where:
-            raise InvalidError(
-                f'Accelerator type "{wanted}" does not exist in zone {zone} '
-                f"(the sandbox's catalogue is of {CATALOGUE_DATE})."
-            )
-    built_in = machine.accelerators
-    if built_in is not None and built_in.type != wanted:
-        raise InvalidError(
-            f'Machine type "{machine.name}" comes with {built_in.type}, not with {wanted}.'
-        )
-    if built_in is None and machine.family != "n1":
-        raise InvalidError(
-            f"[{wanted}] features and [instance_type: {machine.name}] are not compatible for "
-            "creating instance."
-        )
 
 
 def _taints(taints: list[Json]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.gcp.machine_types import region_of
+from facts.zones import region_of
 from sandbox.gcp.services.container import names
 from sandbox.gcp.services.container.form import Json
 

@@ -6,13 +6,14 @@ is left to pods, and the labels and taints that GKE gives to its nodes.
 
 from __future__ import annotations
 
-from sandbox.gcp.machine_types import MachineType, machine_type, region_of
+from facts.accelerators import partition_count
+from facts.machines import MachineType, machine_type
+from facts.zones import region_of
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.pool_defaults import accelerators
 
 _STRATEGIES = {"TIME_SHARING": "time-sharing", "MPS": "mps"}
-_SLICES = {"1g": 7, "2g": 3, "3g": 2, "7g": 1}
 _EFFECTS = {
     "NO_SCHEDULE": "NoSchedule",
     "PREFER_NO_SCHEDULE": "PreferNoSchedule",
@@ -98,14 +99,15 @@ def local_ssds(config: Json) -> int:
 
 
 def gpus(config: Json) -> int:
-    """How many `nvidia.com/gpu` a node offers: slices and shares count as GPUs."""
+    """How many `nvidia.com/gpu` a node offers: partitions and shares count as GPUs."""
     found = accelerators(config)
     if found is None:
         return 0
     entry: Json = next(iter(config.get("accelerators") or []), {})
-    slices = _SLICES.get(str(entry.get("gpuPartitionSize") or "").partition(".")[0], 1)
+    size = str(entry.get("gpuPartitionSize") or "")
+    partitions = partition_count(found[0], size) if size else None
     sharing = entry.get("gpuSharingConfig") or {}
-    return found[1] * slices * int(sharing.get("maxSharedClientsPerGpu") or 1)
+    return found[1] * (partitions or 1) * int(sharing.get("maxSharedClientsPerGpu") or 1)
 
 
 def taints(pool: Json) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.gcp.machine_types import is_zone, region_of
+from facts.zones import is_zone, region_of
 
 _HOST = "https://container.googleapis.com"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.gcp.machine_types import MachineType, machine_type
+from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container.defaults import SCOPES
 from sandbox.gcp.services.container.form import Json, merge, without
+from sandbox.gcp.services.container.hardware import default_disk
 from sandbox.gcp.services.container.ranges import pods_per_node_prefix
 
 DEFAULT_MACHINE = "e2-medium"
@@ -15,7 +16,8 @@ def node_config(given: Json, *, cluster: Json) -> Json:
     """Return a pool's node configuration, completed."""
     disk = given.get("bootDisk") or {}
     size = int(given.get("diskSizeGb") or disk.get("sizeGb") or 100)
-    kind = given.get("diskType") or disk.get("diskType") or "pd-balanced"
+    kind = given.get("diskType") or disk.get("diskType")
+    kind = kind or default_disk(given.get("machineType") or DEFAULT_MACHINE)
     config = merge(
         {
             "effectiveCgroupMode": "EFFECTIVE_CGROUP_MODE_V2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from sandbox.gcp.machine_types import machine_type
+from facts.machines import machine_type
 from sandbox.gcp.services.container.checks import InvalidError
 from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE

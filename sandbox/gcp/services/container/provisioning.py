@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from facts.machines import MachineType, catalogue
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.machine_types import MachineType, catalogue
 from sandbox.gcp.service import State
 from sandbox.gcp.services.container import new_pools, nodes, operations, reality, records
 from sandbox.gcp.services.container.checks import InvalidError

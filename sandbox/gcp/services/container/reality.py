@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.gcp.machine_types import region_of
+from facts.zones import region_of
 from sandbox.gcp.service import State
 from sandbox.gcp.services.container import capacity, compute_side, names, nodes, records
 from sandbox.gcp.services.container.form import Json

@@ -6,9 +6,9 @@ import copy
 import re
 import uuid
 
+from facts.zones import is_region
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.machine_types import is_region
 from sandbox.gcp.service import Call, Handler, State, fingerprint, now, project_number
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.container import records

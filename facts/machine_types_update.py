@@ -1,12 +1,10 @@
-"""Write the machine type catalogue that the emulated API answers from.
+"""Write `data/machine_types.json`.
 
-    python -m sandbox.gcp.machine_types_update FOLDER [--date 2026-08-20] [--commit dac31281]
+    python -m facts.machine_types_update FOLDER [--date 2026-08-20] [--commit dac31281]
 
 FOLDER holds four semicolon-separated tables, `machinetypezone.csv`, `acceleratortypezone.csv`,
-`zones.csv` and `regions.csv`, as the project named in SOURCE publishes them. What is written is
-`sandbox/gcp/catalog/machine_types.json`: the same facts, with the zones of a type folded into one
-of a few zone sets (`us-central1:abcf`), because most types share theirs. The layers check their
-configuration by the same facts and know nothing of this package: they have a copy of the file.
+`zones.csv` and `regions.csv`, as the project named in SOURCE publishes them. The zones of a type
+are folded into one of a few zone sets (`us-central1:abcf`), because most types share theirs.
 """
 
 from __future__ import annotations
@@ -14,12 +12,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
+from facts.files import DATA
+from facts.zones import fold
+
 SOURCE = "Cyclenerd/google-cloud-pricing-cost-calculator (Apache-2.0)"
-TARGET = Path(__file__).parent / "catalog" / "machine_types.json"
-COPY = Path(__file__).parents[2] / "gkeplatform" / "catalog" / "machine_types.json"
+TARGET = DATA / "machine_types.json"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -27,17 +26,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=";"))
 
 
-def fold(zones: Iterable[str]) -> str:
-    """`us-east1-b`, `us-east1-c` → `us-east1:bc`: a set of zones as one line, sorted."""
-    regions: dict[str, list[str]] = {}
-    for zone in sorted(set(zones)):
-        region, _, letter = zone.rpartition("-")
-        regions.setdefault(region, []).append(letter)
-    return " ".join(f"{region}:{''.join(letters)}" for region, letters in sorted(regions.items()))
-
-
 def catalogue(folder: Path, *, date: str, commit: str) -> str:
-    """Return the JSON text that stands in TARGET."""
+    """The text of TARGET."""
     where: dict[str, set[str]] = {}
     size: dict[str, tuple[int, int, bool]] = {}
     deprecated: dict[str, set[str]] = {}
@@ -52,7 +42,7 @@ def catalogue(folder: Path, *, date: str, commit: str) -> str:
     for row in _rows(folder / "acceleratortypezone.csv"):
         accelerators.setdefault(row["NAME"], set()).add(row["ZONE"])
 
-    # Google tells of machine types in zones that it does not list (and that nobody may use).
+    # The API lists machine types in zones that it does not list itself and that cannot be used.
     zones = {row["NAME"] for row in _rows(folder / "zones.csv")}
     regions = {row["NAME"] for row in _rows(folder / "regions.csv")}
     folded = {name: fold(places & zones) for name, places in (where | accelerators).items()}
@@ -93,8 +83,7 @@ def main() -> None:
     args = parser.parse_args()
     TARGET.parent.mkdir(exist_ok=True)
     text = catalogue(args.folder, date=args.date, commit=args.commit)
-    for path in (TARGET, COPY):
-        path.write_text(text, encoding="utf-8")
+    TARGET.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

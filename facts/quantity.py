@@ -1,0 +1,28 @@
+"""Kubernetes quantities as exact numbers: `500m`, `1.5Gi`, `2e3`.
+
+The form is that of `resource.Quantity`:
+https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+"""
+
+import re
+from fractions import Fraction
+
+_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d+))?")
+_SCALES = {
+    "n": Fraction(1, 10**9),
+    "u": Fraction(1, 10**6),
+    "m": Fraction(1, 1000),
+} | {
+    suffix: Fraction(base**power)
+    for base, suffixes in ((1000, "k M G T P E"), (1024, "Ki Mi Gi Ti Pi Ei"))
+    for power, suffix in enumerate(suffixes.split(), start=1)
+}
+
+
+def amount(quantity: object) -> Fraction:
+    """The number that a quantity stands for (cores, bytes); `ValueError` where it is none."""
+    match = _FORM.fullmatch(str(quantity))
+    if match is None:
+        raise ValueError(f"{quantity!r} is not a quantity")
+    number, suffix, exponent = match.groups()
+    return Fraction(number) * _SCALES.get(suffix, 1) * Fraction(10) ** int(exponent or 0)
