@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gkeplatform.buckets import BucketArgs
+from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving import claims
 from infra.serving import postgres as databases
@@ -30,8 +31,8 @@ class ServingConfig(Settings):
         tuple[Model, ...], Meta(min_length=1, description="The catalogue, one entry a model.")
     ]
     catalogue: Annotated[
-        str | None,
-        Meta(description="Folder below `stacks/` with more entries of `models`, in files."),
+        Annotated[str, Meta(pattern=FOLDER_PATTERN)] | None,
+        Meta(description="Folder below `stacks/` with files of further models."),
     ] = None
     namespace: Annotated[Name, Meta(description="Namespace of the model servers.")] = "models"
     teams: Annotated[
