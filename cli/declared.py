@@ -58,15 +58,14 @@ with warnings.catch_warnings():
         storage.Bucket,
     )
 
-from gkeplatform import stack_values
-from gkeplatform.environment import environments
+from gkeplatform import promotion, stack_values
 from gkeplatform.layers import LAYERS, Layer, in_order
 from gkeplatform.stack import READ_OUTPUTS
 from policies.subjects import Resource
 
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / "stacks"
-ENVIRONMENTS = tuple(environments(ROOT))
+ENVIRONMENTS = tuple(promotion.order(ROOT))
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
 PROJECT_NUMBER = "123456789012"

@@ -20,7 +20,8 @@ MODELS = "gke-serving:models"
 FOLDER = "gke-serving:catalogue"
 SUFFIXES = (".yaml", ".yml")
 
-_FOLDER = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
+FOLDER_PATTERN = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$"
+"""A path below `stacks/`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def own_models(values: Mapping[str, Any]) -> Sequence[Any]:
 def read(folder: object, *, root: Path, file: str) -> list[Entry]:
     """The entries of all files of the folder that the key names. Raises `PlatformError`."""
     key = f"{file}: {FOLDER}"
-    if not isinstance(folder, str) or not _FOLDER.fullmatch(folder):
+    if not isinstance(folder, str) or not re.fullmatch(FOLDER_PATTERN, folder):
         raise PlatformError(
             f"{key}: expected a folder below stacks/, such as models/dev, got {json.dumps(folder)}"
         )

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gkeplatform.buckets import BucketArgs
+from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
 from infra.serving.models import Model, Workload, expanded
@@ -34,8 +35,8 @@ class ServingConfig(Settings, dict=True):
         tuple[Model, ...], Meta(description="The catalog: one entry per model; may be empty.")
     ]
     catalogue: Annotated[
-        str | None,
-        Meta(description="Folder below `stacks/` with more entries of `models`, in files."),
+        Annotated[str, Meta(pattern=FOLDER_PATTERN)] | None,
+        Meta(description="Folder below `stacks/` with files of further models."),
     ] = None
     namespace: Annotated[Name, Meta(description="Namespace of models without a team.")] = "models"
     teams: Annotated[

@@ -162,7 +162,7 @@ def write_twice(checkout: Checkout) -> None:
 MISTAKES: list[tuple[Callable[[Checkout], None], str]] = [
     (
         break_model(server="tensorflow"),
-        'stacks/models/dev/team.yaml:21: model "recommender": server "tensorflow" is no preset;',
+        'stacks/models/dev/team.yaml:21: model "recommender": server "tensorflow" is not a preset;',
     ),
     (
         break_model(replicas={"min": 3, "max": 1}),
@@ -283,7 +283,7 @@ def test_a_message_names_the_line_and_the_entry(message: str, expected: str) -> 
 
 
 def test_a_program_names_the_line() -> None:
-    said = refusal(SERVING, {}, stack_config("dev") | {"gke-serving:models": "[]"})
+    said = refusal(SERVING, {}, stack_config("dev") | {"gke-serving:models": "{}"})
     assert said.startswith("stacks/Pulumi.dev.yaml:")
     assert ": gke-serving:models: expected a list" in said
 
