@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pulumi
 import pytest
 
 from cli.declared import ROOT, Declared, run_environment, stack_config
@@ -74,3 +75,14 @@ def test_a_catalog_of_a_team_s_models_alone_is_deployed() -> None:
     found = deployed(entry("cluster-ip") | {"team": "vision"}, **edits)
     policies = found["serving"].of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
     assert set(policies) == {"vision"}
+
+
+def test_a_deprecated_key_of_a_team_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    limits = {"cpu": "4", "memory": "8Gi"}
+    team = {"name": "vision", "quota": {"cpu": "8", "memory": "32Gi"}, "container_most": limits}
+    found = deployed(entry("cluster-ip"), **{"gke-serving:teams": json.dumps([team])})
+    (limit_range,) = found["serving"].of("kubernetes:core/v1:LimitRange").values()
+    assert limit_range["spec"]["limits"][0]["max"] == limits
+    assert [one for one in warnings if "now called max_container_limits" in one]
