@@ -32,7 +32,7 @@ class Entry(Settings, dict=True):
     exposure: Annotated[Exposure, Meta(description="How it is reached.")]
     team: Annotated[
         str | None,
-        Meta(description="One of `teams`: the model runs in its namespace. Default: the shared."),
+        Meta(description="One of `teams`, whose namespace it runs in. Default: `namespace`."),
     ] = None
     source: Annotated[
         Source | None,
