@@ -1,6 +1,7 @@
 """The rules about the code of the layers that can be checked by reading it."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import stack_reference
-from cli.declared import ROOT
+from cli.declared import ROOT, stack_config
 from gkeplatform import layers
 from gkeplatform.layers import LAYERS, Layer
 
@@ -104,6 +105,26 @@ def test_the_schema_refuses_an_unknown_key(tmp_path: Path, old: str, new: str) -
     )
     assert done.returncode == 1
     assert new.strip().partition(":")[0] in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "is_valid"),
+    [
+        ("{model}", True),
+        ("[{model}]", True),
+        ("[]", False),
+        ("[{model}, {{name: other}}]", False),
+        ("{{name: other, sever: triton}}", False),
+    ],
+)
+def test_the_schema_of_catalogue_files(tmp_path: Path, text: str, is_valid: bool) -> None:
+    file = tmp_path / "models.yaml"
+    model = json.loads(stack_config("dev")["gke-serving:models"])[0]
+    file.write_text(text.format(model=json.dumps(model)))
+    schema = "stacks/models.schema.json"
+    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", schema, str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == is_valid, done.stdout
 
 
 DYNAMIC = {"importlib", "runpy", "pkgutil", "__import__", "exec", "eval", "compile"}
