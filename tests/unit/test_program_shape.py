@@ -12,7 +12,9 @@ from cli.declared import ROOT
 from gkeplatform import layers, reference
 from gkeplatform.layers import LAYERS, Layer
 
-OURS = sorted(p for folder in ("facts", "gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py"))
+OURS = sorted(
+    p for folder in ("facts", "gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
