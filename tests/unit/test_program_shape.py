@@ -14,7 +14,9 @@ from cli.declared import ROOT, stack_config
 from gkeplatform import layers
 from gkeplatform.layers import LAYERS, Layer
 
-OURS = sorted(p for folder in ("gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py"))
+OURS = sorted(
+    p for folder in ("facts", "gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
