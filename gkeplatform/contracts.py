@@ -1,8 +1,7 @@
-"""What a layer publishes for the layers after it, as types. Field name = output name.
+"""The contracts between layers: what each layer publishes, as types. A field is an output.
 
-A contract is published with values that are not known yet and read with values that are: the
-publisher hands outputs to `publish`, the reader gets a checked instance with plain values before
-it registers any resource. `gkeplatform.stack` does both; nothing else spells an output's name.
+The publisher passes outputs to `publish`; the reader gets a checked instance with plain values,
+before it registers any resource. `gkeplatform.stack` does both; no other code names an output.
 """
 
 from typing import ClassVar, Literal
@@ -16,7 +15,7 @@ from gkeplatform.struct import Frozen
 
 
 class SecretText:
-    """Text that must not be shown. It leaves this class only as a secret output."""
+    """Secret text. It leaves this class only as a secret output."""
 
     __slots__ = ("_text",)
 
@@ -24,7 +23,7 @@ class SecretText:
         self._text = text
 
     def output(self) -> pulumi.Output[str]:
-        """The text, secret for the engine and so in the state."""
+        """The text as a secret output, encrypted in the state."""
         return pulumi.Output.secret(self._text)
 
     def __repr__(self) -> str:
@@ -32,17 +31,17 @@ class SecretText:
 
 
 class Part(Frozen):
-    """A piece of a contract. Unknown fields are let pass: a publisher may be newer."""
+    """A part of a contract. Unknown fields are accepted: the publisher may be newer."""
 
 
 class Contract(Part):
-    """The base of the contracts. `layer` is who publishes it; it is not an output."""
+    """The base of the contracts. `layer` is the publisher; it is not an output."""
 
     layer: ClassVar[Layer]
 
 
 class InstanceGroup(Part):
-    """The instances of one node pool in one zone."""
+    """The instance group of one node pool in one zone."""
 
     pool: str
     zone: str
@@ -50,7 +49,7 @@ class InstanceGroup(Part):
 
 
 class NodeTaint(Part):
-    """What keeps pods off a pool's nodes, in Kubernetes' spelling."""
+    """A taint of a pool's nodes, as Kubernetes spells it."""
 
     key: str
     value: str
@@ -58,29 +57,29 @@ class NodeTaint(Part):
 
 
 class NodePool(Part):
-    """A node pool as those see it who want to run something there. Amounts are a node's."""
+    """A node pool, for scheduling. Amounts are per node."""
 
     name: str
     zones: tuple[str, ...]
     machine_type: str
     min_nodes: int
-    """In each zone."""
+    """Per zone."""
     max_nodes: int
-    """In each zone."""
+    """Per zone."""
     cpu_millis: int | None = None
-    """Thousandths of a core left to pods; None: the machine type is not in the catalogue."""
+    """Allocatable CPU in millicores; None for an unknown machine type."""
     memory_bytes: int | None = None
-    """Memory left to pods; None as above."""
+    """Allocatable memory; None for an unknown machine type."""
     accelerator: str = ""
-    """GPU type; empty: none."""
+    """GPU type; empty without GPUs."""
     gpus: int = 0
-    """What a pod sees as `nvidia.com/gpu`: whole ones, slices, or places where pods share."""
+    """Allocatable `nvidia.com/gpu`: whole GPUs, partitions, or shares of them."""
     tpu_topology: str = ""
     spot: bool = False
     flex_start: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[NodeTaint, ...] = ()
-    """Those of the configuration; GKE adds `nvidia.com/gpu` to nodes with GPUs."""
+    """The configured ones; GKE adds `nvidia.com/gpu` to nodes with GPUs."""
 
 
 class ClusterContract(Contract):
@@ -97,12 +96,12 @@ class ClusterContract(Contract):
     workload_pool: str
     node_pools: tuple[NodePool, ...]
     node_tag: str
-    """Network tag that every node bears; firewall rules aim at it."""
+    """Network tag of every node, the target of firewall rules."""
     instance_groups: tuple[InstanceGroup, ...]
 
 
 class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
-    """Pods behind zonal network endpoint groups, which GKE makes and keeps."""
+    """Pods behind zonal network endpoint groups, which GKE manages."""
 
     name: str
     zones: tuple[str, ...]
@@ -116,58 +115,58 @@ class InstanceGroupBackend(Part, tag_field="kind", tag="instance-groups"):
 
 
 class CanaryRoute(Part):
-    """The second version of a model, which gets a share of the model's requests."""
+    """The second version of a model, which gets a share of its requests."""
 
     name: str
-    """Of its objects and its backend service; callers and the server know the model's."""
+    """Name of its objects and backend service; callers and the server use the model's name."""
     weight: int
-    """Percent of the requests; the others are the model's own."""
+    """Percent of the requests."""
     backend: NegBackend | InstanceGroupBackend
     mirror: int = 0
-    """Percent of the requests that it gets a copy of; its answers are dropped."""
+    """Percent of the requests that are mirrored to it; its responses are dropped."""
 
 
 class RouteRetries(Part):
-    """When a request is sent to another pod."""
+    """Retries of failed requests."""
 
     attempts: int
     conditions: tuple[str, ...]
-    """As Google spells them, such as `gateway-error`."""
+    """Retry conditions of the URL map, such as `gateway-error`."""
     attempt_seconds: int | None = None
 
 
 class Route(Part):
-    """What the load balancer needs to know of a model that it exposes."""
+    """How the load balancer exposes a model."""
 
     hosts: tuple[str, ...]
-    """Empty: every host."""
+    """Empty means every host."""
     paths: tuple[str, ...]
     """The model's own paths. Everything below a path, and its verbs, belong to the model too."""
     verbs: tuple[str, ...]
     """Verbs of the model server, such as `predict` in `<path>:predict`."""
     probe_path: str
-    """A URL path of the model that answers 200 when it can serve."""
+    """Path of the health check: answers 200 when the model can serve."""
     backend: NegBackend | InstanceGroupBackend
     canary: CanaryRoute | None = None
     rewrites: dict[str, str] = field(default_factory=dict)
     """Of `paths`, the path that the server knows instead."""
     members: tuple[str, ...] = ()
-    """Who comes through Identity-Aware Proxy; empty: it is not on, and everybody may call."""
+    """Principals that Identity-Aware Proxy admits; empty for the networking layer's default."""
     retries: RouteRetries | None = None
     timeout_seconds: int | None = None
-    """For a response with all retries; None: the backend service's."""
+    """Timeout with all retries; None for the backend service's."""
 
 
 class ServedModel(Part):
-    """One model of the catalogue as it is served."""
+    """One model of the catalog."""
 
     name: str
     namespace: str
     path: str
-    """The URL path of the model's own status."""
+    """URL path of the model's status."""
     exposure: str
     url: str | None = None
-    """Where it answers, when serving alone knows; None when the load balancer decides."""
+    """Its URL; None where the networking layer decides it."""
     route: Route | None = None
 
 
@@ -177,14 +176,14 @@ class ServingContract(Contract):
     layer: ClassVar[Layer] = layers.SERVING
 
     cluster: str
-    """Name of the cluster that the models run in."""
+    """Name of the models' cluster."""
     namespace: str
     models_bucket: str
     models: tuple[ServedModel, ...]
 
 
 class RoutedModel(Part):
-    """One model as the load balancer routes it."""
+    """One model behind the load balancer."""
 
     name: str
     namespace: str
@@ -195,14 +194,14 @@ class RoutedModel(Part):
     uses_iap: bool = False
     """Whether callers must sign in to Identity-Aware Proxy."""
     canary_service: str | None = None
-    """The backend service of its second version; None where none answers callers."""
+    """Backend service of its canary; None without one, or if it only gets mirrored requests."""
 
 
 class DnsRecord(Part):
-    """A record that must be in DNS for the domains to work."""
+    """A record that must be in DNS."""
 
     name: str
-    """With the last dot, as in a zone file."""
+    """With the trailing dot."""
     type: str
     data: str
 
@@ -213,35 +212,35 @@ class NetworkingContract(Contract):
     layer: ClassVar[Layer] = layers.NETWORKING
 
     cluster: str
-    """Name of the cluster whose groups stand behind the load balancer."""
+    """Name of the cluster behind the load balancer."""
     address: str
     url: str
-    """Where the load balancer answers: `https://` and the domain, or `http://` and the address."""
+    """URL of the load balancer: `https://` and the domain, or `http://` and the address."""
     url_map: str
     static_bucket: str
     models: tuple[RoutedModel, ...]
     domain: str | None = None
-    """The domain at which models without a host answer over HTTPS; None: HTTP, by address."""
+    """Domain of models without hosts; None without HTTPS."""
     records: tuple[DnsRecord, ...] = ()
-    """What must be in DNS, whether or not the layer keeps it."""
+    """Required DNS records, whether or not the layer manages them."""
     name_servers: tuple[str, ...] = ()
-    """Where the zone that the layer made must be delegated to."""
+    """Name servers of the layer's own zone, for delegation."""
 
 
 class ModelUrl(Part):
-    """A model and where it answers."""
+    """A model and its URL."""
 
     name: str
     url: str
 
 
 class EnvironmentSummary(Contract):
-    """Published by `infra/environment`; read by people and by `platformctl`."""
+    """Published by `infra/environment`; read by users and by `platformctl`."""
 
     layer: ClassVar[Layer] = layers.ENVIRONMENT
 
     environment: str
     address: str
     url: str
-    """Where the load balancer answers."""
+    """URL of the load balancer."""
     models: tuple[ModelUrl, ...]

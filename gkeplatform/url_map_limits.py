@@ -1,4 +1,4 @@
-"""How much a URL map of the global external Application Load Balancer holds, as arithmetic.
+"""Limits of a URL map of the global external Application Load Balancer.
 
 The limits are those of `facts.url_maps`.
 """
@@ -14,28 +14,28 @@ MOST_TESTS = url_maps.MAX_TESTS
 MOST_BYTES = url_maps.MAX_BYTES
 
 _LINK, _SHARE, _RULE, _ROUTE, _PATTERN = 120, 60, 25, 70, 3
-"""Bytes of JSON: a self link, a share of a split, a path rule, a route rule, around a path."""
+"""Bytes of JSON: a self link, a weighted share, a path rule, a route rule, quotes of a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one model claims of the map."""
+    """The hosts, paths and versions of one model."""
 
     hosts: Sequence[str]
     """Empty: every host."""
     paths: Sequence[str]
     patterns: Sequence[str]
-    """The paths as a path rule has them: each with all below it and its verbs."""
+    """The paths as URL map patterns (`gkeplatform.routes.patterns`)."""
     versions: int = 1
 
 
 def is_dense(patterns: int) -> bool:
-    """Whether a path matcher must say one prefix a path, since the patterns are too many."""
+    """Whether a path matcher must use one prefix per path, because it has too many patterns."""
     return patterns > MOST
 
 
 def excess(claims: Iterable[Claim]) -> str | None:
-    """What of it is more than a map holds, and what to do; None where it all fits."""
+    """The first limit that the claims exceed, and the remedy; None if they fit."""
     known = tuple(claims)
     anywhere = [claim for claim in known if not claim.hosts]
     by_host: dict[str, list[Claim]] = {"": anywhere}
@@ -65,14 +65,14 @@ def excess(claims: Iterable[Claim]) -> str | None:
     if size > MOST_BYTES:
         return (
             f"the URL map would take about {size // 1000} kB, and it may take "
-            f"{MOST_BYTES // 1000}: it says {len(anywhere)} models without hosts anew for each of "
+            f"{MOST_BYTES // 1000}: it repeats {len(anywhere)} models without hosts for each of "
             f"{len(by_host) - 1} hosts; give them hosts, or list fewer"
         )
     return None
 
 
 def _size(claims: Sequence[Claim]) -> int:
-    """About how many bytes a path matcher takes as JSON."""
+    """The approximate size of a path matcher as JSON, in bytes."""
     dense = is_dense(sum(len(claim.patterns) for claim in claims))
     total = 0
     for claim in claims:

@@ -1,1 +1,1 @@
-"""The cluster layer: VPC, GKE cluster, node pools and who they run as."""
+"""The cluster layer: VPC, GKE cluster, node pools and their service accounts."""

@@ -1,4 +1,4 @@
-"""The cluster layer: network, cluster, node pools, and the contract that the others read."""
+"""The cluster layer: network, cluster, node pools and backups."""
 
 from gkeplatform import providers, stack
 from gkeplatform.contracts import ClusterContract

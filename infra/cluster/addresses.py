@@ -1,4 +1,4 @@
-"""Address ranges, and whether they hold what is to go into them. Pure."""
+"""Arithmetic of IP address ranges."""
 
 import ipaddress
 from itertools import combinations
@@ -9,11 +9,11 @@ from msgspec import Meta
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 Zone = Annotated[str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
 RESERVED = 4
-"""Addresses of a subnet's primary range that Google keeps for itself."""
+"""Addresses that Google reserves in the primary range of a subnet."""
 
 
 def network(key: str, cidr: str) -> ipaddress.IPv4Network:
-    """The network that `cidr` writes; `ValueError` says what is wrong with it."""
+    """`cidr` as a network; a `ValueError` names the key."""
     try:
         return ipaddress.IPv4Network(cidr)
     except ValueError as error:
@@ -21,14 +21,14 @@ def network(key: str, cidr: str) -> ipaddress.IPv4Network:
 
 
 def refuse_overlaps(ranges: dict[str, ipaddress.IPv4Network]) -> None:
-    """`ValueError` names the first two ranges that share an address."""
+    """`ValueError` for the first two ranges that overlap."""
     for (one, first), (other, second) in combinations(ranges.items(), 2):
         if first.overlaps(second):
             raise ValueError(f"{one} {first} overlaps {other} {second}; move one of them")
 
 
 def block_of(max_pods: int) -> int:
-    """How many addresses GKE gives to a node for so many pods: twice as many, a power of two.
+    """The size of a node's pod range: at least twice its maximum of pods, a power of two.
 
     https://docs.cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr
     """
@@ -36,5 +36,5 @@ def block_of(max_pods: int) -> int:
 
 
 def smallest(addresses: int) -> int:
-    """The prefix length of the smallest range that holds so many addresses."""
+    """The prefix length of the smallest range with at least so many addresses."""
     return 32 - max(0, (addresses - 1).bit_length())

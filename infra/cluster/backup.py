@@ -1,7 +1,7 @@
-"""The plan by which Backup for GKE keeps what only the cluster knows.
+"""The backup plan of Backup for GKE.
 
-The cluster's agent is a matter of `features.addons`: it is there with the plan. A plan that has
-backups cannot be deleted: delete those first.
+`features.addons` enables the agent in the cluster. A plan that has backups cannot be deleted:
+delete its backups first.
 """
 
 import pulumi
@@ -10,7 +10,7 @@ from pulumi_gcp import gkebackup
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.cluster.backup_settings import Backup
-from infra.cluster.encryption import may_use
+from infra.cluster.encryption import grant_key
 from infra.cluster.gke_cluster import GkeCluster
 
 AGENT = "gcp-sa-gkebackup"
@@ -25,13 +25,13 @@ def backup_plan(
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Declares the plan; nothing where there is to be none."""
+    """Declares the plan, where one is configured."""
     if args is not None:
         BackupPlan(name, args, cluster=cluster, naming=naming, labels=labels, opts=opts)
 
 
 class BackupPlan(pulumi.ComponentResource):
-    """Backups of all namespaces of the cluster, and the agent's right to a key of one's own."""
+    """A plan for all namespaces, and the agent's access to the key, where one is configured."""
 
     plan: gkebackup.BackupPlan
 
@@ -65,16 +65,16 @@ class BackupPlan(pulumi.ComponentResource):
     def _grants(self, name: str, args: Backup, naming: Naming) -> list[pulumi.Resource]:
         if args.key is None:
             return []
-        return [may_use(f"{name}-backups", args.key, agent=AGENT, naming=naming, parent=self)]
+        return [grant_key(f"{name}-backups", args.key, agent=AGENT, naming=naming, parent=self)]
 
 
 def backup_config(args: Backup) -> gkebackup.BackupPlanBackupConfigArgsDict:
-    """What is kept."""
-    kept: gkebackup.BackupPlanBackupConfigArgsDict = {
+    """What a backup contains."""
+    config: gkebackup.BackupPlanBackupConfigArgsDict = {
         "all_namespaces": True,
         "include_secrets": args.secrets,
         "include_volume_data": args.volumes,
     }
     if args.key is not None:
-        kept["encryption_key"] = {"gcp_kms_encryption_key": args.key}
-    return kept
+        config["encryption_key"] = {"gcp_kms_encryption_key": args.key}
+    return config

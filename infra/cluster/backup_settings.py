@@ -1,4 +1,4 @@
-"""What a stack file says of Backup for GKE: `gke-cluster:cluster.backup`. Pure."""
+"""Configuration of Backup for GKE: `gke-cluster:cluster.backup`."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -15,29 +15,29 @@ CRON = (
     ("month", range(1, 13)),
     ("day of the week", range(8)),
 )
-"""The parts of a schedule, and what may stand in each."""
+"""The fields of a cron schedule and their ranges."""
 
 
 class Backup(Settings):
-    """What Backup for GKE keeps of all namespaces: objects, Secrets, volumes."""
+    """Backups of all namespaces: objects, Secrets, volumes."""
 
-    schedule: Annotated[str, Meta(description="When, as cron has it, in UTC.")] = "0 3 * * *"
+    schedule: Annotated[str, Meta(description="Cron schedule, in UTC.")] = "0 3 * * *"
     retain_days: Annotated[
-        Annotated[int, Meta(ge=1, le=365)], Meta(description="Days that a backup is kept.")
+        Annotated[int, Meta(ge=1, le=365)], Meta(description="Days until a backup is deleted.")
     ] = 30
     lock_days: Annotated[
         Annotated[int, Meta(ge=0, le=90)],
-        Meta(description="Days in which nobody can delete a backup."),
+        Meta(description="Days in which a backup cannot be deleted."),
     ] = 0
-    secrets: Annotated[bool, Meta(description="Keep Secrets too.")] = True
-    volumes: Annotated[bool, Meta(description="Keep the content of volumes too.")] = True
+    secrets: Annotated[bool, Meta(description="Include Secrets.")] = True
+    volumes: Annotated[bool, Meta(description="Include volume data.")] = True
     region: Annotated[
         Annotated[str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$")] | None,
-        Meta(description="Region that keeps the backups; none: `gcp:region`."),
+        Meta(description="Region of the backups. Default: `gcp:region`."),
     ] = None
     key: Annotated[
         KmsKey | None,
-        Meta(description="Key of Cloud KMS in that region, for the backups; none: Google's."),
+        Meta(description="Cloud KMS key in that region. Default: a Google-managed key."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -50,19 +50,19 @@ class Backup(Settings):
 
 
 def check_schedule(schedule: str) -> None:
-    """`ValueError` says what is wrong with a schedule of cron, and what would do."""
+    """`ValueError` for an invalid cron schedule, with the likely correction."""
     parts = schedule.split()
     if len(parts) != len(CRON):
         raise ValueError(
-            f'schedule: "{schedule}" has {len(parts)} parts, not {len(CRON)} '
-            f'({", ".join(name for name, _ in CRON)}); every night at three is "0 3 * * *"'
+            f'schedule: "{schedule}" has {len(parts)} fields, not {len(CRON)} '
+            f'({", ".join(name for name, _ in CRON)}); for example "0 3 * * *", every night at 3:00'
         )
     for part, (name, allowed) in zip(parts, CRON, strict=True):
         for item in part.split(","):
             if not _fits(item, allowed):
                 raise ValueError(
-                    f'schedule: "{item}" is no {name}: * or {allowed[0]} to {allowed[-1]}, '
-                    f"with - between two and / before a step; did you mean "
+                    f'schedule: "{item}" is not a valid {name}: use *, {allowed[0]} to '
+                    f"{allowed[-1]}, ranges (-) and steps (/); did you mean "
                     f'"{_nearest(item, allowed)}"?'
                 )
 

@@ -1,4 +1,4 @@
-"""What a stack file says of the GKE cluster itself: `gke-cluster:cluster`."""
+"""Configuration of the GKE cluster: `gke-cluster:cluster`."""
 
 from typing import Annotated, Literal
 
@@ -12,28 +12,28 @@ from infra.cluster.maintenance_settings import Maintenance
 
 
 class AuthorizedNetwork(Settings):
-    """A network from which the cluster's API server may be reached."""
+    """A network that may reach the cluster's API server."""
 
-    name: Annotated[str, Meta(min_length=1, description="What the network is, for people.")]
-    cidr: Annotated[Cidr, Meta(description="Its range.")]
+    name: Annotated[str, Meta(min_length=1, description="Display name of the network.")]
+    cidr: Annotated[Cidr, Meta(description="CIDR range of the network.")]
 
     def __post_init__(self) -> None:
         network("cidr", self.cidr)
 
 
 class AutoProvisioning(Settings):
-    """Node pools that GKE makes for pods that fit no other, up to these limits."""
+    """Limits of the node pools that GKE adds for pods that fit no other pool."""
 
-    cpu: Annotated[int, Meta(ge=1, description="Cores of all nodes of the cluster at most.")]
-    memory_gb: Annotated[int, Meta(ge=1, description="GB of memory of all nodes at most.")]
+    cpu: Annotated[int, Meta(ge=1, description="Maximum cores of all nodes of the cluster.")]
+    memory_gb: Annotated[int, Meta(ge=1, description="Maximum GB of memory of all nodes.")]
     gpus: Annotated[
         dict[str, Annotated[int, Meta(ge=1)]],
-        Meta(description="GPUs at most, by type: `nvidia-l4: 4`."),
+        Meta(description="Maximum GPUs by type: `nvidia-l4: 4`."),
     ] = field(default_factory=dict)
 
 
 class Notifications(Settings):
-    """What the cluster tells a topic of Pub/Sub about itself."""
+    """Cluster notifications, published to a Pub/Sub topic."""
 
     events: Annotated[
         tuple[
@@ -45,11 +45,11 @@ class Notifications(Settings):
             ],
             ...,
         ],
-        Meta(min_length=1, description="What is told."),
+        Meta(min_length=1, description="Types of events to publish."),
     ] = ("UPGRADE_AVAILABLE_EVENT", "UPGRADE_EVENT", "SECURITY_BULLETIN_EVENT")
     retain_days: Annotated[
         Annotated[int, Meta(ge=1, le=31)],
-        Meta(description="Days that the topic keeps what was told, for who subscribes later."),
+        Meta(description="Message retention of the topic, in days."),
     ] = 7
 
 
@@ -58,69 +58,68 @@ class ClusterArgs(Settings):
 
     zones: Annotated[
         tuple[Zone, ...],
-        Meta(min_length=1, description="Zones of the nodes, all of them in `gcp:region`."),
+        Meta(min_length=1, description="Zones of the nodes, in `gcp:region`."),
     ]
-    control_plane_cidr: Annotated[
-        Cidr, Meta(description="Range of the control plane's private endpoint, a /28.")
-    ]
+    control_plane_cidr: Annotated[Cidr, Meta(description="CIDR range of the control plane, a /28.")]
     control_plane_zone: Annotated[
         Zone | None,
-        Meta(description="The one zone of the control plane; none: it is in all of the region."),
+        Meta(description="Zone of a zonal control plane. Default: a regional one."),
     ] = None
     release_channel: Annotated[
         Literal["rapid", "regular", "stable", "extended"],
-        Meta(description="Release channel that upgrades the control plane and the nodes."),
+        Meta(description="Release channel of the control plane and the nodes."),
     ] = "regular"
     private_endpoint: Annotated[
-        bool, Meta(description="Whether the API server has a private address only.")
+        bool, Meta(description="Whether the API server has only a private address.")
     ] = False
     authorized_networks: Annotated[
         tuple[AuthorizedNetwork, ...],
-        Meta(description="Networks that may reach the API server; none listed: every network."),
+        Meta(description="Networks that may reach the API server. Empty allows all."),
     ] = ()
     security_group: Annotated[
         Annotated[str, Meta(pattern=r"^gke-security-groups@[a-z0-9.-]+$")] | None,
-        Meta(description="Google Group whose members' groups RBAC knows; none: it knows none."),
+        Meta(description="Google Groups for RBAC: the parent group. Default: off."),
     ] = None
     maintenance: Annotated[
-        Maintenance | None, Meta(description="When it is upgraded; none: whenever GKE likes.")
+        Maintenance | None,
+        Meta(description="Maintenance window. Default: none, upgrades at any time."),
     ] = None
     secrets_encryption: Annotated[
         SecretsEncryption | None,
-        Meta(description="Key of Cloud KMS for the cluster's Secrets; none: Google's alone."),
+        Meta(description="Encryption of Secrets with a Cloud KMS key. Default: off."),
     ] = None
-    backup: Annotated[
-        Backup | None, Meta(description="Backups of all that it holds; none: none are made.")
-    ] = None
+    backup: Annotated[Backup | None, Meta(description="Backup for GKE. Default: no backups.")] = (
+        None
+    )
     notifications: Annotated[
         Notifications | None,
-        Meta(description="Tell a topic of upgrades and security bulletins; none: nobody is told."),
+        Meta(description="Publish upgrades and security bulletins to a topic. Default: off."),
     ] = None
     binary_authorization: Annotated[
-        bool, Meta(description="Admit images by the project's policy of Binary Authorization.")
+        bool, Meta(description="Enforce the project's Binary Authorization policy.")
     ] = False
     security_posture: Annotated[
-        bool, Meta(description="Look for weaknesses in the configuration of workloads.")
+        bool, Meta(description="Scan workload configuration for security issues.")
     ] = True
     vulnerability_scanning: Annotated[
         bool, Meta(description="Scan the images of running workloads.")
     ] = False
     intranode_visibility: Annotated[
-        bool, Meta(description="Let the network see traffic between pods of one node.")
+        bool, Meta(description="Make traffic between pods of one node visible to the VPC.")
     ] = False
-    cost_allocation: Annotated[bool, Meta(description="Split the bill by namespace and label.")] = (
-        True
-    )
-    dns_cache: Annotated[bool, Meta(description="Cache DNS answers on each node.")] = True
+    cost_allocation: Annotated[
+        bool, Meta(description="Break down costs by namespace and label.")
+    ] = True
+    dns_cache: Annotated[bool, Meta(description="NodeLocal DNSCache.")] = True
     internal_load_balancer_subsetting: Annotated[
         bool,
-        Meta(description="Let internal load balancers lead to the nodes that they need alone."),
+        Meta(description="Subsetting of the nodes behind internal load balancers."),
     ] = True
     managed_prometheus: Annotated[
-        bool, Meta(description="Collect metrics by Google's managed Prometheus.")
+        bool, Meta(description="Google Cloud Managed Service for Prometheus.")
     ] = True
     gateway_api: Annotated[
-        bool, Meta(description="Bring the Gateway API, for models of `kind: gateway`.")
+        bool, Meta(description="Gateway API, for models of `kind: gateway`.")
     ] = True
     logs: Annotated[
         tuple[
@@ -129,7 +128,7 @@ class ClusterArgs(Settings):
             ],
             ...,
         ],
-        Meta(description="Whose logs are collected."),
+        Meta(description="Components whose logs are collected."),
     ] = ("SYSTEM_COMPONENTS", "WORKLOADS")
     metrics: Annotated[
         tuple[
@@ -150,22 +149,22 @@ class ClusterArgs(Settings):
             ],
             ...,
         ],
-        Meta(description="Whose metrics are collected."),
+        Meta(description="Components whose metrics are collected."),
     ] = ("SYSTEM_COMPONENTS", "HPA", "POD", "DEPLOYMENT", "CADVISOR", "KUBELET")
     auto_provisioning: Annotated[
-        AutoProvisioning | None, Meta(description="Node pools that make themselves; none: none do.")
+        AutoProvisioning | None, Meta(description="Node auto-provisioning. Default: off.")
     ] = None
     deletion_protection: Annotated[
-        bool, Meta(description="Refuse to delete the cluster until this is set to false.")
+        bool, Meta(description="Refuse to delete the cluster while true.")
     ] = True
 
     def __post_init__(self) -> None:
         if network("control_plane_cidr", self.control_plane_cidr).prefixlen != 28:
             raise ValueError(f"control_plane_cidr {self.control_plane_cidr} is not a /28")
         if len(set(self.zones)) != len(self.zones):
-            raise ValueError(f"zones names a zone twice: {', '.join(self.zones)}")
+            raise ValueError(f"zones lists a zone twice: {', '.join(self.zones)}")
         if self.private_endpoint and not self.authorized_networks:
             raise ValueError(
-                "private_endpoint: nobody but the nodes would reach the API server; list the "
-                "networks that may in authorized_networks"
+                "private_endpoint: only the nodes could reach the API server; list the networks "
+                "that may reach it in authorized_networks"
             )

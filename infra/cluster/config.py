@@ -1,4 +1,4 @@
-"""What a stack file says about the cluster layer (namespace `gke-cluster`)."""
+"""Configuration of the cluster layer (namespace `gke-cluster`)."""
 
 from typing import Annotated
 
@@ -13,14 +13,14 @@ RANGES = ("nodes_cidr", "pods_cidr", "services_cidr")
 
 
 class NetworkArgs(Settings):
-    """The VPC's address plan. No two of the ranges may overlap."""
+    """Address ranges of the VPC. They must not overlap."""
 
-    nodes_cidr: Annotated[Cidr, Meta(description="Primary range of the subnet: the nodes.")]
-    pods_cidr: Annotated[Cidr, Meta(description="Secondary range of the subnet: the pods.")]
-    services_cidr: Annotated[Cidr, Meta(description="Secondary range: the cluster's Services.")]
+    nodes_cidr: Annotated[Cidr, Meta(description="Primary range of the subnet, for nodes.")]
+    pods_cidr: Annotated[Cidr, Meta(description="Secondary range of the subnet, for pods.")]
+    services_cidr: Annotated[Cidr, Meta(description="Secondary range, for Services.")]
     flow_logs: Annotated[
         Annotated[float, Meta(ge=0, le=1)],
-        Meta(description="Share of the connections that the subnet logs; 0: none."),
+        Meta(description="Sampling rate of VPC flow logs; 0: off."),
     ] = 0
 
     def __post_init__(self) -> None:
@@ -30,7 +30,7 @@ class NetworkArgs(Settings):
 class ClusterConfig(Settings):
     """The cluster layer of one environment."""
 
-    network: Annotated[NetworkArgs, Meta(description="Address plan of the VPC.")]
+    network: Annotated[NetworkArgs, Meta(description="Address ranges of the VPC.")]
     cluster: Annotated[ClusterArgs, Meta(description="The GKE cluster.")]
     node_pools: Annotated[
         tuple[NodePoolArgs, ...],

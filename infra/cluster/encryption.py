@@ -1,7 +1,8 @@
-"""The key of Cloud KMS that encrypts the cluster's Secrets, and GKE's right to use it.
+"""The Cloud KMS key that encrypts the cluster's Secrets, and GKE's access to it.
 
-A key ring cannot be deleted, nor can its name be used again: a destroy forgets it, and destroys the
-versions of its keys. So the ring's name ends in a random part, which is new after a destroy.
+A key ring cannot be deleted and its name cannot be reused: a destroy only forgets the ring and
+destroys the versions of its keys. The ring's name therefore ends in a random suffix, which is new
+after a destroy.
 """
 
 import pulumi
@@ -18,10 +19,10 @@ SUFFIX_BYTES = 3
 
 
 class SecretsKey(pulumi.ComponentResource):
-    """A key in a ring of its own, or one that is there, which GKE's service agent may use."""
+    """A new key in its own ring, or an existing one, that GKE's service agent may use."""
 
     key: pulumi.Output[str]
-    """Its full name."""
+    """Full name of the key."""
     grants: list[pulumi.Resource]
 
     def __init__(
@@ -36,14 +37,14 @@ class SecretsKey(pulumi.ComponentResource):
         super().__init__("gkeplatform:cluster:SecretsKey", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.key = pulumi.Output.from_input(
-            args.key or self._made(name, args, naming, labels, opts=child)
+            args.key or self._new_key(name, args, naming, labels, opts=child)
         )
         self.grants = []
         if args.grant:
-            self.grants.append(may_use(name, self.key, agent=GKE, naming=naming, parent=self))
+            self.grants.append(grant_key(name, self.key, agent=GKE, naming=naming, parent=self))
         self.register_outputs({"key": self.key})
 
-    def _made(
+    def _new_key(
         self,
         name: str,
         args: SecretsEncryption,
@@ -76,7 +77,7 @@ class SecretsKey(pulumi.ComponentResource):
         return key.id
 
 
-def may_use(
+def grant_key(
     name: str,
     key: pulumi.Input[str],
     *,
@@ -84,7 +85,7 @@ def may_use(
     naming: Naming,
     parent: pulumi.Resource,
 ) -> pulumi.Resource:
-    """Lets the service agent (named by its domain) of this project use a key."""
+    """Grants a service agent of this project the use of a key; `agent` is the agent's domain."""
     project = organizations.get_project_output(
         project_id=naming.environment.project, opts=pulumi.InvokeOptions(parent=parent)
     )
@@ -98,12 +99,12 @@ def may_use(
 
 
 def service_agent(number: str, agent: str) -> str:
-    """The account by which Google acts in the project of this number, as a policy's member."""
+    """The service agent of the project with this number, as an IAM member."""
     return f"serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com"
 
 
 def database_encryption(
     key: pulumi.Input[str] | None,
 ) -> container.ClusterDatabaseEncryptionArgsDict:
-    """The cluster's words for it. Off is said too: left out, it would stay as it is."""
+    """The cluster's `database_encryption`. Off is explicit: leaving it out would change nothing."""
     return {"state": "ENCRYPTED", "key_name": key} if key is not None else {"state": "DECRYPTED"}

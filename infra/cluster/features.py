@@ -1,4 +1,4 @@
-"""The cluster's settings in the words of its resource. Pure; what is off is left out."""
+"""Arguments of the cluster resource for features that can be turned on or off."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
 def features(args: ClusterArgs) -> dict[str, Any]:
-    """Arguments of `container.Cluster` for everything that can be switched on or off."""
-    wanted: dict[str, Any] = {
+    """Arguments of `container.Cluster` for all features."""
+    settings: dict[str, Any] = {
         "addons_config": addons(args),
         "authenticator_groups_config": (
             {"security_group": args.security_group} if args.security_group else None
@@ -42,23 +42,23 @@ def features(args: ClusterArgs) -> dict[str, Any]:
         },
         "maintenance_policy": maintenance(args.maintenance) if args.maintenance else None,
     }
-    return {key: value for key, value in wanted.items() if value is not None}
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def addons(args: ClusterArgs) -> container.ClusterAddonsConfigArgsDict:
-    """The add-ons that the platform uses, and those that are chosen."""
+    """Add-ons that the platform always needs, and the configured ones."""
     return {
         "dns_cache_config": {"enabled": args.dns_cache},
         "gce_persistent_disk_csi_driver_config": {"enabled": True},
-        # Models' files may be mounted from their bucket.
+        # For models that mount their files from a bucket.
         "gcs_fuse_csi_driver_config": {"enabled": True},
-        # Off is said too: left out, it would stay as it is.
+        # Off is explicit: leaving it out would change nothing.
         "gke_backup_agent_config": {"enabled": args.backup is not None},
     }
 
 
 def maintenance(args: Maintenance) -> container.ClusterMaintenancePolicyArgsDict:
-    """The window, and the times without one."""
+    """The maintenance window and its exclusions."""
     return {
         "recurring_window": {
             "start_time": args.start,
@@ -80,7 +80,7 @@ def maintenance(args: Maintenance) -> container.ClusterMaintenancePolicyArgsDict
 def auto_provisioning(
     args: AutoProvisioning, *, email: pulumi.Input[str]
 ) -> container.ClusterClusterAutoscalingArgsDict:
-    """Limits, and nodes that are made as those of the pools are: shielded, as `email`."""
+    """Limits, and defaults of the nodes: shielded, with the service account `email`."""
     limits = {"cpu": args.cpu, "memory": args.memory_gb, **args.gpus}
     return {
         "enabled": True,

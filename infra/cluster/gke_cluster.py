@@ -1,4 +1,4 @@
-"""The GKE cluster itself, without nodes: those are the node pools' matter."""
+"""The GKE cluster, without its node pools."""
 
 import pulumi
 from pulumi_gcp import container
@@ -12,7 +12,7 @@ from infra.cluster.identity import NodeIdentity
 from infra.cluster.network import PODS, SERVICES, Network
 
 AUTO_PROVISIONED = "auto"
-"""What stands for a pool's name where pools make themselves."""
+"""The pool name in the service account of auto-provisioned nodes."""
 
 
 class GkeCluster(pulumi.ComponentResource):
@@ -71,7 +71,7 @@ class GkeCluster(pulumi.ComponentResource):
             notification_config=notifications.notification_config(args.notifications, topic),
             database_encryption=database_encryption(encryption.key if encryption else None),
             **features.features(args),
-            # The provider makes a default pool, which cannot be left out, and removes it again.
+            # The default pool cannot be left out; the provider creates and removes it.
             initial_node_count=1,
             remove_default_node_pool=True,
             deletion_protection=args.deletion_protection,
@@ -87,7 +87,7 @@ class GkeCluster(pulumi.ComponentResource):
     def _provisioning(
         self, args: ClusterArgs, naming: Naming
     ) -> tuple[container.ClusterClusterAutoscalingArgsDict | None, list[pulumi.Resource]]:
-        """Node auto-provisioning, where it is asked for, and what its nodes must have first."""
+        """Node auto-provisioning, where configured, and the grants that its nodes depend on."""
         if args.auto_provisioning is None:
             return None, []
         nodes = NodeIdentity(
@@ -100,7 +100,7 @@ class GkeCluster(pulumi.ComponentResource):
         return made, nodes.grants
 
     def _encryption(self, args: ClusterArgs, naming: Naming, labels: Labels) -> SecretsKey | None:
-        """The key of the cluster's Secrets, where it is asked for."""
+        """The key of the cluster's Secrets, where configured."""
         if args.secrets_encryption is None:
             return None
         return SecretsKey(
@@ -115,7 +115,7 @@ class GkeCluster(pulumi.ComponentResource):
 def authorized_networks(
     args: ClusterArgs,
 ) -> container.ClusterMasterAuthorizedNetworksConfigArgsDict | None:
-    """The API server's allow list; None leaves it open to every network."""
+    """Networks that may reach the API server; None allows all."""
     if not args.authorized_networks:
         return None
     return {

@@ -1,6 +1,6 @@
-"""Who the nodes are: a service account a pool, with what a node needs and nothing more.
+"""The service account of a node pool, with the roles that a node needs.
 
-Workloads do not use it; they have identities of their own through workload identity.
+Workloads do not use it; they have their own identities through Workload Identity.
 """
 
 import pulumi
@@ -15,11 +15,11 @@ NODE_ROLES = (
     "roles/monitoring.viewer",
     "roles/stackdriver.resourceMetadata.writer",
 )
-"""What a GKE node does on its own behalf: pull images, write logs, metrics and their metadata."""
+"""Roles of a GKE node: pull images, write logs, metrics and their metadata."""
 
 
 class NodeIdentity(pulumi.ComponentResource):
-    """The service account of one node pool and its roles on the project."""
+    """A node pool's service account and its roles on the project."""
 
     email: pulumi.Output[str]
     grants: list[pulumi.Resource]
@@ -55,5 +55,5 @@ class NodeIdentity(pulumi.ComponentResource):
 
 
 def account_id(pool: str, naming: Naming) -> str:
-    """The id of the pool's service account; `PlatformError` where the pool's name is too long."""
+    """The id of the pool's service account; `PlatformError` if the pool's name is too long."""
     return naming.of(f"{pool}-nodes", longest=SERVICE_ACCOUNT)

@@ -1,4 +1,4 @@
-"""The kubeconfig that the cluster layer publishes. It holds no credential: a plugin gets one."""
+"""The kubeconfig that the layer publishes. It has no credential; an exec plugin gets one."""
 
 import json
 from typing import Any

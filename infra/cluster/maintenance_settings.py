@@ -1,4 +1,4 @@
-"""When a cluster is maintained, and when not: `gke-cluster:cluster.maintenance`. Pure."""
+"""Configuration of maintenance windows: `gke-cluster:cluster.maintenance`."""
 
 import re
 from datetime import datetime
@@ -13,18 +13,18 @@ Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 ROLLING_DAYS = 32
 LEAST_HOURS = 48
-"""GKE wants so many hours of windows in any so many days."""
+"""GKE requires at least so many hours of windows in any `ROLLING_DAYS`."""
 
 
 class Exclusion(Settings):
-    """A time in which the cluster is left alone."""
+    """A maintenance exclusion."""
 
-    name: Annotated[str, Meta(min_length=1, description="What it is for.")]
-    start: Annotated[Moment, Meta(description="From, in UTC: `2026-12-18T00:00:00Z`.")]
-    end: Annotated[Moment, Meta(description="To, in UTC.")]
+    name: Annotated[str, Meta(min_length=1, description="Name of the exclusion.")]
+    start: Annotated[Moment, Meta(description="Start, in UTC: `2026-12-18T00:00:00Z`.")]
+    end: Annotated[Moment, Meta(description="End, in UTC.")]
     scope: Annotated[
         Literal["NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES"],
-        Meta(description="What is not to happen."),
+        Meta(description="Upgrades that are excluded."),
     ] = "NO_UPGRADES"
 
     def __post_init__(self) -> None:
@@ -43,17 +43,15 @@ _SHORTEST_WINDOW_HOURS = 4
 
 
 class Maintenance(Settings):
-    """When the cluster is upgraded and repaired."""
+    """The recurring maintenance window of the cluster."""
 
-    start: Annotated[Moment, Meta(description="Begin of the first window, in UTC.")]
+    start: Annotated[Moment, Meta(description="Start of the first window, in UTC.")]
     end: Annotated[Moment, Meta(description="End of the first window, in UTC.")]
     recurrence: Annotated[
         str,
-        Meta(pattern=r"^FREQ=(DAILY|WEEKLY)", description="How it recurs, as RFC 5545 has it."),
+        Meta(pattern=r"^FREQ=(DAILY|WEEKLY)", description="Recurrence rule (RFC 5545)."),
     ] = "FREQ=WEEKLY;BYDAY=SA,SU"
-    exclusions: Annotated[
-        tuple[Exclusion, ...], Meta(description="Times in which the cluster is left alone.")
-    ] = ()
+    exclusions: Annotated[tuple[Exclusion, ...], Meta(description="Maintenance exclusions.")] = ()
 
     def __post_init__(self) -> None:
         hours = (moment(self.end) - moment(self.start)).total_seconds() / 3600
@@ -65,20 +63,20 @@ class Maintenance(Settings):
         if times * hours < LEAST_HOURS:
             raise ValueError(
                 f"recurrence: {times} windows of {hours:g} hours in {ROLLING_DAYS} days are "
-                f"{times * hours:g} hours, and GKE wants {LEAST_HOURS}; {_remedy(times)}"
+                f"{times * hours:g} hours, and GKE requires {LEAST_HOURS}; {_remedy(times)}"
             )
 
 
 def occurrences(recurrence: str) -> int:
-    """How many windows there are at least in the days that GKE looks at. Raises `ValueError`."""
+    """The minimum number of windows in `ROLLING_DAYS`; `ValueError` for an invalid rule."""
     parts = dict(part.partition("=")[::2] for part in recurrence.split(";"))
     interval = parts.get("INTERVAL", "1")
     if not re.fullmatch(r"[1-9]\d*", interval):
-        raise ValueError(f'recurrence: INTERVAL "{interval}" is no whole number')
+        raise ValueError(f'recurrence: INTERVAL "{interval}" is not a positive integer')
     days = parts["BYDAY"].split(",") if "BYDAY" in parts else ["MO"]
     for day in days:
         if day not in DAYS:
-            raise ValueError(f'recurrence: "{day}" is no day; {suggestion(day, DAYS)}')
+            raise ValueError(f'recurrence: "{day}" is not a day; {suggestion(day, DAYS)}')
     if parts["FREQ"] == "DAILY":
         return ROLLING_DAYS // int(interval)
     return len(days) * (ROLLING_DAYS // (7 * int(interval)))
@@ -87,10 +85,10 @@ def occurrences(recurrence: str) -> int:
 def _remedy(times: int) -> str:
     hours = ceil(LEAST_HOURS / times) if times else 25
     if hours <= 24:
-        return f"set end {hours} hours after start, or let it recur more often"
-    return "let it recur more often"
+        return f"set end {hours} hours after start, or a shorter interval"
+    return "set a shorter interval"
 
 
 def moment(text: str) -> datetime:
-    """A moment in UTC; `ValueError` where there is no such day or hour."""
+    """A point in time in UTC; `ValueError` for an invalid date or time."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

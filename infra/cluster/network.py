@@ -1,6 +1,6 @@
-"""The VPC that the cluster lives in: one subnet, and a way out for nodes without public addresses.
+"""The VPC of the cluster: one subnet, and Cloud NAT for nodes without public addresses.
 
-It has no way in: the load balancer's firewall rules belong to the networking layer.
+The networking layer has the firewall rules for ingress.
 """
 
 import pulumi
@@ -70,7 +70,7 @@ class Network(pulumi.ComponentResource):
 
 
 def flow_logs(args: NetworkArgs) -> compute.SubnetworkLogConfigArgsDict | None:
-    """The sample of connections that the subnet logs; None: it logs none."""
+    """The subnet's flow logs; None turns them off."""
     if not args.flow_logs:
         return None
     return {

@@ -1,4 +1,4 @@
-"""The cluster's node pools and what they are known by further on: their instance groups."""
+"""The cluster's node pools and their instance groups."""
 
 import re
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class NodePool(pulumi.ComponentResource):
             location=cluster.location,
             initial_node_count=args.min_nodes,
             autoscaling=autoscaling(args),
-            # What comes when there is some is not made again by a repair.
+            # GKE refuses auto-repair for flex-start and queued nodes.
             management={"auto_repair": not args.is_scarce, "auto_upgrade": True},
             node_locations=list(args.zones) or None,
             max_pods_per_node=args.max_pods_per_node,
@@ -61,9 +61,9 @@ class NodePool(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # A node that starts without its roles never writes a log line of its start.
+                # Without its roles a node cannot write the logs of its own start.
                 depends_on=identity.grants,
-                # The autoscaler's matter after the first day; a change would replace the pool.
+                # The autoscaler owns the size; a change here would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),
         )
@@ -116,29 +116,29 @@ def node_tag(naming: Naming) -> str:
 
 
 def autoscaling(args: NodePoolArgs) -> container.NodePoolAutoscalingArgsDict:
-    """Between which sizes the pool scales, in each zone."""
+    """Size limits of the pool, per zone."""
     limits: container.NodePoolAutoscalingArgsDict = {
         "min_node_count": args.min_nodes,
         "max_node_count": args.max_nodes,
     }
     if args.spot or args.is_scarce:
-        limits["location_policy"] = "ANY"  # whichever zone has some
+        limits["location_policy"] = "ANY"  # wherever capacity is available
     return limits
 
 
 def upgrade(args: NodePoolArgs) -> container.NodePoolUpgradeSettingsArgsDict:
-    """How the pool's nodes are replaced by newer ones."""
+    """The upgrade strategy of the pool."""
     if args.blue_green is None:
         return {"max_surge": args.max_surge, "max_unavailable": args.max_unavailable}
-    way = args.blue_green
+    blue_green = args.blue_green
     return {
         "strategy": "BLUE_GREEN",
         "blue_green_settings": {
             "standard_rollout_policy": {
-                "batch_percentage": way.batch_percent / 100,
-                "batch_soak_duration": f"{way.batch_soak_seconds}s",
+                "batch_percentage": blue_green.batch_percent / 100,
+                "batch_soak_duration": f"{blue_green.batch_soak_seconds}s",
             },
-            "node_pool_soak_duration": f"{way.pool_soak_seconds}s",
+            "node_pool_soak_duration": f"{blue_green.pool_soak_seconds}s",
         },
     }
 
@@ -146,7 +146,7 @@ def upgrade(args: NodePoolArgs) -> container.NodePoolUpgradeSettingsArgsDict:
 def node_config(
     args: NodePoolArgs, *, email: pulumi.Input[str], tag: str, labels: Labels
 ) -> container.NodePoolNodeConfigArgsDict:
-    """How a node of the pool is made: shielded, without legacy metadata, as `email`."""
+    """The nodes' configuration: shielded, without legacy metadata, as service account `email`."""
     config: container.NodePoolNodeConfigArgsDict = {
         "machine_type": args.machine_type,
         "disk_size_gb": args.disk_size_gb,
@@ -186,7 +186,7 @@ def node_config(
 def reservation(
     args: NodePoolArgs,
 ) -> container.NodePoolNodeConfigReservationAffinityArgsDict | None:
-    """Whose machines the nodes are; None: whichever there are."""
+    """The reservation that the nodes use; None leaves it to Google."""
     if args.reservation:
         return {
             "consume_reservation_type": "SPECIFIC_RESERVATION",
@@ -197,7 +197,7 @@ def reservation(
 
 
 def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAcceleratorArgsDict:
-    """GPUs of a node, with the driver that GKE installs."""
+    """GPUs per node, with the driver that GKE installs."""
     made: container.NodePoolNodeConfigGuestAcceleratorArgsDict = {
         "type": accelerator.type,
         "count": accelerator.count,
@@ -214,10 +214,10 @@ def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAccelerat
 
 
 def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
-    """The pool's instance groups, one a zone, in the order of the zones.
+    """The pool's instance groups, one per zone, in the order of the zones.
 
-    GKE lists the *managers* of the groups; a backend service takes the groups, which bear their
-    managers' names.
+    GKE lists the managers of the groups; a backend service takes the groups, which have the same
+    names.
     """
     groups = [
         InstanceGroup(

@@ -1,6 +1,6 @@
-"""The topic to which GKE publishes what happens to the cluster: upgrades, security bulletins.
+"""The topic of cluster notifications: upgrades and security bulletins.
 
-GKE's own role lets it publish to topics of the project. Who listens is somebody else's matter.
+GKE's service agent may publish to topics of its project. Subscriptions are not declared here.
 """
 
 import pulumi
@@ -20,7 +20,7 @@ def topic(
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str] | None:
-    """The topic's full name; None where nothing is to be told."""
+    """Declares the topic and returns its full name; None where notifications are off."""
     if args is None:
         return None
     made = pubsub.Topic(
@@ -36,7 +36,7 @@ def topic(
 def notification_config(
     args: Notifications | None, topic_name: pulumi.Input[str] | None
 ) -> container.ClusterNotificationConfigArgsDict:
-    """The cluster's words for it. Off is said too: left out, it would stay as it is."""
+    """The cluster's `notification_config`. Off is explicit: leaving it out would change nothing."""
     if args is None or topic_name is None:
         return {"pubsub": {"enabled": False}}
     return {

@@ -1,4 +1,4 @@
-"""What a stack file says of a node pool: one of `gke-cluster:node_pools`."""
+"""Configuration of a node pool: an entry of `gke-cluster:node_pools`."""
 
 from typing import Annotated, Literal
 
@@ -10,153 +10,155 @@ from infra.cluster.encryption_settings import KmsKey
 
 
 class Sharing(Settings):
-    """How several pods share one GPU."""
+    """GPU sharing between pods."""
 
     strategy: Annotated[
-        Literal["TIME_SHARING", "MPS"], Meta(description="In turns, or side by side by CUDA's MPS.")
+        Literal["TIME_SHARING", "MPS"], Meta(description="Time-sharing, or NVIDIA MPS.")
     ] = "TIME_SHARING"
-    clients: Annotated[int, Meta(ge=2, le=48, description="Pods that may share one GPU.")] = 2
+    clients: Annotated[int, Meta(ge=2, le=48, description="Maximum pods per GPU.")] = 2
 
 
 class Accelerator(Settings):
-    """GPUs of each node of a pool."""
+    """GPUs of a node pool."""
 
-    type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
-    count: Annotated[int, Meta(ge=1, le=16, description="GPUs a node.")] = 1
+    type: Annotated[str, Meta(description="Accelerator type, such as `nvidia-l4`.")]
+    count: Annotated[int, Meta(ge=1, le=16, description="GPUs per node.")] = 1
     driver: Annotated[
-        Literal["default", "latest"], Meta(description="Version of the driver that GKE installs.")
+        Literal["default", "latest"], Meta(description="Driver version that GKE installs.")
     ] = "default"
     partition: Annotated[
         Annotated[str, Meta(pattern=r"^\d+g\.\d+gb$")] | None,
-        Meta(description="Size of a slice of a GPU that can be divided: `1g.5gb`."),
+        Meta(description="Multi-Instance GPU partition size: `1g.5gb`."),
     ] = None
     sharing: Annotated[
-        Sharing | None, Meta(description="How pods share a GPU; none: each has its own.")
+        Sharing | None, Meta(description="GPU sharing. Default: one pod per GPU.")
     ] = None
 
 
 class Taint(Settings):
-    """Keeps pods off a pool's nodes, save those that tolerate it."""
+    """A taint of the pool's nodes."""
 
     key: Annotated[str, Meta(min_length=1, description="Key of the taint.")]
     value: Annotated[str, Meta(description="Value of the taint.")] = "true"
     effect: Annotated[
         Literal["NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"],
-        Meta(description="What happens to pods that do not tolerate it."),
+        Meta(description="Effect on pods that do not tolerate it."),
     ] = "NO_SCHEDULE"
 
 
 class BlueGreen(Settings):
-    """An upgrade that makes all new nodes beside the old ones, and can go back."""
+    """A blue-green upgrade: all new nodes beside the old ones, with rollback."""
 
     batch_percent: Annotated[
-        int, Meta(ge=1, le=100, description="Share of the old nodes that is drained at a time.")
+        int, Meta(ge=1, le=100, description="Percentage of the old nodes to drain per batch.")
     ] = 34
     batch_soak_seconds: Annotated[
-        int, Meta(ge=0, description="Pause after each batch, in seconds.")
+        int, Meta(ge=0, description="Soak time after each batch, in seconds.")
     ] = 60
     pool_soak_seconds: Annotated[
-        int, Meta(ge=0, le=604800, description="Time to go back before the old nodes go, seconds.")
+        int,
+        Meta(
+            ge=0, le=604800, description="Soak time before the old nodes are deleted, in seconds."
+        ),
     ] = 3600
 
 
 class NodePoolArgs(Settings):
-    """One node pool. Sizes are counts per zone."""
+    """A node pool. Sizes are node counts per zone."""
 
     name: Annotated[
         str,
         Meta(
             pattern=r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$",
-            description="Name of the pool; a new name is a new pool.",
+            description="Name of the pool. Changing it creates a new pool.",
         ),
     ]
     machine_type: Annotated[
         str,
         Meta(
             pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$",
-            description="Machine type; a change makes the nodes anew, by turns.",
+            description="Machine type. Changing it recreates the nodes (rolling).",
         ),
     ]
     max_nodes: Annotated[
-        int, Meta(ge=1, le=1000, description="Nodes per zone at most; the ceiling of its cost.")
+        int, Meta(ge=1, le=1000, description="Maximum nodes per zone; limits the cost.")
     ]
-    min_nodes: Annotated[int, Meta(ge=0, description="Nodes per zone kept when idle.")] = 0
-    disk_size_gb: Annotated[int, Meta(ge=20, description="Boot disk of each node, in GB.")] = 100
+    min_nodes: Annotated[int, Meta(ge=0, description="Minimum nodes per zone, also when idle.")] = 0
+    disk_size_gb: Annotated[int, Meta(ge=20, description="Boot disk size, in GB.")] = 100
     disk_type: Annotated[
         Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"],
-        Meta(description="Kind of the boot disk."),
+        Meta(description="Boot disk type."),
     ] = "pd-balanced"
     spot: Annotated[
-        bool, Meta(description="Spot machines: cheaper, and taken away at 30 seconds' notice.")
+        bool, Meta(description="Spot VMs: cheaper, preempted at 30 seconds' notice.")
     ] = False
-    accelerator: Annotated[Accelerator | None, Meta(description="GPUs of each node.")] = None
+    accelerator: Annotated[Accelerator | None, Meta(description="GPUs per node.")] = None
     flex_start: Annotated[
         bool,
-        Meta(description="Nodes of Dynamic Workload Scheduler, which come when there are some."),
+        Meta(description="Flex-start nodes, created when capacity is available."),
     ] = False
     queued: Annotated[
-        bool, Meta(description="Nodes come by ProvisioningRequest alone, all at once.")
+        bool,
+        Meta(description="Queued provisioning: nodes only by ProvisioningRequest, all at once."),
     ] = False
     reservation: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Name of the reservation that the nodes use."),
+        Meta(description="Name of a reservation to use."),
     ] = None
     tpu_topology: Annotated[
         Annotated[str, Meta(pattern=r"^\d+x\d+(x\d+)?$")] | None,
-        Meta(description="Topology of a slice of TPUs over several nodes: `2x4`."),
+        Meta(description="Topology of a multi-host TPU slice: `2x4`."),
     ] = None
     local_ssd_count: Annotated[
-        int, Meta(ge=0, le=32, description="Local SSDs for pods' ephemeral storage.")
+        int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")
     ] = 0
-    image_streaming: Annotated[
-        bool, Meta(description="Begin to run images before they are fetched whole.")
-    ] = True
+    image_streaming: Annotated[bool, Meta(description="Image streaming.")] = True
     boot_disk_kms_key: Annotated[
         KmsKey | None,
-        Meta(description="Key of Cloud KMS that encrypts the boot disks; none: Google's."),
+        Meta(description="Cloud KMS key of the boot disks. Default: a Google-managed key."),
     ] = None
     max_pods_per_node: Annotated[
-        int, Meta(ge=8, le=256, description="Pods a node at most; sizes the node's address range.")
+        int, Meta(ge=8, le=256, description="Maximum pods per node; sets the node's pod range.")
     ] = 110
     zones: Annotated[
-        tuple[Zone, ...], Meta(description="Zones of the pool, of the cluster's; none: all.")
+        tuple[Zone, ...],
+        Meta(description="Zones of the pool, among the cluster's. Empty uses all."),
     ] = ()
-    labels: Annotated[
-        dict[str, str], Meta(description="Kubernetes labels of the pool's nodes.")
-    ] = field(default_factory=dict)
-    taints: Annotated[tuple[Taint, ...], Meta(description="Taints of the pool's nodes.")] = ()
+    labels: Annotated[dict[str, str], Meta(description="Kubernetes labels of the nodes.")] = field(
+        default_factory=dict
+    )
+    taints: Annotated[tuple[Taint, ...], Meta(description="Taints of the nodes.")] = ()
     blue_green: Annotated[
         BlueGreen | None,
-        Meta(description="Upgrade all nodes at once, beside the old; none: by turns."),
+        Meta(description="Blue-green upgrades. Default: surge upgrades."),
     ] = None
-    max_surge: Annotated[
-        int, Meta(ge=0, description="Extra nodes an upgrade may use at a time.")
-    ] = 1
+    max_surge: Annotated[int, Meta(ge=0, description="Extra nodes during an upgrade.")] = 1
     max_unavailable: Annotated[
-        int, Meta(ge=0, description="Nodes an upgrade may take away at a time.")
+        int, Meta(ge=0, description="Unavailable nodes during an upgrade.")
     ] = 0
 
     @property
     def is_scarce(self) -> bool:
-        """Whether nodes come when there are some, and none is kept."""
+        """Whether nodes are created only when capacity is available, and none are kept."""
         return self.flex_start or self.queued
 
     def __post_init__(self) -> None:
         if self.min_nodes > self.max_nodes:
             raise ValueError(f"min_nodes {self.min_nodes} exceeds max_nodes {self.max_nodes}")
-        ways = [name for name in ("spot", "flex_start", "reservation") if getattr(self, name)]
-        if len(ways) > 1:
-            raise ValueError(f"{ways[1]}: a pool with {ways[0]} cannot have it; choose one of them")
+        options = [name for name in ("spot", "flex_start", "reservation") if getattr(self, name)]
+        if len(options) > 1:
+            raise ValueError(
+                f"{options[1]} and {options[0]} exclude each other; choose one of them"
+            )
         if self.queued and not (self.flex_start or self.accelerator or self.tpu_topology):
-            raise ValueError("queued: nodes are queued for accelerators alone; set accelerator")
+            raise ValueError("queued: only for pools with accelerators; set accelerator")
         if self.queued and self.reservation:
             raise ValueError(
-                "reservation: queued nodes are of no reservation; leave one of them out"
+                "reservation: queued nodes cannot use a reservation; remove one of them"
             )
         if self.is_scarce and self.min_nodes:
             raise ValueError(
-                f"min_nodes {self.min_nodes}: nodes that come when there are some cannot be kept; "
-                "set 0"
+                f"min_nodes {self.min_nodes}: flex-start and queued nodes cannot be kept; set 0"
             )
         if self.tpu_topology and not self.machine_type.startswith(("ct", "tpu")):
             raise ValueError(

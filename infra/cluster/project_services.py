@@ -1,6 +1,6 @@
-"""The Google APIs that the layers call, enabled.
+"""The Google APIs that the layers need.
 
-Disabling is left to people: others may use them.
+They are enabled and never disabled: other systems in the project may use them.
 """
 
 import pulumi
@@ -26,7 +26,7 @@ SERVICES = (
 
 
 class ProjectServices(pulumi.ComponentResource):
-    """Enables `SERVICES` in the environment's project. It never disables one."""
+    """Enables `SERVICES` in the environment's project."""
 
     def __init__(
         self, name: str, *, project: str, opts: pulumi.ResourceOptions | None = None

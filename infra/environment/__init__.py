@@ -1,1 +1,1 @@
-"""The environment layer: joins what the other layers publish."""
+"""The environment layer: joins the other layers and monitors the models."""

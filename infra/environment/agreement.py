@@ -1,7 +1,7 @@
-"""Whether the layers' contracts tell of one and the same environment.
+"""Checks that the layers' contracts describe the same environment.
 
-Each layer was deployed at its own time; a cluster that was replaced, or a catalogue that was
-deployed without the load balancer, shows here and not in a user's request.
+The layers are deployed at different times. A replaced cluster, or a catalog that was deployed
+without the networking layer, is reported here, before it fails in a user's request.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def agreed(
     serving: ServingContract,
     networking: NetworkingContract,
 ) -> None:
-    """`PlatformError` lists whatever the contracts do not agree on."""
+    """`PlatformError` lists all contradictions between the contracts."""
     problems = [
         *same_cluster(cluster, serving, networking),
         *same_models(serving, networking),
@@ -40,14 +40,14 @@ def agreed(
 def same_cluster(
     cluster: ClusterContract, serving: ServingContract, networking: NetworkingContract
 ) -> Iterator[str]:
-    """Serving and networking were deployed on the cluster that there is."""
+    """Serving and networking were deployed on the current cluster."""
     for layer, name in (("serving", serving.cluster), ("networking", networking.cluster)):
         if name != cluster.name:
             yield f"{layer} was deployed on cluster {name}; the cluster is {cluster.name}"
 
 
 def same_models(serving: ServingContract, networking: NetworkingContract) -> Iterator[str]:
-    """Every routed model is served, and every model that asks for it is routed."""
+    """Every routed model is served, and every model with a route is routed."""
     wanted = {model.name for model in serving.models if model.route}
     routed = {model.name for model in networking.models}
     for name in sorted(routed - wanted):
@@ -59,7 +59,7 @@ def same_models(serving: ServingContract, networking: NetworkingContract) -> Ite
 def own_backends(
     cluster: ClusterContract, serving: ServingContract, networking: NetworkingContract
 ) -> Iterator[str]:
-    """Every group behind the load balancer is of this cluster."""
+    """Every group behind the load balancer belongs to this cluster."""
     instance_groups = {relative(group.url) for group in cluster.instance_groups}
     served = {model.name: model for model in serving.models}
     for model in networking.models:
@@ -74,7 +74,7 @@ def own_backends(
 
 
 def endpoint_groups(model: ServedModel | None, cluster: ClusterContract) -> set[str]:
-    """The endpoint groups that GKE makes for `model` in the cluster's zones, as paths."""
+    """Paths of the endpoint groups that GKE creates for `model` in the cluster's zones."""
     route = model.route if model else None
     if route is None:
         return set()
@@ -88,12 +88,12 @@ def endpoint_groups(model: ServedModel | None, cluster: ClusterContract) -> set[
 
 
 def relative(link: str) -> str:
-    """A self link from its project on: `<project>/zones/…`."""
+    """A self link relative to `projects/`: `<project>/zones/…`."""
     return link.partition("/projects/")[2] or link
 
 
 def models(serving: ServingContract, networking: NetworkingContract) -> list[ModelUrl]:
-    """Every model of the catalogue with its URL, in the catalogue's order."""
+    """Every model with its URL, in the order of the catalog."""
     routed = {model.name: model.url for model in networking.models}
     return [
         ModelUrl(name=model.name, url=url)

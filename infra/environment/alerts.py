@@ -1,4 +1,4 @@
-"""When somebody is told: a budget that burns too fast, or a URL that does not answer."""
+"""Alert policies: on the burn rate of error budgets, and on uptime checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from infra.environment.config import BurnRateArgs, EnvironmentConfig, Speed
 from infra.environment.filters import matches
 
 SEVERITIES: dict[Speed, str] = {"fast": "CRITICAL", "slow": "ERROR"}
-"""Fast: somebody gets up. Slow: today."""
+"""Fast pages the on-call; slow is a ticket for the same day."""
 DISPLAYED = 512
 """Longest display name in Cloud Monitoring."""
 CHECK_PASSED = "monitoring.googleapis.com/uptime_check/check_passed"
@@ -22,7 +22,7 @@ CHECK_PASSED = "monitoring.googleapis.com/uptime_check/check_passed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One objective of one model, and the resource name that Cloud Monitoring gave it."""
+    """One objective of one model, and the full resource name of its SLO."""
 
     model: RoutedModel
     objective: str
@@ -40,7 +40,7 @@ def burn_rate(
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.AlertPolicy:
-    """The alert on one objective's budget at one speed: while both windows are above the rate."""
+    """The alert on one objective at one speed: fires while both windows exceed the rate."""
     args = config.alerts.at(speed)
     model, objective = target.model, target.objective
     conditions: list[monitoring.AlertPolicyConditionArgsDict] = [
@@ -77,7 +77,7 @@ def burn_rate(
 
 
 def burn_filter(slo: str, minutes: int) -> str:
-    """The selector of how fast an objective's budget was spent over the last minutes."""
+    """The selector of an objective's burn rate over the last minutes."""
     return f'select_slo_burn_rate("{slo}", "{minutes * 60}s")'
 
 
@@ -88,7 +88,7 @@ def burn_text(
     target: Target,
     naming: Naming,
 ) -> str:
-    """What the alert says: how much is lost how fast, and where to look first."""
+    """The documentation of the alert: what is lost how fast, and where to look first."""
     model, days = target.model, config.objectives.rolling_days
     spent = 100 * args.burn_rate * args.window_minutes / (days * 24 * 60)
     lasts = days * 24 / args.burn_rate
@@ -115,10 +115,9 @@ def uptime(
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.AlertPolicy:
-    """The one alert on all uptime checks; an incident names the URL that did not answer.
+    """The alert on all uptime checks; an incident names the URL.
 
-    More than one place on earth must have failed to reach it, or it would tell of a place's own
-    trouble.
+    It needs failures from more than one location, so that a local outage does not fire it.
     """
     window = max(1200, 2 * config.uptime_check.period_seconds)
     return monitoring.AlertPolicy(
@@ -164,7 +163,7 @@ def uptime(
 
 
 def checks_filter(checks: Sequence[str]) -> str:
-    """The filter of the results of these uptime checks."""
+    """The filter of the uptime checks' results."""
     return (
         f'metric.type = "{CHECK_PASSED}" AND resource.type = "uptime_url" AND '
         f"metric.labels.check_id {matches(checks)}"

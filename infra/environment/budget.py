@@ -1,4 +1,4 @@
-"""The monthly budget of the environment's project. It tells; it does not stop anything."""
+"""The monthly budget of the environment's project. It notifies; it does not stop anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ API = "billingbudgets.googleapis.com"
 
 
 class MonthlyBudget(pulumi.ComponentResource):
-    """A budget in the billing account, for this project alone, and the API that it needs."""
+    """A budget in the billing account, for this project only, and the API that it needs."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class MonthlyBudget(pulumi.ComponentResource):
             disable_on_destroy=False,
             opts=child,
         )
-        # By number: the API answers with numbers, and an id would differ for ever.
+        # By number: the API returns numbers, so an id would always show a difference.
         project = organizations.get_project_output(
             project_id=naming.environment.project, opts=pulumi.InvokeOptions(parent=self)
         )
@@ -50,29 +50,29 @@ class MonthlyBudget(pulumi.ComponentResource):
             },
             amount={"specified_amount": amount},
             threshold_rules=list(rules(args)),
-            all_updates_rule=told(notifications, channels),
+            all_updates_rule=notification_rule(notifications, channels),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[api]),
         )
         self.register_outputs({})
 
 
 def rules(args: BudgetArgs) -> Iterator[billing.BudgetThresholdRuleArgsDict]:
-    """The thresholds, of what is spent first."""
+    """Threshold rules: current spend, then forecast."""
     for share in args.thresholds:
         yield {"threshold_percent": share, "spend_basis": "CURRENT_SPEND"}
     for share in args.forecast_thresholds:
         yield {"threshold_percent": share, "spend_basis": "FORECASTED_SPEND"}
 
 
-def told(
+def notification_rule(
     notifications: Sequence[Notification], channels: Mapping[str, pulumi.Input[str]]
 ) -> billing.BudgetAllUpdatesRuleArgsDict | None:
-    """Who is told, beside the billing account's own people: a budget mails, and can publish."""
-    mailed = [channels[one.name] for one in notifications if isinstance(one, Email)]
+    """Recipients besides the billing account's: e-mail channels, and a Pub/Sub topic."""
+    emails = [channels[one.name] for one in notifications if isinstance(one, Email)]
     topics = [one.topic for one in notifications if isinstance(one, PubSub)]
     rule: billing.BudgetAllUpdatesRuleArgsDict = {}
-    if mailed:
-        rule["monitoring_notification_channels"] = mailed
+    if emails:
+        rule["monitoring_notification_channels"] = emails
     if topics:
         rule |= {"pubsub_topic": topics[0], "schema_version": "1.0"}
     return rule or None
@@ -86,7 +86,7 @@ def monthly(
     naming: Naming,
     opts: pulumi.ResourceOptions | None = None,
 ) -> MonthlyBudget | None:
-    """The budget that the stack file asks for; none where it names no billing account."""
+    """Declares the budget, where one is configured."""
     if config.budget is None:
         return None
     return MonthlyBudget(

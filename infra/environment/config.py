@@ -1,4 +1,4 @@
-"""What a stack file says about the environment as a whole (namespace `gke-platform`)."""
+"""Configuration of the environment layer (namespace `gke-platform`)."""
 
 from collections import Counter
 from typing import Annotated, Literal
@@ -7,72 +7,80 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 
-# Above this an objective cannot be met by anybody, and below it is not worth being woken for.
+# Above this an objective cannot be met; below it is not worth an alert.
 Share = Annotated[float, Meta(ge=0.5, le=0.99999)]
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 Percent = Annotated[float, Meta(gt=0, le=10)]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Speed = Literal["fast", "slow"]
-# Google's limits of whom a budget tells.
+# Google's limits of a budget's recipients.
 BUDGET_MAILS, BUDGET_TOPICS = 5, 1
 
 
 class UptimeCheckArgs(Settings):
-    """The checks that ask every routed model's URL from outside."""
+    """Uptime checks of the routed models' URLs."""
 
     period_seconds: Annotated[
-        Literal[60, 300, 600, 900], Meta(description="Time between two checks.")
+        Literal[60, 300, 600, 900], Meta(description="Seconds between checks.")
     ] = 60
-    timeout_seconds: Annotated[int, Meta(ge=1, le=60, description="Time for the answer.")] = 10
+    timeout_seconds: Annotated[
+        int, Meta(ge=1, le=60, description="Seconds to wait for a response.")
+    ] = 10
     skip: Annotated[
         tuple[str, ...],
-        Meta(description="Routed models that are not asked; those behind a login never are."),
+        Meta(
+            description="Models without a check. Models behind Identity-Aware Proxy never have one."
+        ),
     ] = ()
 
 
 class ModelObjectives(Settings):
-    """One model's own objectives; what it leaves out is as for all."""
+    """Objectives of one model; the defaults are those of all models."""
 
     availability: Annotated[
-        Share | None, Meta(description="Share of requests that must not fail.")
+        Share | None, Meta(description="Fraction of requests that must not fail.")
     ] = None
     latency_goal: Annotated[
-        Share | None, Meta(description="Share of requests that must be answered in time.")
+        Share | None,
+        Meta(description="Fraction of requests that must meet `latency_milliseconds`."),
     ] = None
-    latency_milliseconds: Annotated[
-        Milliseconds | None, Meta(description="What in time means.")
-    ] = None
+    latency_milliseconds: Annotated[Milliseconds | None, Meta(description="Latency threshold.")] = (
+        None
+    )
 
 
 class ObjectivesArgs(Settings):
     """The service level objectives of every routed model."""
 
-    availability: Annotated[Share, Meta(description="Share of requests that must not fail.")] = 0.99
+    availability: Annotated[Share, Meta(description="Fraction of requests that must not fail.")] = (
+        0.99
+    )
     latency_goal: Annotated[
-        Share, Meta(description="Share of requests that must be answered in time.")
+        Share, Meta(description="Fraction of requests that must meet `latency_milliseconds`.")
     ] = 0.95
-    latency_milliseconds: Annotated[Milliseconds, Meta(description="What in time means.")] = 1000
-    rolling_days: Annotated[
-        int, Meta(ge=1, le=30, description="Days that an objective covers.")
-    ] = 28
+    latency_milliseconds: Annotated[Milliseconds, Meta(description="Latency threshold.")] = 1000
+    rolling_days: Annotated[int, Meta(ge=1, le=30, description="Rolling window, in days.")] = 28
     models: Annotated[
         dict[str, ModelObjectives],
-        Meta(description="Objectives of single models, by the model's name."),
+        Meta(description="Objectives of single models, by name."),
     ] = field(default_factory=dict)
 
 
 Rate = Annotated[
-    float, Meta(gt=1, description="Times as fast as the budget would last for its days.")
+    float,
+    Meta(
+        gt=1, description="Multiple of the rate that spends the budget in exactly `rolling_days`."
+    ),
 ]
-Window = Annotated[int, Meta(ge=5, le=4320, description="The long window.")]
-Confirm = Annotated[int, Meta(ge=1, le=1440, description="The short window.")]
+Window = Annotated[int, Meta(ge=5, le=4320, description="Long window, in minutes.")]
+Confirm = Annotated[int, Meta(ge=1, le=1440, description="Short window, in minutes.")]
 
 
 class BurnRateArgs(Settings):
-    """One speed at which the error budget must not be spent.
+    """A burn rate of the error budget that alerts.
 
-    It alerts while both windows are above the rate: the long one says that it matters, the short
-    one that it is still going on.
+    The alert fires while both windows exceed the rate: the long one shows that the loss matters,
+    the short one that it continues.
     """
 
     burn_rate: Rate
@@ -89,7 +97,7 @@ class BurnRateArgs(Settings):
 
 
 class FastBurn(BurnRateArgs):
-    """Two per cent of 30 days' budget in an hour: somebody gets up."""
+    """2 % of 30 days' budget in an hour. Pages the on-call."""
 
     burn_rate: Rate = 14.4
     window_minutes: Window = 60
@@ -97,7 +105,7 @@ class FastBurn(BurnRateArgs):
 
 
 class SlowBurn(BurnRateArgs):
-    """Five per cent of 30 days' budget in six hours: somebody looks today."""
+    """5 % of 30 days' budget in six hours. A ticket for the same day."""
 
     burn_rate: Rate = 6
     window_minutes: Window = 360
@@ -105,65 +113,70 @@ class SlowBurn(BurnRateArgs):
 
 
 class AlertArgs(Settings):
-    """When somebody is told."""
+    """Alerts on error budgets and uptime checks."""
 
     speeds: Annotated[
         tuple[Speed, ...],
-        Meta(description="Burn rates that alert; with none of them only the uptime checks do."),
+        Meta(description="Burn rates that alert. Empty: only uptime checks do."),
     ] = ("fast", "slow")
-    fast: Annotated[FastBurn, Meta(description="The rate that wakes somebody.")] = FastBurn()
-    slow: Annotated[SlowBurn, Meta(description="The rate that is for today.")] = SlowBurn()
+    fast: Annotated[FastBurn, Meta(description="Burn rate that pages the on-call.")] = FastBurn()
+    slow: Annotated[SlowBurn, Meta(description="Burn rate that is handled the same day.")] = (
+        SlowBurn()
+    )
     close_after_minutes: Annotated[
-        int, Meta(ge=30, le=10_080, description="An incident without data is closed after this.")
+        int, Meta(ge=30, le=10_080, description="Minutes until an incident without data is closed.")
     ] = 60
 
     def __post_init__(self) -> None:
         if twice := [speed for speed, count in Counter(self.speeds).items() if count > 1]:
-            raise ValueError(f'speeds: "{twice[0]}" stands there twice')
+            raise ValueError(f'speeds: "{twice[0]}" is listed twice')
 
     def at(self, speed: Speed) -> BurnRateArgs:
-        """What is said of a speed."""
+        """The settings of a speed."""
         return self.fast if speed == "fast" else self.slow
 
 
 class Channel(Settings, tag_field="kind"):
-    """Where an alert goes."""
+    """A notification channel."""
 
     name: Annotated[
         str,
-        Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Name, part of the channel's own."),
+        Meta(
+            pattern=r"^[a-z][a-z0-9-]{0,30}$",
+            description="Name, part of the channel's display name.",
+        ),
     ]
 
 
 class Email(Channel, tag="email"):
-    """To a mailbox."""
+    """An e-mail address."""
 
     address: Annotated[
-        str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="Address of the mailbox.")
+        str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="E-mail address.")
     ]
 
 
 class Webhook(Channel, tag="webhook"):
-    """To a URL, with a name and a password. The password is a secret of the stack file."""
+    """A URL with basic authentication. The password is a secret of the stack file."""
 
-    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", description="Address that is posted to.")]
-    username: Annotated[str, Meta(min_length=1, description="Name for basic authentication.")]
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$", description="URL of the webhook.")]
+    username: Annotated[str, Meta(min_length=1, description="User name for basic authentication.")]
     password: Annotated[
         str,
         Meta(
-            min_length=1, description="Set by `pulumi config set --secret --path`, never as text."
+            min_length=1, description="Password; set it with `pulumi config set --secret --path`."
         ),
     ]
 
 
 class PubSub(Channel, tag="pubsub"):
-    """To a Pub/Sub topic, which must let Cloud Monitoring publish."""
+    """A Pub/Sub topic that Cloud Monitoring may publish to."""
 
     topic: Annotated[
         str,
         Meta(
             pattern=r"^projects/[a-z0-9:.-]+/topics/[A-Za-z][A-Za-z0-9._~%+-]{2,254}$",
-            description="The topic, as `projects/<project>/topics/<topic>`.",
+            description="Topic, as `projects/<project>/topics/<topic>`.",
         ),
     ]
 
@@ -172,26 +185,29 @@ Notification = Email | Webhook | PubSub
 
 
 class BudgetArgs(Settings):
-    """What the project may cost in a month, and when somebody is told."""
+    """The monthly budget of the project."""
 
     billing_account: Annotated[
         str,
         Meta(
             pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$",
-            description="Id of the billing account that pays for the project.",
+            description="Id of the project's billing account.",
         ),
     ]
-    amount: Annotated[int, Meta(ge=1, description="Whole units of the currency, a month.")]
+    amount: Annotated[
+        int, Meta(ge=1, description="Amount per month, in whole units of the currency.")
+    ]
     currency: Annotated[
         Currency | None,
-        Meta(description="The billing account's, for example `EUR`; none: taken from it."),
+        Meta(description="Currency, such as `EUR`. Default: the billing account's."),
     ] = None
     thresholds: Annotated[
         tuple[Percent, ...],
-        Meta(min_length=1, description="Shares of the amount, once spent; 0.5 is half of it."),
+        Meta(min_length=1, description="Notify when these fractions of the amount are spent."),
     ] = (0.5, 0.9, 1.0)
     forecast_thresholds: Annotated[
-        tuple[Percent, ...], Meta(description="Shares of the amount, once forecast for the month.")
+        tuple[Percent, ...],
+        Meta(description="Notify when these fractions are forecast for the month."),
     ] = (1.0,)
 
     def __post_init__(self) -> None:
@@ -201,24 +217,25 @@ class BudgetArgs(Settings):
         ):
             if list(shares) != sorted(set(shares)):
                 rising = ", ".join(f"{share:g}" for share in sorted(set(shares)))
-                raise ValueError(f"{key}: not in rising order; write [{rising}]")
+                raise ValueError(f"{key}: not in ascending order; write [{rising}]")
 
 
 class EnvironmentConfig(Settings):
     """The environment layer of one environment."""
 
-    uptime_check: Annotated[UptimeCheckArgs, Meta(description="Checks of the models' URLs.")] = (
-        UptimeCheckArgs()
-    )
-    objectives: Annotated[ObjectivesArgs, Meta(description="Objectives of the models.")] = (
-        ObjectivesArgs()
-    )
-    alerts: Annotated[AlertArgs, Meta(description="When somebody is told.")] = AlertArgs()
+    uptime_check: Annotated[
+        UptimeCheckArgs, Meta(description="Uptime checks of the models' URLs.")
+    ] = UptimeCheckArgs()
+    objectives: Annotated[
+        ObjectivesArgs, Meta(description="Service level objectives of the models.")
+    ] = ObjectivesArgs()
+    alerts: Annotated[AlertArgs, Meta(description="Alert policies.")] = AlertArgs()
     notifications: Annotated[
-        tuple[Notification, ...], Meta(description="Who is told; nobody if empty.")
+        tuple[Notification, ...],
+        Meta(description="Notification channels. Empty: nobody is notified."),
     ] = ()
     budget: Annotated[
-        BudgetArgs | None, Meta(description="Monthly budget of the project; none: no budget.")
+        BudgetArgs | None, Meta(description="Monthly budget of the project. Default: none.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -229,6 +246,6 @@ class EnvironmentConfig(Settings):
             given = sum(isinstance(channel, kind) for channel in self.notifications)
             if self.budget is not None and given > most:
                 raise ValueError(
-                    f"notifications: {given} of kind {kind.__struct_config__.tag}, where a budget "
-                    f"takes {most}; tell a group"
+                    f"notifications: {given} of kind {kind.__struct_config__.tag}, and a budget "
+                    f"takes {most}; use a group address or one topic"
                 )

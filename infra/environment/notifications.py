@@ -1,4 +1,4 @@
-"""Where alerts go: one channel of Cloud Monitoring an entry of `notifications`."""
+"""Notification channels of Cloud Monitoring: one per entry of `notifications`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def channel(
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.NotificationChannel:
-    """The channel of one entry. What it must keep to itself leaves here as a secret."""
+    """The channel of one entry; its password is a secret output."""
     return monitoring.NotificationChannel(
         args.name,
         display_name=naming.of(args.name),

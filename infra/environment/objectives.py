@@ -1,7 +1,7 @@
-"""What is promised of each routed model, and how it is measured at the load balancer.
+"""The service level objectives of each routed model, measured at the load balancer.
 
-Decisions only; `slo` makes the resources. Answers with a 5xx are failures, whoever gave them: the
-caller sees no difference. Those with a 4xx are the caller's own.
+`slo` declares the resources. Responses with a 5xx are failures, whether the model or the load
+balancer sent them; responses with a 4xx are not.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from infra.environment.config import EnvironmentConfig, ModelObjectives, Objecti
 KEY = "gke-platform:objectives"
 REQUESTS = "loadbalancing.googleapis.com/https/request_count"
 LATENCIES = "loadbalancing.googleapis.com/https/backend_latencies"
-"""From the load balancer's first byte to the backend until the last one back: not the caller's
-own connection, for which a model is not to blame."""
+"""From the first byte sent to the backend until the last byte received: without the caller's own
+connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objectives:
-    """What is promised of one model."""
+    """The objectives of one model."""
 
     model: RoutedModel
     availability: float
@@ -34,7 +34,7 @@ class Objectives:
 
 
 def decided(config: EnvironmentConfig, networking: NetworkingContract) -> list[Objectives]:
-    """Every routed model's objectives; `PlatformError` where they cannot be what was meant."""
+    """The objectives of every routed model; `PlatformError` for unknown models and dead alerts."""
     args = config.objectives
     routed = [model.name for model in networking.models]
     for key, names in (
@@ -67,7 +67,7 @@ def _of(model: RoutedModel, args: ObjectivesArgs) -> Objectives:
 
 
 def _refuse_unreachable(one: Objectives, config: EnvironmentConfig) -> None:
-    """Where all requests fail, the budget burns 1/(1-goal) times as fast: no alert lies above."""
+    """Refuses a burn rate of 1/(1-goal) or more: not even a total outage reaches it."""
     for name, goal in one.goals.items():
         most = 1 / (1 - goal)
         for speed in config.alerts.speeds:
@@ -82,20 +82,20 @@ def _refuse_unreachable(one: Objectives, config: EnvironmentConfig) -> None:
 
 
 def requests(model: RoutedModel, *, failed: bool = False) -> str:
-    """The filter of a model's requests at the load balancer: all of them, or those that failed."""
+    """The filter of a model's requests: all, or only the failed ones."""
     classes = " AND metric.labels.response_code_class = 500" if failed else ""
     return f'metric.type = "{REQUESTS}" AND {_at(model)}{classes}'
 
 
 def latencies(model: RoutedModel) -> str:
-    """The filter of how long the model's successful answers took. A quick failure is no success."""
+    """The filter of a model's latencies, of successful responses only."""
     return (
         f'metric.type = "{LATENCIES}" AND {_at(model)} AND metric.labels.response_code_class = 200'
     )
 
 
 def _at(model: RoutedModel) -> str:
-    """Callers do not choose the version: what is promised holds for both together."""
+    """Both versions together: callers do not choose the version."""
     if model.canary_service is None:
         target = f'"{model.backend_service}"'
     else:

@@ -1,4 +1,4 @@
-"""The objectives of one model as Cloud Monitoring holds them, and the alerts on their budgets."""
+"""The SLOs of one model in Cloud Monitoring, and their burn-rate alerts."""
 
 import pulumi
 from pulumi_gcp import monitoring
@@ -13,7 +13,7 @@ AVAILABILITY, LATENCY = "availability", "latency"
 
 
 class ModelSlo(pulumi.ComponentResource):
-    """A service with two objectives, and an alert policy for each objective and speed."""
+    """A service with two objectives, and an alert policy per objective and speed."""
 
     names: dict[str, pulumi.Output[str]]
     """The full resource name of each objective."""

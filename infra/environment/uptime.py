@@ -1,4 +1,4 @@
-"""Asks every routed model's URL from outside, as a client would."""
+"""Uptime checks of the routed models' URLs, from outside."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from infra.environment.config import UptimeCheckArgs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What is asked, taken apart as Cloud Monitoring wants it."""
+    """The parts of a URL, as Cloud Monitoring takes them."""
 
     host: str
     path: str
@@ -23,7 +23,7 @@ class Probe:
 
 
 def probe(url: str) -> Probe:
-    """The parts of a URL. A certificate is always judged: a client would judge it, too."""
+    """The parts of a URL."""
     parts = urlsplit(url)
     is_encrypted = parts.scheme == "https"
     return Probe(
@@ -43,7 +43,7 @@ def uptime_check(
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.UptimeCheckConfig:
-    """The check of one model's URL. It alerts nobody by itself; `alerts.uptime` does."""
+    """The check of one model's URL, certificate included. `alerts.uptime` has the alert."""
     asked = probe(model.url)
     http: monitoring.UptimeCheckConfigHttpCheckArgsDict = {
         "path": asked.path,
@@ -63,6 +63,6 @@ def uptime_check(
         },
         http_check=http,
         user_labels=labels.google(model=model.name),
-        # What is asked cannot be changed: the alert takes the new check before the old one goes.
+        # A replacement is created first: the alert must move to it before the old one can go.
         opts=opts,
     )

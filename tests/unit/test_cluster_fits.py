@@ -90,7 +90,7 @@ def tpu_pool(**more: Any) -> Config:
         ),
         (
             lambda c: c[POOL][1].update(flex_start=True),
-            "flex_start: a pool with spot cannot have it",
+            "flex_start and spot exclude each other",
         ),
         (
             lambda c: c[POOL][0].update(tpu_topology="2x4"),
@@ -112,11 +112,11 @@ def tpu_pool(**more: Any) -> Config:
         ),
         (
             lambda c: c[POOL].append(gpu_pool(queued=True, reservation="mine")),
-            "reservation: queued nodes are of no reservation; leave one of them out",
+            "reservation: queued nodes cannot use a reservation; remove one of them",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(private_endpoint=True),
-            "private_endpoint: nobody but the nodes would reach the API server",
+            "private_endpoint: only the nodes could reach the API server",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(
@@ -126,12 +126,12 @@ def tpu_pool(**more: Any) -> Config:
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(maintenance=window(recurrence="BYDAY=SA")),
-            "recurrence: 4 windows of 6 hours in 32 days are 24 hours, and GKE wants 48; set end "
-            "12 hours after start, or let it recur more often",
+            "recurrence: 4 windows of 6 hours in 32 days are 24 hours, and GKE requires 48; set "
+            "end 12 hours after start, or a shorter interval",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(maintenance=window(recurrence="BYDAY=SO")),
-            'recurrence: "SO" is no day; did you mean "SU"',
+            'recurrence: "SO" is not a day; did you mean "SU"',
         ),
         (
             lambda c: (
@@ -143,7 +143,7 @@ def tpu_pool(**more: Any) -> Config:
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"key": KEY_ELSEWHERE}),
             f'gke-cluster:cluster.secrets_encryption.key: "{KEY_ELSEWHERE}" is in europe-west1, '
-            "and what it encrypts in europe-west4: both must be in the same region; make it there "
+            "and the resource it encrypts is in europe-west4; use a key in the same region "
             f'("{KEY}")',
         ),
         (
@@ -154,12 +154,12 @@ def tpu_pool(**more: Any) -> Config:
             lambda c: c["gke-cluster:cluster"].update(
                 secrets_encryption={"key": KEY, "rotation_days": 30}
             ),
-            "gke-cluster:cluster.secrets_encryption: rotation_days is of a key that is made; "
-            "leave it out, or key",
+            "gke-cluster:cluster.secrets_encryption: rotation_days applies only to a new "
+            "key; remove it, or key",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"grant": False}),
-            "grant: nobody else lets GKE use a key that is made here; set key",
+            "grant: false, but GKE needs access to the new key; set key",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"rotation_days": 0}),
@@ -179,18 +179,18 @@ def tpu_pool(**more: Any) -> Config:
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(backup={"schedule": "daily"}),
-            'gke-cluster:cluster.backup: schedule: "daily" has 1 parts, not 5 (minute, hour, day '
-            'of the month, month, day of the week); every night at three is "0 3 * * *"',
+            'gke-cluster:cluster.backup: schedule: "daily" has 1 fields, not 5 (minute, hour, day '
+            'of the month, month, day of the week); for example "0 3 * * *"',
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(backup={"schedule": "0 25 * * *"}),
-            'schedule: "25" is no hour: * or 0 to 23, with - between two and / before a step; '
+            'schedule: "25" is not a valid hour: use *, 0 to 23, ranges (-) and steps (/); '
             'did you mean "23"?',
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(backup={"key": KEY, "region": "us-east1"}),
-            f'gke-cluster:cluster.backup.key: "{KEY}" is in europe-west4, and what it encrypts in '
-            "us-east1",
+            f'gke-cluster:cluster.backup.key: "{KEY}" is in europe-west4, and the '
+            "resource it encrypts is in us-east1",
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(notifications={"events": ["UPGRADES"]}),
