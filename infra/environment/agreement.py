@@ -68,8 +68,8 @@ def own_backends(
             path = relative(group)
             if path not in instance_groups and path.partition("/")[2] not in negs:
                 yield (
-                    f'model "{model.name}" is routed to {path}, which is none of cluster '
-                    f"{cluster.name}'s groups"
+                    f'model "{model.name}" is routed to {path}, which is not a group of '
+                    f"cluster {cluster.name}"
                 )
 
 

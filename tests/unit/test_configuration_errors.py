@@ -42,7 +42,7 @@ CLUSTER: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (
         lambda d: d["gke-cluster:node_pools"][1].update(max_nodes="many"),
         'gke-cluster:node_pools[1].max_nodes: expected an integer, got "many"\n'
-        "hint: Nodes per zone at most; the ceiling of its cost.",
+        "hint: Maximum nodes per zone; limits the cost.",
     ),
     (
         lambda d: d["gke-cluster:node_pools"][1].update(max_node=3),
@@ -54,7 +54,7 @@ CLUSTER: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: d["gke-cluster:node_pools"][0].pop("machine_type"),
-        'gke-cluster:node_pools[0]: the key "machine_type" is missing\nhint: Machine type;',
+        'gke-cluster:node_pools[0]: the key "machine_type" is missing\nhint: Machine type. Changing',
     ),
     (
         lambda d: d["gke-cluster:node_pools"][0].update(min_nodes=-1),
@@ -78,7 +78,7 @@ CLUSTER: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: d.pop("gke-cluster:network"),
-        'gke-cluster: the key "network" is missing\nhint: Address plan of the VPC.',
+        'gke-cluster: the key "network" is missing\nhint: Address ranges of the VPC.',
     ),
     (
         lambda d: d["gke-cluster:network"].update(pods_cidr="10.10.0.0/16"),

@@ -70,7 +70,7 @@ MAIL = {"kind": "email", "name": "platform", "address": "ml@acme.example"}
         (
             {"alerts": {"speeds": ["fast", "fast"]}},
             "gke-platform:alerts",
-            '"fast" stands there twice',
+            '"fast" is listed twice',
         ),
         (
             {"alerts": {"fast": {"confirm_minutes": 60}}},
@@ -98,7 +98,7 @@ MAIL = {"kind": "email", "name": "platform", "address": "ml@acme.example"}
                 "budget": BUDGET,
             },
             "gke-platform:notifications",
-            "6 of kind email, where a budget takes 5",
+            "6 of kind email, and a budget takes 5",
         ),
         (
             {"budget": BUDGET | {"billing_account": "my account"}},
@@ -113,7 +113,7 @@ MAIL = {"kind": "email", "name": "platform", "address": "ml@acme.example"}
         (
             {"budget": BUDGET | {"thresholds": [0.9, 0.5]}},
             "gke-platform:budget",
-            "not in rising order; write [0.5, 0.9]",
+            "not in ascending order; write [0.5, 0.9]",
         ),
     ],
 )
@@ -236,12 +236,12 @@ def test_a_budget_mails_and_publishes_but_calls_no_webhook() -> None:
     names = {
         channel.name: f"projects/p/notificationChannels/{channel.name}" for channel in channels
     }
-    assert budget.told(channels, names) == {
+    assert budget.notification_rule(channels, names) == {
         "monitoring_notification_channels": ["projects/p/notificationChannels/platform"],
         "pubsub_topic": "projects/acme/topics/alerts",
         "schema_version": "1.0",
     }
-    assert budget.told((), {}) is None
+    assert budget.notification_rule((), {}) is None
 
 
 @pytest.fixture(scope="module")

@@ -138,4 +138,7 @@ def test_a_backend_of_another_cluster_is_noticed(group: str, contracts: Contract
     )
     strange = msgspec.structs.replace(networking, models=(first, *networking.models[1:]))
     said = disagreement((cluster, serving, strange))
-    assert f'model "resnet" is routed to {group.removeprefix("projects/")}, which is none' in said
+    assert (
+        f'model "resnet" is routed to {group.removeprefix("projects/")}, which is not a group'
+        in said
+    )
