@@ -215,7 +215,9 @@ class Collection:
         if not paths and self.without_mask == "refuse":
             raise self._error(400, self.messages.no_mask, call.url_path)
         if not paths:
-            paths = [k for k in given if k not in ("name", "etag") and k in (self.mutable or given)]
+            # A null in the request unsets its field.
+            named = self._writable(call, self.patch_field).keys() - {"name", "etag"}
+            paths = sorted(named if self.mutable is None else named & self.mutable)
         fields = {path.partition(".")[0] for path in paths}
         if self.mutable is not None and (wrong := sorted(fields - self.mutable)):
             raise self._error(400, self.messages.immutable, call.url_path, field=wrong[0])
@@ -279,18 +281,22 @@ class Collection:
         return path
 
     def _given(self, call: Call, within: str) -> Json:
-        """What the caller gives of the resource; output-only fields are the server's."""
+        """What the caller gives of the resource, without empty values."""
+        writable = self._writable(call, within)
+        return {k: copy.deepcopy(v) for k, v in writable.items() if v not in self.empty}
+
+    def _writable(self, call: Call, within: str) -> Json:
+        """The fields in the request, without those that are output only."""
         body: Json = (call.body.get(within) or {}) if within else call.body
         schemas, request = call.method.document.schemas, call.method.request or ""
         properties = schemas.get(request, {}).get("properties", {})
         if within:
             properties = schemas[properties[within]["$ref"]].get("properties", {})
         return {
-            k: copy.deepcopy(v)
+            k: v
             for k, v in body.items()
-            if v not in self.empty
             # An etag is output only, and still sent back to say which version a change is for.
-            and ((k == "etag" and self.etag) or not properties.get(k, {}).get("readOnly"))
+            if (k == "etag" and self.etag) or not properties.get(k, {}).get("readOnly")
         }
 
     def _refuse_stale(self, call: Call, old: Json, given: str | None) -> None:

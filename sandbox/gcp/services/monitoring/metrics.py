@@ -1,7 +1,7 @@
 """Metric descriptors: kind, value type, labels and monitored resources.
 
 The metrics of load balancers and uptime checks are complete: any other is refused. Other services
-have only the metrics that a serving platform watches, and their other metrics are not checked.
+have only the metrics that a serving platform watches: for any other the answer is 501.
 """
 
 from __future__ import annotations
