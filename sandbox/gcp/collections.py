@@ -126,6 +126,8 @@ class Collection:
     list_kind: str = ""
     """The list response's `kind`. Where there is one, empty lists are shown."""
     total_size: bool = False
+    order: Callable[[Json], Any] | None = None
+    """The sort key of list responses; default: by name."""
     listed: Callable[[Call, Json], bool] | None = None
     """Whether a list request wants the resource, beside `filter`."""
 
@@ -191,6 +193,8 @@ class Collection:
         self._begin(call, parent=True)
         bodies = (body for _, body in call.store.collection(self.key(call.url_path)))
         kept = [body for body in bodies if self.listed is None or self.listed(call, body)]
+        if self.order:
+            kept.sort(key=self.order)
         found = [self.shown(call.state, body) for body in kept]
         chosen, token = page(call, found)
         answer: Json = {"kind": self.list_kind} if self.list_kind else {}

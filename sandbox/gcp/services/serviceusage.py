@@ -20,6 +20,7 @@ ENFORCED = {
     "container": "Kubernetes Engine API",
     "gkebackup": "Backup for GKE API",
     "pubsub": "Cloud Pub/Sub API",
+    "secretmanager": "Secret Manager API",
     "iap": "Cloud Identity-Aware Proxy API",
 }
 """APIs that must be enabled before use, and their titles in the error."""

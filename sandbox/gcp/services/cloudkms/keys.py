@@ -157,6 +157,7 @@ VERSIONS = Collection(
     mutable=frozenset({"state"}),
     complete=_complete_version,
     show=lambda _, version: versions.shown(version),
+    order=lambda version: int(version["name"].rpartition("/")[2]),
     total_size=True,
     custom={
         "create": _create_version,
