@@ -1,4 +1,4 @@
-"""Protobuf's well-known types as JSON carries them: field masks, durations and timestamps.
+"""Protobuf's durations and timestamps, as JSON carries them.
 
 Parsed by protobuf itself. A value that protobuf refuses is a ValueError here; the service that
 reads it answers in its own words.
@@ -9,21 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
-
-
-def mask_paths(text: str) -> list[str]:
-    """The paths of a field mask, in camelCase. Google takes camelCase and snake_case. Raises."""
-    mask = FieldMask()
-    for path in (part.strip() for part in text.split(",")):
-        if "_" in path:
-            mask.paths.append(path)
-        elif path:
-            camel = FieldMask()
-            camel.FromJsonString(path)
-            mask.paths.extend(camel.paths)
-    return [path for path in mask.ToJsonString().split(",") if path]
 
 
 def seconds(text: str) -> float:

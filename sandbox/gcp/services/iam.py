@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 import secrets
 
-from sandbox.gcp import iam_policy, iam_store
+from sandbox.gcp import field_masks, iam_policy, iam_store
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Service, State, fingerprint
 from sandbox.gcp.services import cloudresourcemanager
-from sandbox.gcp.well_known_types import mask_paths
 
 _ACCOUNT_ID = re.compile(r"[a-z](?:[-a-z0-9]{4,28}[a-z0-9])")
 _MUTABLE = frozenset({"description", "displayName"})
@@ -124,7 +123,7 @@ async def _patch(call: Call) -> Json:
 
 def _mask(call: Call) -> list[str]:
     try:
-        return mask_paths(str(call.body.get("updateMask") or ""))
+        return field_masks.paths(str(call.body.get("updateMask") or ""))
     except ValueError as error:
         raise ApiError(400, f"Invalid update mask: {error}", reason="badRequest") from None
 

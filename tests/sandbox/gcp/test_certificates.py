@@ -134,6 +134,17 @@ def test_a_key_is_of_its_certificate_and_is_never_shown(cloud: Cloud) -> None:
     assert key not in str(shown)
 
 
+def test_a_self_managed_certificate_can_be_described(cloud: Cloud) -> None:
+    mine, key = pair("models.acme.example")
+    manager(
+        cloud, "certificates", "own", selfManaged={"pemCertificate": mine, "pemPrivateKey": key}
+    )
+    path = "/certificatemanager/v1/projects/p/locations/global/certificates/own"
+    cloud.call("PATCH", f"{path}?updateMask=description", {"description": "by hand"})
+    shown = cloud.call("GET", path)
+    assert (shown["description"], shown["pemCertificate"]) == ("by hand", mine)
+
+
 def test_a_dns_authorization_proves_a_domain_before_anything_serves_it(chain: Cloud) -> None:
     proof = manager(chain, "dnsAuthorizations", "models", domain=DOMAIN)
     wanted = chain.call("GET", f"/certificatemanager/v1/{proof}")["dnsResourceRecord"]

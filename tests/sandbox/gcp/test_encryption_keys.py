@@ -53,6 +53,16 @@ def test_neither_a_ring_nor_a_key_goes_away_and_its_name_is_taken(ring: Cloud) -
     ring.call("POST", f"{KMS}/ring/cryptoKeys?cryptoKeyId=key", body, status=409)
 
 
+def test_a_malformed_rotation_is_refused(ring: Cloud) -> None:
+    for rotation in (
+        {"rotationPeriod": "7776000s", "nextRotationTime": "soon"},
+        {"rotationPeriod": "90 days", "nextRotationTime": "2099-01-01T00:00:00Z"},
+    ):
+        body = {"purpose": "ENCRYPT_DECRYPT", **rotation}
+        path = f"{KMS}/ring/cryptoKeys?cryptoKeyId=key"
+        assert "Invalid" in ring.call("POST", path, body, status=400)["error"]["message"]
+
+
 def test_a_rotation_says_when_it_begins(ring: Cloud) -> None:
     at = (datetime.now(UTC) + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = make_key(ring, rotationPeriod="7776000s", nextRotationTime=at)

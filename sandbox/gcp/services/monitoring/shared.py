@@ -20,16 +20,21 @@ def bad(message: str) -> ApiError:
     return ApiError(400, message)
 
 
-def pruned(value: Any, key: str = "") -> Any:
+def pruned(document: Json) -> Json:
     """A document without fields at their default, as the API shows it; empty messages stay."""
+    shown: Json = _pruned(document)
+    return shown
+
+
+def _pruned(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         return {
-            name: pruned(item, name)
+            name: _pruned(item, name)
             for name, item in value.items()
             if key in _MAP_FIELDS or isinstance(item, dict) or item not in (None, False, 0, "", [])
         }
     if isinstance(value, list):
-        return [pruned(item) for item in value]
+        return [_pruned(item) for item in value]
     return value
 
 
