@@ -125,7 +125,7 @@ def test_an_invalid_plan_is_refused(change: Json, reason: str) -> None:
     asyncio.run(run())
 
 
-def test_a_plan_stays_with_its_cluster() -> None:
+def test_a_plans_cluster_is_immutable() -> None:
     async def run() -> None:
         async with emulator() as client:
             await plan(client)

@@ -242,7 +242,7 @@ def test_a_burn_rate_alert_finds_its_objective() -> None:
         ("webhook_basicauth", {"url": "https://x.example", "username": "u"}, "password"),
     ],
 )
-def test_a_channel_needs_the_labels_of_its_type(
+def test_a_channel_needs_its_types_labels(
     kind: str, labels: dict[str, str], why: str
 ) -> None:
     body = {"type": kind, "labels": labels}
