@@ -54,9 +54,7 @@ def test_a_stale_etag_changes_nothing(cloud: Cloud, service: dict[str, Any]) -> 
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", stale, status=409)
 
 
-def test_a_policy_ends_with_its_backend_service(
-    cloud: Cloud, service: dict[str, Any]
-) -> None:
+def test_a_policy_ends_with_its_backend_service(cloud: Cloud, service: dict[str, Any]) -> None:
     assert service
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", {"policy": POLICY})
     cloud.compute("DELETE", "global/backendServices/one")

@@ -81,9 +81,7 @@ def test_a_stale_etag_is_refused() -> None:
         (f"serviceAccount:{PROJECT}.svc.id.goog[ns/app]", "roles/viewer", "Identity Pool"),
     ],
 )
-def test_a_policy_of_unknown_members_is_refused(
-    member: str, role: str, message: str
-) -> None:
+def test_a_policy_of_unknown_members_is_refused(member: str, role: str, message: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             await _account(client)

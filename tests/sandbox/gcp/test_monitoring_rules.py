@@ -242,9 +242,7 @@ def test_a_burn_rate_alert_finds_its_objective() -> None:
         ("webhook_basicauth", {"url": "https://x.example", "username": "u"}, "password"),
     ],
 )
-def test_a_channel_needs_its_types_labels(
-    kind: str, labels: dict[str, str], why: str
-) -> None:
+def test_a_channel_needs_its_types_labels(kind: str, labels: dict[str, str], why: str) -> None:
     body = {"type": kind, "labels": labels}
     (answer,) = called(("POST", f"{FOLDER}/notificationChannels", body, 400))
     assert why in answer["error"]["message"]
