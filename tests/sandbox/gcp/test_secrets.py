@@ -132,7 +132,11 @@ def test_a_payload_comes_with_its_checksum(secret: Cloud) -> None:
     secret.call("POST", f"{SECRET}:addVersion", wrong, status=400)
 
 
-@pytest.mark.parametrize("data", ["", "not base64!", base64.b64encode(b"x" * 65_537).decode()])
+@pytest.mark.parametrize(
+    "data",
+    ["", "not base64!", base64.b64encode(b"x" * 65_537).decode()],
+    ids=["empty", "not base64", "too long"],
+)
 def test_an_invalid_payload_is_refused(secret: Cloud, data: str) -> None:
     secret.call("POST", f"{SECRET}:addVersion", {"payload": {"data": data}}, status=400)
 
