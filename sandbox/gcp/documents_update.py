@@ -73,6 +73,7 @@ DOCUMENTS: dict[str, frozenset[str]] = {
     "gkebackup.v1": frozenset(),
     "iam.v1": frozenset({"projects", "roles"}),
     "pubsub.v1": frozenset(),
+    "secretmanager.v1": frozenset({"projects"}),
     "iap.v1": frozenset({"v1"}),
     "serviceusage.v1": frozenset(),
     "cloudresourcemanager.v1": frozenset({"projects", "operations"}),

@@ -1,4 +1,4 @@
-"""`filter`, `orderBy`, `maxResults` and `pageToken` of list methods."""
+"""`filter`, `orderBy`, page size and `pageToken` of list methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TERM = re.compile(
 
 
 def page(call: Call, items: list[Json]) -> tuple[list[Json], str]:
-    """The items that the request asks for, and the token of the next page or ""."""
+    """One page of the items that match the request, and the next page's token or ""."""
     chosen = [item for item in items if _matches(call.one("filter"), item)]
     if call.one("orderBy") == "creationTimestamp desc":
         chosen.sort(key=lambda item: str(item.get("creationTimestamp")), reverse=True)

@@ -1,8 +1,8 @@
-"""Allow policies: the bindings of roles to members that every IAM-aware resource carries.
+"""Allow policies: validation and canonical form of IAM bindings.
 
-Pure functions. They bring a policy into the form that Google answers with, and refuse what Google
-refuses: a stale etag, a member of no known kind, a service account or workload identity pool that
-is not there, a role that does not exist. Permissions are not evaluated: nobody is ever denied.
+Pure functions. They refuse what Google refuses: unknown types of members, service accounts and
+workload identity pools that do not exist, unknown roles, conditions in a policy of a version below
+3. Permissions are not evaluated: every request is allowed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 Policy = dict[str, Any]
 EMPTY_ETAG = "ACAB"
-"""The etag that Google gives to a policy that was never set."""
+"""Google's etag of a policy that was never set."""
 
 _KINDS = frozenset({"user", "serviceAccount", "group", "domain"})
 _ANYONE = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -29,8 +29,8 @@ _CUSTOM = re.compile(r"(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
 _PREDEFINED = re.compile(r"roles/(?P<service>[a-zA-Z0-9]+)\.(?P<name>[A-Za-z0-9_.]+)")
 _BASIC = frozenset({"roles/owner", "roles/editor", "roles/viewer", "roles/browser"})
 
-# The roles of these services are known one by one, so that a slip of the pen is found. A role of
-# any other service is taken as it comes.
+# The roles of these services are listed, so that a misspelt one is refused. Any role of another
+# service is accepted.
 _ROLES = {
     "artifactregistry": (
         "admin containerRegistryMigrationAdmin createOnPushRepoAdmin createOnPushWriter reader "
@@ -81,20 +81,20 @@ _ROLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a policy may refer to."""
+class Known:
+    """Which identities exist, for the members of a policy."""
 
     service_account_exists: Callable[[str], bool]
-    """Asked with an e-mail address; True also for addresses outside the sandbox's knowledge."""
+    """Given an e-mail address. True for addresses that the sandbox cannot know."""
     identity_pool_exists: Callable[[str], bool]
 
 
 class PolicyError(ValueError):
-    """A policy that Google answers with 400 INVALID_ARGUMENT."""
+    """An invalid policy; Google answers 400 INVALID_ARGUMENT."""
 
 
 def is_role(name: str) -> bool:
-    """Whether Google knows a role of this name, as far as can be told."""
+    """Whether the role exists, as far as the list above goes."""
     if name in _BASIC or _CUSTOM.fullmatch(name):
         return True
     match = _PREDEFINED.fullmatch(name)
@@ -105,14 +105,14 @@ def is_role(name: str) -> bool:
 
 
 def roles() -> list[str]:
-    """Return the predefined roles that are known by name."""
+    """The basic roles, and the predefined roles listed above."""
     named = (
         f"roles/{service}.{name}" for service, known in _ROLES.items() for name in known.split()
     )
     return sorted([*_BASIC, *named])
 
 
-def _check_member(member: str, world: World) -> None:
+def _check_member(member: str, known: Known) -> None:
     if member in _ANYONE or member.startswith("deleted:"):
         return
     kind, _, identity = member.partition(":")
@@ -124,15 +124,15 @@ def _check_member(member: str, world: World) -> None:
             "member."
         )
     if kind == "serviceAccount":
-        _check_service_account(identity, world)
+        _check_service_account(identity, known)
     elif kind in ("user", "group") and not _EMAIL.fullmatch(identity):
         raise PolicyError(f"Invalid member: {member} is not an e-mail address.")
 
 
-def _check_service_account(identity: str, world: World) -> None:
+def _check_service_account(identity: str, known: Known) -> None:
     workload = _POOL.fullmatch(identity)
     if workload is not None:
-        if not world.identity_pool_exists(workload["pool"]):
+        if not known.identity_pool_exists(workload["pool"]):
             raise PolicyError(
                 f"Identity Pool does not exist ({workload['pool']}). Please check that you "
                 "specified a valid resource name as returned in the `name` attribute in the "
@@ -140,7 +140,7 @@ def _check_service_account(identity: str, world: World) -> None:
             )
     elif not _EMAIL.fullmatch(identity):
         raise PolicyError(f"Invalid service account ({identity}).")
-    elif not world.service_account_exists(identity):
+    elif not known.service_account_exists(identity):
         raise PolicyError(f"Service account {identity} does not exist.")
 
 
@@ -148,8 +148,8 @@ def _condition(binding: Policy) -> str:
     return json.dumps(binding.get("condition") or {}, sort_keys=True)
 
 
-def complete(policy: Policy, world: World) -> Policy:
-    """Return the policy in the form that is kept: checked, merged, sorted, without its etag."""
+def complete(policy: Policy, known: Known) -> Policy:
+    """Validate a policy; merge and sort its bindings, and drop its etag. Raises PolicyError."""
     merged: dict[tuple[str, str], Policy] = {}
     for binding in policy.get("bindings") or []:
         role = str(binding.get("role") or "")
@@ -159,7 +159,7 @@ def complete(policy: Policy, world: World) -> Policy:
         if not is_role(role):
             raise PolicyError(f"Role {role} is not supported for this resource.")
         for member in members:
-            _check_member(member, world)
+            _check_member(member, known)
         if not members:
             continue
         entry = merged.setdefault((role, _condition(binding)), {"role": role, "members": []})
@@ -179,19 +179,19 @@ def complete(policy: Policy, world: World) -> Policy:
 
 
 def etag(policy: Policy, generation: int) -> str:
-    """Return a policy's etag: it changes with every change."""
+    """The etag of a policy. It changes with every generation."""
     text = json.dumps([policy, generation], sort_keys=True)
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
 def members(policy: Policy) -> Iterable[str]:
-    """Yield every member of every binding."""
+    """All members of all bindings."""
     for binding in policy.get("bindings") or []:
         yield from binding["members"]
 
 
 def without_account(policy: Policy, email: str, unique_id: str) -> Policy:
-    """Return the policy after the service account was deleted: its place is kept, marked."""
+    """The policy with a deleted service account's members marked `deleted:`, as Google does."""
     old, new = f"serviceAccount:{email}", f"deleted:serviceAccount:{email}?uid={unique_id}"
     bindings = [
         binding

@@ -1,18 +1,19 @@
-"""The allow policies of all resources, whichever service they belong to.
+"""The allow policies of all resources of all services, and the three IAM methods on them.
 
-A policy is kept under the resource's full name (`cloudresourcemanager/projects/p`,
-`iam/projects/p/serviceAccounts/a@…`, `storage/b/bucket`). What may stand in one is `iam_policy`'s
-matter.
+A policy is stored under the resource's key (`cloudresourcemanager/projects/p`,
+`iam/projects/p/serviceAccounts/a@…`, `storage/b/bucket`). `iam_policy` validates its content.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.gcp import iam_policy
+from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.iam_policy import Policy, PolicyError, World
-from sandbox.gcp.service import State
+from sandbox.gcp.iam_policy import Known, Policy, PolicyError
+from sandbox.gcp.service import Call, Handler, State
 
 _PREFIX = "policies"
 _OWN_DOMAIN = ".iam.gserviceaccount.com"
@@ -22,28 +23,28 @@ def _key(resource: str) -> str:
     return f"{_PREFIX}/{resource}"
 
 
-def _world(state: State) -> World:
+def _known(state: State) -> Known:
     def account_exists(email: str) -> bool:
         _, _, domain = email.partition("@")
         project = domain.removesuffix(_OWN_DOMAIN)
         folder = f"iam/projects/{project}/serviceAccounts"
         if not domain.endswith(_OWN_DOMAIN) or not is_known_project(state, project):
-            return True  # Google's own agents, and projects that the sandbox knows nothing of
+            return True  # Google's own service agents, and accounts of unknown projects
         return f"{folder}/{email}" in state.store
 
     def pool_exists(pool: str) -> bool:
         return f"iam/identityPools/{pool}" in state.store
 
-    return World(service_account_exists=account_exists, identity_pool_exists=pool_exists)
+    return Known(service_account_exists=account_exists, identity_pool_exists=pool_exists)
 
 
 def is_known_project(state: State, project: str) -> bool:
-    """Whether the project is one that the sandbox has seen (and not some other one of Google's)."""
+    """Whether a request has named the project before."""
     return f"cloudresourcemanager/projects/{project}" in state.store
 
 
 def make_identity_pool(state: State, pool: str) -> None:
-    """Remember a workload identity pool: it stays when the cluster that brought it is gone."""
+    """Record a workload identity pool. It outlives the cluster that created it."""
     state.store.put(f"iam/identityPools/{pool}", {"name": pool})
 
 
@@ -57,7 +58,7 @@ def get(state: State, resource: str, default: Policy | None = None) -> Policy:
 
 
 def put(state: State, resource: str, policy: Policy, default: Policy | None = None) -> Policy:
-    """Replace a resource's policy; refused where the etag is stale or the policy wrong."""
+    """Replace a resource's policy. Raises ApiError for a stale etag or an invalid policy."""
     given = policy.get("etag")
     if given and given != get(state, resource, default)["etag"]:
         raise ApiError(
@@ -68,7 +69,7 @@ def put(state: State, resource: str, policy: Policy, default: Policy | None = No
             reason="aborted",
         )
     try:
-        complete = iam_policy.complete(policy, _world(state))
+        complete = iam_policy.complete(policy, _known(state))
     except PolicyError as error:
         raise ApiError(400, str(error), reason="badRequest") from None
     _write(state, resource, complete)
@@ -81,7 +82,7 @@ def _write(state: State, resource: str, policy: Policy) -> None:
 
 
 def delete(state: State, resource: str) -> None:
-    """Forget the policy of a resource that is gone."""
+    """Delete the policy of a deleted resource."""
     state.store.delete(_key(resource))
 
 
@@ -94,7 +95,26 @@ def forget_account(state: State, email: str, unique_id: str) -> None:
             _write(state, key.removeprefix(f"{_PREFIX}/"), fresh)
 
 
-def granted(body: Policy) -> Policy:
-    """Answer testIamPermissions: here everybody may do everything."""
-    permissions = body.get("permissions") or []
-    return {"permissions": permissions} if permissions else {}
+def handlers(key: Callable[[Call], str], default: Policy | None = None) -> dict[str, Handler]:
+    """The three IAM methods of a resource, by name.
+
+    `key` answers with the resource's key in the store, and raises ApiError where it is missing.
+    Every permission is granted: the emulator denies nobody.
+    """
+
+    async def get_policy(call: Call) -> Json:
+        return get(call.state, key(call), default)
+
+    async def set_policy(call: Call) -> Json:
+        return put(call.state, key(call), call.body.get("policy") or {}, default)
+
+    async def test_permissions(call: Call) -> Json:
+        key(call)
+        permissions = call.body.get("permissions") or []
+        return {"permissions": permissions} if permissions else {}
+
+    return {
+        "getIamPolicy": get_policy,
+        "setIamPolicy": set_policy,
+        "testIamPermissions": test_permissions,
+    }

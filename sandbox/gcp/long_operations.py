@@ -1,17 +1,19 @@
-"""Long-running operations of the newer services: what one does is done when it is answered.
+"""Long-running operations (`google.longrunning`) of the newer services.
 
-It says so only after the emulator's latency, so that who does not wait is found out.
+The work is done before the request is answered. The operation reports `done` only after the
+emulator's latency, so that a client that does not wait for it fails.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, now
+from sandbox.gcp.service import Call, Handler, now
 
 _EMPTY = "type.googleapis.com/google.protobuf.Empty"
 
@@ -24,11 +26,24 @@ class Operations:
     package: str
     """The package of its messages, such as `google.cloud.certificatemanager.v1`."""
 
+    def answers(self, schema: str) -> Callable[[Call, str, str, Json], Json]:
+        """The `answer` of a `Collection` of `schema`s whose changes are operations."""
+
+        def answer(call: Call, verb: str, name: str, shown: Json) -> Json:
+            return self.start(call, name, verb, {} if verb == "delete" else shown, schema)
+
+        return answer
+
+    def handlers(self, path: str) -> dict[str, Handler]:
+        """The methods of the operations themselves; `path` as in `projects.locations`."""
+        folder = f"{self.service}.{path}.operations"
+        return {f"{folder}.get": self.get, f"{folder}.list": self.list}
+
     def start(self, call: Call, target: str, verb: str, response: Json, schema: str) -> Json:
-        """A new operation on `target`, as it is answered; without a response it is Empty."""
+        """Record an operation on `target`, and answer with it. No response means Empty."""
         kind = f"type.googleapis.com/{self.package}"
-        home = "/".join(target.split("/")[:4])
-        name = f"{home}/operations/operation-{int(time.time() * 1000)}-{uuid.uuid4().hex[:13]}"
+        location = "/".join(target.split("/")[:4])
+        name = f"{location}/operations/operation-{int(time.time() * 1000)}-{uuid.uuid4().hex[:13]}"
         operation: Json = {
             "name": name,
             "metadata": {

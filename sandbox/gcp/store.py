@@ -1,7 +1,7 @@
-"""The emulator's state: JSON documents by path, in SQLite, with an index of who refers to whom.
+"""The emulator's state: JSON documents by key in SQLite, with an index of compute references.
 
-A key is a service and a path, such as `compute/projects/p/global/urlMaps/main`. Reads come from
-memory; a write is in the database before the request is answered, so that `kill -9` loses nothing.
+A key is a service and a path, such as `compute/projects/p/global/urlMaps/main`. Reads are served
+from memory. Writes reach the database before the request is answered, so `kill -9` loses nothing.
 All calls come from one event loop.
 """
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-# A reference inside a compute document: a self link, of whatever version, or a path.
+# A reference in a compute document: a self link of any version, or a path.
 _REFERENCE = re.compile(
     r"^(?:https://[a-z.]+/compute/[a-z0-9]+/)?"
     r"(projects/[^/]+/(?:global|regions/[^/]+|zones/[^/]+)/[A-Za-z]+/[^/]+)$"
@@ -38,9 +38,9 @@ class Store:
     """Documents by key."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open or make the database; None keeps everything in memory.
+        """Open or create the database. None keeps everything in memory.
 
-        Raises sqlite3.Error when the file is not a database or the disk does not allow it.
+        Raises sqlite3.Error where the file is not a database or cannot be written.
         """
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
@@ -71,17 +71,17 @@ class Store:
         self._index(key, body)
 
     def delete(self, key: str) -> None:
-        """Remove a document; nothing to do when there is none."""
+        """Delete a document, if it exists."""
         self._database.execute("DELETE FROM documents WHERE key = ?", (key,))
         self._forget(key)
 
     def collection(self, prefix: str) -> Iterator[tuple[str, Json]]:
-        """Name and document of each one right below `prefix`, by name."""
+        """Name and document of each direct child of `prefix`, sorted by name."""
         for name in sorted(self._collections.get(prefix, ())):
             yield name, _decode(self._bodies[f"{prefix}/{name}"])
 
     def below(self, prefix: str) -> Iterator[tuple[str, Json]]:
-        """Key and document of each one anywhere below `prefix`, by key."""
+        """Key and document of each descendant of `prefix`, sorted by key."""
         start = f"{prefix}/"
         for key in sorted(k for k in self._bodies if k.startswith(start)):
             yield key, _decode(self._bodies[key])
@@ -91,7 +91,7 @@ class Store:
         return sorted(self._users.get(path, ()))
 
     def projects(self) -> set[str]:
-        """The ids of all projects that have something here."""
+        """The ids of all projects that have documents."""
         parts = (key.split("/", 3) for key in self._bodies)
         return {p[2] for p in parts if len(p) > 3 and p[1] == "projects"}
 
@@ -122,7 +122,7 @@ class Store:
 
 
 def references(value: Any) -> Iterator[str]:
-    """The compute paths (`projects/…`) that a document refers to, itself apart."""
+    """The compute paths (`projects/…`) that a document refers to, without its own."""
     if isinstance(value, str):
         if len(value) < 2048 and "projects/" in value:
             path = compute_path(value)

@@ -20,6 +20,7 @@ NAMES = (
     "billingbudgets",
     "gkebackup",
     "pubsub",
+    "secretmanager",
     "iap",
 )
 

@@ -1,7 +1,7 @@
-"""The emulated Resource Manager: projects and their policies, v1 and v3.
+"""The emulated Resource Manager: projects and their IAM policies, v1 and v3.
 
-Any well-formed project id is a project that is there, made when it is first asked for: a rehearsal
-must not begin with making projects. Folders and organisations are not emulated.
+Every well-formed project id exists; the project is created on first use. Folders and organisations
+are not emulated.
 """
 
 from __future__ import annotations
@@ -11,18 +11,27 @@ import re
 from sandbox.gcp import iam_store
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import USER, Call, Service, State, fingerprint, now, project_number
+from sandbox.gcp.service import (
+    USER,
+    Call,
+    Handler,
+    Service,
+    State,
+    fingerprint,
+    now,
+    project_number,
+)
 
 _ID = re.compile(r"(?:[a-z][-a-z0-9.]*\.[a-z]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
 _OWNERS: Json = {
     "version": 1,
     "bindings": [{"role": "roles/owner", "members": [f"user:{USER}"]}],
 }
-"""What the policy of a new project says."""
+"""The policy of a new project."""
 
 
 def ensure(state: State, project: str) -> Json:
-    """Return the project, made now if it was never asked for. Raises 403 for what is no id."""
+    """The project, created on first use. Raises ApiError 403 for a malformed id."""
     key = f"cloudresourcemanager/projects/{project}"
     found = state.store.get(key)
     if found is not None:
@@ -32,7 +41,7 @@ def ensure(state: State, project: str) -> Json:
             if body["projectNumber"] == project:
                 return body
     if not _ID.fullmatch(project):
-        # Google does not tell what does not exist from what one may not see.
+        # Google does not distinguish a missing project from a forbidden one.
         raise ApiError(403, "The caller does not have permission")
     made: Json = {
         "projectId": project,
@@ -82,28 +91,13 @@ async def _list(call: Call) -> Json:
     return {"projects": found} if found else {}
 
 
-async def _get_policy(call: Call) -> Json:
-    return iam_store.get(call.state, _resource(call), _OWNERS)
-
-
-async def _set_policy(call: Call) -> Json:
-    resource = _resource(call)
-    return iam_store.put(call.state, resource, call.body.get("policy") or {}, _OWNERS)
-
-
-async def _test_permissions(call: Call) -> Json:
-    _project(call)
-    return iam_store.granted(call.body)
-
-
+_METHODS: dict[str, Handler] = {
+    "get": _get,
+    "list": _list,
+    "search": _list,
+    **iam_store.handlers(_resource, _OWNERS),
+}
 SERVICE = Service(
     "cloudresourcemanager",
-    {
-        "cloudresourcemanager.projects.get": _get,
-        "cloudresourcemanager.projects.list": _list,
-        "cloudresourcemanager.projects.search": _list,
-        "cloudresourcemanager.projects.getIamPolicy": _get_policy,
-        "cloudresourcemanager.projects.setIamPolicy": _set_policy,
-        "cloudresourcemanager.projects.testIamPermissions": _test_permissions,
-    },
+    {f"cloudresourcemanager.projects.{verb}": handler for verb, handler in _METHODS.items()},
 )

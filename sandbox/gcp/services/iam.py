@@ -1,20 +1,23 @@
-"""The emulated IAM API: service accounts, their policies, and roles. Keys are not emulated."""
+"""The emulated IAM API: service accounts, their policies, and roles. Keys are not emulated.
+
+Service accounts do not use the collection engine: they are found by e-mail address or unique id,
+also in project `-`, and a patch answers with the changed fields only.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
 
-from sandbox.gcp import iam_policy, iam_store
+from sandbox.gcp import field_masks, iam_policy, iam_store
+from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Service, State, fingerprint
 from sandbox.gcp.services import cloudresourcemanager
 
 _ACCOUNT_ID = re.compile(r"[a-z](?:[-a-z0-9]{4,28}[a-z0-9])")
-_ROLE_ID = re.compile(r"[a-zA-Z0-9_.]{3,64}")
-# Fields that a patch may change, as its mask spells them and as JSON does.
-_PATCHABLE = {"description": "description", "display_name": "displayName"}
+_MUTABLE = frozenset({"description", "displayName"})
 
 
 def _folder(project: str) -> str:
@@ -26,7 +29,7 @@ def _unknown() -> ApiError:
 
 
 def find(state: State, project: str, wanted: str) -> Json:
-    """Return a service account by its e-mail address or unique id; `-` is any project. Raises."""
+    """A service account by e-mail address or unique id; `-` is any project. Raises ApiError 404."""
     if project == "-":
         project = wanted.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
     found = state.store.get(f"{_folder(project)}/{wanted}")
@@ -105,19 +108,24 @@ async def _patch(call: Call) -> Json:
         raise ApiError(
             409, "Service account was changed meanwhile.", status="ABORTED", reason="aborted"
         )
-    mask = [part.strip() for part in str(call.body.get("updateMask") or "").split(",") if part]
     answer: Json = {"name": account["name"]}
-    for part in mask:
-        name = _PATCHABLE.get(re.sub(r"([A-Z])", r"_\1", part).lower())
-        if name is None:
+    for name in _mask(call):
+        if name not in _MUTABLE:
             raise ApiError(
-                400, f"Invalid update mask: {part} cannot be changed.", reason="badRequest"
+                400, f"Invalid update mask: {name} cannot be changed.", reason="badRequest"
             )
         account[name] = given.get(name) or ""
         answer[name] = account[name]
     _save(call.state, account)
-    # Google answers with what was changed, and no more.
+    # Google answers with the changed fields only.
     return _shown(answer)
+
+
+def _mask(call: Call) -> list[str]:
+    try:
+        return field_masks.paths(str(call.body.get("updateMask") or ""))
+    except ValueError as error:
+        raise ApiError(400, f"Invalid update mask: {error}", reason="badRequest") from None
 
 
 async def _update(call: Call) -> Json:
@@ -146,18 +154,8 @@ def _switch(*, disabled: bool) -> Handler:
     return switch
 
 
-async def _get_policy(call: Call) -> Json:
-    return iam_store.get(call.state, f"iam/{_account(call)['name']}")
-
-
-async def _set_policy(call: Call) -> Json:
-    name = _account(call)["name"]
-    return iam_store.put(call.state, f"iam/{name}", call.body.get("policy") or {})
-
-
-async def _test_permissions(call: Call) -> Json:
-    _account(call)
-    return iam_store.granted(call.body)
+def _policy_key(call: Call) -> str:
+    return f"iam/{_account(call)['name']}"
 
 
 def _predefined(name: str) -> Json:
@@ -171,62 +169,35 @@ async def _get_role(call: Call) -> Json:
     return _predefined(name)
 
 
-async def _list_roles(call: Call) -> Json:  # noqa: ARG001 (they are the same for everybody)
+async def _list_roles(call: Call) -> Json:  # noqa: ARG001 (a handler)
     return {"roles": [_predefined(name) for name in iam_policy.roles()]}
 
 
-def _role_key(call: Call) -> str:
-    return f"iam/projects/{call.path['projectsId']}/roles/{call.path['rolesId']}"
+def _new_role_id(call: Call) -> str:
+    return str(call.body.get("roleId") or "")
 
 
-def _custom_role(call: Call) -> Json:
-    found = call.store.get(_role_key(call))
-    if found is None:
-        raise ApiError(404, f"The role named {call.url_path} was not found.")
-    return found
+def _role_deleted(call: Call, verb: str, name: str, shown: Json) -> Json:  # noqa: ARG001
+    """A deleted role is answered with, marked."""
+    return shown | {"deleted": True} if verb == "delete" else shown
 
 
-async def _create_custom(call: Call) -> Json:
-    role_id = str(call.body.get("roleId") or "")
-    if not _ROLE_ID.fullmatch(role_id):
-        raise ApiError(
-            400,
-            f'The role_id "{role_id}" is invalid: 3 to 64 letters, figures, periods, underscores.',
-            reason="badRequest",
-        )
-    project = call.path["projectsId"]
-    key = f"iam/projects/{project}/roles/{role_id}"
-    if key in call.store:
-        raise ApiError(409, f"A role named {role_id} in projects/{project} already exists.")
-    role: Json = dict(call.body.get("role") or {}) | {"name": f"projects/{project}/roles/{role_id}"}
-    role["etag"] = fingerprint(role)
-    call.store.put(key, role)
-    return role
-
-
-async def _get_custom(call: Call) -> Json:
-    return _custom_role(call)
-
-
-async def _list_custom(call: Call) -> Json:
-    folder = f"iam/projects/{call.path['projectsId']}/roles"
-    roles = [body for _, body in call.store.collection(folder)]
-    return {"roles": roles} if roles else {}
-
-
-async def _patch_custom(call: Call) -> Json:
-    role = _custom_role(call) | {k: v for k, v in call.body.items() if k not in ("name", "etag")}
-    role["etag"] = fingerprint({k: v for k, v in role.items() if k != "etag"})
-    call.store.put(_role_key(call), role)
-    return role
-
-
-async def _delete_custom(call: Call) -> Json:
-    role = _custom_role(call)
-    call.store.delete(_role_key(call))
-    return role | {"deleted": True}
-
-
+CUSTOM_ROLES = Collection(
+    service="iam",
+    path="projects.roles",
+    noun="role",
+    messages=Messages(
+        missing="The role named {name} was not found.",
+        exists="A role named {id} in projects/{project} already exists.",
+        bad_id='The role_id "{id}" is invalid: 3 to 64 letters, figures, periods, underscores.',
+    ),
+    new_id=_new_role_id,
+    id_pattern=re.compile(r"[a-zA-Z0-9_.]{3,64}"),
+    create_field="role",
+    without_mask="given",
+    etag=True,
+    answer=_role_deleted,
+)
 _ACCOUNTS: dict[str, Handler] = {
     "create": _create,
     "get": _get,
@@ -236,16 +207,7 @@ _ACCOUNTS: dict[str, Handler] = {
     "delete": _delete,
     "enable": _switch(disabled=False),
     "disable": _switch(disabled=True),
-    "getIamPolicy": _get_policy,
-    "setIamPolicy": _set_policy,
-    "testIamPermissions": _test_permissions,
-}
-_CUSTOM_ROLES: dict[str, Handler] = {
-    "create": _create_custom,
-    "get": _get_custom,
-    "list": _list_custom,
-    "patch": _patch_custom,
-    "delete": _delete_custom,
+    **iam_store.handlers(_policy_key),
 }
 SERVICE = Service(
     "iam",
@@ -253,6 +215,6 @@ SERVICE = Service(
         "iam.roles.get": _get_role,
         "iam.roles.list": _list_roles,
         **{f"iam.projects.serviceAccounts.{name}": handler for name, handler in _ACCOUNTS.items()},
-        **{f"iam.projects.roles.{name}": handler for name, handler in _CUSTOM_ROLES.items()},
+        **CUSTOM_ROLES.handlers(),
     },
 )

@@ -1,4 +1,4 @@
-"""Certificates and keys as PEM text: read, and whether they belong together."""
+"""Parsing of PEM certificates and private keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 
 class PemError(ValueError):
-    """What was given is no certificate, no key, or not a pair; `what` says which."""
+    """An invalid PEM text; `what` is "certificate", "key", or "pair" where they do not match."""
 
     def __init__(self, what: str, message: str) -> None:
         super().__init__(message)
@@ -23,14 +23,14 @@ class PemError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What is shown of a certificate."""
+    """The fields of a certificate that the APIs show."""
 
     domains: tuple[str, ...]
     expires: str
 
 
 def pair(certificate: str, key: str) -> Parsed:
-    """The certificate, whose private key `key` is. Raises PemError."""
+    """Parse a certificate and check that `key` is its private key. Raises PemError."""
     try:
         leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
     except (ValueError, IndexError):

@@ -1,7 +1,7 @@
 """The emulated Service Usage API: which APIs a project has enabled.
 
-A call to an API that is not enabled is refused by `refuse_if_disabled`, as Google does; the app
-asks it for the APIs of `ENFORCED`.
+`refuse_if_disabled` refuses calls to an API that is not enabled, as Google does. The app applies it
+to the APIs of `ENFORCED`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ ENFORCED = {
     "container": "Kubernetes Engine API",
     "gkebackup": "Backup for GKE API",
     "pubsub": "Cloud Pub/Sub API",
+    "secretmanager": "Secret Manager API",
     "iap": "Cloud Identity-Aware Proxy API",
 }
-"""Services whose calls are refused until they are enabled, and their names in the refusal."""
+"""APIs that must be enabled before use, and their titles in the error."""
 
 _NAME = re.compile(r"[a-z][-a-z0-9.]*\.(?:googleapis\.com|cloud\.goog)")
-# What is enabled along with a service, because it cannot do without.
+# Dependencies, which are enabled along with a service.
 _NEEDS = {
     "container.googleapis.com": (
         "compute.googleapis.com",

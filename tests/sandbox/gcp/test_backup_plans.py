@@ -1,4 +1,4 @@
-"""Plans of Backup for GKE, and the backups made by them."""
+"""Backup for GKE: backup plans and backups."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def plan(client: Client, **more: Any) -> Json:
     return made
 
 
-def test_a_plan_is_made_changed_and_deleted() -> None:
+def test_a_plan_is_created_updated_and_deleted() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await plan(client)
@@ -55,7 +55,7 @@ def test_a_plan_is_made_changed_and_deleted() -> None:
     asyncio.run(run())
 
 
-def test_a_cluster_without_the_agent_gets_it_with_its_first_plan() -> None:
+def test_the_first_plan_installs_the_agent() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.make()
@@ -67,7 +67,7 @@ def test_a_cluster_without_the_agent_gets_it_with_its_first_plan() -> None:
     asyncio.run(run())
 
 
-def test_a_cluster_gets_the_agent_only_where_its_api_is_enabled() -> None:
+def test_the_agent_needs_the_api_enabled() -> None:
     async def run() -> None:
         async with emulator() as client:
             services = f"/serviceusage/v1/projects/{PROJECT}/services"
@@ -92,6 +92,8 @@ def test_a_cluster_gets_the_agent_only_where_its_api_is_enabled() -> None:
         ({"cluster": "main"}, "Invalid cluster"),
         ({"backupConfig": {}}, "exactly one scope"),
         ({"backupSchedule": {"cronSchedule": "61 3 * * *"}}, "Invalid cron_schedule"),
+        ({"backupSchedule": {"cronSchedule": "0 0 3 * * *"}}, "Invalid cron_schedule"),
+        ({"backupSchedule": {"cronSchedule": "0 3 30 2 *"}}, "Invalid cron_schedule"),
         ({"retentionPolicy": {}}, "backup_retain_days must be set with a schedule"),
         ({"retentionPolicy": {"backupRetainDays": 400}}, "between 0 and 365"),
         (
@@ -111,7 +113,7 @@ def test_a_cluster_gets_the_agent_only_where_its_api_is_enabled() -> None:
         ),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(change: Json, reason: str) -> None:
+def test_an_invalid_plan_is_refused(change: Json, reason: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.make()
@@ -123,7 +125,7 @@ def test_a_plan_that_cannot_be_is_refused(change: Json, reason: str) -> None:
     asyncio.run(run())
 
 
-def test_a_plan_stays_with_its_cluster() -> None:
+def test_a_plans_cluster_is_immutable() -> None:
     async def run() -> None:
         async with emulator() as client:
             await plan(client)
@@ -152,7 +154,7 @@ def test_a_locked_retention_and_a_deactivated_plan_do_not_change() -> None:
     asyncio.run(run())
 
 
-def test_a_backup_is_kept_locked_and_holds_its_plan() -> None:
+def test_a_locked_backup_and_its_plan_cannot_be_deleted() -> None:
     async def run() -> None:
         async with emulator() as client:
             await plan(client)
@@ -176,7 +178,7 @@ def test_a_backup_is_kept_locked_and_holds_its_plan() -> None:
     asyncio.run(run())
 
 
-def test_a_plan_has_a_policy() -> None:
+def test_a_plan_has_an_iam_policy() -> None:
     async def run() -> None:
         async with emulator() as client:
             await plan(client)
@@ -189,7 +191,7 @@ def test_a_plan_has_a_policy() -> None:
     asyncio.run(run())
 
 
-def test_a_backup_counts_what_the_plan_keeps_of_the_cluster() -> None:
+def test_a_backup_counts_the_contents_that_its_plan_selects() -> None:
     async def run() -> None:
         async with emulator(control_planes=PretendedControlPlanes()) as client:
             await plan(client)

@@ -1,4 +1,4 @@
-"""Certificates of both kinds, their proxies, and the records that prove a domain."""
+"""Classic certificates, Certificate Manager, target proxies and Cloud DNS."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def address(cloud: Cloud) -> str:
 
 
 def manager(cloud: Cloud, collection: str, name: str, **body: Any) -> str:
-    """Make something of Certificate Manager; its name."""
+    """Create a resource of Certificate Manager; its name."""
     kind = {
         "certificates": "certificateId",
         "certificateMaps": "certificateMapId",
@@ -82,7 +82,7 @@ def manager(cloud: Cloud, collection: str, name: str, **body: Any) -> str:
     return str(done["response"]["name"])
 
 
-def test_a_managed_certificate_is_active_once_its_domains_lead_to_it(chain: Cloud) -> None:
+def test_a_managed_certificate_is_active_once_its_domains_resolve_to_it(chain: Cloud) -> None:
     assert certificate(chain, "cert", DOMAIN, "b.acme.example")["status"] == "PROVISIONING"
     serve(chain, sslCertificates=["global/sslCertificates/cert"])
     assert classic(chain, "cert")["domainStatus"][DOMAIN] == "FAILED_NOT_VISIBLE"
@@ -94,7 +94,7 @@ def test_a_managed_certificate_is_active_once_its_domains_lead_to_it(chain: Clou
     assert classic(chain, "cert")["status"] == "ACTIVE"
 
 
-def test_a_certificate_in_use_stays_and_a_proxy_keeps_one(chain: Cloud) -> None:
+def test_a_certificate_in_use_cannot_be_deleted_and_a_proxy_needs_one(chain: Cloud) -> None:
     certificate(chain, "old", DOMAIN)
     serve(chain, sslCertificates=["global/sslCertificates/old"])
     error = chain.refused("DELETE", "global/sslCertificates/old")
@@ -109,12 +109,12 @@ def test_a_certificate_in_use_stays_and_a_proxy_keeps_one(chain: Cloud) -> None:
 @pytest.mark.parametrize(
     "domains", [["*.acme.example"], ["not a domain"], [f"m{n}.acme.example" for n in range(101)]]
 )
-def test_domains_that_a_classic_certificate_does_not_take(cloud: Cloud, domains: list[str]) -> None:
+def test_a_classic_certificate_refuses_invalid_domains(cloud: Cloud, domains: list[str]) -> None:
     body = {"name": "cert", "type": "MANAGED", "managed": {"domains": domains}}
     assert "domain" in cloud.refused("POST", "global/sslCertificates", body)["message"]
 
 
-def test_a_key_is_of_its_certificate_and_is_never_shown(cloud: Cloud) -> None:
+def test_a_private_key_matches_its_certificate_and_is_never_shown(cloud: Cloud) -> None:
     (mine, key), (_, other) = pair(DOMAIN), pair(DOMAIN)
     body = {"name": "own", "certificate": mine, "privateKey": other}
     assert "match" in cloud.refused("POST", "global/sslCertificates", body)["message"]
@@ -132,6 +132,17 @@ def test_a_key_is_of_its_certificate_and_is_never_shown(cloud: Cloud) -> None:
     shown = cloud.call("GET", f"/certificatemanager/v1/{name}")
     assert shown["sanDnsnames"] == [DOMAIN]
     assert key not in str(shown)
+
+
+def test_a_self_managed_certificate_can_be_described(cloud: Cloud) -> None:
+    mine, key = pair("models.acme.example")
+    manager(
+        cloud, "certificates", "own", selfManaged={"pemCertificate": mine, "pemPrivateKey": key}
+    )
+    path = "/certificatemanager/v1/projects/p/locations/global/certificates/own"
+    cloud.call("PATCH", f"{path}?updateMask=description", {"description": "by hand"})
+    shown = cloud.call("GET", path)
+    assert (shown["description"], shown["pemCertificate"]) == ("by hand", mine)
 
 
 def test_a_dns_authorization_proves_a_domain_before_anything_serves_it(chain: Cloud) -> None:
@@ -160,7 +171,7 @@ def test_without_a_dns_authorization_the_load_balancer_must_answer(chain: Cloud)
     assert chain.call("GET", f"/certificatemanager/v1/{name}")["managed"]["state"] == "ACTIVE"
 
 
-def test_what_certificate_manager_refuses(chain: Cloud) -> None:
+def test_invalid_certificates_and_entries_are_refused(chain: Cloud) -> None:
     where = f"{MANAGER}/certificates?certificateId=models"
     wild = {"managed": {"domains": [f"*.{DOMAIN}"]}}
     assert "DNS authorization" in chain.call("POST", where, wild, status=400)["error"]["message"]
@@ -180,7 +191,7 @@ def test_what_certificate_manager_refuses(chain: Cloud) -> None:
     assert chain.call("GET", path)["description"] == "why"
 
 
-def test_nothing_of_a_map_goes_while_it_is_used(chain: Cloud) -> None:
+def test_a_map_and_its_parts_cannot_be_deleted_while_in_use(chain: Cloud) -> None:
     proof = manager(chain, "dnsAuthorizations", "models", domain=DOMAIN)
     managed = {"domains": [DOMAIN], "dnsAuthorizations": [proof]}
     name = manager(chain, "certificates", "models", managed=managed)
@@ -210,7 +221,7 @@ def test_nothing_of_a_map_goes_while_it_is_used(chain: Cloud) -> None:
         chain.call("GET", f"/certificatemanager/v1/{free}", status=404)
 
 
-def test_records_change_together_or_not_at_all(chain: Cloud) -> None:
+def test_a_change_is_atomic(chain: Cloud) -> None:
     record(chain, f"{DOMAIN}.", "A", "192.0.2.1")
     assert record(chain, f"{DOMAIN}.", "A", "192.0.2.2", status=409)["error"]["errors"][0][
         "reason"

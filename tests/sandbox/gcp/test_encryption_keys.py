@@ -1,4 +1,4 @@
-"""Keys of Cloud KMS, and clusters that encrypt their Secrets with one."""
+"""Cloud KMS, and clusters that encrypt their Secrets with its keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_key(cloud: Cloud, **body: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_key_has_a_version_that_it_encrypts_with(ring: Cloud) -> None:
+def test_a_new_key_has_a_primary_version(ring: Cloud) -> None:
     key = make_key(ring, labels={"team": "ml"})
     assert key["name"] == NAME
     assert key["primary"]["name"] == f"{NAME}/cryptoKeyVersions/1"
@@ -41,7 +41,7 @@ def test_a_key_has_a_version_that_it_encrypts_with(ring: Cloud) -> None:
     assert ring.call("GET", KMS)["keyRings"][0]["name"] == NAME.partition("/cryptoKeys")[0]
 
 
-def test_neither_a_ring_nor_a_key_goes_away_and_its_name_is_taken(ring: Cloud) -> None:
+def test_rings_and_keys_cannot_be_deleted_or_created_twice(ring: Cloud) -> None:
     make_key(ring)
     for path in (f"{KMS}/ring", KEY):
         assert (
@@ -53,7 +53,17 @@ def test_neither_a_ring_nor_a_key_goes_away_and_its_name_is_taken(ring: Cloud) -
     ring.call("POST", f"{KMS}/ring/cryptoKeys?cryptoKeyId=key", body, status=409)
 
 
-def test_a_rotation_says_when_it_begins(ring: Cloud) -> None:
+def test_a_malformed_rotation_is_refused(ring: Cloud) -> None:
+    for rotation in (
+        {"rotationPeriod": "7776000s", "nextRotationTime": "soon"},
+        {"rotationPeriod": "90 days", "nextRotationTime": "2099-01-01T00:00:00Z"},
+    ):
+        body = {"purpose": "ENCRYPT_DECRYPT", **rotation}
+        path = f"{KMS}/ring/cryptoKeys?cryptoKeyId=key"
+        assert "Invalid" in ring.call("POST", path, body, status=400)["error"]["message"]
+
+
+def test_a_rotation_needs_its_next_time(ring: Cloud) -> None:
     at = (datetime.now(UTC) + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = make_key(ring, rotationPeriod="7776000s", nextRotationTime=at)
     assert key["nextRotationTime"] == at
@@ -78,14 +88,14 @@ def test_a_rotation_says_when_it_begins(ring: Cloud) -> None:
         ),
     ],
 )
-def test_a_key_that_cannot_be_is_refused(ring: Cloud, body: dict[str, Any], reason: str) -> None:
+def test_an_invalid_key_is_refused(ring: Cloud, body: dict[str, Any], reason: str) -> None:
     wanted = {"purpose": "ENCRYPT_DECRYPT", **body}
     path = f"{KMS}/ring/cryptoKeys?cryptoKeyId=key"
     assert reason in ring.call("POST", path, wanted, status=400)["error"]["message"]
     ring.call("GET", KEY, status=404)
 
 
-def test_a_key_changes_in_place_but_for_what_it_is(ring: Cloud) -> None:
+def test_a_patch_cannot_change_a_keys_purpose(ring: Cloud) -> None:
     make_key(ring, labels={"team": "ml"})
     changed = ring.call("PATCH", f"{KEY}?updateMask=labels", {"labels": {"team": "other"}})
     assert changed["labels"] == {"team": "other"}
@@ -93,7 +103,7 @@ def test_a_key_changes_in_place_but_for_what_it_is(ring: Cloud) -> None:
     assert "'purpose' of a CryptoKey cannot be updated" in error["message"]
 
 
-def test_a_version_is_destroyed_after_a_delay_and_restored_before(ring: Cloud) -> None:
+def test_a_version_can_be_restored_until_its_delay_is_over(ring: Cloud) -> None:
     make_key(ring)
     version = f"{KEY}/cryptoKeyVersions/1"
     doomed = ring.call("POST", f"{version}:destroy", {})
@@ -108,7 +118,7 @@ def test_a_version_is_destroyed_after_a_delay_and_restored_before(ring: Cloud) -
     )
 
 
-def test_another_version_becomes_the_primary_one(ring: Cloud) -> None:
+def test_the_primary_version_can_be_changed(ring: Cloud) -> None:
     make_key(ring)
     second = ring.call("POST", f"{KEY}/cryptoKeyVersions", {})
     assert second["name"] == f"{NAME}/cryptoKeyVersions/2"
@@ -118,7 +128,7 @@ def test_another_version_becomes_the_primary_one(ring: Cloud) -> None:
     assert [one["state"] for one in listed] == ["ENABLED", "ENABLED"]
 
 
-def test_a_key_has_a_policy_of_roles_that_there_are(ring: Cloud) -> None:
+def test_a_keys_policy_refuses_unknown_roles(ring: Cloud) -> None:
     make_key(ring)
     binding = {"role": ROLE, "members": ["user:a@acme.example"]}
     ring.call("POST", f"{KEY}:setIamPolicy", {"policy": {"bindings": [binding]}})
@@ -152,7 +162,7 @@ def encryption(key: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("location", ["us-central1", "us-central1-a"])
-def test_a_cluster_encrypts_with_a_key_of_its_region(location: str) -> None:
+def test_a_cluster_encrypts_with_a_key_in_its_region(location: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             key = await granted_key(client)
@@ -164,7 +174,7 @@ def test_a_cluster_encrypts_with_a_key_of_its_region(location: str) -> None:
     asyncio.run(run())
 
 
-def test_a_cluster_is_refused_a_key_that_it_could_not_use() -> None:
+def test_a_cluster_refuses_an_unusable_key() -> None:
     async def run() -> None:
         async with emulator() as client:
             missing = encryption(key_in("us-central1"))
@@ -186,7 +196,7 @@ def test_a_cluster_is_refused_a_key_that_it_could_not_use() -> None:
     asyncio.run(run())
 
 
-def test_a_cluster_is_refused_a_key_whose_version_is_destroyed() -> None:
+def test_a_cluster_refuses_a_key_with_a_destroyed_version() -> None:
     async def run() -> None:
         async with emulator() as client:
             key = await granted_key(client)

@@ -1,4 +1,4 @@
-"""Identity-Aware Proxy: whose policy goes with which backend service."""
+"""Identity-Aware Proxy: IAM policies of backend services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def made(cloud: Cloud, **more: Any) -> None:
     cloud.compute("POST", "global/backendServices", body)
 
 
-def test_a_policy_is_kept_by_name_and_by_number(cloud: Cloud, service: dict[str, Any]) -> None:
+def test_a_policy_is_found_by_name_and_by_number(cloud: Cloud, service: dict[str, Any]) -> None:
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", {"policy": POLICY})
     for name in ("one", service["id"]):
         found = cloud.call("POST", f"{FOLDER}/{name}:getIamPolicy", {})
@@ -39,7 +39,7 @@ def test_a_policy_is_kept_by_name_and_by_number(cloud: Cloud, service: dict[str,
         (f"{FOLDER}/one:iapSettings", 405),
     ],
 )
-def test_what_is_not_there_has_no_policy(
+def test_a_missing_backend_service_has_no_policy(
     cloud: Cloud, service: dict[str, Any], path: str, status: int
 ) -> None:
     assert service
@@ -54,7 +54,7 @@ def test_a_stale_etag_changes_nothing(cloud: Cloud, service: dict[str, Any]) -> 
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", stale, status=409)
 
 
-def test_a_policy_goes_with_its_backend_service(cloud: Cloud, service: dict[str, Any]) -> None:
+def test_a_policy_ends_with_its_backend_service(cloud: Cloud, service: dict[str, Any]) -> None:
     assert service
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", {"policy": POLICY})
     cloud.compute("DELETE", "global/backendServices/one")

@@ -47,7 +47,7 @@ def test_a_service_account_lives_from_create_to_delete() -> None:
     asyncio.run(run())
 
 
-def test_a_service_account_is_made_once_and_well_named() -> None:
+def test_a_service_accounts_id_is_unique_and_well_formed() -> None:
     async def run() -> None:
         async with emulator() as client:
             await _account(client)
@@ -81,7 +81,7 @@ def test_a_stale_etag_is_refused() -> None:
         (f"serviceAccount:{PROJECT}.svc.id.goog[ns/app]", "roles/viewer", "Identity Pool"),
     ],
 )
-def test_a_policy_that_refers_to_nothing_is_refused(member: str, role: str, message: str) -> None:
+def test_a_policy_of_unknown_members_is_refused(member: str, role: str, message: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             await _account(client)
@@ -93,7 +93,7 @@ def test_a_policy_that_refers_to_nothing_is_refused(member: str, role: str, mess
     asyncio.run(run())
 
 
-def test_a_workload_identity_pool_comes_with_the_cluster() -> None:
+def test_a_cluster_creates_its_workload_identity_pool() -> None:
     async def run() -> None:
         async with emulator() as client:
             await _account(client)
@@ -135,7 +135,7 @@ def test_bindings_of_one_role_are_merged() -> None:
     asyncio.run(run())
 
 
-def test_any_well_formed_project_is_there() -> None:
+def test_every_well_formed_project_exists() -> None:
     async def run() -> None:
         async with emulator() as client:
             v1 = await client.call("GET", CRM)
@@ -147,7 +147,7 @@ def test_any_well_formed_project_is_there() -> None:
     asyncio.run(run())
 
 
-def test_enabling_an_api_enables_what_it_needs() -> None:
+def test_enabling_an_api_enables_its_dependencies() -> None:
     async def run() -> None:
         async with emulator() as client:
             container, compute = (f"{name}.googleapis.com" for name in ("container", "compute"))
@@ -166,7 +166,7 @@ def test_enabling_an_api_enables_what_it_needs() -> None:
     asyncio.run(run())
 
 
-def test_an_api_that_is_not_enabled_is_refused_where_that_is_wanted() -> None:
+def test_calls_to_a_disabled_api_are_refused_if_enforced() -> None:
     async def run() -> None:
         async with emulator() as client:
             client.app.state.enforce_enabled_services = True

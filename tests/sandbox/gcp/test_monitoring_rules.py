@@ -1,4 +1,4 @@
-"""What Cloud Monitoring and the budgets refuse, as Google refuses it."""
+"""Validation in Cloud Monitoring and Cloud Billing Budgets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def refused(body: dict[str, Any], status: int = 400) -> str:
         ('metric.type = "custom.googleapis.com/x" AND resource.type = "global"', "ALIGN_MEAN"),
     ],
 )
-def test_a_filter_that_is_right_is_taken(filter_: str, aligner: str) -> None:
+def test_a_valid_filter_is_accepted(filter_: str, aligner: str) -> None:
     step = {"alignmentPeriod": "60s", "perSeriesAligner": aligner}
     called(("POST", f"{FOLDER}/alertPolicies", policy(filter_, step), 200))
 
@@ -98,7 +98,7 @@ def test_a_metric_that_does_not_exist_is_not_found() -> None:
     assert said.startswith(f'Cannot find metric that matches type = "{LB}/request_counts".')
 
 
-def test_a_metric_that_the_sandbox_does_not_know_is_said_to_be_so() -> None:
+def test_a_metric_unknown_to_the_sandbox_is_answered_with_501() -> None:
     said = refused(policy('metric.type = "run.googleapis.com/x" AND resource.type = "y"'), 501)
     assert said == "sandbox does not know the metric run.googleapis.com/x"
 
@@ -139,7 +139,7 @@ def test_a_metric_that_the_sandbox_does_not_know_is_said_to_be_so() -> None:
         ),
     ],
 )
-def test_an_aggregation_that_makes_no_sense_is_refused(
+def test_an_invalid_aggregation_is_refused(
     filter_: str, steps: list[dict[str, Any]], why: str
 ) -> None:
     assert why in refused(policy(filter_, *steps))
@@ -242,13 +242,13 @@ def test_a_burn_rate_alert_finds_its_objective() -> None:
         ("webhook_basicauth", {"url": "https://x.example", "username": "u"}, "password"),
     ],
 )
-def test_a_channel_needs_what_its_kind_needs(kind: str, labels: dict[str, str], why: str) -> None:
+def test_a_channel_needs_its_types_labels(kind: str, labels: dict[str, str], why: str) -> None:
     body = {"type": kind, "labels": labels}
     (answer,) = called(("POST", f"{FOLDER}/notificationChannels", body, 400))
     assert why in answer["error"]["message"]
 
 
-def test_a_channel_keeps_its_password_to_itself() -> None:
+def test_a_channels_password_is_masked() -> None:
     body = {
         "type": "webhook_basicauth",
         "displayName": "pager",
@@ -280,7 +280,7 @@ def board(*tiles: Any, columns: int = 48) -> dict[str, Any]:
     return {"displayName": "models", "mosaicLayout": {"columns": columns, "tiles": list(tiles)}}
 
 
-def test_a_dashboard_is_made_changed_and_gone() -> None:
+def test_a_dashboard_is_created_updated_and_deleted() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.call("POST", DASHBOARDS, board(tile(0, 24), tile(24, 24)))
@@ -308,7 +308,7 @@ def test_a_dashboard_is_made_changed_and_gone() -> None:
         (board(tile(0, 24, LATENCIES, "ALIGN_RATE")), "kind DELTA and value type DISTRIBUTION"),
     ],
 )
-def test_a_dashboard_that_cannot_be_drawn_is_refused(body: dict[str, Any], why: str) -> None:
+def test_an_invalid_dashboard_is_refused(body: dict[str, Any], why: str) -> None:
     (answer,) = called(("POST", DASHBOARDS, body, 400))
     assert why in answer["error"]["message"]
 
@@ -347,6 +347,6 @@ def test_a_budget_counts_projects_by_number() -> None:
         {"notificationsRule": {"monitoringNotificationChannels": ["projects/p/x/1"]}},
     ],
 )
-def test_a_budget_that_is_wrong_is_refused_without_a_reason(wrong: dict[str, Any]) -> None:
+def test_an_invalid_budget_is_refused_without_a_reason(wrong: dict[str, Any]) -> None:
     _, answer = called(("POST", BUDGETS, budget(), 200), ("POST", BUDGETS, budget(**wrong), 400))
     assert answer["error"]["message"] == "Request contains an invalid argument."

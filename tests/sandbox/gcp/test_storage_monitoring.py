@@ -30,7 +30,7 @@ SLI = {
 }
 
 
-def test_a_bucket_has_googles_defaults_and_a_name_of_its_own() -> None:
+def test_a_bucket_has_googles_defaults_and_a_unique_name() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.call("POST", MINE, {"name": "acme-models", "location": "EU"})
@@ -110,7 +110,7 @@ def test_a_buckets_policy_is_read_changed_and_written() -> None:
     asyncio.run(run())
 
 
-def test_an_uptime_check_is_completed_changed_and_gone() -> None:
+def test_an_uptime_check_is_completed_updated_and_deleted() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.call("POST", CHECKS, CHECK)

@@ -1,27 +1,21 @@
-"""The emulated Certificate Manager API: certificates, their maps, and DNS authorizations.
+"""The emulated Certificate Manager API: certificates, certificate maps and DNS authorizations.
 
-Nothing is signed: a managed certificate becomes ACTIVE when Google could issue it, which is when
-the records that prove the domain are in the emulated Cloud DNS.
+Nothing is signed. A managed certificate becomes ACTIVE once Google could issue it: when the
+emulated Cloud DNS holds the records that prove its domains.
 """
 
 from __future__ import annotations
 
-from sandbox.gcp.service import Handler, Service
-from sandbox.gcp.services.certificatemanager.collections import COLLECTIONS
-from sandbox.gcp.services.certificatemanager.methods import OPERATIONS, Methods
+from sandbox.gcp.service import Service
+from sandbox.gcp.services.certificatemanager.certificates import AUTHORIZATIONS, CERTIFICATES
+from sandbox.gcp.services.certificatemanager.maps import ENTRIES, MAPS
+from sandbox.gcp.services.certificatemanager.shared import OPERATIONS
 
-
-def _handlers() -> dict[str, Handler]:
-    base = "certificatemanager.projects.locations"
-    found: dict[str, Handler] = {
-        f"{base}.operations.get": OPERATIONS.get,
-        f"{base}.operations.list": OPERATIONS.list,
-    }
-    for name, collection in COLLECTIONS.items():
-        methods = Methods(collection)
-        for verb in ("create", "get", "list", "patch", "delete"):
-            found[f"{base}.{name}.{verb}"] = getattr(methods, verb)
-    return found
-
-
-SERVICE = Service("certificatemanager", _handlers())
+SERVICE = Service(
+    "certificatemanager",
+    OPERATIONS.handlers("projects.locations")
+    | CERTIFICATES.handlers()
+    | MAPS.handlers()
+    | ENTRIES.handlers()
+    | AUTHORIZATIONS.handlers(),
+)

@@ -1,4 +1,4 @@
-"""Whether Google could issue a managed certificate by now, and who uses what."""
+"""Whether Google could issue a managed certificate by now, and which resources use which."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import State
+from sandbox.gcp.services.certificatemanager.shared import HOST, PREFIX
 from sandbox.gcp.services.compute import serving
 from sandbox.gcp.services.dns.lookup import lookup
 
-_PREFIX = "certificatemanager"
-_HOST = "//certificatemanager.googleapis.com/"
-
 
 def managed(state: State, name: str, document: Json) -> Json:
-    """The `managed` part with what is known of its issue. Once issued, it stays so."""
+    """The `managed` field with the state of its issuance. Once issued, it stays ACTIVE."""
     part: Json = document["managed"]
     if document.get("_issued"):
         proven = dict.fromkeys(part["domains"], True)
@@ -30,7 +28,7 @@ def managed(state: State, name: str, document: Json) -> Json:
     ]
     if proven and all(proven.values()):
         if not document.get("_issued"):
-            state.store.put(f"{_PREFIX}/{name}", {**document, "_issued": True})
+            state.store.put(f"{PREFIX}/{name}", {**document, "_issued": True})
         return {**part, "state": "ACTIVE", "authorizationAttemptInfo": attempts}
     issue = {"reason": "AUTHORIZATION_ISSUE", "details": _advice(part)}
     shown = {**part, "state": "PROVISIONING", "authorizationAttemptInfo": attempts}
@@ -55,7 +53,7 @@ def _is_proven(state: State, name: str, part: Json, domain: str) -> bool:
         return bool(addresses & set(lookup(state, domain, "A")))
     plain = domain.removeprefix("*.")
     for reference in authorizations:
-        found = state.store.get(f"{_PREFIX}/{reference.removeprefix(_HOST)}")
+        found = state.store.get(f"{PREFIX}/{reference.removeprefix(HOST)}")
         if found and found["domain"] == plain:
             record = found["dnsResourceRecord"]
             return record["data"] in lookup(state, record["name"], "CNAME")
@@ -64,7 +62,7 @@ def _is_proven(state: State, name: str, part: Json, domain: str) -> bool:
 
 def entries(state: State, map_name: str) -> Iterator[tuple[str, Json]]:
     """The entries of a map."""
-    yield from state.store.collection(f"{_PREFIX}/{map_name}/certificateMapEntries")
+    yield from state.store.collection(f"{PREFIX}/{map_name}/certificateMapEntries")
 
 
 def proxies(state: State, map_name: str) -> Iterator[str]:
@@ -74,9 +72,9 @@ def proxies(state: State, map_name: str) -> Iterator[str]:
 
 def users_of_certificate(state: State, name: str) -> Iterator[str]:
     """The entries of maps that name a certificate."""
-    home = "/".join(name.split("/")[:4])
-    for map_name, _ in state.store.collection(f"{_PREFIX}/{home}/certificateMaps"):
-        path = f"{home}/certificateMaps/{map_name}"
+    location = "/".join(name.split("/")[:4])
+    for map_name, _ in state.store.collection(f"{PREFIX}/{location}/certificateMaps"):
+        path = f"{location}/certificateMaps/{map_name}"
         for entry, body in entries(state, path):
             if name in body["certificates"]:
                 yield f"{path}/certificateMapEntries/{entry}"
@@ -89,8 +87,8 @@ def _maps_with(state: State, name: str) -> set[str]:
 
 def users_of_authorization(state: State, name: str) -> Iterator[str]:
     """The certificates that name a DNS authorization."""
-    home = "/".join(name.split("/")[:4])
-    for certificate, body in state.store.collection(f"{_PREFIX}/{home}/certificates"):
+    location = "/".join(name.split("/")[:4])
+    for certificate, body in state.store.collection(f"{PREFIX}/{location}/certificates"):
         given = (body.get("managed") or {}).get("dnsAuthorizations") or []
-        if name in {one.removeprefix(_HOST) for one in given}:
-            yield f"{home}/certificates/{certificate}"
+        if name in {one.removeprefix(HOST) for one in given}:
+            yield f"{location}/certificates/{certificate}"

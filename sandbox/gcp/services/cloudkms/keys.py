@@ -1,59 +1,47 @@
-"""Key rings and keys. Neither is ever deleted."""
+"""Key rings, keys and key versions."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
+from facts.zones import is_region
+from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, Handler, State, now
+from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.cloudkms import versions
-from sandbox.gcp.services.cloudkms.places import PREFIX, bad, listed, load, new_name
+from sandbox.gcp.services.cloudkms.errors import MESSAGES, bad
+from sandbox.gcp.well_known_types import moment, seconds
 
 _DAY = 86400
 _LONGEST_ROTATION = 876_000 * 3600
-_KEPT_DESTROYED = (_DAY, 120 * _DAY)
+_DESTROY_DELAY = (_DAY, 120 * _DAY)
 _ALGORITHMS = {"ENCRYPT_DECRYPT": "GOOGLE_SYMMETRIC_ENCRYPTION"}
-_MUTABLE = frozenset({"labels", "rotationPeriod", "nextRotationTime", "versionTemplate"})
+_MULTI_REGIONS = frozenset({"global", "asia", "europe", "us", "eur4", "nam4", "asia1"})
 
 
-async def _create_ring(call: Call) -> Json:
-    name = new_name(call, "keyRingId", "KeyRing")
-    ring: Json = {"name": name, "createTime": now()}
-    call.store.put(f"{PREFIX}/{name}", ring)
-    return ring
+def _check_location(call: Call) -> None:
+    where = call.path["locationsId"]
+    if where not in _MULTI_REGIONS and not is_region(where):
+        raise bad(f"The request concerns location '{where}' but was sent to location 'global'.")
 
 
-async def _get(call: Call) -> Json:
-    return shown(call.state, load(call.state, call.url_path))
-
-
-async def _list_rings(call: Call) -> Json:
-    found = [body for _, body in call.store.collection(f"{PREFIX}/{call.url_path}")]
-    return listed(call, "keyRings", found)
-
-
-async def _create_key(call: Call) -> Json:
-    load(call.state, call.url_path.rpartition("/")[0])
-    name = new_name(call, "cryptoKeyId", "CryptoKey")
-    key: Json = {k: v for k, v in call.body.items() if v not in (None, {}, "")}
+def _complete_key(_: Call, key: Json, old: Json | None) -> None:
     if key.get("purpose") not in _ALGORITHMS:
         if not key.get("purpose"):
             raise bad("CryptoKey.purpose must be specified.")
         raise ApiError(501, f"sandbox does not emulate keys of purpose {key['purpose']}")
-    template = {"protectionLevel": "SOFTWARE", **(key.get("versionTemplate") or {})}
-    template.setdefault("algorithm", _ALGORITHMS[key["purpose"]])
-    key |= {"name": name, "createTime": now(), "versionTemplate": template}
+    defaults = {"protectionLevel": "SOFTWARE", "algorithm": _ALGORITHMS[key["purpose"]]}
+    before = (old or {}).get("versionTemplate") or defaults
+    key["versionTemplate"] = {**before, **(key.get("versionTemplate") or {})}
     key.setdefault("destroyScheduledDuration", f"{30 * _DAY}s")
-    low, high = _KEPT_DESTROYED
-    if not low <= seconds(key["destroyScheduledDuration"]) <= high:
+    low, high = _DESTROY_DELAY
+    if not low <= _seconds(key["destroyScheduledDuration"]) <= high:
         raise bad("destroy_scheduled_duration must be between 24 hours and 120 days.")
     _check_rotation(key)
-    call.store.put(f"{PREFIX}/{name}", key)
-    if call.one("skipInitialVersionCreation").lower() != "true":
-        versions.make(call.state, key)
-        key = load(call.state, name)
-    return shown(call.state, key)
 
 
 def _check_rotation(key: Json) -> None:
@@ -62,64 +50,118 @@ def _check_rotation(key: Json) -> None:
         return
     if not at:
         raise bad("next_rotation_time must be set when rotation_period is set.")
-    if not _DAY <= seconds(period) <= _LONGEST_ROTATION:
+    if not _DAY <= _seconds(period) <= _LONGEST_ROTATION:
         raise bad("rotation_period must be at least 24 hours and at most 876,000 hours.")
-    if datetime.fromisoformat(at) < datetime.fromisoformat(now()):
+    if _moment(at) < datetime.now(UTC):
         raise bad("next_rotation_time must be in the future.")
 
 
-async def _list_keys(call: Call) -> Json:
-    load(call.state, call.url_path.rpartition("/")[0])
-    found = call.store.collection(f"{PREFIX}/{call.url_path}")
-    return listed(call, "cryptoKeys", [shown(call.state, body) for _, body in found])
-
-
-async def _patch_key(call: Call) -> Json:
-    key = load(call.state, call.url_path)
-    fields = {part.partition(".")[0] for part in call.one("updateMask").split(",") if part}
-    if not fields:
-        raise bad("update_mask must not be empty.")
-    if wrong := sorted(fields - _MUTABLE):
-        raise bad(f"Field {wrong[0]!r} of a CryptoKey cannot be updated.")
-    fresh = {k: v for k, v in key.items() if k not in fields}
-    fresh |= {k: call.body[k] for k in fields if call.body.get(k) not in (None, "", {})}
-    if "versionTemplate" in fields:
-        fresh["versionTemplate"] = {**key["versionTemplate"], **fresh.get("versionTemplate", {})}
-    _check_rotation(fresh)
-    call.store.put(f"{PREFIX}/{key['name']}", fresh)
-    return shown(call.state, fresh)
-
-
-async def _update_primary(call: Call) -> Json:
-    key = load(call.state, call.url_path.rpartition(":")[0])
-    chosen = load(call.state, f"{key['name']}/cryptoKeyVersions/{call.body['cryptoKeyVersionId']}")
-    versions.refuse_unless_enabled(chosen)
-    key["_primary"] = chosen["name"]
-    call.store.put(f"{PREFIX}/{key['name']}", key)
-    return shown(call.state, key)
-
-
-def shown(state: State, document: Json) -> Json:
-    """A ring or a key as the API shows it, with the version that it encrypts with."""
-    answer = {k: v for k, v in document.items() if not k.startswith("_")}
-    if document.get("_primary"):
-        answer["primary"] = versions.shown(load(state, document["_primary"]))
-    return answer
-
-
-def seconds(duration: str) -> float:
-    """The seconds of a duration as the API writes it. Raises 400."""
+def _seconds(duration: str) -> float:
     try:
-        return float(duration.removesuffix("s"))
+        return seconds(duration)
     except ValueError:
         raise bad(f"Invalid duration: {duration!r}.") from None
 
 
-RINGS: dict[str, Handler] = {"create": _create_ring, "get": _get, "list": _list_rings}
-KEYS: dict[str, Handler] = {
-    "create": _create_key,
-    "get": _get,
-    "list": _list_keys,
-    "patch": _patch_key,
-    "updatePrimaryVersion": _update_primary,
+def _moment(timestamp: str) -> datetime:
+    try:
+        return moment(timestamp)
+    except ValueError:
+        raise bad(f"Invalid timestamp: {timestamp!r}.") from None
+
+
+def _create_first_version(call: Call, key: Json) -> None:
+    if call.one("skipInitialVersionCreation").lower() != "true":
+        versions.make(call.state, key)
+
+
+async def _update_primary(call: Call) -> Json:
+    key = KEYS.target(call)
+    path = f"{key['name']}/cryptoKeyVersions/{call.body['cryptoKeyVersionId']}"
+    chosen = VERSIONS.load(call.state, path)
+    versions.refuse_unless_enabled(chosen)
+    key["_primary"] = chosen["name"]
+    call.store.put(KEYS.key(key["name"]), key)
+    return KEYS.shown(call.state, key)
+
+
+def _with_primary(state: State, key: Json) -> Json:
+    """A key with the version that it encrypts with."""
+    if not key.get("_primary"):
+        return key
+    return key | {"primary": versions.shown(VERSIONS.load(state, key["_primary"]))}
+
+
+async def _create_version(call: Call) -> Json:
+    return versions.make(call.state, KEYS.load(call.state, call.url_path.rpartition("/")[0]))
+
+
+async def _destroy_version(call: Call) -> Json:
+    version = VERSIONS.target(call)
+    key = KEYS.load(call.state, version["name"].partition("/cryptoKeyVersions/")[0])
+    version = versions.destroyed(version, key["destroyScheduledDuration"])
+    call.store.put(VERSIONS.key(version["name"]), version)
+    return version
+
+
+async def _restore_version(call: Call) -> Json:
+    version = versions.restored(VERSIONS.target(call))
+    call.store.put(VERSIONS.key(version["name"]), version)
+    return version
+
+
+def _complete_version(_: Call, version: Json, old: Json | None) -> None:
+    if old is not None:
+        versions.check_switch(old, version.get("state"))
+
+
+_RING_OR_KEY: dict[str, Any] = {
+    "service": "cloudkms",
+    "messages": MESSAGES,
+    "iam": True,
+    "before_create": _check_location,
+    "id_pattern": re.compile(r"[a-zA-Z0-9_-]{1,63}"),
+    "stamps": ("createTime",),
+    "total_size": True,
 }
+RINGS = Collection(
+    path="projects.locations.keyRings",
+    noun="KeyRing",
+    verbs=("create", "get", "list"),
+    id_parameter="keyRingId",
+    **_RING_OR_KEY,
+)
+KEYS = Collection(
+    path="projects.locations.keyRings.cryptoKeys",
+    noun="CryptoKey",
+    parent=RINGS,
+    verbs=("create", "get", "list", "patch"),
+    id_parameter="cryptoKeyId",
+    empty=(None, {}, ""),
+    mutable=frozenset({"labels", "rotationPeriod", "nextRotationTime", "versionTemplate"}),
+    complete=_complete_key,
+    after_create=_create_first_version,
+    show=_with_primary,
+    custom={"updatePrimaryVersion": _update_primary},
+    **_RING_OR_KEY,
+)
+_ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
+VERSIONS = Collection(
+    service="cloudkms",
+    path="projects.locations.keyRings.cryptoKeys.cryptoKeyVersions",
+    noun="CryptoKeyVersion",
+    parent=KEYS,
+    # A key's first version is made with the key, so that creation is not the engine's.
+    verbs=("get", "list", "patch"),
+    messages=replace(MESSAGES, no_mask=_ONLY_STATE, immutable=_ONLY_STATE),
+    mutable=frozenset({"state"}),
+    complete=_complete_version,
+    show=lambda _, version: versions.shown(version),
+    order=lambda version: int(version["name"].rpartition("/")[2]),
+    total_size=True,
+    custom={
+        "create": _create_version,
+        "destroy": _destroy_version,
+        "restore": _restore_version,
+    },
+)

@@ -1,24 +1,30 @@
-"""What other services ask of a key that they are to encrypt with."""
+"""Whether another service's agent may encrypt with a key."""
 
 from __future__ import annotations
+
+import re
 
 from sandbox.gcp import iam_store
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import State
 from sandbox.gcp.services.cloudkms import versions
-from sandbox.gcp.services.cloudkms.places import KEY, PREFIX, load
+from sandbox.gcp.services.cloudkms.keys import KEYS, RINGS, VERSIONS
 
+_KEY = re.compile(
+    r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
+    r"/keyRings/(?P<ring>[^/]+)/cryptoKeys/(?P<key>[^/]+)"
+)
 _ROLES = frozenset({"roles/cloudkms.cryptoKeyEncrypterDecrypter", "roles/owner"})
 _PERMISSION = "cloudkms.cryptoKeyVersions.useToEncrypt"
 
 
 class UnusableKeyError(ValueError):
-    """Why a key cannot be used; the service that asked says it in an answer of its own."""
+    """Why a key cannot be used; the service that asked puts it into its own error."""
 
 
 def check(state: State, name: str, *, agent: str, region: str) -> None:
-    """Raise where the service agent `agent` could not encrypt with the key in `region`."""
-    found = KEY.fullmatch(name)
+    """Raise UnusableKeyError where the service agent `agent` cannot encrypt in `region`."""
+    found = _KEY.fullmatch(name)
     if found is None:
         raise UnusableKeyError(
             f'Invalid key name "{name}": it must have the form projects/PROJECT/locations/'
@@ -29,31 +35,31 @@ def check(state: State, name: str, *, agent: str, region: str) -> None:
             f'Cloud KMS key "{name}" is in location "{found["location"]}"; it must be in the '
             f'location of what it encrypts, "{region}".'
         )
-    # Google does not tell a key that is missing from one that may not be used.
-    if f"{PREFIX}/{name}" not in state.store or not _is_granted(state, name, agent):
+    # Google does not distinguish a missing key from a forbidden one.
+    if KEYS.key(name) not in state.store or not _is_granted(state, name, agent):
         raise UnusableKeyError(
             f"Permission '{_PERMISSION}' denied on resource '{name}' (or it may not exist). "
             f"Grant {agent} the role roles/cloudkms.cryptoKeyEncrypterDecrypter on the key."
         )
-    primary = load(state, name).get("_primary")
+    primary = KEYS.load(state, name).get("_primary")
     if primary is None:
         raise UnusableKeyError(f"{name} has no primary version.")
     try:
-        versions.refuse_unless_enabled(load(state, primary))
+        versions.refuse_unless_enabled(VERSIONS.load(state, primary))
     except ApiError as error:
         raise UnusableKeyError(error.message) from None
 
 
 def _is_granted(state: State, name: str, agent: str) -> bool:
     parts = name.split("/")
-    places = (
-        f"{PREFIX}/{name}",
-        f"{PREFIX}/{'/'.join(parts[:6])}",
+    resources = (
+        KEYS.key(name),
+        RINGS.key("/".join(parts[:6])),
         f"cloudresourcemanager/projects/{parts[1]}",
     )
     return any(
         f"serviceAccount:{agent}" in binding["members"]
-        for place in places
-        for binding in iam_store.get(state, place).get("bindings") or []
+        for resource in resources
+        for binding in iam_store.get(state, resource).get("bindings") or []
         if binding["role"] in _ROLES
     )

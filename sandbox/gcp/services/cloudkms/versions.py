@@ -1,20 +1,21 @@
-"""Versions of keys: made, switched off, destroyed after a delay, restored before it is over."""
+"""The life of a key version: enabled or disabled, destroyed after a delay, restored before it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.service import Call, Handler, State, now
-from sandbox.gcp.services.cloudkms.places import PREFIX, bad, listed, load, not_ready
+from sandbox.gcp.service import State, now
+from sandbox.gcp.services.cloudkms.errors import bad, not_ready
+from sandbox.gcp.well_known_types import seconds
 
-_SWITCHED = frozenset({"ENABLED", "DISABLED"})
+SWITCHABLE = frozenset({"ENABLED", "DISABLED"})
 
 
 def make(state: State, key: Json) -> Json:
-    """A new version of a key; the first becomes its primary one."""
+    """Create a version of a key. The first becomes the primary version."""
     folder = f"{key['name']}/cryptoKeyVersions"
-    number = sum(1 for _ in state.store.collection(f"{PREFIX}/{folder}")) + 1
+    number = sum(1 for _ in state.store.collection(f"cloudkms/{folder}")) + 1
     version: Json = {
         "name": f"{folder}/{number}",
         "state": "ENABLED",
@@ -23,83 +24,51 @@ def make(state: State, key: Json) -> Json:
         "protectionLevel": key["versionTemplate"]["protectionLevel"],
         "algorithm": key["versionTemplate"]["algorithm"],
     }
-    state.store.put(f"{PREFIX}/{version['name']}", version)
+    state.store.put(f"cloudkms/{version['name']}", version)
     if "_primary" not in key:
-        state.store.put(f"{PREFIX}/{key['name']}", {**key, "_primary": version["name"]})
+        state.store.put(f"cloudkms/{key['name']}", {**key, "_primary": version["name"]})
     return version
 
 
-def refuse_unless_enabled(version: Json) -> None:
-    """Raise what Cloud KMS answers where a version cannot be used."""
-    current = shown(version)["state"]
-    if current != "ENABLED":
-        raise not_ready(f"{version['name']} is not enabled, current state is: {current}.")
+def current_state(version: Json) -> str:
+    """The version's state by now."""
+    is_over = version["state"] == "DESTROY_SCHEDULED" and version["destroyTime"] <= now()
+    return "DESTROYED" if is_over else str(version["state"])
 
 
 def shown(version: Json) -> Json:
-    """A version as the API shows it: once its time is over, it is destroyed."""
-    if version["state"] != "DESTROY_SCHEDULED" or version["destroyTime"] > now():
+    """The version as the API shows it."""
+    if current_state(version) != "DESTROYED":
         return version
     return version | {"state": "DESTROYED", "destroyEventTime": version["destroyTime"]}
 
 
-def _one(call: Call) -> Json:
-    return load(call.state, call.url_path.rpartition(":")[0] or call.url_path)
+def refuse_unless_enabled(version: Json) -> None:
+    """Raise ApiError where a version cannot be used."""
+    current = current_state(version)
+    if current != "ENABLED":
+        raise not_ready(f"{version['name']} is not enabled, current state is: {current}.")
 
 
-async def _create(call: Call) -> Json:
-    return shown(make(call.state, load(call.state, call.url_path.rpartition("/")[0])))
-
-
-async def _get(call: Call) -> Json:
-    return shown(load(call.state, call.url_path))
-
-
-async def _list(call: Call) -> Json:
-    load(call.state, call.url_path.rpartition("/")[0])
-    found = call.store.collection(f"{PREFIX}/{call.url_path}")
-    return listed(call, "cryptoKeyVersions", [shown(body) for _, body in found])
-
-
-async def _patch(call: Call) -> Json:
-    version, wanted = load(call.state, call.url_path), call.body.get("state")
-    if call.one("updateMask") != "state" or wanted not in _SWITCHED:
+def check_switch(old: Json, wanted: str | None) -> None:
+    """Check the one change that a patch may make."""
+    if wanted not in SWITCHABLE:
         raise bad("Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED.")
-    if shown(version)["state"] not in _SWITCHED:
-        raise not_ready(f"{version['name']} is {shown(version)['state']}.")
-    version["state"] = wanted
-    call.store.put(f"{PREFIX}/{version['name']}", version)
-    return version
+    if current_state(old) not in SWITCHABLE:
+        raise not_ready(f"{old['name']} is {current_state(old)}.")
 
 
-async def _destroy(call: Call) -> Json:
-    version = _one(call)
-    if shown(version)["state"] not in _SWITCHED:
-        raise not_ready(f"{version['name']} is {shown(version)['state']} already.")
-    key = load(call.state, version["name"].partition("/cryptoKeyVersions/")[0])
-    wait = timedelta(seconds=float(key["destroyScheduledDuration"].removesuffix("s")))
-    version |= {
-        "state": "DESTROY_SCHEDULED",
-        "destroyTime": (datetime.now(UTC) + wait).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    }
-    call.store.put(f"{PREFIX}/{version['name']}", version)
-    return version
+def destroyed(version: Json, delay: str) -> Json:
+    """The version, scheduled to be destroyed after `delay`, a duration."""
+    if current_state(version) not in SWITCHABLE:
+        raise not_ready(f"{version['name']} is {current_state(version)} already.")
+    at = datetime.now(UTC) + timedelta(seconds=seconds(delay))
+    time = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return version | {"state": "DESTROY_SCHEDULED", "destroyTime": time}
 
 
-async def _restore(call: Call) -> Json:
-    version = _one(call)
-    if shown(version)["state"] != "DESTROY_SCHEDULED":
-        raise not_ready(f"{version['name']} is {shown(version)['state']}: nothing to restore.")
-    version = {k: v for k, v in version.items() if k != "destroyTime"} | {"state": "DISABLED"}
-    call.store.put(f"{PREFIX}/{version['name']}", version)
-    return version
-
-
-VERSIONS: dict[str, Handler] = {
-    "create": _create,
-    "get": _get,
-    "list": _list,
-    "patch": _patch,
-    "destroy": _destroy,
-    "restore": _restore,
-}
+def restored(version: Json) -> Json:
+    """The version, no longer scheduled to be destroyed. It comes back disabled."""
+    if current_state(version) != "DESTROY_SCHEDULED":
+        raise not_ready(f"{version['name']} is {current_state(version)}: nothing to restore.")
+    return {k: v for k, v in version.items() if k != "destroyTime"} | {"state": "DISABLED"}

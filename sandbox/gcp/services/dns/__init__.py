@@ -1,6 +1,6 @@
-"""The emulated Cloud DNS API: managed zones, their records, and changes of them.
+"""The emulated Cloud DNS API: managed zones, record sets, and changes.
 
-No name server answers from it; the emulated certificates ask it instead (`lookup`).
+No name server serves the zones. The emulated certificates resolve names by `lookup`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,7 @@ from sandbox.gcp.service import Handler, Service
 from sandbox.gcp.services.dns import changes, records, zones
 
 _HANDLERS: dict[str, Handler] = {
-    "dns.managedZones.create": zones.create,
-    "dns.managedZones.get": zones.get,
-    "dns.managedZones.list": zones.list_,
-    "dns.managedZones.patch": zones.patch,
-    "dns.managedZones.update": zones.update,
-    "dns.managedZones.delete": zones.delete,
+    **zones.ZONES.handlers(),
     "dns.changes.create": changes.create,
     "dns.changes.get": changes.get,
     "dns.changes.list": changes.list_,

@@ -1,4 +1,8 @@
-"""Changes: deletions and additions of record sets that are made together or not at all."""
+"""Changes: deletions and additions of record sets, applied atomically.
+
+They do not use the collection engine: a change is a transaction over record sets, and cannot be
+patched or deleted.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ async def create(call: Call) -> Json:
 
 
 def _take(after: dict[str, Json], zone_key: str, given: Json, field: str) -> None:
-    """Take a record set away; the caller must tell it as it is."""
+    """Delete a record set. The caller must give its current data and ttl."""
     key = records.key_of(zone_key, {"name": "", "type": "", **given})
     found = after.get(key)
     if found is None:

@@ -1,4 +1,4 @@
-"""What the internet would be told of a name, were every public zone delegated to."""
+"""Resolution of names, as if every public zone were delegated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_ALIASES = 8
 
 
 def lookup(state: State, name: str, kind: str) -> list[str]:
-    """The data of the record set of `kind` for `name` (without its last dot); aliases followed."""
+    """The data of the record set of type `kind` for `name`. Follows CNAMEs."""
     wanted = f"{name.lower().rstrip('.')}."
     for _ in range(_MOST_ALIASES):
         if found := _answer(state, wanted, kind):
@@ -22,7 +22,7 @@ def lookup(state: State, name: str, kind: str) -> list[str]:
 
 
 def _answer(state: State, name: str, kind: str) -> list[str]:
-    """From the zone that is nearest to the name, and there by name or by wildcard."""
+    """From the zone with the longest matching name, by exact name or by wildcard."""
     zones = [
         (key, zone)
         for key, zone in state.store.below("dns/projects")

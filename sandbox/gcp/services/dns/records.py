@@ -1,4 +1,8 @@
-"""Record sets: what Cloud DNS takes for one, and the methods for a single one."""
+"""Record sets: validation, and the methods of a single one.
+
+They do not use the collection engine: a record set is named by two values, its name and its type,
+and has no `name` field with a path. `changes` writes them in transactions too.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,12 @@ def key_of(zone_key: str, record: Json) -> str:
 
 
 def label(record: Json) -> str:
-    """How Cloud DNS names a record set in its sentences."""
+    """How Cloud DNS's messages name a record set."""
     return f"{record.get('name')} ({record.get('type')})"
 
 
 def completed(zone: Json, given: Json, field: str) -> Json:
-    """A record set as it is kept. Raises 400 for what Cloud DNS does not take."""
+    """A record set as it is stored. Raises ApiError 400 for what Cloud DNS refuses."""
     record = {k: v for k, v in given.items() if v is not None}
     name, kind = str(record.get("name", "")).lower(), record.get("type")
     for part in ("name", "type"):
@@ -67,7 +71,7 @@ def _fits(kind: str, value: str) -> bool:
 
 
 def refuse_beside(others: Iterator[Json], record: Json, field: str) -> None:
-    """Raise 400 where a CNAME would stand beside records of other types, or they beside it."""
+    """Raise ApiError 400 where a CNAME and another type would share a name."""
     for other in others:
         if other["name"] == record["name"] and "CNAME" in {other["type"], record["type"]}:
             raise ApiError(
@@ -108,7 +112,7 @@ async def get(call: Call) -> Json:
 
 
 async def list_(call: Call) -> Json:
-    """`resourceRecordSets.list`, all of them or those of one name and type."""
+    """`resourceRecordSets.list`, optionally by name and type."""
     zones.load(call)
     name, kind = call.one("name").lower(), call.one("type")
     found = [
@@ -130,7 +134,7 @@ async def patch(call: Call) -> Json:
 
 
 async def delete(call: Call) -> Json:
-    """`resourceRecordSets.delete`; a zone's own name servers stay."""
+    """`resourceRecordSets.delete`. Refuses to delete a zone's NS and SOA record sets."""
     key, old = _of_path(call)
     refuse_apex(zones.load(call), old, "parameters.name")
     call.store.delete(key)
@@ -138,7 +142,7 @@ async def delete(call: Call) -> Json:
 
 
 def refuse_apex(zone: Json, record: Json, field: str) -> None:
-    """Raise 400 for the record sets without which a zone cannot be."""
+    """Raise ApiError 400 for the NS and SOA record sets of the zone itself."""
     if record["name"] == zone["dnsName"] and record["type"] in zones.APEX:
         raise ApiError(
             400,

@@ -1,22 +1,35 @@
-"""Managed zones. A fresh one has its name servers and its start of authority, and nothing else."""
+"""Managed zones. A new one has its NS and SOA record sets only.
+
+They use the collection engine, with Cloud DNS's own conventions: the id is the body's `name`,
+changes answer with a `dns#operation`, and deletion with 204.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.filters import page
 from sandbox.gcp.service import USER, Call, Raw, numeric_id
 from sandbox.gcp.service import now as time_now
 
 APEX = frozenset({"NS", "SOA"})
-"""The types of the two record sets at a zone's own name, which are always there."""
+"""The types of the two record sets that every zone has at its own name."""
 
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"(?:[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?\.)+")
 _SERVERS = tuple(f"ns-cloud-a{number}.googledomains.com." for number in range(1, 5))
+_FIXED = (
+    "id",
+    "kind",
+    "creationTime",
+    "nameServers",
+    "name",
+    "dnsName",
+    "visibility",
+    "_changes",
+)
 _KEY_SPECS = (("keySigning", 2048), ("zoneSigning", 1024))
 
 
@@ -26,80 +39,70 @@ def key_of(call: Call) -> str:
 
 
 def load(call: Call) -> Json:
-    """The zone in the request's path, by its name or its number. Raises 404."""
-    found: Json | None = call.store.get(key_of(call))
-    if found is None:
-        raise missing("parameters.managedZone", call.path["managedZone"])
-    return found
+    """The zone in the request's path. Raises ApiError 404."""
+    return ZONES.load(call.state, key_of(call).removeprefix("dns/"))
 
 
 def missing(field: str, name: str) -> ApiError:
-    """Cloud DNS's sentence for what is not there."""
+    """Cloud DNS's error for a missing resource."""
     return ApiError(404, f"The '{field}' resource named '{name}' does not exist.")
 
 
 def taken(field: str, name: str) -> ApiError:
-    """Cloud DNS's sentence for what is there already."""
+    """Cloud DNS's error for a name that is taken."""
     return ApiError(409, f"The resource '{field}' named '{name}' already exists")
 
 
 def bad(field: str, value: Any) -> ApiError:
-    """Cloud DNS's sentence for a value that it does not take."""
+    """Cloud DNS's error for an invalid value."""
     return ApiError(400, f"Invalid value for '{field}': '{value}'")
 
 
 def required(field: str) -> ApiError:
-    """Cloud DNS's sentence for a value that is not given."""
+    """Cloud DNS's error for a missing value."""
     return ApiError(400, f"The '{field}' parameter is required but was missing.", reason="required")
 
 
-async def create(call: Call) -> Json:
-    """`managedZones.create`."""
-    project = call.path["project"]
-    body = {k: v for k, v in call.body.items() if v is not None}
-    name, dns_name = body.get("name", ""), str(body.get("dnsName", "")).lower()
+def _require_fields(call: Call) -> None:
     for field in ("name", "dnsName", "description"):
-        if field not in body:
+        if call.body.get(field) is None:
             raise required(f"entity.managedZone.{field}")
-    if not _NAME.fullmatch(name):
-        raise bad("entity.managedZone.name", name)
-    if not _DNS_NAME.fullmatch(dns_name):
-        raise bad("entity.managedZone.dnsName", body["dnsName"])
-    key = f"dns/projects/{project}/managedZones/{name}"
-    if key in call.store:
-        raise taken("entity.managedZone", name)
-    zone: Json = {
-        **_completed(body),
-        "kind": "dns#managedZone",
-        "id": numeric_id(),
-        "creationTime": time_now(),
-        "dnsName": dns_name,
-        "nameServers": list(_SERVERS),
-        "visibility": body.get("visibility", "public"),
-        "_changes": 1,
-    }
-    call.store.put(key, zone)
-    authority = f"{_SERVERS[0]} cloud-dns-hostmaster.google.com. 1 21600 3600 259200 300"
-    for kind, ttl, data in (("NS", 21600, list(_SERVERS)), ("SOA", 21600, [authority])):
-        record = {"name": dns_name, "type": kind, "ttl": ttl, "rrdatas": data}
-        call.store.put(f"{key}/rrsets/{dns_name}|{kind}", _as_record(record))
-    return shown(zone)
 
 
-def _as_record(record: Json) -> Json:
-    return {**record, "kind": "dns#resourceRecordSet", "signatureRrdatas": []}
+def _complete(call: Call, zone: Json, old: Json | None) -> None:
+    if old is None:
+        dns_name = str(zone["dnsName"]).lower()
+        if not _DNS_NAME.fullmatch(dns_name):
+            raise bad("entity.managedZone.dnsName", zone["dnsName"])
+        zone |= {
+            "kind": "dns#managedZone",
+            "id": numeric_id(),
+            "creationTime": time_now(),
+            "dnsName": dns_name,
+            "nameServers": list(_SERVERS),
+            "visibility": zone.get("visibility", "public"),
+            "_changes": 1,
+        }
+    else:
+        _keep_fixed(call, zone, old)
+    _complete_security(zone)
+    logging = zone.get("cloudLoggingConfig") or {}
+    zone["cloudLoggingConfig"] = {"kind": "dns#managedZoneCloudLoggingConfig", **logging}
 
 
-def _completed(body: Json) -> Json:
-    security = body.get("dnssecConfig")
-    logging = {
-        "kind": "dns#managedZoneCloudLoggingConfig",
-        **(body.get("cloudLoggingConfig") or {}),
-    }
-    zone = {**body, "cloudLoggingConfig": logging}
+def _keep_fixed(call: Call, zone: Json, old: Json) -> None:
+    for field in ("name", "dnsName", "visibility"):
+        if str(call.body.get(field, old[field])).lower() != old[field]:
+            raise bad(f"entity.managedZone.{field}", call.body.get(field))
+    zone |= {field: old[field] for field in _FIXED}
+
+
+def _complete_security(zone: Json) -> None:
+    security = zone.get("dnssecConfig")
     if not security or security.get("state", "off") == "off":
-        # Off and not said are the same to it.
-        return {k: v for k, v in zone.items() if k != "dnssecConfig"}
+        # Google does not distinguish "off" from no configuration.
+        zone.pop("dnssecConfig", None)
+        return
     specs = [
         {
             "kind": "dns#dnsKeySpec",
@@ -115,59 +118,34 @@ def _completed(body: Json) -> Json:
         "defaultKeySpecs": specs,
         **security,
     }
-    return zone
 
 
-def shown(zone: Json) -> Json:
-    """The zone as the API answers with it."""
-    return {key: value for key, value in zone.items() if not key.startswith("_")}
+def _create_apex_records(call: Call, zone: Json) -> None:
+    name = zone["dnsName"]
+    authority = f"{_SERVERS[0]} cloud-dns-hostmaster.google.com. 1 21600 3600 259200 300"
+    for kind, data in (("NS", list(_SERVERS)), ("SOA", [authority])):
+        record: Json = {"name": name, "type": kind, "ttl": 21600, "rrdatas": data}
+        record |= {"kind": "dns#resourceRecordSet", "signatureRrdatas": []}
+        key = ZONES.key(f"{call.url_path}/{zone['name']}/rrsets/{name}|{kind}")
+        call.store.put(key, record)
 
 
-async def get(call: Call) -> Json:
-    """`managedZones.get`."""
-    return shown(load(call))
+def _refuse_with_records(call: Call, zone: Json) -> None:
+    records = [record for _, record in call.store.collection(f"{key_of(call)}/rrsets")]
+    if any(r["name"] != zone["dnsName"] or r["type"] not in APEX for r in records):
+        raise ApiError(
+            400,
+            f"The resource named '{zone['name']}' cannot be deleted because it contains one or "
+            "more 'resource records'.",
+            reason="containerNotEmpty",
+        )
 
 
-async def list_(call: Call) -> Json:
-    """`managedZones.list`."""
-    found = [
-        shown(zone)
-        for _, zone in call.store.collection(f"dns/projects/{call.path['project']}/managedZones")
-        if call.one("dnsName") in {"", zone["dnsName"]}
-    ]
-    chosen, token = page(call, found)
-    listed = {"kind": "dns#managedZonesListResponse", "managedZones": chosen}
-    return listed | ({"nextPageToken": token} if token else {})
-
-
-async def patch(call: Call) -> Json:
-    """`managedZones.patch`: what is not given stays."""
-    old = load(call)
-    return _change(call, old, {**old, **call.body})
-
-
-async def update(call: Call) -> Json:
-    """`managedZones.update`: what is not given is gone."""
-    old = load(call)
-    kept = (
-        "id",
-        "kind",
-        "creationTime",
-        "nameServers",
-        "name",
-        "dnsName",
-        "visibility",
-        "_changes",
-    )
-    return _change(call, old, {**{k: old[k] for k in kept}, **call.body})
-
-
-def _change(call: Call, old: Json, fresh: Json) -> Json:
-    for field in ("name", "dnsName", "visibility"):
-        if str(fresh.get(field, "")).lower() != old[field]:
-            raise bad(f"entity.managedZone.{field}", fresh.get(field))
-    fresh = {k: v for k, v in fresh.items() if v is not None}
-    call.store.put(key_of(call), _completed(fresh) | {"dnsName": old["dnsName"]})
+def _answer(call: Call, verb: str, name: str, shown: Json) -> Json | Raw:  # noqa: ARG001
+    if verb == "create":
+        return shown
+    if verb == "delete":
+        return Raw(status=204)
     return {
         "kind": "dns#operation",
         "id": numeric_id(),
@@ -178,21 +156,26 @@ def _change(call: Call, old: Json, fresh: Json) -> Json:
     }
 
 
-async def delete(call: Call) -> Raw:
-    """`managedZones.delete`; refused while it holds more than it was born with."""
-    zone = load(call)
-    key = key_of(call)
-    records = list(call.store.collection(f"{key}/rrsets"))
-    if any(r["name"] != zone["dnsName"] or r["type"] not in APEX for _, r in records):
-        raise ApiError(
-            400,
-            f"The resource named '{zone['name']}' cannot be deleted because it contains one or "
-            "more 'resource records'.",
-            reason="containerNotEmpty",
-        )
-    for name, _ in records:
-        call.store.delete(f"{key}/rrsets/{name}")
-    for change, _ in list(call.store.collection(f"{key}/changes")):
-        call.store.delete(f"{key}/changes/{change}")
-    call.store.delete(key)
-    return Raw(status=204)
+ZONES = Collection(
+    service="dns",
+    path="managedZones",
+    noun="managed zone",
+    messages=Messages(
+        missing="The 'parameters.managedZone' resource named '{id}' does not exist.",
+        exists="The resource 'entity.managedZone' named '{id}' already exists",
+        bad_id="Invalid value for 'entity.managedZone.name': '{id}'",
+    ),
+    verbs=("create", "get", "list", "patch", "update", "delete"),
+    before_create=_require_fields,
+    new_id=lambda call: str(call.body["name"]),
+    id_pattern=re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"),
+    name=lambda path: path.rpartition("/")[2],
+    without_mask="given",
+    complete=_complete,
+    after_create=_create_apex_records,
+    before_delete=_refuse_with_records,
+    children=("rrsets", "changes"),
+    answer=_answer,
+    list_kind="dns#managedZonesListResponse",
+    listed=lambda call, zone: call.one("dnsName") in {"", zone["dnsName"]},
+)

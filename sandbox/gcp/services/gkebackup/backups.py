@@ -1,47 +1,41 @@
-"""Backups that are asked for by hand. Each is done at once."""
+"""Backups made on demand. Each succeeds at once."""
 
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, datetime, timedelta
 
+from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.service import Call, Handler, fingerprint, now
+from sandbox.gcp.service import Call, now
 from sandbox.gcp.services.container import reality
 from sandbox.gcp.services.gkebackup import plans
-from sandbox.gcp.services.gkebackup.places import (
-    OPERATIONS,
-    PREFIX,
-    listed,
-    load,
-    new_name,
-    not_now,
-)
+from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS, not_now
 
 Contents = dict[str, dict[str, int]]
+"""Numbers of objects, by namespace and resource."""
 _SYSTEM = re.compile(r"kube-|gke-|gmp-")
-_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-async def _create(call: Call) -> Json:
-    plan = load(call.state, call.url_path.rpartition("/")[0])
+def _plan(call: Call) -> Json:
+    return PLANS.load(call.state, call.url_path.partition("/backups")[0])
+
+
+def _refuse_deactivated(call: Call) -> None:
+    plan = _plan(call)
     if plan.get("deactivated"):
         raise not_now(f"BackupPlan '{plan['name']}' is deactivated.")
-    name = new_name(call, "backupId")
+
+
+async def _complete(call: Call, backup: Json, _: Json | None) -> None:
+    plan = _plan(call)
     record = plans.cluster_of(call.state, plan, call.path["projectsId"])
-    held = _chosen(plan["backupConfig"], await reality.contents(call.state, record))
-    given = {k: v for k, v in call.body.items() if v is not None}
     retention, config = plan["retentionPolicy"], plan["backupConfig"]
-    kept = int(given.get("retainDays") or retention.get("backupRetainDays") or 0)
-    locked = int(given.get("deleteLockDays") or retention.get("backupDeleteLockDays") or 0)
-    backup: Json = {
-        **given,
-        "name": name,
-        "uid": str(uuid.uuid4()),
+    held = _chosen(config, await reality.contents(call.state, record))
+    kept = int(backup.get("retainDays") or retention.get("backupRetainDays") or 0)
+    locked = int(backup.get("deleteLockDays") or retention.get("backupDeleteLockDays") or 0)
+    backup |= {
         "manual": True,
-        "createTime": now(),
-        "updateTime": now(),
         "completeTime": now(),
         "state": "SUCCEEDED",
         "retainDays": kept,
@@ -53,25 +47,25 @@ async def _create(call: Call) -> Json:
         "podCount": _count(held, "pods"),
         "volumeCount": _count(held, "persistentvolumeclaims"),
         "resourceCount": sum(sum(kinds.values()) for kinds in held.values()),
+        "_namespaces": sum(1 for one in held if not _SYSTEM.match(one)),
     }
     if kept:
         backup["retainExpireTime"] = _after(kept)
     if config.get("encryptionKey"):
         backup["encryptionKey"] = config["encryptionKey"]
-    backup["etag"] = fingerprint(backup)
-    call.store.put(f"{PREFIX}/{name}", backup)
-    done = {
-        **plan,
+
+
+def _record_in_plan(call: Call, backup: Json) -> None:
+    plan = _plan(call) | {
         "lastSuccessfulBackupTime": backup["completeTime"],
         "protectedPodCount": backup["podCount"],
-        "protectedNamespaceCount": sum(1 for one in held if not _SYSTEM.match(one)),
+        "protectedNamespaceCount": backup["_namespaces"],
     }
-    call.store.put(f"{PREFIX}/{plan['name']}", done)
-    return OPERATIONS.start(call, name, "create", backup, "Backup")
+    call.store.put(PLANS.key(plan["name"]), plan)
 
 
 def _chosen(config: Json, contents: Contents) -> Contents:
-    """Of what a cluster holds, what the plan keeps."""
+    """Which of a cluster's contents the plan backs up."""
     wanted = (config.get("selectedNamespaces") or {}).get("namespaces")
     left_out = set() if config.get("includeSecrets") else {"secrets"}
     return {
@@ -86,27 +80,32 @@ def _count(held: Contents, kind: str) -> int:
 
 
 def _after(days: int) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).strftime(_STAMP)
+    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-async def _get(call: Call) -> Json:
-    return load(call.state, call.url_path)
-
-
-async def _list(call: Call) -> Json:
-    load(call.state, call.url_path.rpartition("/")[0])
-    return listed(call, "backups")
-
-
-async def _delete(call: Call) -> Json:
-    backup = load(call.state, call.url_path)
+def _refuse_locked(_: Call, backup: Json) -> None:
     if backup["deleteLockExpireTime"] > now():
         raise not_now(
             f"Backup '{backup['name']}' cannot be deleted before its delete lock expires at "
             f"{backup['deleteLockExpireTime']}."
         )
-    call.store.delete(f"{PREFIX}/{backup['name']}")
-    return OPERATIONS.start(call, backup["name"], "delete", {}, "Backup")
 
 
-METHODS: dict[str, Handler] = {"create": _create, "get": _get, "list": _list, "delete": _delete}
+BACKUPS = Collection(
+    service="gkebackup",
+    path="projects.locations.backupPlans.backups",
+    noun="Backup",
+    messages=plans.MESSAGES,
+    parent=PLANS,
+    verbs=("create", "get", "list", "delete"),
+    iam=True,
+    before_create=_refuse_deactivated,
+    id_parameter="backupId",
+    id_pattern=plans.ID,
+    stamps=("createTime", "updateTime", "uid"),
+    etag=True,
+    complete=_complete,
+    after_create=_record_in_plan,
+    before_delete=_refuse_locked,
+    answer=OPERATIONS.answers("Backup"),
+)

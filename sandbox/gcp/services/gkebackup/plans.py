@@ -1,55 +1,49 @@
-"""Plans: of which cluster, what of it, how often, and for how long it is kept."""
+"""Backup plans: which cluster, which of its contents, how often, and how long backups are kept."""
 
 from __future__ import annotations
 
-import copy
 import re
-import uuid
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
 
 from facts.zones import is_region
+from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, Handler, State, fingerprint, now, project_number
+from sandbox.gcp.long_operations import Operations
+from sandbox.gcp.service import Call, State, project_number
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.container import records
 from sandbox.gcp.services.container.places import Place
 from sandbox.gcp.services.container.render import ClusterRecord
-from sandbox.gcp.services.gkebackup.places import (
-    OPERATIONS,
-    PREFIX,
-    bad,
-    changed,
-    listed,
-    load,
-    new_name,
-    not_now,
-)
 
+OPERATIONS = Operations("gkebackup", "google.cloud.gkebackup.v1")
+MESSAGES = Messages(immutable="Field {field!r} is immutable or output only.")
+ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"projects/([^/]+)/(?:locations|zones)/([^/]+)/clusters/([^/]+)")
-_MUTABLE = frozenset(
-    ["backupConfig", "backupSchedule", "deactivated", "description", "labels", "retentionPolicy"]
-)
 _SCOPES = ("allNamespaces", "selectedNamespaces", "selectedApplications", "selectedNamespaceLabels")
-_LONGEST = {"backupRetainDays": 365, "backupDeleteLockDays": 90}
-_CRON = (range(60), range(24), range(1, 32), range(1, 13), range(8))
+_MOST_DAYS = {"backupRetainDays": 365, "backupDeleteLockDays": 90}
 
 
-async def _create(call: Call) -> Json:
+def bad(message: str) -> ApiError:
+    """400 INVALID_ARGUMENT."""
+    return ApiError(400, message)
+
+
+def not_now(message: str) -> ApiError:
+    """400 FAILED_PRECONDITION."""
+    return ApiError(400, message, status="FAILED_PRECONDITION")
+
+
+def _check_location(call: Call) -> None:
     where = call.path["locationsId"]
     if not is_region(where):
         raise bad(f"Location '{where}' is not a region.")
-    name = new_name(call, "backupPlanId")
-    plan = copy.deepcopy({k: v for k, v in call.body.items() if v is not None})
-    plan |= {"name": name, "uid": str(uuid.uuid4()), "createTime": now()}
-    record = cluster_of(call.state, plan, call.path["projectsId"])
-    _complete(call, plan)
-    _install(call.state, record)
-    call.store.put(f"{PREFIX}/{name}", plan)
-    return OPERATIONS.start(call, name, "create", plan, "BackupPlan")
 
 
 def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
-    """The record of the cluster that a plan is about. Raises 400."""
+    """The record of the cluster that a plan backs up. Raises ApiError 400."""
     found = _CLUSTER.fullmatch(plan.get("cluster") or "")
     if found is None:
         raise bad(
@@ -63,8 +57,9 @@ def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
         raise bad(f"Cluster '{plan['cluster']}' was not found.") from None
 
 
-def _install(state: State, record: ClusterRecord) -> None:
-    """A cluster without the agent gets it with its first plan."""
+def _install_agent(call: Call, plan: Json) -> None:
+    """Install the agent in the plan's cluster, as Google does with a cluster's first plan."""
+    record = cluster_of(call.state, plan, call.path["projectsId"])
 
     def enable(fresh: ClusterRecord) -> None:
         fresh["cluster"]["addonsConfig"]["gkeBackupAgentConfig"] = {"enabled": True}
@@ -72,10 +67,14 @@ def _install(state: State, record: ClusterRecord) -> None:
     agent = record["cluster"]["addonsConfig"].get("gkeBackupAgentConfig") or {}
     if not agent.get("enabled"):
         place = Place(record["project"], record["location"])
-        records.change(state.store, place, record["cluster"]["name"], enable)
+        records.change(call.store, place, record["cluster"]["name"], enable)
 
 
-def _complete(call: Call, plan: Json) -> None:
+def _complete(call: Call, plan: Json, old: Json | None) -> None:
+    if old is None:
+        cluster_of(call.state, plan, call.path["projectsId"])
+    else:
+        _check_update(plan, old)
     config = plan.setdefault("backupConfig", {})
     scopes = [one for one in _SCOPES if config.get(one)]
     if len(scopes) != 1:
@@ -90,16 +89,21 @@ def _complete(call: Call, plan: Json) -> None:
         except use.UnusableKeyError as error:
             raise bad(f"backup_config.encryption_key: {error}") from None
     plan["state"] = "DEACTIVATED" if plan.get("deactivated") else "READY"
-    plan["updateTime"] = now()
-    plan.pop("etag", None)
-    plan["etag"] = fingerprint(plan)
+
+
+def _check_update(plan: Json, old: Json) -> None:
+    if old.get("deactivated"):
+        raise not_now(f"BackupPlan '{old['name']}' is deactivated and cannot be updated.")
+    locked = (old.get("retentionPolicy") or {}).get("locked")
+    if locked and plan.get("retentionPolicy") != old["retentionPolicy"]:
+        raise not_now(f"The retention policy of BackupPlan '{old['name']}' is locked.")
 
 
 def _check_schedule(schedule: Json, retention: Json) -> None:
-    for field, most in _LONGEST.items():
+    for field, most in _MOST_DAYS.items():
         if not 0 <= int(retention.get(field) or 0) <= most:
             raise bad(f"retention_policy.{field} must be between 0 and {most}.")
-    kept, locked = (int(retention.get(field) or 0) for field in _LONGEST)
+    kept, locked = (int(retention.get(field) or 0) for field in _MOST_DAYS)
     if kept and locked > kept:
         raise bad("backup_retain_days must not be less than backup_delete_lock_days.")
     cron, rpo = schedule.get("cronSchedule"), schedule.get("rpoConfig")
@@ -114,61 +118,43 @@ def _check_schedule(schedule: Json, retention: Json) -> None:
 
 
 def _is_cron(text: str) -> bool:
-    parts = text.split()
-    if len(parts) != len(_CRON):
+    try:
+        CronSim(text, datetime.now(UTC))
+    except CronSimError:
         return False
-    return all(
-        _fits(item, allowed)
-        for part, allowed in zip(parts, _CRON, strict=True)
-        for item in part.split(",")
-    )
+    # CronSim also reads a sixth field, of seconds.
+    return len(text.split()) == 5
 
 
-def _fits(item: str, allowed: range) -> bool:
-    span, _, step = item.partition("/")
-    numbers = [] if span == "*" else span.split("-")
-    known = [int(one) for one in numbers if one.isdigit()]
-    return (
-        len(known) == len(numbers) <= 2
-        and all(one in allowed for one in known)
-        and known == sorted(known)
-        and (not step or (step.isdigit() and int(step) > 0))
-    )
+def _refuse_with_backups(call: Call, plan: Json) -> None:
+    if any(True for _ in call.store.collection(f"{PLANS.key(plan['name'])}/backups")):
+        raise not_now(f"BackupPlan '{plan['name']}' has Backups; delete them before the plan.")
 
 
-async def _get(call: Call) -> Json:
-    return load(call.state, call.url_path)
-
-
-async def _list(call: Call) -> Json:
-    return listed(call, "backupPlans")
-
-
-async def _patch(call: Call) -> Json:
-    old = load(call.state, call.url_path)
-    if old.get("deactivated"):
-        raise not_now(f"BackupPlan '{old['name']}' is deactivated and cannot be updated.")
-    fresh = changed(call, old, _MUTABLE)
-    locked = (old.get("retentionPolicy") or {}).get("locked")
-    if locked and fresh.get("retentionPolicy") != old["retentionPolicy"]:
-        raise not_now(f"The retention policy of BackupPlan '{old['name']}' is locked.")
-    _complete(call, fresh)
-    call.store.put(f"{PREFIX}/{fresh['name']}", fresh)
-    return OPERATIONS.start(call, fresh["name"], "update", fresh, "BackupPlan")
-
-
-async def _delete(call: Call) -> Json:
-    name = load(call.state, call.url_path)["name"]
-    if any(True for _ in call.store.collection(f"{PREFIX}/{name}/backups")):
-        raise not_now(f"BackupPlan '{name}' has Backups; delete them before the plan.")
-    call.store.delete(f"{PREFIX}/{name}")
-    return OPERATIONS.start(call, name, "delete", {}, "BackupPlan")
-
-
-METHODS: dict[str, Handler] = {
-    "create": _create,
-    "get": _get,
-    "list": _list,
-    "patch": _patch,
-    "delete": _delete,
-}
+PLANS = Collection(
+    service="gkebackup",
+    path="projects.locations.backupPlans",
+    noun="BackupPlan",
+    messages=MESSAGES,
+    iam=True,
+    before_create=_check_location,
+    id_parameter="backupPlanId",
+    id_pattern=ID,
+    stamps=("createTime", "updateTime", "uid"),
+    etag=True,
+    mutable=frozenset(
+        {
+            "backupConfig",
+            "backupSchedule",
+            "deactivated",
+            "description",
+            "labels",
+            "retentionPolicy",
+        }
+    ),
+    without_mask="given",
+    complete=_complete,
+    after_create=_install_agent,
+    before_delete=_refuse_with_backups,
+    answer=OPERATIONS.answers("BackupPlan"),
+)

@@ -1,4 +1,4 @@
-"""What may be done with time series of which kind and type: rules of aligners and reducers."""
+"""Which aligners and reducers Cloud Monitoring applies to time series of which kind and type."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.services.monitoring.metrics import NUMERIC, Metric
+from sandbox.gcp.well_known_types import seconds
 
 _DISTRIBUTION = frozenset({"DISTRIBUTION"})
 _BOOL = frozenset({"BOOL"})
@@ -14,7 +15,7 @@ _ANY = NUMERIC | _DISTRIBUTION | _BOOL | {"STRING"}
 _FLOWS = frozenset({"CUMULATIVE", "DELTA"})
 _STILL = frozenset({"GAUGE"})
 _MEASURED = frozenset({"GAUGE", "DELTA"})
-# Aligner: kinds and types that it takes, and what comes out ("": the same as went in).
+# Aligner: kinds and value types of its input, and those of its output ("" means unchanged).
 _ALIGNERS: dict[str, tuple[frozenset[str], frozenset[str], str, str]] = {
     "ALIGN_DELTA": (_FLOWS, NUMERIC | _DISTRIBUTION, "DELTA", ""),
     "ALIGN_RATE": (_FLOWS, NUMERIC, "GAUGE", "DOUBLE"),
@@ -53,7 +54,7 @@ _REDUCERS: dict[str, tuple[frozenset[str], str]] = {
 
 
 def check(aggregations: Sequence[Json], metric: Metric | None, field: str) -> str:
-    """The type of what comes out, "" where it is not known. `field` is the list's own."""
+    """Check the aggregations in `field`; the value type of their result, or "" if unknown."""
     kind, value = (metric.kind, metric.value) if metric else ("", "")
     for index, one in enumerate(aggregations):
         kind, value = _step(one, kind, value, f"{field}[{index}]")
@@ -104,6 +105,9 @@ def _check_period(one: Json, field: str) -> None:
 
 
 def is_minutes(duration: str, *, least: int = 0) -> bool:
-    """Whether a duration is whole minutes."""
-    digits = duration.removesuffix("s")
-    return digits.isdigit() and int(digits) % 60 == 0 and int(digits) >= least
+    """Whether a duration is valid, whole minutes, and at least `least` seconds."""
+    try:
+        length = seconds(duration)
+    except ValueError:
+        return False
+    return length % 60 == 0 and length >= least

@@ -1,4 +1,4 @@
-"""Dashboards: their layout, and that what they chart can be charted."""
+"""Validation of dashboards: the layout, and the metrics that they chart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, fingerprint
+from sandbox.gcp.service import Call
 from sandbox.gcp.services.monitoring import aggregations
 from sandbox.gcp.services.monitoring.policies import check_filter
 
@@ -16,14 +16,8 @@ _LAYOUTS = ("gridLayout", "mosaicLayout", "rowLayout", "columnLayout")
 _MOST_COLUMNS, _MOST_WIDGETS = 48, 100
 
 
-def complete(call: Call, document: Json, old: Json | None) -> None:
-    """Check a dashboard, and give it the etag that it has from now on."""
-    if old is not None and document.get("etag") not in (None, "", old.get("etag")):
-        raise ApiError(
-            409,
-            "The dashboard was changed since: the etag does not match.",
-            status="ABORTED",
-        )
+def complete(call: Call, document: Json, _: Json | None) -> None:
+    """Check a dashboard. Raises ApiError."""
     if not document.get("displayName"):
         raise ApiError(400, "Field displayName was not set")
     given = [name for name in _LAYOUTS if name in document]
@@ -38,8 +32,6 @@ def complete(call: Call, document: Json, old: Json | None) -> None:
         )
         steps = [series[k] for k in ("aggregation", "secondaryAggregation") if series.get(k)]
         aggregations.check(steps, found.metric, f"{place}.aggregation")
-    document.pop("etag", None)
-    document["etag"] = fingerprint(document)
 
 
 def _check_mosaic(mosaic: Json) -> None:
@@ -68,7 +60,7 @@ def _meet(one: Json, other: Json, position: str, size: str) -> bool:
 
 
 def _filters(part: Any, place: str) -> Iterator[tuple[str, Json]]:
-    """Every time series filter below a layout, with its place."""
+    """All time series filters of a layout, with the path of each."""
     if isinstance(part, dict):
         for name, value in part.items():
             if name == "timeSeriesFilter" and isinstance(value, dict):

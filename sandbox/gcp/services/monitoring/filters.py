@@ -1,7 +1,7 @@
-"""Filters of Cloud Monitoring: read, and checked against the metrics that are known.
+"""Parser of Cloud Monitoring filters, and their validation against the known metrics.
 
-A filter is comparisons joined by AND (which may be left out), OR, NOT and brackets, or one selector
-of an objective such as `select_slo_burn_rate("…", "3600s")`. Nothing is selected with it here.
+A filter is comparisons joined by AND (optional), OR, NOT and parentheses, or one SLO selector such
+as `select_slo_burn_rate("…", "3600s")`. Filters are validated only: no time series is selected.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _RESOURCES = "https://cloud.google.com/monitoring/api/resources"
 
 
 class FilterError(ValueError):
-    """Why a filter is refused; whoever knows the field puts it into Google's sentence."""
+    """Why a filter is invalid. The caller, who knows the field, words the API's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`path op value`; the values of a function such as `one_of` are all of them."""
+    """`path op value`, or all values of a function such as `one_of`."""
 
     path: str
     op: str
@@ -60,7 +60,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter that was read."""
+    """A parsed filter."""
 
     comparisons: tuple[Comparison, ...] = ()
     selector: str = ""
@@ -68,13 +68,13 @@ class Filter:
     """The objective that the selector names."""
     metric: Metric | None = field(default=None)
 
-    def told(self, path: str) -> list[str]:
-        """What the filter says that `path` is equal to."""
+    def required(self, path: str) -> list[str]:
+        """The value that the filter requires `path` to equal."""
         return [v for c in self.comparisons if c.path == path and c.op == "=" for v in c.values]
 
 
-def read(text: str) -> Filter:
-    """The filter, by its form alone. Raises `FilterError`."""
+def parse(text: str) -> Filter:
+    """Parse a filter. Raises FilterError for wrong syntax."""
     tokens = _tokens(text)
     if tokens and tokens[0][1] in _SELECTORS:
         return _selector(tokens)
@@ -156,13 +156,13 @@ def _bare(value: str) -> str:
 
 
 def checked(text: str, objective_exists: Callable[[str], bool]) -> Filter:
-    """The filter, checked against what is known. Raises `FilterError`; 404 for a metric."""
-    found = read(text)
+    """Parse a filter and check its metric and labels. Raises FilterError, ApiError 404."""
+    found = parse(text)
     if found.selector:
         if not objective_exists(found.objective):
             raise FilterError(f"there is no objective {found.objective!r}")
         return found
-    names, resources = found.told("metric.type"), found.told("resource.type")
+    names, resources = found.required("metric.type"), found.required("resource.type")
     if not names:
         raise FilterError('must specify a restriction on "metric.type" in the filter')
     metric = _metric(names[0])

@@ -1,7 +1,7 @@
-"""The metrics whose shape is known: kind, type of value, labels, and the resources that have them.
+"""Metric descriptors: kind, value type, labels and monitored resources.
 
-Load balancers and uptime checks are known in full, so that what is not here of theirs does not
-exist. Of other services only what such platforms look at is here; the rest is left to Google.
+The metrics of load balancers and uptime checks are complete: any other is refused. Other services
+have only the metrics that a serving platform watches: for any other the answer is 501.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Metric:
     value: str
     resources: frozenset[str]
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Type of each label's value, by name."""
+    """Value type by label."""
 
 
 _LB_RULE = ("https_lb_rule",)
@@ -62,7 +62,7 @@ RESOURCES: dict[str, frozenset[str]] = {
     "gcs_bucket": frozenset({"project_id", "location", "bucket_name"}),
     "global": frozenset({"project_id"}),
 }
-"""The labels of each type of monitored resource."""
+"""Labels by type of monitored resource."""
 
 
 def _metrics(
@@ -152,7 +152,7 @@ METRICS: dict[str, Metric] = {
 }
 
 WHOLE = ("loadbalancing.googleapis.com/https/", "monitoring.googleapis.com/uptime_check/")
-"""What begins so and is not above, does not exist."""
+"""Prefixes whose metrics are all listed above."""
 OWN = (
     "custom.googleapis.com/",
     "external.googleapis.com/",
@@ -160,4 +160,4 @@ OWN = (
     "prometheus.googleapis.com/",
     "workload.googleapis.com/",
 )
-"""What begins so is written by somebody's own programs: of any shape, and not checked."""
+"""Prefixes of metrics that users define: not checked."""

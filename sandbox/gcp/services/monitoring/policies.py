@@ -1,4 +1,4 @@
-"""What is checked of an alert policy, an objective and a channel before it is kept."""
+"""Validation of alert policies, service level objectives and notification channels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sandbox.gcp.service import Call, project_number
 from sandbox.gcp.services.monitoring import aggregations
 from sandbox.gcp.services.monitoring.filters import Filter, FilterError, checked
 from sandbox.gcp.services.monitoring.metrics import NUMERIC
+from sandbox.gcp.well_known_types import seconds
 
 _MOST_CONDITIONS = 6
 _DAY = 86400
@@ -17,7 +18,7 @@ _UNKNOWN_METRIC = (
     "Invalid SLO definition: The metric referenced by the provided filter is unknown. Check the "
     "metric name and labels."
 )
-# Kind of channel: labels that it must have.
+# Type of channel: its required labels.
 CHANNELS: dict[str, tuple[str, ...]] = {
     "campfire": (),
     "cloud_mobile_app": (),
@@ -39,7 +40,7 @@ def by_id(name: str, project: str) -> str:
 
 
 def check_filter(call: Call, text: str, field: str, project: str) -> Filter:
-    """The filter in a field of the request."""
+    """Parse the filter in a field of the request. Raises ApiError."""
     try:
         return checked(text, lambda name: f"monitoring/{by_id(name, project)}" in call.store)
     except FilterError as error:
@@ -48,7 +49,7 @@ def check_filter(call: Call, text: str, field: str, project: str) -> Filter:
 
 
 def check_conditions(call: Call, policy: Json) -> None:
-    """Every condition of an alert policy."""
+    """Check the conditions of an alert policy. Raises ApiError."""
     conditions = policy["conditions"]
     if len(conditions) > _MOST_CONDITIONS:
         raise ApiError(
@@ -67,12 +68,20 @@ def check_conditions(call: Call, policy: Json) -> None:
         if absent is not None:
             _check_series(call, absent, f"{field}.condition_absent")
     close = (policy.get("alertStrategy") or {}).get("autoClose")
-    if close is not None and not 1800 <= float(close.removesuffix("s")) <= 7 * _DAY:
+    if close is not None and not 1800 <= _seconds(close) <= 7 * _DAY:
         raise ApiError(
             400,
             f'Field alert_policy.alert_strategy.auto_close had an invalid value of "{close}": '
             "must be between 30 minutes and 7 days.",
         )
+
+
+def _seconds(duration: str) -> float:
+    """The length of a duration; a malformed one is outside all limits."""
+    try:
+        return seconds(duration)
+    except ValueError:
+        return -1
 
 
 def _check_threshold(call: Call, threshold: Json, field: str) -> None:
@@ -88,7 +97,7 @@ def _check_threshold(call: Call, threshold: Json, field: str) -> None:
 
 
 def _check_series(call: Call, condition: Json, field: str) -> str:
-    """The filter, its aggregations and the duration; the type of the values, "" if unknown."""
+    """Check filter, aggregations and duration; the type of the values, or "" if unknown."""
     duration = str(condition.get("duration") or "0s")
     if not aggregations.is_minutes(duration):
         raise ApiError(
@@ -105,7 +114,7 @@ def _check_series(call: Call, condition: Json, field: str) -> str:
 
 
 def check_objective(call: Call, objective: Json) -> None:
-    """An objective: its goal, its period, and what it measures."""
+    """Check an objective: goal, period and indicator. Raises ApiError."""
     goal = objective.get("goal")
     if not isinstance(goal, int | float) or not 0 < goal < 1:
         raise ApiError(400, "An objective's goal must be greater than 0 and less than 1.")
@@ -113,8 +122,8 @@ def check_objective(call: Call, objective: Json) -> None:
     if not rolling and not objective.get("calendarPeriod"):
         raise ApiError(400, "An objective must have a rolling_period or a calendar_period.")
     if rolling:
-        seconds = float(str(rolling).removesuffix("s"))
-        if seconds % _DAY or not 1 <= seconds / _DAY <= 30:
+        length = _seconds(str(rolling))
+        if length % _DAY or not 1 <= length / _DAY <= 30:
             raise ApiError(400, f'Invalid rolling_period "{rolling}": must be 1 to 30 whole days.')
     indicator = objective.get("serviceLevelIndicator") or {}
     if len(indicator) != 1:
@@ -124,7 +133,7 @@ def check_objective(call: Call, objective: Json) -> None:
 
 
 def _measured(requests: Json) -> Iterator[tuple[str, str]]:
-    """The filters of a request-based indicator, and whether each needs a distribution."""
+    """The filters of a request-based indicator, each with COUNT or DISTRIBUTION."""
     ratio, cut = requests.get("goodTotalRatio"), requests.get("distributionCut")
     if (ratio is None) == (cut is None):
         if requests:
@@ -172,7 +181,7 @@ def _check_measured(call: Call, text: str, wants: str) -> None:
 
 
 def check_channel(channel: Json) -> None:
-    """A channel: its kind, and the labels that the kind needs."""
+    """Check a channel: its type, and the labels that the type requires. Raises ApiError."""
     kind = channel.get("type")
     if kind not in CHANNELS:
         raise ApiError(400, f"Unknown notification channel type {kind!r}.")

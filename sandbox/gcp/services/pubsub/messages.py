@@ -1,4 +1,4 @@
-"""Names, errors, and how a message comes from a topic to its subscriptions."""
+"""Delivery of messages from a topic to its subscriptions, and what both collections share."""
 
 from __future__ import annotations
 
@@ -7,33 +7,23 @@ import secrets
 import time
 from collections.abc import Mapping
 
+from sandbox.gcp.collections import Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, State, now
+from sandbox.gcp.service import State, now
 
 PREFIX = "pubsub"
-_ID = re.compile(r"(?!goog)[A-Za-z][-A-Za-z0-9_.~+%]{2,254}")
-
-
-def load(state: State, name: str) -> Json:
-    """What bears this name. Raises 404."""
-    found: Json | None = state.store.get(f"{PREFIX}/{name}")
-    if found is None:
-        raise ApiError(404, f"Resource not found (resource={name.rpartition('/')[2]}).")
-    return found
-
-
-def refuse_taken_or_malformed(call: Call) -> None:
-    """Raise 400 or 409 where nothing new can bear the name of the path."""
-    name = call.url_path.rpartition("/")[2]
-    if not _ID.fullmatch(name):
-        raise ApiError(400, f"Invalid resource name given (name={call.url_path}).")
-    if f"{PREFIX}/{call.url_path}" in call.store:
-        raise ApiError(409, f"Resource already exists in the project (resource={name}).")
+ID = re.compile(r"(?!goog)[A-Za-z][-A-Za-z0-9_.~+%]{2,254}")
+ERRORS = Messages(
+    missing="Resource not found (resource={id}).",
+    exists="Resource already exists in the project (resource={id}).",
+    bad_id="Invalid resource name given (name={name}).",
+    no_mask="The update_mask in the UpdateTopicRequest must be set.",
+    immutable="Invalid update_mask provided: {field} is not updatable.",
+)
 
 
 def publish(state: State, topic: str, data: str, attributes: Mapping[str, str]) -> str:
-    """Hand a message (base64) to every subscription of the topic; its id."""
+    """Deliver a message (`data` in base64) to the topic's subscriptions; answers with its id."""
     identity = str(int(time.time() * 1_000_000) * 1000 + secrets.randbelow(1000))
     message: Json = {"messageId": identity, "publishTime": now()}
     message |= {k: v for k, v in (("data", data), ("attributes", dict(attributes))) if v}

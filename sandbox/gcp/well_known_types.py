@@ -1,0 +1,26 @@
+"""Protobuf's durations and timestamps, as JSON carries them.
+
+Parsed by protobuf itself. A value that protobuf refuses is a ValueError here; the service that
+reads it answers in its own words.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def seconds(text: str) -> float:
+    """The length of a duration such as `3600s`. Raises."""
+    duration = Duration()
+    duration.FromJsonString(text)
+    return duration.ToNanoseconds() / 1e9
+
+
+def moment(text: str) -> datetime:
+    """A timestamp in RFC 3339, in UTC. Raises."""
+    timestamp = Timestamp()
+    timestamp.FromJsonString(text)
+    return timestamp.ToDatetime(tzinfo=UTC)
