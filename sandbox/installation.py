@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from sandbox import services
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error, write_private
 from sandbox.kubernetes import auth_plugin
@@ -144,34 +145,12 @@ def _make_salt(home: Home, engine: Engine) -> None:
 
 def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str]:
     """What makes a shell, or a process, use the sandbox: variables, and nothing else."""
-    api = f"http://127.0.0.1:{port}"
     path = os.pathsep.join(
         [
             str(home.binaries),
             *(p for p in base.get("PATH", "").split(os.pathsep) if p != str(home.binaries)),
         ]
     )
-    endpoints = {
-        "COMPUTE": "compute/v1/",
-        "COMPUTE_BETA": "compute/beta/",
-        "CONTAINER": "container/v1/",
-        "CONTAINER_BETA": "container/v1beta1/",
-        "IAM": "iam/v1/",
-        "IAM_BETA": "iam/v1/",
-        "SERVICE_USAGE": "serviceusage/v1/",
-        "RESOURCE_MANAGER": "cloudresourcemanager/v1/",
-        "RESOURCE_MANAGER_V3": "cloudresourcemanager/v3/",
-        "CLOUD_RESOURCE_MANAGER": "cloudresourcemanager/v1/",
-        "STORAGE": "storage/v1/",
-        "MONITORING": "monitoring/",
-        "CERTIFICATE_MANAGER": "certificatemanager/v1/",
-        "DNS": "dns/v1/",
-        "GKE_BACKUP": "gkebackup/v1/",
-        "KMS": "cloudkms/v1/",
-        "PUBSUB": "pubsub/v1/",
-        "IAP": "iap/v1/",
-        "BILLING": "billingbudgets/v1/",
-    }
     return {
         "PLATFORM_SANDBOX_HOME": str(home.path),
         "PATH": path,
@@ -184,7 +163,7 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "KUBECONFIG": str(home.kubeconfig),
         "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
         "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
-        **{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{api}/{rest}" for name, rest in endpoints.items()},
+        **services.addresses(f"http://127.0.0.1:{port}"),
     }
 
 

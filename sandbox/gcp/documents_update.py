@@ -11,77 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.services import SERVICES
+
 FOLDER = Path(__file__).parent / "documents"
 
-# Document → the resources (top-level collections) of it that are kept; none given: all of them.
-DOCUMENTS: dict[str, frozenset[str]] = {
-    "compute.v1": frozenset(
-        [
-            "acceleratorTypes",
-            "addresses",
-            "backendBuckets",
-            "backendServices",
-            "firewalls",
-            "forwardingRules",
-            "globalAddresses",
-            "globalForwardingRules",
-            "globalNetworkEndpointGroups",
-            "globalOperations",
-            "healthChecks",
-            "httpHealthChecks",
-            "httpsHealthChecks",
-            "instanceGroupManagers",
-            "instanceGroups",
-            "machineTypes",
-            "networkEndpointGroups",
-            "networks",
-            "projects",
-            "regionBackendServices",
-            "regionHealthChecks",
-            "regionNetworkEndpointGroups",
-            "regionOperations",
-            "regionSslCertificates",
-            "regionTargetHttpProxies",
-            "regionTargetHttpsProxies",
-            "regionUrlMaps",
-            "regions",
-            "resourcePolicies",
-            "routers",
-            "routes",
-            "securityPolicies",
-            "sslCertificates",
-            "sslPolicies",
-            "subnetworks",
-            "targetGrpcProxies",
-            "targetHttpProxies",
-            "targetHttpsProxies",
-            "targetPools",
-            "targetSslProxies",
-            "targetTcpProxies",
-            "urlMaps",
-            "zoneOperations",
-            "zones",
-        ]
-    ),
-    "certificatemanager.v1": frozenset(),
-    "cloudkms.v1": frozenset({"projects"}),
-    "container.v1": frozenset(),
-    "container.v1beta1": frozenset(),
-    "dns.v1": frozenset(
-        ["changes", "managedZoneOperations", "managedZones", "projects", "resourceRecordSets"]
-    ),
-    "gkebackup.v1": frozenset(),
-    "iam.v1": frozenset({"projects", "roles"}),
-    "pubsub.v1": frozenset(),
-    "iap.v1": frozenset({"v1"}),
-    "serviceusage.v1": frozenset(),
-    "cloudresourcemanager.v1": frozenset({"projects", "operations"}),
-    "cloudresourcemanager.v3": frozenset({"projects", "operations"}),
-    "storage.v1": frozenset(),
-    "monitoring.v1": frozenset({"projects"}),
-    "monitoring.v3": frozenset({"projects", "services", "uptimeCheckIps"}),
-    "billingbudgets.v1": frozenset(),
-}
 _SCHEMA_KEYS = frozenset(
     [
         "type",
@@ -127,7 +60,16 @@ def render() -> dict[Path, str]:
         FOLDER / f"{name}.json": _compact(
             _stripped(json.loads(source.joinpath(f"{name}.json").read_text()), keep)
         )
-        for name, keep in DOCUMENTS.items()
+        for name, keep in _wanted().items()
+    }
+
+
+def _wanted() -> dict[str, frozenset[str]]:
+    """Document → the top-level resources of it that are kept; an empty set keeps all."""
+    return {
+        f"{service.name}.{version}": keep
+        for service in SERVICES
+        for version, keep in service.documents.items()
     }
 
 

@@ -8,32 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import services
 from sandbox.plugins.gcp.translate import reveal
 from sandbox.plugins.provider import PluginError
-
-# service -> (stem of the option and of the variable that set its address, the official address)
-ENDPOINTS = {
-    "compute": ("compute", "https://compute.googleapis.com/compute/v1/"),
-    "container": ("container", "https://container.googleapis.com/v1/"),
-    "iam": ("iam", "https://iam.googleapis.com/v1/"),
-    "serviceusage": ("serviceUsage", "https://serviceusage.googleapis.com/v1/"),
-    "cloudresourcemanager": (
-        "resourceManager",
-        "https://cloudresourcemanager.googleapis.com/v1/",
-    ),
-    "storage": ("storage", "https://storage.googleapis.com/storage/v1/"),
-    "certificatemanager": (
-        "certificateManager",
-        "https://certificatemanager.googleapis.com/v1/",
-    ),
-    "iap": ("iap", "https://iap.googleapis.com/v1/"),
-    "cloudkms": ("kms", "https://cloudkms.googleapis.com/v1/"),
-    "dns": ("dns", "https://dns.googleapis.com/dns/v1/"),
-    "gkebackup": ("gkeBackup", "https://gkebackup.googleapis.com/v1/"),
-    "pubsub": ("pubsub", "https://pubsub.googleapis.com/v1/"),
-    "monitoring": ("monitoring", "https://monitoring.googleapis.com/"),
-    "billingbudgets": ("billing", "https://billingbudgets.googleapis.com/v1/"),
-}
 
 # The variables that the official provider reads, in its order.
 VARIABLES = {
@@ -94,12 +71,9 @@ class Config:
 
     def endpoint(self, service: str) -> str:
         """The base address of a service, ending in a slash."""
-        stem, official = ENDPOINTS[service]
-        variable = "".join(f"_{c}" if c.isupper() else c for c in stem).upper()
+        row = services.named(service)
         address = (
-            self.settings.get(f"{stem}CustomEndpoint")
-            or os.environ.get(f"GOOGLE_{variable}_CUSTOM_ENDPOINT")
-            or official
+            self.settings.get(row.option) or os.environ.get(row.variable) or row.official_address
         )
         return f"{str(address).rstrip('/')}/"
 
