@@ -16,7 +16,6 @@ from infra.serving.manifest import Manifest
 from infra.serving.postgres_objects import POD_ACCOUNT
 
 NAME = "postgres-operator"
-RBAC = "rbac.authorization.k8s.io"
 API = f"{postgres_schemas.GROUP}/{postgres_schemas.VERSION}"
 
 

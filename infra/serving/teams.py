@@ -15,7 +15,6 @@ LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
 """Where Google's load balancers and their health checks come from."""
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """Namespaces of the cluster's own that call models: Prometheus' collectors, ingress controllers."""
-NODE_LOCAL_DNS = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 OPEN = "platform/open"

@@ -11,7 +11,6 @@ from sandbox.kubernetes.scaling.quantities import number
 
 Json = dict[str, Any]
 Amounts = Mapping[str, Fraction]
-HOSTNAME = "kubernetes.io/hostname"
 
 
 def requests(pod: Json) -> Counter[str]:
