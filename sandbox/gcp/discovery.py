@@ -25,7 +25,7 @@ class Method:
     """One method of one version of one service."""
 
     id: str
-    """Such as `compute.urlMaps.insert`; the same in every version of the service."""
+    """For example `compute.urlMaps.insert`; the same in every version of the service."""
     service: str
     version: str
     verb: str
@@ -62,7 +62,7 @@ class Document:
 
 @cache
 def documents() -> tuple[Document, ...]:
-    """All documents that the package holds."""
+    """All documents in `documents/`."""
     return tuple(_load(path) for path in sorted(_FOLDER.glob("*.json")))
 
 
@@ -98,7 +98,7 @@ def _load(path: Path) -> Document:
 
 
 def _path(method: Json) -> str:
-    """The path, with `{name}` for one segment and `{+name}` for any number of them."""
+    """The path, with `{name}` for one segment and `{+name}` for one or more."""
     template: str = method["path"]
     if any(
         found.get("pattern") == _ANYTHING and f"{{+{name}}}" in template
@@ -166,7 +166,7 @@ def _walk(
 def _split_verb(segments: Sequence[str]) -> Sequence[str]:
     """The segments, with a custom verb (`projects/p:getIamPolicy`) as a segment of its own."""
     last, colon, verb = segments[-1].rpartition(":")
-    # Only a word can be a custom verb: `domain.com:project` and IPv6 addresses are names.
+    # A custom verb is a word: `domain.com:project` and IPv6 addresses are names.
     if colon and last and verb.isalpha():
         return (*segments[:-1], last, f":{verb}")
     return segments

@@ -1,7 +1,8 @@
-"""Writes `documents/`: the part of Google's discovery documents that the emulator is driven by.
+"""Writes `documents/`: the parts of Google's discovery documents that the emulator uses.
 
-The source is google-api-python-client, which ships them all; prose is stripped, and the revision
-kept. `python -m sandbox.gcp.documents_update` after its version changed; a test finds stale files.
+The source is google-api-python-client, which ships all of them. Descriptions are removed, the
+revision is kept. Run `python -m sandbox.gcp.documents_update` after an upgrade of that package; a
+test finds stale files.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _PARAMETER_KEYS = frozenset(
 
 
 def render() -> dict[Path, str]:
-    """The files as they should be. Needs google-api-python-client, a development dependency."""
+    """The files and their contents. Needs google-api-python-client, a development dependency."""
     from googleapiclient import discovery_cache  # noqa: PLC0415 (only this script needs it)
 
     source = Path(discovery_cache.__file__).parent / "documents"
@@ -74,7 +75,7 @@ def _wanted() -> dict[str, frozenset[str]]:
 
 
 def _compact(document: dict[str, Any]) -> str:
-    # A line a schema and a resource, so that a diff can be read.
+    # One line per schema and resource, for readable diffs.
     def lines(part: dict[str, Any]) -> str:
         rows = (f"{json.dumps(k)}:{json.dumps(v, separators=(',', ':'))}" for k, v in part.items())
         return "{\n" + ",\n".join(rows) + "\n}"

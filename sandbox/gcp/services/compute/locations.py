@@ -1,4 +1,4 @@
-"""What Google Cloud has: projects, regions, zones, machine types and accelerators. Read only."""
+"""Projects, regions, zones, and the machine and accelerator types of a zone (read-only)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.gcp.filters import page
 from sandbox.gcp.service import Call, Handler, project_number
 from sandbox.gcp.services.compute.place import PREFIX
 
-_SINCE = "1969-12-31T16:00:00.000-08:00"
+_CREATED = "1969-12-31T16:00:00.000-08:00"
 
 
 async def get_project(call: Call) -> Json:
@@ -30,7 +30,7 @@ async def get_project(call: Call) -> Json:
 
 def _region(project: str, name: str) -> Json:
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#region",
@@ -44,7 +44,7 @@ def _region(project: str, name: str) -> Json:
 def _zone(project: str, name: str) -> Json:
     region = machine_types.region_of(name)
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#zone",
@@ -61,7 +61,7 @@ def _machine_type(project: str, zone: str, name: str) -> Json | None:
         return None
     return {
         "architecture": "ARM64" if known.architecture == "arm64" else "X86_64",
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": f"{known.cpus} vCPUs, {known.memory_mib / 1024:g} GB RAM",
         "guestCpus": known.cpus,
         "id": project_number(name),
@@ -81,7 +81,7 @@ def _accelerator_type(project: str, zone: str, name: str) -> Json | None:
     if zone not in (machine_types.accelerator_zones(name) or ()):
         return None
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#acceleratorType",
