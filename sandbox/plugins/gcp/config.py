@@ -1,4 +1,4 @@
-"""What the provider was configured with: addresses, token, places, default labels."""
+"""The provider's configuration: endpoints, token, project and location, default labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox import services
 from sandbox.plugins.gcp.translate import reveal
 from sandbox.plugins.provider import PluginError
 
-# The variables that the official provider reads, in its order.
+# The environment variables that the official provider reads, in its order.
 VARIABLES = {
     "project": (
         "GOOGLE_PROJECT",
@@ -29,17 +29,17 @@ ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 
 @dataclass(frozen=True)
 class Config:
-    """The provider's settings, with the environment's where the program gives none."""
+    """The provider's settings; the environment is the fallback."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Config:
-        """From the engine's settings, in which blocks come as JSON text."""
+        """From the engine's settings, whose blocks are JSON text."""
         return cls({key: _decoded(reveal(value)) for key, value in settings.items()})
 
     def setting(self, name: str) -> str:
-        """A setting, or the environment's; "" where neither is."""
+        """A setting, from the program or the environment; "" if it is not set."""
         value = self.settings.get(name) or next(
             (os.environ[key] for key in VARIABLES.get(name, ()) if os.environ.get(key)), ""
         )
@@ -47,19 +47,19 @@ class Config:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that every resource with labels gets."""
+        """The default labels of every resource."""
         labels = self.settings.get("defaultLabels")
         return dict(labels) if isinstance(labels, Mapping) else {}
 
     @property
     def attribution(self) -> dict[str, str]:
-        """The label that says what made a resource; given at creation only, as officially."""
+        """The attribution label; set at creation only, as by the official provider."""
         wanted = str(self.settings.get("addPulumiAttributionLabel", True)).lower()
         return dict(ATTRIBUTION) if wanted == "true" else {}
 
     @property
     def token(self) -> str:
-        """The access token; without one, how to get it."""
+        """The access token. Raises PluginError with how to get one."""
         token = self.setting("accessToken")
         if not token:
             raise PluginError(
