@@ -268,8 +268,8 @@ class Handler:
         known = {**(state or {}), **inputs}
         for name, field in self.fields.items():
             if name in PLACES and (outputs.get(name) or context.values.get(name)):
-                value = str(outputs.get(name) or context.values[name])
-                outputs[name] = value.rpartition("/")[2] if name != "project" else value
+                place = str(outputs.get(name) or context.values[name])
+                outputs[name] = place.rpartition("/")[2] if name != "project" else place
             elif field.local:
                 value = known.get(name, self.spec.local.get(name))
                 value = outputs.get(name, context.values.get(name)) if value is None else value

@@ -246,9 +246,6 @@ def _is_within(path: str, ignored: str) -> bool:
     return path == ignored or path.startswith((f"{ignored}.", f"{ignored}["))
 
 
-def _public(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if not key.startswith("__")}
-
-
-def _public(outputs: Properties) -> Properties:
-    return {key: value for key, value in outputs.items() if not key.startswith("__")}
+def _public(properties: Properties) -> Properties:
+    """The properties without the plugin's own, such as `__defaults`."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}
