@@ -19,6 +19,7 @@ CODE: Mapping[str, Sequence[str]] = {
     "format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy", "."],
     "import-linter": ["lint-imports"],
+    "shellcheck": ["shellcheck", ".ci/run", "platformctl", "sandbox/pulumi.sh"],
     "generated files": ["python", "-m", "cli", "generate", "--check"],
 }
 

@@ -52,15 +52,6 @@ ENVIRONMENT = Layer(
 LAYERS: tuple[Layer, ...] = (CLUSTER, SERVING, NETWORKING, ENVIRONMENT)
 
 
-def sorter(layers: Iterable[Layer] = LAYERS) -> TopologicalSorter[str]:
-    """A prepared sorter over layer names: `get_ready()` and `done()` drive a run."""
-    chosen = {layer.name: layer for layer in layers}
-    graph = {name: [n for n in layer.needs if n in chosen] for name, layer in chosen.items()}
-    result = TopologicalSorter(graph)
-    result.prepare()
-    return result
-
-
 def in_order(layers: Iterable[Layer] = LAYERS) -> tuple[Layer, ...]:
     """The layers, each after all that it reads."""
     chosen = {layer.name: layer for layer in layers}
@@ -71,8 +62,3 @@ def in_order(layers: Iterable[Layer] = LAYERS) -> tuple[Layer, ...]:
 def named(name: str) -> Layer:
     """The layer called `name`; `KeyError` when there is none."""
     return {layer.name: layer for layer in LAYERS}[name]
-
-
-def of_project(project: str) -> Layer:
-    """The layer whose Pulumi project is `project`; `KeyError` when there is none."""
-    return {layer.project: layer for layer in LAYERS}[project]

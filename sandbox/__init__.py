@@ -1,1 +1,1 @@
-"""Everything that stands in for Google Cloud on a laptop. Nothing but the CLI imports it."""
+"""The sandbox: an emulated Google Cloud on one machine. Only the CLI imports it."""

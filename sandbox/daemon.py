@@ -1,7 +1,7 @@
-"""The sandbox's one process: the emulated Google Cloud API, and the controllers that GKE runs.
+"""The sandbox's daemon: the emulated Google Cloud API and GKE's controllers in one process.
 
-`python -m sandbox.daemon --home HOME --engine JSON`; started by `lifecycle`, which also ends it.
-The control planes are processes of their own, and outlive it.
+`lifecycle` starts it (`python -m sandbox.daemon --home HOME --binaries FOLDER --modules JSON`) and
+stops it. The control planes are separate processes that outlive it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandbox.kubernetes.control_planes import ControlPlanes
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it answers."""
+    """Writes the daemon's record once it answers requests."""
 
     def __init__(self, config: uvicorn.Config, home: Home, port: int) -> None:
         super().__init__(config)
@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(wanted: int) -> socket.socket:
-    """A listening socket on the wanted port, or on a free one where it is taken."""
+    """A listening socket on the wanted port, or on a free one if that is taken."""
     for port in (wanted, 0):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,7 +70,7 @@ def main() -> None:
         level=logging.INFO,
         format="%(asctime)s %(name)s %(levelname)s %(message)s",
     )
-    # Every request is in the control endpoint's record; a client library's lines would double it.
+    # The control endpoint records every request; the client library's log would repeat it.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     home = Home(given.home)

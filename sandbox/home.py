@@ -1,4 +1,4 @@
-"""The sandbox's home: one folder that holds everything of it, and how it is laid out."""
+"""The sandbox's home: the folder with all of its files, and the layout of that folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class SandboxError(Exception):
-    """The sandbox cannot do what was asked. `str()` is one line; `hint` says what to do."""
+    """An error of the sandbox. `str()` is one line; `hint` says what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -19,13 +19,13 @@ class SandboxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where things are. Several homes, and so several sandboxes, stand side by side."""
+    """The paths in a home. Each home is a sandbox of its own; several may run at once."""
 
     path: Path
 
     @classmethod
     def default(cls) -> Home:
-        """`PLATFORM_SANDBOX_HOME`, else below the user's data directory."""
+        """The home at `PLATFORM_SANDBOX_HOME`, else below the user's data directory."""
         given = os.environ.get("PLATFORM_SANDBOX_HOME")
         if given:
             return cls(Path(given).expanduser().absolute())
@@ -34,17 +34,17 @@ class Home:
 
     @property
     def record(self) -> Path:
-        """What the daemon writes when it is ready: port, pid, when."""
+        """The daemon's record: its port, process id and start time."""
         return self.path / "sandbox.json"
 
     @property
     def token(self) -> Path:
-        """The bearer token; the Kubernetes API servers take this one alone."""
+        """The bearer token; the Kubernetes API servers accept no other."""
         return self.path / "token"
 
     @property
     def passphrase(self) -> Path:
-        """What the rehearsed stacks' secrets are encrypted with."""
+        """The passphrase that encrypts the rehearsed stacks' secrets."""
         return self.path / "passphrase"
 
     @property
@@ -64,7 +64,7 @@ class Home:
 
     @property
     def binaries(self) -> Path:
-        """First on the PATH."""
+        """The folder that comes first on the PATH."""
         return self.path / "bin"
 
     @property
@@ -83,7 +83,7 @@ class Home:
         return self.path / "kubeconfig"
 
     def prepare(self) -> None:
-        """Make the folders and the secrets. Raises SandboxError."""
+        """Create the folders and the secrets. Raises SandboxError."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self.pulumi, self.state, self.binaries, self.database.parent, self.logs):
@@ -96,7 +96,7 @@ class Home:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically, readable only by its owner."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -105,7 +105,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> SandboxError:
-    """What a failed write means, in a line."""
+    """The SandboxError for a failed write."""
     if error.errno == errno.ENOSPC:
         return SandboxError(
             f"{path}: no space left on the disk",

@@ -1,7 +1,6 @@
-"""What a home holds for Pulumi: the CLI, its plugins, and the stacks' salt.
+"""What a sandbox's home holds for Pulumi: the CLI, the plugins, and the stacks' salt.
 
-The rehearsal must not change the repository, but the CLI writes a passphrase's salt into the stack
-file. So the `pulumi` of a home is a small script that lets the real one read a copy with the salt.
+The home's `pulumi` is `pulumi.sh`, so that the CLI does not write the salt into the repository.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from sandbox import services
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error, write_private
 from sandbox.kubernetes import auth_plugin
@@ -22,70 +22,17 @@ from sandbox.kubernetes import auth_plugin
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = {"gcp": "pulumi-gcp", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
 
-_PULUMI = """#!/bin/sh
-# Pulumi in the sandbox. The stack file in the repository stays as it is: the CLI is given a copy
-# of it that holds the sandbox's salt as well.
-real={real}
-home={home}
-stack= before= words= folder=.
-for word in "$@"; do
-  case $before in
-  -s | --stack) stack=$word before= && continue ;;
-  -C | --cwd) folder=$word before= && continue ;;
-  esac
-  case $word in
-  --stack=*) stack=${{word#*=}} ;;
-  --cwd=*) folder=${{word#*=}} ;;
-  -*) ;;
-  *) words="$words $word" ;;
-  esac
-  before=$word
-done
-case "$words " in
-" stack init "*)
-  # A new stack is made in an empty project of the same name, where the salt may be written.
-  project=$(sed -n 's/^name: *//p' "$folder/Pulumi.yaml" 2>/dev/null | head -n 1)
-  [ -n "$project" ] || exec "$real" "$@"
-  new=${{words#" stack init "}}
-  [ -n "$stack" ] || stack=${{new%% *}}
-  stack=${{stack##*/}}
-  scratch=$(mktemp -d) || exit 1
-  trap 'rm -rf "$scratch"' EXIT
-  printf 'name: %s\\nruntime: python\\n' "$project" >"$scratch/Pulumi.yaml"
-  cp "$home/salt" "$scratch/Pulumi.$stack.yaml"
-  cd "$scratch" && "$real" "$@"
-  exit
-  ;;
-" config "* | " new "* | " plugin "* | " version "* | " login "* | " ") exec "$real" "$@" ;;
-esac
-[ -z "$PULUMI_OPTION_CONFIG_FILE" ] || exec "$real" "$@"
-[ -n "$stack" ] || stack=$("$real" -C "$folder" stack --show-name 2>/dev/null)
-stack=${{stack##*/}}
-for stacks in "$folder/stacks" "$folder/../../stacks"; do
-  file=$stacks/Pulumi.$stack.yaml
-  [ -n "$stack" ] && [ -f "$file" ] || continue
-  grep -q '^\\(encryptionsalt\\|secretsprovider\\|encryptedkey\\):' "$file" && break
-  mkdir -p "$home/stacks"
-  copy=$home/stacks/Pulumi.$stack.yaml
-  cat "$file" "$home/salt" >"$copy.$$" && mv "$copy.$$" "$copy" || exit 1
-  PULUMI_OPTION_CONFIG_FILE=$copy
-  export PULUMI_OPTION_CONFIG_FILE
-  break
-done
-exec "$real" "$@"
-"""
+_PULUMI = ROOT / "sandbox" / "pulumi.sh"
 
 
 def install(home: Home, engine: Engine) -> None:
-    """Put everything in place; what is there already is renewed. Raises SandboxError."""
+    """Install everything; replaces what is there already. Raises SandboxError."""
     try:
         engine.install(home.binaries, home.pulumi)
         auth_plugin.install(home.binaries, token_file=home.token)
-        real = home.binaries / "pulumi"
-        wrapper = _PULUMI.format(
-            real=shlex.quote(str(engine.pulumi)), home=shlex.quote(str(home.path))
-        )
-        _write_script(real, wrapper)
+        words = (_PULUMI, engine.pulumi, home.path)
+        wrapper = " ".join(shlex.quote(str(word)) for word in words)
+        _write_script(home.binaries / "pulumi", f'#!/bin/sh\nexec /bin/sh {wrapper} "$@"\n')
         for name, package in PLUGINS.items():
             folder = home.pulumi / "plugins" / f"resource-{name}-v{version(package)}"
             _write_script(folder / f"pulumi-resource-{name}", _plugin(name))
@@ -113,7 +60,7 @@ def _write_script(path: Path, text: str) -> None:
 
 
 def _make_salt(home: Home, engine: Engine) -> None:
-    """Let the CLI make a salt for the home's passphrase, with a stack that is not kept."""
+    """Let the CLI make a salt for the home's passphrase, in a throw-away stack."""
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "Pulumi.yaml").write_text("name: salt\nruntime: python\n")
         environment = {
@@ -143,35 +90,13 @@ def _make_salt(home: Home, engine: Engine) -> None:
 
 
 def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str]:
-    """What makes a shell, or a process, use the sandbox: variables, and nothing else."""
-    api = f"http://127.0.0.1:{port}"
+    """The variables that make a shell or a process use the sandbox."""
     path = os.pathsep.join(
         [
             str(home.binaries),
             *(p for p in base.get("PATH", "").split(os.pathsep) if p != str(home.binaries)),
         ]
     )
-    endpoints = {
-        "COMPUTE": "compute/v1/",
-        "COMPUTE_BETA": "compute/beta/",
-        "CONTAINER": "container/v1/",
-        "CONTAINER_BETA": "container/v1beta1/",
-        "IAM": "iam/v1/",
-        "IAM_BETA": "iam/v1/",
-        "SERVICE_USAGE": "serviceusage/v1/",
-        "RESOURCE_MANAGER": "cloudresourcemanager/v1/",
-        "RESOURCE_MANAGER_V3": "cloudresourcemanager/v3/",
-        "CLOUD_RESOURCE_MANAGER": "cloudresourcemanager/v1/",
-        "STORAGE": "storage/v1/",
-        "MONITORING": "monitoring/",
-        "CERTIFICATE_MANAGER": "certificatemanager/v1/",
-        "DNS": "dns/v1/",
-        "GKE_BACKUP": "gkebackup/v1/",
-        "KMS": "cloudkms/v1/",
-        "PUBSUB": "pubsub/v1/",
-        "IAP": "iap/v1/",
-        "BILLING": "billingbudgets/v1/",
-    }
     return {
         "PLATFORM_SANDBOX_HOME": str(home.path),
         "PATH": path,
@@ -184,11 +109,11 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "KUBECONFIG": str(home.kubeconfig),
         "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
         "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
-        **{f"GOOGLE_{name}_CUSTOM_ENDPOINT": f"{api}/{rest}" for name, rest in endpoints.items()},
+        **services.addresses(f"http://127.0.0.1:{port}"),
     }
 
 
-# What leads to a real account or backend, and so has no place in a rehearsal.
+# Variables that lead to a real account or backend; a rehearsal must not have them.
 FOREIGN = (
     "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_CREDENTIALS",

@@ -1,6 +1,6 @@
-"""The sandbox's life: start, stop, reset, status, and the environment that leads into it.
+"""Starting, stopping, resetting and inspecting the sandbox, and its environment variables.
 
-The CLI uses this and `sandbox.engine`, and nothing else of the sandbox.
+The CLI imports this, `sandbox.home` and `sandbox.engine`, and nothing else of the sandbox.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from sandbox.kubernetes import kubeconfig, processes
 __all__ = ["Home", "SandboxError", "Status", "environment", "reset", "start", "status", "stop"]
 
 Progress = Callable[[str], None]
-_SECONDS_TO_START = 60.0  # clusters of an earlier run are brought back before it is ready
+_SECONDS_TO_START = 60.0  # clusters of an earlier run start before it is ready
 _SECONDS_TO_STOP = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What runs."""
+    """The state of a sandbox."""
 
     home: str
     running: bool
@@ -43,21 +43,21 @@ class Status:
     pid: int | None = None
     started: str | None = None
     memory_mib: int = 0
-    """Resident memory of all its processes; shared pages count in each."""
+    """Resident memory of all processes; shared pages count once per process."""
     processes: int = 0
     clusters: dict[str, str] = field(default_factory=dict)
     """`project.location.name` → running or stopped."""
 
 
 def start(home: Home, engine: Engine, progress: Progress = lambda _: None) -> Status:
-    """Make the sandbox run, with all that an earlier run left. Raises SandboxError."""
+    """Start the sandbox with the state of earlier runs. Raises SandboxError."""
     home.prepare()
     with _lock(home):
         record = _alive(home)
         if record is None:
             progress("starting the sandbox")
             child = _spawn(home, engine)
-            # The salt takes the CLI a moment: make it while the daemon starts.
+            # The CLI takes a moment to make the salt: do it while the daemon starts.
             installation.install(home, engine)
             _wait(home, child)
         else:
@@ -67,7 +67,7 @@ def start(home: Home, engine: Engine, progress: Progress = lambda _: None) -> St
 
 
 def stop(home: Home) -> int:
-    """End every process of the sandbox; its state stays. The number of processes ended."""
+    """Stop every process of the sandbox and keep its state; returns the number of processes."""
     if not home.path.exists():
         return 0
     with _lock(home):
@@ -78,7 +78,7 @@ def stop(home: Home) -> int:
 
 
 def reset(home: Home) -> int:
-    """`stop`, and forget everything that was deployed."""
+    """Stop the sandbox and delete its home; returns the number of processes stopped."""
     ended = stop(home)
     try:
         for entry in home.path.iterdir() if home.path.exists() else ():
@@ -94,7 +94,7 @@ def reset(home: Home) -> int:
 
 
 def status(home: Home) -> Status:
-    """What runs; changes nothing."""
+    """The current state; changes nothing."""
     record = _alive(home)
     clusters: dict[str, str] = {}
     ours: list[psutil.Process] = []
@@ -122,23 +122,23 @@ def status(home: Home) -> Status:
 
 
 def environment(home: Home, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables that lead into the running sandbox. Raises SandboxError when none runs."""
+    """The variables for using the running sandbox. Raises SandboxError if none runs."""
     record = _alive(home)
     if record is None:
         raise SandboxError(
-            f"the sandbox in {home.path} does not run", "./platformctl sandbox start"
+            f"the sandbox in {home.path} is not running", "./platformctl sandbox start"
         )
     write_kubeconfig(home)
     return installation.environment(home, record["port"], os.environ if base is None else base)
 
 
 def foreign() -> tuple[str, ...]:
-    """Variables that must not be set beside those of `environment`."""
+    """Variables that must not be set along with those of `environment`."""
     return installation.FOREIGN
 
 
 def write_kubeconfig(home: Home) -> None:
-    """Renew the file that KUBECONFIG names: a context for every cluster."""
+    """Rewrite the kubeconfig: a context for every cluster."""
     kubeconfig.write(home.kubeconfig, home.path / "clusters")
 
 
@@ -170,7 +170,7 @@ def _alive(home: Home) -> dict[str, Any] | None:
 
 
 def _is_daemon(pid: int, home: Home) -> bool:
-    """Whether the process is this home's daemon, and not one that took over its number."""
+    """Whether the process is this home's daemon, not another that reuses the process id."""
     try:
         line = psutil.Process(pid).cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -188,10 +188,10 @@ def _daemons(home: Home) -> list[psutil.Process]:
 
 
 def _spawn(home: Home, engine: Engine) -> subprocess.Popen[bytes]:
-    _end_daemon(home)  # one that no longer answers
+    _end_daemon(home)  # a daemon that no longer answers
     port = 0
     with contextlib.suppress(OSError, ValueError, KeyError):
-        # The same port again: it stands in self links of shells and kubeconfigs.
+        # Reuse the port: shells and kubeconfigs refer to it.
         port = int(json.loads(home.record.read_text())["port"])
     home.record.unlink(missing_ok=True)
     modules = json.dumps({name: str(path) for name, path in engine.modules.items()})
@@ -221,7 +221,7 @@ def _wait(home: Home, child: subprocess.Popen[bytes]) -> None:
         if child.poll() is not None:
             raise SandboxError(
                 f"the sandbox ended while it started: {_last_line(home)}",
-                f"see {home.logs / 'daemon.log'}; `./platformctl sandbox reset` starts afresh",
+                f"see {home.logs / 'daemon.log'}; `./platformctl sandbox reset` starts over",
             )
         if time.monotonic() > deadline:
             child.terminate()
@@ -230,7 +230,7 @@ def _wait(home: Home, child: subprocess.Popen[bytes]) -> None:
                 f"see {home.logs / 'daemon.log'}",
             )
         time.sleep(0.05)
-    child.returncode = 0  # it runs on: nobody here waits for it
+    child.returncode = 0  # it keeps running; do not wait for it
 
 
 def _last_line(home: Home) -> str:

@@ -1,9 +1,9 @@
 """Pulumi's generated gRPC modules, without the rest of its SDK.
 
-`import pulumi` costs about 0.2 s, which every plugin and language host would pay at each start,
-several times a layer. The generated modules need none of it: `modules()` imports them with the
-SDK's own `__init__` files left out. It must run before anything imports `pulumi`, in a process
-that does not run Pulumi programs; where `pulumi` is imported already, it changes nothing.
+`import pulumi` takes about 0.2 s, and plugins and language hosts start several times per layer.
+`modules()` imports the generated modules without the SDK's `__init__` files. Call it before
+anything imports `pulumi`, in a process that runs no Pulumi program; if `pulumi` is imported
+already, this is an ordinary import.
 """
 
 from __future__ import annotations
@@ -36,4 +36,4 @@ def _register_bare_packages() -> None:
         package = types.ModuleType(name)
         package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
-    # The generated `*_pb2_grpc` modules import their siblings by this very path.
+    # The generated `*_pb2_grpc` modules import their siblings by this path.

@@ -1,7 +1,7 @@
-"""The engine: the Pulumi CLI, a Python language host, and the parts of a Kubernetes control plane.
+"""The tools of a rehearsal: Pulumi's CLI and language host, and a Kubernetes control plane.
 
-`ensure()` finds them, downloads them or builds them, in that order, and says which it does. What
-it makes lives in the user's cache directory, never in the checkout.
+`ensure()` finds, downloads or builds them, in that order, and reports which. Built tools are in the
+user's cache directory, never in the checkout.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Where the tools are. All of them exist when `ensure()` returns one."""
+    """The paths of the tools. All of them exist once `ensure()` has returned."""
 
     pulumi: Path
     """The Pulumi CLI."""
     language_host: Path | None
-    """The official `pulumi-language-python`; None where ours stands in for it."""
+    """The official `pulumi-language-python`; None if ours replaces it."""
     executor: Path | None
-    """The script that runs a Python program, for our language host; None with the official one."""
+    """The script with which our language host runs a program; None with the official host."""
     binaries: Path
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
     modules: Mapping[str, Path]
-    """Data of Go modules that the tools read, `kwok`, `metrics-server` and `gateway-api`; and of
-    what runs in a cluster as a pod of it, `postgres-operator`, the folder of its binary."""
+    """Folders by name: data of Go modules (`kwok`, `metrics-server`, `gateway-api`), and the binary
+    of what runs as a pod (`postgres-operator`)."""
 
     def install(self, folder: Path, home: Path) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH; our host, if needed, into `home`.
 
-        `home` is the PULUMI_HOME of whoever uses that PATH.
+        `home` is the PULUMI_HOME that belongs to that PATH.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _link(folder / "pulumi", self.pulumi)
         _link(folder / "kubectl", self.binaries / "kubectl")
         if self.language_host is not None:
-            return  # it stands beside the CLI, which looks there first
-        # On the PATH it would do as well, but not without a warning at every run.
+            return  # it is beside the CLI, which looks there first
+        # On the PATH it would work as well, but with a warning on every run.
         plugin = home / "plugins" / f"language-python-{build.version(build.PULUMI, _CLI)}"
         plugin.mkdir(parents=True, exist_ok=True)
         host = plugin / "pulumi-language-python"
@@ -65,10 +65,10 @@ class Engine:
 
 
 def ensure(progress: Progress = lambda _: None) -> Engine:
-    """The engine, made ready.
+    """Find, download or build the tools.
 
-    `progress` is given lines for a person; the first build of the tools takes minutes and
-    happens once. Raises EngineError with the reason and the remedy.
+    `progress` receives lines for the user; the first build takes minutes and happens once.
+    Raises EngineError with the reason and a hint.
     """
     cli = pulumi_cli.ensure(progress)
     control_plane = build.ensure(build.KUBERNETES, progress)
@@ -101,6 +101,6 @@ def _link(link: Path, target: Path) -> None:
     partial.unlink(missing_ok=True)
     try:
         partial.symlink_to(target)
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no links
         shutil.copy2(target, partial)
     partial.replace(link)

@@ -1,8 +1,7 @@
 """Builds of pinned Go modules: a `go.mod` with `tool` directives becomes a folder of binaries.
 
-The cache key covers the go.mod, its go.sum, the recipe and the platform, so that no clone builds
-the same tools twice and a changed pin builds anew. It is not a package manager: it builds the
-tool sets below and nothing else.
+The cache key covers go.mod, go.sum, the recipe and the platform: clones share a build, and a
+changed pin builds again. It builds only the tool sets below.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ class ToolSet:
     """One `modules/<name>/go.mod` and what is built from it."""
 
     name: str
-    """Folder below `modules/`, and the first part of the cache entry's name."""
+    """The folder below `modules/`, and the prefix of the cache entry's name."""
     minutes: str
-    """How long a cold build takes on two cores, for the person who waits."""
+    """Duration of a cold build on two cores, for the progress message."""
     tools: Mapping[str, str]
     """Binary name → Go package."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Linker variables: Go symbol → value; `{module path}` is replaced by its pinned version."""
     module_folders: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
-    """Name → (module, sub-folders): data of modules that is kept beside the binaries."""
+    """Name → (module, sub-folders): module data that is copied beside the binaries."""
 
 
 PULUMI = ToolSet(
@@ -52,7 +51,7 @@ PULUMI = ToolSet(
             "{github.com/pulumi/pulumi/pkg/v3}"
         )
     },
-    # The script that runs a Python program belongs to the CLI's own version.
+    # The script that runs a Python program must have the CLI's version.
     module_folders={"sdk": ("github.com/pulumi/pulumi/sdk/v3", ("python/cmd",))},
 )
 
@@ -86,7 +85,7 @@ KUBERNETES = ToolSet(
 POSTGRES = ToolSet(
     name="postgres",
     minutes="1 minute",
-    # A set of its own: it is made for an older client of Kubernetes than the control plane has.
+    # A separate set: it needs an older Kubernetes client than the control plane.
     tools={"postgres-operator": "github.com/zalando/postgres-operator/cmd"},
     variables={"main.version": "{github.com/zalando/postgres-operator}"},
 )
@@ -115,7 +114,7 @@ def ensure(tool_set: ToolSet, progress: Progress) -> Path:
 
 
 def is_built(tool_set: ToolSet) -> bool:
-    """Whether `ensure` would return at once."""
+    """Whether the tool set is built already."""
     return (cache.directory() / f"{tool_set.name}-{_key(tool_set)}").is_dir()
 
 
@@ -138,7 +137,7 @@ def _key(tool_set: ToolSet) -> str:
 
 def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     compiler = go.ensure(progress)
-    # A copy, so that nothing is ever written beside the pinned files.
+    # A copy, so that nothing is written beside the pinned files.
     source = folder / "source"
     shutil.copytree(_MODULES / tool_set.name, source)
     run = _Go(compiler, source)
@@ -175,7 +174,7 @@ def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress
 
 
 def _is_own_name(name: str, package: str) -> bool:
-    """Whether Go calls the package's binary so by itself; all those are built in one go."""
+    """Whether this is Go's default name for the package's binary; those are built in one run."""
     return Path(package).name == name
 
 
@@ -184,13 +183,13 @@ def _expand(tool_set: ToolSet, value: str) -> str:
 
 
 def _make_writable(folder: Path) -> None:
-    """Go's module cache is read-only; a cache entry must be removable by a plain `rm -r`."""
+    """Make the entry writable: Go's module cache is read-only, and `rm -r` must work on it."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode | 0o200)
 
 
 class _Go:
-    """The `go` command in one module's folder, with an environment of its own."""
+    """The `go` command in a module's folder, with its own environment."""
 
     def __init__(self, compiler: Path, folder: Path) -> None:
         self._compiler = compiler
@@ -204,7 +203,7 @@ class _Go:
         }
 
     def quietly(self, *arguments: str) -> str:
-        """Run to the end; its standard output."""
+        """Run the command and return its standard output."""
         with self._start(arguments, subprocess.PIPE) as child:
             try:
                 out, err = child.communicate()
@@ -222,7 +221,7 @@ class _Go:
         with self._start(arguments, subprocess.DEVNULL) as child:
             try:
                 for line in child.stderr or ():
-                    # A package's path has no space; anything else is the compiler's complaint.
+                    # A package's path has no space; anything else is an error message.
                     if " " in line.strip():
                         talk.append(line)
                         continue
@@ -246,7 +245,7 @@ class _Go:
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
-            # A group of its own: Ctrl-C comes to us, and we end the compiler and all it started.
+            # A process group of its own: on Ctrl-C, we end the compiler and its children.
             process_group=0,
         )
 

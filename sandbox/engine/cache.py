@@ -1,7 +1,7 @@
-"""The user's cache directory, and how something is made in it exactly once.
+"""The user's cache directory; each entry is created once.
 
-An entry is a folder that appears whole, by a rename, or not at all. A lock a name keeps two makers
-apart: the second waits for the first and then finds its work.
+An entry is a folder that appears atomically, by a rename. A lock per name makes a second process
+wait for the first and then use its entry.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def directory() -> Path:
 
 
 def entry(name: str, make: Callable[[Path], None], waiting: Callable[[], None]) -> Path:
-    """The folder `name`, made by `make(empty folder)` where it is missing.
+    """The folder `name`; if it is missing, `make(empty folder)` fills it.
 
-    `waiting` is called once when somebody else is making it. Raises EngineError when the disk or
-    the rights do not allow it; whatever `make` raises passes through, and leaves nothing.
+    `waiting` is called once if another process is creating it. Raises EngineError for a full disk
+    or missing permissions; an exception of `make` passes through and leaves no entry.
     """
     folder = directory() / name
     if folder.is_dir():
@@ -56,7 +56,7 @@ def entry(name: str, make: Callable[[Path], None], waiting: Callable[[], None]) 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
-    # We hold the lock, so what lies here is what an interrupted maker left.
+    # We hold the lock, so this is left over from an interrupted run.
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:

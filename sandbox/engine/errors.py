@@ -1,8 +1,8 @@
-"""The one error of this package."""
+"""The error of this package."""
 
 
 class EngineError(Exception):
-    """A tool could not be had. `str()` is one line for a person; `hint` says what to do."""
+    """A tool is not available. `str()` is one line for the user; `hint` says what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

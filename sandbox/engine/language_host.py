@@ -1,12 +1,11 @@
-"""A language host for Python programs, where the official `pulumi-language-python` is missing.
+"""A Pulumi language host for Python, used where `pulumi-language-python` is not installed.
 
-The engine starts one per run and speaks `pulumirpc.LanguageRuntime` to it. It runs a program
-(or a policy pack) in the virtual environment that its `Pulumi.yaml` names, through the executor
-script that belongs to the engine's own version. It is not a package manager: it neither makes
-virtual environments nor generates code.
+The engine starts one per run and talks `pulumirpc.LanguageRuntime` to it. It runs a program (or a
+policy pack) in the virtual environment of its `Pulumi.yaml`, through the executor script of the
+engine's version. It neither creates virtual environments nor generates code.
 
 Usage: `language_host.py <executor script> [engine address]`; it prints its port, as the engine
-expects. When the engine is gone, killed or not, program and host end as well.
+expects. Program and host end when the engine ends or is killed.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ language_pb2, language_pb2_grpc, plugin_pb2, empty_pb2 = (
     __import__("google.protobuf.empty_pb2", fromlist=["Empty"]),
 )
 
-# What the executor exits with once it has shown the user a message of its own.
+# The executor's exit code after it has shown the error to the user itself.
 _SHOWN_ALREADY = 32
-# Every child begins with this: when the host is gone, killed or not, the kernel kills it too
-# (prctl's PR_SET_PDEATHSIG). It stands here and not in a preexec_fn, since a process that uses
-# gRPC cannot fork safely; without one, Python starts children by vfork.
+# Runs first in every child: the kernel kills the child when the host ends (PR_SET_PDEATHSIG). It is
+# not a preexec_fn, because a process that uses gRPC cannot fork safely; without one, Python starts
+# children by vfork.
 _BOOT = """
 import runpy, sys
 if sys.platform == "linux":
@@ -85,16 +84,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         self._cancelled = False
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Take the engine's address."""
+        """Receive the engine's address."""
         self._engine = request.engine_address
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Tell the host's version: that of the SDK it speaks for."""
+        """Return the host's version: that of the SDK."""
         return plugin_pb2.PluginInfo(version="1.0.0")
 
     def About(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Tell which Python runs the programs."""
+        """Return the Python that runs the programs."""
         python = self._checked(lambda: _python(request.info), context)
         version = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
         return language_pb2.AboutResponse(
@@ -102,7 +101,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         )
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """List the resource plugins that the installed SDK packages name."""
+        """List the resource plugins of the installed SDK packages."""
         python = self._checked(lambda: _python(request.info), context)
         found = language_pb2.GetRequiredPackagesResponse()
         for folder in _site_packages(python):
@@ -129,13 +128,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         return found
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        """Check that the virtual environment is there; `./platformctl` is what makes it."""
+        """Check that the virtual environment exists; `./platformctl` creates it."""
         python = self._checked(lambda: _python(request.info), context)
         text = f"dependencies are those of {python}\n"
         yield language_pb2.InstallDependenciesResponse(stdout=text.encode())
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Run a program to its end. Its config and secrets go by environment, not by argument."""
+        """Run a program to its end. Config and secrets are passed in the environment."""
         python = self._checked(lambda: _python(request.info), context)
         command = [
             python, "-u", "-c", _BOOT, "script", self._executor,
@@ -150,7 +149,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        # The program's streams are the host's: the engine shows them as the program's own.
+        # The program inherits the host's streams, which the engine shows.
         child = self._start(command, request.pwd, environment, None)
         code = child.wait()
         self._children.discard(child)
@@ -162,12 +161,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         return language_pb2.RunResponse(error=f"the program ended with {reason}")
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        """Run a plugin written in Python, a policy pack above all, and pass on what it prints."""
+        """Run a plugin written in Python, such as a policy pack, and forward its output."""
         python = self._checked(lambda: _python(request.info), context)
         program = request.info.program_directory or request.program
         entry, arguments = ["script", program], list(request.args)
         if request.kind == "analyzer":
-            # The SDK's own runner: it is given the engine's address and the pack's folder.
+            # The SDK's runner takes the engine's address and the pack's folder.
             entry, arguments = ["module", "pulumi.policy"], [*arguments[:1], program]
         environment = dict(pair.split("=", 1) for pair in request.env) or dict(os.environ)
         child = self._start(
@@ -183,14 +182,14 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         yield language_pb2.RunPluginResponse(exitcode=child.wait())
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """End the program: by SIGTERM, for at a SIGINT Python would show where it stood."""
+        """End the program with SIGTERM: on SIGINT, Python would print a traceback."""
         self._cancelled = True
         for child in list(self._children):
             child.terminate()
         return empty_pb2.Empty()
 
     def end(self) -> None:
-        """Kill whatever still runs."""
+        """Kill all running children."""
         for child in list(self._children):
             child.kill()
 
@@ -218,7 +217,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
 
 
 def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """What a process writes, as it comes: ("stdout" or "stderr", bytes)."""
+    """A process's output as it is written: ("stdout" or "stderr", bytes)."""
     import selectors  # noqa: PLC0415 (only plugins need it)
 
     with selectors.DefaultSelector() as selector:
@@ -234,15 +233,15 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def serve(executor: str, engine: str = "") -> None:
-    """Serve on a free port, printed on stdout, until the engine is gone."""
+    """Serve on a free port, printed on stdout, until the engine ends."""
     host = LanguageHost(executor, engine)
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_GRPC_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     done = threading.Event()
-    # SIGINT is how the engine ends a host (a terminal's Ctrl-C does not come here: the engine
-    # gives its plugins a process group of their own). Leave quietly.
+    # The engine ends a host with SIGINT; exit quietly. A terminal's Ctrl-C does not arrive here,
+    # because the engine gives its plugins a process group of their own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     print(port, flush=True)
@@ -251,7 +250,7 @@ def serve(executor: str, engine: str = "") -> None:
         pass
     host.end()
     server.stop(0)
-    os._exit(0)  # threads of the pool may still wait for a dead child
+    os._exit(0)  # pool threads may still wait for a dead child
 
 
 if __name__ == "__main__":

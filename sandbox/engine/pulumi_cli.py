@@ -1,4 +1,4 @@
-"""The Pulumi CLI: an installed one, else the official installer's, else a build of our own."""
+"""The Pulumi CLI: an installed one, else the official installer's, else one built here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOST = "pulumi-language-python"
 
 @dataclass(frozen=True, slots=True)
 class PulumiCli:
-    """A CLI with either the official language host beside it or the executor for ours."""
+    """A CLI with the official language host beside it, or with the executor for ours."""
 
     pulumi: Path
     language_host: Path | None = None
@@ -27,7 +27,7 @@ class PulumiCli:
 
 
 def ensure(progress: Progress) -> PulumiCli:
-    """A CLI that is new enough. Raises EngineError where none can be had."""
+    """A CLI that is new enough. Raises EngineError if there is none."""
     return (
         installed()
         or _official_from_cache()
@@ -37,12 +37,12 @@ def ensure(progress: Progress) -> PulumiCli:
 
 
 def installed() -> PulumiCli | None:
-    """The one on the PATH, if it is at least the pinned version and has its Python host."""
+    """The CLI on the PATH, if it has at least the pinned version and its Python host."""
     own = os.environ.get("PLATFORM_SANDBOX_HOME")
     folders = [
         folder
         for folder in os.get_exec_path()
-        # Inside `eval "$(platformctl sandbox env)"` the first one is what we put there ourselves.
+        # In the environment of `platformctl sandbox env`, the first one is the sandbox's script.
         if not (own and Path(folder).is_relative_to(own))
     ]
     path = os.pathsep.join(folders)
@@ -53,7 +53,7 @@ def installed() -> PulumiCli | None:
 
 
 def version_of(pulumi: Path) -> tuple[int, ...]:
-    """The version that a CLI tells; () when it tells none."""
+    """The version that a CLI reports; () if it reports none."""
     try:
         out = subprocess.run(
             [pulumi, "version"],
@@ -91,7 +91,7 @@ def _official_from_cache() -> PulumiCli | None:
 
 
 def _official(progress: Progress) -> PulumiCli | None:
-    """What the official installer brings, where it can be reached."""
+    """The CLI of the official installer; None if it cannot be downloaded."""
 
     def download(folder: Path) -> None:
         from pulumi.automation import PulumiCommand  # noqa: PLC0415 (0.4 s)
@@ -101,7 +101,7 @@ def _official(progress: Progress) -> PulumiCli | None:
     progress("looking for the official Pulumi installer")
     try:
         cache.entry(_official_entry(), download, lambda: progress("waiting for a download"))
-    # The installer is a shell script behind a download: whatever it raises means "not here".
+    # The installer is a downloaded shell script: any error means that it is not available.
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         progress(f"the official installer cannot be had ({reason}): building Pulumi instead")

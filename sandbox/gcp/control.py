@@ -1,8 +1,8 @@
-"""The control endpoint: what a test may ask of the emulator itself, below `/sandbox/v1/`.
+"""The sandbox's own endpoint below `/sandbox/v1/`: faults, latency, and the requests seen.
 
 GET    health              {"status": "ok"}
 GET    requests            the last requests: [{"method", "path", "status"}]
-PUT    latency             {"seconds": 0.2}: what every operation takes at least
+PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
@@ -21,6 +21,7 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Raw, State
 
 _JSON = "application/json; charset=UTF-8"
+_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -37,28 +38,29 @@ class Control:
     def __init__(self, state: State) -> None:
         self._state = state
         self._faults: list[_Fault] = []
-        self.requests: deque[dict[str, Any]] = deque(maxlen=1000)
+        self._requests: deque[tuple[str, str, int]] = deque(maxlen=_KEPT)
 
-    async def before(self, verb: str, path: str) -> None:
+    def record(self, verb: str, path: str, status: int) -> None:
+        """Remember a request that was answered."""
+        self._requests.append((verb, path, status))
+
+    def fail(self, verb: str, path: str) -> None:
         """Raise the fault that a test asked for on this request, if any."""
         for fault in self._faults:
             if fault.times > 0 and fault.method in ("", verb) and fault.path.search(path):
                 fault.times -= 1
                 raise ApiError(fault.status, "a fault that was asked for")
 
-    async def answer(
-        self,
-        verb: str,
-        path: str,
-        body: bytes,
-    ) -> Raw:
-        """Answer a request below `/sandbox/v1/`."""
+    async def answer(self, verb: str, path: str, body: bytes) -> Raw:
+        """Answer a request; `path` is what follows `/sandbox/v1/`."""
         given = msgspec.json.decode(body) if body else {}
         match verb, path:
             case "GET", "health":
                 return _json({"status": "ok"})
             case "GET", "requests":
-                return _json({"requests": list(self.requests)})
+                names = ("method", "path", "status")
+                requests = [dict(zip(names, one, strict=True)) for one in self._requests]
+                return _json({"requests": requests})
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
@@ -74,7 +76,7 @@ class Control:
             case "DELETE", "faults":
                 self._faults.clear()
             case _:
-                return _json({"error": f"no {verb} {path} here"}, 404)
+                return _json({"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404)
         return _json({})
 
 

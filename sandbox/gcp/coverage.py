@@ -1,4 +1,4 @@
-"""The page that tells which methods of Google's APIs are emulated: read off the handlers."""
+"""The reference page of the emulated methods of Google's APIs, generated from the handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ listed is answered with 501 and its name.
 
 
 def render() -> dict[Path, str]:
-    """The page."""
+    """The page by its path."""
     parts = [_HEAD]
     for name, service in sorted(all_services().items()):
         known: dict[str, set[str]] = defaultdict(set)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,10 @@ _FOLDER = Path(__file__).parent / "documents"
 Json = dict[str, Any]
 _ANYTHING = "^.*$"
 _ONE, _MANY = "", "+"
-"""What stands for a parameter in the trie: no literal segment is either of them."""
+"""Keys of parameters in the trie: no literal segment equals either."""
+_Node = dict[str | None, Any]
+_Leaf = dict[str, tuple["Method", list[str]]]
+"""HTTP verb → method, and the names of its path parameters in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Method:
     """One method of one version of one service."""
 
     id: str
-    """Such as `compute.urlMaps.insert`; the same in every version of the service."""
+    """For example `compute.urlMaps.insert`; the same in every version of the service."""
     service: str
     version: str
     verb: str
@@ -31,6 +34,8 @@ class Method:
     parameters: Mapping[str, Json]
     request: str | None
     response: str | None
+    takes_upload: bool
+    """Whether a request's body may be media."""
     document: Document = field(repr=False, compare=False)
 
     @property
@@ -57,7 +62,7 @@ class Document:
 
 @cache
 def documents() -> tuple[Document, ...]:
-    """All documents that the package holds."""
+    """All documents in `documents/`."""
     return tuple(_load(path) for path in sorted(_FOLDER.glob("*.json")))
 
 
@@ -84,6 +89,7 @@ def _load(path: Path) -> Document:
                 parameters=method["parameters"],
                 request=(method.get("request") or {}).get("$ref"),
                 response=(method.get("response") or {}).get("$ref"),
+                takes_upload=bool(method.get("supportsMediaUpload")),
                 document=loaded,
             )
         )
@@ -92,7 +98,7 @@ def _load(path: Path) -> Document:
 
 
 def _path(method: Json) -> str:
-    """The path, with `{name}` for one segment and `{+name}` for any number of them."""
+    """The path, with `{name}` for one segment and `{+name}` for one or more."""
     template: str = method["path"]
     if any(
         found.get("pattern") == _ANYTHING and f"{{+{name}}}" in template
@@ -111,23 +117,25 @@ def _methods(resources: Json) -> Iterator[Json]:
 class Trie:
     """Finds the method that a verb and a path belong to; literal segments win over parameters."""
 
-    def __init__(self, methods: Iterator[Method] | tuple[Method, ...]) -> None:
-        self._root: dict[str | None, Any] = {}
+    def __init__(self, methods: Iterable[Method]) -> None:
+        self._root: _Node = {}
         for method in methods:
             node = self._root
-            for segment in _segments(method.path):
+            segments = _split_verb(method.path.strip("/").split("/"))
+            for segment in segments:
                 node = node.setdefault(_kind(segment), {})
-            node.setdefault(None, {}).setdefault(method.verb, method)
+            names = [one[1:-1].lstrip("+") for one in segments if one.startswith("{")]
+            node.setdefault(None, {}).setdefault(method.verb, (method, names))
 
-    def find(self, verb: str, path: str) -> tuple[Method | None, dict[str, str], bool]:
+    def find(
+        self, verb: str, segments: Sequence[str]
+    ) -> tuple[Method | None, dict[str, str], bool]:
         """The method, its path parameters, and whether the path is known with another verb."""
-        segments = _segments(path)
         known = False
-        for leaf, values in _walk(self._root, segments, 0, ()):
+        for leaf, values in _walk(self._root, _split_verb(segments), 0, ()):
             known = True
-            method = leaf.get(verb)
-            if method is not None:
-                names = [s[1:-1].lstrip("+") for s in _segments(method.path) if s.startswith("{")]
+            if verb in leaf:
+                method, names = leaf[verb]
                 return method, dict(zip(names, values, strict=True)), True
         return None, {}, known
 
@@ -139,8 +147,8 @@ def _kind(segment: str) -> str:
 
 
 def _walk(
-    node: dict[str | None, Any], segments: list[str], index: int, values: tuple[str, ...]
-) -> Iterator[tuple[Json, tuple[str, ...]]]:
+    node: _Node, segments: Sequence[str], index: int, values: tuple[str, ...]
+) -> Iterator[tuple[_Leaf, tuple[str, ...]]]:
     if index == len(segments):
         if None in node:
             yield node[None], values
@@ -155,11 +163,10 @@ def _walk(
         yield from _walk(node[_MANY], segments, end, (*values, whole))
 
 
-def _segments(path: str) -> list[str]:
-    """Path segments; a custom verb (`projects/p:getIamPolicy`) is a segment of its own."""
-    segments = path.strip("/").split("/")
+def _split_verb(segments: Sequence[str]) -> Sequence[str]:
+    """The segments, with a custom verb (`projects/p:getIamPolicy`) as a segment of its own."""
     last, colon, verb = segments[-1].rpartition(":")
-    # Only a word can be a custom verb: `domain.com:project` and IPv6 addresses are names.
+    # A custom verb is a word: `domain.com:project` and IPv6 addresses are names.
     if colon and last and verb.isalpha():
-        return [*segments[:-1], last, f":{verb}"]
+        return (*segments[:-1], last, f":{verb}")
     return segments

@@ -1,7 +1,8 @@
-"""Writes `documents/`: the part of Google's discovery documents that the emulator is driven by.
+"""Writes `documents/`: the parts of Google's discovery documents that the emulator uses.
 
-The source is google-api-python-client, which ships them all; prose is stripped, and the revision
-kept. `python -m sandbox.gcp.documents_update` after its version changed; a test finds stale files.
+The source is google-api-python-client, which ships all of them. Descriptions are removed, the
+revision is kept. Run `python -m sandbox.gcp.documents_update` after an upgrade of that package; a
+test finds stale files.
 """
 
 from __future__ import annotations
@@ -11,78 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.services import SERVICES
+
 FOLDER = Path(__file__).parent / "documents"
 
-# Document → the resources (top-level collections) of it that are kept; none given: all of them.
-DOCUMENTS: dict[str, frozenset[str]] = {
-    "compute.v1": frozenset(
-        [
-            "acceleratorTypes",
-            "addresses",
-            "backendBuckets",
-            "backendServices",
-            "firewalls",
-            "forwardingRules",
-            "globalAddresses",
-            "globalForwardingRules",
-            "globalNetworkEndpointGroups",
-            "globalOperations",
-            "healthChecks",
-            "httpHealthChecks",
-            "httpsHealthChecks",
-            "instanceGroupManagers",
-            "instanceGroups",
-            "machineTypes",
-            "networkEndpointGroups",
-            "networks",
-            "projects",
-            "regionBackendServices",
-            "regionHealthChecks",
-            "regionNetworkEndpointGroups",
-            "regionOperations",
-            "regionSslCertificates",
-            "regionTargetHttpProxies",
-            "regionTargetHttpsProxies",
-            "regionUrlMaps",
-            "regions",
-            "resourcePolicies",
-            "routers",
-            "routes",
-            "securityPolicies",
-            "sslCertificates",
-            "sslPolicies",
-            "subnetworks",
-            "targetGrpcProxies",
-            "targetHttpProxies",
-            "targetHttpsProxies",
-            "targetPools",
-            "targetSslProxies",
-            "targetTcpProxies",
-            "urlMaps",
-            "zoneOperations",
-            "zones",
-        ]
-    ),
-    "certificatemanager.v1": frozenset(),
-    "cloudkms.v1": frozenset({"projects"}),
-    "container.v1": frozenset(),
-    "container.v1beta1": frozenset(),
-    "dns.v1": frozenset(
-        ["changes", "managedZoneOperations", "managedZones", "projects", "resourceRecordSets"]
-    ),
-    "gkebackup.v1": frozenset(),
-    "iam.v1": frozenset({"projects", "roles"}),
-    "pubsub.v1": frozenset(),
-    "secretmanager.v1": frozenset({"projects"}),
-    "iap.v1": frozenset({"v1"}),
-    "serviceusage.v1": frozenset(),
-    "cloudresourcemanager.v1": frozenset({"projects", "operations"}),
-    "cloudresourcemanager.v3": frozenset({"projects", "operations"}),
-    "storage.v1": frozenset(),
-    "monitoring.v1": frozenset({"projects"}),
-    "monitoring.v3": frozenset({"projects", "services", "uptimeCheckIps"}),
-    "billingbudgets.v1": frozenset(),
-}
 _SCHEMA_KEYS = frozenset(
     [
         "type",
@@ -120,7 +53,7 @@ _PARAMETER_KEYS = frozenset(
 
 
 def render() -> dict[Path, str]:
-    """The files as they should be. Needs google-api-python-client, a development dependency."""
+    """The files and their contents. Needs google-api-python-client, a development dependency."""
     from googleapiclient import discovery_cache  # noqa: PLC0415 (only this script needs it)
 
     source = Path(discovery_cache.__file__).parent / "documents"
@@ -128,12 +61,21 @@ def render() -> dict[Path, str]:
         FOLDER / f"{name}.json": _compact(
             _stripped(json.loads(source.joinpath(f"{name}.json").read_text()), keep)
         )
-        for name, keep in DOCUMENTS.items()
+        for name, keep in _wanted().items()
+    }
+
+
+def _wanted() -> dict[str, frozenset[str]]:
+    """Document → the top-level resources of it that are kept; an empty set keeps all."""
+    return {
+        f"{service.name}.{version}": keep
+        for service in SERVICES
+        for version, keep in service.documents.items()
     }
 
 
 def _compact(document: dict[str, Any]) -> str:
-    # A line a schema and a resource, so that a diff can be read.
+    # One line per schema and resource, for readable diffs.
     def lines(part: dict[str, Any]) -> str:
         rows = (f"{json.dumps(k)}:{json.dumps(v, separators=(',', ':'))}" for k, v in part.items())
         return "{\n" + ",\n".join(rows) + "\n}"

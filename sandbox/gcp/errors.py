@@ -1,12 +1,14 @@
 """Errors as Google sends them.
 
-Two shapes: compute and storage answer with a list of `errors` with a reason each; the newer
-services with a canonical `status`. An `ApiError` holds what both need.
+There are two shapes: the older APIs (compute, storage, dns) answer with a list of `errors` that
+have a reason each, the newer ones with a canonical `status`. An `ApiError` has what both need.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from sandbox.services import find
 
 # Canonical code by HTTP status (google/rpc/code.proto).
 _STATUS = {
@@ -34,7 +36,6 @@ _REASON = {
     501: "notImplemented",
     503: "backendError",
 }
-_OLD_STYLE = frozenset({"compute", "dns", "storage"})
 
 
 class ApiError(Exception):
@@ -57,18 +58,19 @@ class ApiError(Exception):
         self.reason = reason or _REASON.get(code, "unknown")
         self.details = details
         self.location = location
-        """(location, locationType), such as ("If-Match", "header"); old style only."""
+        """(location, locationType), such as ("If-Match", "header"); in the older shape only."""
 
     def body(self, service: str, *, alt: str = "") -> dict[str, Any]:
-        """The answer's JSON, in the shape of the service; `alt` is the query parameter."""
-        if service not in _OLD_STYLE:
+        """The answer's JSON in the shape of the service; `alt` is the query parameter."""
+        row = find(service)
+        if row is None or not row.prefixed:
             error: dict[str, Any] = {
                 "code": self.code,
                 "message": self.message,
                 "status": self.status,
             }
             if alt == "json":
-                # Whoever asks for JSON by name gets the older list beside the newer status.
+                # With `alt=json`, the newer APIs send the older list as well.
                 error["errors"] = [
                     {"domain": "global", "message": self.message, "reason": self.reason}
                 ]
@@ -86,15 +88,15 @@ class ApiError(Exception):
 
 
 def not_found(resource: str) -> ApiError:
-    """Compute's and container's sentence for a resource that is not there."""
+    """Compute's and container's message for a resource that does not exist."""
     return ApiError(404, f"The resource '{resource}' was not found")
 
 
 def already_exists(resource: str) -> ApiError:
-    """Compute's sentence for a resource that is there already."""
+    """Compute's message for a resource that exists already."""
     return ApiError(409, f"The resource '{resource}' already exists")
 
 
 def invalid(field: str, value: Any, why: str) -> ApiError:
-    """Compute's sentence for a bad field, such as `resource.name`."""
+    """Compute's message for a field (such as `resource.name`) with a bad value."""
     return ApiError(400, f"Invalid value for field '{field}': '{value}'. {why}")

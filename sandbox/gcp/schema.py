@@ -1,7 +1,7 @@
-"""Requests checked against Google's schemas, with the sentences that Google answers with.
+"""Validation of request bodies against Google's schemas, with Google's error messages.
 
-What is checked: unknown fields, types, enums, numbers' ranges. Required fields and what they may
-refer to are the service's matter: discovery says little of them.
+It checks unknown fields, types, enums and number ranges. The services check required fields and
+references, of which discovery documents say little.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _INTEGER = re.compile(r"-?\d+")
 
 
 def check(document: Document, schema: str, body: Any, where: str = "") -> None:
-    """Raise ApiError 400 for what the schema does not allow. `where` is the body's own name."""
+    """Raise ApiError 400 for what the schema does not allow. `where` names the body in it."""
     if not isinstance(body, dict):
         raise ApiError(400, "Invalid JSON payload received. The root must be an object.")
     _object(document, schema, document.schemas[schema], body, where)

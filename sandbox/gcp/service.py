@@ -1,4 +1,4 @@
-"""What a service module is made of: handlers by method id, and what a handler is given."""
+"""The parts of an emulated service: handlers by method id, and what a handler receives."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from sandbox.gcp.discovery import Json, Method
 from sandbox.gcp.store import Store
 
 USER = "user@example.com"
-"""Who does everything here: any token is taken, and none is asked whose it is."""
+"""The user in every answer: any token is accepted, and all belong to this user."""
 
 
 @dataclass(slots=True)
 class State:
-    """What all services share."""
+    """State shared by all services."""
 
     store: Store
     control_planes: Any = None
     """`sandbox.kubernetes.control_planes.ControlPlanes`, or None where clusters are not booted."""
     latency: float = 0.0
-    """Seconds that an operation takes at least."""
+    """Minimum duration of an operation, in seconds."""
     enforce_enabled_services: bool = False
     """Whether a call to an API that the project has not enabled is refused, as Google does.
 
-    The daemon switches it on; whoever serves the application without it begins with all enabled.
+    The daemon turns it on; without the daemon, all APIs count as enabled.
     """
     resize_group: Callable[[str, int], None] | None = None
-    """Resizes a managed instance group that stands behind a node pool, given its path and size.
+    """Resizes the managed instance group of a node pool: path, size.
 
-    Set by the container service; compute, which is asked, knows nothing of node pools. Raises
-    KeyError where no pool has the group.
+    Set by the container service, called by compute, which knows no node pools. Raises KeyError if
+    no pool has the group.
     """
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run something beside the requests; the app waits for it, or ends it, when it closes."""
+        """Run a coroutine in the background; the app cancels it when it stops."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -60,7 +60,7 @@ class Call:
     state: State
     headers: Mapping[str, str]
     raw: bytes = b""
-    """The body as it came; for uploads."""
+    """The body's bytes, for uploads."""
     url_path: str = ""
     """The path below the service's host and version, decoded: `projects/p/locations/l/…`."""
 
@@ -91,7 +91,7 @@ Hook = Callable[[State], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its handlers by method id (the same in all versions), and its start and end."""
+    """One service: its handlers by method id (the same in all versions) and its hooks."""
 
     name: str
     handlers: Mapping[str, Handler]
@@ -100,19 +100,19 @@ class Service:
 
 
 def now() -> str:
-    """The time as Google writes it, in UTC with microseconds."""
+    """The current time as Google formats it: UTC with microseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def numeric_id() -> str:
-    """An id as compute gives it: 19 digits that grow with time."""
+    """A compute resource id: 19 digits that grow with time."""
     return str(int(time.time() * 1000) * 1_000_000 % 10**19 + secrets.randbelow(1_000_000)).zfill(
         19
     )
 
 
 def project_number(project: str) -> str:
-    """A project's number: made of its id, so that it is always the same."""
+    """A project's number, derived from its id and therefore stable."""
     digest = int.from_bytes(hashlib.sha256(project.encode()).digest()[:8])
     return str(digest % 900_000_000_000 + 100_000_000_000)
 

@@ -18,7 +18,6 @@ import msgspec
 Json = dict[str, Any]
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 _YEAR = 365 * 86_400
 
 

@@ -1,5 +1,5 @@
-"""Resource providers for the rehearsal: gcp, kubernetes and random.
+"""The sandbox's resource provider plugins: gcp, kubernetes and random.
 
-They stand in for the official plugins, which cannot be had offline; a real account never sees
-them. `provider` is what they share, and each is started with `python -m sandbox.plugins.<name>`.
+They replace the official plugins, which cannot be installed offline; a real account never uses
+them. `provider` has their common part. Each is started with `python -m sandbox.plugins.<name>`.
 """

@@ -1,7 +1,7 @@
-"""What every plugin shares: a `pulumirpc.ResourceProvider` over a small class of plain Python.
+"""The common part of the plugins: `pulumirpc.ResourceProvider` over a plain Python class.
 
 A plugin subclasses `Provider` and calls `serve`. Secrets, unknowns, errors, cancellation and the
-end of the process are settled here, once.
+end of the process are handled here.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ _KINDS = {
 
 
 class PluginError(Exception):
-    """An operation failed. The message is one line for a person: what, why and what to do."""
+    """An operation failed. The message is one line for the user: what, why and what to do."""
 
 
 class PartialFailure(Exception):  # noqa: N818 (not a failure to do it, but to finish it)
-    """The resource exists, but did not become ready. The next update takes it from there."""
+    """The resource exists, but did not become ready. The next update continues from there."""
 
     def __init__(self, id: str, outputs: Properties, reasons: Sequence[str]) -> None:
         super().__init__("; ".join(reasons))
@@ -72,7 +72,7 @@ class PartialFailure(Exception):  # noqa: N818 (not a failure to do it, but to f
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """One property that is refused, and why."""
+    """An invalid property, and the reason."""
 
     property: str
     reason: str
@@ -80,7 +80,7 @@ class CheckFailure:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The inputs as they are kept, and what is wrong with them."""
+    """The inputs to store, and the errors in them."""
 
     inputs: Properties
     failures: Sequence[CheckFailure] = ()
@@ -92,7 +92,7 @@ class DiffResult:
 
     changes: bool
     replaces: Sequence[str] = ()
-    """Property paths that can only change by a new resource."""
+    """Property paths whose change replaces the resource."""
     detailed: dict[str, str] = field(default_factory=dict)
     """Property path → add, delete or update, with `-replace` where it replaces."""
     delete_before_replace: bool = False
@@ -109,9 +109,9 @@ class Provider:
         self._log: Callable[[str, str, str, bool], None] = lambda *_: None
 
     def log(self, urn: str, message: str, severity: str = "info", *, status: bool = False) -> None:
-        """Say something beside the resource: severity debug, info, warning or error.
+        """Show a message at the resource; severity is debug, info, warning or error.
 
-        With `status` it is shown while the operation lasts, and then forgotten.
+        With `status`, it is shown only during the operation.
         """
         self._log(urn, message, severity, status)
 
@@ -120,11 +120,11 @@ class Provider:
         return CheckResult(new)
 
     def diff_config(self, old: Properties, new: Properties) -> DiffResult:
-        """Compare the provider's own settings; a change never replaces what it manages."""
+        """Compare the provider's own settings; a change never replaces resources."""
         return DiffResult(changes=reveal(old) != reveal(new))
 
     def configure(self, args: Properties) -> None:
-        """Take the provider's settings, before any other call on resources."""
+        """Receive the provider's settings; called before any call on resources."""
 
     def check(
         self,
@@ -142,7 +142,7 @@ class Provider:
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,
         new_inputs: Properties, ignore_changes: Sequence[str],
     ) -> DiffResult:  # fmt: skip
-        """Compare what is there with what is wanted."""
+        """Compare the current resource with the wanted one."""
         raise NotImplementedError
 
     def create(
@@ -154,7 +154,7 @@ class Provider:
         timeout: float,
         preview: bool,
     ) -> tuple[str, Properties]:
-        """Make it: its id and outputs. `timeout` in seconds, 0 for none given."""
+        """Create it; returns id and outputs. `timeout` is in seconds, 0 if none is set."""
         raise NotImplementedError
 
     def read(
@@ -166,7 +166,7 @@ class Provider:
         inputs: Properties,
         outputs: Properties,
     ) -> tuple[str, Properties, Properties] | None:
-        """Its id, inputs and outputs as they are now; None when it is gone.
+        """Its current id, inputs and outputs; None if it does not exist.
 
         `inputs` and `outputs` are empty on an import.
         """
@@ -176,25 +176,25 @@ class Provider:
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,
         new_inputs: Properties, timeout: float, preview: bool, ignore_changes: Sequence[str],
     ) -> Properties:  # fmt: skip
-        """Change it in place: its new outputs."""
+        """Update it in place; returns the new outputs."""
         raise NotImplementedError
 
     def delete(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties,
         timeout: float,
     ) -> None:  # fmt: skip
-        """Delete it; nothing to do when it is gone already."""
+        """Delete it; no error if it does not exist."""
         raise NotImplementedError
 
     def invoke(self, *, token: str, args: Properties, preview: bool) -> Properties:  # noqa: ARG002
-        """Answer a function, such as a data source. Raises PluginError where it is not known."""
+        """Call a function, such as a data source. Raises PluginError for an unknown one."""
         raise PluginError(f"{token}: this plugin does not have that function")
 
     def cancel(self) -> None:
-        """End all waits soon. `self.cancelled` is set already."""
+        """End all waits. `self.cancelled` is set already."""
 
     def close(self) -> None:
-        """Let go of connections; no call comes any more."""
+        """Close connections; no call follows."""
 
 
 class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc, name-defined]
@@ -205,7 +205,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
         if engine:
             self._connect(engine)
 
-    # The handshake, and the life of the plugin.
+    # Handshake and life cycle.
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         self._connect(request.engine_address)
@@ -289,7 +289,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
                 timeout=request.timeout,
                 preview=request.preview,
             )
-            # A preview may not know the id; the engine takes an empty one as unknown.
+            # In a preview the id may be unknown, for which the engine expects an empty one.
             return provider_pb2.CreateResponse(id=made, properties=encode(outputs))
 
         return self._guarded(request.urn, context, call, lambda: decode(request.properties))
@@ -353,7 +353,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
 
         return self._guarded("", context, call)
 
-    # What is settled once for all of them.
+    # Common to all calls.
 
     def _guarded(
         self,
@@ -378,7 +378,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
             context.abort(grpc.StatusCode.INTERNAL, f"{text}: {reason}")
 
     def log_unexpected(self, urn: str) -> None:
-        """Keep the traceback for whoever debugs, out of the user's sight."""
+        """Log the traceback at severity debug, which users do not see by default."""
         self._send_log(urn, traceback.format_exc(), "debug", False)
 
     @staticmethod
@@ -412,7 +412,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
             urn=urn,
             ephemeral=status,
         )
-        # When the engine is going away, what we say matters to nobody any more.
+        # The engine may be shutting down; then the message is lost.
         with contextlib.suppress(grpc.RpcError):
             self._engine.Log(request, timeout=5)
 
@@ -446,8 +446,8 @@ def _diff_response(result: DiffResult) -> Any:
 
 
 def serve(provider: Provider) -> None:
-    """Serve on a free port, printed on stdout, until the engine is gone."""
-    # Asked before the engine is told anything: it may be gone the moment that it was.
+    """Serve on a free port, printed on stdout, until the engine ends."""
+    # Read before the port is printed: the engine may end right after.
     parent = os.getppid()
     server = grpc.server(ThreadPoolExecutor(max_workers=64), options=_GRPC_OPTIONS)
     engine = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -455,17 +455,17 @@ def serve(provider: Provider) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     done = threading.Event()
-    # SIGINT is how the engine ends a plugin. A terminal's Ctrl-C does not come here: the engine
-    # gives its plugins a process group of their own, and cancels them by a call.
+    # The engine ends a plugin with SIGINT. A terminal's Ctrl-C does not arrive here: plugins have a
+    # process group of their own, and the engine cancels them by a call.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     print(port, flush=True)
-    # The kernel's PR_SET_PDEATHSIG speaks of the parent's thread, and a Go program's threads come
-    # and go; so ask. A shell script that starts a plugin must `exec` it.
+    # Poll, because PR_SET_PDEATHSIG refers to the parent's thread, and a Go program's threads come
+    # and go. A shell script that starts a plugin must `exec` it.
     while not done.wait(0.5) and os.getppid() == parent:
         pass
     provider.cancelled.set()
     if os.getppid() == parent:
-        # Whoever is waiting hears how far it came; what is not through by then is not awaited.
+        # Pending calls may still return within this time.
         server.stop(_SECONDS_TO_END).wait()
-    os._exit(0)  # a worker may still wait for something that no longer matters
+    os._exit(0)  # a worker may still be waiting

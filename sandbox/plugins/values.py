@@ -1,8 +1,8 @@
-"""Property values on the wire and in Python.
+"""Property values: their wire format and their form in Python.
 
-In Python they are plain dicts, lists, strings, numbers, booleans and None, with two additions:
-`Secret(value)` and `UNKNOWN` (known only after the update). Assets and archives stay the marked
-dicts that they are on the wire. Signatures are those of Pulumi's sdk/go/common/resource.
+In Python they are dicts, lists, strings, numbers, booleans and None, and also `Secret(value)` and
+`UNKNOWN` (known only after the update). Assets and archives keep the wire format: dicts with a
+signature. The signatures are those of Pulumi's sdk/go/common/resource.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker, not a secret)
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# The engine sends one marker a type; all of them say the same.
+# The engine has one marker per type; all mean the same.
 _UNKNOWNS = frozenset(
     {
         _UNKNOWN,
@@ -60,7 +60,7 @@ class Secret:
 
 
 def reveal(value: Any) -> Any:
-    """The value with no secret wrapping left in it."""
+    """The value without any `Secret` in it."""
     if isinstance(value, Secret):
         return reveal(value.value)
     if isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def reveal(value: Any) -> Any:
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether something in the value is unknown."""
+    """Whether the value contains `UNKNOWN`."""
     if isinstance(value, Secret):
         return has_unknown(value.value)
     if isinstance(value, Mapping):
@@ -82,7 +82,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def has_secret(value: Any) -> bool:
-    """Whether something in the value is secret."""
+    """Whether the value contains a `Secret`."""
     if isinstance(value, Mapping):
         return any(has_secret(item) for item in value.values())
     if isinstance(value, list | tuple):

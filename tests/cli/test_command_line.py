@@ -79,7 +79,7 @@ def test_the_environment_of_a_sandbox_that_does_not_run_says_how_to_start_it(
 ) -> None:
     done = _run(tmp_path, "sandbox", "env")
     assert done.returncode == 1
-    assert "does not run" in done.stderr
+    assert "is not running" in done.stderr
     assert "./platformctl sandbox start" in done.stderr
 
 

@@ -14,9 +14,7 @@ from cli.declared import ROOT, stack_config
 from gkeplatform import layers
 from gkeplatform.layers import LAYERS, Layer
 
-OURS = sorted(
-    p for folder in ("facts", "gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py")
-)
+OURS = sorted(p for folder in ("gkeplatform", "infra") for p in (ROOT / folder).rglob("*.py"))
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
@@ -56,17 +54,8 @@ def test_a_run_may_leave_layers_out() -> None:
     assert [layer.name for layer in some] == ["cluster", "environment"]
 
 
-def test_the_sorter_hands_layers_out_as_they_become_ready() -> None:
-    sorter = layers.sorter()
-    assert list(sorter.get_ready()) == ["cluster"]
-    assert list(sorter.get_ready()) == []
-    sorter.done("cluster")
-    assert list(sorter.get_ready()) == ["serving"]
-
-
-def test_layers_are_found_by_name_and_by_project() -> None:
+def test_a_layer_is_found_by_name() -> None:
     assert layers.named("serving") is layers.SERVING
-    assert layers.of_project("gke-platform") is layers.ENVIRONMENT
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)

@@ -1,7 +1,7 @@
 """The emulated Service Usage API: which APIs a project has enabled.
 
-`refuse_if_disabled` refuses calls to an API that is not enabled, as Google does. The app applies it
-to the APIs of `ENFORCED`.
+`refuse_if_disabled` refuses a call to an API that is not enabled, as Google does. The app asks it
+before every call; `needs_enabling` in `sandbox.services` says for which services.
 """
 
 from __future__ import annotations
@@ -13,17 +13,7 @@ from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Service, State, project_number
 from sandbox.gcp.services import cloudresourcemanager
-
-ENFORCED = {
-    "cloudkms": "Cloud Key Management Service (KMS) API",
-    "compute": "Compute Engine API",
-    "container": "Kubernetes Engine API",
-    "gkebackup": "Backup for GKE API",
-    "pubsub": "Cloud Pub/Sub API",
-    "secretmanager": "Secret Manager API",
-    "iap": "Cloud Identity-Aware Proxy API",
-}
-"""APIs that must be enabled before use, and their titles in the error."""
+from sandbox.services import find
 
 _NAME = re.compile(r"[a-z][-a-z0-9.]*\.(?:googleapis\.com|cloud\.goog)")
 # Dependencies, which are enabled along with a service.
@@ -52,15 +42,16 @@ def is_enabled(state: State, project: str, service: str) -> bool:
 
 def refuse_if_disabled(state: State, service: str, project: str) -> None:
     """Raise Google's 403 where the project has not enabled the API."""
-    if not state.enforce_enabled_services or service not in ENFORCED:
+    row = find(service)
+    if not state.enforce_enabled_services or row is None or not row.needs_enabling:
         return
-    name = f"{service}.googleapis.com"
+    name = row.host
     if is_enabled(state, project, name):
         return
     number = project_number(project)
     url = f"https://console.developers.google.com/apis/api/{name}/overview?project={number}"
     message = (
-        f"{ENFORCED[service]} has not been used in project {number} before or it is disabled. "
+        f"{row.title} has not been used in project {number} before or it is disabled. "
         f"Enable it by visiting {url} then retry. If you enabled this API recently, wait a few "
         "minutes for the action to propagate to our systems and retry."
     )

@@ -11,7 +11,6 @@ from facts.quantity import amount
 
 Json = dict[str, Any]
 Amounts = Mapping[str, Fraction]
-HOSTNAME = "kubernetes.io/hostname"
 
 
 def requests(pod: Json) -> Counter[str]:

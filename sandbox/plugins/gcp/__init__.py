@@ -1,5 +1,5 @@
-"""The rehearsal's Pulumi provider for Google Cloud: what the official one does, without its binary.
+"""The sandbox's Pulumi provider for Google Cloud, used in place of the official plugin.
 
-It translates a program's inputs into the API's JSON and back, and speaks HTTP as the official
-provider does; it knows nothing of what is at the other end. See README.md for adding a type.
+It translates inputs to the API's JSON and back, and sends the HTTP requests that the official
+provider sends. It does not know the emulator. README.md describes how to add a type.
 """

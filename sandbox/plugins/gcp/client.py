@@ -1,7 +1,7 @@
-"""HTTP to Google's API: one request with its retries, and waiting for operations.
+"""The HTTP client for Google's APIs: requests with retries, and polling of operations.
 
-What is transient is tried again (429, 5xx, broken connections, resources not ready); everything
-else is an `ApiFailure` with Google's message. A cancel ends every wait at once.
+Transient failures (429, 5xx, broken connections, resources not ready) are retried; all others are
+an `ApiFailure` with Google's message. A cancel ends every wait at once.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from sandbox.plugins.provider import PluginError
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 NOT_READY = ("resourceNotReady", "operationInProgress")
-RETRY_SECONDS = 120.0  # in all, while the service answers that it cannot
-FAULT_SECONDS = 20.0  # in all, while it answers that it has a fault (500)
-CONNECT_SECONDS = 4.0  # in all, while nothing answers
-FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between questions for an operation
+RETRY_SECONDS = 120.0  # total, while the service is unavailable
+FAULT_SECONDS = 20.0  # total, while it answers 500
+CONNECT_SECONDS = 4.0  # total, while the connection fails
+FIRST_POLL, LONGEST_POLL = 0.05, 2.0  # seconds between polls of an operation
 _RELATIVE = re.compile(r"^https?://[^/]+/(?:compute/[^/]+/|v\d[^/]*/|container/v\d[^/]*/)?")
 
 
-class Transient(Exception):  # noqa: N818  # not an error yet: it is tried again
-    """A failure that may pass, and for how many seconds to try again."""
+class Transient(Exception):  # noqa: N818  # not an error yet: it is retried
+    """A transient failure, and for how many seconds to retry."""
 
     def __init__(self, failure: PluginError, seconds: float) -> None:
         super().__init__(str(failure))
@@ -39,7 +39,7 @@ class Transient(Exception):  # noqa: N818  # not an error yet: it is tried again
 
 
 class Client:
-    """Requests to the services of one configured provider; safe to share between threads."""
+    """Sends requests to the services of one configured provider; thread-safe."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -47,16 +47,16 @@ class Client:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
         self._http = httpx.Client(timeout=60, limits=limits, trust_env=False)
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._guard = threading.Lock()
+        self._locks_lock = threading.Lock()
 
     def close(self) -> None:
-        """End every wait and connection."""
+        """End all waits and close all connections."""
         self.cancelled.set()
         self._http.close()
 
     def lock(self, name: str) -> threading.RLock:
-        """The lock of one thing that is read, changed and written back."""
-        with self._guard:
+        """The lock for a read-modify-write of the resource `name`."""
+        with self._locks_lock:
             return self._locks[name]
 
     def sleep(self, seconds: float) -> None:
@@ -85,7 +85,7 @@ class Client:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Transient),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=10),
-            stop=_is_hopeless,
+            stop=_is_timed_out,
             sleep=self.sleep,
             reraise=True,
         )
@@ -111,7 +111,7 @@ class Client:
             raise Transient(refused, FAULT_SECONDS if refused.code == 500 else RETRY_SECONDS)
         raise refused
 
-    def call(  # a request and where its operation is to be asked for
+    def call(  # a request, and where to poll its operation
         self,
         service: str,
         method: str,
@@ -122,14 +122,14 @@ class Client:
         timeout: float = 0,
         parent: str = "",
     ) -> dict[str, Any]:
-        """A request, and the end of the operation it starts if it starts one."""
+        """Send a request; wait for the operation, if it starts one."""
         answer = self.request(service, method, path, body, params)
         return self.wait(service, answer, timeout=timeout, parent=parent)
 
     def wait(
         self, service: str, operation: dict[str, Any], *, timeout: float = 0, parent: str = ""
     ) -> dict[str, Any]:
-        """Wait for an operation; anything else is returned as it is."""
+        """Wait for an operation; any other answer is returned as it is."""
         path = operation_path(operation, parent)
         if not path:
             return operation
@@ -147,9 +147,9 @@ class Client:
 
 
 def operation_path(answer: Mapping[str, Any], parent: str = "") -> str:
-    """Where to ask for an operation; "" when the answer is none.
+    """The path of an operation; "" if the answer is not an operation.
 
-    `parent` is the location of a container operation, whose own link names the project's number.
+    `parent` is the location of a container operation, whose own link has the project's number.
     """
     name = str(answer.get("name", ""))
     if answer.get("kind") == "compute#operation":
@@ -169,12 +169,12 @@ def _raise_for(operation: Mapping[str, Any]) -> None:
     if not error:
         return
     errors = error.get("errors") or [error]
-    told = "; ".join(
+    message = "; ".join(
         f"{one.get('message', 'unknown error')}"
         + (f" ({one['code']})" if one.get("code") is not None else "")
         for one in errors
     )
-    raise OperationFailure(told)
+    raise OperationFailure(message)
 
 
 def _decoded(response: httpx.Response) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _failure(response: httpx.Response) -> ApiFailure:
         return ApiFailure(response.status_code, "", text)
 
 
-def _is_hopeless(state: tenacity.RetryCallState) -> bool:
+def _is_timed_out(state: tenacity.RetryCallState) -> bool:
     failure = state.outcome.exception() if state.outcome else None
     limit = failure.seconds if isinstance(failure, Transient) else 0.0
     return (state.seconds_since_start or 0.0) > limit
@@ -207,5 +207,5 @@ def _is_hopeless(state: tenacity.RetryCallState) -> bool:
 def _is_transient(failure: ApiFailure) -> bool:
     if failure.code in TRANSIENT or failure.reason in NOT_READY:
         return True
-    # The container API refuses a change of a cluster that another operation is changing.
+    # The container API refuses to change a cluster during another operation.
     return failure.code in (400, 409) and "incompatible operation" in failure.message

@@ -1,4 +1,4 @@
-"""One operation on one resource: where it is, and the requests made for it."""
+"""One operation on one resource: the resource's location, and its requests."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LINK_BASES = {
 CONFLICTS = (409, 412)
 
 
-def _pattern(form: str, last: str) -> str:
-    """The form as a pattern; only its last slot may hold slashes."""
-    pattern = re.sub(r"[.?+*]", r"\\\g<0>", form)
-    for slot in _SLOT.findall(form):
+def _pattern(template: str, last: str) -> str:
+    """The template as a regular expression; only its last slot may match slashes."""
+    pattern = re.sub(r"[.?+*]", r"\\\g<0>", template)
+    for slot in _SLOT.findall(template):
         pattern = pattern.replace(f"{{{slot}}}", f"(?P<{slot}>{'.+' if slot == last else '[^/]+'})")
     return pattern
 
 
 class Context:
-    """The place of a resource (`values`: project, region, name, …) and its client."""
+    """The values in a resource's path (`values`: project, region, name, …) and its client."""
 
     def __init__(self, client: Client, timeout: float = 0) -> None:
         self.client = client
@@ -40,7 +40,7 @@ class Context:
         self.values: dict[str, Any] = {}
         self.service = ""
         self.subject = ""
-        self.started = False  # a request that makes something has been accepted
+        self.started = False  # a create request has been accepted
 
     @property
     def config(self) -> Config:
@@ -54,14 +54,14 @@ class Context:
 
     @property
     def deletion_policy(self) -> str:
-        """What a resource that does not say gets as deletionPolicy."""
+        """The default deletionPolicy."""
         return self.config.setting("deletionPolicy") or "DELETE"
 
     def fail(self, message: str) -> None:
-        """Refuse, naming the resource."""
+        """Raise PluginError."""
         raise PluginError(message)
 
-    # Places
+    # Paths
 
     def place(self, fields: Mapping[str, Any]) -> None:
         """Fill project, region, zone and location from the provider's settings."""
@@ -94,15 +94,15 @@ class Context:
         return _SLOT.sub(value, template)
 
     def expand(self, value: str, template: str) -> str:
-        """A bare name as a path; what is a path or an address stays."""
+        """A bare name as a path; paths and addresses are returned unchanged."""
         return value if "/" in value else self.fill(template.replace("{}", value))
 
     def link(self, path: str) -> str:
-        """The link of a path, as Google writes it."""
+        """The self link of a path."""
         return f"{LINK_BASES[self.service]}{path}"
 
     def from_link(self, name: str, link: Any) -> None:
-        """Take the places that a resource's link names; `name` becomes its last part."""
+        """Set project and location from a resource's link; `name` becomes its last part."""
         if not isinstance(link, str) or "/" not in link:
             return
         parts = _HOST.sub("", link).split("/")
@@ -113,7 +113,7 @@ class Context:
         self.values[name] = parts[-1]
 
     def parse(self, id_: str, template: str, others: tuple[str, ...] = ()) -> dict[str, str]:
-        """The values in an id: of the full form, of a link, or of a shorter form."""
+        """The values in an id: a full id, a link, or a shorter form."""
         plain = _HOST.sub("", id_)
         slots = _SLOT.findall(template)
         short = ["/".join(f"{{{slot}}}" for slot in slots[at:]) for at in range(len(slots))]
@@ -135,7 +135,7 @@ class Context:
         params: Mapping[str, Any] | None = None,
         service: str = "",
     ) -> dict[str, Any]:
-        """A request of the resource's service, and the end of the operation it starts."""
+        """Send a request to the resource's service; wait for the operation that it starts."""
         service = service or self.service
         answer = self.client.request(service, method, path, body, params)
         self.started = self.started or method == "POST"
@@ -147,13 +147,13 @@ class Context:
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, service: str = ""
     ) -> dict[str, Any]:
-        """A GET; what is not there is an error."""
+        """Send a GET. Raises ApiFailure 404."""
         return self.client.request(service or self.service, "GET", path, params=params)
 
     def find(
         self, path: str, params: Mapping[str, Any] | None = None, service: str = ""
     ) -> dict[str, Any] | None:
-        """A GET; None where nothing is."""
+        """Send a GET; None for 404."""
         try:
             return self.get(path, params, service)
         except ApiFailure as failure:
@@ -162,7 +162,7 @@ class Context:
             raise
 
     def exclusively(self, name: str, attempt: Callable[[], None], tries: int = 10) -> None:
-        """Read, change and write back something shared; again when another was quicker."""
+        """Run a read-modify-write of a shared resource; retried on a conflict."""
         with self.client.lock(name):
             for number in range(tries):
                 try:

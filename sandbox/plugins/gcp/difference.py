@@ -1,8 +1,8 @@
-"""What differs between two states of a resource, as the official provider would see it. Pure.
+"""Differences between two states of a resource, as the official provider reports them.
 
-Two values are the same when the API would take them for the same: a resource's name and its link,
-80 and "80-80", lists without an order in another order, and nothing and an empty value. A field
-that the program leaves out and the server fills (`Field.computed`) takes the server's value.
+Pure functions. Values are equal if the API treats them as equal: a resource's name and its link, 80
+and "80-80", reordered lists without an order, absent and empty values. A field that the program
+omits and the server sets (`Field.computed`) takes the server's value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DURATION = re.compile(r"^(\d+)(?:\.0+)?s$")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One change: `path` as Pulumi spells it (a.b[0].c), `plain` without indexes."""
+    """One change: `path` in Pulumi's notation (a.b[0].c), `plain` without indexes."""
 
     path: str
     plain: str
@@ -32,7 +32,7 @@ class Difference:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says no more than its absence (an unset zero value)."""
+    """Whether a value is the same as its absence (a zero value)."""
     return (
         value is None
         or value in ("", 0, False, [], {})
@@ -41,9 +41,9 @@ def is_empty(value: Any) -> bool:
 
 
 def same(field: Field | None, one: Any, other: Any) -> bool:  # noqa: PLR0911  # one a kind
-    """Whether two values of a field mean the same: `one` as the program has it, or an earlier one.
+    """Whether two values of a field are equivalent; `one` is the program's, now or earlier.
 
-    What the server fills and `one` leaves out is no difference.
+    What the server sets and `one` omits is no difference.
     """
     one, other = _bare(one), _bare(other)
     if one is UNKNOWN or other is UNKNOWN:
@@ -89,12 +89,12 @@ def _same_lists(field: Field | None, one: list[Any], other: list[Any]) -> bool:
 
 
 def _item(field: Field | None) -> Field | None:
-    """The field of a list's one entry."""
+    """The field of a list's entries."""
     return Field(field.name, field.element, fields=field.fields) if field else None
 
 
 def same_text(one: str, other: str) -> bool:
-    """Whether two texts name one thing: a link and a name, a port and its range, durations."""
+    """Whether two texts are equivalent: link and name, port and range, durations."""
     if one == other:
         return True
     if _PORT.match(one) or _PORT.match(other):
@@ -131,7 +131,7 @@ def differences(
     path: str = "",
     plain: str = "",
 ) -> Iterator[Difference]:
-    """The changes from what was asked (`old`) and is there (`state`) to what is asked now."""
+    """The changes from the old inputs (`old`) and outputs (`state`) to the new inputs."""
     for name in sorted({*old, *new}):
         field = fields.get(name)
         if name.startswith("__") or field is None or not field.is_input:
@@ -147,7 +147,7 @@ def differences(
         if wanted is not None and (same(field, wanted, before) or same(field, wanted, there)):
             continue
         if before is there is None and wanted is not UNKNOWN and same(field, wanted, field.default):
-            continue  # the provider's own default, of which the server says nothing
+            continue  # the provider's own default, which the server does not return
         yield from _within(field, (before, there, wanted), here, spelled)
 
 
@@ -171,7 +171,7 @@ def _within(
             yield from found
             return
         if wanted and old is not None:
-            return  # what differs is what the server filled
+            return  # only fields set by the server differ
     if _entry_by_entry(field, old, wanted):
         for at, (was, is_now) in enumerate(zip(old, wanted, strict=True)):
             seen = there[at] if isinstance(there, list) and len(there) > at else None
@@ -207,11 +207,11 @@ def refreshed(
     before: Mapping[str, Any],
     live: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The inputs that would have made what is there now.
+    """The inputs that match the current resource.
 
-    What the program said stays as it spelled it where it still holds. What somebody else changed
-    is shown: with the value that is there, or, for a field that the program left out and the server
-    does not fill, with the value that has appeared since `before`.
+    Unchanged inputs keep the program's spelling. Drift is shown: as the current value, or, for a
+    field that the program omits and the server does not set, as the value that has appeared since
+    `before`.
     """
     result: dict[str, Any] = {}
     for name, value in inputs.items():
@@ -240,7 +240,7 @@ def _refreshed_value(field: Field, value: Any, before: Any, live: Any) -> Any:
     if same(field, plain, live) or (before is not None and same(field, before, live)):
         return value
     if live is None:
-        # Never returned (written only), or taken away since.
+        # Write-only, or removed since.
         return value if before is None or same(field, plain, before) is False else None
     if field.kind == "obj" and isinstance(plain, Mapping) and isinstance(live, Mapping):
         earlier = before if isinstance(before, Mapping) else {}

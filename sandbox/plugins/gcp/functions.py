@@ -1,4 +1,4 @@
-"""The data sources: each reads, and answers with the official outputs."""
+"""The data sources, with the official provider's outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.plugins.provider import PluginError
 Function = Callable[[Context, Values], Values]
 
 
-def _placed(context: Context, args: Values, service: str, *places: str) -> None:
+def _set_location(context: Context, args: Values, service: str, *places: str) -> None:
     context.service = service
     context.values.update({k: v for k, v in args.items() if isinstance(v, str)})
     context.place(dict.fromkeys(("project", *places)))
@@ -22,7 +22,7 @@ def _placed(context: Context, args: Values, service: str, *places: str) -> None:
 
 def get_network_endpoint_group(context: Context, args: Values) -> Values:
     """A zonal network endpoint group, by name and zone or by its link."""
-    _placed(context, args, "compute", "zone")
+    _set_location(context, args, "compute", "zone")
     context.from_link("name", args.get("selfLink"))
     context.subject = f"network endpoint group {context.values.get('name')}"
     template = "projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
@@ -31,7 +31,7 @@ def get_network_endpoint_group(context: Context, args: Values) -> Values:
 
 def get_zones(context: Context, args: Values) -> Values:
     """The names of a region's zones."""
-    _placed(context, args, "compute", "region")
+    _set_location(context, args, "compute", "region")
     context.subject = "zones"
     project, region = context.fill("{project}"), context.fill("{region}")
     names = [
@@ -50,9 +50,9 @@ def get_zones(context: Context, args: Values) -> Values:
 
 
 def get_project(context: Context, args: Values) -> Values:
-    """A project; the provider's own where none is named."""
+    """A project; by default the provider's."""
     project = args.get("projectId") or context.config.setting("project")
-    _placed(context, {"project": project}, "cloudresourcemanager")
+    _set_location(context, {"project": project}, "cloudresourcemanager")
     context.subject = "project"
     body = context.get(context.fill("projects/{project}"))
     parent = body.get("parent") or {}
@@ -75,8 +75,8 @@ def get_project(context: Context, args: Values) -> Values:
 
 
 def get_engine_versions(context: Context, args: Values) -> Values:
-    """The versions GKE offers in a place."""
-    _placed(context, args, "container", "location")
+    """The GKE versions of a location."""
+    _set_location(context, args, "container", "location")
     context.subject = "engine versions"
     place = context.fill("projects/{project}/locations/{location}")
     config = context.get(f"{place}/serverConfig")
@@ -109,7 +109,7 @@ def get_engine_versions(context: Context, args: Values) -> Values:
 
 
 def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001  # it takes none
-    """What the provider itself is configured with."""
+    """The provider's configuration."""
     config = context.config
     return {
         "id": "clientConfig",
@@ -122,8 +122,8 @@ def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001
 
 
 def get_certificates(context: Context, args: Values) -> Values:
-    """The certificates of Certificate Manager in a place; global where none is named."""
-    _placed(context, args, "certificatemanager")
+    """The certificates of a location in Certificate Manager; by default global."""
+    _set_location(context, args, "certificatemanager")
     context.subject = "certificates"
     place = f"projects/{context.fill('{project}')}/locations/{args.get('region') or 'global'}"
     handler = handler_of("gcp:certificatemanager/certificate:Certificate")

@@ -1,7 +1,7 @@
-"""What is done with a resource of any type: check, diff, create, read, update, delete.
+"""Diff, create, read, update and delete of a resource of any type.
 
-A `Handler` is led by its `Spec` and the generated fields; a type with steps of its own overrides
-the methods named `*_remote`, `prepare`, `after_create`, `to_api`, `from_api` or `replaces`.
+A `Handler` works from its `Spec` and the generated fields. A type with its own behaviour overrides
+`*_remote`, `prepare`, `before_*`, `after_*`, `to_api`, `from_api` or `replaces`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Handler:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
-    # What the type is
+    # The type
 
     @cached_property
     def schema(self) -> Schema:
-        """The generated fields, with what the spec says of them."""
+        """The generated fields, annotated from the spec."""
         schema = schema_of(self.spec.type)
         _annotate(schema.fields, self.spec, "")
         return schema
@@ -44,7 +44,7 @@ class Handler:
         """All properties by name."""
         return self.schema.fields
 
-    def replaces(self, path: str, old: Any, new: Any) -> bool:  # noqa: ARG002  # for those who look at the values
+    def replaces(self, path: str, old: Any, new: Any) -> bool:  # noqa: ARG002  # overrides use the values
         """Whether the change of a field (dotted, without indexes) replaces the resource."""
         if path in (*PLACES, self.spec.name):
             return True
@@ -68,10 +68,10 @@ class Handler:
         """The properties from the API's object."""
         return translate.from_api(self.fields, body)
 
-    # What the engine asks
+    # Calls of the engine
 
     def diff(self, context: Context, old: Values, state: Values, new: Values) -> list[Difference]:
-        """The changes, those of the provider's own settings included."""
+        """The changes, including those of the provider's settings."""
         found = list(differences(self.fields, old, state, new))
         for place in PLACES:
             if place in self.fields and new.get(place) is None and state.get(place):
@@ -88,7 +88,7 @@ class Handler:
         return found
 
     def planned(self, context: Context, inputs: Values) -> Values:
-        """The outputs a creation will have, as far as they can be told before it."""
+        """The outputs of a creation, as far as they are known before it."""
         self.place(context, inputs)
         outputs: Values = {}
         for name, field in self.fields.items():
@@ -108,13 +108,13 @@ class Handler:
         return self._with_secrets(outputs, inputs)
 
     def create(self, context: Context, inputs: Values) -> tuple[str, Values]:
-        """Make it; what was made but not finished is kept as partial state."""
+        """Create it; an unfinished resource is kept as partial state."""
         self.place(context, inputs)
         plain = translate.reveal(inputs)
         try:
             self.create_remote(context, self._labelled(context, plain, None))
             self.after_create(context, plain, self.path(context))
-            # Also a wait that is cut short here must not lose what is there by now.
+            # An interrupted wait must not lose the resource, which exists by now.
             body = self.read_remote(context)
         except PluginError as error:
             self._keep_partial(context, inputs, error)
@@ -126,7 +126,7 @@ class Handler:
     def read(
         self, context: Context, id_: str, inputs: Values, state: Values
     ) -> tuple[str, Values, Values] | None:
-        """What is there now, and the inputs that would make it; None where nothing is."""
+        """The current id, inputs and outputs; None if the resource does not exist."""
         self.place(context, {**self._parsed(context, id_), **_known(state)}, id_)
         body = self.read_remote(context)
         if body is None:
@@ -141,7 +141,7 @@ class Handler:
         return self.id(context), seen, outputs
 
     def update(self, context: Context, id_: str, old: Values, state: Values, new: Values) -> Values:
-        """Change it in place."""
+        """Update it in place."""
         self.place(context, {**self._parsed(context, id_), **_known(state), **_known(new)}, id_)
         plain, there = translate.reveal(new), translate.reveal(state)
         changes = self.diff(context, translate.reveal(old), there, plain)
@@ -160,7 +160,7 @@ class Handler:
         return self.outputs(context, new, body, state)
 
     def planned_update(self, context: Context, state: Values, new: Values) -> Values:
-        """The outputs that an update will have, as far as they can be told before it."""
+        """The outputs of an update, as far as they are known before it."""
         outputs = {key: value for key, value in state.items() if key in self.fields or key == "id"}
         for name, field in self.fields.items():
             if new.get(name) is not None:
@@ -174,7 +174,7 @@ class Handler:
         return self._with_secrets(outputs, new)
 
     def delete(self, context: Context, id_: str, inputs: Values, state: Values) -> None:
-        """Take it away; that it is gone already is no error."""
+        """Delete it; no error if it does not exist."""
         self.place(context, {**self._parsed(context, id_), **_known(state)}, id_)
         plain = translate.reveal({**inputs, **state})
         policy = plain.get("deletionPolicy") or context.deletion_policy
@@ -191,30 +191,30 @@ class Handler:
             if failure.code != 404:
                 raise
 
-    # The steps a type may do in its own way
+    # Steps that types override
 
     def prepare(self, context: Context, inputs: Values) -> None:
-        """Note what the paths need besides the fields of their names."""
+        """Add values that the resource's path needs and that are not fields of that name."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Send the creation and wait for its end."""
+        """Create the resource; wait for the operation."""
         path = context.fill(self.spec.collection)
         context.call("POST", path, self._linked(context, self.to_api(inputs)))
 
     def after_create(self, context: Context, inputs: Values, path: str) -> None:
-        """What else the official provider does once the resource is there."""
+        """Further requests of the official provider after a creation."""
 
     def read_remote(self, context: Context) -> Values | None:
-        """The API's object, None where there is none."""
+        """The API's object; None if it does not exist."""
         return context.find(self.path(context))
 
     def before_update(self, context: Context) -> None:
-        """Wait for what must come to rest before a change."""
+        """Wait for other changes of the resource to end."""
 
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """Send the changes: each verb of its own, then the rest as one PATCH or PUT."""
+        """Send the changes: custom verbs first, then the rest as one PATCH or PUT."""
         wanted = self._linked(context, self.to_api(self._effective(inputs, state)))
         for call in self.spec.calls:
             if changed & call.fields:
@@ -223,7 +223,7 @@ class Handler:
         if not rest or not self.spec.update:
             return
         if any(changed & call.fields for call in self.spec.calls):
-            state = self._current(context, state)  # the verbs have changed the fingerprint
+            state = self._current(context, state)  # the custom verbs have changed the fingerprint
         elif self.spec.fingerprint and self.spec.update == "PATCH":
             state = self._current(context, state)
         body = wanted if self.spec.update == "PUT" else self._changed_part(wanted, rest)
@@ -233,10 +233,10 @@ class Handler:
         context.call(self.spec.update, self.path(context), body, params)
 
     def after_update(self, context: Context, inputs: Values, state: Values) -> None:
-        """What else the official provider does after an update."""
+        """Further requests of the official provider after an update."""
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # for those who look at it
-        """Send the deletion and wait for its end."""
+        """Delete the resource; wait for the operation."""
         context.call("DELETE", self.path(context))
 
     # Parts
@@ -246,11 +246,11 @@ class Handler:
         return context.fill(f"{self.spec.collection}/{{{self.spec.name}}}")
 
     def id(self, context: Context) -> str:
-        """The id of the official form."""
+        """The id in the official provider's form."""
         return context.fill(self.spec.id_template)
 
     def place(self, context: Context, inputs: Mapping[str, Any], id_: str = "") -> None:
-        """Note where the resource is: from its fields, and the provider's defaults."""
+        """Set the path's values from the fields and the provider's defaults."""
         context.service = self.spec.service
         context.subject = f"{self.spec.type.rpartition(':')[2]} {inputs.get(self.spec.name) or id_}"
         for name in self.fields:
@@ -263,13 +263,13 @@ class Handler:
     def outputs(
         self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
     ) -> Values:
-        """All outputs: from the API's object, and those only the provider knows."""
+        """All outputs: those of the API's object and the provider's own."""
         outputs = self.from_api(body)
         known = {**(state or {}), **inputs}
         for name, field in self.fields.items():
             if name in PLACES and (outputs.get(name) or context.values.get(name)):
-                told = str(outputs.get(name) or context.values[name])
-                outputs[name] = told.rpartition("/")[2] if name != "project" else told
+                place = str(outputs.get(name) or context.values[name])
+                outputs[name] = place.rpartition("/")[2] if name != "project" else place
             elif field.local:
                 value = known.get(name, self.spec.local.get(name))
                 value = outputs.get(name, context.values.get(name)) if value is None else value
@@ -297,14 +297,14 @@ class Handler:
         return outputs
 
     def _labelled(self, context: Context, inputs: Values, state: Values | None) -> Values:
-        """The inputs with all the labels the resource is to have."""
+        """The inputs with all labels that the resource gets."""
         if not self.spec.labels:
             return inputs
         wanted = Labels.wanted(context.config, inputs.get(self.spec.labels), state)
         return {**inputs, self.spec.labels: Labels.effective(wanted, state)}
 
     def _linked(self, context: Context, body: Values) -> Values:
-        """Bare names of other resources as the paths the API wants."""
+        """Bare names of other resources as the paths that the API expects."""
         for name, template in self.spec.links.items():
             field = self.fields[name]
             value = body.get(field.api[0])
@@ -315,7 +315,7 @@ class Handler:
         return body
 
     def _effective(self, inputs: Values, state: Values) -> Values:
-        """The inputs, and the server's values where the program leaves it the choice."""
+        """The inputs, with the server's values for computed fields."""
         chosen = {
             name: state[name]
             for name, field in self.fields.items()
@@ -324,7 +324,7 @@ class Handler:
         return {**{k: v for k, v in chosen.items() if not _is_zero(v)}, **inputs}
 
     def _changed_part(self, wanted: Values, changed: set[str]) -> Values:
-        """Only what changed; what the program took away is null, which empties it."""
+        """Only the changed fields; removed ones are null, which clears them."""
         part: Values = {}
         for name in sorted(changed):
             path = self.fields[name].api
@@ -358,7 +358,7 @@ class Handler:
         return context.parse(id_, self.spec.id_template, self.spec.imports)
 
     def _imported(self, live: Values) -> Values:
-        """The inputs of a program that would make what is there."""
+        """The inputs of a program for an imported resource."""
         found = _said(self.fields, live)
         for name in (*PLACES, self.spec.name, *self.spec.local):
             field = self.fields.get(name)
@@ -368,7 +368,7 @@ class Handler:
         return found
 
     def _keep_partial(self, context: Context, inputs: Values, error: PluginError) -> None:
-        """Keep what a creation that failed half-way has left, so that it is not forgotten."""
+        """Raise PartialFailure if a failed creation has left a resource."""
         if not context.started or isinstance(error, PartialFailure):
             return
         try:
@@ -387,7 +387,7 @@ def _known(values: Mapping[str, Any]) -> Values:
 
 
 def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
-    """What a program must say to get this: no default, nothing the server chooses by itself."""
+    """The inputs without defaults and without values that the server chose."""
     said: Values = {}
     for name, field in fields.items():
         value = live.get(name)

@@ -1,7 +1,7 @@
-"""The three sets of labels of a resource: the program's, the provider's, and all that are there.
+"""A resource's labels: the program's, the program's with the provider's, and all of them.
 
-The program's (`labels`) and the provider's defaults together are `pulumiLabels`; `effectiveLabels`
-also holds what others have put there, which is left alone.
+`labels` and the provider's default labels make up `pulumiLabels`; `effectiveLabels` also has the
+labels that others have set, which the plugin leaves alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Labels:
 
     @staticmethod
     def wanted(config: Config, own: Any, state: Mapping[str, Any] | None) -> Values:
-        """`pulumiLabels`: the defaults, the resource's own, and at creation the attribution."""
+        """`pulumiLabels`: the defaults, the resource's own and, at creation, the attribution."""
         wanted = {**config.labels, **(reveal(own) or {})}
         if state is None:
             return {**config.attribution, **wanted}
@@ -30,7 +30,7 @@ class Labels:
 
     @staticmethod
     def effective(wanted: Values, state: Mapping[str, Any] | None) -> Values:
-        """What the resource is to have: what is wanted, and what is others'."""
+        """`effectiveLabels` to set: the wanted ones and those of others."""
         if state is None:
             return dict(wanted)
         there = reveal(state.get("effectiveLabels")) or {}
@@ -45,9 +45,9 @@ class Labels:
         inputs: Mapping[str, Any],
         state: Mapping[str, Any] | None,
     ) -> Values:
-        """The three outputs from what is there: of others' labels only the last one knows."""
+        """The three outputs, from the current labels."""
         own = reveal(inputs.get(field)) or reveal((state or {}).get(field)) or {}
-        if not inputs and not state:  # an import: what is there is the program's from now on
+        if not inputs and not state:  # an import: the current labels become the program's
             own = {key: value for key, value in live.items() if ATTRIBUTION.get(key) != value}
             return {field: own, "pulumiLabels": dict(live), "effectiveLabels": dict(live)}
         wanted = Labels.wanted(config, own, state if state and "pulumiLabels" in state else None)

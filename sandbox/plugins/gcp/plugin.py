@@ -1,4 +1,4 @@
-"""The provider the engine talks to: finds the type's handler and hands it the work."""
+"""The provider that the engine calls: finds the type's handler and delegates to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GcpProvider(Provider):
         self._config = Config()
 
     def configure(self, args: Properties) -> None:
-        """Take the provider's settings."""
+        """Receive the provider's settings."""
         self._config = Config.of(args)
         self._client = None
 
@@ -54,7 +54,7 @@ class GcpProvider(Provider):
         news: Properties,
         random_seed: bytes,
     ) -> CheckResult:
-        """Names, defaults, and what can be refused without asking the API."""
+        """Set names and defaults; validate what needs no request."""
         handler = _handler(type)
         inputs = {key: value for key, value in news.items() if value is not None}
         inputs.pop("__defaults", None)
@@ -77,7 +77,7 @@ class GcpProvider(Provider):
         new_inputs: Properties,
         ignore_changes: Sequence[str],
     ) -> DiffResult:
-        """What changes, and whether that replaces."""
+        """The changes, and whether they replace the resource."""
         handler = _handler(type)
         context = self._context(0)
         changes = [
@@ -107,12 +107,12 @@ class GcpProvider(Provider):
         timeout: float,
         preview: bool,
     ) -> tuple[str, Properties]:
-        """Make it, or tell what it will be."""
+        """Create it, or preview its outputs."""
         handler, context = _handler(type), self._context(timeout)
         if preview:
-            return "", _shown(handler.planned(context, inputs))
-        with _told(urn, "creating"):
-            id_, outputs = handler.create(context, _hidden(inputs))
+            return "", _public(handler.planned(context, inputs))
+        with _error_prefix(urn, "creating"):
+            id_, outputs = handler.create(context, _public(inputs))
         return id_, outputs
 
     def read(
@@ -124,10 +124,10 @@ class GcpProvider(Provider):
         inputs: Properties,
         outputs: Properties,
     ) -> tuple[str, Properties, Properties] | None:
-        """What is there now."""
+        """The current state of the resource."""
         handler, context = _handler(type), self._context(0)
-        with _told(urn, "reading"):
-            found = handler.read(context, id, _hidden(inputs), outputs)
+        with _error_prefix(urn, "reading"):
+            found = handler.read(context, id, _public(inputs), outputs)
         if found is None:
             return None
         kept = {"__defaults": inputs["__defaults"]} if "__defaults" in inputs else {}
@@ -146,13 +146,13 @@ class GcpProvider(Provider):
         preview: bool,
         ignore_changes: Sequence[str],  # noqa: ARG002  # the engine has put the old values back
     ) -> Properties:
-        """Change it in place, or tell what it will be."""
+        """Update it in place, or preview its outputs."""
         handler, context = _handler(type), self._context(timeout)
         if preview:
-            return _shown(handler.planned_update(context, old_outputs, _hidden(new_inputs)))
-        with _told(urn, "updating"):
+            return _public(handler.planned_update(context, old_outputs, _public(new_inputs)))
+        with _error_prefix(urn, "updating"):
             return handler.update(
-                context, id, _hidden(old_inputs), old_outputs, _hidden(new_inputs)
+                context, id, _public(old_inputs), old_outputs, _public(new_inputs)
             )
 
     def delete(  # the interface's
@@ -165,12 +165,12 @@ class GcpProvider(Provider):
         outputs: Properties,
         timeout: float,
     ) -> None:
-        """Take it away."""
-        with _told(urn, "deleting"):
-            _handler(type).delete(self._context(timeout), id, _hidden(inputs), outputs)
+        """Delete it."""
+        with _error_prefix(urn, "deleting"):
+            _handler(type).delete(self._context(timeout), id, _public(inputs), outputs)
 
     def invoke(self, *, token: str, args: Properties, preview: bool) -> Properties:
-        """Answer a data source."""
+        """Call a data source."""
         from sandbox.plugins.gcp.functions import FUNCTIONS  # noqa: PLC0415  # few programs ask
 
         answer = FUNCTIONS.get(token)
@@ -179,7 +179,7 @@ class GcpProvider(Provider):
         if preview and has_unknown(args):
             raise PluginError(f"{token}: its arguments are not known yet")
         given = {key: value for key, value in reveal(args).items() if value is not None}
-        with _told("", f"{token}:"):
+        with _error_prefix("", f"{token}:"):
             return answer(self._context(0), given)
 
     def _context(self, timeout: float) -> Context:
@@ -192,8 +192,8 @@ class GcpProvider(Provider):
         return Context(self._client, timeout)
 
 
-class _told:  # noqa: N801  # used as a function
-    """Names the resource and the step in an error, once."""
+class _error_prefix:  # noqa: N801  # used as a function
+    """Context manager that prefixes errors with the step and the resource."""
 
     def __init__(self, urn: str, doing: str) -> None:
         self._prefix = f"{doing} {urn.rpartition('::')[2]}".strip()
@@ -201,7 +201,7 @@ class _told:  # noqa: N801  # used as a function
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if type(error) is PluginError or type(error).__name__ in (
             "ApiFailure",
             "OperationFailure",
@@ -223,7 +223,7 @@ def _handler(token: str) -> Handler:
 def _automatic_name(
     handler: Handler, urn: str, olds: Properties, inputs: Properties, seed: bytes
 ) -> str:
-    """The name the official provider would make up, the old one where it made that up."""
+    """The name that the official provider would generate; kept once it is generated."""
     field = handler.fields.get("name")
     named = field is not None and field.is_input and not field.required
     if not named or inputs.get("name") is not None:
@@ -236,7 +236,7 @@ def _automatic_name(
 
 
 def _keeps_name(old: Properties, new: Properties) -> bool:
-    """A name the program chose, and keeps: two of that name cannot be there at once."""
+    """Whether the name is the program's and unchanged: two resources cannot have it at once."""
     if "name" in (new.get("__defaults") or ()):
         return False
     return new.get("name") is not None and reveal(old.get("name")) == reveal(new["name"])
@@ -246,9 +246,6 @@ def _is_within(path: str, ignored: str) -> bool:
     return path == ignored or path.startswith((f"{ignored}.", f"{ignored}["))
 
 
-def _hidden(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if not key.startswith("__")}
-
-
-def _shown(outputs: Properties) -> Properties:
-    return {key: value for key, value in outputs.items() if not key.startswith("__")}
+def _public(properties: Properties) -> Properties:
+    """The properties without the plugin's own, such as `__defaults`."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}

@@ -1,7 +1,7 @@
-"""Members of IAM policies: read, changed and written back under the policy's etag.
+"""IAM members: a read-modify-write of the resource's policy under its etag.
 
-The same for every resource that has a policy; a `Policy` says where it is. Two members of one
-policy never write at once within one plugin, and a policy that someone else changed is read again.
+`Policy` describes where a resource's policy is. Within one plugin, writes to a policy are
+serialized; after a conflict with another client, the policy is read again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandbox.plugins.gcp.spec import Spec, Values
 from sandbox.plugins.provider import PluginError
 
 VERSION = 3
-# An id, with the official provider's spaces or with slashes: a role holds slashes itself.
+# An id, with the official provider's spaces or with slashes; roles contain slashes.
 _ID = re.compile(
     r"(?P<resource>.+?)[ /](?P<role>(?:(?:projects|organizations)/[^/ ]+/)?roles/[^/ ]+)"
     r"[ /](?P<member>[^ ]+?)"
@@ -26,20 +26,20 @@ _ID = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Where the policy of a resource is, and how the id of its members begins."""
+    """Where the policy of a resource is, and the prefix of its members' ids."""
 
     service: str
     resource: str  # path of the resource
-    id: str  # the id's beginning
+    id: str  # the id's prefix
     fields: tuple[str, ...]  # the inputs that name the resource
     get: tuple[str, str] = ("POST", ":getIamPolicy")
     set: tuple[str, str] = ("POST", ":setIamPolicy")
-    wraps: bool = True  # the write has the policy under "policy"
-    version: str = "optionsRequestedPolicyVersion"  # a GET's parameter for the policy's version
+    wraps: bool = True  # the request body has the policy under "policy"
+    version: str = "optionsRequestedPolicyVersion"  # query parameter for the policy's version
 
 
 class IamMember(Handler):
-    """One member of one role, among others: never authoritative."""
+    """One member of one role (non-authoritative)."""
 
     def __init__(self, token: str, policy: Policy, **places: str) -> None:
         local = dict.fromkeys((*policy.fields, "role", "member", "condition", "etag"))
@@ -59,12 +59,12 @@ class IamMember(Handler):
         self.policy = policy
 
     def prepare(self, context: Context, inputs: Values) -> None:
-        """The condition is part of what identifies a member."""
+        """The condition is part of a member's identity."""
         context.service = self.policy.service
         context.values["condition"] = inputs.get("condition")
 
     def id(self, context: Context) -> str:
-        """Resource, role, member and, where there is one, the condition's title."""
+        """Resource, role, member and, if any, the condition's title."""
         condition = context.values.get("condition")
         title = f"/{condition['title']}" if isinstance(condition, Mapping) else ""
         return f"{super().id(context)}{title}"
@@ -96,7 +96,7 @@ class IamMember(Handler):
         self._change(context, add)
 
     def read_remote(self, context: Context) -> Values | None:
-        """The member's binding, if the policy has it."""
+        """The member's binding; None if the policy does not have it."""
         try:
             policy = self._read(context)
         except PluginError as error:
@@ -112,12 +112,12 @@ class IamMember(Handler):
     def outputs(
         self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
     ) -> Values:
-        """The etag is the policy's own, as it was read just now."""
+        """The etag is the policy's."""
         outputs = super().outputs(context, inputs, body, state)
         return {**outputs, "etag": body.get("etag", "")}
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # the place says all
-        """Take the member out of its role."""
+        """Remove the member from its role."""
 
         def remove(bindings: list[Values]) -> list[Values]:
             for one in bindings:
@@ -171,6 +171,6 @@ class IamMember(Handler):
 
 
 def _same_member(one: str, context: Context) -> bool:
-    """The API keeps a member's kind as it is and lowers the address."""
+    """Normalize as the API does: it lower-cases the address, not the member's kind."""
     wanted = str(context.values["member"])
     return one == wanted or (one.lower() == wanted.lower() and not one.startswith("principal"))

@@ -1,4 +1,4 @@
-"""Which handler serves which type token. The modules of services are imported when first asked."""
+"""Which handler serves which type token. A service's module is imported when first asked for."""
 
 from __future__ import annotations
 
@@ -7,38 +7,24 @@ from importlib import import_module
 
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.spec import Spec
+from sandbox.services import SERVICES
 
-# The first part of a type's path -> the module that holds it.
-MODULES = {
-    "compute": "compute",
-    "container": "container",
-    "projects": "projects",
-    "serviceaccount": "iam",
-    "storage": "storage",
-    "monitoring": "monitoring",
-    "certificatemanager": "certificatemanager",
-    "dns": "dns",
-    "gkebackup": "gkebackup",
-    "kms": "kms",
-    "pubsub": "pubsub",
-    "iap": "iap",
-    "billing": "billing",
-}
+PACKAGES = frozenset(package for service in SERVICES for package in service.packages)
+"""Packages of pulumi_gcp, the first part of a type's path; `services/` has a module for each."""
 
 
 @cache
-def _handlers(module: str) -> dict[str, Handler]:
-    found: tuple[Handler, ...] = import_module(f"sandbox.plugins.gcp.services.{module}").HANDLERS
+def _handlers(package: str) -> dict[str, Handler]:
+    found: tuple[Handler, ...] = import_module(f"sandbox.plugins.gcp.services.{package}").HANDLERS
     return {one.spec.type: one for one in found}
 
 
 def handler_of(token: str) -> Handler | None:
-    """The handler of a type, None for a type the plugin does not know."""
-    module = MODULES.get(token.split(":")[1].partition("/")[0])
-    return _handlers(module).get(token) if module else None
+    """The handler of a type; None for a type that the plugin does not have."""
+    package = token.split(":")[1].partition("/")[0]
+    return _handlers(package).get(token) if package in PACKAGES else None
 
 
 def specs() -> list[Spec]:
-    """Every type the plugin knows."""
-    modules = sorted(set(MODULES.values()))
-    return [one.spec for module in modules for one in _handlers(module).values()]
+    """Every type that the plugin has."""
+    return [one.spec for package in sorted(PACKAGES) for one in _handlers(package).values()]

@@ -1,7 +1,7 @@
 """The fields of every resource type, read from `schema.json` (written by `schema_update`).
 
-A `Field` joins the two spellings of one property: Pulumi's, under which it is found, and the API's,
-in `api`. It holds no rule about when a change replaces: that is the `Spec`'s.
+A `Field` maps a property's Pulumi name to its path in the API's object (`api`). Which changes
+replace a resource is in the `Spec`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class Field:
     kind: str  # str int float bool list map obj asset any
     element: str = ""  # of a list
     fields: dict[str, Field] = field(default_factory=dict)
-    api: tuple[str, ...] = ()  # path in the API's object; empty: the API does not know it
+    api: tuple[str, ...] = ()  # path in the API's object; empty: not in the API
     is_input: bool = False
     required: bool = False
-    filled: bool = False  # always there after creation (computed by the server or the provider)
+    filled: bool = False  # always set after creation (by the server or the provider)
     default: Any = None
     values: tuple[str, ...] = ()
-    api_list: bool = False  # one value here, a list of one there
-    api_single: bool = False  # a list here, one value there
-    api_text: bool = False  # a number here, its decimal digits there
+    api_list: bool = False  # one value here, a list of one in the API
+    api_single: bool = False  # a list here, one value in the API
+    api_text: bool = False  # a number here, decimal text in the API
     set: bool = False  # a list whose order does not matter
-    computed: bool = False  # the server's value stands where the program gives none
-    local: bool = False  # known to the provider only
+    computed: bool = False  # set by the server if the program omits it
+    local: bool = False  # exists only in the provider
     special: bool = False  # translated by the type's own handler
 
     @property
     def is_remote(self) -> bool:
-        """Whether the API knows the field, under whatever name."""
+        """Whether the field is in the API."""
         return bool(self.api) or self.special
 
 
@@ -67,7 +67,7 @@ def _field(name: str, raw: Mapping[str, Any]) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All the fields of a type, and which outputs the SDK declares secret."""
+    """The fields of a type, and the outputs that the SDK declares secret."""
 
     fields: dict[str, Field]
     secrets: frozenset[str]
@@ -81,7 +81,7 @@ def _document() -> dict[str, Any]:
 
 @cache
 def schema_of(token: str) -> Schema:
-    """The fields of one type; KeyError when `schema.json` lacks it."""
+    """The fields of one type. Raises KeyError if `schema.json` does not have it."""
     raw = _document()[token]
     return Schema(
         fields={key: _field(key, value) for key, value in raw["fields"].items()},
@@ -90,7 +90,7 @@ def schema_of(token: str) -> Schema:
 
 
 def walk(fields: Mapping[str, Field], prefix: str = "") -> Iterator[tuple[str, Field]]:
-    """Every field with its dotted path, blocks before what they hold."""
+    """Every field with its dotted path, blocks before their fields."""
     for name, one in fields.items():
         path = f"{prefix}{name}"
         yield path, one

@@ -1,10 +1,9 @@
-"""Reads what the SDK and Google's discovery documents say of each resource type.
+"""Generates `schema.json` from the SDK and Google's discovery documents; prints it.
 
-From the SDK (`pulumi_gcp`, too slow to import when a plugin starts): names, types, which inputs are
-required, which outputs are always there, defaults, allowed values, secret outputs. From the
-discovery documents: the API's spelling of each name. A name pairs with the API's when both are
-equal but for case and plural; `Spec.names` states the rest. Run by `schema_update` in a process of
-its own, because a plugin's process holds only parts of the SDK; prints the file.
+From the SDK (`pulumi_gcp`, too slow to import in a plugin): names, types, required inputs, outputs
+that are always set, defaults, allowed values, secret outputs. From the discovery documents: the
+API's names. Names match if they differ only in case and plural; `Spec.names` has the others.
+`schema_update` runs this in a process of its own, because a plugin imports only parts of the SDK.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def content() -> str:
 
 
 def _lines(described: Mapping[str, Any]) -> str:
-    """One line a top-level field: small, and a change shows in a diff where it is."""
+    """One line per top-level field, for small files and readable diffs."""
     fields = ",\n".join(
         f"  {json.dumps(name)}: {_compact(field)}" for name, field in described["fields"].items()
     )
@@ -56,7 +55,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
     package = importlib.import_module(f"pulumi_gcp.{module_name.partition('.')[0]}")
     module = importlib.import_module(f"pulumi_gcp.{module_name}")
     resource = getattr(module, class_name)
-    # A block of another type may bear the name already; the SDK then says InitArgs.
+    # If another type's block has the name, the SDK uses InitArgs.
     given = getattr(module, f"{class_name}Args", None) or getattr(module, f"{class_name}InitArgs")
     arguments = _properties(given)
     outputs = _properties(resource)
@@ -206,7 +205,7 @@ def _resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[
 def _pair(
     spec: Spec, path: str, name: str, document: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> tuple[str, Mapping[str, Any]]:
-    """The API's path of a field from its block, and its schema there; "" where it has none."""
+    """The API's path of a field within its block, and its schema; "" if it has none."""
     properties = schema.get("properties", {})
     stated = spec.names.get(path)
     if path in spec.local:
@@ -236,7 +235,7 @@ def _forms(name: str) -> Iterable[str]:
 
 
 def _limits(kind: str, text: str) -> dict[str, Any]:
-    """Default and allowed values, where the documentation states them in its fixed form."""
+    """Default and allowed values, if the documentation has them in its fixed wording."""
     limits: dict[str, Any] = {}
     flat = " ".join(text.split())
     default = re.search(r"Default value is `([^`]*)`", flat)

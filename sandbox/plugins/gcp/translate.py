@@ -1,4 +1,4 @@
-"""A resource's properties to the API's JSON and back, led by its fields alone. Pure functions."""
+"""Conversion between a resource's properties and the API's JSON. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Values", "from_api", "has_secret", "has_unknown", "put", "reveal", "
 
 
 def to_api(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Values:
-    """The API's object from plain properties; what the API does not know is left out."""
+    """The API's object from plain properties, without those that the API does not have."""
     body: Values = {}
     for name, value in values.items():
         field = fields.get(name)
@@ -54,7 +54,7 @@ def put(body: Values, path: tuple[str, ...], value: Any) -> None:
 
 
 def from_api(fields: Mapping[str, Field], body: Mapping[str, Any]) -> Values:
-    """Properties from the API's object; absent stays absent."""
+    """Properties from the API's object, without absent ones."""
     values: Values = {}
     for name, field in fields.items():
         raw = _get(body, field.api)

@@ -1,4 +1,4 @@
-"""What can be said against a resource's inputs without asking the API, and their defaults. Pure."""
+"""Defaults and validation of a resource's inputs, without requests. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Failure = tuple[str, str]
 
 
 def with_defaults(fields: Mapping[str, Field], inputs: Mapping[str, Any]) -> Values:
-    """The inputs with the defaults that the official provider fills in, within given blocks too."""
+    """The inputs with the official provider's defaults, also within given blocks."""
     filled: Values = {}
     for name, value in inputs.items():
         field = fields.get(name)
@@ -38,7 +38,7 @@ def _deep(field: Field, value: Any) -> Any:
 
 
 def failures(spec: Spec, fields: Mapping[str, Field], inputs: Mapping[str, Any]) -> list[Failure]:
-    """(property, reason) of everything that is wrong."""
+    """The errors: (property, reason)."""
     return [
         *_fields(fields, inputs, "", known=False),
         *_groups(spec, inputs),
@@ -95,7 +95,7 @@ def _scalar(field: Field, kind: str, value: Any, path: str, *, known: bool) -> I
     elif kind == "bool" and str(value).lower() not in ("true", "false"):
         yield path, f"expected true or false, got {_shown(value)}"
     elif kind == "str" and isinstance(value, Mapping | list):
-        yield path, f"expected a text, got {_shown(value)}"
+        yield path, f"expected text, got {_shown(value)}"
     elif field.values and value not in field.values and value != "":
         allowed = ", ".join(field.values)
         yield path, f"expected {path} to be one of [{allowed}], got {value}"

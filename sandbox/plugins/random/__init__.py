@@ -1,1 +1,1 @@
-"""The rehearsal's provider for random values: what is drawn stays as it is in the state."""
+"""The sandbox's provider for random values, which are kept in the state."""

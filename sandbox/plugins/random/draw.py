@@ -1,4 +1,4 @@
-"""Drawing the values, from the operating system's source of randomness. Pure of any state."""
+"""Generation of random values from the operating system's source of randomness."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _SYSTEM = random.SystemRandom()
 
 
 def password(inputs: Properties) -> str:
-    """A string of `length` characters with the minima that `min*` ask for.
+    """A string of `length` characters that meets the `min*` counts.
 
-    Raises ValueError when there are no characters to draw from or the minima exceed the length.
+    Raises ValueError if no characters are allowed or the minima exceed the length.
     """
     digits = bool(inputs.get("numeric", inputs.get("number", True)))
     pools = {
@@ -62,7 +62,7 @@ def password(inputs: Properties) -> str:
 
 
 def forms(data: bytes, prefix: str) -> Properties:
-    """The ways in which RandomId shows its bytes."""
+    """The encodings of RandomId's bytes."""
     return {
         "b64Std": prefix + base64.b64encode(data).decode(),
         "b64Url": prefix + url_form(data),
@@ -77,20 +77,20 @@ def url_form(data: bytes) -> str:
 
 
 def pet(words: int, prefix: str | None, separator: str) -> str:
-    """A name of so many words, an animal last."""
+    """A name of `words` words, the last one an animal."""
     kinds = ["adverb"] * max(0, words - 2) + (["adjective"] if words > 1 else []) + ["animal"]
     drawn = [secrets.choice(_WORDS[kind].split()) for kind in kinds]
     return separator.join([prefix, *drawn] if prefix else drawn)
 
 
 def integer(low: int, high: int, seed: str | None) -> int:
-    """A whole number from low to high, both included; the same for the same seed."""
+    """A whole number from low to high, inclusive; the same for the same seed."""
     source = random.Random(seed) if seed else _SYSTEM  # noqa: S311 (a seed asks for just that)
     return source.randint(low, high)
 
 
 def shuffled(items: list[str], count: int | None, seed: str | None) -> list[str]:
-    """The items in another order, as many as asked for; over and over where that is more."""
+    """The items shuffled; `count` of them, repeated if there are fewer."""
     source = random.Random(seed) if seed else _SYSTEM  # noqa: S311 (a seed asks for just that)
     wanted = len(items) if count is None else count
     result: list[str] = []

@@ -1,4 +1,4 @@
-"""The provider: a kind a row, every input forces a new draw, and nothing is kept but the state."""
+"""The random provider: a table of resource types. Changing any input generates a new value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROUNDS = 10  # bcrypt's cost in the official provider
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One kind of random value."""
+    """One resource type."""
 
     draw: Callable[[Properties], tuple[str, Properties]]
     """Plain inputs → (id, outputs beside the inputs). Raises ValueError."""
@@ -59,14 +59,14 @@ def _string(inputs: Properties) -> tuple[str, Properties]:
 
 def _password(inputs: Properties) -> tuple[str, Properties]:
     result = draw.password(inputs)
-    # Never the password itself: an id is shown everywhere.
+    # Not the password: ids are shown in plain text.
     return "none", {"result": result, "bcryptHash": _bcrypt(result)}
 
 
 def _bcrypt(text: str) -> str:
     import bcrypt  # noqa: PLC0415 (only passwords need it)
 
-    # bcrypt takes 72 bytes; what is longer is cut, as the official provider's library has it.
+    # bcrypt takes 72 bytes; the official provider's library truncates as well.
     return bcrypt.hashpw(text.encode()[:72], bcrypt.gensalt(_ROUNDS)).decode()
 
 
@@ -177,7 +177,7 @@ class RandomProvider(Provider):
     def check(
         self, *, type: str, urn: str, olds: Properties, news: Properties, random_seed: bytes  # noqa: ARG002
     ) -> CheckResult:  # fmt: skip
-        """Fill in the defaults; refuse what is missing."""
+        """Set defaults; refuse missing inputs."""
         kind = _kind(type)
         inputs = {**dict(kind.defaults), **{k: v for k, v in news.items() if v is not None}}
         missing = [
@@ -189,7 +189,7 @@ class RandomProvider(Provider):
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,  # noqa: ARG002
         new_inputs: Properties, ignore_changes: Sequence[str],
     ) -> DiffResult:  # fmt: skip
-        """Any change draws anew."""
+        """Any change replaces the resource."""
         old, new = reveal(old_inputs), reveal(new_inputs)
         names = sorted(
             name for name in old.keys() | new.keys()
@@ -208,7 +208,7 @@ class RandomProvider(Provider):
     def create(
         self, *, type: str, urn: str, inputs: Properties, timeout: float, preview: bool  # noqa: ARG002
     ) -> tuple[str, Properties]:  # fmt: skip
-        """Draw; a preview draws nothing."""
+        """Generate the value, except in a preview."""
         kind = _kind(type)
         if preview or has_unknown(inputs):
             return "", {**inputs, **dict.fromkeys(kind.outputs, UNKNOWN)}
@@ -221,7 +221,7 @@ class RandomProvider(Provider):
     def read(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        """What was drawn does not change; an import takes the value from the id."""
+        """Return the state; an import reads the value from the id."""
         if outputs:
             return id, inputs, outputs
         kind = _kind(type)
@@ -241,14 +241,14 @@ class RandomProvider(Provider):
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,  # noqa: ARG002
         new_inputs: Properties, timeout: float, preview: bool, ignore_changes: Sequence[str],  # noqa: ARG002
     ) -> Properties:  # fmt: skip
-        """Nothing changes in place: the engine comes here for ignored changes alone."""
+        """Return the state: the engine updates only for ignored changes."""
         return {**old_outputs, **new_inputs}
 
     def delete(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties,
         timeout: float,
     ) -> None:  # fmt: skip
-        """Forget it: the state is all that there is."""
+        """Do nothing: the value exists only in the state."""
 
 
 def _kind(token: str) -> _Kind:

@@ -28,8 +28,22 @@ def test_a_method_that_no_service_covers_names_itself(cloud: Cloud) -> None:
     assert "compute.networks.getEffectiveFirewalls" in message
 
 
-def test_a_path_that_google_does_not_have_is_refused(cloud: Cloud) -> None:
-    assert cloud.request("GET", "/compute/v1/projects/p/global/unicorns").status_code == 501
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/compute/v1/projects/p/global/unicorns",
+        "/unicorns/v1/projects/p",
+        "/projects/p/global/networks",
+        "/v1/projects/p/locations/global/certificates",
+        "/",
+        "/upload/compute/v1/projects/p/global/networks",
+        "https://run.googleapis.com/v2/projects/p/locations/l/services",
+    ],
+)
+def test_a_path_of_no_service_names_itself(cloud: Cloud, url: str) -> None:
+    answer = cloud.request("GET", url)
+    assert answer.status_code == 501
+    assert f"sandbox does not emulate GET {url}" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_retention_lets_no_file_be_replaced_or_deleted() -> None:
                     ]
                 }
             },
-            "takes no conditions but age",
+            "only takes the conditions age",
         ),
     ],
 )

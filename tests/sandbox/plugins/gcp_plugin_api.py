@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from sandbox import services
 from sandbox.gcp.app import create_app
 from tests.sandbox.plugins.gcp_plugin_harness import Engine
 
@@ -31,27 +32,14 @@ class Api:
         """A plugin that talks to it."""
         engine = Engine(
             accessToken="t",
-            computeCustomEndpoint=f"{self.address}/compute/v1/",
-            containerCustomEndpoint=f"{self.address}/container/v1/",
-            iamCustomEndpoint=f"{self.address}/iam/v1/",
-            serviceUsageCustomEndpoint=f"{self.address}/serviceusage/v1/",
-            resourceManagerCustomEndpoint=f"{self.address}/cloudresourcemanager/v1/",
-            storageCustomEndpoint=f"{self.address}/storage/v1/",
-            monitoringCustomEndpoint=f"{self.address}/monitoring/",
-            certificateManagerCustomEndpoint=f"{self.address}/certificatemanager/v1/",
-            dnsCustomEndpoint=f"{self.address}/dns/v1/",
-            gkeBackupCustomEndpoint=f"{self.address}/gkebackup/v1/",
-            pubsubCustomEndpoint=f"{self.address}/pubsub/v1/",
-            kmsCustomEndpoint=f"{self.address}/cloudkms/v1/",
-            iapCustomEndpoint=f"{self.address}/iap/v1/",
-            billingCustomEndpoint=f"{self.address}/billingbudgets/v1/",
+            **{row.option: row.addresses(self.address)[row.variable] for row in services.SERVICES},
             **settings,
         )
         self._engines.append(engine)
         return engine
 
     def by_hand(self, method: str, path: str, body: Any = None) -> Any:
-        """A request of somebody else; waits for the operation it starts."""
+        """A request by another client; waits for the operation that it starts."""
         answer = self._http.request(method, path, json=body)
         assert answer.is_success, answer.text
         made = answer.json() if answer.content else {}

@@ -13,20 +13,10 @@ from typing import Any
 import httpx
 
 from sandbox.plugins.gcp.client import Client
+from sandbox.services import SERVICES
 from tests.sandbox.plugins.gcp_plugin_harness import Engine
 
-ENDPOINTS = {
-    f"{service}CustomEndpoint": f"http://api.test/{service}/"
-    for service in (
-        "compute",
-        "container",
-        "iam",
-        "serviceUsage",
-        "storage",
-        "monitoring",
-        "billing",
-    )
-} | {"resourceManagerCustomEndpoint": "http://api.test/crm/"}
+ENDPOINTS = {row.option: f"http://api.test/{row.name}/" for row in SERVICES}
 COMPUTE = "https://www.googleapis.com/compute/v1/"
 
 

@@ -1,17 +1,17 @@
-"""Compute Engine: networks, load balancing, groups.
+"""The emulated Compute Engine API: networks, load balancing, groups.
 
-The usual methods come from `resources` for every collection that stands in `kinds`; what is
-special of a kind stands in a module of its own. Machines are not emulated.
+`resources` has the standard methods of every collection in `kinds`; what differs for a kind is in
+that kind's module. VM instances are not emulated.
 """
 
 from __future__ import annotations
 
 from sandbox.gcp.discovery import document
 from sandbox.gcp.service import Handler, Service
-from sandbox.gcp.services.compute import catalogue, methods, operations, resources
+from sandbox.gcp.services.compute import locations, methods, operations, resources
 from sandbox.gcp.services.compute.kinds import KINDS
 
-_USUAL: dict[str, Handler] = {
+_STANDARD: dict[str, Handler] = {
     "aggregatedList": resources.aggregated,
     "delete": resources.delete,
     "get": resources.get,
@@ -27,9 +27,9 @@ _OPERATIONS: dict[str, Handler] = {
     "list": operations.list_,
     "wait": operations.wait,
 }
-# Made by GKE alone: an insert through the API would need machines.
+# Only GKE creates them: an insert through the API would need VM instances.
 _READ_ONLY = frozenset({"instanceGroupManagers"})
-_READING = frozenset({"aggregatedList", "get", "list"})
+_READ_METHODS = frozenset({"aggregatedList", "get", "list"})
 
 
 def _handlers() -> dict[str, Handler]:
@@ -41,11 +41,11 @@ def _handlers() -> dict[str, Handler]:
                 found[method.id] = _OPERATIONS[method.name]
             continue
         collection = next((s for s in reversed(segments) if s in KINDS), None)
-        if collection is None or method.name not in _USUAL:
+        if collection is None or method.name not in _STANDARD:
             continue
-        if collection not in _READ_ONLY or method.name in _READING:
-            found[method.id] = _USUAL[method.name]
-    return {**found, **catalogue.METHODS, **methods.METHODS}
+        if collection not in _READ_ONLY or method.name in _READ_METHODS:
+            found[method.id] = _STANDARD[method.name]
+    return {**found, **locations.METHODS, **methods.METHODS}
 
 
 SERVICE = Service("compute", _handlers())

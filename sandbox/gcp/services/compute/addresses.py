@@ -1,6 +1,6 @@
 """IP addresses: global and regional, external and internal.
 
-External ones are loopback addresses (127.x.y.z), so that a request can really be sent to them.
+External addresses are loopback addresses (127.x.y.z), so that clients can send requests to them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _FIRST = int(ipaddress.IPv4Address("127.16.0.1"))
 
 
 def allocate(state: State) -> str:
-    """A loopback address that was never handed out before."""
+    """A loopback address that was never allocated before."""
     counter = state.store.get(_COUNTER) or {"next": 0}
     number = counter["next"]
-    # Never one that ends in 0 or 255: some clients take those for networks.
+    # Skip addresses that end in 0 or 255: some clients take them for networks.
     number += 2 if (_FIRST + number) % 256 == 255 else 0
     state.store.put(_COUNTER, {"next": number + 1})
     return str(ipaddress.IPv4Address(_FIRST + number))
 
 
 def allocate_internal(state: State, subnetwork: Json) -> str:
-    """The next free address of a subnetwork's primary range; the first four are Google's."""
+    """The next free address of a subnetwork's primary range, without the reserved ones."""
     taken = {
         body.get("address") or body.get("IPAddress")
         for _, body in state.store.below(f"compute/{_project(subnetwork)}")
@@ -49,7 +49,7 @@ def _project(document: Json) -> str:
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:
-    """Defaults of an address; nothing of it but its labels can change."""
+    """Set the defaults of an address; only its labels can change later."""
     if old is not None:
         return
     document.setdefault("description", "")
@@ -77,7 +77,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
 
 
 def _complete_peering_range(state: State, place: Place, document: Json) -> None:
-    """A range of a network that is kept for the services of a peer."""
+    """Reserve a range of a network for the services of a peer."""
     for field in ("network", "purpose"):
         if not document.get(field):
             message = f"Required field 'resource.{field}' not specified"
@@ -99,12 +99,12 @@ def _complete_peering_range(state: State, place: Place, document: Json) -> None:
     )
     free = next((one for one in wanted if not any(one.overlaps(t) for t in taken)), None)
     if free is None:
-        raise invalid("resource.address", given or "", "No such range of the network is free.")
+        raise invalid("resource.address", given or "", "No such range is free in the network.")
     document["address"] = str(free.network_address)
 
 
 def _ranges(state: State, project: str, network: str) -> Iterator[ipaddress.IPv4Network]:
-    """The ranges of a network that subnetworks and peers hold."""
+    """The ranges of a network that subnetworks and peers use."""
     target = of_reference(network, project)
     for key in state.store.users(target.path) if target else ():
         body = state.store.get(key) or {}
@@ -116,7 +116,7 @@ def _ranges(state: State, project: str, network: str) -> Iterator[ipaddress.IPv4
 
 
 def shown(state: State, place: Place, document: Json) -> None:
-    """Add the forwarding rules that use it."""
+    """Add the forwarding rules that use the address."""
     users = []
     for key in state.store.users(place.path):
         by = of_reference(key.removeprefix("compute/"), place.project)

@@ -7,15 +7,15 @@ from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place, of_reference
 
-# SHA-256 of nothing: what the API shows of an OAuth client secret that is not set.
+# SHA-256 of the empty string: the API shows it where no OAuth client secret is set.
 _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _PASSTHROUGH = frozenset({"INTERNAL"})
 _GROUPS = frozenset({"instanceGroups", "networkEndpointGroups"})
-_USING = frozenset({"urlMaps", "targetSslProxies", "targetTcpProxies", "forwardingRules"})
+_USERS = frozenset({"urlMaps", "targetSslProxies", "targetTcpProxies", "forwardingRules"})
 
 
 def complete_service(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a backend service; its backends must be groups, once each, with health checks."""
+    """Set the defaults of a backend service and check its backends."""
     document.setdefault("loadBalancingScheme", "EXTERNAL")
     passthrough = document["loadBalancingScheme"] in _PASSTHROUGH
     document.setdefault("description", "")
@@ -29,7 +29,7 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
         document.setdefault("affinityCookieTtlSec", 0)
         document.setdefault("port", 80)
         document.setdefault("portName", "http")
-        # An update that does not name it leaves it as it is, though all else is forgotten.
+        # An update without `iap` keeps it, though every other absent field is reset.
         kept: Json = (old or {}).get("iap") or {}
         iap = document.setdefault("iap", dict(kept))
         iap.setdefault("enabled", False)
@@ -54,10 +54,10 @@ def _sha256(text: str) -> str:
 
 
 def _check_scheme(place: Place, document: Json) -> None:
-    """What global services have in meshes and inside networks, and not towards the internet."""
-    outside = place.scope == "global" and document["loadBalancingScheme"].startswith("EXTERNAL")
+    """Refuse fields that external global load balancers do not support."""
+    is_external = place.scope == "global" and document["loadBalancingScheme"].startswith("EXTERNAL")
     for field in ("circuitBreakers", "consistentHash", "maxStreamDuration"):
-        if outside and document.get(field):
+        if is_external and document.get(field):
             scheme = document["loadBalancingScheme"]
             why = f"It is not supported with load balancing scheme {scheme}."
             raise invalid(f"resource.{field}", "", why)
@@ -115,7 +115,7 @@ def _complete_backend(service: Json, backend: Json, field: str, target: Place) -
 
 
 def complete_bucket(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a backend bucket."""
+    """Set the defaults of a backend bucket."""
     if not document.get("bucketName"):
         raise ApiError(400, "Required field 'resource.bucketName' not specified", reason="required")
     document.setdefault("enableCdn", False)
@@ -128,12 +128,12 @@ def complete_bucket(state: State, place: Place, document: Json, old: Json | None
 
 
 def shown(state: State, place: Place, document: Json) -> None:
-    """Add what uses it."""
+    """Add the resources that use it."""
     users = []
     for key in state.store.users(place.path):
         by = of_reference(key.removeprefix("compute/"), place.project)
-        if by is not None and by.collection in _USING:
-            # The API answers with links of its beta version here.
+        if by is not None and by.collection in _USERS:
+            # The API uses beta links here.
             users.append({"reference": by.link.replace("/compute/v1/", "/compute/beta/")})
     if users:
         document["usedBy"] = users

@@ -1,4 +1,4 @@
-"""Classic SSL certificates: one's own, and Google-managed ones that take a while."""
+"""Classic SSL certificates, self-managed and Google-managed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DOMAIN = re.compile(
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a certificate; the private key is taken and never shown."""
+    """Set the defaults of a certificate; the private key is never returned."""
     managed = document.get("managed")
     if managed:
         if not managed.get("domains"):
@@ -54,7 +54,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
 
 
 def _check_domains(domains: list[str]) -> None:
-    """Raise 400 for what a classic managed certificate does not take: wildcards, among others."""
+    """Raise 400 for domains that a classic managed certificate cannot have, such as wildcards."""
     field = "resource.managed.domains"
     if len(domains) > MOST_DOMAINS:
         raise invalid(field, len(domains), f"At most {MOST_DOMAINS} domains are allowed.")
@@ -64,9 +64,9 @@ def _check_domains(domains: list[str]) -> None:
 
 
 def shown(state: State, place: Place, document: Json) -> None:
-    """A managed certificate is PROVISIONING until its domains lead to a proxy that serves it.
+    """A managed certificate is PROVISIONING until its domains resolve to a proxy that serves it.
 
-    Google proves a domain by asking it: the load balancer must answer there. Once issued it stays.
+    Google validates a domain over the load balancer. An issued certificate stays ACTIVE.
     """
     managed = document.get("managed")
     if not managed:

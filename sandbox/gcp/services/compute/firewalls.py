@@ -11,7 +11,7 @@ from sandbox.gcp.services.compute.place import PREFIX, Place
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a firewall rule; it allows or denies, and its ranges are ranges."""
+    """Set the defaults of a firewall rule; it must allow or deny, and its ranges must be valid."""
     if bool(document.get("allowed")) == bool(document.get("denied")):
         raise ApiError(
             400, "Exactly one of 'resource.allowed' and 'resource.denied' must be specified."
@@ -22,7 +22,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     document.setdefault("priority", 1000)
     document.setdefault("disabled", False)
     document.setdefault("logConfig", {}).setdefault("enable", False)
-    # The older name of it, which the API still shows.
+    # The field's older name, which the API still returns.
     document["enableLogging"] = document["logConfig"]["enable"]
     ingress = document["direction"] == "INGRESS"
     sources = ("sourceRanges", "sourceTags", "sourceServiceAccounts")

@@ -20,7 +20,7 @@ _PROXIES = frozenset(
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:
-    """Defaults of a forwarding rule; its target must fit it, its address and port be free."""
+    """Set the defaults of a forwarding rule; check its target, address and ports."""
     if not document.get("target") and not document.get("backendService"):
         raise ApiError(400, "Required field 'resource.target' not specified", reason="required")
     document.setdefault("IPProtocol", "TCP")
@@ -50,7 +50,7 @@ def _check_target(state: State, place: Place, document: Json, scheme: str) -> No
             "The target proxy must be in the same scope as the forwarding rule.",
         )  # fmt: skip
     for service, theirs in _schemes(state, target):
-        # EXTERNAL and EXTERNAL_MANAGED do not mix, save while a migration is under way.
+        # EXTERNAL and EXTERNAL_MANAGED may be mixed only during a migration, which is not emulated.
         if theirs != scheme and scheme.startswith("EXTERNAL"):
             raise invalid(
                 "resource.loadBalancingScheme", scheme,
@@ -59,7 +59,7 @@ def _check_target(state: State, place: Place, document: Json, scheme: str) -> No
 
 
 def _schemes(state: State, target: Place) -> list[tuple[str, str]]:
-    """Name and scheme of every backend service that a target proxy leads to."""
+    """Name and scheme of every backend service behind a target proxy."""
     found: list[tuple[str, str]] = []
     queue, seen = [target.key], set()
     while queue:
@@ -108,7 +108,7 @@ def _take_address(state: State, place: Place, document: Json, old: Json | None) 
     else:
         reference = _address_with(state, place, given)
     if reference is not None:
-        # Ours alone: the API shows the number, and the address shows who uses it.
+        # Internal: the API returns the IP address, and the address resource lists its users.
         document["_address"] = reference.link
 
 

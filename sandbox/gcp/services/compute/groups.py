@@ -1,4 +1,4 @@
-"""Instance groups, their managers, and network endpoint groups."""
+"""Instance groups, instance group managers, and network endpoint groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.gcp.services.compute.place import PREFIX, Place, parse
 
 
 def complete_group(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of an instance group."""
+    """Set the defaults of an instance group."""
     document.setdefault("size", 0)
     document.setdefault("description", "")
     ports = document.get("namedPorts") or []
@@ -21,7 +21,7 @@ def complete_group(state: State, place: Place, document: Json, old: Json | None)
 
 
 def complete_manager(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of an instance group manager; GKE makes them, this emulator boots no machines."""
+    """Set the defaults of an instance group manager; only GKE creates them here."""
     document.setdefault("targetSize", 0)
     document.setdefault("namedPorts", [])
 
@@ -64,7 +64,7 @@ async def list_managed_instances(call: Call) -> Json:
 
 
 async def resize(call: Call) -> Json:
-    """`instanceGroupManagers.resize`: what the cluster autoscaler calls."""
+    """`instanceGroupManagers.resize`: called by the cluster autoscaler."""
     path = call.url_path.removesuffix("/resize")
     place = parse(path)
     group = call.store.get(f"compute/{path}")
@@ -83,7 +83,7 @@ def complete_endpoint_group(
     document: Json,
     old: Json | None,  # noqa: ARG001
 ) -> None:
-    """Defaults of a network endpoint group."""
+    """Set the defaults of a network endpoint group."""
     kind = document.setdefault("networkEndpointType", "GCE_VM_IP_PORT")
     if place.zone and kind.startswith("GCE_"):
         default = f"{PREFIX}projects/{place.project}/global/networks/default"
@@ -96,12 +96,12 @@ def _endpoints_prefix(place: Place) -> str:
 
 
 def shown_endpoint_group(state: State, place: Place, document: Json) -> None:
-    """Its size is the number of its endpoints."""
+    """Set its size: the number of its endpoints."""
     document["size"] = sum(1 for _ in state.store.collection(_endpoints_prefix(place)))
 
 
 def removed_endpoint_group(state: State, place: Place, document: Json) -> None:  # noqa: ARG001
-    """Its endpoints go with it."""
+    """Delete its endpoints."""
     for name, _ in list(state.store.collection(_endpoints_prefix(place))):
         state.store.delete(f"{_endpoints_prefix(place)}/{name}")
 
@@ -147,7 +147,7 @@ def _given(call: Call, group: Json) -> list[Json]:
 
 
 async def attach_endpoints(call: Call) -> Json:
-    """`networkEndpointGroups.attachNetworkEndpoints`; attaching twice changes nothing."""
+    """`networkEndpointGroups.attachNetworkEndpoints`; attaching twice is no error."""
     place, group = _group(call, "attachNetworkEndpoints")
     for endpoint in _given(call, group):
         call.store.put(f"{_endpoints_prefix(place)}/{_name(endpoint)}", endpoint)

@@ -19,7 +19,7 @@ _BLOCKS = {
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a health check; its block is that of its type."""
+    """Set the defaults of a health check; only the block of its type may be set."""
     kind = document.get("type")
     if kind not in _BLOCKS:
         raise ApiError(400, "Required field 'resource.type' not specified", reason="required")
@@ -55,7 +55,7 @@ def complete_legacy(
     document: Json,
     old: Json | None,  # noqa: ARG001
 ) -> None:
-    """Defaults of the older HTTP and HTTPS health checks."""
+    """Set the defaults of a legacy HTTP or HTTPS health check."""
     _thresholds(document)
     document.setdefault("description", "")
     document.setdefault("port", 443 if place.collection == "httpsHealthChecks" else 80)

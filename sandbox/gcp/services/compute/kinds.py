@@ -1,8 +1,7 @@
-"""The kinds of compute resources that are emulated, as a table.
+"""The table of emulated compute resource kinds.
 
-A row says what a collection holds and what is special of it: `complete` fills in the server's
-defaults and refuses what the API refuses, `shown` adds what is computed on reading. All else is
-the same for all of them (`resources`).
+A row names a collection's schema and what differs for it: `complete` sets the server's defaults
+and validates, `shown` adds computed fields on reading. `resources` does the rest for all kinds.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ Shown = Callable[[State, Place, Json], None]
 
 
 def _nothing(state: State, place: Place, document: Json, old: Json | None = None) -> None:
-    """Nothing is special of this kind."""
+    """The kind needs nothing of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,11 @@ class Kind:
 
     schema: str
     noun: str
-    """The resource's name in the API's sentences."""
+    """The resource's name in error messages."""
     complete: Complete = _nothing
     shown: Shown = _nothing
     removed: Shown = _nothing
-    """What goes with it when it is deleted."""
+    """Deletes what depends on it."""
     patch_operation: str = "patch"
     update_operation: str = "update"
 

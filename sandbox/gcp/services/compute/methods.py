@@ -1,4 +1,4 @@
-"""The methods beside the usual ones: set*, named ports, NAT, health."""
+"""Custom methods: set*, named ports, health, cache invalidation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import re
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
 from sandbox.gcp.service import Call, Handler
-from sandbox.gcp.services.compute import groups, operations, resources, rules, url_maps
+from sandbox.gcp.services.compute import (
+    groups,
+    operations,
+    resources,
+    security_policy_rules,
+    url_maps,
+)
 from sandbox.gcp.services.compute.place import Place, parse
 
 _WITHOUT_SCOPE = re.compile(r"^(projects/[^/]+)/")
-# How Google writes the type of these operations; all others bear the method's name.
-_TYPES = {
+# Operation types that are not the method's name.
+_OPERATION_TYPES = {
     "compute.targetHttpProxies.setUrlMap": "SetUrlMap",
     "compute.targetHttpsProxies.setUrlMap": "SetUrlMap",
     "compute.targetHttpsProxies.setQuicOverride": "compute.targetHttpsProxies.setQuicOverride",
@@ -22,7 +28,7 @@ _TYPES = {
 def _target(call: Call) -> Place:
     """The resource that a custom verb is called on."""
     path = call.url_path.rpartition("/")[0]
-    # Some of the oldest methods leave `global` out of their paths.
+    # Some of the oldest methods have no `global` in their paths.
     place = parse(path) or parse(_WITHOUT_SCOPE.sub(r"\1/global/", path))
     if place is None or not place.name:
         raise not_found(path)
@@ -36,7 +42,7 @@ def setter(field: str, body_field: str | None = None) -> Handler:
         place = _target(call)
         resources.check_fingerprint(call.body, resources.load(call.state, place))
         value = call.body.get(body_field or field)
-        kind = _TYPES.get(call.method.id, call.method.name)
+        kind = _OPERATION_TYPES.get(call.method.id, call.method.name)
         return resources.change(call.state, place, kind, **{field: value})
 
     return set_field
@@ -51,7 +57,7 @@ async def set_target(call: Call) -> Json:
 
 
 async def set_named_ports(call: Call) -> Json:
-    """`instanceGroups.setNamedPorts`: all of them at once, guarded by the fingerprint."""
+    """`instanceGroups.setNamedPorts`: replaces all of them; checks the fingerprint."""
     place = _target(call)
     resources.check_fingerprint(call.body, resources.load(call.state, place))
     ports = call.body.get("namedPorts") or []
@@ -74,7 +80,7 @@ async def set_private_ip_google_access(call: Call) -> Json:
 
 
 async def switch_to_custom_mode(call: Call) -> Json:
-    """`networks.switchToCustomMode`: from then on its subnetworks hold it, as any others do."""
+    """`networks.switchToCustomMode`: its subnetworks then block its deletion, as any others do."""
     place = _target(call)
     stored = resources.load(call.state, place)
     for user in call.store.users(place.path):
@@ -87,7 +93,7 @@ async def switch_to_custom_mode(call: Call) -> Json:
 
 
 async def get_health(call: Call) -> Json:
-    """`backendServices.getHealth`: every endpoint of the group is healthy, as ready pods are."""
+    """`backendServices.getHealth`: every endpoint of the group is healthy."""
     place = _target(call)
     resources.load(call.state, place)
     group = parse(str(call.body.get("group", "")).partition("/v1/")[2])
@@ -117,10 +123,10 @@ METHODS: dict[str, Handler] = {
     "compute.regionTargetHttpProxies.setUrlMap": setter("urlMap"),
     "compute.regionTargetHttpsProxies.setUrlMap": setter("urlMap"),
     "compute.regionTargetHttpsProxies.setSslCertificates": setter("sslCertificates"),
-    "compute.securityPolicies.addRule": rules.add,
-    "compute.securityPolicies.getRule": rules.get,
-    "compute.securityPolicies.patchRule": rules.patch,
-    "compute.securityPolicies.removeRule": rules.remove,
+    "compute.securityPolicies.addRule": security_policy_rules.add,
+    "compute.securityPolicies.getRule": security_policy_rules.get,
+    "compute.securityPolicies.patchRule": security_policy_rules.patch,
+    "compute.securityPolicies.removeRule": security_policy_rules.remove,
     "compute.backendServices.setSecurityPolicy": setter("securityPolicy"),
     "compute.backendServices.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
     "compute.backendBuckets.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),

@@ -1,4 +1,4 @@
-"""VPC networks and their subnetworks: ranges that must not overlap, and the default network."""
+"""VPC networks and subnetworks, and the default network."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State, fingerprint, now, numeric_id
 from sandbox.gcp.services.compute.place import PREFIX, Place, of_reference, parse
 
-# The first of the ranges that auto mode hands to the regions, a /20 each.
+# Auto mode gives each region a /20 of this range.
 _AUTO_MODE_RANGE = ipaddress.IPv4Network("10.128.0.0/9")
 
 
 def default_network(state: State, place: Place) -> Json:
-    """The network that every new project has, made when it is first asked for."""
+    """The network that every new project has; created on first use."""
     document: Json = {
         "autoCreateSubnetworks": True,
         "creationTimestamp": now(),
@@ -33,7 +33,7 @@ def default_network(state: State, place: Place) -> Json:
 
 
 def complete_network(state: State, place: Place, document: Json, old: Json | None) -> None:
-    """Defaults of a network; auto mode makes a subnetwork in every region."""
+    """Set the defaults of a network; auto mode creates a subnetwork in every region."""
     routing = document.setdefault("routingConfig", {})
     routing.setdefault("routingMode", "REGIONAL")
     routing.setdefault("bgpBestPathSelectionMode", "LEGACY")
@@ -65,20 +65,20 @@ def complete_network(state: State, place: Place, document: Json, old: Json | Non
 
 
 def _ula_range(place: Place) -> str:
-    # fd20::/20 is what Google takes them from; the rest is made of the network's name.
+    # Google allocates them from fd20::/20; the rest is derived from the network's name.
     digest = fingerprint(place.path).encode().hex()
     return f"fd20:{digest[:3]}:{digest[4:7]}:0:0:0:0:0/48"
 
 
 def shown_network(state: State, place: Place, document: Json) -> None:
-    """Add the subnetworks' links, and those of peerings none."""
+    """Add the links of the subnetworks."""
     links = sorted(str(body["selfLink"]) for body in _subnetworks(state, place.project, place.path))
     if links:
         document["subnetworks"] = links
 
 
 def removed_network(state: State, place: Place, document: Json) -> None:  # noqa: ARG001
-    """The subnetworks of auto mode go with their network; others hold it."""
+    """Delete the network's auto mode subnetworks; any others have blocked the deletion."""
     for body in list(_subnetworks(state, place.project, place.path)):
         region = body["region"].rpartition("/")[2]
         subnetwork = Place(place.project, f"regions/{region}", "subnetworks", body["name"])
@@ -95,7 +95,7 @@ def _subnetworks(state: State, project: str, network: str) -> Iterator[Json]:
 
 
 def complete_subnetwork(state: State, place: Place, document: Json, old: Json | None) -> None:
-    """Defaults of a subnetwork; its ranges must be well formed and overlap with nothing."""
+    """Set the defaults of a subnetwork; its ranges must be valid and must not overlap."""
     for field in ("network", "ipCidrRange"):
         if not document.get(field):
             message = f"Required field 'resource.{field}' not specified"
@@ -117,7 +117,7 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
         before = ipaddress.ip_network(old["ipCidrRange"])
         if not before.subnet_of(primary):  # type: ignore[arg-type]
             raise invalid(
-                "resource.ipCidrRange", str(primary), f"It must contain the present {before}."
+                "resource.ipCidrRange", str(primary), f"It must contain the current range {before}."
             )
     own = list(_ranges(document))
     _check_overlap(own, own, place.name)
@@ -129,7 +129,7 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
 
 
 def shown_subnetwork(state: State, place: Place, document: Json) -> None:
-    """Nothing is computed on reading."""
+    """A subnetwork has no computed fields."""
 
 
 def _network(cidr: str, field: str) -> ipaddress.IPv4Network:

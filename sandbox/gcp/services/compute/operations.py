@@ -1,7 +1,7 @@
-"""Compute's operations: global, regional and zonal.
+"""Compute operations: global, regional and zonal.
 
-What an operation does is done when it is answered; it then runs for the emulator's latency, and is
-DONE when it is asked for afterwards. So nothing has to be finished after a restart.
+A change takes effect before its operation is returned. The operation is RUNNING for the emulator's
+latency, and DONE when it is read afterwards; so nothing is pending after a restart.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from sandbox.gcp.errors import not_found
 from sandbox.gcp.service import USER, Call, State, now, numeric_id
 from sandbox.gcp.services.compute.place import PREFIX, Place
 
-# Kinds whose operations bear the method's whole name.
+# Collections whose operation types are the method's full id.
 _LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups"})
 
-
-# Kinds of operations that are done when they are answered.
+# Operations that are DONE when they are returned.
 _INSTANT = frozenset({("sslPolicies", "insert"), ("sslPolicies", "delete")})
 
 
 def start(state: State, place: Place, kind: str, target_id: str, *, done: bool = False) -> Json:
-    """A new operation of type `kind` on the resource, as it is answered."""
+    """Start an operation of type `kind` on the resource; returns it as the API does."""
     name = f"operation-{int(time.time() * 1000)}-{uuid.uuid4().hex[:13]}-{uuid.uuid4().hex[:16]}"
     if place.collection in _LONG_NAMES and "." not in kind:
         kind = f"compute.{place.collection}.{kind}"
     done = done or (place.collection, kind) in _INSTANT
-    home = Place(place.project, place.scope, "operations", name)
+    at = Place(place.project, place.scope, "operations", name)
     operation: Json = {
         "id": numeric_id(),
         "insertTime": now(),
@@ -37,7 +36,7 @@ def start(state: State, place: Place, kind: str, target_id: str, *, done: bool =
         "name": name,
         "operationType": kind,
         "progress": 0,
-        "selfLink": home.link,
+        "selfLink": at.link,
         "startTime": now(),
         "status": "RUNNING",
         "targetId": target_id,
@@ -52,12 +51,12 @@ def start(state: State, place: Place, kind: str, target_id: str, *, done: bool =
     if done:
         operation["_until"] = 0.0
         operation = _settle(operation)
-    state.store.put(home.key, operation)
+    state.store.put(at.key, operation)
     return public(operation)
 
 
 def public(document: Json) -> Json:
-    """The document without what is ours alone."""
+    """The document without internal fields, which begin with an underscore."""
     return {key: value for key, value in sorted(document.items()) if not key.startswith("_")}
 
 
@@ -86,7 +85,7 @@ async def get(call: Call) -> Json:
 
 
 async def wait(call: Call) -> Json:
-    """`*Operations.wait`: answers when it is done, after two minutes at most."""
+    """`*Operations.wait`: returns when it is done, after two minutes at most."""
     _, operation = _load(call)
     await asyncio.sleep(min(120.0, max(0.0, operation["_until"] - time.time())))
     return await get(call)

@@ -1,4 +1,4 @@
-"""Where a compute resource is: project, scope, collection and name, out of a path and back."""
+"""The parts of a compute resource's path: project, scope, collection and name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Place:
 
 
 def parse(path: str) -> Place | None:
-    """The place that a path names; its name is empty for a collection."""
+    """Parse a path; `name` is empty for a collection. None for other paths."""
     found = _PATH.match(path)
     if found is None:
         return None
@@ -63,7 +63,7 @@ def parse(path: str) -> Place | None:
 
 
 def of_reference(reference: str, project: str) -> Place | None:
-    """The place that a self link, a `projects/…` path or a partial URL refers to."""
+    """The resource that a self link, a `projects/…` path or a partial URL refers to."""
     full = _FULL.fullmatch(reference)
     path = full["path"] if full else reference
     if _PARTIAL.fullmatch(path):
@@ -73,7 +73,7 @@ def of_reference(reference: str, project: str) -> Place | None:
 
 
 def expand(reference: str, project: str) -> str:
-    """The full URL of a reference, in the version that it was given with; others as they are."""
+    """The full URL of a reference, in the version that it has; other text is returned unchanged."""
     full = _FULL.fullmatch(reference)
     if full:
         return f"https://www.googleapis.com/compute/{full['version']}/{full['path']}"

@@ -8,8 +8,8 @@ from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place, of_reference
 from sandbox.gcp.services.compute.serving import MAP_HOST
 
-MOST_CERTIFICATES = 15
-"""Classic certificates that one proxy takes."""
+MAX_CERTIFICATES = 15
+"""Limit of classic certificates on one proxy."""
 
 _REQUIRED = {
     "targetHttpProxies": ("urlMap", "urlMaps"),
@@ -21,7 +21,7 @@ _REQUIRED = {
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:
-    """Defaults of a target proxy; it needs its URL map or service, and certificates for TLS."""
+    """Set the defaults of a target proxy; check its URL map or service, and its certificates."""
     field, collection = _REQUIRED[place.collection]
     reference = document.get(field)
     if not reference:
@@ -40,10 +40,10 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
             raise ApiError(
                 400, "Required field 'resource.sslCertificates' not specified", reason="required"
             )
-        if len(certificates or []) > MOST_CERTIFICATES:
+        if len(certificates or []) > MAX_CERTIFICATES:
             raise invalid(
                 "resource.sslCertificates", len(certificates or []),
-                f"At most {MOST_CERTIFICATES} SSL certificates are allowed.",
+                f"At most {MAX_CERTIFICATES} SSL certificates are allowed.",
             )  # fmt: skip
         _check_map(state, document.get("certificateMap"))
     if place.collection == "targetHttpsProxies":
@@ -52,7 +52,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
 
 
 def _check_map(state: State, reference: str | None) -> None:
-    """Raise for a certificate map that is not there, or not given by its full name."""
+    """Raise for a certificate map that does not exist, or whose full name is not given."""
     if not reference:
         return
     name = reference.removeprefix(MAP_HOST)

@@ -1,4 +1,4 @@
-"""What all compute resources have in common: insert, get, list, delete, patch, update, labels."""
+"""The standard methods of compute resources: insert, get, list, delete, patch, update."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _KEPT = frozenset(
     {"id", "kind", "creationTimestamp", "selfLink", "selfLinkWithId", "region", "zone", "name"}
 )
-# To a client that asks with `alt=json`, Google names these in its beta version, whatever was sent
-# to v1; clients that leave it out get v1. Both are seen in recordings.
+# With `alt=json`, Google returns these with beta links, whatever version was sent; without it, with
+# v1 links. Recordings show both.
 _SHOWS_BETA = frozenset(
     {
         "backendServices",
@@ -51,7 +51,7 @@ _PLAIN_TEXT = frozenset({"description", "name", "requestPath", "path", "host", "
 
 
 def place_of(call: Call) -> Place:
-    """The place in the request's path, its project and location checked."""
+    """The resource or collection in the request's path; its location is checked."""
     place = parse(call.url_path)
     if place is None:
         raise not_found(call.url_path)
@@ -60,7 +60,7 @@ def place_of(call: Call) -> Place:
 
 
 def check_location(place: Place) -> None:
-    """Raise 400 or 404 for a region or zone that Google does not have."""
+    """Raise 400 for a region or zone that does not exist."""
     where = place.region or place.zone
     if where is None:
         return
@@ -81,7 +81,7 @@ def load(state: State, place: Place) -> Json:
 
 
 def show(state: State, place: Place, stored: Json, *, beta: bool = False) -> Json:
-    """The document as the API answers with it, with references of v1 or of beta."""
+    """The document as the API returns it, with v1 or beta links."""
     KINDS[place.collection].shown(state, place, stored)
     shown = operations.public(stored)
     if beta and place.collection in _SHOWS_BETA:
@@ -90,7 +90,7 @@ def show(state: State, place: Place, stored: Json, *, beta: bool = False) -> Jso
 
 
 def _as_beta(value: Any) -> Any:
-    """The value with its references to load balancing resources in the beta version."""
+    """The value with beta links to load balancing resources."""
     if isinstance(value, dict):
         return {key: _as_beta(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -122,7 +122,7 @@ async def insert(call: Call) -> Json:
 
 
 def create(state: State, place: Place, body: Json) -> Json:
-    """Make a resource; the stored document. Also the way in for what GKE makes by itself."""
+    """Create a resource and return the stored document; also used for GKE's own resources."""
     if place.key in state.store:
         raise already_exists(place.path)
     given = {k: v for k, v in body.items() if v is not None and k not in _KEPT}
@@ -150,7 +150,7 @@ def _head(place: Place) -> Json:
 
 
 def _finish(state: State, place: Place, fresh: Json, old: Json | None) -> None:
-    """Check references, complete, stamp and store a document."""
+    """Check references, set defaults and fingerprints, and store a document."""
     kind = KINDS[place.collection]
     _check_references(state, place, fresh)
     kind.complete(state, place, fresh, old)
@@ -166,7 +166,7 @@ def _finish(state: State, place: Place, fresh: Json, old: Json | None) -> None:
 
 
 def _expanded(value: Any, project: str, key: str = "") -> Any:
-    """Every reference in the body as a full URL."""
+    """The body with every reference as a full URL."""
     if isinstance(value, dict):
         return {k: _expanded(v, project, k) for k, v in value.items() if v is not None}
     if isinstance(value, list):
@@ -186,7 +186,7 @@ def _check_references(state: State, place: Place, value: Any, key: str = "") -> 
             _check_references(state, place, item, key)
     elif isinstance(value, str) and "/" in value:
         target = of_reference(value, place.project)
-        # Instance templates and the like are not emulated, and so cannot be found wanting.
+        # Kinds that are not emulated, such as instance templates, cannot be checked.
         if target is not None and target.collection in KINDS:
             load(state, target)
 
@@ -209,7 +209,7 @@ async def list_(call: Call) -> Json:
 
 
 async def aggregated(call: Call) -> Json:
-    """`<collection>.aggregatedList`: by scope, each with a warning where it has nothing."""
+    """`<collection>.aggregatedList`: by scope, with a warning for each empty one."""
     project, collection = call.path["project"], call.url_path.rpartition("/")[2]
     kind = KINDS[collection]
     scopes: dict[str, list[Json]] = {}
@@ -249,7 +249,7 @@ def _list_head(call: Call, kind: str) -> Json:
 
 
 async def delete(call: Call) -> Json:
-    """`<collection>.delete`; refused while something refers to it."""
+    """`<collection>.delete`; refused while another resource refers to it."""
     place = place_of(call)
     stored = load(call.state, place)
     remove(call.state, place)
@@ -260,7 +260,7 @@ def remove(state: State, place: Place) -> None:
     """Delete a resource. Raises 400 resourceInUseByAnotherResource."""
     stored = load(state, place)
     for user in state.store.users(place.path):
-        # What a network in auto mode made by itself does not hold it, unless it is used in turn.
+        # An auto mode subnetwork does not block its network's deletion, unless it is in use itself.
         if not (state.store.get(user) or {}).get("_auto") or state.store.users(user[8:]):
             raise _in_use(place, user)
     KINDS[place.collection].removed(state, place, stored)
@@ -272,7 +272,7 @@ def _in_use(place: Place, user_key: str) -> ApiError:
     user = user_key.partition("/")[2]
     used, using = f"'{place.path}'", f"'{user}'"
     by = parse(user)
-    # Health checks are named in another way of Google's, by number and kind.
+    # In errors, Google names health checks by project number and kind.
     if place.collection == "healthChecks" and by is not None and by.collection in KINDS:
         used, using = (f"'{_typed_name(p)}'" for p in (place, by))
     return ApiError(
@@ -289,7 +289,7 @@ def _typed_name(place: Place) -> str:
 
 
 async def patch(call: Call) -> Json:
-    """`<collection>.patch`: messages are merged, lists replaced, nulls removed."""
+    """`<collection>.patch`: merges messages, replaces lists, removes nulls."""
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
@@ -305,13 +305,13 @@ async def patch(call: Call) -> Json:
 
 
 async def update(call: Call) -> Json:
-    """`<collection>.update`: what is not given is gone."""
+    """`<collection>.update`: removes fields that are not given."""
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
     given = {k: v for k, v in call.body.items() if v is not None and k not in _KEPT}
     kept = {k: v for k, v in old.items() if k in _KEPT or k.startswith("_")}
-    # Labels have a method of their own.
+    # Labels are changed by setLabels.
     if "labels" in old and "labels" not in given:
         kept["labels"] = old["labels"]
     fresh = kept | _expanded(without_empty_lists(given), place.project)
@@ -321,7 +321,7 @@ async def update(call: Call) -> Json:
 
 
 def change(state: State, place: Place, operation: str, **fields: Any) -> Json:
-    """Set some fields, as the set* methods do; the operation."""
+    """Set some fields, as the set* methods do; returns the operation."""
     old = load(state, place)
     fresh = copy.deepcopy(old)
     for name, value in _expanded(fields, place.project).items():
@@ -334,7 +334,7 @@ def change(state: State, place: Place, operation: str, **fields: Any) -> Json:
 
 
 async def set_labels(call: Call) -> Json:
-    """`<collection>.setLabels`; answered with an operation that is done."""
+    """`<collection>.setLabels`; returns an operation that is DONE."""
     path = call.url_path.removesuffix("/setLabels")
     place = parse(path)
     if place is None:
@@ -351,7 +351,7 @@ async def set_labels(call: Call) -> Json:
 
 
 def check_fingerprint(body: Json, stored: Json) -> None:
-    """Raise 412 when the caller changes something other than what is there."""
+    """Raise 412 when the caller's fingerprint is stale."""
     given = body.get("fingerprint")
     if given and given != stored.get("fingerprint"):
         raise ApiError(
@@ -361,7 +361,7 @@ def check_fingerprint(body: Json, stored: Json) -> None:
 
 
 def without_empty_lists(value: Any) -> Any:
-    """The value with no empty list in it: to the API, empty and absent are the same."""
+    """The value without empty lists: the API takes empty and absent for the same."""
     if isinstance(value, dict):
         return {k: without_empty_lists(v) for k, v in value.items() if v != []}
     if isinstance(value, list):

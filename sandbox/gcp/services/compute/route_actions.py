@@ -1,7 +1,7 @@
-"""What the API refuses of where a rule of a URL map leads: service, redirect, route action.
+"""Validation of the targets in a URL map: services, redirects and route actions.
 
-A rule has one target: a service, a redirect, or backend services by weight. A route action without
-weights changes the way to the service beside it.
+A rule has one target: a service, a redirect, or weighted backend services. A route action without
+weights modifies requests to the service beside it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Set
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 
-_MOST_WEIGHT = 1000
-_MOST_PERCENT = 100
-_LONGEST = {"hostRewrite": 255, "pathPrefixRewrite": 1024}
+_MAX_WEIGHT = 1000
+_MAX_PERCENT = 100
+_MAX_LENGTHS = {"hostRewrite": 255, "pathPrefixRewrite": 1024}
 _REWRITES = ("pathPrefixRewrite", "pathTemplateRewrite", "regexRewrite")
 _CONDITIONS = frozenset(
     {
@@ -32,7 +32,7 @@ _CONDITIONS = frozenset(
 
 
 def problems(holder: Json, prefix: str, field: str) -> Iterator[ApiError]:
-    """What is wrong with the target of `holder`; `prefix` is `default` for defaults."""
+    """The errors in the target of `holder`; `prefix` is `default` for defaults."""
 
     def key(name: str) -> str:
         return prefix + name if prefix else name[0].lower() + name[1:]
@@ -58,7 +58,7 @@ def problems(holder: Json, prefix: str, field: str) -> Iterator[ApiError]:
 
 
 def scheme_problems(document: Json, schemes: Set[str]) -> Iterator[ApiError]:
-    """What load balancers of the services' schemes cannot do."""
+    """The actions that load balancers of the services' schemes do not support."""
     for action, field in _all(document):
         if action.get("maxStreamDuration") and schemes - {"INTERNAL_SELF_MANAGED"}:
             yield invalid(
@@ -76,9 +76,9 @@ def scheme_problems(document: Json, schemes: Set[str]) -> Iterator[ApiError]:
 
 
 def mirror_problems(document: Json, kinds: Callable[[str], frozenset[str]]) -> Iterator[ApiError]:
-    """Mirrors whose groups are of another kind than those of the service they copy.
+    """Mirrors whose backends are of another kind than those of the mirrored service.
 
-    `kinds` tells the kinds of groups behind a backend service, none for one without backends.
+    `kinds` returns the kinds of groups behind a backend service; none if it has no backends.
     """
     for action, field, service in _targets(document):
         mirror = (action.get("requestMirrorPolicy") or {}).get("backendService")
@@ -121,7 +121,7 @@ def _weights(weighted: list[Json], field: str) -> Iterator[ApiError]:
         if not one.get("backendService"):
             message = f"Required field '{field}[{index}].backendService' not specified"
             yield ApiError(400, message, reason="required")
-        if not 0 <= weight <= _MOST_WEIGHT:
+        if not 0 <= weight <= _MAX_WEIGHT:
             yield invalid(f"{field}[{index}].weight", weight, "Must be from 0 to 1000.")
     if weighted and not any(one.get("weight") for one in weighted):
         yield invalid(field, "0", "No weight is above 0.")
@@ -134,7 +134,7 @@ def _mirror(policy: Json | None, field: str) -> Iterator[ApiError]:
         message = f"Required field '{field}.backendService' not specified"
         yield ApiError(400, message, reason="required")
     percent = policy.get("mirrorPercent")
-    if percent is not None and not 0 <= percent <= _MOST_PERCENT:
+    if percent is not None and not 0 <= percent <= _MAX_PERCENT:
         yield invalid(f"{field}.mirrorPercent", percent, "Must be from 0 to 100.")
 
 
@@ -152,7 +152,7 @@ def _retries(policy: Json | None, field: str) -> Iterator[ApiError]:
 
 
 def _rewrite(rewrite: Json, field: str) -> Iterator[ApiError]:
-    for name, longest in _LONGEST.items():
+    for name, longest in _MAX_LENGTHS.items():
         value = rewrite.get(name)
         if value is not None and not 1 <= len(value) <= longest:
             yield invalid(f"{field}.{name}", value, f"Must be 1 to {longest} characters.")

@@ -1,4 +1,4 @@
-"""Cloud Routers, with the NAT gateways that live in them."""
+"""Cloud Routers and their NAT gateways."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place
 
-# Seconds that a closed connection holds its port, where nothing else is asked for.
+# Default seconds before the port of a closed connection is reused.
 _TIME_WAIT = 120
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a router and of its NATs."""
+    """Set the defaults of a router and of its NATs."""
     if not document.get("network"):
         raise ApiError(400, "Required field 'resource.network' not specified", reason="required")
     document.setdefault("encryptedInterconnectRouter", False)

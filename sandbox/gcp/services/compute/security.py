@@ -38,7 +38,7 @@ _FEATURES = {"RESTRICTED": _RESTRICTED, "MODERN": _MODERN, "COMPATIBLE": _COMPAT
 
 
 def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of an SSL policy."""
+    """Set the defaults of an SSL policy."""
     profile = document.setdefault("profile", "COMPATIBLE")
     document.setdefault("minTlsVersion", "TLS_1_0")
     custom = document.get("customFeatures")
@@ -46,16 +46,16 @@ def complete_ssl_policy(state: State, place: Place, document: Json, old: Json | 
         raise invalid("resource.customFeatures", str(custom or []), f"The profile is {profile}.")
     if document["minTlsVersion"] == "TLS_1_3" and profile != "RESTRICTED":
         raise invalid("resource.minTlsVersion", "TLS_1_3", "It needs the profile RESTRICTED.")
-    # What was sent as enabled is of no matter: it follows from the profile.
+    # Output only: it follows from the profile.
     document["enabledFeatures"] = sorted(_FEATURES.get(profile, custom or ()))
 
 
 _ACTIONS = re.compile(r"allow|deny\((403|404|429|502)\)|throttle|rate_based_ban|redirect")
-_MOST_RANGES = 10
+_MAX_RANGES = 10
 
 
 def check_rule(field: str, rule: Json) -> None:
-    """Refuse what no rule of a security policy can be."""
+    """Raise 400 for an invalid rule of a security policy."""
     action = str(rule.get("action", ""))
     if not _ACTIONS.fullmatch(action):
         raise invalid(f"{field}.action", action, "The action is not supported.")
@@ -63,13 +63,13 @@ def check_rule(field: str, rule: Json) -> None:
     ranges = (match.get("config") or {}).get("srcIpRanges") or []
     if bool(ranges) == bool(match.get("expr")):
         raise invalid(f"{field}.match", "", "One of config and expr must be specified.")
-    if len(ranges) > _MOST_RANGES:
+    if len(ranges) > _MAX_RANGES:
         raise invalid(
             f"{field}.match.config.srcIpRanges", str(len(ranges)), "At most 10 ranges are allowed."
         )
     for one in ranges:
         if one != "*" and not _is_range(str(one)):
-            raise invalid(f"{field}.match.config.srcIpRanges", str(one), "It is no IP range.")
+            raise invalid(f"{field}.match.config.srcIpRanges", str(one), "It is not an IP range.")
     limits = action in ("throttle", "rate_based_ban")
     if limits != bool(rule.get("rateLimitOptions")):
         raise invalid(f"{field}.rateLimitOptions", "", f"The action is {action}.")
@@ -84,7 +84,7 @@ def _is_range(text: str) -> bool:
 
 
 def complete_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Defaults of a security policy; it always has a rule of the lowest priority."""
+    """Set the defaults of a security policy, which always has a default rule."""
     document.setdefault("type", "CLOUD_ARMOR")
     rules = document.setdefault("rules", [])
     priorities = [rule.get("priority") for rule in rules]

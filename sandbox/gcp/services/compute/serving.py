@@ -1,4 +1,4 @@
-"""Who serves what: the proxies of a certificate or of a map, and the addresses they answer on."""
+"""Where certificates are served: the proxies that use them, and the proxies' addresses."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def addresses(state: State, proxy: str) -> Iterator[str]:
 
 
 def addresses_of_certificate(state: State, certificate: str) -> Iterator[str]:
-    """The addresses on which a classic certificate, given by its path, is served."""
+    """The addresses on which a classic certificate is served; `certificate` is its path."""
     for key in state.store.users(certificate):
         yield from addresses(state, key.removeprefix("compute/"))

@@ -1,7 +1,7 @@
-"""How much the API takes of a URL map, by the limits that Google publishes.
+"""The limits of URL maps that Google publishes.
 
-https://docs.cloud.google.com/load-balancing/docs/quotas#url_maps; the wording of the refusals is
-that of other limits of compute.
+https://docs.cloud.google.com/load-balancing/docs/quotas#url_maps; the messages are worded like
+those of compute's other limits.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.store import references
 
-_MOST = 1000
-_MOST_BACKENDS = 2500
-_MOST_TESTS, _MOST_CLASSIC_TESTS = 100, 10_000
-_MOST_BYTES = 1_000_000
+_MAX = 1000
+_MAX_BACKENDS = 2500
+_MAX_TESTS, _MAX_CLASSIC_TESTS = 100, 10_000
+_MAX_BYTES = 1_000_000
 _MATCHES = ("prefixMatch", "fullPathMatch", "pathTemplateMatch")
 
 
 def problems(document: Json, *, is_classic: bool) -> Iterator[ApiError]:
-    """Where the map is above a limit."""
+    """The limits that the map exceeds."""
     matchers = document.get("pathMatchers") or []
-    yield from _above("host rules", document.get("hostRules") or [])
-    yield from _above("path matchers", matchers)
+    yield from _over_limit("host rules", document.get("hostRules") or [])
+    yield from _over_limit("path matchers", matchers)
     for rule in document.get("hostRules") or ():
-        yield from _above("hosts of a host rule", rule.get("hosts") or [])
+        yield from _over_limit("hosts of a host rule", rule.get("hosts") or [])
     for matcher in matchers:
         rules = [*(matcher.get("pathRules") or ()), *(matcher.get("routeRules") or ())]
-        yield from _above("rules of a path matcher", rules)
+        yield from _over_limit("rules of a path matcher", rules)
         predicates = sum(_predicates(rule) for rule in rules)
-        if predicates > _MOST:
-            yield _refusal("predicates of a path matcher", predicates, _MOST)
+        if predicates > _MAX:
+            yield _refusal("predicates of a path matcher", predicates, _MAX)
     backends = len(set(references(document)))
-    if backends > _MOST_BACKENDS:
-        yield _refusal("backend services and backend buckets", backends, _MOST_BACKENDS)
+    if backends > _MAX_BACKENDS:
+        yield _refusal("backend services and backend buckets", backends, _MAX_BACKENDS)
     tests = len(document.get("tests") or ())
-    most = _MOST_CLASSIC_TESTS if is_classic else _MOST_TESTS
-    if tests > most:
-        yield _refusal("tests", tests, most)
+    limit = _MAX_CLASSIC_TESTS if is_classic else _MAX_TESTS
+    if tests > limit:
+        yield _refusal("tests", tests, limit)
     size = len(json.dumps(document, separators=(",", ":")))
-    if size > _MOST_BYTES:
-        yield _refusal("bytes", size, _MOST_BYTES)
+    if size > _MAX_BYTES:
+        yield _refusal("bytes", size, _MAX_BYTES)
 
 
 def _predicates(rule: Json) -> int:
-    """Conditions: of a path rule its paths, of a route rule what each match asks for."""
+    """Number of conditions: the paths of a path rule, the matches of a route rule."""
     count = len(rule.get("paths") or ())
     for match in rule.get("matchRules") or ():
         count += any(match.get(name) for name in _MATCHES)
@@ -55,14 +55,14 @@ def _predicates(rule: Json) -> int:
     return count
 
 
-def _above(what: str, found: list[Json] | list[str]) -> Iterator[ApiError]:
-    if len(found) > _MOST:
-        yield _refusal(what, len(found), _MOST)
+def _over_limit(what: str, found: list[Json] | list[str]) -> Iterator[ApiError]:
+    if len(found) > _MAX:
+        yield _refusal(what, len(found), _MAX)
 
 
-def _refusal(what: str, found: int, most: int) -> ApiError:
+def _refusal(what: str, found: int, limit: int) -> ApiError:
     return ApiError(
         413,
-        f"Exceeded limit of {what} on resource 'urlMap'. Limit: {most}; given: {found}",
+        f"Exceeded limit of {what} on resource 'urlMap'. Limit: {limit}; given: {found}",
         reason="limitExceeded",
     )

@@ -1,7 +1,6 @@
-"""Where a URL map sends a request: hosts, path rules, route rules, rewrites and redirects.
+"""How a URL map routes a request: hosts, path rules, route rules, rewrites and redirects.
 
-Pure: it takes the URL map as the API shows it, and looks nothing up. The `tests` of a URL map are
-judged with it.
+Pure functions over the URL map as the API returns it. The `tests` of a URL map are run with them.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of a request."""
+    """The result of routing a request."""
 
     services: tuple[str, ...] = ()
-    """The backend that gets it, or the backends among which it is shared out."""
+    """The backend that receives it, or the weighted backends."""
     redirect_code: int | None = None
     url: str
-    """The URL that is forwarded, or redirected to."""
+    """The URL that the backend receives, or that the client is redirected to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Request:
 
 
 def route(url_map: Json, request: Request) -> Outcome:
-    """Where the URL map sends the request."""
+    """Route the request."""
     matcher = _path_matcher(url_map, request.host)
     if matcher is None:
         return _act(url_map, request, "default", "")
@@ -82,8 +81,8 @@ def _path_matcher(url_map: Json, host: str) -> Json | None:
         for rule in url_map.get("hostRules") or ()
         for pattern in rule.get("hosts") or ()
     }
-    fitting = [h for h in rules if h.startswith("*") and name.endswith(h[1:])]
-    chosen = name if name in rules else max(fitting, key=len, default=None)
+    matching = [h for h in rules if h.startswith("*") and name.endswith(h[1:])]
+    chosen = name if name in rules else max(matching, key=len, default=None)
     if chosen is None:
         return None
     matchers: Iterable[Json] = url_map.get("pathMatchers") or ()
@@ -91,16 +90,16 @@ def _path_matcher(url_map: Json, host: str) -> Json | None:
 
 
 def longest_match(path: str, patterns: Iterable[str]) -> str | None:
-    """The pattern that a path belongs to: itself, else the longest `/prefix/*`."""
+    """The pattern that matches a path: the path itself, else the longest `/prefix/*`."""
     known = set(patterns)
     if path in known:
         return path
-    fitting = [p for p in known if p.endswith("/*") and path.startswith(p[:-1])]
-    return max(fitting, key=len, default=None)
+    matching = [p for p in known if p.endswith("/*") and path.startswith(p[:-1])]
+    return max(matching, key=len, default=None)
 
 
 def _matched_portion(match: Json, request: Request, path: str) -> str | None:
-    """The portion of the path that a match rule matches; None where the rule does not match."""
+    """The part of the path that a match rule matches; None if the rule does not match."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = parse_qs(urlsplit(request.path).query, keep_blank_values=True)
     for header in match.get("headerMatches") or ():

@@ -1,7 +1,7 @@
-"""URL maps: what the API validates of them, and the tests that they carry.
+"""URL maps: validation, and the tests that a map contains.
 
-A path matcher that no host rule leads to is refused, as are two rules for one host or one path: a
-map that is accepted has no dead part. Its `tests` are judged on every insert and update.
+Unused path matchers and duplicate hosts or paths are refused. A map's `tests` are run on every
+insert and update.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PATH = re.compile(r"/(?:[^*?#]*)(?:/\*)?|/\*")
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
-    """Refuse what the API refuses of a URL map; its tests must pass."""
+    """Validate a URL map; its tests must pass."""
     schemes = _schemes(state, document)
     errors = [
         *problems(document),
@@ -39,10 +39,10 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
 
 
 def shown(state: State, place: Place, document: Json) -> None:
-    """Add what a map of the newer external load balancer takes of its quota.
+    """Add the quota usage of a map of the newer external load balancer.
 
-    The units are an estimate: Google does not publish how it counts them. This is what it answered
-    for a map with one path matcher and no rules.
+    The units are an estimate: Google does not publish how it counts them. The base value is from a
+    recording of a map with one path matcher and no rules.
     """
     if "EXTERNAL_MANAGED" not in _schemes(state, document):
         return
@@ -66,13 +66,13 @@ def _kinds(state: State, service: str, project: str) -> frozenset[str]:
 
 
 def _schemes(state: State, document: Json) -> set[str]:
-    """The schemes of the backend services that the map leads to; buckets have none."""
+    """The schemes of the map's backend services; buckets have none."""
     found = (state.store.get(f"compute/{path}") or {} for path in store_references(document))
     return {service["loadBalancingScheme"] for service in found if "loadBalancingScheme" in service}
 
 
 def problems(document: Json) -> Iterator[ApiError]:
-    """What is wrong with a URL map, but for its tests."""
+    """The errors in a URL map, without its tests."""
     yield from route_actions.problems(document, "default", "resource")
     matchers: dict[str, int] = {}
     for index, matcher in enumerate(document.get("pathMatchers") or []):
@@ -156,7 +156,7 @@ def _match_problems(rule: Json, field: str) -> Iterator[ApiError]:
 
 
 def test_failures(document: Json, project: str) -> Iterator[Json]:
-    """The `tests` that do not come out as expected, as `urlMaps.validate` shows them."""
+    """The `tests` that fail, as `urlMaps.validate` reports them."""
     for test in document.get("tests") or ():
         headers = {h.get("name", ""): h.get("value", "") for h in test.get("headers") or ()}
         outcome = route(document, Request(test.get("host", ""), test.get("path", "/"), headers))
@@ -173,7 +173,7 @@ def _passes(test: Json, outcome: Outcome, project: str) -> bool:
         return False
     expected, actual = test.get("expectedOutputUrl"), outcome.url
     if expected and outcome.services:
-        # Which scheme the client used is of no matter to a backend.
+        # The backend does not see the scheme that the client used.
         expected, actual = (url.partition("://")[2] or url for url in (expected, actual))
     return not expected or bool(expected == actual)
 
@@ -215,7 +215,7 @@ def _sentence(failure: Json) -> str:
 
 
 async def validate(call: Call) -> Json:
-    """`urlMaps.validate`: the map in the body is judged, and nothing is stored."""
+    """`urlMaps.validate`: validates the map in the body; stores nothing."""
     document = call.body.get("resource") or {}
     is_classic = "EXTERNAL" in (call.body.get("loadBalancingSchemes") or ())
     found = [*problems(document), *url_map_limits.problems(document, is_classic=is_classic)]

@@ -1,4 +1,4 @@
-"""The emulated Cloud Storage API: storage.googleapis.com, its JSON interface."""
+"""The emulated Cloud Storage JSON API."""
 
 from sandbox.gcp.services.storage.service import SERVICE
 

@@ -1,7 +1,7 @@
-"""Objects, their content, and the versions that a bucket keeps of them.
+"""Objects, their content and their noncurrent versions.
 
-Content is kept in the store, so it is for configuration and small files, not for models. Lifecycle
-rules are kept but not run, and what soft delete keeps cannot be had back: no day passes here.
+Content is kept in the database: suitable for configuration and small files, not for models.
+Lifecycle rules are stored but not run, and soft-deleted objects cannot be restored.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ LINK = "https://www.googleapis.com/storage/v1/b/"
 
 
 def bucket_key(bucket: str) -> str:
-    """Where a bucket is in the store."""
+    """The bucket's key in the store."""
     return f"storage/b/{bucket}"
 
 
 def load_bucket(call: Call) -> Json:
-    """The bucket that the request names; 404 where there is none."""
+    """The bucket in the request's path. Raises 404."""
     found = call.store.get(bucket_key(call.path["bucket"]))
     if found is None:
         raise ApiError(404, "The specified bucket does not exist.")
@@ -55,7 +55,7 @@ def etag(generation: str) -> str:
 
 
 def _live_key(bucket: str, name: str) -> str:
-    # A name may hold slashes; a key's last part may not.
+    # A name may contain slashes; a key's last part may not.
     return f"storage/o/{bucket}/{name.replace('%', '%25').replace('/', '%2F')}"
 
 
@@ -64,8 +64,8 @@ def _old_key(document: Json) -> str:
     return f"{folder.replace('/o/', '/noncurrent/', 1)}/{name}#{document['generation']}"
 
 
-def are_in(call: Call, bucket: str) -> bool:
-    """Whether a bucket holds objects, noncurrent ones included."""
+def has_objects(call: Call, bucket: str) -> bool:
+    """Whether a bucket has objects, noncurrent ones included."""
     return any(
         True
         for folder in ("o", "noncurrent")
@@ -102,7 +102,7 @@ async def insert(call: Call) -> Json:
         raise ApiError(400, "Required parameter: name", reason="required")
     before = call.store.get(_live_key(bucket, name))
     if before is not None:
-        _take_away(call, holder, before)
+        _retire(call, holder, before)
     generation, stamp = str(time.time_ns() // 1000), now()
     document = {k: v for k, v in metadata.items() if v is not None} | {
         "bucket": bucket,
@@ -127,7 +127,7 @@ async def insert(call: Call) -> Json:
 
 
 def _retained(bucket: Json, document: Json) -> Json:
-    """Until when the bucket's retention keeps an object."""
+    """Until when the bucket's retention policy keeps an object."""
     period = int((bucket.get("retentionPolicy") or {}).get("retentionPeriod") or 0)
     if not period:
         return {}
@@ -135,8 +135,8 @@ def _retained(bucket: Json, document: Json) -> Json:
     return {"retentionExpirationTime": until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
 
-def _take_away(call: Call, bucket: Json, document: Json) -> None:
-    """Replace or delete what is live; a bucket with versions keeps it as a noncurrent one."""
+def _retire(call: Call, bucket: Json, document: Json) -> None:
+    """Remove the live version; a versioned bucket keeps it as a noncurrent one."""
     until = _retained(bucket, document).get("retentionExpirationTime", "")
     if until > now():
         raise ApiError(
@@ -151,7 +151,7 @@ def _take_away(call: Call, bucket: Json, document: Json) -> None:
 
 
 def _load(call: Call) -> Json:
-    """The object that the request names: the live one, or a generation of it."""
+    """The object in the request's path: the live version, or the given generation. Raises 404."""
     bucket, name, generation = call.path["bucket"], call.path["object"], call.one("generation")
     found = call.store.get(_live_key(bucket, name))
     if generation and (found is None or found["generation"] != generation):
@@ -173,7 +173,7 @@ async def get(call: Call) -> Json | Raw:
 
 
 async def listed(call: Call) -> Json:
-    """`objects.list`, with prefix and delimiter; noncurrent ones where they are asked for."""
+    """`objects.list`, with prefix and delimiter; with `versions`, noncurrent objects as well."""
     bucket, prefix, delimiter = load_bucket(call)["name"], call.one("prefix"), call.one("delimiter")
     folders = ["o", "noncurrent"] if call.one("versions") == "true" else ["o"]
     found = [d for f in folders for _, d in call.store.collection(f"storage/{f}/{bucket}")]
@@ -194,12 +194,12 @@ async def listed(call: Call) -> Json:
 
 
 async def delete(call: Call) -> Raw:
-    """`objects.delete`: by its generation for good, else as the bucket's versions have it."""
+    """`objects.delete`: a generation permanently, else the live version."""
     found, bucket = _load(call), load_bucket(call)
     if "timeDeleted" in found:
         call.store.delete(_old_key(found))
         return Raw(status=204)
-    _take_away(call, bucket, found)
+    _retire(call, bucket, found)
     if call.one("generation"):
         call.store.delete(_old_key(found))
     return Raw(status=204)

@@ -1,4 +1,4 @@
-"""Buckets and their policies. Bucket names are global: one project's is taken for all others."""
+"""Buckets and their IAM policies. Bucket names are unique across all projects."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sandbox.gcp import iam_store
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Raw, Service, now, project_number
-from sandbox.gcp.services.storage import objects, rules
+from sandbox.gcp.services.storage import objects, retention
 from sandbox.gcp.services.storage.objects import LINK, bucket_key, etag, load_bucket
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MULTI_REGIONS = frozenset({"US", "EU", "ASIA"})
 _DUAL_REGIONS = frozenset({"NAM4", "EUR4", "EUR5", "EUR7", "EUR8", "ASIA1"})
-_RETENTION = "604800"  # seconds; what soft delete keeps unless a bucket says otherwise
+_SOFT_DELETE = "604800"  # default seconds of soft delete
 _KEPT = frozenset(
     """id kind selfLink name projectNumber location locationType timeCreated generation
     metageneration etag updated""".split()  # noqa: SIM905 (a list of fields reads better so)
@@ -24,8 +24,8 @@ _KEPT = frozenset(
 
 
 def _complete(bucket: Json) -> Json:
-    """Check what it keeps, and fill in the server's defaults."""
-    rules.check(bucket)
+    """Validate a bucket and set the server's defaults."""
+    retention.check(bucket)
     stamp = bucket["timeCreated"]
     access = bucket.setdefault("iamConfiguration", {})
     access.setdefault("publicAccessPrevention", "inherited")
@@ -35,12 +35,12 @@ def _complete(bucket: Json) -> Json:
         uniform.setdefault("lockedTime", stamp)
     access["bucketPolicyOnly"] = dict(uniform)
     bucket.setdefault("storageClass", "STANDARD")
-    retention = (bucket.get("softDeletePolicy") or {}).get("retentionDurationSeconds", _RETENTION)
-    policy: Json = {"retentionDurationSeconds": str(retention)}
-    if int(retention):
+    seconds = (bucket.get("softDeletePolicy") or {}).get("retentionDurationSeconds", _SOFT_DELETE)
+    policy: Json = {"retentionDurationSeconds": str(seconds)}
+    if int(seconds):
         policy["effectiveTime"] = (bucket.get("softDeletePolicy") or {}).get("effectiveTime", stamp)
     bucket["softDeletePolicy"] = policy
-    # A lifecycle without a rule, and labels without a label, are as if they were not there.
+    # An empty lifecycle and empty labels are the same as none.
     if (bucket.get("retentionPolicy") or {}).get("retentionPeriod"):
         bucket["retentionPolicy"].setdefault("effectiveTime", stamp)
     if not (bucket.get("lifecycle") or {}).get("rule"):
@@ -94,7 +94,7 @@ async def insert_bucket(call: Call) -> Json:
 
 
 def _projected(call: Call, bucket: Json, default: str) -> Json:
-    """The bucket with its access control lists, where they are asked for and there are any."""
+    """The bucket, with its access control lists if the projection has them."""
     uniform = bucket["iamConfiguration"]["uniformBucketLevelAccess"].get("enabled")
     if uniform or call.one("projection", default) != "full":
         return bucket
@@ -156,14 +156,14 @@ def _changed(call: Call, bucket: Json) -> Json:
 
 
 async def patch_bucket(call: Call) -> Json:
-    """`buckets.patch`: messages are merged, lists replaced, nulls removed."""
+    """`buckets.patch`: merges messages, replaces lists, removes nulls."""
     old = load_bucket(call)
     change = {k: v for k, v in call.body.items() if k not in _KEPT}
     return _projected(call, _changed(call, _merged(old, change)), "full")
 
 
 async def update_bucket(call: Call) -> Json:
-    """`buckets.update`: what is not given is gone."""
+    """`buckets.update`: removes fields that are not given."""
     old = load_bucket(call)
     given = {k: v for k, v in call.body.items() if v is not None and k not in _KEPT}
     kept = {k: v for k, v in old.items() if k in _KEPT or k == "rpo"}
@@ -171,9 +171,9 @@ async def update_bucket(call: Call) -> Json:
 
 
 async def delete_bucket(call: Call) -> Raw:
-    """`buckets.delete`; refused while there are objects."""
+    """`buckets.delete`; refused while the bucket has objects."""
     bucket = load_bucket(call)["name"]
-    if objects.are_in(call, bucket):
+    if objects.has_objects(call, bucket):
         raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
     iam_store.delete(call.state, bucket_key(bucket))
     call.store.delete(bucket_key(bucket))
@@ -181,7 +181,7 @@ async def delete_bucket(call: Call) -> Raw:
 
 
 def _default_policy(bucket: Json) -> Json:
-    """What a new bucket allows: the project's basic roles."""
+    """The policy of a new bucket: the project's basic roles."""
     project = bucket["projectNumber"]
     legacy = "roles/storage.legacyBucket"
     return {
@@ -224,7 +224,7 @@ async def set_policy(call: Call) -> Json:
 
 
 async def test_permissions(call: Call) -> Json:
-    """`buckets.testIamPermissions`: nobody is ever denied here."""
+    """`buckets.testIamPermissions`: grants everything."""
     load_bucket(call)
     asked = call.query.get("permissions", [])
     return {"kind": "storage#testIamPermissionsResponse", "permissions": list(asked)}

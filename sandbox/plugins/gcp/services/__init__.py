@@ -1,1 +1,1 @@
-"""One module a service: its resource types, and the steps that only that service needs."""
+"""One module per package of pulumi_gcp: its resource types, and their own behaviour."""

@@ -11,10 +11,10 @@ from sandbox.plugins.gcp.spec import Spec, Values
 
 
 class Budget(Handler):
-    """A budget; the server gives it its name, of which the resource shows the last part."""
+    """A budget. The server names it; the output is the last part of that name."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it and note its name."""
+        """Create it and read its name."""
         made = context.call("POST", context.fill(self.spec.collection), self.to_api(inputs))
         context.values["name"] = str(made["name"]).rpartition("/")[2]
 

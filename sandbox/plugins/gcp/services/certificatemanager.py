@@ -14,15 +14,15 @@ GLOBAL = "projects/{project}/locations/global"
 
 
 class Placed(Handler):
-    """A resource whose id goes into the query, and whose place is global if not said."""
+    """A resource whose id is a query parameter; its location is global by default."""
 
     def place(self, context: Context, inputs: Mapping[str, Any], id_: str = "") -> None:
-        """Note where it is."""
+        """Set the path's values."""
         context.values.setdefault("location", "global")
         super().place(context, inputs, id_)
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Send the creation, with the id beside the body."""
+        """Create it, with the id as a query parameter."""
         kind = self.spec.type.rpartition(":")[2]
         params = {f"{kind[0].lower()}{kind[1:]}Id": context.values["name"]}
         path = context.fill(self.spec.collection)
@@ -37,7 +37,7 @@ class Placed(Handler):
 
 
 class MapEntry(Placed):
-    """An entry of a map, which is named or linked to."""
+    """An entry of a map, which is given by name or id."""
 
     def prepare(self, context: Context, inputs: Values) -> None:
         """The map may be given by its id."""
@@ -65,7 +65,7 @@ HANDLERS: tuple[Handler, ...] = (
                     "managed.provisioningIssues",
                 }
             ),
-            # The API never tells the key, nor the certificate where it was given.
+            # The API returns neither the private key nor a certificate that was given.
             write_only=frozenset({"selfManaged"}),
             secrets=frozenset({"selfManaged"}),
             sets=frozenset({"managed.domains", "managed.dnsAuthorizations"}),

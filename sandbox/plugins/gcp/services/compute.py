@@ -1,4 +1,4 @@
-"""Compute Engine: the table of networks and of the parts of the load balancer."""
+"""Compute Engine: networks and load balancing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORKS = f"{GLOBAL}/networks/{{}}"
 
 
 def _one(field: str, api: str | None = None) -> Call:
-    """A set* verb that takes one value, such as setTarget."""
+    """A set* method with one value, such as setTarget."""
     key = api or field
     return Call(
         fields=frozenset({field}),
@@ -286,7 +286,7 @@ HANDLERS: tuple[Handler, ...] = (
             schema="compute.v1.TargetHttpProxy",
             collection=f"{GLOBAL}/targetHttpProxies",
             immutable=frozenset({"description", "proxyBind", "httpKeepAliveTimeoutSec"}),
-            # This one verb lives beside the collection of the whole project.
+            # This method's path has no scope.
             calls=(
                 Call(
                     fields=frozenset({"urlMap"}),
@@ -334,7 +334,7 @@ HANDLERS: tuple[Handler, ...] = (
                 ),
             ),
             names={"proxyId": "id"},
-            # Sent as sslCertificates; kept apart so that a program may say either.
+            # Sent as sslCertificates; a program may use either property.
             local={"certificateManagerCertificates": None},
             links={
                 "urlMap": f"{GLOBAL}/urlMaps/{{}}",
@@ -434,7 +434,7 @@ HANDLERS: tuple[Handler, ...] = (
                     "advancedOptionsConfig.logLevel",
                 }
             ),
-            # In whatever order the program has them: the API sorts them by priority.
+            # The API sorts them by priority.
             sets=frozenset({"rules", "rules.match.config.srcIpRanges"}),
             labels="labels",
         )

@@ -1,4 +1,4 @@
-"""What some types of compute need besides the common steps."""
+"""Compute types with behaviour of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sandbox.plugins.gcp.spec import Values
 GLOBAL = "projects/{project}/global"
 REGION = "projects/{project}/regions/{region}"
 ZONE = "projects/{project}/zones/{zone}"
-_LAST_RULE = 2147483647  # of a security policy; there always is one
+_LAST_RULE = 2147483647  # of a security policy, which always has one
 
 
 class Network(Handler):
-    """Deletes the default routes where the program asks for it, as the official one does."""
+    """A network; deletes its default routes if the program asks for it."""
 
     def after_create(self, context: Context, inputs: Values, path: str) -> None:
-        """Delete the routes to the internet that a network is born with."""
+        """Delete the new network's routes to the internet."""
         if not inputs.get("deleteDefaultRoutesOnCreate"):
             return
         routes = context.get(context.fill(f"{GLOBAL}/routes")).get("items", ())
@@ -31,7 +31,7 @@ class Network(Handler):
 
 
 class Subnetwork(Handler):
-    """A range that shrinks replaces the subnet; one that grows is expanded in place."""
+    """A subnetwork: a smaller range replaces it; a larger one is expanded in place."""
 
     def replaces(self, path: str, old: Any, new: Any) -> bool:
         """Whether the change of one field replaces the resource."""
@@ -49,7 +49,7 @@ def _contains(wide: str, narrow: str) -> bool:
 
 
 class Firewall(Handler):
-    """`logConfig` stands for two things of the API: its presence turns logging on."""
+    """A firewall rule: the presence of `logConfig` turns logging on."""
 
     def to_api(self, inputs: Values) -> Values:
         """The API's object."""
@@ -58,13 +58,13 @@ class Firewall(Handler):
         return body
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs; logging that is off is no block."""
+        """The outputs, without `logConfig` if logging is off."""
         log = body.get("logConfig") or {}
         return super().from_api({**body, "logConfig": log if log.get("enable") else None})
 
 
 class HealthCheck(Handler):
-    """Its `type` follows from the one block that is given."""
+    """A health check; its `type` follows from the block that is given."""
 
     KINDS = ("http", "https", "http2", "tcp", "ssl", "grpc", "grpcTls")
 
@@ -78,7 +78,7 @@ class HealthCheck(Handler):
 
 
 class BackendService(Handler):
-    """Identity-Aware Proxy is turned off by name: what is not named stays as it is."""
+    """A backend service; `iap` is turned off explicitly, because the API keeps an omitted one."""
 
     def to_api(self, inputs: Values) -> Values:
         """The API's object."""
@@ -88,14 +88,14 @@ class BackendService(Handler):
 
 
 class NamedPort(Handler):
-    """One entry of an instance group's list of named ports, written under its fingerprint."""
+    """A named port of an instance group, whose list is written under its fingerprint."""
 
     def _group(self, context: Context) -> tuple[str, Values]:
         path = context.fill(f"{ZONE}/instanceGroups/{{group}}")
         return path, context.get(path)
 
     def prepare(self, context: Context, inputs: Values) -> None:
-        """A group may be given by its link, which also says where it is."""
+        """The group may be given by its link, which contains its location."""
         context.from_link("group", inputs.get("group"))
 
     def create_remote(self, context: Context, inputs: Values) -> None:
@@ -104,7 +104,7 @@ class NamedPort(Handler):
         self._write(context, lambda ports: [*(p for p in ports if p != port), port])
 
     def read_remote(self, context: Context) -> Values | None:
-        """The entry, if the group has it."""
+        """The entry; None if the group does not have it."""
         path, group = self._group(context)
         for port in group.get("namedPorts", ()):
             if port["name"] == context.values["name"] and str(port["port"]) == str(
@@ -114,7 +114,7 @@ class NamedPort(Handler):
         return None
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
-        """Take the port from the list."""
+        """Remove the port from the list."""
         name = context.values["name"]
         self._write(context, lambda ports: [p for p in ports if p["name"] != name])
 
@@ -134,10 +134,10 @@ class NamedPort(Handler):
 
 
 class ForwardingRule(Handler):
-    """The API answers with the address itself where the program names the address's resource."""
+    """A forwarding rule; the API returns an IP address for the name of an address resource."""
 
     def diff(self, context: Context, old: Values, state: Values, new: Values) -> list[Difference]:
-        """The changes; an address and the name of its resource cannot be told apart."""
+        """The changes; an IP address and its resource's name count as equal."""
         return [
             one
             for one in super().diff(context, old, state, new)
@@ -154,12 +154,12 @@ def _is_address(value: Any) -> bool:
 
 
 class SecurityPolicy(Handler):
-    """A policy's rules change one by one; a rule is known by its priority."""
+    """A security policy; its rules, identified by priority, change one by one."""
 
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """Rules by their own verbs, then the rest."""
+        """Rules by their own methods, then the rest."""
         if "rules" in changed:
             self._change_rules(context, inputs)
         super().update_remote(context, inputs, state, changed - {"rules"})
@@ -178,14 +178,14 @@ class SecurityPolicy(Handler):
 
 
 class RouterNat(Handler):
-    """One entry of a router's `nats`: every write sends the whole list of the router."""
+    """A NAT gateway: an entry of its router's `nats`, which is written as a whole."""
 
     def _router(self, context: Context) -> tuple[str, Values]:
         path = context.fill(f"{REGION}/routers/{{router}}")
         return path, context.get(path)
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Add the NAT to the router, which must not have one of that name."""
+        """Add the NAT to the router. Raises PluginError if the name is taken."""
         wanted = self.to_api(inputs)
 
         def add(nats: list[Values]) -> list[Values]:
@@ -196,7 +196,7 @@ class RouterNat(Handler):
         self._write(context, add)
 
     def read_remote(self, context: Context) -> Values | None:
-        """The entry, if the router has it."""
+        """The entry; None if the router does not have it."""
         _, router = self._router(context)
         name = context.values["name"]
         return next((nat for nat in router.get("nats", ()) if nat["name"] == name), None)
@@ -208,7 +208,7 @@ class RouterNat(Handler):
         state: Values,  # noqa: ARG002  # see the base
         changed: set[str],  # noqa: ARG002  # see the base
     ) -> None:
-        """Put the new entry in the old one's place."""
+        """Replace the entry."""
         wanted = self.to_api(inputs)
         self._write(
             context,
@@ -216,7 +216,7 @@ class RouterNat(Handler):
         )
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
-        """Take the entry from the list."""
+        """Remove the entry."""
         name = context.values["name"]
         self._write(context, lambda nats: [nat for nat in nats if nat["name"] != name])
 

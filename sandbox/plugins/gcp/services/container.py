@@ -1,4 +1,4 @@
-"""Google Kubernetes Engine: the table of clusters and node pools."""
+"""Google Kubernetes Engine: clusters and node pools."""
 
 from __future__ import annotations
 

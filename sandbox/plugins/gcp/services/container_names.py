@@ -1,4 +1,4 @@
-"""Where the API keeps what Pulumi's cluster and node pool call by other names."""
+"""The API's names for fields of clusters and node pools that Pulumi names differently."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ CLUSTER = {
     **node_pool("nodePools."),
 }
 
-# Fields of a node's configuration that the server fills when the program leaves them out.
+# Fields of a node's configuration that the server sets if omitted.
 _FILLED = (
     "diskSizeGb diskType imageType labels localSsdCount loggingVariant machineType metadata "
     "minCpuPlatform oauthScopes serviceAccount shieldedInstanceConfig workloadMetadataConfig "
@@ -96,7 +96,7 @@ _FILLED = (
     "advancedMachineFeatures gvnic"
 )
 
-# Fields of a node's configuration that change in place; all others replace the pool.
+# Fields of a node's configuration that are updated in place; all others replace the pool.
 NODE_CONFIG_MUTABLE = (
     "bootDisk containerdConfig diskSizeGb diskType fastSocket gcfsConfig gvnic imageType "
     "kubeletConfig labels linuxNodeConfig loggingVariant machineType maxRunDuration "

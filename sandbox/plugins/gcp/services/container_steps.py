@@ -1,4 +1,4 @@
-"""What clusters and node pools need besides the common steps; see `container_update` too."""
+"""Clusters and node pools: behaviour of their own. `container_update` has their updates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_POOL = "default-pool"
 
 
 def _at_rest(context: Context, path: str) -> Values | None:
-    """The cluster or pool, once nothing is being done to it."""
+    """The cluster or pool, once no operation is running on it."""
     pause = 0.1
     while True:
         body = context.find(path)
@@ -31,10 +31,10 @@ def _at_rest(context: Context, path: str) -> Values | None:
 
 
 class Cluster(Handler):
-    """A cluster. `deletionProtection` is the provider's own lock against destroying it."""
+    """A cluster. `deletionProtection` exists only in the provider."""
 
     def to_api(self, inputs: Values) -> Values:
-        """The API's object, with what the official provider adds to it."""
+        """The API's object, with the official provider's additions."""
         body = super().to_api(inputs)
         if inputs.get("minMasterVersion"):
             body["initialClusterVersion"] = inputs["minMasterVersion"]
@@ -54,7 +54,7 @@ class Cluster(Handler):
         return body
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs; some of the API's blocks say that they are off, which is no block here."""
+        """The outputs, without blocks that the API returns for disabled features."""
         outputs = super().from_api(body)
         network = body.get("networkConfig") or {}
         for name in ("network", "subnetwork"):
@@ -75,7 +75,7 @@ class Cluster(Handler):
     def outputs(
         self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
     ) -> Values:
-        """Pools that are resources of their own show themselves; here they stay as first seen."""
+        """The inputs; `nodePools` stay as first read, because pools are resources of their own."""
         outputs = super().outputs(context, inputs, body, state)
         if state and "nodePools" not in inputs:
             for name in ("nodePools", "nodeConfig"):
@@ -86,7 +86,7 @@ class Cluster(Handler):
         return outputs
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it; then take the default pool away where the program wants none."""
+        """Create it; then delete the default pool if the program wants none."""
         cluster = self._linked(context, self.to_api(inputs))
         nodes = cluster.get("nodePools") or inputs.get("enableAutopilot")
         if not nodes and not cluster.get("initialNodeCount"):
@@ -99,17 +99,17 @@ class Cluster(Handler):
         self._refuse_broken(_at_rest(context, self.path(context)))
 
     def read_remote(self, context: Context) -> Values | None:
-        """The cluster, once it is at rest."""
+        """The cluster, once no operation is running on it."""
         return _at_rest(context, self.path(context))
 
     def before_update(self, context: Context) -> None:
-        """Another operation may still be changing the cluster."""
+        """Wait for a running operation on the cluster."""
         _at_rest(context, self.path(context))
 
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """One request a changed part, as GKE takes no more than one at a time."""
+        """One request per changed part: GKE takes only one at a time."""
         wanted = self._linked(context, self.to_api(inputs))
         if "network" in wanted:
             wanted.setdefault("networkConfig", {})
@@ -119,11 +119,11 @@ class Cluster(Handler):
                 context.call(request.method, f"{path}{request.suffix}", request.body)
 
     def after_update(self, context: Context, inputs: Values, state: Values) -> None:  # noqa: ARG002  # the signature of all
-        """A creation that was cut short may have left the default pool."""
+        """Delete the default pool, which an interrupted creation may have left."""
         self._drop_default_pool(context, inputs)
 
     def delete(self, context: Context, id_: str, inputs: Values, state: Values) -> None:
-        """Refuse a protected cluster."""
+        """Raise PluginError for a protected cluster."""
         protected = state.get("deletionProtection", inputs.get("deletionProtection", True))
         if protected is not False:
             raise PluginError(
@@ -133,7 +133,7 @@ class Cluster(Handler):
         super().delete(context, id_, inputs, state)
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Wait until nothing else is done to it, and delete it."""
+        """Delete it, after a running operation on it."""
         if _at_rest(context, self.path(context)) is not None:
             super().delete_remote(context, state)
 
@@ -147,15 +147,15 @@ class Cluster(Handler):
 
     def _refuse_broken(self, cluster: Values | None) -> None:
         if cluster and cluster.get("status") in BROKEN:
-            told = cluster.get("statusMessage") or "no reason given"
-            raise PluginError(f"the cluster was created in state {cluster['status']}: {told}")
+            reason = cluster.get("statusMessage") or "no reason given"
+            raise PluginError(f"the cluster was created in state {cluster['status']}: {reason}")
 
 
 class NodePool(Handler):
-    """A node pool. Its size is read from its managed instance groups, as officially."""
+    """A node pool. Its size is read from its managed instance groups."""
 
     def prepare(self, context: Context, inputs: Values) -> None:
-        """The cluster may be given by its id, which also says where it is."""
+        """The cluster may be given by its id, which contains its location."""
         cluster = inputs.get("cluster")
         if isinstance(cluster, str) and "/locations/" in cluster:
             parts = cluster.split("/")
@@ -177,7 +177,7 @@ class NodePool(Handler):
         return body
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs; autoscaling that is off is no block."""
+        """The outputs, without `autoscaling` if it is off."""
         outputs = super().from_api(body)
         if not (body.get("autoscaling") or {}).get("enabled"):
             outputs.pop("autoscaling", None)
@@ -193,7 +193,7 @@ class NodePool(Handler):
     def outputs(
         self, context: Context, inputs: Values, body: Mapping[str, Any], state: Values | None
     ) -> Values:
-        """Of the taints only the program's own; all are in `effectiveTaints`."""
+        """The program's taints; all taints are in `effectiveTaints`."""
         outputs = super().outputs(context, inputs, body, state)
         config = outputs.get("nodeConfig")
         if isinstance(config, dict):
@@ -210,17 +210,17 @@ class NodePool(Handler):
         return outputs
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it, after whatever else is being done to the cluster."""
+        """Create it, after a running operation on the cluster."""
         body = {"nodePool": self.to_api(inputs)}
         with context.client.lock(context.fill(CLUSTER)):
             context.call("POST", f"{context.fill(CLUSTER)}/nodePools", body)
         pool = _at_rest(context, self.path(context))
         if pool and pool.get("status") in BROKEN:
-            told = pool.get("statusMessage") or "no reason given"
-            raise PluginError(f"the node pool was created in state {pool['status']}: {told}")
+            reason = pool.get("statusMessage") or "no reason given"
+            raise PluginError(f"the node pool was created in state {pool['status']}: {reason}")
 
     def read_remote(self, context: Context) -> Values | None:
-        """The pool at rest, with the size and groups that compute knows."""
+        """The pool, once no operation is running on it, with its size and groups from compute."""
         pool = _at_rest(context, self.path(context))
         if pool is None:
             return None
@@ -241,7 +241,7 @@ class NodePool(Handler):
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """One request a changed part."""
+        """One request per changed part."""
         path = self.path(context)
         before = self.to_api(state)
         with context.client.lock(context.fill(CLUSTER)):
@@ -253,7 +253,7 @@ class NodePool(Handler):
                 context.call(request.method, f"{target}{request.suffix}", body)
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Delete it, after whatever else is being done to the cluster."""
+        """Delete it, after a running operation on the cluster."""
         with context.client.lock(context.fill(CLUSTER)):
             if _at_rest(context, self.path(context)) is not None:
                 super().delete_remote(context, state)

@@ -1,4 +1,7 @@
-"""Which requests change a cluster or a node pool: GKE has a verb or a `desired…` a part. Pure."""
+"""The requests that update a cluster or a node pool. Pure functions.
+
+GKE has a method or a `desired…` field for each part of them.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ DESIRED: Mapping[str, tuple[str, str]] = {
     "workloadIdentityConfig": ("desiredWorkloadIdentityConfig", "workloadIdentityConfig"),
 }
 
-# What a block that the program took away is set to.
+# The value that a removed block is set to.
 OFF: Mapping[str, Values] = {
     "masterAuthorizedNetworksConfig": {"enabled": False},
     "networkPolicy": {"enabled": False},
@@ -111,7 +114,7 @@ OFF: Mapping[str, Values] = {
 
 
 def at(body: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where there is none."""
+    """The value at a dotted path; None if there is none."""
     value: Any = body
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -121,7 +124,7 @@ def at(body: Mapping[str, Any], path: str) -> Any:
 def cluster_requests(
     wanted: Values, inputs: Values, state: Values, changed: set[str]
 ) -> Iterator[Request]:
-    """What changes these fields of a cluster, in the API's own verbs."""
+    """The requests that update these fields of a cluster."""
     for field in sorted(changed):
         special = _cluster_verb(field, wanted, inputs, state)
         if special is not None:
@@ -192,7 +195,7 @@ _EMPTY: Mapping[str, Any] = {"labels": {}, "tags": [], "taints": []}
 def pool_requests(
     wanted: Values, before: Values, inputs: Values, changed: set[str]
 ) -> Iterator[Request]:
-    """What changes these fields of a node pool. `before` is the pool as the API has it."""
+    """The requests that update these fields of a node pool. `before` is the API's object."""
     if "autoscaling" in changed:
         scaling = wanted.get("autoscaling") or {"enabled": False}
         yield Request("PUT", "", {"update": {"desiredNodePoolAutoscaling": scaling}})
@@ -228,7 +231,7 @@ def _config_requests(wanted: Values, before: Values) -> Iterator[Request]:
         if key in wanted and wanted[key] != before.get(key)
     }
     if machine:
-        # The API takes the three together, the unchanged ones as they are.
+        # The API takes all three together.
         for key in ("machineType", "diskType", "diskSizeGb"):
             value = wanted.get(key, before.get(key))
             if value is not None:

@@ -15,7 +15,7 @@ _APEX = frozenset({"NS", "SOA"})
 
 
 def _change(context: Context, zone: str, deletions: list[Values], additions: list[Values]) -> None:
-    """Change record sets together, and wait until the change is made."""
+    """Create a change of record sets; wait until it is done."""
     body = {"deletions": deletions, "additions": additions}
     change = context.call("POST", f"{zone}/changes", body)
     while change["status"] == "pending":
@@ -24,7 +24,7 @@ def _change(context: Context, zone: str, deletions: list[Values], additions: lis
 
 
 class Zone(Handler):
-    """A managed zone; one that may be destroyed by force is emptied first."""
+    """A managed zone; with `forceDestroy` it is emptied before its deletion."""
 
     def to_api(self, inputs: Values) -> Values:
         """The API's object."""
@@ -38,7 +38,7 @@ class Zone(Handler):
         return {**super().from_api(body), "reverseLookup": "reverseLookupConfig" in body}
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Delete it, and before it what it holds where the program allows that."""
+        """Delete it; with `forceDestroy`, its record sets first."""
         zone = self.path(context)
         if state.get("forceDestroy"):
             records = context.get(f"{zone}/rrsets").get("rrsets", [])
@@ -49,7 +49,7 @@ class Zone(Handler):
 
 
 class RecordSet(Handler):
-    """A record set; every change of it is a change of its zone."""
+    """A record set, written by changes of its zone."""
 
     def _zone(self, context: Context) -> str:
         return context.fill(ZONE)
@@ -66,7 +66,7 @@ class RecordSet(Handler):
         _change(context, self._zone(context), [], [self.to_api(inputs)])
 
     def read_remote(self, context: Context) -> Values | None:
-        """The record set, if the zone is there and has it."""
+        """The record set; None if it or the zone does not exist."""
         params = {"name": context.values["name"], "type": context.values["type"]}
         answer = context.find(f"{self._zone(context)}/rrsets", params)
         return next(iter((answer or {}).get("rrsets", ())), None)
@@ -78,12 +78,12 @@ class RecordSet(Handler):
         state: Values,  # noqa: ARG002  # see the base
         changed: set[str],  # noqa: ARG002  # see the base
     ) -> None:
-        """Put the new one in the place of what is there."""
+        """Replace the current record set."""
         old = self.read_remote(context)
         _change(context, self._zone(context), [old] if old else [], [self.to_api(inputs)])
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
-        """Take it away, as it is."""
+        """Delete the current record set."""
         old = self.read_remote(context)
         if old:
             _change(context, self._zone(context), [old], [])

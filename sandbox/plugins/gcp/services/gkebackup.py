@@ -1,4 +1,4 @@
-"""Backup for GKE: plans."""
+"""Backup for GKE: backup plans."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sandbox.plugins.gcp.spec import Spec, Values
 
 
 class BackupPlan(Handler):
-    """A plan, whose id goes into the query when it is made."""
+    """A backup plan, whose id is a query parameter of its creation."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Send the creation and wait for its end."""
+        """Create the resource; wait for the operation."""
         params = {"backupPlanId": context.values["name"]}
         body = {key: value for key, value in self.to_api(inputs).items() if key != "name"}
         context.call("POST", context.fill(self.spec.collection), body, params)

@@ -1,4 +1,4 @@
-"""Identity-Aware Proxy: who comes through to a backend service."""
+"""Identity-Aware Proxy: IAM members of backend services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cloud KMS: key rings and keys, which a destroy forgets, and who may use a key."""
+"""Cloud KMS: key rings, keys, and IAM members of keys."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _USABLE = frozenset({"ENABLED", "DISABLED"})
 
 
 class Named(Handler):
-    """A resource whose id goes into the query, and whose name is the last part of the API's."""
+    """A resource whose id is a query parameter, and whose name is the last part of the API's."""
 
     parameter = ""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Send the creation, with the id beside the body."""
+        """Create it, with the id as a query parameter."""
         params = {self.parameter: context.values["name"]}
         if inputs.get("skipInitialVersionCreation"):
             params["skipInitialVersionCreation"] = "true"
@@ -35,21 +35,21 @@ class Named(Handler):
 
 
 class KeyRing(Named):
-    """A key ring; a destroy takes it out of the state and leaves it where it is, as officially."""
+    """A key ring; a destroy only removes it from the state, as Google has no deletion."""
 
     parameter = "keyRingId"
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Nothing is asked of the API."""
+        """Send no request."""
 
 
 class CryptoKey(Named):
-    """A key; a destroy destroys its versions and stops its rotation, as officially."""
+    """A key; a destroy destroys its versions and stops its rotation."""
 
     parameter = "cryptoKeyId"
 
     def to_api(self, inputs: Values) -> Values:
-        """The API's object; where it rotates, the first time is said too."""
+        """The API's object, with the time of the first rotation."""
         body = super().to_api(inputs)
         if inputs.get("rotationPeriod"):
             period = timedelta(seconds=float(str(inputs["rotationPeriod"]).removesuffix("s")))
@@ -60,7 +60,7 @@ class CryptoKey(Named):
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """One PATCH; a period that changes moves the next time with it."""
+        """One PATCH; a changed period moves the next rotation."""
         wanted = self.to_api(self._effective(inputs, state))
         fields = set(self._mask(changed))
         if "rotationPeriod" in fields:
@@ -70,7 +70,7 @@ class CryptoKey(Named):
         context.call("PATCH", self.path(context), body, params)
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Destroy all versions, and let none come after them."""
+        """Stop the rotation and destroy all versions."""
         path = self.path(context)
         found = context.get(f"{path}/cryptoKeyVersions").get("cryptoKeyVersions", ())
         for version in found:

@@ -1,4 +1,4 @@
-"""Cloud Monitoring: uptime checks, alert policies, channels, objectives, dashboards."""
+"""Cloud Monitoring: uptime checks, alert policies, channels, SLOs, dashboards."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DAY = 86400
 
 
 class Named(Handler):
-    """A resource whose name the server gives: the id is that name."""
+    """A resource that the server names; the id is that name."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it and note its name."""
+        """Create it and read its name."""
         made = context.call("POST", context.fill(self.spec.collection), self.to_api(inputs))
         context.values["name"] = made["name"]
 
@@ -30,7 +30,7 @@ class Named(Handler):
 
 
 class Channel(Named):
-    """A notification channel; what must not be shown is among the labels of the API."""
+    """A notification channel; its secrets are labels in the API."""
 
     def to_api(self, inputs: Values) -> Values:
         """The API's object, with the secrets among the labels."""
@@ -42,7 +42,7 @@ class Channel(Named):
         return body
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs; the API hides the secrets, so that they are not read."""
+        """The outputs; the secrets are not read, because the API obfuscates them."""
         outputs = super().from_api(body)
         labels = outputs.get("labels") or {}
         outputs["labels"] = {k: v for k, v in labels.items() if k not in SECRET_LABELS.values()}
@@ -51,25 +51,25 @@ class Channel(Named):
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
     ) -> None:
-        """Secrets are labels there: with either, all of them are sent."""
+        """Send all labels if labels or secrets change."""
         if changed & {"labels", "sensitiveLabels"}:
             changed = (changed | {"labels"}) - {"sensitiveLabels"}
         super().update_remote(context, inputs, state, changed)
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """With `forceDelete` also out of the policies that use it."""
+        """Delete it; with `forceDelete`, also from the policies that use it."""
         params = {"force": "true"} if state.get("forceDelete") else None
         context.call("DELETE", self.path(context), params=params)
 
 
 class WithId(Named):
-    """A resource whose name the server gives, and whose id the program may choose."""
+    """A resource that the server names, and whose id the program may choose."""
 
     parameter = ""
     chosen = ""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it by the id that the program gives."""
+        """Create it, with the program's id if given."""
         chosen = inputs.get(self.chosen)
         params = {self.parameter: chosen} if chosen else None
         path = context.fill(self.spec.collection)
@@ -83,17 +83,17 @@ class WithId(Named):
 
 
 class CustomService(WithId):
-    """A service that is nothing but what the program says."""
+    """A custom service."""
 
     parameter, chosen = "serviceId", "serviceId"
 
     def to_api(self, inputs: Values) -> Values:
-        """The API's object, which says that the service is a custom one."""
+        """The API's object, with `custom` set."""
         return {**super().to_api(inputs), "custom": {}}
 
 
 class Slo(WithId):
-    """An objective of a service; its days are seconds in the API."""
+    """An SLO; its days are seconds in the API."""
 
     parameter, chosen = "serviceLevelObjectiveId", "sloId"
 
@@ -117,25 +117,25 @@ class Slo(WithId):
 
 
 class Dashboard(Named):
-    """A dashboard, which is one text of JSON; what the server adds to it is no difference."""
+    """A dashboard: one JSON text. Fields that the server adds are no difference."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it and note its name."""
+        """Create it and read its name."""
         made = context.call("POST", context.fill(self.spec.collection), _json(inputs))
         context.values["name"] = made["name"]
 
     def place(self, context: Context, inputs: Mapping[str, Any], id_: str = "") -> None:
-        """The name is no property of a dashboard: it is known from the id alone."""
+        """Take the name from the id: it is not a property of a dashboard."""
         super().place(context, inputs, id_)
         if id_:
             context.values["name"] = id_
 
     def path(self, context: Context) -> str:
-        """Dashboards are of another version."""
+        """The path; dashboards have version v1."""
         return context.fill("v1/{name}")
 
     def outputs(self, context: Context, inputs: Values, body: Any, state: Values | None) -> Values:
-        """The outputs: the text as the program has it, where it still says what is there."""
+        """The outputs; the text is the program's as long as it matches the dashboard."""
         outputs = super().outputs(context, inputs, body, state)
         sources = (inputs or {}, state or {})
         known = next((v for s in sources if isinstance(v := s.get("dashboardJson"), str)), "")
@@ -153,7 +153,7 @@ class Dashboard(Named):
         state: Values,  # noqa: ARG002  # see the base
         changed: set[str],  # noqa: ARG002  # see the base
     ) -> None:
-        """Send the whole."""
+        """Send the whole dashboard."""
         context.call("PATCH", self.path(context), _json(inputs))
 
 
@@ -165,7 +165,7 @@ def _json(inputs: Values) -> Any:
 
 
 def _within(said: Any, there: Any) -> bool:
-    """Whether all that the program says is there; the server may know more."""
+    """Whether the dashboard has everything in the program's text; it may have more."""
     if isinstance(said, dict) and isinstance(there, dict):
         return all(key in there and _within(value, there[key]) for key, value in said.items())
     if isinstance(said, list) and isinstance(there, list):
@@ -174,7 +174,7 @@ def _within(said: Any, there: Any) -> bool:
 
 
 class UptimeCheck(Named):
-    """An uptime check; its short id is an output of its own."""
+    """An uptime check; its short id is an output."""
 
     def outputs(self, context: Context, inputs: Values, body: Any, state: Values | None) -> Values:
         """The outputs, with the short id."""

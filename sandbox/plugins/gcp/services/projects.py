@@ -1,4 +1,4 @@
-"""APIs of a project, and the members of its policy."""
+"""Enabled APIs of a project, and IAM members of projects."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Service(Handler):
     """An enabled API. Destroying it leaves it enabled unless `disableOnDestroy` says otherwise."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:  # noqa: ARG002  # the path says all
-        """Enable the API; the official provider enables in batches, even one."""
+        """Enable the API by batchEnable, as the official provider does."""
         service = context.values["service"]
         path = context.fill("projects/{project}/services:batchEnable")
         context.call("POST", path, {"serviceIds": [service]})
 
     def read_remote(self, context: Context) -> Values | None:
-        """The service, if it is enabled."""
+        """The service; None if it is not enabled."""
         found = context.find(context.fill(PATH))
         return found if found and found.get("state") == "ENABLED" else None
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Disable it, if the program wants that."""
+        """Disable it, if `disableOnDestroy` is set."""
         if not state.get("disableOnDestroy"):
             return
         body: Values = {

@@ -11,10 +11,10 @@ from sandbox.plugins.gcp.spec import Spec, Values
 
 
 class Topic(Handler):
-    """A topic: its name is its path, and an update says its fields in the body."""
+    """A topic, created by PUT; an update has its mask in the body."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Put it where it is to be."""
+        """Create it."""
         body = {key: value for key, value in self.to_api(inputs).items() if key != "name"}
         context.call("PUT", self.path(context), body)
         context.started = True

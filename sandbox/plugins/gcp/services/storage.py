@@ -1,4 +1,4 @@
-"""Cloud Storage: buckets, their objects, and who may use them."""
+"""Cloud Storage: buckets, objects, and IAM members of buckets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATES = {"LIVE": True, "ARCHIVED": False, "ANY": None}
 
 
 class Bucket(Handler):
-    """A bucket; one that holds objects is destroyed only with `forceDestroy`."""
+    """A bucket; with objects it is destroyed only with `forceDestroy`."""
 
     def create_remote(self, context: Context, inputs: Values) -> None:
         """Create it in the project."""
@@ -29,11 +29,11 @@ class Bucket(Handler):
         context.call("POST", "b", self.to_api(inputs), {"project": project})
 
     def path(self, context: Context) -> str:
-        """A bucket is known by its name alone."""
+        """The path: a bucket is identified by its name."""
         return context.fill("b/{name}")
 
     def to_api(self, inputs: Values) -> Values:
-        """The API's object; rules and access stand elsewhere there."""
+        """The API's object; lifecycle rules and access settings have other paths there."""
         body = super().to_api(inputs)
         if "location" in body:
             body["location"] = str(body["location"]).upper()
@@ -56,7 +56,7 @@ class Bucket(Handler):
         state: Values,
         changed: set[str],  # see the base
     ) -> None:
-        """One PATCH; labels taken away are null in it."""
+        """One PATCH, with null for removed labels."""
         body = self._changed_part(self._linked(context, self.to_api(inputs)), changed)
         if "lifecycleRules" in changed:
             wanted = self.to_api({"lifecycleRules": inputs.get("lifecycleRules") or []})
@@ -68,7 +68,7 @@ class Bucket(Handler):
         context.call("PATCH", self.path(context), body)
 
     def delete_remote(self, context: Context, state: Values) -> None:
-        """Empty it first where the program allows that."""
+        """Delete it; with `forceDestroy`, its objects first."""
         name = context.values["name"]
         objects = context.get(f"b/{name}/o", {"versions": "true"}).get("items", [])
         if objects and not state.get("forceDestroy"):
@@ -105,10 +105,10 @@ def _rule_from_api(rule: Mapping[str, Any]) -> Values:
 
 
 class BucketObject(Handler):
-    """One object, from a text or a file; another content is another upload."""
+    """An object, from a text or a file; changed content is uploaded again."""
 
     def path(self, context: Context) -> str:
-        """An object's name may hold slashes, which the path must not."""
+        """The path, with the slashes of the object's name encoded."""
         name = quote(str(context.values["name"]), safe="")
         return context.fill(f"b/{{bucket}}/o/{name}")
 
@@ -137,7 +137,7 @@ class BucketObject(Handler):
         context.started = True
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs; the checksum in both its spellings."""
+        """The outputs, with both forms of the checksum."""
         outputs = super().from_api(body)
         digest = body.get("md5Hash")
         if digest:
@@ -164,7 +164,7 @@ def _content(inputs: Values) -> bytes:
     if inputs.get("content") is not None:
         return str(inputs["content"]).encode()
     source = inputs.get("source")
-    if isinstance(source, Mapping):  # an asset as it is on the wire
+    if isinstance(source, Mapping):  # an asset in wire format
         if source.get("text") is not None:
             return str(source["text"]).encode()
         source = source.get("path")

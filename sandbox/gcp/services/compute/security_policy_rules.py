@@ -1,4 +1,4 @@
-"""The rules of a security policy, added and changed one by one; a rule's name is its priority."""
+"""Methods for single rules of a security policy; the priority identifies a rule."""
 
 from __future__ import annotations
 

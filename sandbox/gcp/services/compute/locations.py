@@ -1,4 +1,4 @@
-"""Read-only collections of Compute Engine: projects, regions, zones, machine and GPU types."""
+"""Projects, regions, zones, and the machine and accelerator types of a zone (read-only)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.gcp.filters import page
 from sandbox.gcp.service import Call, Handler, project_number
 from sandbox.gcp.services.compute.place import PREFIX
 
-_SINCE = "1969-12-31T16:00:00.000-08:00"
+_CREATED = "1969-12-31T16:00:00.000-08:00"
 
 
 async def get_project(call: Call) -> Json:
@@ -32,7 +32,7 @@ async def get_project(call: Call) -> Json:
 
 def _region(project: str, name: str) -> Json:
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#region",
@@ -46,7 +46,7 @@ def _region(project: str, name: str) -> Json:
 def _zone(project: str, name: str) -> Json:
     region = region_of(name)
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#zone",
@@ -63,7 +63,7 @@ def _machine_type(project: str, zone: str, name: str) -> Json | None:
         return None
     shown: Json = {
         "architecture": "ARM64" if known.architecture == "arm64" else "X86_64",
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": f"{known.cpus} vCPUs, {known.memory_mib / 1024:g} GB RAM",
         "guestCpus": known.cpus,
         "id": project_number(name),
@@ -94,7 +94,7 @@ def _accelerator_type(project: str, zone: str, name: str) -> Json | None:
     if offered is not None and zone not in offered:
         return None
     return {
-        "creationTimestamp": _SINCE,
+        "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#acceleratorType",

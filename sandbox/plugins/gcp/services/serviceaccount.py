@@ -1,4 +1,4 @@
-"""Service accounts, and who may act as them."""
+"""Service accounts, and their IAM members."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ACCOUNT = "projects/{project}/serviceAccounts/{email}"
 
 
 class Account(Handler):
-    """Known by the e-mail address that follows from its id and project."""
+    """A service account, identified by the e-mail address that follows from its id and project."""
 
     def prepare(self, context: Context, inputs: Values) -> None:  # noqa: ARG002  # the context has them
         """The e-mail address, from the account's id or its email."""
         values = context.values
         if values.get("accountId") and values.get("project"):
             domain = str(values["project"])
-            if ":" in domain:  # of a project within a domain: "example.com:project"
+            if ":" in domain:  # a domain-scoped project: "example.com:project"
                 domain = ".".join(reversed(domain.split(":")))
             values["email"] = f"{values['accountId']}@{domain}.iam.gserviceaccount.com"
 
     def planned(self, context: Context, inputs: Values) -> Values:
-        """The address can be told before the account is there."""
+        """The outputs of a creation; the e-mail address is known before."""
         outputs = super().planned(context, inputs)
         if inputs.get("accountId") is UNKNOWN or not context.values.get("email"):
             return outputs
@@ -36,7 +36,7 @@ class Account(Handler):
         return {**outputs, "email": email, "member": f"serviceAccount:{email}"}
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create it; one that exists is taken where the program allows it."""
+        """Create it; with `createIgnoreAlreadyExists`, an existing one is used."""
         account = {
             key: inputs[key]
             for key in ("displayName", "description")
@@ -56,7 +56,7 @@ class Account(Handler):
         return context.find(context.fill(ACCOUNT))
 
     def from_api(self, body: Mapping[str, Any]) -> Values:
-        """The outputs, with what follows from the address."""
+        """The outputs, with those derived from the address."""
         outputs = super().from_api(body)
         email = str(body.get("email", ""))
         return {
@@ -72,7 +72,7 @@ class Account(Handler):
         state: Values,  # noqa: ARG002  # see the base
         changed: set[str],  # see the base
     ) -> None:
-        """Names by PATCH; whether it may be used by a verb of its own."""
+        """Display name and description by PATCH; `disabled` by its own methods."""
         path = context.fill(ACCOUNT)
         if "disabled" in changed:
             context.call("POST", f"{path}:{'disable' if inputs.get('disabled') else 'enable'}", {})
