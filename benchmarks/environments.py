@@ -19,9 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from cli.declared import ENVIRONMENTS
+from gkeplatform.environment import environments
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = environments(ROOT)
 TARGET_MIB = 5 * 1024
 MIB = 1024 * 1024
 SETTLE_SECONDS = 30

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pulumi
 
-from cli.declared import declare
+from declared import declare
 from gkeplatform.contracts import ClusterContract, SecretText, ServedModel
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels

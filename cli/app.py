@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from cli import talk
+from cli import console
 from cli.commands import check, drift, generate, policy, rehearse, sandbox, tests, up
 from cli.errors import CliError, Exit
 
@@ -40,21 +40,21 @@ def main() -> None:
     try:
         code = app(prog_name="platformctl", standalone_mode=False)
     except CliError as error:
-        talk.failure(error, as_json=as_json)
+        console.failure(error, as_json=as_json)
         sys.exit(error.code)
     except typer.TyperException as error:
         wrong = CliError(_words(error), "./platformctl --help", Exit.USAGE)
-        talk.failure(wrong, as_json=as_json)
+        console.failure(wrong, as_json=as_json)
         sys.exit(Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        talk.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
+        console.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
         sys.exit(Exit.CANCELLED)
     except Exception as error:
         if os.environ.get("PLATFORM_DEBUG"):
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         hint = "this is a bug; PLATFORM_DEBUG=1 shows where"
-        talk.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
+        console.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
         sys.exit(Exit.INTERNAL)
     if isinstance(code, int) and code:
         sys.exit(code)  # what `typer.Exit` says comes back as the result

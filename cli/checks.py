@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from cli import talk
+from cli import console
 from cli.environments import ROOT
 
 _BIN = Path(sys.executable).parent
@@ -48,6 +48,6 @@ def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
 def passes(name: str, command: Sequence[str], out: TextIO | None = None) -> bool:
     """Run one check; `out` is where its output goes, by default to stdout."""
     program = _BIN / command[0]  # an absolute path stays itself
-    talk.say(f"== {name}: {' '.join((program.name, *command[1:]))}")
+    console.say(f"== {name}: {' '.join((program.name, *command[1:]))}")
     done = subprocess.run([program, *command[1:]], cwd=ROOT, stdout=out, check=False)
     return not done.returncode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cli import talk
+from cli import console
 from cli.engine import Engine, Result
 from cli.release import released
 from gkeplatform import layers
@@ -15,7 +15,7 @@ def up(
     environment: str, variables: Mapping[str, str], *, interactive: bool, preview: bool
 ) -> dict[str, Any]:
     """Deploy every layer, each after those that it reads; the summary document."""
-    engine = Engine(variables, talk.say)
+    engine = Engine(variables, console.say)
     names = released(environment)
     results = []
     for layer in layers.in_order():
@@ -32,14 +32,14 @@ def up(
 
 def preview(environment: str, variables: Mapping[str, str]) -> None:
     """Show what deploying each layer would change."""
-    engine = Engine(variables, talk.say)
+    engine = Engine(variables, console.say)
     for layer in layers.in_order():
         engine.preview(layer, environment)
 
 
 def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -> dict[str, Any]:
     """Destroy every layer, each before those that it reads."""
-    engine = Engine(variables, talk.say)
+    engine = Engine(variables, console.say)
     names = released(environment)
     results = []
     for layer in reversed(layers.in_order()):

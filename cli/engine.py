@@ -103,15 +103,15 @@ class Engine:
         """
         arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=False)
-        if code and _says(talk, "no stack named"):
+        code, run, output = self._attempt(layer, arguments, interactive=False)
+        if code and _says(output, "no stack named"):
             raise CliError(
                 f"{layer.name}: there is no stack `{stack}` in the backend",
                 f"deploy it first, or make it: $ cd {layer.directory} && pulumi stack init {stack}",
                 Exit.NO_STACK,
             )
         if code and not run.mandatory:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
@@ -121,10 +121,10 @@ class Engine:
         """
         arguments = ["preview", "--stack", stack, "--refresh", "--expect-no-changes"]
         self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=False)
+        code, run, output = self._attempt(layer, arguments, interactive=False)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
@@ -142,20 +142,20 @@ class Engine:
     ) -> Result:
         started = time.monotonic()
         self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=interactive)
-        if code and _says(talk, "no stack named"):
+        code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        if code and _says(output, "no stack named"):
             if not create:
                 return Result(layer.name, time.monotonic() - started, run.changes, {})
             self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
-            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
-        if code and _says(talk, "is currently locked") and self._unlock(layer, stack):
-            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        if code and _says(output, "is currently locked") and self._unlock(layer, stack):
+            code, run, output = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
         if code and interactive and not run.errors and not run.mandatory:
             # The person has seen all of it on the terminal, and answered.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return Result(layer.name, seconds, run.changes, run.outputs)
 
     def _attempt(
@@ -166,7 +166,7 @@ class Engine:
             log = Path(scratch, "events")
             log.touch()
             command = [self._pulumi, *arguments, "--event-log", str(log)]
-            said = Path(scratch, "talk")
+            said = Path(scratch, "output")
             out = None if interactive else os.open(said, os.O_WRONLY | os.O_CREAT, 0o600)
             child = subprocess.Popen(
                 command if interactive else [*command, "--non-interactive", "--color", "never"],
@@ -189,8 +189,8 @@ class Engine:
             reader.join()
             if out is not None:
                 os.close(out)
-            talk = said.read_text(errors="replace") if said.exists() else ""
-        return code, run, talk
+            output = said.read_text(errors="replace") if said.exists() else ""
+        return code, run, output
 
     def _follow(
         self, log: Path, done: threading.Event, run: Run, layer: Layer, interactive: bool
@@ -232,9 +232,9 @@ class Engine:
         return True
 
     @staticmethod
-    def _failure(layer: Layer, run: Run, talk: str) -> CliError:
+    def _failure(layer: Layer, run: Run, output: str) -> CliError:
         again = "correct it and run the same command again: what is done is kept"
-        if run.interrupted or _says(talk, "update cancelled", "update canceled"):
+        if run.interrupted or _says(output, "update cancelled", "update canceled"):
             return CliError(
                 f"{layer.name}: cancelled",
                 "run the same command again to complete it",
@@ -248,7 +248,7 @@ class Engine:
                 Exit.POLICY,
             )
         errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
-        errors = errors or run.errors or [_last(talk)]
+        errors = errors or run.errors or [_last(output)]
         configuration = any("stacks/Pulumi." in e for e in errors)
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
         kind = Exit.USAGE if configuration else Exit.RESOURCE

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli import environments, talk
+from cli import console, environments
 from cli.errors import CliError, Exit
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
@@ -73,7 +73,7 @@ def declared_by(
     environment: str, layers: Iterable[Layer]
 ) -> Iterable[tuple[Layer, list[Resource]]]:
     """The resources of each layer as its program declares them."""
-    from cli.declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
+    from declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
     from gkeplatform.stack import Refused  # noqa: PLC0415
 
     try:
@@ -162,7 +162,7 @@ def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
 def _say(text: str, layer: str) -> None:
     """Talk of the engine; what it tells of policies is in the report."""
     if not text.startswith("policy "):
-        talk.say(text, layer)
+        console.say(text, layer)
 
 
 def _deployed(environment: str, layer: Layer) -> list[Resource]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, environments, judging, reports, talk
+from cli import checks, console, environments, judging, reports
 from cli.commands import policy
 from cli.errors import CliError
 from gkeplatform.layers import LAYERS
@@ -28,11 +28,11 @@ def check(
     """
     wanted = reports.files(also)
     failed = [] if policies_only else _linted()
-    talk.say("== policies: platformctl policy check")
+    console.say("== policies: platformctl policy check")
     names = [environments.checked(one) for one in env or environments.names()]
     report = judging.judged(names, LAYERS, judging.declared_by)
     if failed:
-        talk.say(f"error: failed: {', '.join(failed)}")
+        console.say(f"error: failed: {', '.join(failed)}")
     reports.write(report, output, wanted)
     if failed:
         raise CliError(f"failed: {', '.join(failed)}")
@@ -40,7 +40,7 @@ def check(
 
 def _linted() -> list[str]:
     try:
-        actionlint = engine.actionlint(talk.say)
+        actionlint = engine.actionlint(console.say)
     except engine.EngineError as error:
         raise CliError(str(error), error.hint) from error
     every = {**checks.CODE, **checks.workflows(actionlint)}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import environments, talk
+from cli import console, environments
 from cli.engine import Engine
 from cli.errors import Exit
 
@@ -24,11 +24,11 @@ def drift(
     Ends with 0 where nothing differs, 7 where something does.
     """
     environments.checked(environment)
-    engine = Engine(os.environ, talk.say)
+    engine = Engine(os.environ, console.say)
     found = {one.name: engine.drift(one, environment) for one in environments.layers(layer)}
     if json:
         content: dict[str, Any] = {"environment": environment, "layers": found}
-        talk.document(content)
+        console.document(content)
     else:
         for name, differs in found.items():
             shown = ", ".join(f"{count} to {kind}" for kind, count in differs.items())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import talk
+from cli import console
 from cli.environments import ROOT
 from cli.errors import CliError
 
@@ -36,7 +36,7 @@ def generate(
         if not _is_fresh(path, text):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-            talk.say(f"wrote {path.relative_to(ROOT)}")
+            console.say(f"wrote {path.relative_to(ROOT)}")
 
 
 def rendered() -> list[tuple[Path, str]]:

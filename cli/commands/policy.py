@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, judging, reports, talk
+from cli import console, environments, judging, reports
 from cli.errors import CliError, Exit
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
@@ -37,7 +37,7 @@ def list_(as_json_: reports.AsJson = False) -> None:
     width = max(len(rule.id) for rule in RULES)
     for rule in RULES:
         print(f"{rule.id:<{width}}  {rule.level:<10} {rule.severity:<9} {rule.layer}")
-    talk.say(f"{len(RULES)} rules; `./platformctl policy explain RULE` says more")
+    console.say(f"{len(RULES)} rules; `./platformctl policy explain RULE` says more")
 
 
 @app.command()

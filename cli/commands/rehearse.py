@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import deployment, environments, talk
+from cli import console, deployment, environments
 from cli.commands.sandbox import running_environment
 
 LOOK_AROUND = """
@@ -27,6 +27,6 @@ def rehearse(
     variables = running_environment(dict(os.environ))
     document = deployment.up(environment, variables, interactive=False, preview=False)
     if json:
-        talk.document(document)
+        console.document(document)
         return
     print("\n" + deployment.summary(document) + LOOK_AROUND.format(environment=environment))

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import talk
+from cli import console
 from cli.errors import CliError
 from sandbox import engine, lifecycle
 
@@ -25,7 +25,7 @@ def running_environment(base: Mapping[str, str]) -> dict[str, str]:
     """`base` with the running sandbox's variables in it; the sandbox is started where it is not."""
     home = lifecycle.Home.default()
     try:
-        lifecycle.start(home, engine.ensure(talk.say), talk.say)
+        lifecycle.start(home, engine.ensure(console.say), console.say)
         inherited = {k: v for k, v in base.items() if k not in lifecycle.foreign()}
         return {**inherited, **lifecycle.environment(home, base)}
     except (engine.EngineError, lifecycle.SandboxError) as error:
@@ -43,14 +43,14 @@ def start() -> None:
 def stop() -> None:
     """End every process that it started; its state stays."""
     ended = _guarded(lifecycle.stop)
-    talk.say(f"ended {ended} processes")
+    console.say(f"ended {ended} processes")
 
 
 @app.command()
 def reset() -> None:
     """Stop it, and forget everything that was deployed in it."""
     ended = _guarded(lifecycle.reset)
-    talk.say(f"ended {ended} processes; {lifecycle.Home.default().path} is gone")
+    console.say(f"ended {ended} processes; {lifecycle.Home.default().path} is gone")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def status(json: Json = False) -> None:
     """Tell what runs."""
     found = lifecycle.status(lifecycle.Home.default())
     if json:
-        talk.document(asdict(found))
+        console.document(asdict(found))
     else:
         _show(found)
 

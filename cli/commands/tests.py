@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, talk
+from cli import checks, console
 from cli.errors import CliError
 from sandbox import engine
 
@@ -20,7 +20,7 @@ def run(
     """Run every check and every test; further arguments go to pytest."""
     if not fast:
         try:
-            engine.ensure(talk.say)
+            engine.ensure(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import deployment, environments, talk
+from cli import console, deployment, environments
 from cli.errors import CliError, Exit
 
 Environment = Annotated[str, typer.Argument(help="dev, stage or prod.")]
@@ -23,7 +23,7 @@ def up(environment: Environment, yes: Yes = False, json: Json = False) -> None:
     _check(yes=yes or None if not json else yes)
     document = deployment.up(environment, os.environ, interactive=not yes, preview=True)
     if json:
-        talk.document(document)
+        console.document(document)
     else:
         print("\n" + deployment.summary(document))
 
@@ -41,9 +41,9 @@ def down(environment: Environment, yes: Yes = False, json: Json = False) -> None
     _check(yes=yes or None if not json else yes)
     document = deployment.down(environment, os.environ, interactive=not yes)
     if json:
-        talk.document(document)
+        console.document(document)
     else:
-        talk.say(f"{environment} is destroyed")
+        console.say(f"{environment} is destroyed")
 
 
 def _check(*, yes: bool | None) -> None:

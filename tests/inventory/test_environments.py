@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.declared import ENVIRONMENTS, STACKS, Declared, run_environment, run_layer, stack_config
+from declared import ROOT, STACKS, Declared, run_environment, run_layer, stack_config
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, in_order
+from tests.promotion import PROMOTION
 
+ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
 # What a resource is known by within its project, and what it may be a part of.
 NAMED_BY = (
@@ -232,6 +235,6 @@ PROTECTIONS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("protection", PROTECTIONS)
 def test_a_protection_grows_from_dev_to_prod(protection: str) -> None:
-    values = [PROTECTIONS[protection](environment) for environment in ENVIRONMENTS]
+    values = [PROTECTIONS[protection](environment) for environment in PROMOTION]
     assert all(one <= other for one, other in pairwise(values)), values
     assert values[0] < values[-1], values

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.declared import ENVIRONMENTS, Declared, run_environment
+from declared import ROOT, Declared, run_environment
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
+from tests.promotion import PROMOTION
 
+ENVIRONMENTS = environments(ROOT)
 GOLDEN = Path(__file__).parent / "golden"
 CASES = [(environment, layer.name) for environment in ENVIRONMENTS for layer in LAYERS]
 
@@ -93,6 +96,6 @@ def test_protections_grow_from_dev_to_prod() -> None:
         declared = environment_run(environment)["serving"]
         return declared.inputs["gcp:storage/bucket:Bucket", "models"]
 
-    assert [cluster(e)["deletionProtection"] for e in ENVIRONMENTS] == [False, False, True]
-    assert [bucket(e)["versioning"]["enabled"] for e in ENVIRONMENTS] == [False, True, True]
-    assert [bucket(e)["forceDestroy"] for e in ENVIRONMENTS] == [True, True, False]
+    assert [cluster(e)["deletionProtection"] for e in PROMOTION] == [False, False, True]
+    assert [bucket(e)["versioning"]["enabled"] for e in PROMOTION] == [False, True, True]
+    assert [bucket(e)["forceDestroy"] for e in PROMOTION] == [True, True, False]

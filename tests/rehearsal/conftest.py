@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from cli.declared import ENVIRONMENTS
+from declared import ROOT
+from gkeplatform.environment import environments
 from tests.rehearsal.workspace import Workspace, workspace_in
+
+ENVIRONMENTS = environments(ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,14 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.declared import ENVIRONMENTS, stack_config
+from declared import ROOT, stack_config
+from gkeplatform.environment import environments
+from tests.promotion import PROMOTION
 from tests.rehearsal.workspace import PROJECTS, Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 MOST_MIB = 5 * 1024
+ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
 # Collections of compute whose names are a project's own; what Google makes by itself is left out.
 GLOBAL = (
@@ -118,7 +121,7 @@ def test_every_routed_model_is_watched_in_the_cloud(three: Workspace, environmen
 
 def test_goals_are_higher_and_more_is_kept_the_nearer_to_prod(three: Workspace) -> None:
     kept, goals = [], []
-    for environment in ENVIRONMENTS:
+    for environment in PROMOTION:
         mine = project(environment)
         buckets = three.google("storage", f"b?project={mine}")["items"]
         kept.append(min(int(b["softDeletePolicy"]["retentionDurationSeconds"]) for b in buckets))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import stack_config
+from declared import stack_config
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]

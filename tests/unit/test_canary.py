@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment, stack_config
+from declared import Declared, run_environment, stack_config
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving import disruption, exposure, pod

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.declared import STACKS
+from declared import STACKS
 from gkeplatform.config import Settings, load
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from cli.declared import STACKS, Declared, run_environment
+from declared import STACKS, Declared, run_environment
 from gkeplatform import whole_file
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError

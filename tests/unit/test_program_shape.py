@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.declared import ROOT
+from declared import ROOT
 from gkeplatform import layers, reference
 from gkeplatform.layers import LAYERS, Layer
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from infra.serving import disruption, exposure, pod
 from infra.serving.autoscaling import autoscaler
 from infra.serving.ingress import address as load_balancer_address

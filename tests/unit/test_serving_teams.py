@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from gkeplatform.errors import PlatformError
 from infra.serving import demand, pod, quota, teams
 from infra.serving.config import ServingConfig, namespace_of
