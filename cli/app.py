@@ -1,4 +1,4 @@
-"""The command line: its verbs, and how every failure becomes one clear error."""
+"""The Typer application: the commands, and the one place that reports failures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:
-    """Run a command; exit with its code."""
+    """Run a command and exit with its code."""
     as_json = "--json" in sys.argv
     code: object = 0
     try:
@@ -43,7 +43,7 @@ def main() -> None:
         console.failure(error, as_json=as_json)
         sys.exit(error.code)
     except typer.TyperException as error:
-        wrong = CliError(_words(error), "./platformctl --help", Exit.USAGE)
+        wrong = CliError(_one_line(error), "./platformctl --help", Exit.USAGE)
         console.failure(wrong, as_json=as_json)
         sys.exit(Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
@@ -57,10 +57,10 @@ def main() -> None:
         console.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
         sys.exit(Exit.INTERNAL)
     if isinstance(code, int) and code:
-        sys.exit(code)  # what `typer.Exit` says comes back as the result
+        sys.exit(code)  # the code of `typer.Exit` is returned as the result
 
 
-def _words(error: Exception) -> str:
-    """What is wrong with the arguments, in a line."""
+def _one_line(error: Exception) -> str:
+    """Typer's message on one line."""
     describe = getattr(error, "format_message", None)
     return " ".join(str(describe() if describe else error).split())

@@ -1,4 +1,4 @@
-"""What an environment's file releases from protection, found in a layer's state."""
+"""Finds the resources that `platform:released` releases from protection in a layer's state."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gkeplatform.protection import named
 
 
 def released(environment: str) -> frozenset[str]:
-    """`platform:released` of an environment's file. What else is in it, is checked elsewhere."""
+    """`platform:released` of an environment's file; empty for a file that cannot be read."""
     try:
         document = yaml.safe_load((ROOT / file_of(environment)).read_text(encoding="utf-8"))
         names = document["config"].get(f"{NAMESPACE}:released") or ()
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return frozenset()  # the layers' programs say what is wrong with it
+        return frozenset()  # the layers' programs report what is wrong with it
     return frozenset(name for name in names if isinstance(name, str))
 
 
 def protected(export: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
-    """The urns of a stack's export that are protected and bear one of the names."""
+    """The URNs of a stack's export that are protected and have one of the names."""
     for resource in (export.get("deployment") or {}).get("resources") or ():
         urn = str(resource.get("urn", ""))
         if (

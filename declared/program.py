@@ -26,6 +26,9 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
         if request.protect:
             self._declared.protected.add((request.type, request.name))
+        if request.deleteBeforeReplaceDefined:
+            order = request.deleteBeforeReplace
+            self._declared.deleted_first[request.type, request.name] = order
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK's
 
 

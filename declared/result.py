@@ -17,6 +17,8 @@ class Declared:
     secret_outputs: set[str] = field(default_factory=set)
     protected: set[tuple[str, str]] = field(default_factory=set)
     """Resources with the option `protect`."""
+    deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """`delete_before_replace` where a resource states it."""
 
     def resources(self, environment: str, project: str) -> list[Resource]:
         """The resources as policies see them, with the URNs that the engine would give."""
