@@ -19,6 +19,7 @@ CODE: Mapping[str, Sequence[str]] = {
     "format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy", "."],
     "import-linter": ["lint-imports"],
+    "hooks": ["prek", "validate-config", ".pre-commit-config.yaml"],
     "generated files": ["python", "-m", "cli", "generate", "--check"],
 }
 
