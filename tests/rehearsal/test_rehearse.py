@@ -1,4 +1,4 @@
-"""From nothing to a running environment, and what a user then does to it."""
+"""`rehearse dev` from nothing, and the changes that a user then makes."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_changed_model_changes_only_what_it_touches(dev: Workspace) -> None:
         dev.rehearse()
 
 
-def test_drift_behind_pulumis_back_is_seen_and_repaired(dev: Workspace) -> None:
+def test_drift_is_seen_and_repaired(dev: Workspace) -> None:
     project = _project(dev)
     [namespace, name] = dev.kubectl(
         "get",
@@ -173,11 +173,11 @@ def test_drift_behind_pulumis_back_is_seen_and_repaired(dev: Workspace) -> None:
 def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     pods = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
     namespace = pods[0]["metadata"]["namespace"]
-    # No replacement comes up while the nodes take none, as when a whole pool is drained.
+    # With all nodes cordoned no replacement is scheduled, as when a whole pool is drained.
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]
     dev.kubectl("cordon", *nodes)
     try:
-        # Two at once: the autoscaler soon adds a node that is not cordoned, and a third may go.
+        # Two at once: the autoscaler soon adds a schedulable node, which allows a third eviction.
         answers = [dev.evict(namespace, pod["metadata"]["name"]) for pod in pods[:2]]
     finally:
         dev.kubectl("uncordon", *nodes)
@@ -186,7 +186,7 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
 
 
-def test_a_stopped_sandbox_comes_back_with_everything(dev: Workspace) -> None:
+def test_a_restarted_sandbox_has_its_state(dev: Workspace) -> None:
     before = {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]}
     dev.platformctl("sandbox", "stop")
     assert [" ".join(p.cmdline())[:120] for p in dev.processes()] == []
