@@ -67,7 +67,7 @@ def test_environments_share_no_physical_name() -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_same_catalogue_is_served_everywhere(environment: str) -> None:
+def test_the_same_catalog_is_served_everywhere(environment: str) -> None:
     models = environment_run(environment)["environment"].outputs["models"]
     assert [model["name"] for model in models] == [
         "resnet",

@@ -38,6 +38,16 @@ def test_a_second_run_changes_nothing(dev: Workspace) -> None:
         assert changes["same"] > 0, layer
 
 
+def test_only_the_layers_from_one_on_are_rehearsed(dev: Workspace) -> None:
+    done = dev.platformctl("rehearse", "dev", "--from", "networking", "--json")
+    document = json.loads(done.stdout)
+    assert [layer["layer"] for layer in document["layers"]] == ["networking", "environment"]
+    assert document["address"].startswith("127.")
+    done = dev.platformctl("rehearse", "dev", "--layer", "serving")
+    assert "dev is deployed, only serving" in done.stdout
+    assert "\n  networking" not in done.stdout
+
+
 def test_a_rehearsal_leaves_the_repository_as_it_was(dev: Workspace) -> None:
     ours = (dev.root / "stacks" / "Pulumi.dev.yaml").read_text()
     assert "encryptionsalt" not in ours
