@@ -6,23 +6,19 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from cli import process
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -30,8 +26,6 @@ from cli.release import protected
 from gkeplatform.layers import Layer
 
 Say = Callable[[str, str], None]
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,45 +155,23 @@ class Engine:
     def _attempt(
         self, layer: Layer, arguments: Sequence[str], *, interactive: bool
     ) -> tuple[int, Run, str]:
+        """Run a command once: its exit code, what its events say, and its output."""
         run = Run(is_preview=arguments[0] == "preview")
-        with tempfile.TemporaryDirectory() as scratch:
-            log = Path(scratch, "events")
-            log.touch()
-            command = [self._pulumi, *arguments, "--event-log", str(log)]
-            captured = Path(scratch, "output")
-            out = None if interactive else os.open(captured, os.O_WRONLY | os.O_CREAT, 0o600)
-            child = subprocess.Popen(
-                command if interactive else [*command, "--non-interactive", "--color", "never"],
-                cwd=ROOT / layer.directory,
-                env=self._environment,
-                stdin=None if interactive else subprocess.DEVNULL,
-                stdout=sys.stderr if out is None else out,
-                stderr=subprocess.STDOUT,
-                # A process group of its own, so that Ctrl-C reaches it once: from us.
-                process_group=None if interactive else 0,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (none of our threads runs yet)
-            )
-            done = threading.Event()
-            reader = threading.Thread(
-                target=self._follow, args=(log, done, run, layer, interactive), daemon=True
-            )
-            reader.start()
-            code, run.interrupted = _wait(child, forward=not interactive)
-            done.set()
-            reader.join()
-            if out is not None:
-                os.close(out)
-            output = captured.read_text(errors="replace") if captured.exists() else ""
-        return code, run, output
 
-    def _follow(
-        self, log: Path, done: threading.Event, run: Run, layer: Layer, interactive: bool
-    ) -> None:
-        for line in _lines(log, done):
+        def take(line: str) -> None:
             shown = run.take(json.loads(line))
             if shown and not interactive:
                 for part in shown.splitlines():
                     self._say(part, layer.name)
+
+        code, run.interrupted, output = process.run(
+            [self._pulumi, *arguments],
+            folder=ROOT / layer.directory,
+            environment=self._environment,
+            interactive=interactive,
+            take=take,
+        )
+        return code, run, output
 
     def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
         done = subprocess.run(
@@ -254,42 +226,6 @@ class Engine:
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
         return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
-
-
-def _die_with_parent() -> None:
-    """In the child: die with the parent, so that `kill -9` leaves no process behind."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> tuple[int, bool]:
-    """Wait for the child: its exit code, and whether there was a Ctrl-C.
-
-    Each Ctrl-C is forwarded: at the first the engine finishes the operations in progress, at the
-    second it ends at once.
-    """
-    interrupted = False
-    while True:
-        try:
-            return child.wait(), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
-            if forward:
-                child.send_signal(signal.SIGINT)
-
-
-def _lines(log: Path, done: threading.Event) -> Iterator[str]:
-    """Complete lines of a growing file, until `done` is set."""
-    with log.open(encoding="utf-8") as file:
-        pending = ""
-        while True:
-            finished = done.is_set()
-            pending += file.read()
-            *whole, pending = pending.split("\n")
-            yield from (line for line in whole if line.strip())
-            if finished:
-                return
-            done.wait(0.05)
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
