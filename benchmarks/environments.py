@@ -1,9 +1,8 @@
-"""Dev, stage and prod side by side in one sandbox: how long each takes, how much memory they have.
+"""Time and memory of all environments side by side in one sandbox.
 
-`.venv/bin/python -m benchmarks.environments`: with the engine built, in a home of its own that is
-gone afterwards. The target is the project's: 5 GiB for the three together. Memory is what the
-kernel counts as the processes' own share (PSS), so that what they share is counted once; RSS is
-beside it. Machines differ, so quote the figures with theirs.
+`.venv/bin/python -m benchmarks.environments` needs the built engine and uses a temporary home. The
+target is 5 GiB for all environments. Memory is the proportional set size (PSS), which counts shared
+pages once; RSS is printed as well. State the machine with the figures.
 """
 
 from __future__ import annotations
@@ -19,17 +18,18 @@ from pathlib import Path
 
 import psutil
 
-from cli.declared import ENVIRONMENTS
+from gkeplatform.environment import environments
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = environments(ROOT)
 TARGET_MIB = 5 * 1024
 MIB = 1024 * 1024
 SETTLE_SECONDS = 30
-"""What was needed to deploy is given back by then, and autoscalers and controllers have looked."""
+"""By then deployments have released their memory, and autoscalers and controllers have run."""
 
 
 def processes(home: str) -> list[psutil.Process]:
-    """Every process that belongs to the home: it names it, or runs in its environment."""
+    """The processes of the home: those that name it or have it in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -44,7 +44,7 @@ def processes(home: str) -> list[psutil.Process]:
 
 
 def memory(home: str) -> tuple[Counter[str], Counter[str]]:
-    """MiB by the processes' names: proportional, and resident."""
+    """PSS and RSS in MiB by process name."""
     pss: Counter[str] = Counter()
     rss: Counter[str] = Counter()
     for process in processes(home):
@@ -59,7 +59,7 @@ def memory(home: str) -> tuple[Counter[str], Counter[str]]:
 
 
 def main() -> None:
-    """Measure, and print a line a figure."""
+    """Measure and print the figures, one a line."""
     with tempfile.TemporaryDirectory() as folder:
         home = str(Path(folder, "home"))
         environment = {**os.environ, "PLATFORM_SANDBOX_HOME": home}

@@ -1,8 +1,8 @@
-"""How many objects a second the kubernetes plugin applies: 200 models of 5 objects, 16 at a time.
+"""Objects that the kubernetes plugin applies a second: 200 models of 5 objects, 16 at a time.
 
-`.venv/bin/python benchmarks/kubernetes_plugin.py` starts a control plane of its own (about 10 s),
-a plugin as the engine would, and speaks to it by gRPC, so that the whole way of an object is
-measured. Awaits are off (they measure Kubernetes) and nothing runs on the nodes: replicas are 0.
+`.venv/bin/python benchmarks/kubernetes_plugin.py` starts its own control plane (about 10 s) and a
+plugin as the engine would, and calls it by gRPC, so that an object's whole path is measured. Awaits
+are off, because they measure Kubernetes, and no pods run: replicas are 0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 def model(number: int) -> list[tuple[str, Json]]:
-    """The objects of one model: what infra/serving makes of it, as (type token, inputs)."""
+    """The objects that infra/serving declares for one model, as (type token, inputs)."""
     name = f"model-{number:03}"
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "pulumi"}
     metadata = {
@@ -92,7 +92,7 @@ def model(number: int) -> list[tuple[str, Json]]:
 
 
 def measure(stub: Any) -> Json:
-    """Objects a second of each operation on all objects, checks included."""
+    """Objects a second for each operation on all objects, including checks."""
     objects = [
         (f"urn:pulumi:dev::benchmark::{token}::{news['metadata']['name']}", news)
         for number in range(MODELS)
@@ -184,7 +184,7 @@ def kubeconfig(endpoint: Endpoint) -> str:
 
 
 def with_plugin(endpoint: Endpoint) -> Json:
-    """Start a plugin, measure it, end it."""
+    """Start a plugin, measure it and end it."""
     begun = time.perf_counter()
     plugin = subprocess.Popen(
         [sys.executable, "-m", "sandbox.plugins.kubernetes"],
@@ -211,7 +211,7 @@ def with_plugin(endpoint: Endpoint) -> Json:
 
 
 async def run(tools: engine.Engine, home: Path) -> Json:
-    """Measure against a control plane that lives as long as this."""
+    """Measure against a control plane that is ended with this process."""
     planes = ControlPlanes(
         home,
         binaries=tools.binaries,
@@ -228,7 +228,7 @@ async def run(tools: engine.Engine, home: Path) -> Json:
 
 
 def main() -> None:
-    """Measure, print, and fail where it is too slow."""
+    """Measure and print; fail below the target."""
     with tempfile.TemporaryDirectory() as home:
         rates = asyncio.run(run(engine.ensure(print), Path(home)))
     if rates["creates"] < LEAST:

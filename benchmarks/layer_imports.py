@@ -1,4 +1,4 @@
-"""What a layer's own modules cost to import, against the SDKs that they cannot do without.
+"""The time to import a layer's own modules, compared with the SDKs that they need.
 
 Each measure is the best of several fresh interpreters. The budget is 0.2 seconds above the SDKs.
 """
@@ -61,7 +61,7 @@ def imports(layer: str) -> str:
 
 
 def main() -> int:
-    """Prints one line a layer; 1 when one is over the budget."""
+    """Print a line a layer; 1 when a layer is over the budget."""
     is_over = False
     for layer, sdk in SDKS.items():
         theirs, ours = seconds(PROVIDERS + sdk), seconds(imports(layer))

@@ -1,13 +1,13 @@
-"""How long the policy pack needs for 1,000 Kubernetes objects, beside checkov and beside itself.
+"""The policy pack's time for 1,000 Kubernetes objects, compared with checkov and with ten rules.
 
-`.venv/bin/python -m benchmarks.policies`: whole commands, start-up included, on the same files and
-by turns, so that a busy machine is busy for all of them. checkov is installed into a folder of its
-own that is gone afterwards (`--checkov COMMAND` takes one that is there). The second comparison is
-the pack with all its rules against the pack with ten.
+`.venv/bin/python -m benchmarks.policies` runs whole commands, including their start, on the same
+files alternately, so that other load affects all of them. checkov is installed into a temporary
+folder (`--checkov COMMAND` uses an installed one). The second comparison is the pack with all rules
+against the pack with ten.
 
 The objects are those of 125 models, eight a file: a Deployment, a Service, an HPA, a PDB, an
-Ingress, a Role, a RoleBinding and a NetworkPolicy. Some of them break rules, so that both tools
-have something to report.
+Ingress, a Role, a RoleBinding and a NetworkPolicy. Some break rules, so that both tools have
+findings.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Json = dict[str, Any]
 
 
 def model(number: int) -> list[Json]:
-    """The objects of one model; every fifth one is careless."""
+    """The objects of one model; every fifth breaks rules."""
     name = f"model-{number:03}"
-    is_careless = number % 5 == 0
+    breaks_rules = number % 5 == 0
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "ml"}
 
     def made(api: str, kind: str, spec: Json | None = None, **rest: Any) -> Json:
@@ -77,7 +77,7 @@ def model(number: int) -> list[Json]:
             }
         ],
     }
-    if is_careless:
+    if breaks_rules:
         del container["resources"], container["livenessProbe"]
         container |= {"image": "serving:latest", "securityContext": {"privileged": True}}
         pod["hostNetwork"] = True
@@ -135,7 +135,7 @@ def model(number: int) -> list[Json]:
 
 
 def write(folder: Path) -> int:
-    """Write the files; how many objects they hold."""
+    """Write the files and return the number of objects."""
     count = 0
     for number in range(MODELS):
         objects = model(number)
@@ -145,7 +145,7 @@ def write(folder: Path) -> int:
 
 
 def timed(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[float, str]:
-    """The seconds that a command takes, and what it prints. Findings are no failure."""
+    """A command's seconds and output. Findings do not count as failures."""
     started = time.perf_counter()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -157,7 +157,7 @@ def timed(command: Sequence[str | Path], environment: Mapping[str, str]) -> tupl
 
 
 def install_checkov(folder: Path) -> Path:
-    """A checkov in a virtual environment of its own, compiled as pip leaves it."""
+    """checkov in its own virtual environment, with bytecode compiled by pip."""
     print(f"installing {CHECKOV} for the comparison", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", CHECKOV]
@@ -179,7 +179,7 @@ main()
 
 
 def main() -> int:
-    """Measure, and print the figures; 1 where a target is missed."""
+    """Measure and print the figures; 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--checkov", type=Path, help="a checkov that is installed already")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -201,13 +201,13 @@ def main() -> int:
             "all rules": [*python, "-m", "cli", *check],
             "ten rules": [*python, "-c", TEN, *check],
         }
-        for name, command in commands.items():  # once for the file caches, and to see that it works
+        for name, command in commands.items():  # once, to fill file caches and see that it works
             print(f"{name:<10} {_told(name, timed(command, environment)[1])}")
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(chosen.rounds):
             for name in ("checkov", *("all rules", "ten rules") * PAIRS):
                 seconds[name].append(timed(commands[name], environment)[0])
-    print(f"\n{objects} objects, {chosen.rounds} rounds by turns")
+    print(f"\n{objects} objects, {chosen.rounds} alternating rounds")
     for name, taken in seconds.items():
         print(f"{name:<10} {statistics.median(taken):6.2f} s   (best {min(taken):.2f} s)")
     every = [one for one in seconds["checkov"] for _ in range(PAIRS)]
@@ -221,12 +221,12 @@ def main() -> int:
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The middle of the ratios of neighbours, which a machine with other work to do bears best."""
+    """The median of the ratios of neighbouring runs, which other load affects least."""
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 def _told(name: str, shown: str) -> str:
-    """How much a command judged, from its own report."""
+    """The number of resources that a command judged, by its own report."""
     document = json.loads(shown)
     if name == "checkov":
         one = document[0] if isinstance(document, list) else document

@@ -1,8 +1,8 @@
-"""How long a rehearsal takes, and how much memory its sandbox has.
+"""The time of a rehearsal and the memory of its sandbox.
 
-`.venv/bin/python -m benchmarks.rehearsal`: with the engine built, in a home of its own that is gone
-afterwards. The targets are those of the project: 60 s from nothing, 20 s with no change, 8 s until
-the sandbox answers, 2 GiB. Machines differ, so quote the figures with theirs.
+`.venv/bin/python -m benchmarks.rehearsal` needs the built engine and uses a temporary home. The
+targets are 60 s from nothing, 20 s unchanged, 8 s until the sandbox answers, and 2 GiB. State the
+machine with the figures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TARGETS = {"sandbox ready": 8.0, "from nothing": 60.0, "no change": 20.0}
 
 
 def main() -> None:
-    """Measure, and print a line a figure."""
+    """Measure and print the figures, one a line."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PLATFORM_SANDBOX_HOME": str(Path(folder, "home"))}
 

@@ -1,8 +1,8 @@
-"""How long the URL map of 500 models takes: reading the catalogue, planning, declaring, judging.
+"""The time for the URL map of 500 models: reading the catalog, planning, declaring, judging.
 
-`.venv/bin/python -m benchmarks.url_map`. Nothing is deployed: the map is declared against mocks,
-which is all that the program does for it, and judged by the emulated API as an insert is. Backend
-services are not made; their links are known to the mocks.
+`.venv/bin/python -m benchmarks.url_map`. Nothing is deployed: the map is declared against mocks, as
+the program does it, and judged by the emulated API as an insert is. Backend services are not
+declared; the mocks know their links.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pulumi
 
-from cli.declared import declare
+from declared import declare
 from gkeplatform.contracts import ClusterContract, SecretText, ServedModel
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
@@ -41,7 +41,7 @@ URL_MAP = "gcp:compute/uRLMap:URLMap"
 
 
 def entries(count: int) -> list[dict[str, Any]]:
-    """A catalogue: every hundredth model has a host of its own, every twentieth a canary."""
+    """A catalog: every hundredth model has its own host, every twentieth a canary."""
     found = []
     for number in range(count):
         name = f"model-{number:03}"
@@ -72,12 +72,12 @@ def entries(count: int) -> list[dict[str, Any]]:
 
 
 def catalogue(count: int) -> ServingConfig:
-    """The catalogue as the layers read it, with all that is refused of one."""
+    """The catalog as the layers read and check it."""
     return msgspec.convert({"models": entries(count)}, ServingConfig)
 
 
 def models(config: ServingConfig) -> tuple[ServedModel, ...]:
-    """What serving publishes of it."""
+    """The models that serving publishes."""
     cluster = ClusterContract(
         name="main",
         location="europe-west4",
@@ -93,7 +93,7 @@ def models(config: ServingConfig) -> tuple[ServedModel, ...]:
 
 
 def declared(routed: tuple[ServedModel, ...]) -> dict[str, Any]:
-    """The URL map as the engine is told of it."""
+    """The URL map as it is declared to the engine."""
 
     def program() -> None:
         links = {
@@ -114,7 +114,7 @@ def declared(routed: tuple[ServedModel, ...]) -> dict[str, Any]:
 
 
 def judged(document: dict[str, Any]) -> None:
-    """All that the emulated API says against it, its tests among it."""
+    """The emulated API's objections, including failed tests."""
     said = [
         *url_maps.problems(document),
         *url_map_limits.problems(document, is_classic=False),
@@ -125,7 +125,7 @@ def judged(document: dict[str, Any]) -> None:
 
 
 def timed(step: Callable[[], Any], rounds: int) -> tuple[Any, float]:
-    """What a step answers, and the middle of its times."""
+    """A step's result and its median time."""
     taken, answer = [], None
     for _ in range(rounds):
         started = time.perf_counter()
@@ -135,7 +135,7 @@ def timed(step: Callable[[], Any], rounds: int) -> tuple[Any, float]:
 
 
 def main() -> int:
-    """Measure, and print the figures; 1 where the target is missed."""
+    """Measure and print the figures; 1 when the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", type=int, default=MODELS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

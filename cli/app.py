@@ -1,4 +1,4 @@
-"""The command line: its verbs, and how every failure becomes one clear error."""
+"""The Typer application: the commands, and the one place that reports failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from cli import talk
+from cli import console
 from cli.commands import check, drift, environments, generate, policy, rehearse, sandbox, tests, up
 from cli.errors import CliError, Exit
 
@@ -35,33 +35,33 @@ app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:
-    """Run a command; exit with its code."""
+    """Run a command and exit with its code."""
     as_json = "--json" in sys.argv
     code: object = 0
     try:
         code = app(prog_name="platformctl", standalone_mode=False)
     except CliError as error:
-        talk.failure(error, as_json=as_json)
+        console.failure(error, as_json=as_json)
         sys.exit(error.code)
     except typer.TyperException as error:
-        wrong = CliError(_words(error), "./platformctl --help", Exit.USAGE)
-        talk.failure(wrong, as_json=as_json)
+        wrong = CliError(_one_line(error), "./platformctl --help", Exit.USAGE)
+        console.failure(wrong, as_json=as_json)
         sys.exit(Exit.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        talk.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
+        console.failure(CliError("cancelled", "", Exit.CANCELLED), as_json=as_json)
         sys.exit(Exit.CANCELLED)
     except Exception as error:
         if os.environ.get("PLATFORM_DEBUG"):
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         hint = "this is a bug; PLATFORM_DEBUG=1 shows where"
-        talk.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
+        console.failure(CliError(f"unexpected {reason}", hint, Exit.INTERNAL), as_json=as_json)
         sys.exit(Exit.INTERNAL)
     if isinstance(code, int) and code:
-        sys.exit(code)  # what `typer.Exit` says comes back as the result
+        sys.exit(code)  # the code of `typer.Exit` is returned as the result
 
 
-def _words(error: Exception) -> str:
-    """What is wrong with the arguments, in a line."""
+def _one_line(error: Exception) -> str:
+    """Typer's message on one line."""
     describe = getattr(error, "format_message", None)
     return " ".join(str(describe() if describe else error).split())

@@ -1,4 +1,4 @@
-"""The checks that need no account, no engine and no test: as data, and how one is run."""
+"""The checks that need no account, no engine and no tests, as data; and how one is run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from cli import talk
+from cli import console
 from cli.environments import ROOT
 
 _BIN = Path(sys.executable).parent
@@ -19,13 +19,14 @@ CODE: Mapping[str, Sequence[str]] = {
     "format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy", "."],
     "import-linter": ["lint-imports"],
+    "hooks": ["prek", "validate-config", ".pre-commit-config.yaml"],
     "shellcheck": ["shellcheck", ".ci/run", "platformctl", "sandbox/pulumi.sh"],
     "generated files": ["python", "-m", "cli", "generate", "--check"],
 }
 
 
 def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
-    """The checks of what GitHub runs; none of them asks the network."""
+    """The checks of `.github`. None of them uses the network."""
     schemas = {
         "vendor.github-workflows": ".github/workflows/*.yml",
         "vendor.github-actions": ".github/actions/*/action.yml",
@@ -33,7 +34,7 @@ def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
     }
     every = (str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(".github/workflows/*.yml")))
     return {
-        # What else is installed here must not decide what is found.
+        # Without these, the findings depend on what is installed on the machine.
         "actionlint": [str(actionlint), "-shellcheck=", "-pyflakes=", *every],
         "zizmor": ["zizmor", "--offline", "--no-progress", "--quiet", "."],
         **{
@@ -47,8 +48,8 @@ def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
 
 
 def passes(name: str, command: Sequence[str], out: TextIO | None = None) -> bool:
-    """Run one check; `out` is where its output goes, by default to stdout."""
+    """Run one check and return whether it passed; its output goes to `out`, by default stdout."""
     program = _BIN / command[0]  # an absolute path stays itself
-    talk.say(f"== {name}: {' '.join((program.name, *command[1:]))}")
+    console.say(f"== {name}: {' '.join((program.name, *command[1:]))}")
     done = subprocess.run([program, *command[1:]], cwd=ROOT, stdout=out, check=False)
     return not done.returncode

@@ -1,48 +1,62 @@
-"""A whole environment: its layers in order, and the summary at the end."""
+"""Deploys, previews and destroys layers of an environment in order; and the summary of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli import talk
+from cli import console
 from cli.engine import Engine, Result
 from cli.release import released
-from gkeplatform import layers
+from gkeplatform.layers import ENVIRONMENT, LAYERS, Layer, in_order
 
 
 def up(
-    environment: str, variables: Mapping[str, str], *, interactive: bool, preview: bool
+    environment: str,
+    variables: Mapping[str, str],
+    *,
+    interactive: bool,
+    preview: bool,
+    layers: Sequence[Layer] = LAYERS,
 ) -> dict[str, Any]:
-    """Deploy every layer, each after those that it reads; the summary document."""
-    engine = Engine(variables, talk.say)
+    """Deploy the layers, each after those that it needs; return the summary document.
+
+    `address` and `models` are outputs of the environment layer: None and empty where it is not
+    among `layers`.
+    """
+    engine = Engine(variables, console.say)
     names = released(environment)
-    results = []
-    for layer in layers.in_order():
+    results: dict[str, Result] = {}
+    for layer in in_order(layers):
         engine.release(layer, environment, names)
-        results.append(engine.up(layer, environment, interactive=interactive, preview=preview))
-    outputs = results[-1].outputs
+        results[layer.name] = engine.up(
+            layer, environment, interactive=interactive, preview=preview
+        )
+    last = results.get(ENVIRONMENT.name)
+    outputs: Mapping[str, Any] = last.outputs if last else {}
     return {
         "environment": environment,
-        "layers": [_layer(result) for result in results],
+        "layers": [_layer(result) for result in results.values()],
         "address": outputs.get("address"),
         "models": [{"name": m["name"], "url": m["url"]} for m in outputs.get("models") or []],
     }
 
 
-def preview(environment: str, variables: Mapping[str, str]) -> None:
+def preview(
+    environment: str, variables: Mapping[str, str], layers: Sequence[Layer] = LAYERS
+) -> None:
     """Show what deploying each layer would change."""
-    engine = Engine(variables, talk.say)
-    for layer in layers.in_order():
+    engine = Engine(variables, console.say)
+    for layer in in_order(layers):
         engine.preview(layer, environment)
 
 
 def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -> dict[str, Any]:
-    """Destroy every layer, each before those that it reads."""
-    engine = Engine(variables, talk.say)
+    """Destroy every layer, each before those that it needs; return the summary document."""
+    engine = Engine(variables, console.say)
     names = released(environment)
     results = []
-    for layer in reversed(layers.in_order()):
+    for layer in reversed(in_order()):
         engine.release(layer, environment, names)
         results.append(engine.destroy(layer, environment, interactive=interactive))
     return {"environment": environment, "layers": [_layer(result) for result in results]}
@@ -57,14 +71,18 @@ def _layer(result: Result) -> dict[str, Any]:
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """The summary for a person."""
-    lines = [f"{document['environment']} is deployed", ""]
+    """The summary document of `up` as text."""
+    names = [layer["layer"] for layer in document["layers"]]
+    which = "" if len(names) == len(LAYERS) else f", only {' and '.join(names)}"
+    lines = [f"{document['environment']} is deployed{which}", ""]
     for layer in document["layers"]:
         changed = [f"{n} {kind}" for kind, n in layer["changes"].items() if n and kind != "same"]
         same = f"{layer['changes']['same']} unchanged"
         lines.append(
             f"  {layer['layer']:<12}{layer['seconds']:6.1f} s   {', '.join([*changed, same])}"
         )
+    if ENVIRONMENT.name not in names:
+        return "\n".join(lines)
     lines += ["", f"  load balancer  {document['address']}"]
     width = max((len(model["name"]) for model in document["models"]), default=0)
     lines += [f"  {model['name']:<{width}}  {model['url']}" for model in document["models"]]

@@ -1,28 +1,24 @@
-"""The one place that runs Pulumi: a command of its CLI a layer, told apart by its event log.
+"""Runs the Pulumi CLI, one command a layer, and reads the result from its event log.
 
-The Automation API would run the same commands and four more around each (`select`, `output`,
-`history`, `whoami`), at 0.3 to 0.5 s each; the event log has all that they tell.
+Nothing else runs Pulumi. The Automation API would run the same commands and four more around each
+(`select`, `output`, `history`, `whoami`) at 0.3 to 0.5 s each; the event log holds all of that.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from cli import process
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -30,13 +26,11 @@ from cli.release import protected
 from gkeplatform.layers import Layer
 
 Say = Callable[[str, str], None]
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One layer, done."""
+    """The result of one layer's run."""
 
     layer: str
     seconds: float
@@ -45,23 +39,23 @@ class Result:
 
 
 class Engine:
-    """Runs `pulumi` in an environment of variables."""
+    """Runs `pulumi` with the given environment variables."""
 
     def __init__(self, environment: Mapping[str, str], say: Say) -> None:
         self._environment = {
             **environment,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DEBUG_COMMANDS": "true",  # without it, there is no --event-log
+            "PULUMI_DEBUG_COMMANDS": "true",  # enables --event-log
         }
-        # Beside --policy-pack it would not replace the pack but run it twice.
+        # With --policy-pack as well, the engine would run the pack twice.
         self._environment.pop("PULUMI_OPTION_POLICY_PACK", None)
         self._say = say
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
             raise CliError(
-                "there is no `pulumi` on the PATH",
-                "install it (its documentation has one line for that), or try "
-                "`./platformctl rehearse dev`, which needs none",
+                "`pulumi` is not on the PATH",
+                "install it (https://www.pulumi.com/docs/install/), or use "
+                "`./platformctl rehearse dev`, which brings its own",
             )
         self._pulumi = found
 
@@ -73,21 +67,21 @@ class Engine:
         return self._run(layer, stack, arguments, interactive=interactive, create=True)
 
     def release(self, layer: Layer, stack: str, names: Collection[str]) -> None:
-        """Take the protection away from what bears one of the names; for `up` and `destroy`.
+        """Unprotect the resources with one of the names in the layer's state.
 
-        The engine goes by what its state says, so a program that no longer wants the protection
-        does not suffice for what the same update deletes.
+        The engine goes by its state: for a resource that the same update deletes, removing the
+        option from the program is not enough.
         """
         if not names:
             return
         try:
             export = json.loads(self._plain(layer, ["stack", "export", "--stack", stack]))
         except CliError as error:
-            if _says(str(error), "no stack named"):
+            if _has(str(error), "no stack named"):
                 return
             raise
         for urn in protected(export, names):
-            self._say(f"releases {urn.split('::')[-1]} from its protection", layer.name)
+            self._say(f"unprotects {urn.split('::')[-1]}", layer.name)
             self._plain(layer, ["state", "unprotect", urn, "--yes", "--stack", stack])
 
     def preview(self, layer: Layer, stack: str) -> Result:
@@ -96,39 +90,39 @@ class Engine:
         return self._run(layer, stack, arguments, interactive=True, create=True)
 
     def judge(self, layer: Layer, stack: str) -> bool:
-        """Preview a layer for the sake of the policy pack; whether the engine was content.
+        """Preview a layer for its policy findings; False when a mandatory policy refuses it.
 
-        False where policies refuse it. Raises CliError where the preview fails otherwise, also
-        for a stack that does not exist: a judgement makes none.
+        Raises CliError when the preview fails for another reason, and for a stack that does not
+        exist, which is not created.
         """
         arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
-        self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=False)
-        if code and _says(talk, "no stack named"):
+        self._say(f"$ {_command_line(layer, arguments)}", layer.name)
+        code, run, output = self._attempt(layer, arguments, interactive=False)
+        if code and _has(output, "no stack named"):
             raise CliError(
                 f"{layer.name}: there is no stack `{stack}` in the backend",
-                f"deploy it first, or make it: $ cd {layer.directory} && pulumi stack init {stack}",
+                f"deploy it, or create it: $ cd {layer.directory} && pulumi stack init {stack}",
                 Exit.NO_STACK,
             )
         if code and not run.mandatory:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
-        """What would change if a layer were deployed again, by what its account has now.
+        """Counts of what a deployment would change, by the present state of the account.
 
-        Only the counts of what differs. Raises CliError where that cannot be told.
+        Empty when nothing differs. Raises CliError when the preview fails.
         """
         arguments = ["preview", "--stack", stack, "--refresh", "--expect-no-changes"]
-        self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=False)
+        self._say(f"$ {_command_line(layer, arguments)}", layer.name)
+        code, run, output = self._attempt(layer, arguments, interactive=False)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
-        """Destroy what a layer made."""
+        """Destroy a layer's resources; nothing when the stack does not exist."""
         arguments = [
             "destroy",
             "--stack",
@@ -141,65 +135,43 @@ class Engine:
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
     ) -> Result:
         started = time.monotonic()
-        self._say(f"$ {_shown(layer, arguments)}", layer.name)
-        code, run, talk = self._attempt(layer, arguments, interactive=interactive)
-        if code and _says(talk, "no stack named"):
+        self._say(f"$ {_command_line(layer, arguments)}", layer.name)
+        code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        if code and _has(output, "no stack named"):
             if not create:
                 return Result(layer.name, time.monotonic() - started, run.changes, {})
             self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
-            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
-        if code and _says(talk, "is currently locked") and self._unlock(layer, stack):
-            code, run, talk = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        if code and _has(output, "is currently locked") and self._unlock(layer, stack):
+            code, run, output = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
         if code and interactive and not run.errors and not run.mandatory:
-            # The person has seen all of it on the terminal, and answered.
+            # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            raise self._failure(layer, run, talk)
+            raise self._failure(layer, run, output)
         return Result(layer.name, seconds, run.changes, run.outputs)
 
     def _attempt(
         self, layer: Layer, arguments: Sequence[str], *, interactive: bool
     ) -> tuple[int, Run, str]:
+        """Run a command once: its exit code, what its events say, and its output."""
         run = Run(is_preview=arguments[0] == "preview")
-        with tempfile.TemporaryDirectory() as scratch:
-            log = Path(scratch, "events")
-            log.touch()
-            command = [self._pulumi, *arguments, "--event-log", str(log)]
-            said = Path(scratch, "talk")
-            out = None if interactive else os.open(said, os.O_WRONLY | os.O_CREAT, 0o600)
-            child = subprocess.Popen(
-                command if interactive else [*command, "--non-interactive", "--color", "never"],
-                cwd=ROOT / layer.directory,
-                env=self._environment,
-                stdin=None if interactive else subprocess.DEVNULL,
-                stdout=sys.stderr if out is None else out,
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that Ctrl-C reaches it once: from us.
-                process_group=None if interactive else 0,
-                preexec_fn=_die_with_us,  # noqa: PLW1509 (no thread of ours runs yet)
-            )
-            done = threading.Event()
-            reader = threading.Thread(
-                target=self._follow, args=(log, done, run, layer, interactive), daemon=True
-            )
-            reader.start()
-            code, run.interrupted = _wait(child, forward=not interactive)
-            done.set()
-            reader.join()
-            if out is not None:
-                os.close(out)
-            talk = said.read_text(errors="replace") if said.exists() else ""
-        return code, run, talk
 
-    def _follow(
-        self, log: Path, done: threading.Event, run: Run, layer: Layer, interactive: bool
-    ) -> None:
-        for line in _lines(log, done):
+        def take(line: str) -> None:
             shown = run.take(json.loads(line))
             if shown and not interactive:
                 for part in shown.splitlines():
                     self._say(part, layer.name)
+
+        code, run.interrupted, output = process.run(
+            [self._pulumi, *arguments],
+            folder=ROOT / layer.directory,
+            environment=self._environment,
+            interactive=interactive,
+            take=take,
+        )
+        return code, run, output
 
     def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
         done = subprocess.run(
@@ -213,12 +185,13 @@ class Engine:
         )
         if done.returncode:
             raise CliError(
-                f"`{_shown(layer, arguments)}`: {_last(done.stderr)}", "run it yourself to see more"
+                f"`{_command_line(layer, arguments)}`: {_last(done.stderr)}",
+                "run it by hand to see more",
             )
         return done.stdout
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
-        """Remove the lock of a dead process, in a file backend on this machine."""
+        """Remove the lock of a dead process from a file backend of this machine."""
         backend = self._environment.get("PULUMI_BACKEND_URL", "")
         if not backend.startswith("file://"):
             return False
@@ -227,14 +200,14 @@ class Engine:
             owner = json.loads(path.read_text())
             if owner.get("hostname") != os.uname().nodename or psutil.pid_exists(owner["pid"]):
                 return False
-        self._say("the last run was killed: removing its lock", layer.name)
+        self._say("removes the lock of a run that was killed", layer.name)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
 
     @staticmethod
-    def _failure(layer: Layer, run: Run, talk: str) -> CliError:
-        again = "correct it and run the same command again: what is done is kept"
-        if run.interrupted or _says(talk, "update cancelled", "update canceled"):
+    def _failure(layer: Layer, run: Run, output: str) -> CliError:
+        again = "correct it and run the same command again; what was deployed is kept"
+        if run.interrupted or _has(output, "update cancelled", "update canceled"):
             return CliError(
                 f"{layer.name}: cancelled",
                 "run the same command again to complete it",
@@ -248,55 +221,19 @@ class Engine:
                 Exit.POLICY,
             )
         errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
-        errors = errors or run.errors or [_last(talk)]
+        errors = errors or run.errors or [_last(output)]
         configuration = any("stacks/" in e for e in errors)
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
         return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
 
 
-def _die_with_us() -> None:
-    """In the new process: be killed when this one is, so that `kill -9` leaves nothing behind."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> tuple[int, bool]:
-    """Wait for the end: the exit code, and whether there was a Ctrl-C.
-
-    Each Ctrl-C is passed on: at the first the engine settles what is under way, at the second it
-    leaves.
-    """
-    interrupted = False
-    while True:
-        try:
-            return child.wait(), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
-            if forward:
-                child.send_signal(signal.SIGINT)
-
-
-def _lines(log: Path, done: threading.Event) -> Iterator[str]:
-    """Whole lines of a growing file, until it is done."""
-    with log.open(encoding="utf-8") as file:
-        pending = ""
-        while True:
-            finished = done.is_set()
-            pending += file.read()
-            *whole, pending = pending.split("\n")
-            yield from (line for line in whole if line.strip())
-            if finished:
-                return
-            done.wait(0.05)
-
-
-def _shown(layer: Layer, arguments: Sequence[str]) -> str:
+def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
     words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
     return f"cd {layer.directory} && pulumi {words}"
 
 
-def _says(text: str, *words: str) -> bool:
+def _has(text: str, *words: str) -> bool:
     return any(word in text for word in words)
 
 

@@ -1,4 +1,4 @@
-"""Which environments there are: those that have a stack file."""
+"""The environments: those that have a stack file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import difflib
 from pathlib import Path
 
 from cli.errors import CliError, Exit
-from gkeplatform.environment import environments
-from gkeplatform.layers import LAYERS, Layer
+from gkeplatform.environment import environments, file_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,19 +24,7 @@ def checked(name: str) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean `{near[0]}`? " if near else ""
     raise CliError(
-        f"there is no environment `{name}`: stacks/Pulumi.{name}.yaml does not exist",
+        f"there is no environment `{name}`: {file_of(name)} does not exist",
         f"{guess}environments: {', '.join(known)}",
         Exit.USAGE,
     )
-
-
-def layers(given: list[str] | None) -> list[Layer]:
-    """The layers of those names, or all. Raises CliError with the nearest one."""
-    known = {layer.name: layer for layer in LAYERS}
-    for name in given or ():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            hint = f"{guess}layers: {', '.join(known)}"
-            raise CliError(f"there is no layer `{name}`", hint, Exit.USAGE)
-    return [known[name] for name in given] if given else list(LAYERS)

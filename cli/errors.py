@@ -1,4 +1,4 @@
-"""Failures as a user sees them: one line, a hint, and an exit code."""
+"""The error that a command reports: a line, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes; Pulumi's own meanings."""
+    """Exit codes. Where Pulumi has a code for it, it is the same."""
 
     OK = 0
     ERROR = 1
@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 class CliError(Exception):
-    """What went wrong (one line), what to do about it, and what to exit with."""
+    """What is wrong (one line), what to do about it, and the exit code."""
 
     def __init__(self, message: str, hint: str = "", code: Exit = Exit.ERROR) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The engine's events: what they tell of one run of one layer."""
+"""Reads the event log of one run of the engine: changes, outputs, errors and violations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHANGES = ("create", "update", "delete", "replace", "same")
 
 @dataclass(slots=True)
 class Run:
-    """What a run has told so far."""
+    """The state of a run according to the events so far."""
 
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHANGES, 0))
     outputs: Json = field(default_factory=dict)
@@ -30,15 +30,15 @@ class Run:
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     violations: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(policy, URN) → what to show; the engine sends each one twice."""
+    """(policy, URN) → the line to show; the engine sends each violation twice."""
     mandatory: bool = False
     interrupted: bool = False
-    """Whether somebody pressed Ctrl-C."""
+    """Whether the run was cancelled with Ctrl-C."""
     is_preview: bool = False
-    """Whether what it tells of is not done, but would be."""
+    """Whether the changes are planned, not made."""
 
     def take(self, event: Json) -> str | None:
-        """Take an event in; a line to show, or None."""
+        """Record an event; return a line to show, or None."""
         if "resourcePreEvent" in event:
             return self._step(event["resourcePreEvent"]["metadata"], 0)
         if "resOutputsEvent" in event:

@@ -1,7 +1,7 @@
-"""Where the resources of an environment's layers come from, and what the policy pack says of them.
+"""Judges the resources of an environment's layers by the policy pack. Changes nothing.
 
-Three ways, none of which touches anything: as the programs declare them against mocks, as the
-stacks' state tells what is deployed, and as the engine previews them.
+The resources come from one of three sources: what the programs declare against mocks, the stacks'
+state, or a preview of the engine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli import environments, talk
+from cli import console, environments
 from cli.errors import CliError, Exit
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
@@ -29,7 +29,7 @@ Find = Callable[[str, Iterable[Layer]], Iterable[tuple[Layer, list[Resource]]]]
 
 
 def pack_of(environment: str) -> Pack:
-    """The pack as an environment has set it, or as it is by itself. Raises CliError."""
+    """The pack with an environment's settings, or with its defaults. Raises CliError."""
     if environment:
         environments.checked(environment)
     try:
@@ -39,13 +39,13 @@ def pack_of(environment: str) -> Pack:
 
 
 def unjudged(error: Exception) -> CliError:
-    """What keeps the pack from judging, as the CLI's error."""
+    """The CliError for what kept the pack from judging."""
     message, _, hint = str(error).partition("\nhint: ")
     return CliError(message, hint, Exit.USAGE)
 
 
 def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
-    """Layers of environments, judged as `find` finds them."""
+    """Judge layers of environments; `find` returns their resources."""
     report = Report()
     for environment in names:
         pack = pack_of(environment)
@@ -57,7 +57,7 @@ def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
 
 
 def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> Report:
-    """Layers of environments, judged as the engine previews them."""
+    """Judge layers of environments as the engine previews them."""
     report = Report()
     for environment in names:
         pack = pack_of(environment)
@@ -71,8 +71,8 @@ def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> R
 def declared_by(
     environment: str, layers: Iterable[Layer]
 ) -> Iterable[tuple[Layer, list[Resource]]]:
-    """The resources of each layer as its program declares them."""
-    from cli.declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
+    """The resources that each layer's program declares."""
+    from declared import run_environment  # noqa: PLC0415 (the SDKs take a second to import)
     from gkeplatform.stack import Refused  # noqa: PLC0415
 
     try:
@@ -86,16 +86,16 @@ def declared_by(
 def deployed_by(
     environment: str, layers: Iterable[Layer]
 ) -> Iterable[tuple[Layer, list[Resource]]]:
-    """The resources of each layer as its stack's state tells them."""
+    """The resources in the state of each layer's stack."""
     for layer in layers:
         yield layer, _deployed(environment, layer)
 
 
 def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Report:
-    """What the pack said while the engine previewed a layer, in this process's environment.
+    """The pack's findings in a preview of a layer, with this process's environment variables.
 
-    `defer` leaves to the update what is not known before it. Raises CliError where the engine
-    could not preview, or did not judge all of it.
+    With `defer`, values not known before the update are left to it. Raises CliError when the
+    preview failed or the pack did not judge all of it.
     """
     from cli.engine import Engine  # noqa: PLC0415 (only for a preview)
     from policies import recording  # noqa: PLC0415
@@ -137,7 +137,7 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
 
 
 def _placed(report: Report) -> Report:
-    """The report, with the lines of the stack files that speak of its resources."""
+    """The report with the line of each resource in its stack file."""
     files = {told.environment for told in report.told}
     places = {one: stack_file.places(one, environments.ROOT) for one in files}
     report.told = [_at(told, places[told.environment]) for told in report.told]
@@ -161,9 +161,9 @@ def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
 
 
 def _say(text: str, layer: str) -> None:
-    """Talk of the engine; what it tells of policies is in the report."""
+    """Print a message of the engine; findings of policies are in the report."""
     if not text.startswith("policy "):
-        talk.say(text, layer)
+        console.say(text, layer)
 
 
 def _deployed(environment: str, layer: Layer) -> list[Resource]:
@@ -176,7 +176,7 @@ def _deployed(environment: str, layer: Layer) -> list[Resource]:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise CliError(
-            "there is no `pulumi` on the PATH",
+            "`pulumi` is not on the PATH",
             'install it, or for the sandbox: eval "$(./platformctl sandbox env)"',
             Exit.USAGE,
         ) from None

@@ -1,4 +1,4 @@
-"""What an environment's file releases from protection, found in a layer's state."""
+"""Finds the resources that `platform:released` releases from protection in a layer's state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gkeplatform.protection import named
 
 
 def released(environment: str) -> frozenset[str]:
-    """`platform:released` of an environment's file. The layers' programs check the file."""
+    """`platform:released` of an environment's file; empty for a file that cannot be read."""
     try:
         values = stack_values.read(environment, root=ROOT)
         names = json.loads(values.get(f"{NAMESPACE}:released", "[]"))
@@ -24,7 +24,7 @@ def released(environment: str) -> frozenset[str]:
 
 
 def protected(export: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
-    """The urns of a stack's export that are protected and bear one of the names."""
+    """The URNs of a stack's export that are protected and have one of the names."""
     for resource in (export.get("deployment") or {}).get("resources") or ():
         urn = str(resource.get("urn", ""))
         if (

@@ -1,4 +1,4 @@
-"""Where a policy report goes: stdout in one form, and files in others."""
+"""Writes a policy report to stdout in one format and to files in others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policies.reports import FORMATS
 
 
 class Output(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     TEXT = "text"
     JSON = "json"
@@ -25,31 +25,33 @@ class Output(StrEnum):
     """Annotations of a GitHub workflow."""
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; the same as --output json.")]
-To = Annotated[Output, typer.Option("--output", "-o", help="How the report is written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --output json.")]
+To = Annotated[Output, typer.Option("--output", "-o", help="The format of the report.")]
 Also = Annotated[
     list[str] | None,
-    typer.Option("--report", metavar="FORM=FILE", help="Write it to a file, too; repeatable."),
+    typer.Option(
+        "--report", metavar="FORMAT=FILE", help="Also write the report to a file; repeatable."
+    ),
 ]
 
 
 def files(given: list[str] | None) -> dict[Path, Output]:
-    """The further reports that are asked for. Raises CliError."""
+    """The format for each file of `--report`. Raises CliError."""
     wanted: dict[Path, Output] = {}
     for one in given or ():
-        form, _, file = one.partition("=")
-        if form not in set(Output) or not file:
-            hint = f"as --report FORM=FILE, with one of {', '.join(Output)}"
-            raise CliError(f"`{one}` does not say which report goes where", hint, Exit.USAGE)
-        wanted[Path(file)] = Output(form)
+        format_, _, file = one.partition("=")
+        if format_ not in set(Output) or not file:
+            hint = f"the form is FORMAT=FILE, where FORMAT is one of {', '.join(Output)}"
+            raise CliError(f"--report {one}: not a format and a file", hint, Exit.USAGE)
+        wanted[Path(file)] = Output(format_)
     return wanted
 
 
 def write(report: Report, output: Output, also: dict[Path, Output]) -> None:
-    """Write the report to stdout and to the files; end with 5 where something stops."""
-    for file, form in also.items():
+    """Write the report to stdout and to the files; exit with 5 when a violation is mandatory."""
+    for file, format_ in also.items():
         try:
-            file.write_text(FORMATS[form](report), encoding="utf-8")
+            file.write_text(FORMATS[format_](report), encoding="utf-8")
         except OSError as error:
             raise CliError(f"{file}: cannot be written: {error.strerror}", "", Exit.USAGE) from None
     sys.stdout.write(FORMATS[output](report))

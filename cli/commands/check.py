@@ -1,4 +1,4 @@
-"""`platformctl check`: what a pull request is held to before any preview, without an account."""
+"""`platformctl check`: the checks of a pull request that need no account."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, environments, judging, reports, talk
-from cli.commands import policy
+from cli import arguments, checks, console, environments, judging, reports
 from cli.errors import CliError
 from gkeplatform.layers import LAYERS
 from sandbox import engine
 
 
 def check(
-    env: policy.Env = None,
+    env: arguments.Environments = None,
     output: reports.To = reports.Output.TEXT,
     also: reports.Also = None,
     policies_only: Annotated[
         bool, typer.Option("--policies-only", help="Without the linters.")
     ] = False,
 ) -> None:
-    """Lint the code and the workflows, and judge every environment as it is declared.
+    """Lint code, workflows and generated files, and judge every environment as declared.
 
-    Ends with 0 where all is well, 5 with violations of a policy, 1 where a linter complains.
+    Exit codes: 0 when all is well, 5 for a policy violation, 1 for a finding of a linter.
     """
     wanted = reports.files(also)
     failed = [] if policies_only else _linted()
-    talk.say("== policies: platformctl policy check")
+    console.say("== policies: platformctl policy check")
     names = [environments.checked(one) for one in env or environments.names()]
     report = judging.judged(names, LAYERS, judging.declared_by)
     if failed:
-        talk.say(f"error: failed: {', '.join(failed)}")
+        console.say(f"error: failed: {', '.join(failed)}")
     reports.write(report, output, wanted)
     if failed:
         raise CliError(f"failed: {', '.join(failed)}")
@@ -40,7 +39,7 @@ def check(
 
 def _linted() -> list[str]:
     try:
-        actionlint = engine.actionlint(talk.say)
+        actionlint = engine.actionlint(console.say)
     except engine.EngineError as error:
         raise CliError(str(error), error.hint) from error
     every = {**checks.CODE, **checks.workflows(actionlint)}

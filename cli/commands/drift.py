@@ -1,34 +1,32 @@
-"""`platformctl drift`: whether an account still is what is declared for it."""
+"""`platformctl drift`: whether the account still matches what is declared."""
 
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from cli import environments, talk
+from cli import arguments, console, environments, layers
 from cli.engine import Engine
 from cli.errors import Exit
 
 
 def drift(
-    environment: Annotated[str, typer.Argument(help="dev, stage or prod.")],
-    layer: Annotated[
-        list[str] | None, typer.Option("--layer", "-l", help="A layer; or all.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one document on stdout.")] = False,
+    environment: arguments.Environment,
+    layer: arguments.Layers = None,
+    json: arguments.Json = False,
 ) -> None:
-    """Compare each layer with the account that the user is logged in to; nothing is touched.
+    """Compare each layer with the account of the present credentials. Changes nothing.
 
-    Ends with 0 where nothing differs, 7 where something does.
+    Exit codes: 0 when nothing differs, 7 when something does.
     """
     environments.checked(environment)
-    engine = Engine(os.environ, talk.say)
-    found = {one.name: engine.drift(one, environment) for one in environments.layers(layer)}
+    engine = Engine(os.environ, console.say)
+    found = {one.name: engine.drift(one, environment) for one in layers.selected(layer)}
     if json:
         content: dict[str, Any] = {"environment": environment, "layers": found}
-        talk.document(content)
+        console.document(content)
     else:
         for name, differs in found.items():
             shown = ", ".join(f"{count} to {kind}" for kind, count in differs.items())

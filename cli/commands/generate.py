@@ -1,4 +1,4 @@
-"""`platformctl generate`: rewrite the files that are generated, or check that they are fresh."""
+"""`platformctl generate`: writes the generated files, or checks that they are fresh."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from cli import talk
+from cli import console
 from cli.environments import ROOT
 from cli.errors import CliError
 
-# Each has `render() -> {path: text}`; relative paths are the repository's.
+# Modules with `render() -> {path: text}`. Paths are relative to the repository's root.
 GENERATORS = (
     "cli.stack_reference",
     "policies.reference",
@@ -23,9 +23,11 @@ GENERATORS = (
 
 
 def generate(
-    check: Annotated[bool, typer.Option("--check", help="Only tell what is stale.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only report stale files; write nothing.")
+    ] = False,
 ) -> None:
-    """Rewrite schema, key tables and reference pages from what they describe."""
+    """Write the JSON Schema, the key tables and the reference pages."""
     stale = [path for path, text in rendered() if not _is_fresh(path, text)]
     if check and stale:
         names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
@@ -36,7 +38,7 @@ def generate(
         if not _is_fresh(path, text):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-            talk.say(f"wrote {path.relative_to(ROOT)}")
+            console.say(f"wrote {path.relative_to(ROOT)}")
 
 
 def rendered() -> list[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""`platformctl policy`: what the guardrails are, and what they say, without deploying anything."""
+"""`platformctl policy`: lists, explains, checks and simulates the policies. Deploys nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, judging, reports, talk
+from cli import arguments, console, environments, judging, layers, reports
 from cli.errors import CliError, Exit
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
@@ -24,10 +24,6 @@ from policies.subjects import Resource
 app = typer.Typer(no_args_is_help=True, help="List, explain, check and simulate the policies.")
 
 
-Env = Annotated[list[str] | None, typer.Option("--env", "-e", help="dev, stage or prod; or all.")]
-Of = Annotated[list[str] | None, typer.Option("--layer", "-l", help="A layer; or all.")]
-
-
 @app.command("list")
 def list_(as_json_: reports.AsJson = False) -> None:
     """List all rules."""
@@ -37,12 +33,12 @@ def list_(as_json_: reports.AsJson = False) -> None:
     width = max(len(rule.id) for rule in RULES)
     for rule in RULES:
         print(f"{rule.id:<{width}}  {rule.level:<10} {rule.severity:<9} {rule.layer}")
-    talk.say(f"{len(RULES)} rules; `./platformctl policy explain RULE` says more")
+    console.say(f"{len(RULES)} rules; `./platformctl policy explain RULE` explains one")
 
 
 @app.command()
 def explain(rule: str, as_json_: reports.AsJson = False) -> None:
-    """Say what a rule is about, why, and how to keep it."""
+    """Explain a rule: what it requires, why, and how to comply."""
     found = _rule(rule)
     if as_json_:
         print(json.dumps(as_json.rule(found), indent=2))
@@ -68,50 +64,50 @@ def explain(rule: str, as_json_: reports.AsJson = False) -> None:
 def check(  # noqa: PLR0913, PLR0917 (an option each)
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Manifests, stack exports, clusters of the API; files or folders."),
+        typer.Argument(help="Files or folders: manifests, stack exports, API clusters."),
     ] = None,
-    env: Env = None,
-    layer: Of = None,
-    deployed: Annotated[
-        bool, typer.Option("--deployed", help="Judge what is deployed, by the stacks' state.")
-    ] = False,
+    env: arguments.Environments = None,
+    layer: arguments.Layers = None,
+    deployed: Annotated[bool, typer.Option("--deployed", help="Judge the stacks' state.")] = False,
     preview: Annotated[
         bool,
-        typer.Option("--preview", help="Judge a preview of the engine; touches nothing."),
+        typer.Option("--preview", help="Judge a preview of the engine."),
     ] = False,
     defer_unknown: Annotated[
         bool,
         typer.Option(
-            "--defer-unknown", help="Leave to the update what a preview cannot know; tell it."
+            "--defer-unknown",
+            help="Report values not known before the update; do not fail.",
         ),
     ] = False,
     output: reports.To = reports.Output.TEXT,
     also: reports.Also = None,
     as_json_: reports.AsJson = False,
 ) -> None:
-    """Judge files, or what the environments' programs declare, or a preview, or what is deployed.
+    """Judge files, or what the environments declare, or a preview, or what is deployed.
 
-    Ends with 0 where nothing stops, 5 with violations, 2 where something could not be judged.
+    Exit codes: 0 without violations, 5 with violations, 2 when something could not be judged.
     """
     if deployed and preview:
-        raise CliError("what is deployed is not previewed", "name one of the two", Exit.USAGE)
+        raise CliError(
+            "--deployed and --preview exclude each other", "leave one of them out", Exit.USAGE
+        )
     if defer_unknown and not preview:
-        raise CliError("only a preview leaves values to the update", "add --preview", Exit.USAGE)
+        raise CliError("--defer-unknown needs --preview", "add --preview", Exit.USAGE)
     if files and (layer or deployed or preview):
-        hint = "leave --layer, --deployed and --preview out"
-        raise CliError("files have no layer and are not deployed", hint, Exit.USAGE)
+        hint = "leave them out"
+        message = "--layer, --deployed and --preview do not apply to files"
+        raise CliError(message, hint, Exit.USAGE)
     further = reports.files(also)
     if files:
         _only_one(env)
         pack = judging.pack_of(env[0] if env else "")
         report = judge(_read(files), pack, environment=env[0] if env else "")
     elif preview:
-        report = judging.previews(
-            _environments(env), environments.layers(layer), defer=defer_unknown
-        )
+        report = judging.previews(_environments(env), layers.selected(layer), defer=defer_unknown)
     else:
         find = judging.deployed_by if deployed else judging.declared_by
-        report = judging.judged(_environments(env), environments.layers(layer), find)
+        report = judging.judged(_environments(env), layers.selected(layer), find)
     reports.write(report, reports.Output.JSON if as_json_ else output, further)
 
 
@@ -121,11 +117,11 @@ def simulate(
     level: Annotated[Level, typer.Option("--level", help="The level to try it at.")] = (
         Level.MANDATORY
     ),
-    env: Env = None,
+    env: arguments.Environments = None,
     output: reports.To = reports.Output.TEXT,
     as_json_: reports.AsJson = False,
 ) -> None:
-    """Show what a rule would stop in which environment; nothing is touched."""
+    """Show what a rule would refuse in each environment. Changes nothing."""
     found = _rule(rule)
     report = Report()
     for environment in _environments(env):
@@ -148,7 +144,7 @@ def _rule(name: str) -> Rule:
         return by_id[name]
     near = difflib.get_close_matches(name, by_id, n=1)
     guess = f"did you mean `{near[0]}`? " if near else ""
-    hint = f"{guess}`./platformctl policy list` has them all"
+    hint = f"{guess}`./platformctl policy list` lists all rules"
     raise CliError(f"there is no rule `{name}`", hint, Exit.USAGE)
 
 
@@ -165,4 +161,6 @@ def _environments(given: list[str] | None) -> list[str]:
 
 def _only_one(env: list[str] | None) -> None:
     if env and len(env) > 1:
-        raise CliError("files are judged as one environment has it", "name one --env", Exit.USAGE)
+        raise CliError(
+            "files are judged by the settings of one environment", "give one --env", Exit.USAGE
+        )

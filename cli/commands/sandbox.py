@@ -1,4 +1,4 @@
-"""`platformctl sandbox`: start, stop, reset, status, env."""
+"""`platformctl sandbox`: starts, stops, resets and shows the sandbox, and prints its variables."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from cli import talk
+from cli import arguments, console
 from cli.errors import CliError
 from sandbox import engine, lifecycle
 
 app = typer.Typer(
     no_args_is_help=True, help="The sandbox: an emulated Google Cloud on this machine."
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one document on stdout.")]
 
 
 def running_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """`base` with the running sandbox's variables in it; the sandbox is started where it is not."""
+    """`base` with the sandbox's variables; starts the sandbox if it is stopped. Raises CliError."""
     home = lifecycle.Home.default()
     try:
-        lifecycle.start(home, engine.ensure(talk.say), talk.say)
+        lifecycle.start(home, engine.ensure(console.say), console.say)
         inherited = {k: v for k, v in base.items() if k not in lifecycle.foreign()}
         return {**inherited, **lifecycle.environment(home, base)}
     except (engine.EngineError, lifecycle.SandboxError) as error:
@@ -34,38 +32,38 @@ def running_environment(base: Mapping[str, str]) -> dict[str, str]:
 
 @app.command()
 def start() -> None:
-    """Start it, with everything that an earlier run left."""
+    """Start the sandbox with the state of earlier runs."""
     running_environment(dict(os.environ))
     _show(lifecycle.status(lifecycle.Home.default()))
 
 
 @app.command()
 def stop() -> None:
-    """End every process that it started; its state stays."""
+    """End every process that the sandbox started; keep its state."""
     ended = _guarded(lifecycle.stop)
-    talk.say(f"ended {ended} processes")
+    console.say(f"ended {ended} processes")
 
 
 @app.command()
 def reset() -> None:
-    """Stop it, and forget everything that was deployed in it."""
+    """Stop the sandbox and delete its state."""
     ended = _guarded(lifecycle.reset)
-    talk.say(f"ended {ended} processes; {lifecycle.Home.default().path} is gone")
+    console.say(f"ended {ended} processes; deleted {lifecycle.Home.default().path}")
 
 
 @app.command()
-def status(json: Json = False) -> None:
-    """Tell what runs."""
+def status(json: arguments.Json = False) -> None:
+    """Show whether the sandbox runs, its home, memory and clusters."""
     found = lifecycle.status(lifecycle.Home.default())
     if json:
-        talk.document(asdict(found))
+        console.document(asdict(found))
     else:
         _show(found)
 
 
 @app.command()
-def env(json: Json = False) -> None:
-    """Print the variables that lead into it: eval "$(./platformctl sandbox env)"."""
+def env(json: arguments.Json = False) -> None:
+    """Print the variables that select the sandbox: eval "$(./platformctl sandbox env)"."""
     home = lifecycle.Home.default()
     try:
         variables = lifecycle.environment(home)

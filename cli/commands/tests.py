@@ -1,4 +1,4 @@
-"""`platformctl test`: every check and every test."""
+"""`platformctl test`: runs every check and every test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, talk
+from cli import checks, console, recordings
 from cli.errors import CliError
 from sandbox import engine
 
@@ -20,13 +20,14 @@ def run(
     """Run every check and every test; further arguments go to pytest."""
     if not fast:
         try:
-            engine.ensure(talk.say)
+            engine.ensure(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
+    console.say(recordings.notice())
     failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
     chosen = ["-m", "not slow"] if fast else []
-    # As many workers as cores: the slow tests share their processes by group.
-    tests = ["pytest", "-q", "-n", "auto", *chosen, *context.args]
+    # A worker a core: the slow tests share their processes by group. -rs prints why one is skipped.
+    tests = ["pytest", "-q", "-rs", "-n", "auto", *chosen, *context.args]
     if not checks.passes("tests", tests):
         failed.append("tests")
     if failed:

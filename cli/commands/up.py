@@ -1,4 +1,4 @@
-"""`platformctl up`, `preview` and `down`: against the account that the user is logged in to."""
+"""`platformctl up`, `preview` and `down`: deploy to the account of the present credentials."""
 
 from __future__ import annotations
 
@@ -9,45 +9,67 @@ from typing import Annotated
 
 import typer
 
-from cli import deployment, environments, talk
+from cli import arguments, console, deployment, environments, layers
 from cli.errors import CliError, Exit
 
-Environment = Annotated[str, typer.Argument(help="dev, stage or prod.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one document on stdout; needs --yes.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout; needs --yes.")
+]
 
 
-def up(environment: Environment, yes: Yes = False, json: Json = False) -> None:
-    """Deploy an environment to Google Cloud, after a preview of each layer and a question."""
+def up(
+    environment: arguments.Environment,
+    layer: arguments.Layers = None,
+    start: arguments.From = None,
+    list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Deploy an environment to Google Cloud, with a preview and a confirmation of each layer.
+
+    A layer reads what the layers that it needs have published, so these must be deployed.
+    """
     environments.checked(environment)
-    _check(yes=yes or None if not json else yes)
-    document = deployment.up(environment, os.environ, interactive=not yes, preview=True)
+    chosen = layers.selected(layer, start)
+    _check_credentials()
+    _check_confirmation(yes=yes)
+    document = deployment.up(
+        environment, os.environ, interactive=not yes, preview=True, layers=chosen
+    )
     if json:
-        talk.document(document)
+        console.document(document)
     else:
         print("\n" + deployment.summary(document))
 
 
-def preview(environment: Environment) -> None:
+def preview(
+    environment: arguments.Environment,
+    layer: arguments.Layers = None,
+    start: arguments.From = None,
+    list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
+) -> None:
     """Show what `up` would change, layer by layer."""
     environments.checked(environment)
-    _check(yes=True)
-    deployment.preview(environment, os.environ)
+    chosen = layers.selected(layer, start)
+    _check_credentials()
+    deployment.preview(environment, os.environ, chosen)
 
 
-def down(environment: Environment, yes: Yes = False, json: Json = False) -> None:
-    """Destroy an environment, in reverse order, after a preview and a question."""
+def down(environment: arguments.Environment, yes: Yes = False, json: Json = False) -> None:
+    """Destroy an environment in reverse order, with a preview and a confirmation of each layer."""
     environments.checked(environment)
-    _check(yes=yes or None if not json else yes)
+    _check_credentials()
+    _check_confirmation(yes=yes)
     document = deployment.down(environment, os.environ, interactive=not yes)
     if json:
-        talk.document(document)
+        console.document(document)
     else:
-        talk.say(f"{environment} is destroyed")
+        console.say(f"{environment} is destroyed")
 
 
-def _check(*, yes: bool | None) -> None:
-    """Credentials, and somebody to answer the question, before anything is started."""
+def _check_credentials() -> None:
+    """Raises CliError when the official provider would find no credentials."""
     if not _has_credentials():
         raise CliError(
             "there are no Google Cloud credentials",
@@ -55,16 +77,20 @@ def _check(*, yes: bool | None) -> None:
             "with no account at all: `./platformctl rehearse dev`",
             Exit.AUTHENTICATION,
         )
+
+
+def _check_confirmation(*, yes: bool) -> None:
+    """Raises CliError when a confirmation is needed and there is no terminal to ask on."""
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CliError(
-            "nobody is here to answer the question",
+            "a confirmation is needed and this is not a terminal",
             "add --yes, or run it on a terminal",
             Exit.USAGE,
         )
 
 
 def _has_credentials() -> bool:
-    """Whether the official provider would find any; the places that it looks in."""
+    """Whether there are credentials where the official provider looks for them."""
     variables = (
         "GOOGLE_OAUTH_ACCESS_TOKEN",
         "GOOGLE_APPLICATION_CREDENTIALS",

@@ -61,6 +61,6 @@ def test_a_missing_stack_is_made_once(tmp_path: Path) -> None:
 
 
 def test_without_pulumi_it_says_where_to_go(tmp_path: Path) -> None:
-    with pytest.raises(CliError, match="no `pulumi`") as caught:
+    with pytest.raises(CliError, match="`pulumi` is not on the PATH") as caught:
         Engine({"PATH": str(tmp_path)}, lambda *_: None)
     assert "./platformctl rehearse dev" in caught.value.hint

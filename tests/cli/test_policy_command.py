@@ -110,7 +110,10 @@ def test_a_simulation_tells_what_would_stop_where() -> None:
         (("check", "--env", "qa"), "there is no environment `qa`"),
         (("check", "--layer", "servin"), "did you mean `serving`?"),
         (("simulate", "--rule", "nothing"), "there is no rule `nothing`"),
-        (("check", "x.yaml", "--deployed"), "files have no layer and are not deployed"),
+        (
+            ("check", "x.yaml", "--deployed"),
+            "--preview do not apply to files",
+        ),
     ],
 )
 def test_odd_arguments_are_one_clear_error(arguments: tuple[str, ...], said: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.declared import Declared, run_layer
+from declared import Declared, run_layer
 from gkeplatform.layers import Layer
 from gkeplatform.stack import Refused
 

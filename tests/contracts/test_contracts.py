@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from cli.declared import Declared, declare, run_environment, run_layer, stack_config
+from declared import Declared, declare, run_environment, run_layer, stack_config
 from gkeplatform import stack
 from gkeplatform.contracts import (
     ClusterContract,

@@ -1,4 +1,4 @@
-"""`--update-inventory` rewrites the golden files; their diff is the review."""
+"""The option `--update-inventory`, which rewrites the golden files. Their diff is the review."""
 
 import pytest
 

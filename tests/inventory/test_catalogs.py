@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from cli.declared import ROOT, Declared, run_environment, stack_config
+from declared import ROOT, Declared, run_environment, stack_config
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render

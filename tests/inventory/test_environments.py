@@ -1,4 +1,4 @@
-"""Dev, stage and prod beside one another: no name collides, one file tells them apart."""
+"""Environments compared: their names do not collide, and only their files distinguish them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.declared import ENVIRONMENTS, STACKS, Declared, run_environment, run_layer, stack_config
+from declared import ROOT, STACKS, Declared, run_environment, run_layer, stack_config
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, in_order
+from declared import ENVIRONMENTS as PROMOTION
 
+ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
-# What a resource is known by within its project, and what it may be a part of.
+# The fields that identify a resource in its project, and those that name its parent.
 NAMED_BY = (
     "accountId",
     "bucket",
@@ -56,12 +59,12 @@ def resources(environment: str) -> Iterator[tuple[str, str, Inputs]]:
 
 
 def identity(kind: str, inputs: Inputs) -> str:
-    """What Google Cloud knows the resource by, without the project."""
+    """The resource's identity in Google Cloud, without the project."""
     if kind == "gcp:monitoring/dashboard:Dashboard":
         inputs = json.loads(inputs["dashboardJson"])
     known = {field: inputs[field] for field in NAMED_BY if field in inputs}
     if kind == "gcp:projects/service:Service":
-        # An API is a project's own: enabled in each.
+        # An API is enabled in each project.
         known["project"] = inputs["project"]
     if not {"name", "displayName", "accountId", "serviceId", "role", "service"} & known.keys():
         known = inputs
@@ -85,8 +88,8 @@ def test_no_name_is_twice_in_one_environment(environment: str) -> None:
     assert twice == set()
 
 
-def worldwide(environment: str) -> set[str]:
-    """What is one namespace for all of Google's users, or for the whole internet."""
+def global_names(environment: str) -> set[str]:
+    """Names that are unique among all of Google's users or on the internet."""
     found: set[str] = set()
     for kind, _, inputs in resources(environment):
         if kind == "gcp:storage/bucket:Bucket":
@@ -104,8 +107,8 @@ def worldwide(environment: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_what_is_one_namespace_for_everybody_is_not_shared(one: str, other: str) -> None:
-    first, second = worldwide(one), worldwide(other)
+def test_no_globally_unique_name_is_in_two_environments(one: str, other: str) -> None:
+    first, second = global_names(one), global_names(other)
     assert any(name.startswith("gs://") for name in first)
     assert first & second == set()
 
@@ -120,20 +123,20 @@ def ranges(environment: str) -> list[ipaddress.IPv4Network]:
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_no_address_range_is_in_two_environments(one: str, other: str) -> None:
-    # So that their networks can be peered, or joined to one and the same office.
+    # So that their networks can be peered, or connected to the same office.
     for first in ranges(one):
         for second in ranges(other):
             assert not first.overlaps(second), (first, second)
 
 
 def renamed(value: Any, old: str, new: str) -> Any:
-    """The value with an environment's name exchanged wherever it stands as a word of its own."""
+    """The value with an environment's name replaced wherever it is a word of its own."""
     word = rf"(?<![a-z0-9/]){old}(?![a-z0-9])"
     return json.loads(re.sub(word, new, json.dumps(value, sort_keys=True)))
 
 
 def without_hashes(value: Any) -> Any:
-    """The value without the ends of names that tell what stands behind them, such as domains."""
+    """The value without hash suffixes of names, such as those of certificates by their domains."""
     return json.loads(re.sub(r"-[0-9a-f]{8}(?![a-z0-9])", "", json.dumps(value, sort_keys=True)))
 
 
@@ -198,15 +201,15 @@ SLO, POLICY = "gcp:monitoring/slo:Slo", "gcp:monitoring/alertPolicy:AlertPolicy"
 CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"
 UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig"
 BACKEND = "gcp:compute/backendService:BackendService"
-# What protects, as a number that must not fall from dev to stage and from stage to prod.
+# Protections as numbers that must not fall from dev to stage and from stage to prod.
 PROTECTIONS: dict[str, Callable[[str], Any]] = {
-    "the cluster cannot be deleted by a slip": lambda e: cluster(e)["deletionProtection"],
+    "deletion protection of the cluster": lambda e: cluster(e)["deletionProtection"],
     "zones": lambda e: len(cluster(e)["nodeLocations"]),
-    "the control plane names who may call": lambda e: bool(
+    "authorized networks of the control plane": lambda e: bool(
         (cluster(e).get("masterAuthorizedNetworksConfig") or {}).get("cidrBlocks")
     ),
-    "an even release channel": lambda e: ORDER[cluster(e)["releaseChannel"]["channel"]],
-    "pools that are not taken back": lambda e: sum(
+    "release channel": lambda e: ORDER[cluster(e)["releaseChannel"]["channel"]],
+    "pools without spot nodes": lambda e: sum(
         not pool["nodeConfig"].get("spot") for pool in of(e, POOL)
     ),
     "buckets keep versions": lambda e: least(b["versioning"]["enabled"] for b in of(e, BUCKET)),
@@ -223,7 +226,7 @@ PROTECTIONS: dict[str, Callable[[str], Any]] = {
     "goals": lambda e: least(slo["goal"] for slo in of(e, SLO)),
     "days of an objective": lambda e: least(slo["rollingPeriodDays"] for slo in of(e, SLO)),
     "alerts": lambda e: len(of(e, POLICY)),
-    "people who are told": lambda e: len(of(e, CHANNEL)),
+    "notification channels": lambda e: len(of(e, CHANNEL)),
     "uptime checks an hour": lambda e: least(
         3600 // int(check["period"].removesuffix("s")) for check in of(e, UPTIME)
     ),
@@ -232,6 +235,6 @@ PROTECTIONS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("protection", PROTECTIONS)
 def test_a_protection_grows_from_dev_to_prod(protection: str) -> None:
-    values = [PROTECTIONS[protection](environment) for environment in ENVIRONMENTS]
+    values = [PROTECTIONS[protection](environment) for environment in PROMOTION]
     assert all(one <= other for one, other in pairwise(values)), values
     assert values[0] < values[-1], values

@@ -1,18 +1,20 @@
 """What each layer declares in each environment, from the real programs and stack files."""
 
-from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from cli.declared import ENVIRONMENTS, Declared, run_environment
+from declared import ROOT, Declared, run_environment
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
+from tests.inventory import golden_files
+from declared import ENVIRONMENTS as PROMOTION
 
-GOLDEN = Path(__file__).parent / "golden"
-CASES = [(environment, layer.name) for environment in ENVIRONMENTS for layer in LAYERS]
+ENVIRONMENTS = environments(ROOT)
+# Bases come first, so that an update writes them before what differs from them.
+ORDER = sorted(ENVIRONMENTS, key=lambda name: name in golden_files.BASES)
+CASES = [(environment, layer.name) for environment in ORDER for layer in LAYERS]
 
 
 @cache
@@ -20,26 +22,23 @@ def environment_run(environment: str) -> dict[str, Declared]:
     return run_environment(environment)
 
 
-def inventory(declared: Declared) -> dict[str, Any]:
-    """Counts by type, then every input of every resource."""
-    values: dict[str, dict[str, Any]] = {}
+def inventory(declared: Declared) -> golden_files.Values:
+    """Every input of every resource."""
+    values: golden_files.Values = {}
     for (kind, name), inputs in sorted(declared.inputs.items()):
         shown = {k: "(secret)" if k == "kubeconfig" else v for k, v in inputs.items()}
         values.setdefault(kind, {})[name] = shown
-    counts = Counter(kind for kind, _ in declared.inputs)
-    return {"counts": dict(sorted(counts.items())), "values": values}
+    return values
 
 
 @pytest.mark.parametrize(("environment", "layer"), CASES)
 def test_a_layer_declares_its_golden_inventory(
     environment: str, layer: str, is_updating: bool
 ) -> None:
-    golden = GOLDEN / environment / f"{layer}.yaml"
     found = inventory(environment_run(environment)[layer])
     if is_updating:
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(yaml.safe_dump(found, width=100))
-    expected = yaml.safe_load(golden.read_text())
+        golden_files.write(environment, layer, found)
+    expected = golden_files.load(environment, layer)
     assert found == expected, "run `pytest tests/inventory --update-inventory` and review the diff"
 
 
@@ -68,7 +67,7 @@ def test_environments_share_no_physical_name() -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_same_catalogue_is_served_everywhere(environment: str) -> None:
+def test_the_same_catalog_is_served_everywhere(environment: str) -> None:
     models = environment_run(environment)["environment"].outputs["models"]
     assert [model["name"] for model in models] == [
         "resnet",
@@ -93,6 +92,6 @@ def test_protections_grow_from_dev_to_prod() -> None:
         declared = environment_run(environment)["serving"]
         return declared.inputs["gcp:storage/bucket:Bucket", "models"]
 
-    assert [cluster(e)["deletionProtection"] for e in ENVIRONMENTS] == [False, False, True]
-    assert [bucket(e)["versioning"]["enabled"] for e in ENVIRONMENTS] == [False, True, True]
-    assert [bucket(e)["forceDestroy"] for e in ENVIRONMENTS] == [True, True, False]
+    assert [cluster(e)["deletionProtection"] for e in PROMOTION] == [False, False, True]
+    assert [bucket(e)["versioning"]["enabled"] for e in PROMOTION] == [False, True, True]
+    assert [bucket(e)["forceDestroy"] for e in PROMOTION] == [True, True, False]

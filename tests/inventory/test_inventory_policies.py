@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.declared import ENVIRONMENTS, ROOT, run_environment
+from declared import ROOT, run_environment
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", environments(ROOT))
 def test_nothing_that_stops_is_found(environment: str) -> None:
     pack = pack_for(environment, root=ROOT, today=datetime.now(UTC).date())
     declared = run_environment(environment)

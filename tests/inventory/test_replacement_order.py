@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import ENVIRONMENTS
+from declared import ENVIRONMENTS
 from gkeplatform import replacement
 from sandbox.plugins.gcp.registry import handler_of
 from tests.inventory.test_inventory import environment_run

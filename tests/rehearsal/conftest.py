@@ -1,4 +1,4 @@
-"""One rehearsed environment for the tests of this folder."""
+"""Fixtures: a workspace with a sandbox, and environments deployed in it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from cli.declared import ENVIRONMENTS
+from declared import ROOT
+from gkeplatform.environment import environments
 from tests.rehearsal.workspace import Workspace, workspace_in
+
+ENVIRONMENTS = environments(ROOT)
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A workspace whose sandbox is stopped at the end; nothing is deployed in it yet."""
+    """A workspace with nothing deployed yet; its sandbox is reset at the end."""
     made = workspace_in(tmp_path_factory.mktemp("rehearsal"))
     yield made
     made.platformctl("sandbox", "reset", check=False)
@@ -22,7 +25,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def first_run(workspace: Workspace) -> dict[str, Any]:
-    """The document of the first `rehearse dev`."""
+    """The JSON document of the first `rehearse dev`."""
     return workspace.rehearse()
 
 
@@ -34,20 +37,20 @@ def dev(workspace: Workspace, first_run: dict[str, Any]) -> Workspace:
 
 @pytest.fixture(scope="session")
 def runs(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """The documents of rehearsing the three; whatever was there of dev may stay."""
+    """The JSON documents of rehearsing every environment; dev may be deployed already."""
     return {environment: workspace.rehearse(environment) for environment in ENVIRONMENTS}
 
 
 @pytest.fixture
 def three(workspace: Workspace, runs: dict[str, dict[str, Any]]) -> Workspace:
-    """The workspace with the three environments deployed."""
+    """The workspace with every environment deployed."""
     assert set(runs) == set(ENVIRONMENTS)
     return workspace
 
 
 @pytest.fixture
 def other_workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """A second home, for what would spoil the first."""
+    """A workspace of its own for a test that would spoil the shared one."""
     made = workspace_in(tmp_path)
     yield made
     made.platformctl("sandbox", "reset", check=False)

@@ -1,4 +1,4 @@
-"""Bad input is refused with one clear error before anything is touched."""
+"""Bad input is refused with one clear error before anything is changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_configuration_stops_before_anything_is_touched(dev: Workspace, case: str) -> None:
+def test_bad_configuration_stops_before_anything_is_changed(dev: Workspace, case: str) -> None:
     old, new, words = CASES[case]
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
@@ -85,7 +85,7 @@ def test_an_entry_that_cannot_be_served_is_refused(dev: Workspace, case: str) ->
     assert said in text, text
     assert "gke-serving:" in text
     assert "Traceback" not in text
-    # Not one resource of the layer was looked at.
+    # No resource of the layer was registered.
     assert "Deployment" not in text
 
 

@@ -1,4 +1,4 @@
-"""A certificate changes and HTTPS is never without one: the new one first, the old one last."""
+"""Certificates change without a gap: the new one is issued before the old one is removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "gke-networking:certificates"
 
 @pytest.fixture
 def stack_file(dev: Workspace) -> Iterator[Workspace]:
-    """Dev, whose stack file a test may change; both are as before when it ends."""
+    """Dev with a stack file that a test may change; both are restored at the end."""
     path = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = path.read_text()
     try:
@@ -32,7 +32,7 @@ def stack_file(dev: Workspace) -> Iterator[Workspace]:
 
 
 def certificates(dev: Workspace, *wanted: dict[str, Any]) -> None:
-    """Write the stack file with other certificates."""
+    """Write the stack file with the given certificates."""
     path = dev.root / "stacks" / "Pulumi.dev.yaml"
     document = yaml.safe_load(path.read_text())
     document["config"][KEY] = list(wanted)
@@ -46,7 +46,7 @@ def up(dev: Workspace) -> str:
 
 
 def writes(dev: Workspace, first: str) -> list[str]:
-    """The requests that changed a certificate, or what serves one, since the last such `first`."""
+    """The requests that changed certificates or proxies since the last match of `first`."""
     requests = dev.google("compute", "../../sandbox/v1/requests")["requests"]
     words = re.compile(r"sslCertificates|[cC]ertificateMap|certificates|targetHttps|setTarget")
     found = [
@@ -58,7 +58,7 @@ def writes(dev: Workspace, first: str) -> list[str]:
 
 
 def served(dev: Workspace) -> tuple[str, dict[str, Any]]:
-    """The name and body of the proxy that the address leads to on 443."""
+    """The name and body of the target proxy on port 443."""
     rules = dev.google("compute", f"{PROJECT}/global/forwardingRules")["items"]
     (rule,) = [one for one in rules if one["portRange"] == "443-443"]
     name = rule["target"].rpartition("/")[2]
@@ -70,7 +70,7 @@ def names(dev: Workspace) -> list[str]:
     return [one["name"] for one in found]
 
 
-def test_a_classic_certificate_is_active_and_leads_to_the_models(dev: Workspace) -> None:
+def test_a_classic_certificate_is_active_on_the_proxy_of_the_models(dev: Workspace) -> None:
     (name,) = names(dev)
     managed = dev.google("compute", f"{PROJECT}/global/sslCertificates/{name}")["managed"]
     assert managed["status"] == "ACTIVE"
@@ -85,7 +85,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     dev = stack_file
     (old,) = names(dev)
 
-    # Another set of domains is another classic certificate.
+    # A changed set of domains makes another classic certificate.
     kept = {"name": "models", "kind": "google-managed"}
     certificates(dev, {**kept, "domains": [*DOMAINS, "new.dev.acme.example"]})
     up(dev)
@@ -116,7 +116,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     _, proxy = served(dev)
     assert proxy["certificateMap"].endswith("/certificateMaps/acme-ml-dev-models")
 
-    # In the map the new one is issued, on proof by DNS, before an entry names it.
+    # In the map the new one is issued, authorized by DNS, before an entry names it.
     base = f"{PROJECT}/locations/global"
     (first,) = dev.google("certificate_manager", f"{base}/certificates")["certificates"]
     certificates(dev, {**wide, "domains": [*wide["domains"], "eu.dev.acme.example"]})
@@ -132,7 +132,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
         f"DELETE {first['name'].removeprefix(f'{PROJECT}/')}",
     ]
 
-    # One that Google cannot issue, because nothing proves a domain of it, takes no place.
+    # One that Google cannot issue, for lack of a DNS authorization, replaces nothing.
     unproven = {**wide, "domains": [*wide["domains"], "models.other.example"], "wait_seconds": 2}
     certificates(dev, unproven)
     failed = dev.run(
@@ -176,7 +176,7 @@ def test_a_private_key_is_nowhere_in_plain_text(stack_file: Workspace) -> None:
     assert served(dev)[1]["sslCertificates"] == [found["selfLink"]]
     texts = [said, str(dev.state("networking")), str(found)]
 
-    # Beside one of Certificate Manager it goes into the map, too.
+    # With a certificate of Certificate Manager present, it goes into the map, too.
     other = {"name": "new", "kind": "certificate-manager", "domains": ["new.dev.acme.example"]}
     certificates(dev, own, other)
     texts.append(up(dev))

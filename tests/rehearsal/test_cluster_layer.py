@@ -1,4 +1,4 @@
-"""A zonal cluster with all kinds of pools, destroyed and made again: the cluster layer alone."""
+"""The cluster layer alone: a zonal cluster with all kinds of pools, destroyed and recreated."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POOLS: list[dict[str, Any]] = [
 
 
 class Lab:
-    """The cluster layer of an environment of the tests' own."""
+    """The cluster layer of an environment that only these tests use."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -55,7 +55,7 @@ class Lab:
         return self.workspace.google(service, f"projects/{PROJECT}/{path}", method, **options)
 
     def nodes(self) -> list[dict[str, Any]]:
-        """The cluster's nodes, by the kubeconfig that the layer publishes."""
+        """The cluster's nodes, read with the published kubeconfig."""
         path = self.workspace.home / "lab.kubeconfig"
         path.write_text(self.pulumi("stack", "output", "kubeconfig", "--show-secrets"))
         told = self.workspace.kubectl("--kubeconfig", str(path), "get", "nodes", "-o", "json")
@@ -63,7 +63,7 @@ class Lab:
         return items
 
     def keys(self) -> list[str]:
-        """The state of each key's first version, by age of their rings."""
+        """The state of each key's first version, oldest key ring first."""
         place = "locations/europe-west4/keyRings"
         rings = self.google("kms", place)["keyRings"]
         found = []
@@ -75,7 +75,7 @@ class Lab:
 
 
 def stack_file(text: str) -> str:
-    """Dev's file for a zonal cluster of that project, with everything that can be switched on."""
+    """Dev's file changed to a zonal cluster of that project with every feature on."""
     document = yaml.safe_load(text.replace("acme-ml-dev", PROJECT).replace("dev.acme", "lab.acme"))
     config = document["config"]
     config["gke-cluster:cluster"] |= {
@@ -125,11 +125,11 @@ def test_a_zonal_cluster_is_in_its_zone_with_its_nodes(lab: Lab) -> None:
     assert zones == {ZONE}
 
 
-def test_nodes_offer_what_their_pool_asks_for(lab: Lab) -> None:
+def test_nodes_offer_the_devices_of_their_pool(lab: Lab) -> None:
     by_pool = {
         node["metadata"]["labels"]["cloud.google.com/gke-nodepool"]: node for node in lab.nodes()
     }
-    # What is scarce comes when there is some.
+    # Nodes of scarce machines come when there is capacity.
     assert set(by_pool) == {"serving", "shared"}
     shared, serving = by_pool["shared"], by_pool["serving"]
     assert shared["status"]["allocatable"]["nvidia.com/gpu"] == "4"
@@ -159,7 +159,7 @@ def test_pools_are_upgraded_repaired_and_queued_as_asked(lab: Lab) -> None:
     assert pools["tpu"]["placementPolicy"]["tpuTopology"] == "2x4"
 
 
-def test_a_slice_of_tpus_comes_whole(lab: Lab) -> None:
+def test_a_tpu_slice_is_provisioned_as_a_whole(lab: Lab) -> None:
     (cluster,) = lab.google("container", "locations/-/clusters")["clusters"]
     path = f"locations/{ZONE}/clusters/{cluster['name']}/nodePools/tpu"
     lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 2})
@@ -171,7 +171,7 @@ def test_a_slice_of_tpus_comes_whole(lab: Lab) -> None:
     lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 0})
 
 
-def test_a_pod_that_fits_no_pool_gets_one_of_the_clusters_own(lab: Lab) -> None:
+def test_a_pod_that_fits_no_pool_gets_an_auto_provisioned_one(lab: Lab) -> None:
     config = str(lab.workspace.home / "lab.kubeconfig")
     lab.workspace.kubectl(
         "--kubeconfig", config, "create", "deployment", "large", "--image=server:1"
@@ -201,7 +201,7 @@ def test_the_cluster_is_maintained_and_provisioned_within_limits(lab: Lab) -> No
     assert limits == {"cpu": "32", "memory": "128", "nvidia-l4": "2"}
 
 
-def test_encryption_is_turned_off_and_on_without_another_cluster(lab: Lab) -> None:
+def test_encryption_is_turned_off_and_on_in_place(lab: Lab) -> None:
     def cluster() -> dict[str, Any]:
         (found,) = lab.google("container", "locations/-/clusters")["clusters"]
         return dict(found)
@@ -227,7 +227,7 @@ def test_encryption_is_turned_off_and_on_without_another_cluster(lab: Lab) -> No
     assert lab.keys() == ["DESTROY_SCHEDULED", "ENABLED"]
 
 
-def test_a_destroyed_cluster_is_made_again_beside_the_ring_that_stays(lab: Lab) -> None:
+def test_a_destroyed_cluster_is_recreated_although_its_key_ring_remains(lab: Lab) -> None:
     rings = len(lab.keys())
     lab.pulumi("destroy", "--yes")
     assert set(lab.keys()) == {"DESTROY_SCHEDULED"}

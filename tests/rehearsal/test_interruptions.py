@@ -1,4 +1,4 @@
-"""Nothing is lost, and no process stays, when a rehearsal is cut short."""
+"""An interrupted rehearsal loses no resource and leaves no process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
 
 def _start_and_wait_for(workspace: Workspace, layer: str) -> subprocess.Popen[str]:
-    """A rehearsal that is in the midst of a layer."""
+    """A rehearsal that is in the middle of a layer."""
     process = subprocess.Popen(
         workspace.command("rehearse", "dev"),
         cwd=workspace.root,
@@ -43,7 +43,7 @@ def _drain(process: subprocess.Popen[str], timeout: float) -> str:
 
 
 def _engine_processes(workspace: Workspace) -> list[str]:
-    """Processes of the engine: CLI, language host, program, plugins. Not the sandbox itself."""
+    """The engine's processes: CLI, language host, program, plugins; not the sandbox's."""
     names = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
     found = []
     for process in workspace.processes():
@@ -72,7 +72,7 @@ def test_ctrl_c_leaves_what_the_next_rehearsal_completes(other_workspace: Worksp
         assert _engine_processes(other_workspace) == []
     _completes(other_workspace.rehearse())
 
-    # The same sandbox, killed this time: the CLI dies at once, and takes everything with it.
+    # The same sandbox with SIGKILL: the CLI dies at once, and its children with it.
     stack = other_workspace.root / "stacks" / "Pulumi.dev.yaml"
     stack.write_text(stack.read_text().replace("max: 10", "max: 9"))
     killed = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A preview of the real engine is judged, and an account is compared; neither touches anything."""
+"""`policy check --preview` and `drift` against the real engine. Both change nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pulumi_gcp.storage.Bucket(
 
 @contextmanager
 def changed(file: Path, change: Callable[[str], str]) -> Iterator[None]:
-    """The file with a change, for as long as it lasts."""
+    """The file with a change, restored at the end."""
     before = file.read_text()
     assert change(before) != before
     try:
@@ -84,12 +84,12 @@ def test_a_violation_of_a_preview_ends_with_5_and_changes_nothing(dev: Workspace
     errors = [line for line in out.splitlines() if line.startswith("::error ")]
     assert errors
     assert all("images-are-pinned-by-digest" in line for line in errors)
-    # What judges the stack as a whole has spoken as well.
+    # The rules over the whole stack reported as well.
     assert "title=namespaces-have-a-quota" in out
     assert dev.state("serving")["resources"] == before["resources"]
 
 
-def test_an_unknown_value_is_no_pass(dev: Workspace) -> None:
+def test_an_unknown_value_does_not_pass(dev: Workspace) -> None:
     program = dev.root / "infra" / "cluster" / "__main__.py"
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     with (

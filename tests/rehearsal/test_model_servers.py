@@ -1,4 +1,4 @@
-"""What models do under drains and under load, on the real API server with its real controllers."""
+"""Models under drains and load, on the real API server with its real controllers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_draining_each_node_in_turn_keeps_every_model_within_its_budget(dev: Wor
             settled(dev)
         fewest = dict(seen.fewest)
     assert {model: count for model, count in fewest.items() if count < budgets[model]} == {}
-    # The drains did take pods away: else this test would show nothing.
+    # Guard: the drains did evict pods.
     assert fewest["mobilenet"] == 2
 
 
@@ -89,7 +89,7 @@ def test_an_eviction_beyond_the_budget_is_answered_429(dev: Workspace) -> None:
     dev.kubectl("cordon", *nodes)
     try:
         running = [pod["metadata"]["name"] for pod in pods(dev, "mobilenet")]
-        # Two at once: the autoscaler soon adds a node that is not cordoned, and a third may go.
+        # Two at once: the autoscaler soon adds a schedulable node, which allows a third eviction.
         answers = [dev.evict("models", name) for name in running[:2]]
     finally:
         dev.kubectl("uncordon", *nodes)
@@ -100,7 +100,7 @@ def test_an_eviction_beyond_the_budget_is_answered_429(dev: Workspace) -> None:
 
 @contextmanager
 def load(dev: Workspace, model: str, **usage: str) -> Iterator[None]:
-    """One pod of the model uses what `usage` says, until the load is over."""
+    """Within the context, one pod of the model has the given usage."""
     busy = pods(dev, model)[0]["metadata"]["name"]
     told = [f"kwok.x-k8s.io/usage-{kind}={amount}" for kind, amount in usage.items()]
     dev.kubectl("annotate", "pod", "-n", "models", busy, "--overwrite", *told)
@@ -119,7 +119,7 @@ def replicas(dev: Workspace, model: str, namespace: str = "models") -> int:
 def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
     dev: Workspace,
 ) -> None:
-    """Two models at once, for each takes its time: one by its cores, one by its memory."""
+    """Two models at once, to save time: one scales by CPU, one by memory."""
     bounds = {
         model: dev.kubernetes("hpa", model, "-n", "models")["spec"]
         for model in ("recommender", "embeddings")
@@ -132,7 +132,7 @@ def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
         return {model: replicas(dev, model) for model in bounds}
 
     until(lambda: running() == floors, "both are at rest")
-    # Of 250m at 50 %, 4 cores would take 32 replicas; of 2Gi at 75 %, 30Gi would take 20.
+    # 4 cores need 32 replicas of 250m at 50 %; 30Gi need 20 replicas of 2Gi at 75 %.
     with load(dev, "recommender", cpu="4"), load(dev, "embeddings", memory="30Gi"):
         until(lambda: running() == ceilings, f"both are at {ceilings}")
         for model in bounds:
@@ -143,7 +143,7 @@ def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
 
 
 def tell(dev: Workspace, kind: str, *which: str, **annotations: Any) -> None:
-    """Write the annotations that the sandbox's adapter of metrics reads."""
+    """Write the annotations that the sandbox's metrics adapter reads."""
     words = [f"sandbox/{key.replace('_', '-')}={json.dumps(v)}" for key, v in annotations.items()]
     dev.kubectl("annotate", kind, *which, "--overwrite", *words)
 
@@ -159,8 +159,8 @@ def test_a_gauge_of_the_pods_scales_a_model_and_its_absence_does_not(dev: Worksp
     metrics = dev.kubernetes("hpa", "segmenter", "-n", "vision")["spec"]["metrics"]
     assert metrics[0]["pods"]["metric"]["name"] == f"prometheus.googleapis.com|{gauge}|gauge"
     chosen = ("-n", "vision", "-l", f"{NAME}=segmenter")
-    until(lambda: is_active(dev, "segmenter") == "FailedGetPodsMetric", "nobody writes the gauge")
-    # 8 for each pod are wanted, and 4 pods are the ceiling.
+    until(lambda: is_active(dev, "segmenter") == "FailedGetPodsMetric", "the gauge has no value")
+    # The target is 8 a pod, and the maximum 4 pods.
     tell(dev, "pods", *chosen, gauges={gauge: "32"})
     try:
         until(lambda: replicas(dev, "segmenter", "vision") == 4, "segmenter has 4 replicas")
@@ -193,7 +193,7 @@ WORKER: dict[str, Any] = {
 }
 
 
-def test_a_backlog_and_busy_gpus_scale_what_works_on_them(dev: Workspace) -> None:
+def test_a_backlog_and_busy_gpus_scale_their_models(dev: Workspace) -> None:
     model = msgspec.convert(WORKER, Model)
     assert model.autoscaling
     labels = {NAME: "worker"}
@@ -253,7 +253,7 @@ def test_a_backlog_and_busy_gpus_scale_what_works_on_them(dev: Workspace) -> Non
 
 
 def vision_pod(*containers: dict[str, str] | None) -> str:
-    """A pod that the namespace's Pod Security admits; each container with its requests."""
+    """A pod that Pod Security admits, with a container for each of the requests."""
     quiet = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     return json.dumps(
         {
@@ -281,7 +281,7 @@ def vision_pod(*containers: dict[str, str] | None) -> str:
 
 
 def admitted(dev: Workspace, manifest: str) -> tuple[int, str]:
-    """What the API server's admission says, for nothing is kept."""
+    """The answer of the API server's admission to a dry run."""
     path = dev.home / "visitor.json"
     path.write_text(manifest)
     command = ["kubectl", "create", "-f", str(path), "--dry-run=server", "-o", "json"]
@@ -323,7 +323,7 @@ def test_a_container_that_states_nothing_gets_the_team_s_default(dev: Workspace)
     assert container["resources"]["requests"] == {"cpu": "250m", "memory": "256Mi"}
 
 
-def test_every_model_server_is_behind_a_network_policy(dev: Workspace) -> None:
+def test_every_model_server_has_a_network_policy(dev: Workspace) -> None:
     policy = dev.kubernetes("networkpolicy", "models", "-n", "models")["spec"]
     chosen = policy["podSelector"]["matchLabels"].items()
     running = dev.kubernetes("pods", "-n", "models", "-l", NAME)["items"]
@@ -333,7 +333,7 @@ def test_every_model_server_is_behind_a_network_policy(dev: Workspace) -> None:
 
 
 def test_a_team_s_pods_are_closed_to_other_namespaces(dev: Workspace) -> None:
-    """That the policy is there and selects the pods: simulated nodes have no network to close."""
+    """Only that the policy selects the pods: simulated nodes have no network."""
     policy = dev.kubernetes("networkpolicy", "team", "-n", "vision")["spec"]
     assert policy["podSelector"] == {}
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}

@@ -1,4 +1,4 @@
-"""A model below a path: first by the NGINX ingress controller, then by GKE's Gateway."""
+"""A model below a path, served by the NGINX ingress controller and by GKE's Gateway."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_endpoint_is_the_ingress_s_and_its_rewrite_keeps_the_rest_of_the_pat
     assert backend["port"]["name"] in {port["name"] for port in ports}
 
 
-def test_one_word_takes_the_model_to_the_gateway_and_back(dev: Workspace) -> None:
+def test_changing_the_kind_moves_the_model_to_the_gateway_and_back(dev: Workspace) -> None:
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
     try:
@@ -75,7 +75,7 @@ def test_one_word_takes_the_model_to_the_gateway_and_back(dev: Workspace) -> Non
     assert made(dev, "forwardingRules", "gkegw1-") == {}
 
 
-def test_with_a_controller_of_one_s_own_the_endpoint_waits_for_it(dev: Workspace) -> None:
+def test_without_our_controller_the_endpoint_has_no_address_yet(dev: Workspace) -> None:
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
     assert OTHERS_OWN in before
@@ -95,13 +95,13 @@ def test_with_a_controller_of_one_s_own_the_endpoint_waits_for_it(dev: Workspace
 
 
 def made(dev: Workspace, collection: str, part: str) -> dict[str, Any]:
-    """What the Gateway's controller made in the compute API; empty: nothing."""
+    """The compute resources that the Gateway's controller created."""
     path = f"projects/acme-ml-dev/global/{collection}"
     items = dev.google("compute", path).get("items") or []
     return next((one for one in items if part in one["name"]), {})
 
 
 def routed(dev: Workspace) -> bool:
-    """Whether the URL map knows the model, and its backend the model's groups."""
+    """Whether the URL map routes to the model and its backend has the model's groups."""
     backend, url_map = made(dev, "backendServices", "-bs-"), made(dev, "urlMaps", "gkegw1-")
     return bool(backend.get("backends")) and bool(url_map.get("pathMatchers"))

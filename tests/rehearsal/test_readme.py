@@ -1,4 +1,4 @@
-"""What the README tells a reader to type works, and its map leads somewhere."""
+"""The README's commands work as written, and its links resolve."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_check_passes_as_written() -> None:
 
 
 @pytest.mark.parametrize("link", sorted(set(LINKS)))
-def test_a_link_leads_somewhere(link: str) -> None:
+def test_a_link_resolves(link: str) -> None:
     assert (ROOT / link).exists()
 
 
@@ -49,7 +49,7 @@ def test_a_link_leads_somewhere(link: str) -> None:
 @pytest.mark.xdist_group("rehearsal")
 @pytest.mark.parametrize("block", [b for b in BLOCKS if "sandbox env" in b])
 def test_looking_around_works_as_written(dev: Workspace, block: str) -> None:
-    # The launcher would make a virtual environment for the copy; ours has everything.
+    # The launcher would create a virtual environment for the copy; use ours.
     script = block.replace("./platformctl", f"{sys.executable} -m cli")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

@@ -1,4 +1,4 @@
-"""From nothing to a running environment, and what a user then does to it."""
+"""`rehearse dev` from nothing, and the changes that a user then makes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ def test_a_second_run_changes_nothing(dev: Workspace) -> None:
     for layer, changes in _changes(document).items():
         assert _without_same(changes) == NO_CHANGE, layer
         assert changes["same"] > 0, layer
+
+
+def test_only_the_layers_from_one_on_are_rehearsed(dev: Workspace) -> None:
+    done = dev.platformctl("rehearse", "dev", "--from", "networking", "--json")
+    document = json.loads(done.stdout)
+    assert [layer["layer"] for layer in document["layers"]] == ["networking", "environment"]
+    assert document["address"].startswith("127.")
+    done = dev.platformctl("rehearse", "dev", "--layer", "serving")
+    assert "dev is deployed, only serving" in done.stdout
+    assert "\n  networking" not in done.stdout
 
 
 def test_a_rehearsal_leaves_the_repository_as_it_was(dev: Workspace) -> None:
@@ -131,7 +141,7 @@ def test_a_changed_model_changes_only_what_it_touches(dev: Workspace) -> None:
         dev.rehearse()
 
 
-def test_drift_behind_pulumis_back_is_seen_and_repaired(dev: Workspace) -> None:
+def test_drift_is_seen_and_repaired(dev: Workspace) -> None:
     project = _project(dev)
     [namespace, name] = dev.kubectl(
         "get",
@@ -173,11 +183,11 @@ def test_drift_behind_pulumis_back_is_seen_and_repaired(dev: Workspace) -> None:
 def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     pods = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
     namespace = pods[0]["metadata"]["namespace"]
-    # No replacement comes up while the nodes take none, as when a whole pool is drained.
+    # With all nodes cordoned no replacement is scheduled, as when a whole pool is drained.
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]
     dev.kubectl("cordon", *nodes)
     try:
-        # Two at once: the autoscaler soon adds a node that is not cordoned, and a third may go.
+        # Two at once: the autoscaler soon adds a schedulable node, which allows a third eviction.
         answers = [dev.evict(namespace, pod["metadata"]["name"]) for pod in pods[:2]]
     finally:
         dev.kubectl("uncordon", *nodes)
@@ -186,7 +196,7 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
 
 
-def test_a_stopped_sandbox_comes_back_with_everything(dev: Workspace) -> None:
+def test_a_restarted_sandbox_has_its_state(dev: Workspace) -> None:
     before = {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]}
     dev.platformctl("sandbox", "stop")
     assert [" ".join(p.cmdline())[:120] for p in dev.processes()] == []

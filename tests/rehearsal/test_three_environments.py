@@ -1,4 +1,4 @@
-"""Dev, stage and prod in one sandbox, side by side, as three environments of one company."""
+"""All environments in one sandbox, as those of one company."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.declared import ENVIRONMENTS, stack_config
+from declared import ROOT, stack_config
+from gkeplatform.environment import environments
+from declared import ENVIRONMENTS as PROMOTION
 from tests.rehearsal.workspace import PROJECTS, Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 MOST_MIB = 5 * 1024
+ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
-# Collections of compute whose names are a project's own; what Google makes by itself is left out.
+# Compute collections with names unique in a project, without those that Google creates itself.
 GLOBAL = (
     "addresses", "backendBuckets", "backendServices", "firewalls", "forwardingRules",
     "healthChecks", "networks", "targetHttpProxies", "targetHttpsProxies", "urlMaps",
@@ -83,12 +86,12 @@ def test_no_name_in_the_cloud_is_in_two_of_them(three: Workspace, one: str, othe
     first, second = google_names(three, one), google_names(three, other)
     made = {name for name in first & second if not name.endswith(("/default", "/k8s"))}
     assert len(first) > 20
-    # What GKE makes by itself is named after a node port or a Service, not by us.
+    # GKE names what it creates after a node port or a Service.
     assert {name for name in made if "acme-ml" in name} == set()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_routed_model_is_watched_in_the_cloud(three: Workspace, environment: str) -> None:
+def test_every_routed_model_is_monitored(three: Workspace, environment: str) -> None:
     mine = project(environment)
     services = three.google("monitoring", f"v3/projects/{mine}/services")["services"]
     policies = three.google("monitoring", f"v3/projects/{mine}/alertPolicies")["alertPolicies"]
@@ -116,9 +119,9 @@ def test_every_routed_model_is_watched_in_the_cloud(three: Workspace, environmen
     assert all(policy["enabled"] for policy in policies)
 
 
-def test_goals_are_higher_and_more_is_kept_the_nearer_to_prod(three: Workspace) -> None:
+def test_goals_and_retention_grow_towards_prod(three: Workspace) -> None:
     kept, goals = [], []
-    for environment in ENVIRONMENTS:
+    for environment in PROMOTION:
         mine = project(environment)
         buckets = three.google("storage", f"b?project={mine}")["items"]
         kept.append(min(int(b["softDeletePolicy"]["retentionDurationSeconds"]) for b in buckets))
@@ -162,7 +165,7 @@ def test_a_backup_of_the_cluster_is_kept_as_planned(three: Workspace, environmen
     (backup,) = three.google("gke_backup", f"{plan['name']}/backups")["backups"]
     assert backup["containsSecrets"]
     assert backup["retainDays"] == plan["retentionPolicy"]["backupRetainDays"]
-    # Of the real cluster: each model has a pod, each namespace of models is user-managed.
+    # Counts of the real cluster: a pod for each model, and the models' namespaces.
     assert backup["podCount"] >= len(models_of(environment))
     after = three.google("gke_backup", plan["name"])
     assert after["protectedNamespaceCount"] >= 2
@@ -170,9 +173,7 @@ def test_a_backup_of_the_cluster_is_kept_as_planned(three: Workspace, environmen
 
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])
-def test_who_listens_learns_that_the_cluster_is_upgraded(
-    three: Workspace, environment: str
-) -> None:
+def test_an_upgrade_is_published_to_the_topic(three: Workspace, environment: str) -> None:
     mine = project(environment)
     (topic,) = three.google("pubsub", f"projects/{mine}/topics")["topics"]
     mailbox = f"projects/{mine}/subscriptions/operators"
@@ -194,7 +195,7 @@ def test_who_listens_learns_that_the_cluster_is_upgraded(
 
 
 def url_map_action(three: Workspace, environment: str, path: str) -> dict[str, Any]:
-    """What the URL map does with requests for `path`."""
+    """The URL map's action for `path`."""
     name = f"acme-ml-{environment}-models"
     shown = three.google("compute", f"projects/{project(environment)}/global/urlMaps/{name}")
     (action,) = {
@@ -215,7 +216,7 @@ def shares(action: dict[str, Any]) -> dict[str, int]:
 
 
 def deployments(three: Workspace, environment: str) -> dict[str, tuple[str, str]]:
-    """The Deployments, each with what changes when somebody writes to it."""
+    """The uid and pod template of each Deployment."""
     mine = project(environment)
     (cluster,) = three.google("container", f"projects/{mine}/locations/-/clusters")["clusters"]
     context = f"gke_{mine}_{cluster['location']}_{cluster['name']}"
@@ -231,7 +232,7 @@ def deployments(three: Workspace, environment: str) -> dict[str, tuple[str, str]
     }
 
 
-def test_a_canary_serves_its_share_and_is_taken_back_by_weight_alone(three: Workspace) -> None:
+def test_a_canary_serves_its_share_and_is_rolled_back_by_weight_alone(three: Workspace) -> None:
     before = deployments(three, "stage")
     assert {"resnet", "resnet-canary"} <= set(before)
     mine, stable, canary = project("stage"), "acme-ml-stage-resnet", "acme-ml-stage-resnet-canary"
@@ -264,7 +265,7 @@ def test_a_canary_serves_its_share_and_is_taken_back_by_weight_alone(three: Work
     assert deployments(three, "stage") == before
 
 
-def test_a_mirrored_canary_gets_copies_and_answers_nobody(three: Workspace) -> None:
+def test_a_mirrored_canary_gets_copies_and_no_weight(three: Workspace) -> None:
     action = url_map_action(three, "prod", "/v1/models/resnet")
     assert shares(action) == {"acme-ml-prod-resnet": 100, "acme-ml-prod-resnet-canary": 0}
     mirrored = action["requestMirrorPolicy"]
@@ -273,16 +274,14 @@ def test_a_mirrored_canary_gets_copies_and_answers_nobody(three: Workspace) -> N
 
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])
-def test_a_path_of_one_s_own_reaches_what_the_server_knows(
-    three: Workspace, environment: str
-) -> None:
+def test_a_rewritten_path_reaches_the_servers_own(three: Workspace, environment: str) -> None:
     action = url_map_action(three, environment, "/recommend:predict")
     assert action["urlRewrite"] == {"pathPrefixRewrite": "/v1/models/recommender:predict"}
     assert action["retryPolicy"]["numRetries"] == 2
 
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])
-def test_only_named_members_come_through_the_proxy(three: Workspace, environment: str) -> None:
+def test_only_named_members_may_use_the_proxy(three: Workspace, environment: str) -> None:
     mine, name = project(environment), f"acme-ml-{environment}-segmenter"
     service = three.google("compute", f"projects/{mine}/global/backendServices/{name}")
     assert service["iap"]["enabled"] is True
@@ -302,7 +301,7 @@ def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
     assert len({budget["displayName"] for budget in budgets}) == len(ENVIRONMENTS)
 
 
-def test_the_three_share_a_laptop_s_memory(three: Workspace) -> None:
+def test_all_environments_fit_a_laptops_memory(three: Workspace) -> None:
     shares = {}
     for process in three.processes():
         try:

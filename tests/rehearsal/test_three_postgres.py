@@ -1,4 +1,4 @@
-"""Models with a Postgres of their own, in the environments that have one: run by the operator.
+"""Postgres clusters of models, run by the operator, in the environments that have them.
 
 What the operator does with a cluster is in tests/sandbox/kubernetes/test_postgres_operator.py.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import stack_config
+from declared import stack_config
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
@@ -78,14 +78,14 @@ def test_no_password_leaves_the_cluster(three: Workspace, environment: str) -> N
 
 
 @pytest.mark.parametrize("environment", WITH_POSTGRES)
-def test_backups_go_to_a_bucket_that_the_instances_alone_may_write(
+def test_backups_go_to_a_bucket_that_only_the_instances_may_write(
     three: Workspace, environment: str
 ) -> None:
     project = stack_config(environment)["gcp:project"]
     [pod, *_] = instances(three, environment)
     told = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
     assert told["USE_WALG_BACKUP"] == "true"
-    # The folder is the cluster's own: one of the same name begins another.
+    # The folder is named by the cluster's uid: a recreated cluster gets another.
     [cluster] = three.kubernetes_of(environment, "postgresqls", "-n", "postgres")["items"]
     assert told["WAL_BUCKET_SCOPE_SUFFIX"] == f"/{cluster['metadata']['uid']}"
     bucket = told["WAL_GS_BUCKET"]

@@ -1,4 +1,4 @@
-"""What happens to a model's pods while a test does something to the cluster. Not a test."""
+"""Watches models' ready pods while a test changes the cluster. Not a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "app.kubernetes.io/name"
 
 
 def until(happened: Callable[[], bool], what: str, seconds: float = 240) -> None:
-    """Waits for what a controller of the cluster does in its own time."""
+    """Wait until a controller of the cluster has done something."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"it did not come to pass that {what}"
@@ -30,7 +30,7 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 
 class ReadyPods:
-    """The ready pods of each model, followed event by event as the API server tells of them."""
+    """The ready pods of each model, updated by the API server's watch events."""
 
     def __init__(self) -> None:
         self.now: dict[str, set[str]] = {}
@@ -50,13 +50,13 @@ class ReadyPods:
             self.fewest[model] = min(self.fewest[model], len(names))
 
     def start(self) -> None:
-        """Forget what was: from here on, the fewest count."""
+        """Count the minimum from now on."""
         self.fewest = {model: len(names) for model, names in self.now.items()}
 
 
 @contextmanager
 def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
-    """Follows the ready pods of a namespace by a watch of the API server's."""
+    """Track the ready pods of a namespace by a watch."""
     followed = ReadyPods()
     command = ["kubectl", "get", "pods", "-n", namespace, "--watch", "--output-watch-events"]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A copy of the repository with a sandbox of its own, driven from outside as a user would.
+"""A copy of the repository with its own sandbox, used from outside as a user would.
 
 The copy lets a test edit the stack file; the code is the same.
 """
@@ -19,13 +19,10 @@ from typing import Any
 import httpx
 import psutil
 
+from gkeplatform.layers import LAYERS
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECTS = {
-    "cluster": "infra/cluster",
-    "serving": "infra/serving",
-    "networking": "infra/networking",
-    "environment": ".",
-}
+PROJECTS = {layer.name: layer.directory for layer in LAYERS}
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"
 )
@@ -40,7 +37,7 @@ class Workspace:
     _environment: dict[str, str] = field(default_factory=dict)
 
     def base_environment(self) -> dict[str, str]:
-        """This process's environment, with the copy's code first and the home's own place."""
+        """This process's environment with the copy's code on the path and its own sandbox home."""
         return {
             **os.environ,
             "PYTHONPATH": str(self.root),
@@ -71,7 +68,7 @@ class Workspace:
         return done
 
     def environment(self) -> Mapping[str, str]:
-        """What `eval "$(./platformctl sandbox env)"` puts into a shell."""
+        """The variables that `eval "$(./platformctl sandbox env)"` sets."""
         if not self._environment:
             text = self.platformctl("sandbox", "env").stdout
             pairs = (shlex.split(line)[1] for line in text.splitlines() if line.strip())
@@ -81,7 +78,7 @@ class Workspace:
     def run(
         self, *command: str, layer: str | None = None, check: bool = True, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Any command in the sandbox's environment, in a layer's folder."""
+        """Run a command with the sandbox's variables in a layer's folder."""
         done = subprocess.run(
             command,
             cwd=self.root / PROJECTS[layer] if layer else self.root,
@@ -106,7 +103,7 @@ class Workspace:
         return self.run("kubectl", *arguments, check=check).stdout
 
     def kubernetes_of(self, environment: str, *arguments: str) -> Any:
-        """What the cluster of one environment shows, of several."""
+        """Run kubectl against the cluster of one environment."""
         cluster = f"acme-ml-{environment}"
         context = f"gke_{cluster}_europe-west4_{cluster}-cluster"
         return json.loads(self.kubectl("--context", context, "get", *arguments, "-o", "json"))
@@ -115,7 +112,7 @@ class Workspace:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def evict(self, namespace: str, pod: str) -> str:
-        """What the API server answers to the request that a drain makes for one pod."""
+        """The API server's answer to an eviction, as a drain requests it."""
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -143,7 +140,7 @@ class Workspace:
         return deployment
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that belongs to this home: it names it, or runs in its environment."""
+        """The processes of this home: those that name it or have it in their environment."""
         mark, found = str(self.home), []
         for process in psutil.process_iter():
             try:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.declared import ENVIRONMENTS, run_environment, stack_config
+from declared import ROOT, run_environment, stack_config
+from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, NETWORKING
 from infra.networking.armor import DEFAULT_PRIORITY, Armor, RateLimit, rules
 from infra.networking.backends import headers, resilience
@@ -93,7 +94,7 @@ def test_what_cannot_be_is_refused(key: str, change: Any, said: str) -> None:
     assert said in refusal(NETWORKING, upstream, config)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", environments(ROOT))
 def test_every_backend_is_behind_the_policy_where_there_is_one(environment: str) -> None:
     declared = run_environment(environment)["networking"]
     policies = declared.of("gcp:compute/securityPolicy:SecurityPolicy")

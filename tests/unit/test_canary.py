@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment, stack_config
+from declared import Declared, run_environment, stack_config
 from gkeplatform.contracts import NodePool
 from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import run_layer, stack_config
+from declared import run_layer, stack_config
 from gkeplatform.layers import CLUSTER
 from infra.cluster import capacity, features
 from infra.cluster.addresses import block_of, smallest

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import run_layer
+from declared import run_layer
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import CLUSTER, SERVING

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli import stack_reference
-from cli.declared import STACKS
+from declared import STACKS
 from gkeplatform import namespaces
 from gkeplatform.config import Settings, load
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig

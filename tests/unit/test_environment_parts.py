@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Declared, run_environment, run_layer, stack_config
+from declared import Declared, run_environment, run_layer, stack_config
 from gkeplatform.buckets import BucketArgs, kept
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import NetworkingContract, RoutedModel

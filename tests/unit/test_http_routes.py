@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from cli.declared import STACKS, Declared, run_environment
+from declared import STACKS, Declared, run_environment
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from infra import stack_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Declared, run_layer, stack_config
+from declared import Declared, run_layer, stack_config
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import stack_reference
-from cli.declared import ROOT, stack_config
+from declared import ROOT, stack_config
 from gkeplatform import layers
 from gkeplatform.layers import LAYERS, Layer
 

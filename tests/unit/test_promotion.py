@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.declared import ROOT
+from declared import ROOT
 from gkeplatform import promotion
 from gkeplatform.errors import PlatformError
 

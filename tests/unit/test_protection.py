@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.declared import run_environment, run_layer, stack_config
+from declared import run_environment, run_layer, stack_config
 from gkeplatform.layers import LAYERS
 from gkeplatform.protection import PROTECTED_TYPES
 from tests.contracts.refusals import refusal

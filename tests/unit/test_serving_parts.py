@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from gkeplatform.environment import Environment
 from gkeplatform.naming import Naming
 from infra.serving.exposures.http_load_balancer import NEG

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cli import environments, judging
-from cli.declared import ROOT, run_layer, stack_config
+from declared import ROOT, run_layer, stack_config
 from cli.errors import CliError
 from gkeplatform import catalog_files, positions, stack, stack_values, yaml_files
 from gkeplatform.errors import PlatformError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.declared import Declared, run_environment, stack_config
+from declared import Declared, run_environment, stack_config
 from gkeplatform import routes
 from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, ServedModel
 from gkeplatform.errors import PlatformError

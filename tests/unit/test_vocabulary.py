@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.declared import Declared, run_environment
+from declared import Declared, run_environment
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.environment import Environment, environment_of, file_of
 from gkeplatform.errors import PlatformError

@@ -19,7 +19,9 @@ from typing import Any
 
 import httpx
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "gcp-recordings"
+from cli import recordings
+
+FOLDER = recordings.folder()
 PROJECT = "parity-project"
 TOKEN = {"Authorization": "Bearer parity"}
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")

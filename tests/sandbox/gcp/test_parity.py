@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
+from cli import recordings
 from tests.sandbox.gcp import parity
 
 RECORDINGS = sorted(parity.FOLDER.glob("*.http.log"))
 
 
-@pytest.mark.skipif(not RECORDINGS, reason="no recordings beside the repository")
+@pytest.mark.skipif(not RECORDINGS, reason=recordings.notice())
 def test_answers_agree_with_the_recordings(capsys: pytest.CaptureFixture[str]) -> None:
     scores = asyncio.run(parity.score_all(RECORDINGS))
     with capsys.disabled():

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.declared import run_environment
+from declared import run_environment
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
 from tests.sandbox.kubernetes.conftest_kubernetes import NETWORK, Sandbox, eventually

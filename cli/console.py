@@ -1,4 +1,4 @@
-"""What the CLI says to a person, on stderr; and errors and documents in their one form."""
+"""Output: messages on stderr, JSON documents on stdout, and errors in one form."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SCHEMA_VERSION = 1
 
 
 def say(text: str = "", layer: str = "") -> None:
-    """A line on stderr, with the layer before it."""
+    """Print a line on stderr, after the layer's name if there is one."""
     prefix = f"{layer:<12} " if layer else ""
     print(f"{prefix}{text}", file=sys.stderr, flush=True)
 
 
 def document(content: dict[str, Any]) -> None:
-    """The one JSON document of a `--json` run, on stdout."""
+    """Print the JSON document of a `--json` run on stdout."""
     print(json.dumps({"schemaVersion": SCHEMA_VERSION, "ok": True, **content}, indent=2))
 
 
 def failure(error: CliError, *, as_json: bool) -> None:
-    """Report a failure; with `--json`, as the document."""
+    """Report a failure; with `--json` also as the document on stdout."""
     if as_json:
         described = {"code": error.code.name, "message": str(error), "hint": error.hint}
         failed = {"schemaVersion": SCHEMA_VERSION, "ok": False, "error": described}

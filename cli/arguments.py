@@ -1,0 +1,66 @@
+"""Arguments and options that several commands share, with the completion of their values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import environments, layers
+from gkeplatform.layers import in_order
+
+
+def _environments(incomplete: str) -> list[str]:
+    return [name for name in environments.names() if name.startswith(incomplete)]
+
+
+def _layers(incomplete: str) -> list[tuple[str, str]]:
+    return [
+        (layer.name, f"needs {', '.join(layer.needs) or 'nothing'}")
+        for layer in in_order()
+        if layer.name.startswith(incomplete)
+    ]
+
+
+def _list(value: bool) -> None:
+    if value:
+        print(layers.table())
+        raise typer.Exit
+
+
+Environment = Annotated[
+    str,
+    typer.Argument(
+        help="An environment: the name of a file stacks/Pulumi.NAME.yaml.",
+        autocompletion=_environments,
+    ),
+]
+Environments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env",
+        "-e",
+        help="An environment; repeatable. Default: all.",
+        autocompletion=_environments,
+    ),
+]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer", "-l", help="Only this layer; repeatable. Default: all.", autocompletion=_layers
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="This layer and those after it.", autocompletion=_layers),
+]
+List = Annotated[
+    bool,
+    typer.Option(
+        "--list",
+        help="Print the layers in deployment order with what each needs, and exit.",
+        is_eager=True,
+        callback=_list,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

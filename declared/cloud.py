@@ -1,0 +1,150 @@
+"""Mocks of the engine that answer as Google Cloud and GKE would: with the fields they compute.
+
+They check nothing. What Google refuses is the sandbox's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from pulumi.runtime import mocks
+
+from declared.result import Declared, whole_numbers
+from gkeplatform.stack import READ_OUTPUTS
+
+LOAD_BALANCER_ADDRESS = "203.0.113.7"
+GLOBAL_ADDRESS = "198.51.100.4"
+PROJECT_NUMBER = "123456789012"
+_GET_PROJECT = "gcp:organizations/getProject:getProject"
+_GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
+_GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
+
+
+class EngineError(grpc.RpcError):
+    """An engine's failure, as its gRPC connection reports it."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        """Part of the interface of gRPC's errors."""
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        """Part of the interface of gRPC's errors."""
+        return self._details
+
+
+@dataclass
+class CloudMocks(mocks.Mocks):
+    """Records each resource in `declared` and computes its output-only fields."""
+
+    declared: Declared
+    upstream: Mapping[str, dict[str, Any]]
+    project: str = "acme-ml-dev"
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """Answer an invoke."""
+        if args.token == READ_OUTPUTS:
+            name = args.args["name"]
+            if name not in self.upstream:
+                raise EngineError(f'unknown stack "{name}"')
+            return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
+        if args.token == _GET_GROUP:
+            zone, name = args.args["zone"], args.args["name"]
+            return {
+                "name": name,
+                "zone": zone,
+                "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
+            }, []
+        if args.token == _GET_PROJECT:
+            return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
+        if args.token == _GET_CERTIFICATES:
+            return {"certificates": [], "id": "certificates"}, []
+        raise RuntimeError(f"the mocks have no answer for the invoke {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        """Record a resource; return its id and its state with the computed fields."""
+        if (args.typ, args.name) in self.declared.inputs:
+            raise RuntimeError(f"{args.typ} {args.name} is declared twice")
+        self.declared.inputs[args.typ, args.name] = whole_numbers(args.inputs)
+        return self.identity(args), {**args.inputs, **self.computed(args)}
+
+    def identity(self, args: mocks.MockResourceArgs) -> str:
+        """The id: Google Cloud's resource name where other resources refer to it by that."""
+        inputs = args.inputs
+        match args.typ:
+            case "gcp:kms/keyRing:KeyRing":
+                place = f"projects/{self.project}/locations/{inputs['location']}"
+                return f"{place}/keyRings/{inputs['name']}"
+            case "gcp:kms/cryptoKey:CryptoKey":
+                return f"{inputs['keyRing']}/cryptoKeys/{inputs['name']}"
+            case "gcp:pubsub/topic:Topic":
+                return f"projects/{self.project}/topics/{inputs['name']}"
+            case _:
+                return f"{args.name}-id"
+
+    def link(self, path: str) -> str:
+        """The self link of a compute resource."""
+        return f"https://www.googleapis.com/compute/v1/projects/{self.project}/{path}"
+
+    def computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:  # noqa: PLR0911
+        """The fields that Google Cloud and GKE fill in."""
+        inputs, kind = args.inputs, args.typ.rpartition(":")[2]
+        if args.typ.startswith("gkeplatform:"):
+            return {}
+        match kind:
+            case "Cluster":
+                return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
+            case "NodePool":
+                return {"instanceGroupUrls": self.instance_groups(inputs["name"])}
+            case "Account":
+                email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
+                return {
+                    "email": email,
+                    "member": f"serviceAccount:{email}",
+                    "name": f"projects/{self.project}/serviceAccounts/{email}",
+                }
+            case "RandomId":
+                return {"hex": "0a" * int(inputs["byteLength"])}
+            case "DnsAuthorization":
+                name = f"_acme-challenge.{inputs['domain']}."
+                data = "0a1b2c3d.0.authorize.certificatemanager.goog."
+                return {"dnsResourceRecords": [{"name": name, "type": "CNAME", "data": data}]}
+            case "ManagedZone":
+                servers = [f"ns-cloud-a{n}.googledomains.com." for n in range(1, 5)]
+                return {"nameServers": servers}
+            case "Service" if inputs.get("spec", {}).get("type") == "LoadBalancer":
+                return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+            case "Ingress":
+                return {"status": {"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER_ADDRESS}]}}}
+            case _ if args.typ.startswith("gcp:monitoring/"):
+                return self.monitoring(args)
+            case _ if args.typ.startswith("gcp:compute/"):
+                link = self.link(f"global/{kind}/{inputs['name']}")
+                return {"selfLink": link} | (
+                    {"address": GLOBAL_ADDRESS} if kind == "GlobalAddress" else {}
+                )
+            case _:
+                return {}
+
+    def monitoring(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        """The names that Cloud Monitoring assigns, which hold the project and an id."""
+        inputs, place = args.inputs, f"projects/{self.project}"
+        if args.typ.endswith(":Slo"):
+            service = f"{place}/services/{inputs['service']}"
+            return {"name": f"{service}/serviceLevelObjectives/{inputs['sloId']}"}
+        kind = args.typ.rpartition(":")[2]
+        name = f"{place}/{kind[0].lower()}{kind[1:]}s/{args.name}"
+        return {"name": name, "uptimeCheckId": args.name}
+
+    def instance_groups(self, pool: str) -> list[str]:
+        """A pool's instance group managers, one a zone. Reversed, since GKE promises no order."""
+        (cluster,) = self.declared.of("gcp:container/cluster:Cluster").values()
+        zones = reversed(cluster["nodeLocations"])
+        name = f"gke-{cluster['name']}-{pool}-grp"
+        return [self.link(f"zones/{z}/instanceGroupManagers/{name}") for z in zones]

@@ -1,0 +1,47 @@
+"""What a program declared: resources with their inputs and options, and the stack's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.subjects import Resource
+
+
+@dataclass
+class Declared:
+    """What a program declared: resources by (type, logical name), and its outputs."""
+
+    inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    secret_outputs: set[str] = field(default_factory=set)
+    protected: set[tuple[str, str]] = field(default_factory=set)
+    """Resources with the option `protect`."""
+    deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """`delete_before_replace` where a resource states it."""
+
+    def resources(self, environment: str, project: str) -> list[Resource]:
+        """The resources as policies see them, with the URNs that the engine would give."""
+        return [
+            Resource(
+                kind,
+                inputs,
+                name,
+                f"urn:pulumi:{environment}::{project}::{kind}::{name}",
+                protect=(kind, name) in self.protected,
+            )
+            for (kind, name), inputs in self.inputs.items()
+        ]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The inputs of the resources of one type, by logical name."""
+        return {name: inputs for (typ, name), inputs in self.inputs.items() if typ == kind}
+
+
+def whole_numbers(value: Any) -> Any:
+    """The value with whole floats as integers: on the engine's wire every number is a float."""
+    if isinstance(value, dict):
+        return {key: whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
