@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, STACKS, Declared, run_environment, run_layer, stack_config
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, in_order
-from declared import ENVIRONMENTS as PROMOTION
 
 ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))

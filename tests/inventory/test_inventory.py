@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, Declared, run_environment
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
 from tests.inventory import golden_files
-from declared import ENVIRONMENTS as PROMOTION
 
 ENVIRONMENTS = environments(ROOT)
 # Bases come first, so that an update writes them before what differs from them.

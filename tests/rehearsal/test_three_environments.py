@@ -9,9 +9,9 @@ from typing import Any
 import psutil
 import pytest
 
+from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, stack_config
 from gkeplatform.environment import environments
-from declared import ENVIRONMENTS as PROMOTION
 from tests.rehearsal.workspace import PROJECTS, Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]

@@ -143,7 +143,9 @@ def cloud_scheduler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     async def get(call: Call) -> dict[str, str]:
         return {"name": call.url_path}
 
-    vars(module)["SERVICE"] = Service("cloudscheduler", {"cloudscheduler.projects.locations.jobs.get": get})
+    vars(module)["SERVICE"] = Service(
+        "cloudscheduler", {"cloudscheduler.projects.locations.jobs.get": get}
+    )
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(documents_update, "FOLDER", tmp_path)
     monkeypatch.setattr(discovery, "_FOLDER", tmp_path)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from cli import environments, judging
-from declared import ROOT, run_layer, stack_config
 from cli.errors import CliError
+from declared import ROOT, run_layer, stack_config
 from gkeplatform import catalog_files, positions, stack, stack_values, yaml_files
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, SERVING, Layer
