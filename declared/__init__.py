@@ -6,11 +6,19 @@ assert on them. Nothing is judged or asserted here, and nothing is sent anywhere
 """
 
 from declared import sdk  # noqa: F401 (first: it loads the SDK quietly)
-from declared.environment import ROOT, STACKS, run_environment, run_layer, stack_config
+from declared.environment import (
+    ENVIRONMENTS,
+    ROOT,
+    STACKS,
+    run_environment,
+    run_layer,
+    stack_config,
+)
 from declared.program import declare
 from declared.result import Declared
 
 __all__ = [
+    "ENVIRONMENTS",
     "ROOT",
     "STACKS",
     "Declared",

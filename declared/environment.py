@@ -12,11 +12,12 @@ import yaml
 
 from declared.program import declare
 from declared.result import Declared
-from gkeplatform.environment import file_of
+from gkeplatform.environment import environments, file_of
 from gkeplatform.layers import LAYERS, Layer, in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = ROOT / "stacks"
+ENVIRONMENTS = tuple(environments(ROOT))
 
 
 def stack_config(environment: str) -> dict[str, str]:
