@@ -9,20 +9,12 @@ from typing import Any
 
 from declared.program import declare
 from declared.result import Declared
-<<<<<<< HEAD
 from gkeplatform import promotion, stack_values
-=======
-from gkeplatform.environment import environments, file_of
->>>>>>> habits
 from gkeplatform.layers import LAYERS, Layer, in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = ROOT / "stacks"
-<<<<<<< HEAD
 ENVIRONMENTS = tuple(promotion.order(ROOT))
-=======
-ENVIRONMENTS = tuple(environments(ROOT))
->>>>>>> habits
 
 
 def stack_config(environment: str) -> dict[str, str]:
