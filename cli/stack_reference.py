@@ -138,7 +138,7 @@ def keys_page() -> str:
         "",
         "## Models in a folder",
         "",
-        "`gke-serving:catalogue: models/dev` adds the models of the folder `stacks/models/dev` to",
+        "`gke-serving:catalogue: models/dev` adds the models of the folder `models/dev` here to",
         "those of `gke-serving:models`, so that a team can own its models' files. Each `.yaml`",
         "file in the folder or below it is one entry (a mapping) or several (a list). Begin a file",
         "with the schema's path from there, for editors:",

@@ -17,6 +17,7 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
 from infra.cluster.config import ClusterConfig
 from infra.environment.config import EnvironmentConfig
+from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
 from infra.networking.config import NetworkingConfig
 from infra.serving.config import ServingConfig
 from infra.serving.models import Model
@@ -122,11 +123,8 @@ def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str
 
 def _iap(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """Identity-Aware Proxy is served over HTTPS only."""
-    if model.exposure.iap and not networking.certificates:
-        yield (
-            f"{key}.exposure.iap: Identity-Aware Proxy needs HTTPS, and there are no "
-            "certificates; list one in gke-networking:certificates, or remove iap"
-        )
+    if model.exposure.iap and not networking.serves_https:
+        yield f"{key}.exposure.iap: {IAP_NEEDS_HTTPS}"
 
 
 def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

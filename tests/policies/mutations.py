@@ -11,19 +11,16 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from policies.registry import RULES
 from policies.values import Secret, Unknown
+from tests.inventory.golden_files import FOLDER, load
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-GOLDEN = Path(__file__).parents[1] / "inventory" / "golden"
 Way = tuple[str | int, ...]
 
 TEXTS = [
@@ -39,8 +36,8 @@ NUMBERS += [float("inf"), float("-inf"), float("nan")]
 def seeds() -> list[tuple[str, str, Any]]:
     """(type, name, properties) of every resource of the inventories and of the rules' examples."""
     found: list[tuple[str, str, Any]] = []
-    for file in sorted(GOLDEN.glob("*/*.yaml")):
-        for kind, named in yaml.safe_load(file.read_text())["values"].items():
+    for file in sorted(FOLDER.glob("*/*.yaml")):
+        for kind, named in load(file.parent.name, file.stem).items():
             found += [(kind, name, props) for name, props in named.items()]
     for rule in RULES:
         for resource in rule.examples("failing") + rule.examples("passing"):

@@ -85,7 +85,7 @@ def test_a_canary_needs_the_shared_load_balancer(kind: str) -> None:
 
 
 def test_a_node_port_is_open_and_belongs_to_one_model() -> None:
-    ported = {"backend": "instance-groups", "node_port": 30001}
+    ported: dict[str, Any] = {"backend": "instance-groups", "node_port": 30001}
     assert workload("http-load-balancer", **ported).exposure.is_open
     other = entry("http-load-balancer", "other", paths=["/v1/models/other"], **ported)
     with pytest.raises(msgspec.ValidationError, match=r"models\[1\]\.exposure\.node_port: 30001"):

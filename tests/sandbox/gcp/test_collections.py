@@ -112,7 +112,9 @@ def _methods(document: Document) -> list[Method]:
             request = schema if name in ("create", "patch") else None
             id_ = f"library.{ids}.{name}"
             found.append(
-                Method(id_, "library", "v1", verb, where, parameters, request, None, document)
+                Method(
+                    id_, "library", "v1", verb, where, parameters, request, None, False, document
+                )
             )
     return found
 
