@@ -66,7 +66,7 @@ class Library:
 
     def call(self, verb: str, path: str, body: Json | None = None, **query: str) -> Json:
         path = f"v1/projects/acme/{path}"
-        method, values, _ = self._trie.find(verb, path)
+        method, values, _ = self._trie.find(verb, path.split("/"))
         assert method is not None, path
         call = Call(
             method=method,
