@@ -21,7 +21,7 @@ from cli.errors import CliError, Exit
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
-from policies.check import Report, Told, judge, pack_for
+from policies.check import JudgedFinding, Report, judge, pack_for
 from policies.pack import Pack, Verdict
 from policies.sources import stack_file
 from policies.subjects import Resource
@@ -111,8 +111,8 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
             code = Exit.CANCELLED if error.code is Exit.CANCELLED else Exit.USAGE
             raise CliError(f"cannot be judged: {error}", error.hint, code) from None
         recorded = recording.read(file, pack)
-    told = [
-        Told(
+    judged = [
+        JudgedFinding(
             finding,
             pack.level(finding.rule),
             environment,
@@ -122,12 +122,12 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
         for finding in recorded.findings
     ]
     report = Report(
-        told,
+        judged,
         recorded.resources,
         [f"{environment}/{layer.name}"],
         expired=list(pack.waivers.expired),
     )
-    if not recorded.is_whole and (is_content or report.is_clean):
+    if not recorded.is_complete and (is_content or report.is_clean):
         raise CliError(
             f"{layer.name}: the policy pack did not judge the preview to its end",
             f"run it yourself: $ cd {layer.directory} && "
@@ -139,11 +139,13 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
 
 def _placed(report: Report) -> Report:
     """The report, with the lines of the stack files that speak of its resources."""
-    files = {told.environment for told in report.told}
+    files = {judged.environment for judged in report.findings}
     lines = {one: stack_file.lines(environments.ROOT / file_of(one)) for one in files}
-    report.told = [
-        dataclasses.replace(told, line=lines[told.environment].get(told.finding.resource.name, 0))
-        for told in report.told
+    report.findings = [
+        dataclasses.replace(
+            judged, line=lines[judged.environment].get(judged.finding.resource.name, 0)
+        )
+        for judged in report.findings
     ]
     return report
 
@@ -151,9 +153,9 @@ def _placed(report: Report) -> Report:
 def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
     """The waivers that waived nothing in any layer of the environment."""
     used = {
-        id(told.finding.waiver)
-        for told in report.told
-        if told.environment == environment and told.finding.waiver is not None
+        id(judged.finding.waiver)
+        for judged in report.findings
+        if judged.environment == environment and judged.finding.waiver is not None
     }
     held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
     return [waiver for waiver in held if id(waiver) not in used]

@@ -1,4 +1,4 @@
-"""Where an environment's stack file speaks of a resource: the line that a reader would change."""
+"""Line numbers of the named entries in an environment's stack file."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,15 +8,15 @@ import yaml
 
 
 def lines(file: Path) -> Mapping[str, int]:
-    """The line of each entry that has a name, by the name; of two entries, the first.
+    """Return the line of each named entry by name; the first if there are several.
 
-    A resource bears the name of the entry that it is declared for: a model, a node pool, a team.
+    A resource has the name of the entry that declares it: a model, a node pool, a team.
     """
     found: dict[str, int] = {}
     try:
         root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, yaml.YAMLError):
-        return found  # whoever reads it as configuration says what is wrong with it
+        return found  # the configuration reader reports the error
     for name, line in _names(root):
         found.setdefault(name, line)
     return found

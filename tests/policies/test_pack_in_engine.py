@@ -115,10 +115,10 @@ def test_a_violation_stops_the_preview_under_its_rules_name(run: Run) -> None:
 
 def test_what_is_protected_is_deleted_only_after_its_release(run: Run) -> None:
     bucket = f"{GOOD!r}, opts=pulumi.ResourceOptions(protect=True)"
-    levels = "{what-cannot-be-made-again-is-protected: mandatory}"
+    levels = "{stateful-resources-are-protected: mandatory}"
     code, text = run("up", "--yes", "--skip-preview", bucket=repr(GOOD), levels=levels)
     assert code != 0
-    assert "[mandatory] [severity: high]  what-cannot-be-made-again-is-protected" in text
+    assert "[mandatory] [severity: high]  stateful-resources-are-protected" in text
     code, text = run("up", "--yes", "--skip-preview", bucket=bucket, levels=levels)
     assert code == 0, text
     code, text = run.pulumi("destroy", "--yes", "--skip-preview", "-s", "dev")  # type: ignore[attr-defined]
