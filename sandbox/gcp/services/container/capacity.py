@@ -22,7 +22,7 @@ _MEMORY_REST = 0.02
 _SMALL_MEMORY_MIB = 255
 LOCAL_SSD_GB = 375
 _SSD_SYSTEM = {1: 50, 2: 75}
-_SSD_SYSTEM_MOST = 100
+_SSD_SYSTEM_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def reserved_disk(disk_gb: int) -> int:
 
 def reserved_ssds(count: int) -> int:
     """Return the GiB of local SSDs that are not for pods' ephemeral storage."""
-    return round(_SSD_SYSTEM.get(count, _SSD_SYSTEM_MOST) + count * LOCAL_SSD_GB * 0.1)
+    return round(_SSD_SYSTEM.get(count, _SSD_SYSTEM_MAX) + count * LOCAL_SSD_GB * 0.1)
 
 
 def capacity(machine: MachineType, *, disk_gb: int, local_ssds: int = 0) -> Capacity:

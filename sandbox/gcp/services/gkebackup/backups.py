@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import Call, Handler, fingerprint, now
-from sandbox.gcp.services.container import reality
+from sandbox.gcp.services.container import provisioner
 from sandbox.gcp.services.gkebackup import plans
 from sandbox.gcp.services.gkebackup.places import (
     OPERATIONS,
@@ -30,7 +30,7 @@ async def _create(call: Call) -> Json:
         raise not_now(f"BackupPlan '{plan['name']}' is deactivated.")
     name = new_name(call, "backupId")
     record = plans.cluster_of(call.state, plan, call.path["projectsId"])
-    held = _chosen(plan["backupConfig"], await reality.contents(call.state, record))
+    held = _chosen(plan["backupConfig"], await provisioner.contents(call.state, record))
     given = {k: v for k, v in call.body.items() if v is not None}
     retention, config = plan["retentionPolicy"], plan["backupConfig"]
     kept = int(given.get("retainDays") or retention.get("backupRetainDays") or 0)

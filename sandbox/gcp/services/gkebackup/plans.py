@@ -12,7 +12,7 @@ from sandbox.gcp.machine_types import is_region
 from sandbox.gcp.service import Call, Handler, State, fingerprint, now, project_number
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.container import records
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 from sandbox.gcp.services.gkebackup.places import (
     OPERATIONS,
