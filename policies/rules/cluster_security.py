@@ -6,8 +6,6 @@ from policies.rule import advisory, cis, google, mandatory
 from policies.rules.cluster import CLUSTER
 from policies.values import Props, block, flag, text
 
-_HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
-
 
 @advisory(
     CLUSTER,

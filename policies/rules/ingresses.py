@@ -75,11 +75,7 @@ def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
 def ingresses_terminate_tls(ingress: Props) -> Iterator[str]:
     """An Ingress has a certificate for each of its hosts."""
     annotations = block(ingress, "metadata", "annotations")
-    managed = (
-        "networking.gke.io/managed-certificates",
-        "ingress.gcp.kubernetes.io/pre-shared-cert",
-    )
-    if any(text(annotations, key) for key in managed):
+    if any(text(annotations, key) for key in _CERTIFICATES):
         return
     certificates = entries(ingress, "spec", "tls")
     if not certificates:

@@ -24,7 +24,7 @@ _SUFFIXES = {
 
 
 def number(quantity: object) -> Fraction:
-    """The amount that a quantity of the API server names; it has checked how it is written."""
+    """Return a quantity's value. The API server has validated its syntax."""
     text = str(quantity)
     for length in (2, 1):
         scale = _SUFFIXES.get(text[-length:])

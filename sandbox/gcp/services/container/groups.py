@@ -45,11 +45,6 @@ class Group:
         """The URL that `instanceGroupUrls` shows."""
         return f"{_COMPUTE}/{self.path('instanceGroupManagers')}/{self.name}"
 
-    @property
-    def group_url(self) -> str:
-        """The URL of the instance group, which backend services refer to."""
-        return f"{_COMPUTE}/{self.path('instanceGroups')}/{self.name}"
-
     def path(self, collection: str) -> str:
         """Return projects/P/zones/Z/COLLECTION."""
         return f"projects/{self.project}/zones/{self.zone}/{collection}"
