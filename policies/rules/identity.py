@@ -88,7 +88,7 @@ def grants_reach_no_public_principals(grant: Grant) -> Iterator[str]:
 def grants_avoid_basic_roles(grant: Grant) -> Iterator[str]:
     """No basic role (owner, editor, viewer) is granted."""
     if grant.role in BASIC_ROLES:
-        yield f"{grant.role} is granted to {', '.join(grant.members) or 'nobody'}"
+        yield f"{grant.role} is granted to {', '.join(grant.members) or 'no member'}"
 
 
 _IMPERSONATION_ROLES = {
@@ -113,7 +113,7 @@ _IMPERSONATION_ROLES = {
 def service_account_roles_are_not_granted_on_the_project(grant: Grant) -> Iterator[str]:
     """No role that allows acting as a service account is granted on the project."""
     if grant.role in _IMPERSONATION_ROLES:
-        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'nobody'}"
+        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'no member'}"
 
 
 _WORKLOAD_IDENTITY = re.compile(

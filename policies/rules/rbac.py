@@ -87,7 +87,7 @@ def bindings_avoid_cluster_admin(binding: Props) -> Iterator[str]:
     """No subject is bound to cluster-admin."""
     if text(binding, "roleRef", "name") == "cluster-admin":
         names = ", ".join(text(one, "name") for one in entries(binding, "subjects"))
-        yield f"cluster-admin is bound to {names or 'nobody'}"
+        yield f"cluster-admin is bound to {names or 'no subject'}"
 
 
 @mandatory(

@@ -301,11 +301,11 @@ def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
 
 def _groups(service: Json, port: int, project: str) -> list[str]:
     """Return the endpoint group links of a Service's port, from its status annotation."""
-    told = (service["metadata"].get("annotations") or {}).get(STATUS)
-    said: Json = json.loads(told) if told else {}
-    name = (said.get("network_endpoint_groups") or {}).get(str(port))
+    annotation = (service["metadata"].get("annotations") or {}).get(STATUS)
+    status: Json = json.loads(annotation) if annotation else {}
+    name = (status.get("network_endpoint_groups") or {}).get(str(port))
     return [
         f"projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
-        for zone in (said.get("zones") or ())
+        for zone in (status.get("zones") or ())
         if name
     ]

@@ -152,8 +152,8 @@ class MetricsAdapter:
         name = metric.removeprefix(_PREFIX).removesuffix(_SUFFIX)
         items = []
         for pod in listed["items"]:
-            told = json.loads(pod["metadata"].get("annotations", {}).get(GAUGES, "{}"))
-            if name in told:
+            annotated = json.loads(pod["metadata"].get("annotations", {}).get(GAUGES, "{}"))
+            if name in annotated:
                 described = {
                     "kind": "Pod",
                     "apiVersion": "/v1",
@@ -165,14 +165,14 @@ class MetricsAdapter:
                         "describedObject": described,
                         "metric": {"name": metric},
                         "timestamp": _now(),
-                        "value": str(told[name]),
+                        "value": str(annotated[name]),
                     }
                 )
         return _list("MetricValueList", CUSTOM, items)
 
     async def _series(self, namespace: str, metric: str, selector: str) -> Json:
         found = await self._server.get(f"/api/v1/namespaces/{namespace}") or {"metadata": {}}
-        told = json.loads(found["metadata"].get("annotations", {}).get(SERIES, "[]"))
+        annotated = json.loads(found["metadata"].get("annotations", {}).get(SERIES, "[]"))
         wanted = dict(term.split("=", 1) for term in selector.split(",") if term)
         items = [
             {
@@ -181,7 +181,7 @@ class MetricsAdapter:
                 "timestamp": _now(),
                 "value": str(series["value"]),
             }
-            for series in told
+            for series in annotated
             if series["name"] == metric and series.get("labels", {}).items() >= wanted.items()
         ]
         return _list("ExternalMetricValueList", EXTERNAL, items)

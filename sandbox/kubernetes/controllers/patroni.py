@@ -214,8 +214,8 @@ class Patroni:
         annotations = ((kept or {}).get("metadata") or {}).get("annotations") or {}
         if "config" in annotations:
             return dict(json.loads(annotations["config"]))
-        told = environment(pod).get("SPILO_CONFIGURATION", "{}")
-        return merged(_DEFAULTS, (json.loads(told).get("bootstrap") or {}).get("dcs") or {})
+        given = environment(pod).get("SPILO_CONFIGURATION", "{}")
+        return merged(_DEFAULTS, (json.loads(given).get("bootstrap") or {}).get("dcs") or {})
 
     async def _keep(self, pod: Json, configuration: Json) -> None:
         metadata = pod["metadata"]
