@@ -20,7 +20,7 @@ from cli import console, environments
 from cli.errors import CliError, Exit
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
-from policies.check import Report, Told, judge, pack_for
+from policies.check import JudgedFinding, Report, judge, pack_for
 from policies.pack import Pack, Verdict
 from policies.sources import stack_file
 from policies.subjects import Resource
@@ -110,8 +110,8 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
             code = Exit.CANCELLED if error.code is Exit.CANCELLED else Exit.USAGE
             raise CliError(f"cannot be judged: {error}", error.hint, code) from None
         recorded = recording.read(file, pack)
-    told = [
-        Told(
+    judged = [
+        JudgedFinding(
             finding,
             pack.level(finding.rule),
             environment,
@@ -121,12 +121,12 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
         for finding in recorded.findings
     ]
     report = Report(
-        told,
+        judged,
         recorded.resources,
         [f"{environment}/{layer.name}"],
         expired=list(pack.waivers.expired),
     )
-    if not recorded.is_whole and (is_content or report.is_clean):
+    if not recorded.is_complete and (is_content or report.is_clean):
         raise CliError(
             f"{layer.name}: the policy pack did not judge the preview to its end",
             f"run it yourself: $ cd {layer.directory} && "
@@ -137,24 +137,24 @@ def _previewed(environment: str, layer: Layer, pack: Pack, *, defer: bool) -> Re
 
 
 def _placed(report: Report) -> Report:
-    """The report with the line of each resource in its stack file."""
-    files = {told.environment for told in report.told}
+    """The report, with the line of each resource in its environment's files."""
+    files = {judged.environment for judged in report.findings}
     places = {one: stack_file.places(one, environments.ROOT) for one in files}
-    report.told = [_at(told, places[told.environment]) for told in report.told]
+    report.findings = [_at(judged, places[judged.environment]) for judged in report.findings]
     return report
 
 
-def _at(told: Told, places: Mapping[str, stack_file.Place]) -> Told:
-    place = places.get(told.finding.resource.name)
-    return dataclasses.replace(told, file=place.file, line=place.line) if place else told
+def _at(judged: JudgedFinding, places: Mapping[str, stack_file.Place]) -> JudgedFinding:
+    place = places.get(judged.finding.resource.name)
+    return dataclasses.replace(judged, file=place.file, line=place.line) if place else judged
 
 
 def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
     """The waivers that waived nothing in any layer of the environment."""
     used = {
-        id(told.finding.waiver)
-        for told in report.told
-        if told.environment == environment and told.finding.waiver is not None
+        id(judged.finding.waiver)
+        for judged in report.findings
+        if judged.environment == environment and judged.finding.waiver is not None
     }
     held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
     return [waiver for waiver in held if id(waiver) not in used]

@@ -1,4 +1,4 @@
-"""The policy pack: rules about what the layers declare, judged at every preview and update.
+"""The policy pack: rules for the resources of the layers, evaluated at every preview and update.
 
-Importing rules serves nothing and imports neither Pulumi's SDK nor a provider's.
+Importing the rules starts no server and imports neither Pulumi's SDK nor a provider's.
 """

@@ -1,4 +1,4 @@
-"""The policy pack as the engine starts it; its rules are listed in `policies.registry`."""
+"""Entry point of the policy pack for the engine. The rules are in `policies.registry`."""
 
 from policies.registry import pack
 from policies.server import serve

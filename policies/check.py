@@ -1,7 +1,7 @@
-"""Judging without the engine: resources in, one report out, for people and for other tools.
+"""Evaluation of the pack without the engine: resources in, a `Report` out.
 
-It decides what stops (`Told.stops`) by the same levels and waivers as the engine's analyzer does;
-`policies.reports` writes a report down.
+`JudgedFinding.stops` applies the same levels and waivers as the engine's analyzer.
+`policies.reports` formats a report.
 """
 
 from collections import Counter
@@ -19,8 +19,8 @@ from policies.subjects import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A finding with what it means where it was made."""
+class JudgedFinding:
+    """A finding with the environment, layer and level that it was made under."""
 
     finding: Finding
     level: Level
@@ -31,82 +31,82 @@ class Told:
     line: int = 0
     """The line of that file or of the stack file; 0 where neither has an entry of its name."""
     deferred: bool = False
-    """Whether it is left to the update, which judges again what is not known before it."""
+    """Whether the decision is left to the update, which evaluates unknown values again."""
 
     @property
     def stops(self) -> bool:
-        """Whether a deployment would be stopped by it."""
+        """Whether the finding stops a deployment."""
         return self.level.stops and self.finding.waiver is None and not self.deferred
 
 
 @dataclass(slots=True)
 class Report:
-    """All that was told, and how much was judged."""
+    """Findings, and the number of resources that were evaluated."""
 
-    told: list[Told] = field(default_factory=list)
+    findings: list[JudgedFinding] = field(default_factory=list)
     resources: int = 0
     sources: list[str] = field(default_factory=list)
     expired: list[waivers.Waiver] = field(default_factory=list)
-    """Waivers that no longer hold, in the environments that were judged: violations too."""
+    """Expired waivers of the environments; each counts as a violation."""
     unused: list[waivers.Waiver] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing stops."""
-        return not self.expired and not any(told.stops for told in self.told)
+        """Whether nothing stops a deployment."""
+        return not self.expired and not any(judged.stops for judged in self.findings)
 
     def add(self, other: "Report") -> None:
-        """Take over another report."""
-        self.told += other.told
+        """Merge another report into this one."""
+        self.findings += other.findings
         self.resources += other.resources
         self.sources += other.sources
         self.expired += [one for one in other.expired if one not in self.expired]
 
     def counts(self) -> Counter[str]:
-        """How many findings of each sort."""
+        """Count the findings by category."""
         return Counter(
             "waived"
-            if told.finding.waiver is not None
+            if judged.finding.waiver is not None
             else "unknown"
-            if told.finding.verdict is Verdict.UNKNOWN
+            if judged.finding.verdict is Verdict.UNKNOWN
             else "mandatory"
-            if told.level.stops
+            if judged.level.stops
             else "advisory"
-            for told in self.told
+            for judged in self.findings
         )
 
 
-def place_of(told: Told) -> tuple[str, int]:
-    """The file to change and its line: where it was read from, or the environment's stack file."""
-    resource = told.finding.resource
-    own = told.file or file_of(told.environment)
-    return resource.file or own, resource.line or told.line or 1
+def source_location(judged: JudgedFinding) -> tuple[str, int]:
+    """Return the file and line to change: the source file, or the environment's stack file."""
+    resource = judged.finding.resource
+    own = judged.file or file_of(judged.environment)
+    return resource.file or own, resource.line or judged.line or 1
 
 
 def pack_for(environment: str, *, root: Path, today: date) -> Pack:
-    """The pack with the levels, parameters and waivers of an environment.
+    """Return the pack with the levels, parameters and waivers of an environment.
 
-    Without an environment: with the rules' own levels, and no waiver. Raises PlatformError.
+    Without an environment: the rules' default levels and no waivers. Raises PlatformError.
     """
     pack = Pack(RULES)
     if not environment:
         return pack
-    chosen = settings.of_environment(environment, root=root, rules=pack.rules)
+    chosen = settings.for_environment(environment, root=root, rules=pack.rules)
     every = waivers.read(root, rules=pack.rules, environments=environments(root), today=today)
-    return pack.chosen(chosen, waivers.in_force(every, environment, today))
+    return pack.with_settings(chosen, waivers.in_force(every, environment, today))
 
 
 def judge(
     resources: Sequence[Resource], pack: Pack, *, environment: str = "", layer: str = ""
 ) -> Report:
-    """What the pack says about resources that belong together."""
-    told = [
-        Told(finding, pack.level(finding.rule), environment, layer)
+    """Evaluate the pack on the resources of one stack or file set."""
+    judged = [
+        JudgedFinding(finding, pack.level(finding.rule), environment, layer)
         for finding in _findings(resources, pack)
     ]
     source = "/".join(filter(None, (environment, layer)))
     return Report(
-        told, len(resources), [source] if source else [], expired=list(pack.waivers.expired)
+        judged, len(resources), [source] if source else [], expired=list(pack.waivers.expired)
     )
 
 

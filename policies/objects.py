@@ -1,4 +1,4 @@
-"""Kubernetes objects as they refer to each other: by namespace and name, and by labels."""
+"""References between Kubernetes objects: by namespace and name, and by label selector."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,13 @@ from typing import Any
 from policies.rule import Stack
 from policies.subjects import Resource, kubernetes
 from policies.values import (
-    OddInputError,
+    MalformedInputError,
     Props,
     UnknownError,
     block,
+    comparable_text,
     entries,
     number,
-    spelt,
     text,
     texts,
 )
@@ -22,26 +22,26 @@ from policies.values import (
 WORKLOADS = kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet") | kubernetes(
     "core", "ReplicationController"
 )
-"""What an autoscaler scales and a disruption budget counts."""
+"""Kinds that an autoscaler scales and a disruption budget counts."""
 
 AUTOSCALERS = kubernetes("autoscaling", "HorizontalPodAutoscaler", version="v2")
 
 
-def address(props: Props) -> tuple[str, str]:
-    """An object's namespace and name."""
+def namespace_and_name(props: Props) -> tuple[str, str]:
+    """Return an object's namespace (`default` if unset) and name."""
     return text(props, "metadata", "namespace") or "default", text(props, "metadata", "name")
 
 
 def kind_of(resource: Resource) -> str:
-    """The kind of a Kubernetes resource."""
+    """Return the kind of a Kubernetes resource."""
     return resource.type.rpartition(":")[2]
 
 
 class Workloads:
-    """The workloads of a stack by what refers to them.
+    """Index of a stack's workloads by name and label, with their autoscalers.
 
-    What cannot be read (a name that is not known yet, an odd shape) is kept aside: a look-up that
-    finds nothing else raises it, for the answer may lie there.
+    Errors while reading an object (an unknown name, a malformed property) are remembered. A lookup
+    without a match raises the first of them, because that object may be the match.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -49,49 +49,49 @@ class Workloads:
         self._by_label: dict[tuple[str, str, Any], list[Resource]] = {}
         self._by_namespace: dict[str, list[Resource]] = {}
         self._autoscalers: dict[int, Props] = {}
-        self._unread: list[Exception] = []
-        self._unread_autoscalers: list[Exception] = []
+        self._unreadable: list[Exception] = []
+        self._unreadable_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
-            with _kept_aside(self._unread):
+            with _deferring_errors(self._unreadable):
                 self._add(workload)
         for autoscaler in stack.of(AUTOSCALERS):
-            with _kept_aside(self._unread_autoscalers):
-                scaled = self._by_name.get(_target_of(autoscaler.props))
+            with _deferring_errors(self._unreadable_autoscalers):
+                scaled = self._by_name.get(_scale_target_key(autoscaler.props))
                 if scaled is not None:
                     self._autoscalers[id(scaled)] = autoscaler.props
 
-    def scaled_by(self, autoscaler: Props) -> Resource | None:
-        """The workload that an autoscaler scales, where the stack declares it."""
-        found = self._by_name.get(_target_of(autoscaler))
+    def scale_target(self, autoscaler: Props) -> Resource | None:
+        """Return the workload that an autoscaler scales, if the stack declares it."""
+        found = self._by_name.get(_scale_target_key(autoscaler))
         if found is None:
-            _raise_first(self._unread)
+            _raise_first(self._unreadable)
         return found
 
     def selected_by(self, selector: Props, namespace: str) -> list[Resource]:
-        """The workloads of a namespace whose pods a label selector selects."""
+        """Return the workloads of a namespace whose pods a label selector matches."""
         wanted = next(iter(block(selector, "matchLabels").items()), None)
         candidates = (
             self._by_label.get((namespace, *wanted), [])
             if wanted
             else self._by_namespace.get(namespace, [])
         )
-        found = [one for one in candidates if fits(selector, labels_of(one))]
+        found = [one for one in candidates if selector_matches(selector, labels_of(one))]
         if not found:
-            _raise_first(self._unread)
+            _raise_first(self._unreadable)
         return found
 
-    def fewest_replicas(self, workload: Resource) -> int:
-        """How many pods a workload has at the least: its autoscaler's minimum, or its replicas."""
+    def min_replicas(self, workload: Resource) -> int:
+        """Return a workload's minimum replicas: its autoscaler's `minReplicas`, or `replicas`."""
         autoscaler = self._autoscalers.get(id(workload))
         if autoscaler is None:
-            _raise_first(self._unread_autoscalers)
+            _raise_first(self._unreadable_autoscalers)
             least = number(workload.props, "spec", "replicas")
         else:
             least = number(autoscaler, "spec", "minReplicas")
         return 1 if least is None else int(least)
 
     def _add(self, workload: Resource) -> None:
-        namespace, name = address(workload.props)
+        namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
         self._by_namespace.setdefault(namespace, []).append(workload)
         for label in labels_of(workload).items():
@@ -99,35 +99,35 @@ class Workloads:
 
 
 class Selectors:
-    """The label selectors of one kind of a stack, by what they ask for first.
+    """Index of the label selectors of one kind by their first label.
 
-    As with workloads, what cannot be read is raised only where nothing else is the answer.
+    Errors are deferred as in `Workloads`.
     """
 
     def __init__(self, resources: Iterable[Resource], *path: str) -> None:
         self._of: dict[tuple[str, ...], list[Props]] = {}
-        self._unread: list[Exception] = []
+        self._unreadable: list[Exception] = []
         for one in resources:
-            with _kept_aside(self._unread):
-                namespace, selector = address(one.props)[0], block(one.props, *path)
+            with _deferring_errors(self._unreadable):
+                namespace, selector = namespace_and_name(one.props)[0], block(one.props, *path)
                 first = next(iter(block(selector, "matchLabels").items()), None)
-                asked = (first[0], spelt(first[1])) if first else ()
-                self._of.setdefault((namespace, *asked), []).append(selector)
+                label = (first[0], comparable_text(first[1])) if first else ()
+                self._of.setdefault((namespace, *label), []).append(selector)
 
     def select(self, labels: Props, namespace: str) -> bool:
-        """Whether one of a namespace selects pods of these labels."""
+        """Whether a selector of the namespace matches pods with these labels."""
         try:
-            keys = [(namespace,), *((namespace, k, spelt(v)) for k, v in labels.items())]
-        except UnknownError:  # the label that is asked for may be another
+            keys = [(namespace,), *((namespace, k, comparable_text(v)) for k, v in labels.items())]
+        except UnknownError:  # a label is unknown: try every selector of the namespace
             keys = [key for key in self._of if key[0] == namespace]
-        if any(fits(one, labels) for key in keys for one in self._of.get(key, ())):
+        if any(selector_matches(one, labels) for key in keys for one in self._of.get(key, ())):
             return True
-        _raise_first(self._unread)
+        _raise_first(self._unreadable)
         return False
 
 
 @contextmanager
-def _kept_aside(errors: list[Exception]) -> Iterator[None]:
+def _deferring_errors(errors: list[Exception]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
@@ -139,18 +139,18 @@ def _raise_first(errors: list[Exception]) -> None:
         raise errors[0]
 
 
-def _target_of(autoscaler: Props) -> tuple[str, str, str]:
+def _scale_target_key(autoscaler: Props) -> tuple[str, str, str]:
     reference = block(autoscaler, "spec", "scaleTargetRef")
-    return address(autoscaler)[0], text(reference, "kind"), text(reference, "name")
+    return namespace_and_name(autoscaler)[0], text(reference, "kind"), text(reference, "name")
 
 
 def labels_of(workload: Resource) -> Props:
-    """The labels of a workload's pods."""
+    """Return the labels of a workload's pods."""
     return block(workload.props, "spec", "template", "metadata", "labels")
 
 
-def fits(selector: Props, labels: Props) -> bool:
-    """Whether labels satisfy a label selector; an empty one is satisfied by all."""
+def selector_matches(selector: Props, labels: Props) -> bool:
+    """Whether labels satisfy a label selector. An empty selector matches all."""
     if any(labels.get(key) != value for key, value in block(selector, "matchLabels").items()):
         return False
     return all(_satisfies(labels, one) for one in entries(selector, "matchExpressions"))
@@ -169,16 +169,16 @@ def _satisfies(labels: Props, expression: Props) -> bool:
         case "DoesNotExist":
             return found is None
         case other:
-            raise OddInputError(f"matchExpressions.operator {other!r} is none of Kubernetes'")
+            raise MalformedInputError(f"matchExpressions.operator {other!r} is not valid")
 
 
-def share(value: object, replicas: int) -> int:
-    """A count or a percentage of replicas, rounded up as the disruption controller does."""
+def scaled_value(value: object, replicas: int) -> int:
+    """Resolve a count or percentage of replicas, rounded up like the disruption controller."""
     if isinstance(value, str) and value.endswith("%"):
         try:
             return math.ceil(float(value.removesuffix("%")) * replicas / 100)
         except ValueError:
-            raise OddInputError(f"{value!r} is not a percentage") from None
+            raise MalformedInputError(f"{value!r} is not a percentage") from None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise OddInputError(f"{value!r} is neither a count nor a percentage")
+        raise MalformedInputError(f"{value!r} is neither a count nor a percentage")
     return value

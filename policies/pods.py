@@ -1,10 +1,10 @@
-"""A pod, whichever kind embeds it, so that a rule about pods is written once."""
+"""`Pod`: the pod in any Kubernetes kind that embeds one, so that one rule covers all kinds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from policies.subjects import Path, Resource, Selector, group_kind
-from policies.values import OddInputError, Props, block, entries, known, text
+from policies.values import MalformedInputError, Props, block, entries, known, text
 
 TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
     ("core", "Pod"): (),
@@ -20,7 +20,7 @@ TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "Job"): ("spec", "template"),
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where each kind keeps its pod template: the path to the mapping of `metadata` and `spec`."""
+"""Path from each kind to its pod template (the mapping with `metadata` and `spec`)."""
 
 LONG_RUNNING = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"}
 
@@ -34,7 +34,7 @@ class Pod:
     spec: Props
 
     def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
-        """The containers: of the pod, and of the other two sorts unless told."""
+        """Yield the containers, optionally with init and ephemeral containers."""
         if init:
             yield from entries(self.spec, "initContainers")
         yield from entries(self.spec, "containers")
@@ -42,18 +42,18 @@ class Pod:
             yield from entries(self.spec, "ephemeralContainers")
 
     def security_contexts(self) -> Iterator[tuple[str, Props]]:
-        """The pod's and every container's security context, each with whose it is."""
+        """Yield the security context of the pod and of each container, with its owner."""
         yield "the pod", block(self.spec, "securityContext")
         for container in self.containers():
-            yield named(container), block(container, "securityContext")
+            yield describe(container), block(container, "securityContext")
 
     def annotations(self) -> Props:
-        """The annotations of the pod itself."""
+        """Return the pod's annotations."""
         return block(self.metadata, "annotations")
 
 
-def places(resource: Resource) -> Iterator[tuple[Path, Props]]:
-    """The containers of a resource that embeds one pod, each with its place; for repairs."""
+def container_paths(resource: Resource) -> Iterator[tuple[Path, Props]]:
+    """Yield the containers of a resource that embeds one pod, with their paths. For repairs."""
     kind = group_kind(resource.type)
     if kind not in TEMPLATES:
         return
@@ -63,13 +63,13 @@ def places(resource: Resource) -> Iterator[tuple[Path, Props]]:
             yield (*within, key, index), container
 
 
-def named(container: Props) -> str:
-    """A container in a message."""
+def describe(container: Props) -> str:
+    """Return a container's description for messages."""
     return f'container "{text(container, "name")}"'
 
 
 def pods(resource: Resource) -> Iterable[Pod]:
-    """The view of a resource as the pod that it embeds; a list's are its items'."""
+    """View a resource as the pod that it embeds, or a List as the pods of its items."""
     kind = group_kind(resource.type)
     if kind is None:
         return
@@ -85,7 +85,7 @@ def pods(resource: Resource) -> Iterable[Pod]:
 def _pod(kind: tuple[str, str], props: Props) -> Pod:
     template = block(props, *TEMPLATES[kind]) if TEMPLATES[kind] else props
     if not isinstance(known(template), dict):
-        raise OddInputError(f"{kind[1]} should be a mapping")
+        raise MalformedInputError(f"{kind[1]} should be a mapping")
     return Pod(kind[1], block(template, "metadata"), block(template, "spec"))
 
 
@@ -112,7 +112,7 @@ PODS_AND_PATCHES = Selector(
     (*PODS.types, "their `…Patch` kinds"),
     pods,
 )
-"""As `PODS`, with patches of them, which hold a part of a pod: for rules that forbid."""
+"""`PODS` and their patches, which hold part of a pod. For rules that forbid a setting."""
 
 _LONG_RUNNING = tuple(kind for kind in TEMPLATES if kind[1] in LONG_RUNNING)
 
@@ -122,17 +122,17 @@ LONG_RUNNING_PODS = Selector(
     tuple(f"kubernetes:{group}/*:{kind}" for group, kind in _LONG_RUNNING),
     pods,
 )
-"""Every kind whose pods run until they are stopped; not jobs."""
+"""Every kind whose pods run until they are stopped, so not jobs."""
 
 
 def pod(*, metadata: Props | None = None, container: Props | None = None, **spec: object) -> Props:
-    """The properties of a pod with one container, for examples."""
+    """Return the properties of a pod with one container, for examples."""
     given = {"name": "server", "image": "registry.example/server:1.0"} | (container or {})
     return {"metadata": metadata or {}, "spec": {"containers": [given], **spec}}
 
 
 def deployment(*, container: Props | None = None, name: str = "resnet", **spec: object) -> Props:
-    """The properties of a Deployment of such a pod, for examples."""
+    """Return the properties of a Deployment of such a pod, for examples."""
     return {
         "metadata": {"name": name, "namespace": "models"},
         "spec": {

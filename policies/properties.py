@@ -1,7 +1,7 @@
-"""A resource's properties as the engine sends them, as plain values for rules.
+"""Conversion of resource properties from the engine's wire format to plain values.
 
-The wire form marks what JSON cannot say: unknown values by reserved texts, secrets, assets and
-outputs by a reserved key. Here they become `Unknown`, `Secret` text and plain values.
+The wire format marks unknown values by reserved strings, and secrets, assets and outputs by a
+reserved key. They become `Unknown`, `Secret` and plain values.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.subjects import Path
-from policies.values import OddInputError, Props, Secret, Unknown, has_unknown, located
+from policies.values import MalformedInputError, Props, Secret, Unknown, has_unknown, with_paths
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker that the engine defines)
@@ -27,65 +27,65 @@ _UNKNOWN = frozenset(
 )
 
 
-def plain(struct: Any, owner: str = "") -> Props:
-    """The properties of a protobuf Struct; `owner` is named where a value is unknown."""
+def from_struct(struct: Any, owner: str = "") -> Props:
+    """Convert a protobuf Struct. `owner` is the root of the path of unknown values."""
     props = {key: _value(value) for key, value in struct.fields.items()}
-    return located(props, owner) if has_unknown(props) else props
+    return with_paths(props, owner) if has_unknown(props) else props
 
 
 def from_json(value: Any, owner: str) -> Props:
-    """The properties of a resource in a stack's state; `owner` is named where one is unknown."""
+    """Convert properties from a stack's state. `owner` is the root of unknown values' paths."""
     props: Props = {key: _from_json(item) for key, item in value.items()}
-    return located(props, owner) if has_unknown(props) else props
+    return with_paths(props, owner) if has_unknown(props) else props
 
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET and "plaintext" not in value and "value" not in value:
-            return Secret("")  # encrypted: that there is a text is all that can be told
+            return Secret("")  # encrypted: the content is not available
         if "plaintext" in value and value.get(_SIGNATURE) == _SECRET:
             return _secret(json.loads(value["plaintext"]))
-        return _marked({key: _from_json(item) for key, item in value.items()})
+        return _unwrapped({key: _from_json(item) for key, item in value.items()})
     if isinstance(value, list):
         return [_from_json(item) for item in value]
     return Unknown() if isinstance(value, str) and value in _UNKNOWN else value
 
 
-def put(struct: Any, path: Path, value: Any) -> None:
-    """Write a value into a protobuf Struct, through the marks of secrets and outputs.
+def set_value(struct: Any, path: Path, value: Any) -> None:
+    """Set a value in a protobuf Struct, inside secrets and outputs if necessary.
 
-    What is on the way and not there is made; all else keeps its wire form, so that a secret stays
-    one. Raises OddInputError where the properties do not have the shape that the path supposes.
+    Missing mappings on the path are created. Everything else is unchanged, so secrets stay secret.
+    Raises MalformedInputError if the properties do not match the path.
     """
-    *way, last = path
+    *parents, last = path
     holder = struct
-    for step in way:
-        holder = _entered(holder, step)
+    for step in parents:
+        holder = _child(holder, step)
     _write(_slot(holder, last), value)
 
 
-def shown(path: Path) -> str:
-    """A path as text: `spec.containers[0].image`."""
+def path_text(path: Path) -> str:
+    """Return a path as text: `spec.containers[0].image`."""
     parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(parts).lstrip(".")
 
 
 def _slot(holder: Any, step: str | int) -> Any:
-    """The protobuf Value at a key of a Struct or a place of a ListValue."""
+    """Return the protobuf Value at a key of a Struct or an index of a ListValue."""
     if isinstance(step, str) != hasattr(holder, "fields"):
         wanted = "a mapping" if isinstance(step, str) else "a list"
-        raise OddInputError(f"{step} is looked for in what is not {wanted}")
+        raise MalformedInputError(f"the parent of {step} is not {wanted}")
     if isinstance(step, str):
         return holder.fields[step]
     if step == len(holder.values):
         return holder.values.add()
     if step > len(holder.values):
-        raise OddInputError(f"a list of {len(holder.values)} has no place {step}")
+        raise MalformedInputError(f"index {step} is out of range in a list of {len(holder.values)}")
     return holder.values[step]
 
 
-def _entered(holder: Any, step: str | int) -> Any:
-    """The Struct or ListValue that is found, or made as a Struct, at a step."""
+def _child(holder: Any, step: str | int) -> Any:
+    """Return the Struct or ListValue at a step; a missing one is created as a Struct."""
     value = _slot(holder, step)
     while value.WhichOneof("kind") == "struct_value" and _SIGNATURE in value.struct_value.fields:
         value = value.struct_value.fields["value"]
@@ -93,7 +93,7 @@ def _entered(holder: Any, step: str | int) -> Any:
     if kind == "list_value":
         return value.list_value
     if kind not in ("struct_value", "null_value", None):
-        raise OddInputError(f"{step} is neither a mapping nor a list")
+        raise MalformedInputError(f"{step} is neither a mapping nor a list")
     return value.struct_value
 
 
@@ -122,7 +122,7 @@ def _value(value: Any) -> Any:
         found = value.string_value
         return Unknown() if found in _UNKNOWN else found
     if kind == "struct_value":
-        return _marked({k: _value(v) for k, v in value.struct_value.fields.items()})
+        return _unwrapped({k: _value(v) for k, v in value.struct_value.fields.items()})
     if kind == "list_value":
         return [_value(item) for item in value.list_value.values]
     if kind == "number_value":
@@ -131,12 +131,12 @@ def _value(value: Any) -> Any:
     return value.bool_value if kind == "bool_value" else None
 
 
-def _marked(entries: dict[str, Any]) -> Any:
+def _unwrapped(entries: dict[str, Any]) -> Any:
     signature = entries.get(_SIGNATURE)
     if signature is None:
         return entries
     if type(signature) is Unknown:
-        return Unknown()  # it may mark anything
+        return Unknown()  # the kind of value is unknown
     if signature == _SECRET:
         return _secret(entries.get("value"))
     if signature == _OUTPUT:

@@ -1,8 +1,8 @@
-"""What the analyzer finds, kept as lines of JSON for whoever ran the engine.
+"""Findings of the analyzer as JSON lines, for the program that started the engine.
 
-The engine shows findings as text. A program that started it asks for them by naming a file in an
-environment variable, so that its report is of the very judgement that the engine acted on. A
-recording that has no end is of a run that did not judge everything.
+The engine shows findings as text only. A program that needs them names a file in the environment
+variable `GKE_POLICIES_FINDINGS`. A recording without an end marker is incomplete: the run did not
+evaluate everything.
 """
 
 import json
@@ -20,23 +20,23 @@ VARIABLE = "GKE_POLICIES_FINDINGS"
 
 
 class Recorder:
-    """Writes lines, or nothing where nobody asked."""
+    """Appends findings to a file, or does nothing without one."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._lock = threading.Lock()
 
     @classmethod
-    def asked_for(cls) -> "Recorder":
-        """The recorder that this process's environment asks for."""
+    def from_environment(cls) -> "Recorder":
+        """Return the recorder for the file named in the environment, if any."""
         return cls(os.environ.get(VARIABLE))
 
     def judged(self, resource: Resource, findings: Iterable[Finding]) -> None:
-        """A resource was judged by itself."""
+        """Record the findings of the resource rules for one resource."""
         self._write([{"judged": resource.urn}, *map(_line, findings)])
 
     def ended(self, findings: Iterable[Finding]) -> None:
-        """The stack was judged as a whole, which is the last thing that is judged."""
+        """Record the findings of the stack rules, which run last, and the end marker."""
         self._write([*map(_line, findings), {"ended": True}])
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
@@ -59,24 +59,24 @@ def _line(finding: Finding) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Recorded:
-    """What was read back."""
+class Recording:
+    """The content of a recording."""
 
     findings: list[Finding] = field(default_factory=list)
     resources: int = 0
-    is_whole: bool = False
-    """Whether the stack was judged to its end."""
+    is_complete: bool = False
+    """Whether the recording has its end marker."""
 
 
-def read(path: Path, pack: Pack) -> Recorded:
-    """The findings of a recording, with the waivers of `pack`, which is the stack's own."""
-    recorded = Recorded()
+def read(path: Path, pack: Pack) -> Recording:
+    """Read a recording. `pack` is the stack's pack; its waivers are applied."""
+    recorded = Recording()
     for text in path.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
         if "judged" in line:
             recorded.resources += 1
         elif "ended" in line:
-            recorded.is_whole = True
+            recorded.is_complete = True
         else:
             rule = pack.rules[line["rule"]]
             resource = Resource(line["type"], {}, line["name"], line["urn"])
@@ -87,7 +87,7 @@ def read(path: Path, pack: Pack) -> Recorded:
                     Verdict(line["verdict"]),
                     tuple(line["messages"]),
                     pack.waivers.find(rule.id, resource),
-                    pack.waivers.lapsed(rule.id, resource),
+                    pack.waivers.find_expired(rule.id, resource),
                 )
             )
     return recorded

@@ -1,4 +1,4 @@
-"""All rules, by topic. A new rule stands in its topic's module and is found here by itself."""
+"""All rules, by topic. A new rule in a topic's module is registered automatically."""
 
 from types import ModuleType
 
@@ -90,5 +90,5 @@ RULES: tuple[Rule, ...] = tuple(
 
 
 def pack() -> Pack:
-    """The whole pack, at its default levels."""
+    """Return the pack with all rules at their default levels."""
     return Pack(RULES)

@@ -1,4 +1,4 @@
-"""A rule: one function from a resource's properties to messages, and all that is said about it.
+"""`Rule`: a function from a resource's properties to messages, with its metadata.
 
     @mandatory(
         gcp("container/nodePool:NodePool"),
@@ -10,11 +10,10 @@
         if not flag(pool, "management", "autoRepair"):
             yield "auto-repair is off"
 
-The id is the function's name in kebab-case, the title its docstring. A function that takes a
-`Stack` beside the resource is judged when all resources are known, over the whole of it; one that
-takes a `Settings` class of its own has parameters, which an environment may set. `repair=` is what
-the level `remediate` does. The two examples are the rule's test. This module judges nothing;
-`policies.pack` does.
+The id is the function's name in kebab-case; the title is its docstring. A rule that also takes a
+`Stack` runs once all resources are known. A rule that takes a `Settings` subclass has parameters,
+which an environment may set. `repair=` implements the level `remediate`. The two examples are the
+rule's test. `policies.pack` runs the rules.
 """
 
 import inspect
@@ -28,7 +27,7 @@ from gkeplatform.errors import PlatformError
 from policies.subjects import Path, Resource, Selector
 from policies.values import Props
 
-Made = TypeVar("Made")
+Index = TypeVar("Index")
 Layer = Literal["cluster", "serving", "networking", "environment", "every"]
 Severity = Literal["low", "medium", "high", "critical"]
 Example = Props | Sequence[Resource]
@@ -36,12 +35,12 @@ Example = Props | Sequence[Resource]
 
 
 class Level(StrEnum):
-    """What a violation means: it is told, stops the deployment, is repaired, or nobody looks."""
+    """Enforcement level: what a violation of a rule leads to."""
 
     ADVISORY = "advisory"
     MANDATORY = "mandatory"
     REMEDIATE = "remediate"
-    """Repaired where the rule can; what is left of it stops the deployment."""
+    """Repaired if the rule can; a violation that remains stops the deployment."""
     DISABLED = "disabled"
 
     @property
@@ -51,12 +50,12 @@ class Level(StrEnum):
 
 
 Repair = Callable[..., Iterator[tuple[Path, Any]]]
-"""From a resource (and the rule's parameters) to the values that mend it, each with its place."""
+"""From a resource (and the rule's parameters) to the values to set, each with its path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a rule comes from: a control of a published standard, or documentation."""
+    """The source of a rule: a control of a published standard, or a documentation page."""
 
     source: str
     control: str
@@ -71,7 +70,7 @@ def cis(number: str) -> Reference:
 def pod_security(
     control: str, profile: Literal["baseline", "restricted"] = "baseline"
 ) -> Reference:
-    """A control of one of the profiles of the Pod Security Standards."""
+    """A control of a Pod Security Standards profile."""
     return Reference(
         f"Pod Security Standards ({profile})",
         control,
@@ -90,30 +89,30 @@ def kubernetes_docs(title: str, path: str) -> Reference:
 
 
 class Stack:
-    """All declared resources of a stack, for rules that one resource cannot answer."""
+    """All declared resources of a stack, for rules that need more than one resource."""
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self.resources = resources
         self._types = {resource.type for resource in resources}
-        self._made: dict[Any, Any] = {}
+        self._cache: dict[Any, Any] = {}
 
     def of(self, selector: Selector) -> list[Resource]:
-        """The resources that a selector matches."""
-        if selector not in self._made:
-            fitting = {type_ for type_ in self._types if selector.matches(type_)}
-            self._made[selector] = [r for r in self.resources if r.type in fitting]
-        return self._made[selector]  # type: ignore[no-any-return]  # put there just above
+        """Return the resources that a selector matches."""
+        if selector not in self._cache:
+            matching = {type_ for type_ in self._types if selector.matches(type_)}
+            self._cache[selector] = [r for r in self.resources if r.type in matching]
+        return self._cache[selector]  # type: ignore[no-any-return]  # assigned above
 
-    def once(self, make: Callable[["Stack"], Made]) -> Made:
-        """What `make` makes of this stack, made once: an index for many rules and resources."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return self._made[make]  # type: ignore[no-any-return]  # put there just above
+    def cached(self, build: Callable[["Stack"], Index]) -> Index:
+        """The result of `build(stack)`, computed once and shared by all rules."""
+        if build not in self._cache:
+            self._cache[build] = build(self)
+        return self._cache[build]  # type: ignore[no-any-return]  # assigned above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule with what is said about it."""
+    """One rule and its metadata."""
 
     id: str
     title: str
@@ -127,14 +126,14 @@ class Rule:
     judge: Callable[..., Iterator[str]]
     over_stack: bool
     parameters: type[Settings] | None
-    """What an environment may set of the rule; its defaults hold elsewhere."""
+    """The parameters that an environment may set. Default: the class's own defaults."""
     passing: Example
     failing: Example
     module: str
     repair: Repair | None = None
 
     def examples(self, which: Literal["passing", "failing"]) -> list[Resource]:
-        """The resources of one of the rule's two examples."""
+        """Return the resources of the passing or the failing example."""
         given = self.passing if which == "passing" else self.failing
         if isinstance(given, dict):
             return [Resource(self.selector.example, given)]
@@ -144,32 +143,32 @@ class Rule:
 Decorator = Callable[[Callable[..., Iterator[str]]], Rule]
 
 
-def mandatory(selector: Selector, **said: Any) -> Decorator:
-    """Make a function a rule whose violation stops the deployment; `said` as in `Rule`."""
-    return _rule(Level.MANDATORY, selector, said)
+def mandatory(selector: Selector, **metadata: Any) -> Decorator:
+    """Turn a function into a mandatory rule. `metadata` are fields of `Rule`."""
+    return _rule(Level.MANDATORY, selector, metadata)
 
 
-def advisory(selector: Selector, **said: Any) -> Decorator:
-    """Make a function a rule whose violation is told and stops nothing; `said` as in `Rule`."""
-    return _rule(Level.ADVISORY, selector, said)
+def advisory(selector: Selector, **metadata: Any) -> Decorator:
+    """Turn a function into an advisory rule. `metadata` are fields of `Rule`."""
+    return _rule(Level.ADVISORY, selector, metadata)
 
 
-def _rule(level: Level, selector: Selector, said: dict[str, Any]) -> Decorator:
+def _rule(level: Level, selector: Selector, metadata: dict[str, Any]) -> Decorator:
     def decorate(function: Callable[..., Iterator[str]]) -> Rule:
         where = f"{function.__module__}.{function.__name__}"
         title = (inspect.getdoc(function) or "").partition("\n")[0]
-        missing = [key for key in ("why", "fix", "references") if not said.get(key)]
+        missing = [key for key in ("why", "fix", "references") if not metadata.get(key)]
         if not title:
             missing.append("a docstring")
         if missing:
             raise PlatformError(f"{where}: the rule lacks {', '.join(missing)}")
         if not inspect.isgeneratorfunction(function):
-            raise PlatformError(f"{where}: a rule yields its messages; this function never does")
-        asked = [p.annotation for p in inspect.signature(function).parameters.values()][1:]
-        parameters = [one for one in asked if isinstance(one, type) and issubclass(one, Settings)]
-        if len(parameters) > 1 or [one for one in asked if one not in (Stack, *parameters)]:
+            raise PlatformError(f"{where}: a rule must yield its messages; the function never does")
+        extra = [p.annotation for p in inspect.signature(function).parameters.values()][1:]
+        parameters = [one for one in extra if isinstance(one, type) and issubclass(one, Settings)]
+        if len(parameters) > 1 or [one for one in extra if one not in (Stack, *parameters)]:
             raise PlatformError(
-                f"{where}: beside the resource, a rule takes a Stack, Settings of its own, or both"
+                f"{where}: after the resource, a rule takes a Stack, a Settings subclass, or both"
             )
         try:
             return Rule(
@@ -178,10 +177,10 @@ def _rule(level: Level, selector: Selector, said: dict[str, Any]) -> Decorator:
                 level=level,
                 selector=selector,
                 judge=function,
-                over_stack=Stack in asked,
+                over_stack=Stack in extra,
                 parameters=parameters[0] if parameters else None,
                 module=function.__module__,
-                **said,
+                **metadata,
             )
         except TypeError as error:
             raise PlatformError(f"{where}: {error}") from None

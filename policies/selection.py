@@ -1,18 +1,18 @@
-"""Pods in their namespaces, and which of them a label selector selects."""
+"""Index of declared pods by namespace and label."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policies.objects import address, fits
+from policies.objects import namespace_and_name, selector_matches
 from policies.pods import PODS, Pod, pods
 from policies.rule import Stack
 from policies.subjects import Resource, Selector
-from policies.values import Props, block, spelt
+from policies.values import Props, block, comparable_text
 
 
 @dataclass(frozen=True, slots=True)
-class Selectable:
-    """A pod, or the template of many, in its namespace."""
+class NamespacedPod:
+    """A pod or pod template, with its namespace and the resource that contains it."""
 
     resource: Resource
     namespace: str
@@ -20,54 +20,56 @@ class Selectable:
     pod: Pod
 
 
-def placed(resource: Resource) -> Iterable[Selectable]:
-    """The view of a resource as the pod that it embeds, and where that is."""
-    namespace = address(resource.props)[0]
+def namespaced_pods(resource: Resource) -> Iterable[NamespacedPod]:
+    """View a resource as the pods that it embeds, with their namespace."""
+    namespace = namespace_and_name(resource.props)[0]
     for pod in pods(resource):
-        yield Selectable(resource, namespace, block(pod.metadata, "labels"), pod)
+        yield NamespacedPod(resource, namespace, block(pod.metadata, "labels"), pod)
 
 
-PLACED = Selector(PODS.matches, "kubernetes:apps/v1:Deployment", PODS.types, placed)
-"""Every kind that embeds a pod, for rules that need its namespace or its owner."""
+NAMESPACED_PODS = Selector(
+    PODS.matches, "kubernetes:apps/v1:Deployment", PODS.types, namespaced_pods
+)
+"""Every kind that embeds a pod, for rules that need its namespace or its resource."""
 
 
 class Pods:
     """The declared pods by namespace and label.
 
-    What cannot be read is kept aside: a look-up that finds nothing else raises it.
+    A malformed or unknown resource is remembered; a lookup without a match raises its error.
     """
 
     def __init__(self, stack: Stack) -> None:
-        self.all: list[Selectable] = []
-        self._by_label: dict[tuple[str, str, str], list[Selectable]] = {}
-        self._by_namespace: dict[str, list[Selectable]] = {}
-        self._unread: Exception | None = None
+        self.all: list[NamespacedPod] = []
+        self._by_label: dict[tuple[str, str, str], list[NamespacedPod]] = {}
+        self._by_namespace: dict[str, list[NamespacedPod]] = {}
+        self._unreadable: Exception | None = None
         for resource in stack.of(PODS):
             try:
-                for one in placed(resource):
+                for one in namespaced_pods(resource):
                     self._add(one)
             except Exception as error:
-                self._unread = self._unread or error
+                self._unreadable = self._unreadable or error
 
-    def selected(self, labels: Props, namespace: str) -> list[Selectable]:
-        """The pods of a namespace that bear all of the labels, as a Service selects."""
+    def selected(self, labels: Props, namespace: str) -> list[NamespacedPod]:
+        """Return the pods of a namespace that have all of the labels (Service semantics)."""
         return self.matching({"matchLabels": labels}, namespace)
 
-    def matching(self, selector: Props, namespace: str) -> list[Selectable]:
-        """The pods of a namespace that a label selector selects; an empty one selects all."""
+    def matching(self, selector: Props, namespace: str) -> list[NamespacedPod]:
+        """Return the pods that a label selector matches. An empty selector matches all."""
         first = next(iter(block(selector, "matchLabels").items()), None)
         candidates = (
-            self._by_label.get((namespace, first[0], spelt(first[1])), [])
+            self._by_label.get((namespace, first[0], comparable_text(first[1])), [])
             if first
             else self._by_namespace.get(namespace, [])
         )
-        found = [one for one in candidates if fits(selector, one.labels)]
-        if not found and self._unread is not None:
-            raise self._unread
+        found = [one for one in candidates if selector_matches(selector, one.labels)]
+        if not found and self._unreadable is not None:
+            raise self._unreadable
         return found
 
-    def _add(self, one: Selectable) -> None:
+    def _add(self, one: NamespacedPod) -> None:
         self.all.append(one)
         self._by_namespace.setdefault(one.namespace, []).append(one)
         for key, value in one.labels.items():
-            self._by_label.setdefault((one.namespace, key, spelt(value)), []).append(one)
+            self._by_label.setdefault((one.namespace, key, comparable_text(value)), []).append(one)

@@ -1,8 +1,7 @@
-"""The pack as the engine's analyzer: gRPC in, diagnostics out.
+"""The pack as a Pulumi analyzer (`pulumirpc.Analyzer`): gRPC in, diagnostics out.
 
-It speaks the engine's protocol itself rather than through the SDK's `PolicyPack`, which reads
-every resource anew for each policy and serves from its constructor. Here a resource is read once
-for all rules, and every violation still bears its own rule's name and level.
+It implements the protocol directly. The SDK's `PolicyPack` parses each resource again for every
+policy and starts its server in the constructor; here a resource is parsed once for all rules.
 """
 
 import signal
@@ -23,24 +22,24 @@ from gkeplatform.environment import environment_of, environments
 from gkeplatform.errors import PlatformError
 from policies import settings, waivers
 from policies.pack import Finding, Pack, Verdict
-from policies.properties import plain, put, shown
+from policies.properties import from_struct, path_text, set_value
 from policies.recording import Recorder
 from policies.rule import Level, Rule
 from policies.subjects import Resource
-from policies.values import OddInputError
+from policies.values import MalformedInputError
 from policies.waivers import Waiver
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "gke-policies"
 VERSION = "0.1.0"
 
-_LEVELS = {
+_TO_PROTO = {
     Level.ADVISORY: analyzer_pb2.ADVISORY,
     Level.MANDATORY: analyzer_pb2.MANDATORY,
     Level.REMEDIATE: analyzer_pb2.REMEDIATE,
     Level.DISABLED: analyzer_pb2.DISABLED,
 }
-_GIVEN = {
+_FROM_PROTO = {
     analyzer_pb2.ADVISORY: Level.ADVISORY,
     analyzer_pb2.MANDATORY: Level.MANDATORY,
     analyzer_pb2.REMEDIATE: Level.REMEDIATE,
@@ -59,33 +58,33 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._pack = pack
         self._preview = True
         self._declared: dict[str, Resource] = {}
-        self._recorder = Recorder.asked_for()
+        self._recorder = Recorder.from_environment()
 
     def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Take the stack's own settings; the engine calls this first."""
+        """Load the stack's settings and waivers. The engine calls this first."""
         self._preview = request.dry_run
         environment, today = environment_of(request.stack), datetime.now(UTC).date()
         try:
-            chosen = settings.of_stack(request.stack, dict(request.config), rules=self._pack.rules)
+            chosen = settings.for_stack(request.stack, dict(request.config), rules=self._pack.rules)
             every = waivers.read(
                 ROOT, rules=self._pack.rules, environments=environments(ROOT), today=today
             )
         except PlatformError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        self._pack = self._pack.chosen(chosen, waivers.in_force(every, environment, today))
+        self._pack = self._pack.with_settings(chosen, waivers.in_force(every, environment, today))
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Tell the rules and the levels that hold for this stack."""
+        """Return the rules with their levels for this stack."""
         info = analyzer_pb2.AnalyzerInfo(name=NAME, version=VERSION, supportsConfig=True)
         info.policies.extend(self._info(rule) for rule in self._pack.rules.values())
         return info
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Take levels from a policy configuration file, which the engine has checked."""
+        """Apply levels from a policy configuration file, validated by the engine."""
         self._pack = self._pack.with_levels(
             {
-                rule: _GIVEN[config.enforcementLevel]
+                rule: _FROM_PROTO[config.enforcementLevel]
                 for rule, config in request.policyConfig.items()
                 if rule in self._pack.rules
             }
@@ -93,7 +92,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return empty_pb2.Empty()
 
     def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Judge one resource by itself, by what the program declares for it."""
+        """Evaluate the resource rules on the inputs that the program declares."""
         resource = _resource(request)
         self._declared[request.urn] = resource
         findings = self._pack.judge(resource)
@@ -101,10 +100,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return self._response(findings)
 
     def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Judge the stack as a whole.
+        """Evaluate the stack rules.
 
-        The engine sends what the resources became. The rules ask what was declared: the server
-        fills in `replicas`, for one, where a program rightly leaves them to the autoscaler.
+        The engine sends the resources' outputs, but the rules are about declared inputs: the API
+        server fills in `replicas`, for example, which a program leaves to the autoscaler.
         """
         resources = [self._declared.get(one.urn) or _resource(one) for one in request.resources]
         findings = self._pack.judge_stack(resources)
@@ -115,30 +114,32 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return response
 
     def Remediate(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Repair what rules at level `remediate` can, in the properties as they came."""
+        """Apply the repairs of rules at level `remediate` to the properties as received."""
         response = analyzer_pb2.RemediateResponse()
         properties = request.properties
-        for rule, mendings in groupby(self._pack.repairs(_resource(request)), lambda m: m.rule):
+        for rule, remediations in groupby(
+            self._pack.remediations(_resource(request)), lambda m: m.rule
+        ):
             repaired = struct_pb2.Struct()
             repaired.CopyFrom(properties)
-            done = list(mendings)
+            applied = list(remediations)
             try:
-                for mending in done:
-                    put(repaired, mending.path, mending.value)
-            except OddInputError:
-                continue  # it stays as it is, and is judged
+                for remediation in applied:
+                    set_value(repaired, remediation.path, remediation.value)
+            except MalformedInputError:
+                continue  # left unchanged; Analyze reports the violation
             response.remediations.add(
                 policyName=rule.id,
                 policyPackName=NAME,
                 policyPackVersion=VERSION,
-                description=", ".join(shown(mending.path) for mending in done),
+                description=", ".join(path_text(remediation.path) for remediation in applied),
                 properties=repaired,
             )
             properties = repaired
         return response
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Tell the pack's version."""
+        """Return the pack's version."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def _info(self, rule: Rule) -> Any:
@@ -146,7 +147,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             name=rule.id,
             displayName=rule.title,
             description=rule.title,
-            enforcementLevel=_LEVELS[self._pack.level(rule)],
+            enforcementLevel=_TO_PROTO[self._pack.level(rule)],
             severity=_severity(rule),
             policy_type=(
                 analyzer_pb2.POLICY_TYPE_STACK
@@ -159,16 +160,16 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         )
 
     def _add_expired(self, response: Any, waiver: Waiver, resources: Iterable[Resource]) -> None:
-        """An expired waiver is a violation itself, of the resources that it was for."""
+        """Report an expired waiver as a violation of the resources that it applies to."""
         for resource in resources:
-            if waiver.is_for(resource) and waiver.rule in self._pack.rules:
+            if waiver.matches(resource) and waiver.rule in self._pack.rules:
                 response.diagnostics.add(
                     policyName=waiver.rule,
                     policyPackName=NAME,
                     policyPackVersion=VERSION,
-                    description="A waiver holds until its day.",
-                    message=f"the waiver of {waiver.rule} expired ({waiver.shown()})\n"
-                    f"hint: remove it from {waivers.FILE} or agree on another day",
+                    description="A waiver is valid until its expiry date.",
+                    message=f"the waiver of {waiver.rule} expired ({waiver.describe()})\n"
+                    f"hint: remove it from {waivers.FILE} or agree on a new date",
                     urn=resource.urn,
                     enforcementLevel=analyzer_pb2.MANDATORY,
                 )
@@ -180,7 +181,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             if finding.waiver is not None:
                 level = Level.ADVISORY
             elif level is Level.REMEDIATE:
-                level = Level.MANDATORY  # what could not be repaired
+                level = Level.MANDATORY  # the repair did not fix it
             if finding.verdict is Verdict.UNKNOWN and self._preview:
                 response.not_applicable.add(policy_name=rule.id, reason=_message(finding, True))
                 if level is not Level.MANDATORY:
@@ -193,7 +194,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 description=rule.title,
                 message=_message(finding, self._preview) + _waived(finding),
                 urn=finding.resource.urn,
-                enforcementLevel=_LEVELS[level],
+                enforcementLevel=_TO_PROTO[level],
                 severity=_severity(rule),
             )
         return response
@@ -201,9 +202,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
 def _waived(finding: Finding) -> str:
     if finding.waiver is not None:
-        return f"\nwaived {finding.waiver.shown()}"
-    if finding.lapsed is not None:
-        return f"\nits waiver has expired ({finding.lapsed.shown()})"
+        return f"\nwaived {finding.waiver.describe()}"
+    if finding.expired_waiver is not None:
+        return f"\nits waiver expired ({finding.expired_waiver.describe()})"
     return ""
 
 
@@ -211,33 +212,33 @@ def _resource(message: Any) -> Resource:
     provider = message.provider
     return Resource(
         message.type,
-        plain(message.properties, message.name),
+        from_struct(message.properties, message.name),
         message.name,
         message.urn,
-        plain(provider.properties, provider.name) if message.HasField("provider") else {},
+        from_struct(provider.properties, provider.name) if message.HasField("provider") else {},
         protect=message.options.protect,
     )
 
 
 def _message(finding: Finding, preview: bool) -> str:
-    """What the engine shows below the rule's id, level and resource."""
-    rule, said = finding.rule, finding.messages
+    """Return the text that the engine shows below the rule's id, level and resource."""
+    rule, messages = finding.rule, finding.messages
     if finding.verdict is Verdict.UNKNOWN:
         when = (
-            "is known only at the update, where the rule is judged before anything is touched"
+            "is known only during the update; the rule runs then, before the resource is changed"
             if preview and not rule.over_stack
-            else "is known only at the update, where the rule is judged"
+            else "is known only during the update; the rule runs then"
             if preview
-            else "is not known even at the update, so the rule cannot be kept"
+            else "is unknown even during the update, so the rule cannot be evaluated"
         )
-        return f"{rule.title} Not judged yet: {said[0]} {when}."
+        return f"{rule.title} Not evaluated yet: {messages[0]} {when}."
     if finding.verdict is Verdict.BROKEN:
         return (
             f"{rule.title}\n"
-            f"rule {rule.id} cannot judge {finding.resource.name}: {said[0]}\n"
-            "hint: give the property the shape that the provider documents"
+            f"rule {rule.id} cannot evaluate {finding.resource.name}: {messages[0]}\n"
+            "hint: give the property the type that the provider documents"
         )
-    return "\n".join((rule.title, *said, f"hint: {rule.fix}"))
+    return "\n".join((rule.title, *messages, f"hint: {rule.fix}"))
 
 
 def _severity(rule: Rule) -> Any:
@@ -245,9 +246,9 @@ def _severity(rule: Rule) -> Any:
 
 
 def serve(make: Callable[[], Pack]) -> None:
-    """Serve a pack on a free port, printed on stdout, until the engine ends it by a signal.
+    """Serve a pack on a free port until SIGINT or SIGTERM. Prints the port on stdout.
 
-    The pack is made here, so that a broken one is one clear line and no service at all.
+    `make` is called first: a PlatformError ends the process with one line and no server.
     """
     try:
         pack = make()

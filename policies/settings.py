@@ -1,4 +1,4 @@
-"""The pack's settings of one environment, from its stack file: its rules' levels and parameters.
+"""Levels and parameters of rules, as set in an environment's stack file.
 
     config:
       gke-policies:levels:
@@ -7,7 +7,7 @@
       gke-policies:parameters:
         machine-types-are-allowed: {families: [n2, g2]}
 
-A setting that cannot be understood stops the pack: it never judges less than it was told to.
+An invalid setting stops the pack, so that no rule is skipped by mistake.
 """
 
 import difflib
@@ -26,6 +26,7 @@ from gkeplatform.config import Settings, load, suggestion
 from gkeplatform.environment import environment_of, file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.explanation import explain
+from policies.former_ids import current_id
 from policies.rule import Level, Rule
 
 NAMESPACE = "gke-policies"
@@ -37,46 +38,46 @@ class PolicySettings(Settings):
 
     levels: Annotated[
         dict[str, Any],
-        Meta(description="The level of a rule here: advisory, mandatory, remediate or disabled."),
+        Meta(description="Level by rule id: advisory, mandatory, remediate or disabled."),
     ] = field(default_factory=dict)
-    parameters: Annotated[
-        dict[str, Any], Meta(description="What a rule is to go by here, by its id.")
-    ] = field(default_factory=dict)
+    parameters: Annotated[dict[str, Any], Meta(description="Parameters by rule id.")] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What an environment has chosen for some of the rules."""
+class RuleSettings:
+    """Levels and parameters that an environment sets, by rule id."""
 
     levels: Mapping[str, Level] = dataclass_field(default_factory=dict)
     parameters: Mapping[str, Settings] = dataclass_field(default_factory=dict)
 
 
-def of_stack(stack: str, config: Mapping[str, str], *, rules: Mapping[str, Rule]) -> Chosen:
-    """What a stack's configuration sets, from the values as the engine gives them."""
+def for_stack(stack: str, config: Mapping[str, str], *, rules: Mapping[str, Rule]) -> RuleSettings:
+    """Read the settings from a stack's configuration. Raises PlatformError."""
     file = file_of(environment_of(stack))
     settings = load(PolicySettings, namespace=NAMESPACE, values=config, file=file)
     levels: dict[str, Level] = {}
-    for rule, level in settings.levels.items():
-        where = f"{file}: {NAMESPACE}:levels.{rule}"
-        _known(where, rule, rules)
+    for given_id, level in settings.levels.items():
+        where = f"{file}: {NAMESPACE}:levels.{given_id}"
+        rule = _rule_id(where, given_id, rules, levels)
         if level not in set(Level):
             shown = json.dumps(level)
             raise PlatformError(f"{where}: {shown} is not a level; {suggestion(shown, Level)}")
         levels[rule] = Level(level)
         if levels[rule] is Level.REMEDIATE and rules[rule].repair is None:
             raise PlatformError(
-                f"{where}: the rule cannot repair anything; choose advisory, mandatory or disabled"
+                f"{where}: the rule has no repair; choose advisory, mandatory or disabled"
             )
     parameters: dict[str, Settings] = {}
-    for rule, given in settings.parameters.items():
-        where = f"{file}: {NAMESPACE}:parameters.{rule}"
-        _known(where, rule, rules)
+    for given_id, given in settings.parameters.items():
+        where = f"{file}: {NAMESPACE}:parameters.{given_id}"
+        rule = _rule_id(where, given_id, rules, parameters)
         model = rules[rule].parameters
         if model is None:
             raise PlatformError(f"{where}: the rule has no parameters; remove the entry")
-        parameters[rule] = _converted(file, rule, given, model)
-    return Chosen(levels, parameters)
+        parameters[rule] = _converted(file, given_id, given, model)
+    return RuleSettings(levels, parameters)
 
 
 def _converted(file: str, rule: str, given: Any, model: type[Settings]) -> Settings:
@@ -93,18 +94,25 @@ def _converted(file: str, rule: str, given: Any, model: type[Settings]) -> Setti
         raise PlatformError(f"{file}: {message}") from None
 
 
-def _known(where: str, rule: str, rules: Mapping[str, Rule]) -> None:
+def _rule_id(
+    where: str, given: str, rules: Mapping[str, Rule], present: Mapping[str, object]
+) -> str:
+    """Return the current id of a rule. Raises PlatformError if unknown or set twice."""
+    rule = current_id(given, where)
     if rule not in rules:
         raise PlatformError(f"{where}: no such rule; {_nearest(rule, rules)}")
+    if rule in present:
+        raise PlatformError(f"{where}: {rule} is set under its former id as well; remove one")
+    return rule
 
 
-def of_environment(environment: str, *, root: Path, rules: Mapping[str, Rule]) -> Chosen:
-    """What an environment's stack file sets; for judging without the engine."""
+def for_environment(environment: str, *, root: Path, rules: Mapping[str, Rule]) -> RuleSettings:
+    """Read the settings from an environment's stack file, without the engine."""
     values = stack_values.read(environment, root=root)
-    return of_stack(environment, values, rules=rules)
+    return for_stack(environment, values, rules=rules)
 
 
 def _nearest(rule: str, rules: Mapping[str, Rule]) -> str:
     near = difflib.get_close_matches(rule, sorted(rules), n=1)
     meant = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{meant}every rule is described in {REFERENCE}"
+    return f"{meant}all rules are listed in {REFERENCE}"

@@ -1,7 +1,7 @@
-"""Which resources a rule is about: Pulumi types of Google Cloud, groups and kinds of Kubernetes.
+"""`Selector`: the resources that a rule applies to, by Pulumi type or Kubernetes group and kind.
 
-A selector also says how a rule sees the resource: as its properties, or as another view of them
-(a pod, whichever kind embeds it; see `policies.pods`).
+A selector also has a view: what the rule receives for a resource. The default is its properties;
+another is the pod that it embeds (see `policies.pods`).
 """
 
 import re
@@ -13,23 +13,23 @@ from typing import Any
 from policies.values import Props
 
 Path = tuple[str | int, ...]
-"""Where a value stands in a resource's properties: keys, and positions in lists."""
+"""Location of a value in a resource's properties: mapping keys and list indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A declared resource as a rule sees it."""
+    """A declared resource."""
 
     type: str
     props: Props
     name: str = "example"
     urn: str = ""
     provider: Props = field(default_factory=dict)
-    """The inputs of its provider, where the engine tells them."""
+    """Inputs of its provider; empty if unknown."""
     protect: bool = False
-    """Whether the engine refuses to delete or replace it."""
+    """The Pulumi option `protect`: the engine refuses to delete or replace the resource."""
     file: str = ""
-    """Where it is declared, for what was read from a file."""
+    """The file it was read from, if any."""
     line: int = 0
 
 
@@ -38,25 +38,25 @@ View = Callable[[Resource], Iterable[Any]]
 _KUBERNETES = re.compile(r"^kubernetes:(?P<version>[^:]+):(?P<kind>[A-Za-z0-9]+)$")
 
 
-def as_they_are(resource: Resource) -> Iterable[Props]:
-    """The view of most rules: the properties themselves."""
+def properties_view(resource: Resource) -> Iterable[Props]:
+    """Default view: the properties."""
     return (resource.props,)
 
 
-def whole(resource: Resource) -> Iterable[Resource]:
-    """The view of rules that need a resource's type, name or options beside its properties."""
+def resource_view(resource: Resource) -> Iterable[Resource]:
+    """View for rules that also need the resource's type, name or options."""
     return (resource,)
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The resources a rule is about. `example` is the type that its examples are given as."""
+    """The resources that a rule applies to. `example` is the type of the rule's examples."""
 
     matches: Callable[[str], bool]
     example: str
     types: tuple[str, ...]
-    """What it matches, in the words of the reference page."""
-    view: View = as_they_are
+    """The matched types, as shown on the reference page."""
+    view: View = properties_view
 
     def __or__(self, other: "Selector") -> "Selector":
         return Selector(
@@ -66,26 +66,26 @@ class Selector:
             self.view,
         )
 
-    def seen_as(self, view: View) -> "Selector":
-        """The same resources, in another view."""
+    def with_view(self, view: View) -> "Selector":
+        """Return a copy with another view."""
         return Selector(self.matches, self.example, self.types, view)
 
 
 def gcp(*types: str) -> Selector:
-    """Google Cloud resources by their Pulumi types, such as `container/cluster:Cluster`."""
+    """Select Google Cloud resources by Pulumi type, such as `container/cluster:Cluster`."""
     tokens = tuple(f"gcp:{type_}" for type_ in types)
     return Selector(frozenset(tokens).__contains__, tokens[0], tokens)
 
 
 def pattern(expression: str, *, example: str, described: str) -> Selector:
-    """Resources whose type fits a regular expression, in full."""
+    """Select resources whose whole type matches a regular expression."""
     compiled = re.compile(expression)
     return Selector(lambda type_: compiled.fullmatch(type_) is not None, example, (described,))
 
 
 @cache
 def group_kind(type_: str) -> tuple[str, str] | None:
-    """The API group and kind of a Kubernetes type; the core group is `core`."""
+    """Return the API group and kind of a Kubernetes type. The core group is `core`."""
     match = _KUBERNETES.match(type_)
     if not match:
         return None
@@ -94,7 +94,7 @@ def group_kind(type_: str) -> tuple[str, str] | None:
 
 
 def kubernetes(group: str, *kinds: str, version: str = "v1") -> Selector:
-    """Kubernetes kinds of one API group, in any version; `version` is the examples'."""
+    """Select Kubernetes kinds of an API group, in any version. `version` is for the examples."""
     wanted = {(group, kind) for kind in kinds}
     return Selector(
         lambda type_: group_kind(type_) in wanted,

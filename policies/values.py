@@ -1,9 +1,9 @@
-"""What rules read: a resource's properties, checked for shape and for being known at all.
+"""Typed access to a resource's properties.
 
-Properties are plain dictionaries and lists. The readers here treat an absent value and a null
-alike, and raise `OddInputError` where the shape is not what the provider takes, so that no rule
-passes over a value that it did not understand. A value that is not known before the update is an
-`Unknown`: whoever looks at it gets `UnknownError`, never a value to compare with.
+Properties are plain dictionaries and lists. The readers treat an absent value and a null alike.
+They raise `MalformedInputError` if a value has the wrong type, so that no rule passes on a value
+that it cannot read. A value that is not known before the update is an `Unknown`; using it raises
+`UnknownError`.
 """
 
 import math
@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 Props = dict[str, Any]
 
 
-class OddInputError(Exception):
-    """A property does not have the shape that its provider takes."""
+class MalformedInputError(Exception):
+    """A property does not have the type that its provider expects."""
 
 
 class UnknownError(Exception):
-    """A rule looked at a property whose value is not known before the update."""
+    """A rule used a property whose value is not known before the update."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -26,7 +26,7 @@ class UnknownError(Exception):
 
 
 class Unknown:
-    """Stands where a value is not known yet. All that one could do with a value raises."""
+    """Placeholder for a value that is not known yet. Every use of it raises UnknownError."""
 
     __slots__ = ("path",)
 
@@ -48,7 +48,7 @@ class Unknown:
 
 
 class Secret(str):
-    """Text that is secret: it compares as itself and is never printed."""
+    """A secret string: compares by value, prints as `[secret]`."""
 
     __slots__ = ()
 
@@ -61,39 +61,39 @@ class Secret(str):
         return "[secret]"
 
 
-def spelt(value: Any) -> str:
-    """A value as text to compare with others: a secret as what it is, and never for a message."""
+def comparable_text(value: Any) -> str:
+    """Return a value as text for comparisons. Not for messages: a secret is returned in clear."""
     return str.__str__(value) if isinstance(value, Secret) else str(value)
 
 
 def known(value: Any) -> Any:
-    """The value itself, or `UnknownError`."""
+    """Return the value. Raises UnknownError if it is unknown."""
     if type(value) is Unknown:
         raise UnknownError(value.path)
     return value
 
 
 class PartlyUnknown(dict[str, Any]):
-    """A mapping that has an `Unknown` among its values; to look at that one raises."""
+    """A mapping with `Unknown` values; reading one raises UnknownError."""
 
     def __getitem__(self, key: str) -> Any:
         return known(super().__getitem__(key))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As `dict.get`, for known values."""
+        """Like `dict.get`. Raises UnknownError for an unknown value."""
         return known(super().get(key, default))
 
     def values(self) -> Iterator[Any]:  # type: ignore[override]  # read once, by a loop
-        """As `dict.values`, for known values."""
+        """Like `dict.values`. Raises UnknownError at an unknown value."""
         return (known(value) for value in super().values())
 
     def items(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]  # read once, by a loop
-        """As `dict.items`, for known values."""
+        """Like `dict.items`. Raises UnknownError at an unknown value."""
         return ((key, known(value)) for key, value in super().items())
 
 
 class PartlyUnknownList(list[Any]):
-    """A list that has an `Unknown` among its entries; to look at that one raises."""
+    """A list with `Unknown` entries; reading one raises UnknownError."""
 
     def __getitem__(self, index: Any) -> Any:
         return known(super().__getitem__(index))
@@ -102,14 +102,14 @@ class PartlyUnknownList(list[Any]):
         return (known(value) for value in super().__iter__())
 
 
-def located(value: Any, path: str = "") -> Any:
-    """A copy of `value` whose unknown parts know their path and are guarded by their holders."""
+def with_paths(value: Any, path: str = "") -> Any:
+    """Return a copy in which unknown values have their path and raise when read."""
     if isinstance(value, dict):
-        entries = {k: located(v, f"{path}.{k}" if path else str(k)) for k, v in value.items()}
+        entries = {k: with_paths(v, f"{path}.{k}" if path else str(k)) for k, v in value.items()}
         partly = any(type(entry) is Unknown for entry in entries.values())
         return PartlyUnknown(entries) if partly else entries
     if isinstance(value, list):
-        items = [located(v, f"{path}[{i}]") for i, v in enumerate(value)]
+        items = [with_paths(v, f"{path}[{i}]") for i, v in enumerate(value)]
         return PartlyUnknownList(items) if any(type(i) is Unknown for i in items) else items
     return Unknown(path) if type(value) is Unknown else value
 
@@ -124,59 +124,59 @@ def has_unknown(value: Any) -> bool:
 
 
 def block(props: Props, *keys: str) -> Props:
-    """The mapping at the end of `keys`, empty where there is none."""
-    # The readers below are called for every rule and resource: few steps, and no loop for one key.
+    """Return the mapping at the path `keys`; empty if absent."""
+    # Hot path: the readers below run for every rule and resource. No loop for a single key.
     for key in keys:
         found = props.get(key)
         if found is None:
             return {}
         if not isinstance(found, dict):
-            raise _odd(keys[: keys.index(key) + 1], "a mapping", found)
+            raise _malformed(keys[: keys.index(key) + 1], "a mapping", found)
         props = found
     return props
 
 
 def entries(props: Props, *keys: str) -> list[Props]:
-    """The list of mappings at the end of `keys`, empty where there is none."""
+    """Return the list of mappings at the path `keys`; empty if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if found is None:
         return []
     if not isinstance(found, list):
-        raise _odd(keys, "a list", found)
+        raise _malformed(keys, "a list", found)
     for entry in found:
         if not isinstance(entry, dict):
-            raise _odd(keys, "a list of mappings", entry)
+            raise _malformed(keys, "a list of mappings", entry)
     return found
 
 
 def texts(props: Props, *keys: str) -> list[str]:
-    """The list of texts at the end of `keys`, empty where there is none."""
+    """Return the list of strings at the path `keys`; empty if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if found is None:
         return []
     if not isinstance(found, list):
-        raise _odd(keys, "a list", found)
+        raise _malformed(keys, "a list", found)
     for entry in found:
         if not isinstance(entry, str):
-            raise _odd(keys, "a list of texts", entry)
+            raise _malformed(keys, "a list of strings", entry)
     return found
 
 
 def text(props: Props, *keys: str) -> str:
-    """The text at the end of `keys`, empty where there is none."""
+    """Return the string at the path `keys`; empty if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if isinstance(found, str):
         return found
     if found is None:
         return ""
-    raise _odd(keys, "text", found)
+    raise _malformed(keys, "a string", found)
 
 
 def flag(props: Props, *keys: str, default: bool = False) -> bool:
-    """The truth value at the end of `keys`; `default` is what the provider takes where unset."""
+    """Return the boolean at the path `keys`. `default` is the provider's own default."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if found is None:
@@ -184,12 +184,12 @@ def flag(props: Props, *keys: str, default: bool = False) -> bool:
     if isinstance(found, str) and found in {"true", "false"}:
         return found == "true"
     if not isinstance(found, bool):
-        raise _odd(keys, "true or false", found)
+        raise _malformed(keys, "true or false", found)
     return found
 
 
 def number(props: Props, *keys: str) -> float | None:
-    """The number at the end of `keys`, None where there is none."""
+    """Return the number at the path `keys`; None if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if found is None:
@@ -198,15 +198,15 @@ def number(props: Props, *keys: str) -> float | None:
         try:
             found = float(found)
         except ValueError:
-            raise _odd(keys, "a number", found) from None
+            raise _malformed(keys, "a number", found) from None
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise _odd(keys, "a number", found)
+        raise _malformed(keys, "a number", found)
     if isinstance(found, float) and not math.isfinite(found):
-        raise _odd(keys, "a finite number", found)
+        raise _malformed(keys, "a finite number", found)
     return found
 
 
-def _odd(keys: Iterable[str], expected: str, found: object) -> OddInputError:
+def _malformed(keys: Iterable[str], expected: str, found: object) -> MalformedInputError:
     shown = repr(found)
     shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
-    return OddInputError(f"{'.'.join(keys)} should be {expected}, not {shown}")
+    return MalformedInputError(f"{'.'.join(keys)} should be {expected}, not {shown}")

@@ -1,16 +1,16 @@
-"""Waivers: a rule that a named resource may break in named environments, until a date.
+"""Waivers: exceptions to a rule for a named resource in named environments, until a date.
 
     waivers:
       - rule: no-bucket-is-public
         resource: "gcp:storage/bucketIAMMember:BucketIAMMember::static-files-public"
         environments: [dev]
-        reason: the demonstration's pictures are for everybody
+        reason: the demo's images are public
         owner: ml-platform
         expires: 2027-03-31
 
-They stand in `policies/waivers.yaml`, so that each is reviewed as any change is. A waiver that is
-not understood stops the pack; one that has expired is a violation itself. This module reads and
-matches; what becomes of a finding that is waived is the pack's matter.
+They are listed in `policies/waivers.yaml` and reviewed like any other change. An invalid waiver
+stops the pack; an expired waiver is itself a violation. This module reads and matches waivers;
+`policies.pack` attaches them to findings.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,44 +25,46 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings, suggestion
 from gkeplatform.errors import PlatformError
+from policies.former_ids import current_id
 from policies.subjects import Resource
 
 FILE = Path("policies/waivers.yaml")
-LONGEST = timedelta(days=366)
-"""A waiver that is to hold for longer is a level or a parameter of the environment."""
+MAX_DURATION = timedelta(days=366)
+"""Longest lifetime of a waiver. For longer, set the rule's level or parameters instead."""
 
 
 class Waiver(Settings):
-    """One waiver, as the file has it."""
+    """One entry of the waiver file."""
 
     rule: Annotated[str, Meta(description="The rule's id.")]
     resource: Annotated[
         str,
         Meta(
             min_length=2,
-            description="`type::name` of the resource, or its name alone; `*` stands for any text.",
+            description="`type::name` of the resource, or its name; `*` matches any text.",
         ),
     ]
     environments: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="Where it holds: dev, stage, prod.")
+        tuple[str, ...], Meta(min_length=1, description="Environments that it applies to.")
     ]
-    reason: Annotated[str, Meta(min_length=10, description="Why the rule may be broken here.")]
-    owner: Annotated[str, Meta(min_length=2, description="The team that answers for it.")]
-    expires: Annotated[date, Meta(description="The last day that it holds, as YYYY-MM-DD.")]
+    reason: Annotated[str, Meta(min_length=10, description="Why the exception is acceptable.")]
+    owner: Annotated[str, Meta(min_length=2, description="The team that owns the waiver.")]
+    expires: Annotated[date, Meta(description="Last day of validity, as YYYY-MM-DD.")]
 
     def __post_init__(self) -> None:
         if not self.resource.strip("*: "):
             raise ValueError(
-                f'resource "{self.resource}" is every resource; name one, or set the rule\'s level'
+                f'resource "{self.resource}" matches every resource; name one, or set the '
+                "rule's level"
             )
 
-    def is_for(self, resource: Resource) -> bool:
-        """Whether the resource is the one that is meant."""
+    def matches(self, resource: Resource) -> bool:
+        """Whether the waiver applies to the resource."""
         full = f"{resource.type}::{resource.name}"
         return fnmatchcase(full if "::" in self.resource else resource.name, self.resource)
 
-    def shown(self) -> str:
-        """The waiver in a message."""
+    def describe(self) -> str:
+        """The waiver as text for messages."""
         return f"until {self.expires} by {self.owner}: {self.reason}"
 
 
@@ -72,27 +74,27 @@ class _File(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Waivers:
-    """The waivers of one environment on one day."""
+    """Valid and expired waivers of one environment."""
 
     of_rule: Mapping[str, Sequence[Waiver]]
     expired: Sequence[Waiver] = ()
 
     @classmethod
     def none(cls) -> "Waivers":
-        """No waivers at all."""
+        """Return an empty set of waivers."""
         return cls({})
 
     def find(self, rule: str, resource: Resource) -> Waiver | None:
-        """The waiver that holds for a rule and a resource."""
-        return next((w for w in self.of_rule.get(rule, ()) if w.is_for(resource)), None)
+        """Return the valid waiver for a rule and a resource, if any."""
+        return next((w for w in self.of_rule.get(rule, ()) if w.matches(resource)), None)
 
-    def lapsed(self, rule: str, resource: Resource) -> Waiver | None:
-        """The waiver that would hold if it had not expired."""
-        return next((w for w in self.expired if w.rule == rule and w.is_for(resource)), None)
+    def find_expired(self, rule: str, resource: Resource) -> Waiver | None:
+        """Return the expired waiver for a rule and a resource, if any."""
+        return next((w for w in self.expired if w.rule == rule and w.matches(resource)), None)
 
 
 def in_force(waivers: Iterable[Waiver], environment: str, today: date) -> Waivers:
-    """Those of the environment, the ones that hold apart from the ones that have expired."""
+    """Select an environment's waivers and split them into valid and expired ones."""
     own = [waiver for waiver in waivers if environment in waiver.environments]
     of_rule: dict[str, list[Waiver]] = {}
     for waiver in own:
@@ -104,8 +106,8 @@ def in_force(waivers: Iterable[Waiver], environment: str, today: date) -> Waiver
 def read(
     root: Path, *, rules: Iterable[str], environments: Iterable[str], today: date
 ) -> tuple[Waiver, ...]:
-    """The waivers of the repository; PlatformError names the file and the entry that is wrong."""
-    import yaml  # noqa: PLC0415 (most judging needs no waiver file)
+    """Read the waiver file. Raises PlatformError, which names the file and the entry."""
+    import yaml  # noqa: PLC0415 (not needed by most callers)
 
     try:
         text = (root / FILE).read_text()
@@ -118,11 +120,15 @@ def read(
     try:
         found = msgspec.convert(given if given is not None else {}, _File).waivers
     except msgspec.ValidationError as error:
-        raise PlatformError(f"{FILE}: {_words(str(error))}") from None
-    known, places = sorted(rules), sorted(environments)
-    for index, waiver in enumerate(found):
-        _check(f"{FILE}: waivers[{index}]", waiver, known, places, today)
-    return found
+        raise PlatformError(f"{FILE}: {_with_location_first(str(error))}") from None
+    known, names = sorted(rules), sorted(environments)
+    current = []
+    for index, entry in enumerate(found):
+        where = f"{FILE}: waivers[{index}]"
+        waiver = msgspec.structs.replace(entry, rule=current_id(entry.rule, f"{where}.rule"))
+        _check(where, waiver, known, names, today)
+        current.append(waiver)
+    return tuple(current)
 
 
 def _check(
@@ -130,29 +136,29 @@ def _check(
 ) -> None:
     if waiver.rule not in rules:
         hint = suggestion(waiver.rule, rules) if len(rules) < 20 else _near(waiver.rule, rules)
-        raise PlatformError(f'{where}.rule: no rule is called "{waiver.rule}"; {hint}')
+        raise PlatformError(f'{where}.rule: there is no rule "{waiver.rule}"; {hint}')
     for name in waiver.environments:
         if name not in environments:
             raise PlatformError(
                 f'{where}.environments: there is no environment "{name}"; '
                 f"{suggestion(name, environments)}"
             )
-    if waiver.expires > today + LONGEST:
+    if waiver.expires > today + MAX_DURATION:
         raise PlatformError(
-            f"{where}.expires: {waiver.expires} is more than a year ahead; at most "
-            f"{today + LONGEST}, or set the rule's level for the environment"
+            f"{where}.expires: {waiver.expires} is more than a year ahead; set a date up to "
+            f"{today + MAX_DURATION}, or set the rule's level for the environment"
         )
 
 
 def _near(rule: str, rules: Sequence[str]) -> str:
-    import difflib  # noqa: PLC0415 (for an error only)
+    import difflib  # noqa: PLC0415 (only for an error message)
 
     near = difflib.get_close_matches(rule, rules, n=1)
     meant = f'did you mean "{near[0]}"? ' if near else ""
-    return f"{meant}`./platformctl policy list` has them all"
+    return f"{meant}`./platformctl policy list` lists all rules"
 
 
-def _words(message: str) -> str:
-    """Msgspec's message with the place first: `waivers[0].expires: …`."""
-    what, _, place = message.partition(" - at `$")
-    return f"{place.rstrip('`').lstrip('.')}: {what}" if place else what
+def _with_location_first(message: str) -> str:
+    """Put the location first in a msgspec message: `waivers[0].expires: …`."""
+    what, _, location = message.partition(" - at `$")
+    return f"{location.rstrip('`').lstrip('.')}: {what}" if location else what

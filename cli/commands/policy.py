@@ -15,6 +15,7 @@ from cli import arguments, console, environments, judging, layers, reports
 from cli.errors import CliError, Exit
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
+from policies.former_ids import current_id
 from policies.registry import RULES
 from policies.reports import FORMATS, as_json
 from policies.rule import Level, Rule
@@ -132,7 +133,7 @@ def simulate(
     sys.stdout.write(FORMATS["json" if as_json_ else output](report))
     if output is reports.Output.TEXT and not as_json_:
         for environment in _environments(env):
-            stopped = [t for t in report.told if t.environment == environment and t.stops]
+            stopped = [t for t in report.findings if t.environment == environment and t.stops]
             print(f"{environment}: {f'{len(stopped)} would stop' if stopped else 'nothing stops'}")
     if not report.is_clean:
         raise typer.Exit(Exit.POLICY)
@@ -140,6 +141,7 @@ def simulate(
 
 def _rule(name: str) -> Rule:
     by_id = {rule.id: rule for rule in RULES}
+    name = current_id(name, "policy")
     if name in by_id:
         return by_id[name]
     near = difflib.get_close_matches(name, by_id, n=1)

@@ -1,4 +1,4 @@
-"""A report written down: for a terminal, for programs, for code scanning and for test viewers."""
+"""Report formats: text, JSON, SARIF (code scanning), JUnit and GitHub annotations."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,59 +1,66 @@
-"""A report as GitHub's workflow commands: annotations of the files to change.
+"""Report format `github`: workflow commands that annotate the files to change.
 
-GitHub shows ten errors and ten warnings of a step, so the worst come first, and what a rule says of
-several resources is one annotation, at the first of them. The last line is for the log.
+GitHub shows at most ten errors and ten warnings per step. So the most severe come first, and a
+rule's findings on several resources share one annotation. The last line is a summary for the log.
 """
 
 from collections.abc import Sequence
 
-from policies.check import Report, Told, place_of
-from policies.reports.as_text import rank, said, summary, waits, where
+from policies.check import JudgedFinding, Report, source_location
+from policies.reports.as_text import finding_lines, is_pending, location, sort_key, summary
 from policies.waivers import FILE
 
 _Group = tuple[str, str, str, bool]
 
 
 def render(report: Report) -> str:
-    """One line an annotation, and the summary."""
-    groups: dict[_Group, list[Told]] = {}
-    for told in sorted(report.told, key=lambda one: (not one.stops, rank(one)[2:], where(one))):
-        key = (_word(told), place_of(told)[0], told.finding.rule.id, waits(told))
-        groups.setdefault(key, []).append(told)
+    """Return one line per annotation, and the summary."""
+    groups: dict[_Group, list[JudgedFinding]] = {}
+    for judged in sorted(
+        report.findings, key=lambda one: (not one.stops, sort_key(one)[2:], location(one))
+    ):
+        key = (
+            _command_name(judged),
+            source_location(judged)[0],
+            judged.finding.rule.id,
+            is_pending(judged),
+        )
+        groups.setdefault(key, []).append(judged)
     lines = [_annotation(group) for group in groups.values()]
     lines += [
-        _command("error", str(FILE), 1, f"waiver of {waiver.rule}", f"expired: {waiver.shown()}")
+        _command("error", str(FILE), 1, f"waiver of {waiver.rule}", f"expired: {waiver.describe()}")
         for waiver in report.expired
     ]
     lines += [
-        _command("warning", str(FILE), 1, f"waiver of {waiver.rule}", "it waives nothing any more")
+        _command("warning", str(FILE), 1, f"waiver of {waiver.rule}", "it matches no finding")
         for waiver in report.unused
     ]
     return "\n".join([*lines, summary(report)]) + "\n"
 
 
-def _word(told: Told) -> str:
-    return "error" if told.stops else "notice" if told.finding.waiver else "warning"
+def _command_name(judged: JudgedFinding) -> str:
+    return "error" if judged.stops else "notice" if judged.finding.waiver else "warning"
 
 
-def _annotation(group: Sequence[Told]) -> str:
+def _annotation(group: Sequence[JudgedFinding]) -> str:
     first = group[0]
     rule = first.finding.rule
     lines = [rule.title]
-    for told in group:
-        resource = told.finding.resource
-        layer = f"{told.layer}: " if told.layer else ""
+    for judged in group:
+        resource = judged.finding.resource
+        layer = f"{judged.layer}: " if judged.layer else ""
         line = f" (line {resource.line})" if resource.line else ""
-        text = "; ".join(said(told.finding))
+        text = "; ".join(finding_lines(judged.finding))
         lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
-        if told.finding.waiver:
-            lines.append(f"waived {told.finding.waiver.shown()}")
+        if judged.finding.waiver:
+            lines.append(f"waived {judged.finding.waiver.describe()}")
     lines.append(f"fix: {rule.fix}")
     title = f"{rule.id} ({rule.severity})"
-    if waits(first):
-        title += ": not judged yet"
+    if is_pending(first):
+        title += ": not evaluated yet"
     elif len(group) > 1:
         title += f": {len(group)} resources"
-    return _command(_word(first), *place_of(first), title, "\n".join(lines))
+    return _command(_command_name(first), *source_location(first), title, "\n".join(lines))
 
 
 def _command(word: str, file: str, line: int, title: str, message: str) -> str:

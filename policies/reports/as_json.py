@@ -1,49 +1,49 @@
-"""A report, and the list of rules, for programs."""
+"""Report format `json`, and the JSON form of a rule."""
 
 import json
 from typing import Any
 
 import msgspec
 
-from policies.check import Report, Told
-from policies.reports.as_text import said
+from policies.check import JudgedFinding, Report
+from policies.reports.as_text import finding_lines
 from policies.rule import Rule
 
 SCHEMA_VERSION = 1
 
 
 def render(report: Report) -> str:
-    """One document: what was judged, and every finding."""
+    """Return one document with the counts and all findings."""
     counts = report.counts()
     document = {
         "schemaVersion": SCHEMA_VERSION,
         "ok": report.is_clean,
         "resources": report.resources,
         "counts": {key: counts[key] for key in ("mandatory", "advisory", "waived", "unknown")},
-        "findings": [finding(told) for told in report.told],
+        "findings": [finding(judged) for judged in report.findings],
         "expiredWaivers": [_waiver(one) for one in report.expired],
         "unusedWaivers": [_waiver(one) for one in report.unused],
     }
-    return written(document)
+    return to_json(document)
 
 
-def written(document: Any) -> str:
-    """A document as indented JSON: by far faster than the standard library's own indentation."""
+def to_json(document: Any) -> str:
+    """Return indented JSON. msgspec indents much faster than the standard library."""
     return msgspec.json.format(json.dumps(document), indent=2) + "\n"
 
 
-def finding(told: Told) -> dict[str, Any]:
-    """One finding."""
-    found = told.finding
+def finding(judged: JudgedFinding) -> dict[str, Any]:
+    """Return one finding."""
+    found = judged.finding
     return {
         "rule": found.rule.id,
         "title": found.rule.title,
         "severity": found.rule.severity,
-        "level": str(told.level),
+        "level": str(judged.level),
         "verdict": found.verdict.value,
-        "stops": told.stops,
-        "environment": told.environment or None,
-        "layer": told.layer or None,
+        "stops": judged.stops,
+        "environment": judged.environment or None,
+        "layer": judged.layer or None,
         "resource": {
             "type": found.resource.type,
             "name": found.resource.name,
@@ -51,7 +51,7 @@ def finding(told: Told) -> dict[str, Any]:
         },
         "file": found.resource.file or None,
         "line": found.resource.line or None,
-        "messages": said(found),
+        "messages": finding_lines(found),
         "fix": found.rule.fix,
         "references": [_reference(one) for one in found.rule.references],
         "waiver": None if found.waiver is None else _waiver(found.waiver),
@@ -59,7 +59,7 @@ def finding(told: Told) -> dict[str, Any]:
 
 
 def rule(one: Rule) -> dict[str, Any]:
-    """All that is said about a rule."""
+    """Return a rule's metadata."""
     return {
         "id": one.id,
         "title": one.title,
@@ -78,11 +78,11 @@ def rule(one: Rule) -> dict[str, Any]:
 
 
 def parameters(one: Rule) -> dict[str, Any]:
-    """A rule's parameters with their defaults."""
+    """Return a rule's parameters with their defaults."""
     if one.parameters is None:
         return {}
-    held: dict[str, Any] = msgspec.to_builtins(one.parameters())
-    return held
+    defaults: dict[str, Any] = msgspec.to_builtins(one.parameters())
+    return defaults
 
 
 def _reference(one: Any) -> dict[str, str]:

@@ -1,35 +1,35 @@
-"""A report as SARIF 2.1.0, which code scanning shows beside the lines of a pull request."""
+"""Report format `sarif`: SARIF 2.1.0 for GitHub code scanning."""
 
 from typing import Any
 
-from policies.check import Report, Told, place_of
-from policies.reports.as_json import written
-from policies.reports.as_text import said
+from policies.check import JudgedFinding, Report, source_location
+from policies.reports.as_json import to_json
+from policies.reports.as_text import finding_lines
 from policies.rule import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
-"""What GitHub calls a security severity: it sorts by these numbers."""
+"""GitHub's `security-severity` scores, by severity."""
 
 
 def render(report: Report) -> str:
-    """One run, with the rules that found something."""
-    rules = {told.finding.rule.id: told.finding.rule for told in report.told}
-    places = {rule: index for index, rule in enumerate(sorted(rules))}
+    """Return one run with its findings and their rules."""
+    rules = {judged.finding.rule.id: judged.finding.rule for judged in report.findings}
+    indexes = {rule: index for index, rule in enumerate(sorted(rules))}
     run = {
         "tool": {
             "driver": {
                 "name": "gke-policies",
                 "informationUri": "https://www.pulumi.com/docs/insights/policy/",
-                "rules": [_rule(rules[rule]) for rule in places],
+                "rules": [_rule(rules[rule]) for rule in indexes],
             }
         },
-        "results": [_result(told, places) for told in report.told],
-        # Code scanning keeps the runs of one commit apart by it.
+        "results": [_result(judged, indexes) for judged in report.findings],
+        # Code scanning distinguishes several runs for one commit by this id.
         "automationDetails": {"id": f"gke-policies/{'+'.join(report.sources) or 'files'}/"},
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return written(document)
+    return to_json(document)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -45,15 +45,17 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(told: Told, places: dict[str, int]) -> dict[str, Any]:
-    finding = told.finding
+def _result(judged: JudgedFinding, indexes: dict[str, int]) -> dict[str, Any]:
+    finding = judged.finding
     resource = finding.resource
-    text = "\n".join((f"{resource.name}: {finding.rule.title}", *said(finding), finding.rule.fix))
-    file, line = place_of(told)
+    text = "\n".join(
+        (f"{resource.name}: {finding.rule.title}", *finding_lines(finding), finding.rule.fix)
+    )
+    file, line = source_location(judged)
     result: dict[str, Any] = {
         "ruleId": finding.rule.id,
-        "ruleIndex": places[finding.rule.id],
-        "level": "error" if told.stops else "note" if finding.waiver else "warning",
+        "ruleIndex": indexes[finding.rule.id],
+        "level": "error" if judged.stops else "note" if finding.waiver else "warning",
         "message": {"text": text},
         "locations": [
             {
@@ -66,13 +68,13 @@ def _result(told: Told, places: dict[str, int]) -> dict[str, Any]:
                 ],
             }
         ],
-        # The same finding in two runs is one alert.
+        # Makes the same finding in two runs one alert.
         "partialFingerprints": {
-            "finding/v1": f"{told.environment}/{told.layer}/{finding.rule.id}/{resource.name}"
+            "finding/v1": f"{judged.environment}/{judged.layer}/{finding.rule.id}/{resource.name}"
         },
     }
     if finding.waiver is not None:
         result["suppressions"] = [
-            {"kind": "external", "justification": finding.waiver.shown(), "status": "accepted"}
+            {"kind": "external", "justification": finding.waiver.describe(), "status": "accepted"}
         ]
     return result

@@ -1,1 +1,1 @@
-"""The rules, a module a topic; `policies.registry` finds them."""
+"""The rules, one module per topic. `policies.registry` lists the modules."""

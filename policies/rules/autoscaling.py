@@ -1,9 +1,9 @@
-"""Rules about horizontal autoscaling, most of them about an autoscaler and its target."""
+"""Rules about horizontal pod autoscalers and their targets."""
 
 from collections.abc import Iterator
 
 from policies.objects import AUTOSCALERS, Workloads
-from policies.pods import deployment, named, pods
+from policies.pods import deployment, describe, pods
 from policies.rule import Stack, kubernetes_docs, mandatory
 from policies.subjects import Resource
 from policies.values import Props, block, entries, number, text
@@ -46,36 +46,36 @@ _REQUESTING = deployment(container={"resources": {"requests": {"cpu": "500m"}}})
     AUTOSCALERS,
     layer="serving",
     severity="medium",
-    why="An autoscaler without room between its bounds never scales, whatever the load.",
-    fix="leave room between the bounds (gke-serving:models[].replicas)",
+    why="An autoscaler with equal bounds never scales.",
+    fix="set the maximum above the minimum (gke-serving:models[].replicas)",
     references=(_DOCS,),
     passing=_scaler(minReplicas=1, maxReplicas=10),
     failing=_scaler(minReplicas=3, maxReplicas=3),
 )
 def autoscaler_has_room_to_scale(autoscaler: Props) -> Iterator[str]:
     """An autoscaler's minimum is below its maximum."""
-    least = number(autoscaler, "spec", "minReplicas")
-    most = number(autoscaler, "spec", "maxReplicas")
-    least = 1 if least is None else least
-    if most is None:
+    minimum = number(autoscaler, "spec", "minReplicas")
+    maximum = number(autoscaler, "spec", "maxReplicas")
+    minimum = 1 if minimum is None else minimum
+    if maximum is None:
         yield "maxReplicas is not set"
-    elif least >= most:
-        yield f"minReplicas {least:g} is not below maxReplicas {most:g}"
+    elif minimum >= maximum:
+        yield f"minReplicas {minimum:g} is not below maxReplicas {maximum:g}"
 
 
 @mandatory(
     AUTOSCALERS,
     layer="serving",
     severity="medium",
-    why="An autoscaler whose target is missing or misspelt scales nothing and says so nowhere.",
-    fix="point scaleTargetRef at the workload, in the workload's namespace",
+    why="An autoscaler whose target does not exist scales nothing, without an error.",
+    fix="set scaleTargetRef to the workload; both must be in the same namespace",
     references=(_DOCS,),
     passing=_pair(_REQUESTING, _scaler()),
     failing=_pair(deployment(name="other"), _scaler()),
 )
 def autoscaler_target_exists(autoscaler: Props, stack: Stack) -> Iterator[str]:
-    """What an autoscaler scales is declared beside it."""
-    if stack.once(Workloads).scaled_by(autoscaler) is None:
+    """The target of an autoscaler is declared in the same stack."""
+    if stack.cached(Workloads).scale_target(autoscaler) is None:
         reference = block(autoscaler, "spec", "scaleTargetRef")
         kind, name = text(reference, "kind"), text(reference, "name")
         yield f"{kind or 'a workload'} {name!r} is not declared in its namespace"
@@ -85,16 +85,16 @@ def autoscaler_target_exists(autoscaler: Props, stack: Stack) -> Iterator[str]:
     AUTOSCALERS,
     layer="serving",
     severity="high",
-    why="Utilization is a share of the request. Without a request there is nothing to share, and "
-    "the autoscaler never acts.",
-    fix="state what is measured as a request (gke-serving:models[].resources.requests)",
+    why="Utilization is a percentage of the request. Without a request the autoscaler does "
+    "nothing.",
+    fix="request the measured resource (gke-serving:models[].resources.requests)",
     references=(_DOCS,),
     passing=_pair(_REQUESTING, _scaler()),
     failing=_pair(deployment(), _scaler()),
 )
 def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stack) -> Iterator[str]:
-    """A workload that is scaled on the utilization of a resource requests that resource."""
-    workload = stack.once(Workloads).scaled_by(autoscaler)
+    """A workload that is scaled on a resource's utilization requests that resource."""
+    workload = stack.cached(Workloads).scale_target(autoscaler)
     if workload is None:
         return
     measured = list(_measured(autoscaler))
@@ -103,7 +103,7 @@ def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stac
             for resource, only in measured:
                 if only in {"", text(container, "name")} and not _requests(container, resource):
                     yield (
-                        f"it is scaled on {resource}, which {named(container)}"
+                        f"it is scaled on {resource}, which {describe(container)}"
                         f" of {workload.name} does not request"
                     )
 
@@ -112,25 +112,25 @@ def autoscaled_workload_requests_what_is_measured(autoscaler: Props, stack: Stac
     AUTOSCALERS,
     layer="serving",
     severity="high",
-    why="Each deployment sets the replicas back to what the program says, against the autoscaler, "
-    "in the middle of the load that it scaled for.",
-    fix="leave replicas out of the workload; the autoscaler's minimum says how many there are",
+    why="Each deployment resets the replicas to the declared number, even while the autoscaler "
+    "has scaled up under load.",
+    fix="remove replicas from the workload; set the autoscaler's minimum instead",
     references=(_DOCS,),
     passing=_pair(_REQUESTING, _scaler()),
     failing=_pair(deployment(replicas=3), _scaler()),
 )
 def autoscaled_workload_states_no_replicas(autoscaler: Props, stack: Stack) -> Iterator[str]:
-    """A workload with an autoscaler does not state its replicas."""
-    workload = stack.once(Workloads).scaled_by(autoscaler)
+    """A workload with an autoscaler does not set its replicas."""
+    workload = stack.cached(Workloads).scale_target(autoscaler)
     if workload is not None and block(workload.props, "spec").get("replicas") is not None:
-        yield f"{workload.name} sets replicas to {workload.props['spec']['replicas']} as well"
+        yield f"{workload.name} also sets replicas, to {workload.props['spec']['replicas']}"
 
 
 def _measured(autoscaler: Props) -> Iterator[tuple[str, str]]:
-    """The resources that utilization is measured of, each with the one container or none."""
+    """Yield the resources with a utilization target, each with a container name or ""."""
     metrics = entries(autoscaler, "spec", "metrics")
     if not metrics:
-        # What `autoscaling/v1` has, and what Kubernetes fills in where nothing is stated.
+        # The default of the API server, and the only metric in `autoscaling/v1`.
         yield "cpu", ""
     for metric in metrics:
         for key in ("resource", "containerResource"):

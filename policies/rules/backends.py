@@ -1,4 +1,4 @@
-"""Rules about backend services: capacity, patience, logs, and who stands guard."""
+"""Rules about backend services and health checks: capacity, timeouts, logs, security policies."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -28,46 +28,45 @@ _CAPACITIES = (
     "maxConnectionsPerInstance",
     "maxConnectionsPerEndpoint",
 )
-_INSIDE = ("INTERNAL", "INTERNAL_SELF_MANAGED", "INTERNAL_MANAGED")
+_INTERNAL_SCHEMES = ("INTERNAL", "INTERNAL_SELF_MANAGED", "INTERNAL_MANAGED")
 
 
 def _is_internal(service: Props) -> bool:
-    return text(service, "loadBalancingScheme") in _INSIDE
+    return text(service, "loadBalancingScheme") in _INTERNAL_SCHEMES
 
 
 @mandatory(
     BACKEND_SERVICES,
     layer="networking",
     severity="medium",
-    why="A backend without a target capacity is filled as far as it goes: the nearest zone drowns "
-    "while the next one idles.",
+    why="Without a target capacity the load balancer overloads the nearest zone while others idle.",
     fix="set the model's rate (gke-networking:backends.max_rate)",
     references=(_BACKENDS,),
     passing={"backends": [{"group": "a", "balancingMode": "RATE", "maxRatePerEndpoint": 100}]},
     failing={"backends": [{"group": "a", "balancingMode": "RATE"}]},
 )
 def backends_state_their_capacity(service: Props) -> Iterator[str]:
-    """Every backend says how much it takes."""
+    """Every backend has a target capacity."""
     if text(service, "loadBalancingScheme") == "INTERNAL":
-        return  # which balances connections and takes no capacity
+        return  # passthrough load balancer: it has no capacity settings
     for index, backend in enumerate(entries(service, "backends")):
         group = dict.get(backend, "group")
         is_serverless = isinstance(group, str) and "/regions/" in group
         if not is_serverless and not any(number(backend, key) for key in _CAPACITIES):
-            yield f"backends[{index}] has none of {', '.join(_CAPACITIES[:4])} and the like"
+            yield f"backends[{index}] has no target capacity ({', '.join(_CAPACITIES[:4])}, …)"
 
 
 class Draining(Settings):
-    """How long requests under way may take."""
+    """Connection draining."""
 
     seconds: Annotated[
         Annotated[int, Meta(ge=1, le=3600)],
-        Meta(description="What `remediate` sets as connection draining, in seconds."),
+        Meta(description="Connection draining that `remediate` sets, in seconds."),
     ] = 60
 
 
 def _drained(resource: Resource, given: Draining) -> Iterator[tuple[Path, int]]:
-    """Connection draining where there is none."""
+    """Set connection draining if it is off."""
     if not number(resource.props, "connectionDrainingTimeoutSec"):
         yield ("connectionDrainingTimeoutSec",), given.seconds
 
@@ -76,24 +75,23 @@ def _drained(resource: Resource, given: Draining) -> Iterator[tuple[Path, int]]:
     BACKEND_SERVICES,
     layer="networking",
     severity="medium",
-    why="Without it, requests to a pod that goes are cut off in the middle.",
-    fix="set the model's draining (gke-networking:backends.draining_seconds), or set the "
-    "level to `remediate`",
+    why="Without connection draining, requests in flight to a terminating pod are cut off.",
+    fix="set gke-networking:backends.draining_seconds, or set the rule's level to `remediate`",
     references=(google("Connection draining", "load-balancing/docs/enabling-connection-draining"),),
     passing={"connectionDrainingTimeoutSec": 60},
     failing={"connectionDrainingTimeoutSec": 0},
     repair=_drained,
 )
-def backend_services_drain_connections(service: Props, given: Draining) -> Iterator[str]:  # noqa: ARG001 (the repair goes by it)
-    """A backend service lets requests under way be answered."""
-    # The provider's default, where it is not set, is 300.
+def backend_services_drain_connections(service: Props, given: Draining) -> Iterator[str]:  # noqa: ARG001 (used by the repair)
+    """A backend service has connection draining."""
+    # The provider's default is 300.
     seconds = number(service, "connectionDrainingTimeoutSec")
     if seconds is not None and seconds < 1:
         yield "connectionDrainingTimeoutSec is 0"
 
 
-class Patience(Settings):
-    """How long a request may take."""
+class TimeoutLimit(Settings):
+    """Limit of the timeout."""
 
     most: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="The longest timeout, in seconds.")
@@ -104,18 +102,18 @@ class Patience(Settings):
     BACKEND_SERVICES,
     layer="networking",
     severity="low",
-    why="A request that nobody waits for any more keeps a server busy; one that needs a minute is "
-    "cut off by the default of 30 seconds.",
-    fix="set the model's timeout (gke-networking:backends.timeout_seconds)",
+    why="A very long timeout keeps servers busy with requests whose clients are gone; the default "
+    "of 30 s cuts off slow predictions.",
+    fix="set gke-networking:backends.timeout_seconds",
     references=(google("Timeouts", "load-balancing/docs/https#timeouts_and_retries"),),
     passing={"timeoutSec": 30},
     failing={"timeoutSec": 86400},
 )
-def backend_services_time_out(service: Props, given: Patience) -> Iterator[str]:
-    """A backend service states a timeout, and not one of hours."""
+def backend_services_time_out(service: Props, given: TimeoutLimit) -> Iterator[str]:
+    """A backend service sets a timeout within the limit."""
     seconds = number(service, "timeoutSec")
     if seconds is None and not _is_internal(service):
-        yield "timeoutSec is not set, so it is 30"
+        yield "timeoutSec is not set (default: 30)"
     elif seconds is not None and not 1 <= seconds <= given.most:
         yield f"timeoutSec is {seconds:.0f}, not between 1 and {given.most}"
 
@@ -124,14 +122,14 @@ def backend_services_time_out(service: Props, given: Patience) -> Iterator[str]:
     BACKEND_SERVICES,
     layer="networking",
     severity="medium",
-    why="Without logs of requests nobody can say who was refused, by whom, and since when.",
+    why="Without request logs, rejected and failed requests cannot be investigated.",
     fix="set gke-networking:backends.log_sample_rate above 0",
     references=(google("Logging", "load-balancing/docs/https/https-logging-monitoring"),),
     passing={"logConfig": {"enable": True, "sampleRate": 0.1}},
     failing={"logConfig": {"enable": False}},
 )
 def backend_services_log_requests(service: Props) -> Iterator[str]:
-    """A backend service logs requests, or a sample of them."""
+    """A backend service logs all or a sample of its requests."""
     log = block(service, "logConfig")
     if not flag(log, "enable"):
         yield "logConfig.enable is not true"
@@ -143,14 +141,14 @@ def backend_services_log_requests(service: Props) -> Iterator[str]:
     BACKEND_SERVICES,
     layer="networking",
     severity="high",
-    why="Without a policy, floods and known attacks reach the models.",
+    why="Without a security policy, floods and known attacks reach the models.",
     fix="set gke-networking:armor",
     references=(_ARMOR,),
     passing={"loadBalancingScheme": "EXTERNAL_MANAGED", "securityPolicy": "models"},
     failing={"loadBalancingScheme": "EXTERNAL_MANAGED"},
 )
 def backend_services_are_behind_cloud_armor(service: Props) -> Iterator[str]:
-    """A backend service that the internet reaches has a policy of Cloud Armor."""
+    """An external backend service has a Cloud Armor security policy."""
     if not _is_internal(service) and not text(service, "securityPolicy"):
         yield "securityPolicy is not set"
 
@@ -159,27 +157,27 @@ def backend_services_are_behind_cloud_armor(service: Props) -> Iterator[str]:
     ARMOR,
     layer="networking",
     severity="medium",
-    why="A policy that allows everything looks like protection and is none.",
+    why="A policy that allows everything protects nothing.",
     fix="give the policy rules (gke-networking:armor)",
     references=(_ARMOR,),
     passing={"rules": [{"action": "throttle", "priority": 1000}]},
     failing={"rules": [{"action": "allow", "priority": 2147483647}]},
 )
 def security_policies_refuse_something(policy: Props) -> Iterator[str]:
-    """A policy of Cloud Armor denies, throttles or bans somebody."""
+    """A Cloud Armor security policy denies, throttles, bans or redirects some requests."""
     actions = {text(rule, "action") for rule in entries(policy, "rules")}
     if not any(
         one.startswith(("deny", "throttle", "rate_based_ban", "redirect")) for one in actions
     ):
-        yield "no rule denies, throttles or bans"
+        yield "no rule denies, throttles, bans or redirects"
 
 
 class ProxiedBackends(Settings):
-    """Which backends only people of one's own may call."""
+    """Backends that require Identity-Aware Proxy."""
 
     backends: Annotated[
         tuple[str, ...],
-        Meta(description="Names of backend services that IAP has to guard; `*` is any text."),
+        Meta(description="Names of backend services that require IAP; `*` matches any text."),
     ] = ()
 
 
@@ -187,21 +185,21 @@ class ProxiedBackends(Settings):
     BACKEND_SERVICES,
     layer="networking",
     severity="high",
-    why="Where Identity-Aware Proxy is asked for and not on, the backend is open to everybody.",
-    fix="name the model's callers (gke-serving:models[].exposure.iap), or take it from the "
-    "rule's parameter",
+    why="With IAP configured but off, anyone can call the backend.",
+    fix="set the model's members (gke-serving:models[].exposure.iap), or remove the backend from "
+    "the rule's parameter",
     references=(google("Identity-Aware Proxy", "iap/docs/concepts-overview"),),
     passing={"name": "admin", "iap": {"enabled": True, "oauth2ClientId": "id"}},
     failing={"name": "admin", "iap": {"enabled": False, "oauth2ClientId": "id"}},
 )
 def identity_aware_proxy_is_on_where_asked(service: Props, given: ProxiedBackends) -> Iterator[str]:
-    """A backend service that is to be guarded by Identity-Aware Proxy is."""
+    """Identity-Aware Proxy is on for backend services that require it."""
     proxy = block(service, "iap")
-    is_asked = bool(text(proxy, "oauth2ClientId"))
+    is_required = bool(text(proxy, "oauth2ClientId"))
     if given.backends:
         name = text(service, "name")
-        is_asked = is_asked or any(fnmatchcase(name, one) for one in given.backends)
-    if is_asked and not flag(proxy, "enabled"):
+        is_required = is_required or any(fnmatchcase(name, one) for one in given.backends)
+    if is_required and not flag(proxy, "enabled"):
         yield "iap.enabled is not true"
 
 
@@ -209,15 +207,14 @@ def identity_aware_proxy_is_on_where_asked(service: Props, given: ProxiedBackend
     BACKEND_SERVICES,
     layer="networking",
     severity="high",
-    why="A cache answers one caller with what was made for another: predictions are nobody else's "
-    "business, and change with each request.",
-    fix="set CDN on the bucket of static files only (gke-networking:static_files.cdn)",
+    why="A cache may return one caller's prediction to another.",
+    fix="enable Cloud CDN for the static files bucket only (gke-networking:static_files.cdn)",
     references=(google("Cloud CDN", "cdn/docs/overview"),),
     passing={"enableCdn": False},
     failing={"enableCdn": True},
 )
 def only_buckets_are_cached(service: Props) -> Iterator[str]:
-    """Cloud CDN caches no backend service."""
+    """Cloud CDN is off for backend services."""
     if flag(service, "enableCdn"):
         yield "enableCdn is true"
 
@@ -226,21 +223,21 @@ def only_buckets_are_cached(service: Props) -> Iterator[str]:
     HEALTH_CHECKS,
     layer="networking",
     severity="medium",
-    why="A server answers on / long before its model is loaded, if it does at all.",
-    fix="let the model's preset say its path (gke-serving:models[].server)",
+    why="Many servers answer on / before the model is loaded, or not at all.",
+    fix="use the path of the model's server preset (gke-serving:models[].server)",
     references=(_CHECKS,),
     passing={"httpHealthCheck": {"requestPath": "/v1/models/resnet", "port": 8501}},
     failing={"httpHealthCheck": {"port": 8501}},
 )
 def health_checks_ask_for_the_model(check: Props) -> Iterator[str]:
-    """A health check asks whether the model is ready, and does not give up too soon."""
+    """A health check requests the model's readiness path; its timeout fits its interval."""
     for kind in ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck"):
         http = check.get(kind)
         if isinstance(http, dict) and text(http, "requestPath") in {"", "/"}:
             yield f"{kind}.requestPath is {text(http, 'requestPath') or 'not set'}"
-    every, patience = number(check, "checkIntervalSec"), number(check, "timeoutSec")
-    if every is not None and patience is not None and patience > every:
-        yield f"timeoutSec {patience:.0f} is longer than checkIntervalSec {every:.0f}"
+    interval, timeout = number(check, "checkIntervalSec"), number(check, "timeoutSec")
+    if interval is not None and timeout is not None and timeout > interval:
+        yield f"timeoutSec {timeout:.0f} is longer than checkIntervalSec {interval:.0f}"
 
 
 def _firewall(*ports: str) -> Resource:
@@ -259,15 +256,15 @@ def _check(port: int) -> Resource:
     HEALTH_CHECKS,
     layer="networking",
     severity="high",
-    why="A check that the firewall drops finds every backend unhealthy: the load balancer answers "
-    "503.",
-    fix="let the firewall admit the port (the networking layer takes it from the routes)",
+    why="If the firewall drops the probes, all backends are unhealthy and the load balancer "
+    "answers 503.",
+    fix="allow the port in the firewall (the networking layer derives it from the routes)",
     references=(google("Firewall rules", "load-balancing/docs/health-checks#firewall_rules"),),
     passing=(_firewall("8000-8501"), _check(8501)),
     failing=(_firewall("80"), _check(8501)),
 )
 def health_checks_pass_the_firewall(check: Props, stack: Stack) -> Iterator[str]:
-    """The port of a health check is one that a firewall rule beside it admits."""
+    """The port of a health check is allowed by a firewall rule of the stack."""
     firewalls = [one.props for one in stack.of(FIREWALLS)]
     allowed = [
         allow
@@ -276,7 +273,7 @@ def health_checks_pass_the_firewall(check: Props, stack: Stack) -> Iterator[str]
         for allow in entries(firewall, "allows")
     ]
     if not allowed:
-        return  # somebody else's
+        return  # the firewall is managed elsewhere
     kinds = (
         "httpHealthCheck",
         "httpsHealthCheck",
@@ -287,7 +284,7 @@ def health_checks_pass_the_firewall(check: Props, stack: Stack) -> Iterator[str]
     for kind in kinds:
         port = number(check, kind, "port")
         if port is not None and not any(_admits(allow, int(port)) for allow in allowed):
-            yield f"no firewall rule admits its port {port:.0f}"
+            yield f"no firewall rule allows its port {port:.0f}"
 
 
 def _admits(allow: Props, port: int) -> bool:

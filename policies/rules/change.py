@@ -1,23 +1,23 @@
-"""Rules about change: what cannot be made again is not lost by an update."""
+"""Rules about updates: resources that hold data or addresses are protected."""
 
 from collections.abc import Iterator
 
 from gkeplatform.protection import PROTECTED_TYPES
 from policies.rule import Reference, advisory
-from policies.subjects import Resource, gcp, kubernetes, whole
+from policies.subjects import Resource, gcp, kubernetes, resource_view
 
 _CLOUD = gcp(*(one.removeprefix("gcp:") for one in PROTECTED_TYPES if one.startswith("gcp:")))
 _DATABASES = kubernetes("acid.zalan.do", "postgresql")
-KEEPING = (_CLOUD | _DATABASES).seen_as(whole)
+KEEPING = (_CLOUD | _DATABASES).with_view(resource_view)
 
 
 @advisory(
     KEEPING,
     layer="every",
     severity="high",
-    why="An update that replaces a database, a bucket or an address loses what no program can make "
-    "again. A protected resource is neither replaced nor deleted: the engine refuses the update.",
-    fix="set platform:protect; what is to go is named in platform:released, for that one update",
+    why="Replacing a database, a bucket or an address loses data or an address for good. The "
+    "engine refuses to replace or delete a protected resource.",
+    fix="set platform:protect; to delete a resource, list it in platform:released for one update",
     references=(
         Reference(
             "Pulumi",
@@ -28,7 +28,7 @@ KEEPING = (_CLOUD | _DATABASES).seen_as(whole)
     passing=(Resource("gcp:storage/bucket:Bucket", {}, "models", protect=True),),
     failing=(Resource("gcp:storage/bucket:Bucket", {}, "models"),),
 )
-def what_cannot_be_made_again_is_protected(keeper: Resource) -> Iterator[str]:
-    """What holds data or an address is protected from being replaced or deleted."""
+def stateful_resources_are_protected(keeper: Resource) -> Iterator[str]:
+    """A resource that holds data or an address has the Pulumi option `protect`."""
     if not keeper.protect:
-        yield "it is not protected"
+        yield "protect is not set"

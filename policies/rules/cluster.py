@@ -32,7 +32,7 @@ def cluster_nodes_are_private(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="Off a release channel, nobody upgrades the cluster, and its version falls out of support.",
+    why="Without a release channel the cluster is not upgraded and its version loses support.",
     fix="choose a channel (gke-cluster:cluster.release_channel)",
     references=(
         cis("5.5.4"),
@@ -48,14 +48,14 @@ def cluster_follows_a_release_channel(cluster: Props) -> Iterator[str]:
         return
     channel = text(cluster, "releaseChannel", "channel")
     if channel.upper() in {"", "UNSPECIFIED"}:
-        yield "releaseChannel.channel names no channel"
+        yield "releaseChannel.channel is not set"
 
 
 @mandatory(
     CLUSTER,
     layer="cluster",
     severity="critical",
-    why="Without workload identity, pods act as the node they run on, or with keys in Secrets.",
+    why="Without workload identity, pods use their node's identity or keys stored in Secrets.",
     fix="set workload_identity_config.workload_pool (the cluster layer always does)",
     references=(
         cis("5.2.2"),
@@ -65,7 +65,7 @@ def cluster_follows_a_release_channel(cluster: Props) -> Iterator[str]:
     failing={"workloadIdentityConfig": {}},
 )
 def cluster_has_workload_identity(cluster: Props) -> Iterator[str]:
-    """A cluster gives its workloads identities of their own."""
+    """A cluster has workload identity."""
     if flag(cluster, "enableAutopilot"):
         return
     if not text(cluster, "workloadIdentityConfig", "workloadPool"):
@@ -76,7 +76,7 @@ def cluster_has_workload_identity(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="high",
-    why="Shielded nodes prove who they are; others can be impersonated to join the cluster.",
+    why="Shielded nodes prove their identity; others can be impersonated to join the cluster.",
     fix="leave enable_shielded_nodes at true",
     references=(
         cis("5.5.5"),
@@ -95,7 +95,7 @@ def cluster_nodes_are_shielded(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="critical",
-    why="Legacy authorization lets every service account do everything, whatever RBAC says.",
+    why="Legacy authorization gives service accounts broad access regardless of RBAC.",
     fix="leave enable_legacy_abac at false",
     references=(
         cis("5.8.4"),
@@ -108,7 +108,7 @@ def cluster_nodes_are_shielded(cluster: Props) -> Iterator[str]:
     failing={"enableLegacyAbac": True},
 )
 def cluster_refuses_legacy_authorization(cluster: Props) -> Iterator[str]:
-    """A cluster authorizes by RBAC alone."""
+    """A cluster authorizes with RBAC only."""
     if flag(cluster, "enableLegacyAbac"):
         yield "enableLegacyAbac is true"
 
@@ -117,8 +117,8 @@ def cluster_refuses_legacy_authorization(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="An API server that any address can reach is one leaked credential from being taken over.",
-    fix="list who may reach it (gke-cluster:cluster.authorized_networks)",
+    why="If any address can reach the API server, one leaked credential gives access to it.",
+    fix="list the allowed networks (gke-cluster:cluster.authorized_networks)",
     references=(
         cis("5.6.3"),
         google("Authorized networks", "kubernetes-engine/docs/how-to/authorized-networks"),
@@ -131,7 +131,7 @@ def cluster_refuses_legacy_authorization(cluster: Props) -> Iterator[str]:
     failing={"masterAuthorizedNetworksConfig": {"cidrBlocks": [{"cidrBlock": "0.0.0.0/0"}]}},
 )
 def control_plane_is_reached_from_named_networks(cluster: Props) -> Iterator[str]:
-    """The control plane of a cluster answers only the networks that are named."""
+    """The control plane of a cluster is reachable from listed networks only."""
     if flag(cluster, "privateClusterConfig", "enablePrivateEndpoint"):
         return
     config = block(cluster, "masterAuthorizedNetworksConfig")

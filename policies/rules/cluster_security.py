@@ -1,4 +1,4 @@
-"""Rules about what protects the workloads of a cluster, and their secrets."""
+"""Rules about the security features of a cluster."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,13 @@ from policies.rule import advisory, cis, google, mandatory
 from policies.rules.cluster import CLUSTER
 from policies.values import Props, block, flag, text
 
-_HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
-
 
 @advisory(
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="With a key of one's own, a copy of the control plane's disk shows no Secret, and access "
-    "can be taken back.",
+    why="With a customer-managed key, a copy of the control plane's disk reveals no Secrets, and "
+    "access can be revoked.",
     fix="set gke-cluster:cluster.secrets_encryption",
     references=(
         cis("5.3.1"),
@@ -32,7 +30,7 @@ _HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
     failing={"databaseEncryption": {"state": "DECRYPTED"}},
 )
 def cluster_encrypts_secrets(cluster: Props) -> Iterator[str]:
-    """A cluster encrypts Secrets with a key of Cloud KMS."""
+    """A cluster encrypts Secrets with a Cloud KMS key."""
     state = text(cluster, "databaseEncryption", "state")
     if state not in {"ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"}:
         yield f"databaseEncryption.state is {state or 'not set'}"
@@ -42,7 +40,7 @@ def cluster_encrypts_secrets(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="Without it any image runs that anybody with rights on a namespace names.",
+    why="Without Binary Authorization, anyone who can create pods can run any image.",
     fix="set gke-cluster:cluster.binary_authorization",
     references=(
         cis("5.10.5"),
@@ -52,7 +50,7 @@ def cluster_encrypts_secrets(cluster: Props) -> Iterator[str]:
     failing={"binaryAuthorization": {"evaluationMode": "DISABLED"}},
 )
 def cluster_authorizes_binaries(cluster: Props) -> Iterator[str]:
-    """A cluster admits images by a policy of Binary Authorization."""
+    """A cluster enforces a Binary Authorization policy."""
     settings = block(cluster, "binaryAuthorization")
     mode = text(settings, "evaluationMode")
     is_off = mode in {"", "DISABLED", "EVALUATION_MODE_UNSPECIFIED"}
@@ -64,7 +62,7 @@ def cluster_authorizes_binaries(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="high",
-    why="Without either, network policies are accepted and do nothing.",
+    why="Without Dataplane V2 or Calico, network policies are accepted but not enforced.",
     fix="keep Dataplane V2 (the cluster layer's default), or enable network_policy",
     references=(
         cis("5.6.7"),
@@ -74,20 +72,20 @@ def cluster_authorizes_binaries(cluster: Props) -> Iterator[str]:
     failing={"datapathProvider": "LEGACY_DATAPATH"},
 )
 def cluster_enforces_network_policies(cluster: Props) -> Iterator[str]:
-    """A cluster enforces network policies, by Dataplane V2 or by Calico."""
+    """A cluster enforces network policies with Dataplane V2 or Calico."""
     if text(cluster, "datapathProvider") == "ADVANCED_DATAPATH" or flag(cluster, "enableAutopilot"):
         return
     if not flag(cluster, "networkPolicy", "enabled"):
         yield "datapathProvider is not ADVANCED_DATAPATH and networkPolicy is not enabled"
     elif flag(cluster, "addonsConfig", "networkPolicyConfig", "disabled"):
-        yield "addonsConfig.networkPolicyConfig is disabled, so networkPolicy does nothing"
+        yield "addonsConfig.networkPolicyConfig is disabled, so networkPolicy has no effect"
 
 
 @mandatory(
     CLUSTER,
     layer="cluster",
     severity="high",
-    why="An alpha cluster has no service level, cannot be upgraded and is deleted after 30 days.",
+    why="An alpha cluster has no SLA, cannot be upgraded and is deleted after 30 days.",
     fix="remove enable_kubernetes_alpha",
     references=(
         cis("5.10.2"),
@@ -97,7 +95,7 @@ def cluster_enforces_network_policies(cluster: Props) -> Iterator[str]:
     failing={"enableKubernetesAlpha": True},
 )
 def cluster_runs_no_alpha_features(cluster: Props) -> Iterator[str]:
-    """A cluster has no alpha features of Kubernetes."""
+    """A cluster has no Kubernetes alpha features."""
     if flag(cluster, "enableKubernetesAlpha"):
         yield "enableKubernetesAlpha is true"
 
@@ -106,8 +104,8 @@ def cluster_runs_no_alpha_features(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="Without alias ranges pods have no addresses of the network: network endpoint groups, "
-    "private access to Google and many more features need them.",
+    why="Network endpoint groups, Private Google Access and other features need VPC-native pod "
+    "addresses (alias IP ranges).",
     fix="set networking_mode to VPC_NATIVE with secondary ranges (the cluster layer does)",
     references=(
         cis("5.6.2"),
@@ -117,12 +115,12 @@ def cluster_runs_no_alpha_features(cluster: Props) -> Iterator[str]:
     failing={"networkingMode": "ROUTES"},
 )
 def cluster_is_vpc_native(cluster: Props) -> Iterator[str]:
-    """A cluster's pods have addresses of the network."""
+    """A cluster is VPC-native: its pods have VPC addresses."""
     mode = text(cluster, "networkingMode")
     policy = cluster.get("ipAllocationPolicy")
     if mode == "VPC_NATIVE" or flag(cluster, "enableAutopilot"):
         return
-    # Without a mode, an allocation policy of whatever content makes the cluster VPC-native.
+    # Without a mode, any ipAllocationPolicy makes the cluster VPC-native.
     is_native = isinstance(policy, dict) and flag(policy, "useIpAliases", default=True)
     if mode == "ROUTES" or not is_native:
         yield f"networkingMode is {mode or 'not set'}, without ipAllocationPolicy"
@@ -132,7 +130,7 @@ def cluster_is_vpc_native(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="low",
-    why="Traffic between pods of one node is seen neither by flow logs nor by firewall rules.",
+    why="Without it, flow logs and firewall rules miss traffic between pods on the same node.",
     fix="set gke-cluster:cluster.intranode_visibility",
     references=(
         cis("5.6.1"),
@@ -142,9 +140,9 @@ def cluster_is_vpc_native(cluster: Props) -> Iterator[str]:
     failing={"enableIntranodeVisibility": False},
 )
 def cluster_shows_traffic_inside_nodes(cluster: Props) -> Iterator[str]:
-    """The network sees traffic between pods of the same node."""
+    """A cluster has intranode visibility."""
     is_advanced = text(cluster, "datapathProvider") == "ADVANCED_DATAPATH"
-    # Dataplane V2 enforces policies inside a node, and cannot do without the visibility for it.
+    # Dataplane V2 always has intranode visibility.
     if not flag(cluster, "enableIntranodeVisibility", default=is_advanced):
         yield "enableIntranodeVisibility is not true"
 
@@ -153,7 +151,7 @@ def cluster_shows_traffic_inside_nodes(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="low",
-    why="The dashboard finds workloads with known weaknesses, and says which.",
+    why="The dashboard lists workloads with known misconfigurations.",
     fix="set gke-cluster:cluster.security_posture",
     references=(
         cis("5.10.6"),
@@ -166,7 +164,7 @@ def cluster_shows_traffic_inside_nodes(cluster: Props) -> Iterator[str]:
     failing={"securityPostureConfig": {"mode": "DISABLED"}},
 )
 def cluster_reports_its_security_posture(cluster: Props) -> Iterator[str]:
-    """A cluster is watched by the security posture dashboard."""
+    """A cluster reports to the security posture dashboard."""
     mode = text(cluster, "securityPostureConfig", "mode")
     if mode not in {"BASIC", "ENTERPRISE"}:
         yield f"securityPostureConfig.mode is {mode or 'not set'}"
@@ -176,7 +174,7 @@ def cluster_reports_its_security_posture(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="low",
-    why="An image that was sound when it was built has known weaknesses a month later.",
+    why="New vulnerabilities are found in an image after it was built.",
     fix="set gke-cluster:cluster.vulnerability_scanning, or scan in the registry",
     references=(
         cis("5.1.1"),
@@ -189,7 +187,7 @@ def cluster_reports_its_security_posture(cluster: Props) -> Iterator[str]:
     failing={"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_DISABLED"}},
 )
 def cluster_scans_running_images(cluster: Props) -> Iterator[str]:
-    """A cluster's running images are scanned for known weaknesses."""
+    """A cluster scans running images for known vulnerabilities."""
     mode = text(cluster, "securityPostureConfig", "vulnerabilityMode")
     if mode not in {"VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE"}:
         yield f"securityPostureConfig.vulnerabilityMode is {mode or 'not set'}"

@@ -1,4 +1,4 @@
-"""Rules about who reaches a cluster's API server, and how they prove who they are."""
+"""Rules about access to a cluster's API server: endpoints and authentication."""
 
 from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ _HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
     CLUSTER,
     layer="cluster",
     severity="high",
-    why="A public endpoint can be tried by everybody; one leaked credential is then enough.",
-    fix="set gke-cluster:cluster.private_endpoint and reach it from inside the network",
+    why="Anyone can connect to a public endpoint; one leaked credential then gives access.",
+    fix="set gke-cluster:cluster.private_endpoint and connect from inside the network",
     references=(
         cis("5.6.4"),
         google("Network isolation", "kubernetes-engine/docs/concepts/network-isolation"),
@@ -23,10 +23,10 @@ _HARDEN = "kubernetes-engine/docs/how-to/hardening-your-cluster"
     failing={"privateClusterConfig": {"enablePrivateNodes": True}},
 )
 def control_plane_has_no_public_endpoint(cluster: Props) -> Iterator[str]:
-    """The API server of a cluster is reached from inside the network alone."""
+    """The API server of a cluster has no public endpoint."""
     endpoints = block(cluster, "controlPlaneEndpointsConfig", "ipEndpointsConfig")
     if "enabled" in endpoints and not flag(endpoints, "enabled"):
-        return  # reached by its DNS name, which IAM guards
+        return  # only the DNS-based endpoint is on, which IAM protects
     if not flag(cluster, "privateClusterConfig", "enablePrivateEndpoint"):
         yield "privateClusterConfig.enablePrivateEndpoint is not true"
 
@@ -35,9 +35,9 @@ def control_plane_has_no_public_endpoint(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="critical",
-    why="A password for the API server never ends, is the same for everybody and leaves no name "
-    "in the audit log.",
-    fix="remove master_auth.username and password; IAM decides who may log in",
+    why="A password for the API server never expires, is shared, and hides the user from the "
+    "audit log.",
+    fix="remove master_auth.username and password; use IAM",
     references=(
         cis("5.8.1"),
         google("Authentication methods", _HARDEN + "#restrict_authn_methods"),
@@ -46,7 +46,7 @@ def control_plane_has_no_public_endpoint(cluster: Props) -> Iterator[str]:
     failing={"masterAuth": {"username": "admin", "password": "example"}},
 )
 def cluster_takes_no_passwords(cluster: Props) -> Iterator[str]:
-    """The API server of a cluster takes no user name and password."""
+    """A cluster has basic authentication off."""
     auth = block(cluster, "masterAuth")
     if text(auth, "username") or text(auth, "password"):
         yield "masterAuth has a user name or a password"
@@ -56,7 +56,7 @@ def cluster_takes_no_passwords(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="high",
-    why="A client certificate cannot be taken back before it ends: only the whole authority can.",
+    why="A client certificate cannot be revoked; only the whole CA can be replaced.",
     fix="set master_auth.client_certificate_config.issue_client_certificate to false",
     references=(
         cis("5.8.2"),
@@ -75,9 +75,9 @@ def cluster_issues_no_client_certificates(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="low",
-    why="Roles that are bound to people one by one outlast their work; groups are kept up to date "
-    "where people come and go.",
-    fix="set gke-cluster:cluster.security_group to gke-security-groups@ your domain",
+    why="Roles bound to individuals outlive their membership of a team; group membership is "
+    "maintained in one place.",
+    fix="set gke-cluster:cluster.security_group to gke-security-groups@DOMAIN",
     references=(
         cis("5.8.3"),
         google("Google Groups for RBAC", "kubernetes-engine/docs/how-to/google-groups-rbac"),
@@ -86,11 +86,11 @@ def cluster_issues_no_client_certificates(cluster: Props) -> Iterator[str]:
     failing={"name": "main"},
 )
 def cluster_knows_google_groups(cluster: Props) -> Iterator[str]:
-    """Roles of a cluster can be bound to Google Groups."""
+    """A cluster supports Google Groups for RBAC."""
     groups = block(cluster, "authenticatorGroupsConfig")
-    # The API says `enabled` beside the group; the provider's resource has the group alone.
-    is_named = bool(text(groups, "securityGroup"))
-    if not flag(groups, "enabled", default=is_named):
+    # The API also has `enabled`; the provider's resource has the group only.
+    has_group = bool(text(groups, "securityGroup"))
+    if not flag(groups, "enabled", default=has_group):
         yield "authenticatorGroupsConfig.securityGroup is not set"
 
 
@@ -98,14 +98,14 @@ def cluster_knows_google_groups(cluster: Props) -> Iterator[str]:
     CLUSTER,
     layer="cluster",
     severity="medium",
-    why="The dashboard is deprecated, runs with rights of its own and has been a way in.",
-    fix="leave addons_config.kubernetes_dashboard out; the Google Cloud console shows the same",
+    why="The dashboard is deprecated and runs with its own permissions, which attackers have used.",
+    fix="remove addons_config.kubernetes_dashboard; use the Google Cloud console",
     references=(cis("5.10.1"), google("Dashboards", "kubernetes-engine/docs/concepts/dashboards")),
     passing={"addonsConfig": {}},
     failing={"addonsConfig": {"kubernetesDashboard": {"disabled": False}}},
 )
 def cluster_has_no_kubernetes_dashboard(cluster: Props) -> Iterator[str]:
-    """The Kubernetes dashboard is off."""
+    """A cluster has the Kubernetes dashboard off."""
     dashboard = block(cluster, "addonsConfig").get("kubernetesDashboard")
     if isinstance(dashboard, dict) and not flag(dashboard, "disabled"):
         yield "addonsConfig.kubernetesDashboard is not disabled"

@@ -1,9 +1,9 @@
-"""Rules about passwords, keys and tokens in plain sight of whoever may read an object."""
+"""Rules about passwords, keys and tokens in pod specs and ConfigMaps."""
 
 import re
 from collections.abc import Iterator
 
-from policies.pods import PODS, Pod, named, pod
+from policies.pods import PODS, Pod, describe, pod
 from policies.rule import advisory, cis, kubernetes_docs, mandatory
 from policies.subjects import kubernetes
 from policies.values import Props, Secret, block, entries, text, texts
@@ -20,8 +20,8 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# A name that says where a secret is, or what one may look like, holds none.
-_POINTERS = re.compile(
+# Names of references to a secret, or of its attributes, do not hold the secret itself.
+_REFERENCE_NAMES = re.compile(
     r"(file|path|dir|name|ref|url|uri|host|port|expir\w*|ttl|timeout|length|size|type|enabled|limit"
     r"|count|max\w*|min\w*|policy|provider|version|id)s?$",
     re.IGNORECASE,
@@ -39,16 +39,16 @@ _VALUES = (
 _FLAG = re.compile(r"^--?([A-Za-z][\w.\-]*)=(.+)$", re.DOTALL)
 
 
-def suspicious(name: str, value: str) -> str:
-    """What of a named value looks like a secret, in words; empty where nothing does."""
-    for words, expression in _VALUES:
+def secret_kind(name: str, value: str) -> str:
+    """Return what kind of secret a named value looks like; empty if none."""
+    for kind, expression in _VALUES:
         if expression.search(value):
-            return words
+            return kind
     if isinstance(value, Secret):
         return "a secret"
     spelled = _CAMEL.sub("_", name)
     is_plain = bool(value) and "$(" not in value and value.lower() not in {"true", "false"}
-    if is_plain and _NAMES.search(spelled) and not _POINTERS.search(spelled):
+    if is_plain and _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):
         return "a secret by its name"
     return ""
 
@@ -69,35 +69,35 @@ def _arguments(container: Props) -> Iterator[tuple[str, str]]:
     PODS,
     layer="serving",
     severity="critical",
-    why="Whoever may read the object, the state or a log of the API server reads the secret; "
-    "arguments are seen by every process of the node, too.",
-    fix="put it into a Secret (or Secret Manager) and name that: valueFrom.secretKeyRef, or a file",
+    why="Anyone who can read the object, the Pulumi state or the audit log can read the secret; "
+    "arguments are also visible to other processes on the node.",
+    fix="store it in a Secret or Secret Manager and refer to it (valueFrom.secretKeyRef or file)",
     references=(_DOCS, cis("4.4.1")),
     passing=pod(container={"env": [{"name": "API_TOKEN_FILE", "value": "/var/run/token"}]}),
     failing=pod(container={"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}),
 )
 def secrets_stay_out_of_pod_specs(pod: Pod) -> Iterator[str]:
-    """No environment value and no argument of a container is a password, key or token."""
+    """Containers have no passwords, keys or tokens in environment values or arguments."""
     for container in pod.containers():
         for variable in entries(container, "env"):
             name = text(variable, "name")
-            # Numbers and the like come from odd manifests; a secret is text.
+            # Other types come from invalid manifests; a secret is a string.
             value = variable.get("value")
-            if found := suspicious(name, value) if isinstance(value, str) else "":
-                yield f"{named(container)}: the value of env {name} looks like {found}"
+            if found := secret_kind(name, value) if isinstance(value, str) else "":
+                yield f"{describe(container)}: the value of env {name} looks like {found}"
         for name, value in _arguments(container):
-            if found := suspicious(name, value):
+            if found := secret_kind(name, value):
                 shown = f"--{name}" if name else "an argument"
-                yield f"{named(container)}: {shown} looks like {found}"
+                yield f"{describe(container)}: {shown} looks like {found}"
 
 
 @advisory(
     PODS,
     layer="serving",
     severity="low",
-    why="An environment is inherited by every child process, shown by crash reports and fixed "
-    "until the pod ends; a mounted file is neither, and follows the Secret when it changes.",
-    fix="mount the Secret as a volume, where the program can read a file",
+    why="Environment variables are inherited by child processes, appear in crash reports and "
+    "do not change until the pod restarts; a mounted file follows the Secret.",
+    fix="mount the Secret as a volume, if the program can read a file",
     references=(cis("4.4.1"), _GOOD_PRACTICE),
     passing=pod(
         container={"volumeMounts": [{"name": "token", "mountPath": "/var/run/token"}]},
@@ -112,31 +112,31 @@ def secrets_stay_out_of_pod_specs(pod: Pod) -> Iterator[str]:
     ),
 )
 def secrets_are_mounted_as_files(pod: Pod) -> Iterator[str]:
-    """A container reads secrets from files, not from its environment."""
+    """Containers read secrets from files, not from environment variables."""
     for container in pod.containers():
         for variable in entries(container, "env"):
             if block(variable, "valueFrom", "secretKeyRef"):
-                yield f"{named(container)} takes env {text(variable, 'name')} from a Secret"
+                yield f"{describe(container)} takes env {text(variable, 'name')} from a Secret"
         for source in entries(container, "envFrom"):
             if block(source, "secretRef"):
-                yield f"{named(container)} takes its environment from a Secret"
+                yield f"{describe(container)} takes its environment from a Secret"
 
 
 @mandatory(
     CONFIG_MAPS,
     layer="serving",
     severity="high",
-    why="A ConfigMap is not encrypted with a key of one's own and is readable by far more accounts "
-    "than a Secret.",
+    why="ConfigMaps are not encrypted with a customer-managed key, and more accounts can read them "
+    "than Secrets.",
     fix="move it into a Secret",
     references=(_DOCS,),
     passing={"metadata": {"name": "settings"}, "data": {"LOG_LEVEL": "info"}},
     failing={"metadata": {"name": "settings"}, "data": {"db.password": "hunter2"}},
 )
 def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
-    """No ConfigMap holds a password, key or token."""
+    """ConfigMaps hold no passwords, keys or tokens."""
     for name, value in block(config_map, "data").items():
-        if found := suspicious(name, value) if isinstance(value, str) else "":
+        if found := secret_kind(name, value) if isinstance(value, str) else "":
             yield f"data.{name} looks like {found}"
 
 
@@ -144,8 +144,8 @@ def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
     PODS,
     layer="serving",
     severity="medium",
-    why="The last of two variables of one name wins, and nobody sees which was meant.",
-    fix="remove one of the two",
+    why="If a variable is set twice, the last value silently wins.",
+    fix="remove one of the entries",
     references=(
         kubernetes_docs(
             "Environment variables",
@@ -160,4 +160,4 @@ def environment_variables_are_unique(pod: Pod) -> Iterator[str]:
     for container in pod.containers():
         names = [text(variable, "name") for variable in entries(container, "env")]
         for name in sorted({one for one in names if names.count(one) > 1}):
-            yield f"{named(container)} sets env {name} more than once"
+            yield f"{describe(container)} sets env {name} more than once"

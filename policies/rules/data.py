@@ -1,10 +1,10 @@
-"""Rules about where data lives, and the keys that it is read with: buckets, Cloud KMS."""
+"""Rules about Cloud Storage buckets and Cloud KMS keys."""
 
 from collections.abc import Iterator
 
 from policies.rule import advisory, google, mandatory
 from policies.subjects import gcp
-from policies.values import OddInputError, Props, block, entries, flag, text
+from policies.values import MalformedInputError, Props, block, entries, flag, text
 
 BUCKETS = gcp("storage/bucket:Bucket")
 KEYS = gcp("kms/cryptoKey:CryptoKey")
@@ -15,14 +15,14 @@ _NINETY_DAYS = 90 * 86400
     BUCKETS,
     layer="serving",
     severity="high",
-    why="With access lists on objects, one forgotten object is public while the bucket is not.",
+    why="With object ACLs, a single object can be public in a private bucket.",
     fix="set uniform_bucket_level_access (the layers always do)",
     references=(google("Uniform access", "storage/docs/uniform-bucket-level-access"),),
     passing={"uniformBucketLevelAccess": True},
     failing={"uniformBucketLevelAccess": False},
 )
 def bucket_access_is_uniform(bucket: Props) -> Iterator[str]:
-    """Access to a bucket is granted by IAM alone."""
+    """A bucket has uniform bucket-level access: IAM only, no object ACLs."""
     if not flag(bucket, "uniformBucketLevelAccess"):
         yield "uniformBucketLevelAccess is not true"
 
@@ -31,15 +31,15 @@ def bucket_access_is_uniform(bucket: Props) -> Iterator[str]:
     BUCKETS,
     layer="serving",
     severity="high",
-    why="Where it is enforced, no grant of any kind makes the bucket's content public by mistake.",
-    fix="set public_access_prevention to enforced; for a bucket of public files behind the load "
-    "balancer set the rule to advisory in that environment (gke-policies:levels)",
+    why="Public access prevention blocks any grant that would make the bucket's content public.",
+    fix="set public_access_prevention to enforced; for public files behind the load balancer, set "
+    "the rule to advisory in that environment (gke-policies:levels)",
     references=(google("Public access prevention", "storage/docs/public-access-prevention"),),
     passing={"publicAccessPrevention": "enforced"},
     failing={"publicAccessPrevention": "inherited"},
 )
 def bucket_prevents_public_access(bucket: Props) -> Iterator[str]:
-    """A bucket cannot be made public."""
+    """A bucket enforces public access prevention."""
     if text(bucket, "publicAccessPrevention") != "enforced":
         yield "publicAccessPrevention is not enforced"
 
@@ -48,15 +48,15 @@ def bucket_prevents_public_access(bucket: Props) -> Iterator[str]:
     BUCKETS,
     layer="serving",
     severity="medium",
-    why="A model that is overwritten or deleted by mistake is gone for good.",
+    why="Without versioning, a model that is overwritten or deleted by mistake cannot be restored.",
     fix="set versioning (the layers always do)",
     references=(google("Object versioning", "storage/docs/object-versioning"),),
     passing={"versioning": {"enabled": True}},
     failing={"name": "acme-models"},
 )
 def bucket_keeps_old_versions(bucket: Props) -> Iterator[str]:
-    """A bucket keeps what was overwritten or deleted."""
-    # A retention policy forbids both, and cannot be had together with versions.
+    """A bucket has object versioning."""
+    # A retention policy prevents overwriting and deletion, and excludes versioning.
     if not flag(bucket, "versioning", "enabled") and not block(bucket, "retentionPolicy"):
         yield "versioning.enabled is not true"
 
@@ -65,8 +65,8 @@ def bucket_keeps_old_versions(bucket: Props) -> Iterator[str]:
     BUCKETS,
     layer="serving",
     severity="low",
-    why="Old versions, and uploads that were never finished, are paid for until somebody counts.",
-    fix="set noncurrent_days of the bucket (gke-serving:models_bucket.noncurrent_days)",
+    why="Old versions and unfinished uploads are billed but not listed.",
+    fix="set gke-serving:models_bucket.noncurrent_days",
     references=(google("Object lifecycle", "storage/docs/lifecycle"),),
     passing={
         "lifecycleRules": [
@@ -76,7 +76,7 @@ def bucket_keeps_old_versions(bucket: Props) -> Iterator[str]:
     failing={"versioning": {"enabled": True}},
 )
 def bucket_clears_away_old_versions(bucket: Props) -> Iterator[str]:
-    """A bucket that keeps old versions deletes them some time later."""
+    """A bucket with versioning has lifecycle rules."""
     if flag(bucket, "versioning", "enabled") and not entries(bucket, "lifecycleRules"):
         yield "lifecycleRules is not set"
 
@@ -85,14 +85,14 @@ def bucket_clears_away_old_versions(bucket: Props) -> Iterator[str]:
     BUCKETS,
     layer="serving",
     severity="medium",
-    why="With it, whoever removes the bucket from the program deletes all that is in it.",
+    why="With forceDestroy, removing the bucket from the program deletes its content.",
     fix="set force_destroy to false outside dev",
     references=(google("Deleting buckets", "storage/docs/deleting-buckets"),),
     passing={"forceDestroy": False},
     failing={"forceDestroy": True},
 )
 def bucket_is_not_deleted_with_its_content(bucket: Props) -> Iterator[str]:
-    """A bucket that holds something cannot be deleted."""
+    """A bucket cannot be destroyed while it has content."""
     if flag(bucket, "forceDestroy"):
         yield "forceDestroy is true"
 
@@ -101,16 +101,16 @@ def bucket_is_not_deleted_with_its_content(bucket: Props) -> Iterator[str]:
     KEYS,
     layer="cluster",
     severity="medium",
-    why="A key that is never changed guards everything that was ever written with it.",
+    why="If a key is never rotated, one leak exposes all data that was ever encrypted with it.",
     fix="set rotation_period to 90 days or less",
     references=(google("Key rotation", "kms/docs/key-rotation"),),
     passing={"rotationPeriod": "7776000s"},
     failing={"name": "cluster"},
 )
 def keys_are_rotated(key: Props) -> Iterator[str]:
-    """A key of Cloud KMS is changed every 90 days or more often."""
+    """A Cloud KMS key is rotated at least every 90 days."""
     if text(key, "purpose") not in {"", "ENCRYPT_DECRYPT"}:
-        return  # others cannot be rotated by themselves
+        return  # keys for other purposes have no automatic rotation
     period = text(key, "rotationPeriod")
     if not period:
         yield "rotationPeriod is not set"
@@ -118,6 +118,6 @@ def keys_are_rotated(key: Props) -> Iterator[str]:
     try:
         seconds = float(period.removesuffix("s"))
     except ValueError:
-        raise OddInputError(f"rotationPeriod should be seconds, not {period!r}") from None
+        raise MalformedInputError(f"rotationPeriod should be seconds, not {period!r}") from None
     if not 0 < seconds <= _NINETY_DAYS:
         yield f"rotationPeriod is {seconds / 86400:.0f} days"

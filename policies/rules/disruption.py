@@ -1,11 +1,18 @@
-"""Rules about disruption budgets: that they protect something and let nodes be drained."""
+"""Rules about PodDisruptionBudgets: they select pods and allow node drains."""
 
 from collections.abc import Iterator
 
-from policies.objects import WORKLOADS, Selectors, Workloads, address, labels_of, share
+from policies.objects import (
+    WORKLOADS,
+    Selectors,
+    Workloads,
+    labels_of,
+    namespace_and_name,
+    scaled_value,
+)
 from policies.pods import deployment
 from policies.rule import Stack, advisory, kubernetes_docs, mandatory
-from policies.subjects import Resource, kubernetes, whole
+from policies.subjects import Resource, kubernetes, resource_view
 from policies.values import Props, block, text
 
 BUDGETS = kubernetes("policy", "PodDisruptionBudget")
@@ -30,45 +37,44 @@ def _workload(replicas: int) -> Resource:
     BUDGETS,
     layer="serving",
     severity="high",
-    why="A budget that allows no eviction blocks the drain of every node its pods run on, and "
-    "with it upgrades and repairs, until somebody deletes it.",
-    fix="keep the budget below the fewest replicas (gke-serving:models[].replicas.min)",
+    why="A budget that allows no eviction blocks node drains, and with them upgrades and repairs.",
+    fix="keep minAvailable below the minimum replicas (gke-serving:models[].replicas.min)",
     references=(_DOCS,),
     passing=(_workload(3), _budget(minAvailable=2)),
     failing=(_workload(3), _budget(minAvailable="100%")),
 )
 def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[str]:
-    """A disruption budget lets at least one pod be evicted at the fewest replicas."""
+    """A disruption budget allows one eviction at the minimum number of replicas."""
     spec = block(budget, "spec")
-    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
-    if least is None and most is None:
+    available, unavailable = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if available is None and unavailable is None:
         yield "neither minAvailable nor maxUnavailable is set, so no pod may be evicted"
         return
-    declared = stack.once(Workloads)
-    workloads = declared.selected_by(block(spec, "selector"), address(budget)[0])
-    replicas = sum(declared.fewest_replicas(workload) for workload in workloads)
+    declared = stack.cached(Workloads)
+    workloads = declared.selected_by(block(spec, "selector"), namespace_and_name(budget)[0])
+    replicas = sum(declared.min_replicas(workload) for workload in workloads)
     names = ", ".join(workload.name for workload in workloads)
-    if most is not None and share(most, max(replicas, 1)) < 1:
-        yield f"maxUnavailable {most} lets no pod be evicted"
-    if least is not None and workloads and share(least, replicas) >= replicas > 0:
-        yield f"minAvailable {least} of the {replicas} replicas of {names} lets no pod be evicted"
+    if unavailable is not None and scaled_value(unavailable, max(replicas, 1)) < 1:
+        yield f"maxUnavailable {unavailable} allows no eviction"
+    if available is not None and workloads and scaled_value(available, replicas) >= replicas > 0:
+        yield f"minAvailable {available} of {replicas} replicas of {names} allows no eviction"
 
 
 @mandatory(
     BUDGETS,
     layer="serving",
     severity="medium",
-    why="A budget that selects no pods protects nothing, and nobody notices before the drain.",
-    fix="give the budget the labels of the pods that it is to protect, in their namespace",
+    why="A budget that selects no pods protects nothing, without an error.",
+    fix="set the selector to the pods' labels; the budget must be in the pods' namespace",
     references=(_DOCS,),
     passing=(_workload(3), _budget(minAvailable=2)),
     failing=(_workload(3), _budget(app="resnet50", minAvailable=2)),
 )
 def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]:
     """A disruption budget selects pods of a declared workload."""
-    namespace, _ = address(budget)
-    if not stack.once(Workloads).selected_by(block(budget, "spec", "selector"), namespace):
-        yield f"no declared workload of namespace {namespace} has the labels it selects"
+    namespace, _ = namespace_and_name(budget)
+    if not stack.cached(Workloads).selected_by(block(budget, "spec", "selector"), namespace):
+        yield f"its selector matches no declared workload in namespace {namespace}"
 
 
 def _selectors(stack: Stack) -> Selectors:
@@ -76,11 +82,11 @@ def _selectors(stack: Stack) -> Selectors:
 
 
 @mandatory(
-    WORKLOADS.seen_as(whole),
+    WORKLOADS.with_view(resource_view),
     layer="serving",
     severity="medium",
-    why="Without a budget a drain may take all replicas of a model at a time.",
-    fix="declare a PodDisruptionBudget (the serving layer makes one a model)",
+    why="Without a budget a drain may evict all replicas of a model at once.",
+    fix="declare a PodDisruptionBudget (the serving layer creates one per model)",
     references=(_DOCS,),
     passing=(_workload(2), _budget(maxUnavailable=1)),
     failing=(_workload(2), _budget(app="bert", maxUnavailable=1)),
@@ -88,20 +94,22 @@ def _selectors(stack: Stack) -> Selectors:
 def replicas_have_a_disruption_budget(workload: Resource, stack: Stack) -> Iterator[str]:
     """A workload of two or more replicas has a disruption budget."""
     if block(workload.props, "metadata").get("ownerReferences"):
-        return  # its owner is judged
-    fewest = stack.once(Workloads).fewest_replicas(workload)
-    if fewest < 2:
+        return  # the rule runs on its owner
+    replicas = stack.cached(Workloads).min_replicas(workload)
+    if replicas < 2:
         return
-    if not stack.once(_selectors).select(labels_of(workload), address(workload.props)[0]):
-        yield f"it has {fewest} replicas at the fewest and no disruption budget"
+    if not stack.cached(_selectors).select(
+        labels_of(workload), namespace_and_name(workload.props)[0]
+    ):
+        yield f"it has at least {replicas} replicas and no disruption budget"
 
 
 @advisory(
     BUDGETS,
     layer="serving",
     severity="low",
-    why="By default a pod that never became ready counts as disrupted and may not be evicted: one "
-    "that crashes blocks the drain of its node.",
+    why="By default an unready pod may not be evicted, so a crashing pod blocks the drain of its "
+    "node.",
     fix="set unhealthyPodEvictionPolicy to AlwaysAllow",
     references=(
         kubernetes_docs(
@@ -113,6 +121,6 @@ def replicas_have_a_disruption_budget(workload: Resource, stack: Stack) -> Itera
     failing=_budget(maxUnavailable=1).props,
 )
 def disruption_budget_lets_unhealthy_pods_go(budget: Props) -> Iterator[str]:
-    """A disruption budget does not hold pods that are not healthy."""
+    """A disruption budget allows the eviction of unhealthy pods."""
     if text(budget, "spec", "unhealthyPodEvictionPolicy") != "AlwaysAllow":
         yield "unhealthyPodEvictionPolicy is not AlwaysAllow"

@@ -1,8 +1,8 @@
-"""Rules about objects of the Gateway API."""
+"""Rules about Gateway API objects."""
 
 from collections.abc import Iterator
 
-from policies.objects import address
+from policies.objects import namespace_and_name
 from policies.rule import Reference, Stack, advisory, google, mandatory
 from policies.rules.ingresses import Services
 from policies.rules.services import SERVICES
@@ -51,21 +51,21 @@ _SERVICE = Resource(
     GATEWAYS,
     layer="serving",
     severity="high",
-    why="Without TLS everybody between the caller and Google reads requests and answers.",
-    fix="name a map of certificates (gke-serving:gateway.certificate_map)",
+    why="Without TLS anyone between the client and Google can read requests and responses.",
+    fix="set a certificate map (gke-serving:gateway.certificate_map)",
     references=(_SECURE,),
     passing=_gateway(**{_MAP: "models"}).props,
     failing=_gateway("HTTP").props,
 )
 def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
-    """A Gateway has a listener for HTTPS, and certificates for it."""
+    """A Gateway has an HTTPS listener with certificates."""
     encrypted = [
         listener
         for listener in entries(gateway, "spec", "listeners")
         if text(listener, "protocol") in _ENCRYPTED
     ]
     if not encrypted:
-        yield "spec.listeners has none for HTTPS"
+        yield "spec.listeners has no HTTPS listener"
     has_map = bool(text(block(gateway, "metadata", "annotations"), _MAP))
     for listener in encrypted:
         if not has_map and not entries(listener, "tls", "certificateRefs"):
@@ -76,18 +76,18 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
     ROUTES,
     layer="serving",
     severity="high",
-    why="A route to a Service that is not there answers errors.",
-    fix="name a Service of the route's own namespace",
+    why="A route to a Service that does not exist answers with errors.",
+    fix="use a Service in the route's namespace",
     references=(_ROUTE,),
     passing=(_SERVICE, _route("resnet")),
     failing=(_SERVICE, _route("resnet50")),
 )
 def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
-    """Every backend of an HTTPRoute in its own namespace is a declared Service."""
-    namespace, _ = address(route)
+    """Every backend of an HTTPRoute in the same namespace is a declared Service."""
+    namespace, _ = namespace_and_name(route)
     for rule in entries(route, "spec", "rules"):
         for backend in entries(rule, "backendRefs"):
             where = text(backend, "namespace") or namespace
             name = text(backend, "name")
-            if name and where == namespace and not stack.once(Services).has(namespace, name):
+            if name and where == namespace and not stack.cached(Services).has(namespace, name):
                 yield f'no Service "{name}" is declared in namespace {namespace}'

@@ -1,4 +1,4 @@
-"""Rules about who may do what: IAM grants and service account keys."""
+"""Rules about IAM grants and service account keys."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policies.rule import google, mandatory
 from policies.subjects import Resource, Selector, gcp, pattern
-from policies.values import OddInputError, Props, entries, text, texts
+from policies.values import MalformedInputError, Props, entries, text, texts
 
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
@@ -15,14 +15,14 @@ BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role for members, wherever it is written."""
+    """A role granted to members, from any kind of IAM resource."""
 
     role: str
     members: tuple[str, ...]
 
 
 def grants(resource: Resource) -> Iterable[Grant]:
-    """The grants of an IAM member, binding, policy or access control entry."""
+    """View an IAM member, binding, policy or access control entry as grants."""
     props, kind = resource.props, resource.type.rpartition(":")[2]
     if kind.endswith("IAMPolicy"):
         yield from _of_policy(text(props, "policyData"))
@@ -38,9 +38,9 @@ def _of_policy(document: str) -> Iterator[Grant]:
     try:
         policy = json.loads(document)
     except json.JSONDecodeError as error:
-        raise OddInputError(f"policyData should be an IAM policy in JSON: {error}") from None
+        raise MalformedInputError(f"policyData should be an IAM policy in JSON: {error}") from None
     if not isinstance(policy, dict):
-        raise OddInputError("policyData should be an IAM policy")
+        raise MalformedInputError("policyData should be an IAM policy")
     for binding in entries(policy, "bindings"):
         yield Grant(text(binding, "role"), tuple(texts(binding, "members")))
 
@@ -57,14 +57,14 @@ GRANTS = Selector(_TYPES.matches, _TYPES.example, _TYPES.types, grants)
     GRANTS,
     layer="every",
     severity="critical",
-    why="allUsers is everyone on the internet, allAuthenticatedUsers everyone with an account.",
+    why="allUsers is anyone on the internet; allAuthenticatedUsers, anyone with a Google account.",
     fix="grant the role to a group or a service account",
     references=(google("IAM principals", "iam/docs/overview#concepts_related_identity"),),
     passing={"role": "roles/logging.logWriter", "member": "serviceAccount:a@b.example"},
     failing={"role": "roles/run.invoker", "member": "allUsers"},
 )
 def grants_reach_no_public_principals(grant: Grant) -> Iterator[str]:
-    """Nothing is granted to everyone."""
+    """No role is granted to `allUsers` or `allAuthenticatedUsers`."""
     for member in grant.members:
         if member in PUBLIC:
             yield f"{grant.role or 'a role'} is granted to {member}"
@@ -74,7 +74,7 @@ def grants_reach_no_public_principals(grant: Grant) -> Iterator[str]:
     GRANTS,
     layer="every",
     severity="high",
-    why="Basic roles span every service of the project: an editor of one thing edits all.",
+    why="Basic roles grant access to every service of the project.",
     fix="grant the predefined roles that the member needs",
     references=(google("Basic roles", "iam/docs/roles-overview#basic"),),
     passing={"role": "roles/monitoring.viewer", "member": "serviceAccount:a@b.example"},
@@ -86,12 +86,12 @@ def grants_reach_no_public_principals(grant: Grant) -> Iterator[str]:
     ),
 )
 def grants_avoid_basic_roles(grant: Grant) -> Iterator[str]:
-    """No grant is of a basic role."""
+    """No basic role (owner, editor, viewer) is granted."""
     if grant.role in BASIC_ROLES:
-        yield f"{grant.role} is granted to {', '.join(grant.members) or 'nobody'}"
+        yield f"{grant.role} is granted to {', '.join(grant.members) or 'no member'}"
 
 
-_ACTING = {
+_IMPERSONATION_ROLES = {
     "roles/iam.serviceAccountUser",
     "roles/iam.serviceAccountTokenCreator",
     "roles/iam.workloadIdentityUser",
@@ -101,34 +101,35 @@ _ACTING = {
 
 
 @mandatory(
-    gcp("projects/iAMMember:IAMMember", "projects/iAMBinding:IAMBinding").seen_as(grants),
+    gcp("projects/iAMMember:IAMMember", "projects/iAMBinding:IAMBinding").with_view(grants),
     layer="every",
     severity="high",
-    why="Granted on the project, the role lets its member act as every service account of it, the "
-    "most powerful among them.",
-    fix="grant the role on the one service account that is meant",
+    why="Granted on the project, the role lets its member act as every service account in it.",
+    fix="grant the role on the one service account that needs it",
     references=(google("Service account permissions", "iam/docs/service-account-permissions"),),
     passing={"role": "roles/logging.logWriter", "member": "serviceAccount:a@b.example"},
     failing={"role": "roles/iam.serviceAccountUser", "member": "serviceAccount:a@b.example"},
 )
-def accounts_are_not_lent_by_the_project(grant: Grant) -> Iterator[str]:
-    """No grant on a project lets its member act as any service account."""
-    if grant.role in _ACTING:
-        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'nobody'}"
+def service_account_roles_are_not_granted_on_the_project(grant: Grant) -> Iterator[str]:
+    """No role that allows acting as a service account is granted on the project."""
+    if grant.role in _IMPERSONATION_ROLES:
+        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'no member'}"
 
 
-_BOUND = re.compile(r"serviceAccount:[a-z0-9:.\-]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]")
+_WORKLOAD_IDENTITY = re.compile(
+    r"serviceAccount:[a-z0-9:.\-]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]"
+)
 _FEDERATED = re.compile(r"principal://iam\.googleapis\.com/.+/subject/.+")
-_OUTSIDE = re.compile(r"principalSet://iam\.googleapis\.com/.+/attribute\.[a-z_]+/.+")
+_FEDERATED_SET = re.compile(r"principalSet://iam\.googleapis\.com/.+/attribute\.[a-z_]+/.+")
 
 
 @mandatory(
-    gcp("serviceaccount/iAMMember:IAMMember", "serviceaccount/iAMBinding:IAMBinding").seen_as(
+    gcp("serviceaccount/iAMMember:IAMMember", "serviceaccount/iAMBinding:IAMBinding").with_view(
         grants
     ),
     layer="serving",
     severity="high",
-    why="A binding to a whole pool lets every pod of every cluster in the project be the account.",
+    why="A binding to a whole pool lets every pod of every cluster in the project use the account.",
     fix="bind PROJECT.svc.id.goog[NAMESPACE/ACCOUNT] (the serving layer does)",
     references=(google("Workload identity", "kubernetes-engine/docs/how-to/workload-identity"),),
     passing={
@@ -142,17 +143,19 @@ _OUTSIDE = re.compile(r"principalSet://iam\.googleapis\.com/.+/attribute\.[a-z_]
     },
 )
 def workload_identity_names_one_account(grant: Grant) -> Iterator[str]:
-    """A binding of workload identity names one namespace and one account in it."""
+    """A workload identity binding names one namespace and one Kubernetes service account."""
     for member in grant.members if grant.role == "roles/iam.workloadIdentityUser" else ():
-        if not any(one.fullmatch(member) for one in (_BOUND, _FEDERATED, _OUTSIDE)):
-            yield f"{member} is more than one namespace and account"
+        if not any(
+            one.fullmatch(member) for one in (_WORKLOAD_IDENTITY, _FEDERATED, _FEDERATED_SET)
+        ):
+            yield f"{member} matches more than one Kubernetes service account"
 
 
 @mandatory(
     gcp("serviceaccount/key:Key"),
     layer="every",
     severity="critical",
-    why="A key is a password that lives for years, is copied anywhere and names nobody.",
+    why="A service account key is a long-lived, easily copied credential that identifies no user.",
     fix="use workload identity in the cluster and workload identity federation outside it",
     references=(
         google("Service account keys", "iam/docs/best-practices-for-managing-service-account-keys"),
@@ -160,6 +163,6 @@ def workload_identity_names_one_account(grant: Grant) -> Iterator[str]:
     passing=(Resource("gcp:serviceaccount/account:Account", {"accountId": "resnet"}),),
     failing={"serviceAccountId": "resnet"},
 )
-def service_accounts_have_no_keys(key: Props) -> Iterator[str]:  # noqa: ARG001 (that it is there is enough)
-    """No service account has a key."""
-    yield "a service account key is made"
+def service_accounts_have_no_keys(key: Props) -> Iterator[str]:  # noqa: ARG001 (any key is a violation)
+    """Service accounts have no keys."""
+    yield "the stack declares a service account key"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import address
+from policies.objects import namespace_and_name
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes
@@ -48,14 +48,14 @@ def _service(name: str = "resnet") -> Resource:
     INGRESSES,
     layer="serving",
     severity="medium",
-    why="An Ingress without a class is taken by every controller that feels meant, or by none.",
+    why="An Ingress without a class may be handled by several controllers or by none.",
     fix="set spec.ingressClassName (gke-serving:ingress.class_name)",
     references=(_DOCS,),
     passing=_ingress().props,
     failing=_ingress(ingressClassName=None).props,
 )
 def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
-    """An Ingress says which controller it is for."""
+    """An Ingress has an ingress class."""
     annotations = block(ingress, "metadata", "annotations")
     if not text(ingress, "spec", "ingressClassName") and not text(annotations, _CLASS):
         yield "spec.ingressClassName is not set"
@@ -65,9 +65,9 @@ def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
     INGRESSES,
     layer="serving",
     severity="high",
-    why="Without TLS everybody between the caller and the cluster reads requests and answers.",
-    fix="name a certificate in spec.tls (gke-serving:ingress.tls_secret), or a managed one in its "
-    "annotations",
+    why="Without TLS anyone between the client and the cluster can read requests and responses.",
+    fix="set a certificate in spec.tls (gke-serving:ingress.tls_secret), or a managed certificate "
+    "in the annotations",
     references=(cis("5.6.8"), _DOCS),
     passing=_ingress().props,
     failing=_ingress(tls=None).props,
@@ -75,11 +75,7 @@ def ingresses_name_their_class(ingress: Props) -> Iterator[str]:
 def ingresses_terminate_tls(ingress: Props) -> Iterator[str]:
     """An Ingress has a certificate for each of its hosts."""
     annotations = block(ingress, "metadata", "annotations")
-    managed = (
-        "networking.gke.io/managed-certificates",
-        "ingress.gcp.kubernetes.io/pre-shared-cert",
-    )
-    if any(text(annotations, key) for key in managed):
+    if any(text(annotations, key) for key in _CERTIFICATES):
         return
     certificates = entries(ingress, "spec", "tls")
     if not certificates:
@@ -90,16 +86,16 @@ def ingresses_terminate_tls(ingress: Props) -> Iterator[str]:
         host = text(rule, "host")
         wildcard = f"*.{host.partition('.')[2]}"
         if host and covered and host not in covered and wildcard not in covered:
-            yield f"spec.tls covers no {host}"
+            yield f"spec.tls does not cover {host}"
 
 
 @mandatory(
     INGRESSES,
     layer="serving",
     severity="high",
-    why="A snippet is configuration of the controller itself: whoever writes one reads all Secrets "
-    "that the controller can read (CVE-2021-25742).",
-    fix="use the annotation that is made for the purpose",
+    why="A snippet is controller configuration: its author can read all Secrets that the "
+    "controller can read (CVE-2021-25742).",
+    fix="use a specific annotation instead",
     references=(
         _DOCS,
         google("Ingress in GKE", "kubernetes-engine/docs/concepts/ingress"),
@@ -110,30 +106,30 @@ def ingresses_terminate_tls(ingress: Props) -> Iterator[str]:
     ).props,
 )
 def ingresses_carry_no_snippets(ingress: Props) -> Iterator[str]:
-    """An Ingress brings no piece of its controller's configuration."""
+    """An Ingress has no configuration snippets."""
     for key in block(ingress, "metadata", "annotations"):
         if key.endswith("-snippet"):
             yield f"metadata.annotations has {key}"
 
 
 class Services:
-    """The names of the declared Services, by namespace; what cannot be read is kept aside."""
+    """Index of the declared Services; errors are deferred as in `Workloads`."""
 
     def __init__(self, stack: Stack) -> None:
         self._found: set[tuple[str, str]] = set()
-        self._unread: Exception | None = None
+        self._unreadable: Exception | None = None
         for one in stack.of(SERVICES):
             try:
-                self._found.add(address(one.props))
+                self._found.add(namespace_and_name(one.props))
             except Exception as error:
-                self._unread = error
+                self._unreadable = error
 
     def has(self, namespace: str, name: str) -> bool:
         """Whether the stack declares the Service."""
         if (namespace, name) in self._found:
             return True
-        if self._unread is not None:
-            raise self._unread
+        if self._unreadable is not None:
+            raise self._unreadable
         return False
 
 
@@ -141,23 +137,23 @@ class Services:
     INGRESSES,
     layer="serving",
     severity="high",
-    why="A path to a Service that is not there answers 503.",
-    fix="name a Service of the Ingress's own namespace",
+    why="A path to a Service that does not exist answers 503.",
+    fix="use a Service in the Ingress's namespace",
     references=(_DOCS,),
     passing=(_service(), _ingress()),
     failing=(_service(), _ingress("resnet50")),
 )
 def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
-    """Every path of an Ingress leads to a declared Service."""
-    namespace, _ = address(ingress)
+    """Every backend of an Ingress is a declared Service."""
+    namespace, _ = namespace_and_name(ingress)
     spec = block(ingress, "spec")
     backends = [block(spec, "defaultBackend"), block(spec, "backend")]
     for rule in entries(spec, "rules"):
         backends += [block(path, "backend") for path in entries(rule, "http", "paths")]
     for backend in backends:
-        # The second spelling is that of the versions before v1.
+        # `serviceName` is the field of API versions before v1.
         name = text(backend, "service", "name") or text(backend, "serviceName")
-        if name and not stack.once(Services).has(namespace, name):
+        if name and not stack.cached(Services).has(namespace, name):
             yield f'no Service "{name}" is declared in namespace {namespace}'
 
 
@@ -173,8 +169,8 @@ def _class(controller: str) -> Props:
     CLASSES,
     layer="serving",
     severity="medium",
-    why="A retired controller gets no patches: the next hole in it stays open.",
-    fix="route by the Gateway instead (gke-serving:models[].exposure.kind)",
+    why="A retired controller gets no security patches.",
+    fix="use the Gateway instead (gke-serving:models[].exposure.kind)",
     references=(
         Reference(
             "Kubernetes",
@@ -186,7 +182,7 @@ def _class(controller: str) -> Props:
     failing=_class("k8s.io/ingress-nginx"),
 )
 def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
-    """The controller of an ingress class is one that still gets patches."""
+    """The controller of an ingress class is maintained."""
     controller = text(ingress_class, "spec", "controller")
     if controller in _RETIRED:
         yield f"spec.controller {controller} was retired in March 2026"

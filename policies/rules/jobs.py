@@ -1,4 +1,4 @@
-"""Rules about jobs: they end, and are cleared away."""
+"""Rules about Jobs and CronJobs."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ _SPEC = {"template": pod(restartPolicy="Never")}
     JOBS,
     layer="serving",
     severity="low",
-    why="Finished jobs and their pods stay in the API server until somebody deletes them.",
+    why="Finished Jobs and their pods stay in the API server until they are deleted.",
     fix="set ttlSecondsAfterFinished",
     references=(
         kubernetes_docs(
@@ -27,7 +27,7 @@ _SPEC = {"template": pod(restartPolicy="Never")}
     failing={"spec": _SPEC},
 )
 def finished_jobs_are_cleared_away(job: Props) -> Iterator[str]:
-    """A Job is deleted some time after it has ended."""
+    """A finished Job is deleted after a TTL."""
     owners = block(job, "metadata").get("ownerReferences")
     if not owners and block(job, "spec").get("ttlSecondsAfterFinished") is None:
         yield "spec.ttlSecondsAfterFinished is not set"
@@ -37,13 +37,13 @@ def finished_jobs_are_cleared_away(job: Props) -> Iterator[str]:
     CRON_JOBS,
     layer="serving",
     severity="low",
-    why="Where runs may overlap, one that hangs is joined by another at each turn.",
+    why="If runs may overlap, every scheduled run adds another Job while one hangs.",
     fix="set concurrencyPolicy to Forbid or Replace",
     references=(kubernetes_docs("CronJob", "concepts/workloads/controllers/cron-jobs/"),),
     passing={"spec": {"concurrencyPolicy": "Forbid", "jobTemplate": {"spec": _SPEC}}},
     failing={"spec": {"jobTemplate": {"spec": _SPEC}}},
 )
 def cron_jobs_do_not_pile_up(cron_job: Props) -> Iterator[str]:
-    """A CronJob does not start while its last run goes on."""
+    """A CronJob does not run concurrently with itself."""
     if text(cron_job, "spec", "concurrencyPolicy") in {"", "Allow"}:
-        yield "spec.concurrencyPolicy is not set, or Allow"
+        yield "spec.concurrencyPolicy is Allow or not set"

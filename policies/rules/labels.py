@@ -1,4 +1,4 @@
-"""Rules about labels: what runs says whose it is."""
+"""Rules about the platform's labels on Google Cloud resources and Kubernetes objects."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ REQUIRED_IN_KUBERNETES = (
     "environment",
 )
 
-_PLACES: dict[str, tuple[str, ...]] = {
+_LABEL_PATHS: dict[str, tuple[str, ...]] = {
     "gcp:container/cluster:Cluster": ("resourceLabels",),
     "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
     "gcp:storage/bucket:Bucket": ("labels",),
@@ -29,25 +29,25 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "gcp:compute/forwardingRule:ForwardingRule": ("labels",),
     "gcp:compute/globalForwardingRule:GlobalForwardingRule": ("labels",),
 }
-"""The Google Cloud resources that cost money and take labels, and where they take them."""
+"""Billed Google Cloud resources with labels, and the path of their labels."""
 
 
 def labels(resource: Resource) -> Iterable[Props]:
-    """The view of a Google Cloud resource as its labels, its provider's defaults among them."""
-    place = _PLACES[resource.type]
-    # A provider's default labels go to what bears labels itself, not to the nodes of a pool.
-    defaults = _defaults(resource.provider) if len(place) == 1 else {}
-    yield {**defaults, **block(resource.props, *place)}
+    """View a Google Cloud resource as its labels, including the provider's default labels."""
+    path = _LABEL_PATHS[resource.type]
+    # Default labels apply to the resource itself, not to the nodes of a pool.
+    defaults = _defaults(resource.provider) if len(path) == 1 else {}
+    yield {**defaults, **block(resource.props, *path)}
 
 
 def _defaults(provider: Props) -> Props:
     given = provider.get("defaultLabels")
-    # A provider's inputs are texts on the wire: a mapping is written as JSON.
+    # Provider inputs are strings in the wire format; mappings are JSON.
     found = json.loads(given) if isinstance(given, str) and given else given
     return block({"defaultLabels": found}, "defaultLabels")
 
 
-_LABELLED = gcp(*(type_.removeprefix("gcp:") for type_ in _PLACES))
+_LABELLED = gcp(*(type_.removeprefix("gcp:") for type_ in _LABEL_PATHS))
 LABELLED = Selector(_LABELLED.matches, "gcp:storage/bucket:Bucket", _LABELLED.types, labels)
 OBJECTS = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet") | kubernetes(
     "core", "Service"
@@ -63,19 +63,19 @@ _ALL_IN_KUBERNETES = {
 
 
 class PlatformLabels(Settings):
-    """What the rule goes by, and repairs with."""
+    """Required labels, and values for the repair."""
 
-    required: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="Labels that have to be there.")
-    ] = REQUIRED
+    required: Annotated[tuple[str, ...], Meta(min_length=1, description="Required labels.")] = (
+        REQUIRED
+    )
     values: Annotated[
-        dict[str, str], Meta(description="Values for `remediate` to put where a label lacks.")
+        dict[str, str], Meta(description="Values that `remediate` sets for missing labels.")
     ] = field(default_factory=dict)
 
 
-def _labelled(resource: Resource, given: PlatformLabels) -> Iterator[tuple[Path, str]]:
-    """The labels that lack, from the parameters or from what the resource's urn tells."""
-    place = _PLACES[resource.type]
+def _missing_labels(resource: Resource, given: PlatformLabels) -> Iterator[tuple[Path, str]]:
+    """Yield the missing labels, with values from the parameters or the resource's URN."""
+    path = _LABEL_PATHS[resource.type]
     (found,) = labels(resource)
     stack, _, rest = resource.urn.partition("::")
     project = rest.partition("::")[0]
@@ -86,33 +86,33 @@ def _labelled(resource: Resource, given: PlatformLabels) -> Iterator[tuple[Path,
     } | given.values
     for key in given.required:
         if not found.get(key) and known.get(key):
-            yield (*place, key), known[key]
+            yield (*path, key), known[key]
 
 
 @mandatory(
     LABELLED,
     layer="every",
     severity="low",
-    why="Costs are split, owners found and leftovers swept by these labels.",
-    fix="take the labels from `Labels.google()` (platform:system and platform:labels)",
+    why="Cost reports, ownership and the cleanup of leftovers depend on these labels.",
+    fix="use the labels from `Labels.google()` (platform:system and platform:labels)",
     references=(google("Labels", "resource-manager/docs/creating-managing-labels"),),
     passing={"labels": _ALL},
     failing={"labels": {"environment": "dev"}},
-    repair=_labelled,
+    repair=_missing_labels,
 )
 def resources_bear_the_platform_labels(labels: Props, given: PlatformLabels) -> Iterator[str]:
-    """A Google Cloud resource bears the labels that say whose it is."""
+    """A Google Cloud resource has the platform's labels."""
     missing = [key for key in given.required if not labels.get(key)]
     if missing:
-        yield f"labels lack {', '.join(missing)}"
+        yield f"missing labels: {', '.join(missing)}"
 
 
 @mandatory(
     OBJECTS,
     layer="serving",
     severity="low",
-    why="Tools and people find what belongs together by the recommended labels.",
-    fix="take the labels from `Labels.kubernetes()` (platform:system and platform:labels)",
+    why="Tools and people group objects by the recommended labels.",
+    fix="use the labels from `Labels.kubernetes()` (platform:system and platform:labels)",
     references=(
         kubernetes_docs(
             "Recommended labels", "concepts/overview/working-with-objects/common-labels/"
@@ -122,8 +122,8 @@ def resources_bear_the_platform_labels(labels: Props, given: PlatformLabels) -> 
     failing={"metadata": {"labels": {"app": "resnet"}}},
 )
 def objects_bear_the_platform_labels(thing: Props) -> Iterator[str]:
-    """A workload or Service bears the labels that say whose it is."""
+    """A workload or Service has the recommended labels."""
     found = block(thing, "metadata", "labels")
     missing = [key for key in REQUIRED_IN_KUBERNETES if not found.get(key)]
     if missing:
-        yield f"metadata.labels lack {', '.join(missing)}"
+        yield f"missing in metadata.labels: {', '.join(missing)}"

@@ -1,4 +1,4 @@
-"""Rules about the load balancer: its backends' health, and who may reach them past it."""
+"""Rules about load balancer backends: health checks and firewall sources."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from facts import front_ends
 from policies.rule import cis, google, mandatory
 from policies.subjects import gcp
-from policies.values import OddInputError, Props, entries, flag, text, texts
+from policies.values import MalformedInputError, Props, entries, flag, text, texts
 
 BACKEND_SERVICES = gcp(
     "compute/backendService:BackendService",
@@ -15,21 +15,22 @@ BACKEND_SERVICES = gcp(
 FIREWALLS = gcp("compute/firewall:Firewall")
 
 GOOGLE_RANGES = tuple(ipaddress.ip_network(cidr) for cidr in front_ends.GOOGLE_RANGES)
+"""Source ranges of Google's health checks and load balancers."""
 
 
 @mandatory(
     BACKEND_SERVICES,
     layer="networking",
     severity="high",
-    why="Without a health check the load balancer keeps sending requests to pods that are gone.",
-    fix="give the backend service a health check (the networking layer makes one a model)",
+    why="Without a health check the load balancer sends requests to pods that are gone.",
+    fix="add a health check (the networking layer creates one per model)",
     references=(google("Health checks", "load-balancing/docs/health-check-concepts"),),
     passing={"healthChecks": "projects/acme-ml-dev/global/healthChecks/resnet"},
     failing={"protocol": "HTTP"},
 )
 def backend_service_has_a_health_check(service: Props) -> Iterator[str]:
-    """A backend service checks the health of its backends."""
-    # A list of one in the API, a text in the provider's SDK: either says that there is one.
+    """A backend service has a health check."""
+    # A list with one entry in the API, a string in the provider's SDK.
     if "healthChecks" not in service or service.get("healthChecks") in (None, "", []):
         yield "healthChecks is not set"
 
@@ -38,9 +39,9 @@ def backend_service_has_a_health_check(service: Props) -> Iterator[str]:
     FIREWALLS,
     layer="networking",
     severity="high",
-    why="A rule open to the internet lets everyone reach the nodes past the load balancer and "
-    "all that it checks.",
-    fix="name Google's health check ranges, or private ones, as sources",
+    why="A rule open to the internet lets anyone reach the nodes directly, bypassing the load "
+    "balancer and its checks.",
+    fix="use Google's health check ranges or private ranges as sources",
     references=(
         cis("5.6.6"),
         google(
@@ -55,23 +56,23 @@ def backend_service_has_a_health_check(service: Props) -> Iterator[str]:
     failing={"allows": [{"protocol": "tcp"}], "sourceRanges": ["35.191.0.0/16", "0.0.0.0/0"]},
 )
 def firewall_admits_only_google_and_private_sources(firewall: Props) -> Iterator[str]:
-    """A firewall rule lets in Google's own ranges and private ones, never the internet."""
+    """A firewall rule allows ingress from Google's and private ranges only."""
     is_egress = text(firewall, "direction").upper() == "EGRESS"
     if is_egress or flag(firewall, "disabled") or not entries(firewall, "allows"):
         return
     ranges = texts(firewall, "sourceRanges")
     for cidr in ranges:
         if not _is_trusted(cidr):
-            yield f"sourceRanges admits {cidr}, which is neither Google's nor private"
+            yield f"sourceRanges allows {cidr}, which is neither a Google nor a private range"
     if not ranges and not texts(firewall, "sourceTags") + texts(firewall, "sourceServiceAccounts"):
-        yield "no source is named, so the rule admits the whole internet"
+        yield "no source is set, so the rule allows the whole internet"
 
 
 def _is_trusted(cidr: str) -> bool:
     try:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError:
-        raise OddInputError(f"sourceRanges should be address ranges, not {cidr!r}") from None
+        raise MalformedInputError(f"sourceRanges should be address ranges, not {cidr!r}") from None
     if network.is_private and network.prefixlen > 0:
         return True
     return any(

@@ -1,11 +1,11 @@
-"""Rules about namespaces, and about the quota and the network policies inside."""
+"""Rules about namespaces, their quotas and their network policies."""
 
 from collections.abc import Iterator
 
-from policies.objects import Selectors, address
+from policies.objects import Selectors, namespace_and_name
 from policies.pods import LONG_RUNNING_PODS, deployment
 from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory, pod_security
-from policies.selection import Pods, Selectable, placed
+from policies.selection import NamespacedPod, Pods, namespaced_pods
 from policies.subjects import Resource, Selector, kubernetes, pattern
 from policies.values import Props, block, entries, text
 
@@ -13,7 +13,9 @@ NAMESPACES = kubernetes("core", "Namespace")
 QUOTAS = kubernetes("core", "ResourceQuota")
 NETWORK_POLICIES = kubernetes("networking.k8s.io", "NetworkPolicy")
 _NAMES = kubernetes_docs("Namespaces", "concepts/overview/working-with-objects/namespaces/")
-_WALLS = kubernetes_docs("Network policies", "concepts/services-networking/network-policies/")
+_NETWORK_POLICY_DOCS = kubernetes_docs(
+    "Network policies", "concepts/services-networking/network-policies/"
+)
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _SYSTEM = ("kube-", "gke-", "gmp-")
 
@@ -24,7 +26,7 @@ NAMESPACED = pattern(
     r"|NetworkPolicy|HorizontalPodAutoscaler|PodDisruptionBudget|PersistentVolumeClaim|Role"
     r"|RoleBinding|Gateway|HTTPRoute)",
     example="kubernetes:apps/v1:Deployment",
-    described="kubernetes: what lives in a namespace",
+    described="kubernetes: namespaced objects",
 )
 
 
@@ -45,15 +47,14 @@ def _server() -> Resource:
     NAMESPACED,
     layer="serving",
     severity="medium",
-    why="What lies in `default` shares accounts, quota and policies with whatever else was put "
-    "there without a thought.",
-    fix="name a namespace (gke-serving:namespace)",
+    why="Objects in `default` share service accounts, quota and policies with unrelated objects.",
+    fix="set a namespace (gke-serving:namespace)",
     references=(cis("4.6.4"), _NAMES),
     passing={"metadata": {"name": "resnet", "namespace": "models"}},
     failing={"metadata": {"name": "resnet"}},
 )
 def objects_have_a_namespace(thing: Props) -> Iterator[str]:
-    """An object lives in a namespace that was chosen for it, not in `default`."""
+    """An object has a namespace other than `default`."""
     namespace = text(thing, "metadata", "namespace")
     name = text(thing, "metadata", "name")
     if namespace in {"", "default"} and name != "kubernetes":
@@ -64,14 +65,14 @@ def objects_have_a_namespace(thing: Props) -> Iterator[str]:
     NAMESPACES,
     layer="serving",
     severity="high",
-    why="Without the label the API server takes privileged pods from everybody who may make pods.",
+    why="Without the label anyone who can create pods can create privileged pods.",
     fix="label the namespace pod-security.kubernetes.io/enforce: restricted",
     references=(cis("4.2.1"), pod_security("Enforcement", "restricted")),
     passing=_namespace(**{_ENFORCE: "restricted"}).props,
     failing=_namespace().props,
 )
 def namespaces_enforce_pod_security(namespace: Props) -> Iterator[str]:
-    """A namespace enforces a Pod Security Standard, baseline or restricted."""
+    """A namespace enforces the Pod Security Standard baseline or restricted."""
     if text(namespace, "metadata", "name").startswith(_SYSTEM):
         return
     level = text(namespace, "metadata", "labels", _ENFORCE)
@@ -79,16 +80,16 @@ def namespaces_enforce_pod_security(namespace: Props) -> Iterator[str]:
         yield f"{_ENFORCE} is {level or 'not set'}"
 
 
-def _homes(selector: Selector, stack: Stack) -> set[str]:
-    return {address(one.props)[0] for one in stack.of(selector)}
+def _namespaces_with(selector: Selector, stack: Stack) -> set[str]:
+    return {namespace_and_name(one.props)[0] for one in stack.of(selector)}
 
 
 @advisory(
     NAMESPACES,
     layer="serving",
     severity="medium",
-    why="One namespace without a quota can take every node, GPU and address of the cluster.",
-    fix="declare a team, which brings a quota (gke-serving:teams)",
+    why="A namespace without a quota can use all nodes, GPUs and addresses of the cluster.",
+    fix="declare a team, which has a quota (gke-serving:teams)",
     references=(kubernetes_docs("Resource quotas", "concepts/policy/resource-quotas/"),),
     passing=(_namespace(), _in(QUOTAS, hard={"pods": "100"})),
     failing=(_namespace(), _in(QUOTAS, "other", hard={"pods": "100"})),
@@ -96,7 +97,7 @@ def _homes(selector: Selector, stack: Stack) -> set[str]:
 def namespaces_have_a_quota(namespace: Props, stack: Stack) -> Iterator[str]:
     """A namespace has a ResourceQuota."""
     name = text(namespace, "metadata", "name")
-    if not name.startswith(_SYSTEM) and name not in _homes(QUOTAS, stack):
+    if not name.startswith(_SYSTEM) and name not in _namespaces_with(QUOTAS, stack):
         yield f"no ResourceQuota is declared in namespace {name}"
 
 
@@ -104,16 +105,16 @@ def namespaces_have_a_quota(namespace: Props, stack: Stack) -> Iterator[str]:
     NAMESPACES,
     layer="serving",
     severity="medium",
-    why="Without a policy every pod of the cluster reaches every pod of the namespace.",
-    fix="declare a team, which brings network policies (gke-serving:teams)",
-    references=(cis("4.3.2"), _WALLS),
+    why="Without a NetworkPolicy every pod in the cluster can reach every pod in the namespace.",
+    fix="declare a team, which has network policies (gke-serving:teams)",
+    references=(cis("4.3.2"), _NETWORK_POLICY_DOCS),
     passing=(_namespace(), _in(NETWORK_POLICIES, podSelector={})),
     failing=(_namespace(),),
 )
 def namespaces_have_a_network_policy(namespace: Props, stack: Stack) -> Iterator[str]:
     """A namespace has a NetworkPolicy."""
     name = text(namespace, "metadata", "name")
-    if not name.startswith(_SYSTEM) and name not in _homes(NETWORK_POLICIES, stack):
+    if not name.startswith(_SYSTEM) and name not in _namespaces_with(NETWORK_POLICIES, stack):
         yield f"no NetworkPolicy is declared in namespace {name}"
 
 
@@ -122,36 +123,39 @@ def _selectors(stack: Stack) -> Selectors:
 
 
 @advisory(
-    LONG_RUNNING_PODS.seen_as(placed),
+    LONG_RUNNING_PODS.with_view(namespaced_pods),
     layer="serving",
     severity="low",
-    why="A pod that no policy selects takes connections from everywhere.",
-    fix="select it by a NetworkPolicy of its namespace (gke-serving:teams)",
-    references=(_WALLS, google("Network policies", "kubernetes-engine/docs/how-to/network-policy")),
+    why="A pod that no NetworkPolicy selects accepts connections from everywhere.",
+    fix="select it with a NetworkPolicy in its namespace (gke-serving:teams)",
+    references=(
+        _NETWORK_POLICY_DOCS,
+        google("Network policies", "kubernetes-engine/docs/how-to/network-policy"),
+    ),
     passing=(_server(), _in(NETWORK_POLICIES, podSelector={"matchLabels": {"app": "resnet"}})),
     failing=(_server(), _in(NETWORK_POLICIES, podSelector={"matchLabels": {"app": "bert"}})),
 )
-def pods_are_behind_a_network_policy(placed: Selectable, stack: Stack) -> Iterator[str]:
-    """A pod that keeps running is selected by a NetworkPolicy."""
-    if not stack.once(_selectors).select(placed.labels, placed.namespace):
-        yield f"no NetworkPolicy of namespace {placed.namespace} selects it"
+def pods_are_behind_a_network_policy(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
+    """A long-running pod is selected by a NetworkPolicy."""
+    if not stack.cached(_selectors).select(subject.labels, subject.namespace):
+        yield f"no NetworkPolicy in namespace {subject.namespace} selects it"
 
 
 @mandatory(
     NETWORK_POLICIES,
     layer="serving",
     severity="medium",
-    why="A policy that selects no pods protects nothing, while it looks as if it did.",
-    fix="give it the labels of the pods that it is for, in their namespace",
-    references=(_WALLS,),
+    why="A NetworkPolicy that selects no pods protects nothing, without an error.",
+    fix="set podSelector to the pods' labels; the policy must be in the pods' namespace",
+    references=(_NETWORK_POLICY_DOCS,),
     passing=(_server(), _in(NETWORK_POLICIES, podSelector={"matchLabels": {"app": "resnet"}})),
     failing=(_server(), _in(NETWORK_POLICIES, podSelector={"matchLabels": {"app": "bert"}})),
 )
 def network_policies_select_pods(policy: Props, stack: Stack) -> Iterator[str]:
-    """A NetworkPolicy that names labels selects declared pods."""
+    """A NetworkPolicy with a selector selects declared pods."""
     selector = block(policy, "spec", "podSelector")
     if not block(selector, "matchLabels") and not entries(selector, "matchExpressions"):
-        return  # all pods, those to come among them
-    namespace, _ = address(policy)
-    if not stack.once(Pods).matching(selector, namespace):
-        yield f"no declared pod of namespace {namespace} has the labels it selects"
+        return  # an empty selector selects all pods, including future ones
+    namespace, _ = namespace_and_name(policy)
+    if not stack.cached(Pods).matching(selector, namespace):
+        yield f"its podSelector matches no declared pod in namespace {namespace}"

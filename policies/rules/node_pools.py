@@ -1,4 +1,4 @@
-"""Rules about node pools, and about the nodes that a cluster makes without one."""
+"""Rules about node pools, including a cluster's default pool."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,15 +12,15 @@ DEFAULT_ACCOUNT = "-compute@developer.gserviceaccount.com"
 
 
 def pools(resource: Resource) -> Iterable[Props]:
-    """The node pools that a resource makes: itself, or those inside a cluster's own properties."""
+    """View a node pool as itself, or a cluster as the pools in its own properties."""
     props = resource.props
     if not CLUSTER.matches(resource.type):
         yield props
         return
     yield from entries(props, "nodePools")
-    # A cluster keeps its default pool unless told otherwise; Autopilot has none of its own.
-    is_kept = not flag(props, "removeDefaultNodePool") and not entries(props, "nodePools")
-    if is_kept and not flag(props, "enableAutopilot"):
+    # A cluster keeps its default pool unless removed; Autopilot has no own pools.
+    has_default = not flag(props, "removeDefaultNodePool") and not entries(props, "nodePools")
+    if has_default and not flag(props, "enableAutopilot"):
         yield {"name": "default-pool", "nodeConfig": block(props, "nodeConfig")}
 
 
@@ -32,8 +32,8 @@ POOLS = Selector(_BOTH.matches, _BOTH.example, _BOTH.types, pools)
     POOLS,
     layer="cluster",
     severity="critical",
-    why="The default service account of Compute Engine is an editor of the whole project.",
-    fix="give the pool a service account of its own (the cluster layer makes one a pool)",
+    why="The Compute Engine default service account is an editor of the whole project.",
+    fix="use a dedicated service account (the cluster layer creates one per pool)",
     references=(
         cis("5.2.1"),
         google(
@@ -45,17 +45,18 @@ POOLS = Selector(_BOTH.matches, _BOTH.example, _BOTH.types, pools)
     failing={"nodeConfig": {"serviceAccount": "default"}},
 )
 def nodes_never_run_as_the_default_account(pool: Props) -> Iterator[str]:
-    """Nodes run as a service account made for them, never as the default one."""
+    """Nodes run as a dedicated service account, never as the default one."""
     account = text(pool, "nodeConfig", "serviceAccount")
     if account in {"", "default"} or account.endswith(DEFAULT_ACCOUNT):
-        yield f"{spoken(pool)} runs as {account or 'the default service account'}"
+        yield f"{describe_pool(pool)} runs as {account or 'the default service account'}"
 
 
 @mandatory(
     POOLS,
     layer="cluster",
     severity="high",
-    why="On a node without it, a pod can ask the metadata server for the node's own credentials.",
+    why="Without the GKE metadata server, pods can get the node's credentials from the metadata "
+    "server.",
     fix="set node_config.workload_metadata_config.mode to GKE_METADATA",
     references=(
         cis("5.4.2"),
@@ -65,18 +66,18 @@ def nodes_never_run_as_the_default_account(pool: Props) -> Iterator[str]:
     failing={"nodeConfig": {"workloadMetadataConfig": {"mode": "GCE_METADATA"}}},
 )
 def nodes_hide_their_metadata(pool: Props) -> Iterator[str]:
-    """Nodes answer pods through the GKE metadata server."""
+    """Nodes use the GKE metadata server."""
     mode = text(pool, "nodeConfig", "workloadMetadataConfig", "mode")
     if mode != "GKE_METADATA":
-        yield f"{spoken(pool)} has workloadMetadataConfig.mode {mode or 'unset'}"
+        yield f"{describe_pool(pool)} has workloadMetadataConfig.mode {mode or 'unset'}"
 
 
 @mandatory(
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="Autoscaling without a ceiling turns one runaway workload into an unbounded bill.",
-    fix="set the pool's ceiling (gke-cluster:node_pools[].max_nodes)",
+    why="Without a maximum, one runaway workload causes unbounded cost.",
+    fix="set a maximum (gke-cluster:node_pools[].max_nodes)",
     references=(
         google("Cluster autoscaler", "kubernetes-engine/docs/concepts/cluster-autoscaler"),
     ),
@@ -84,20 +85,20 @@ def nodes_hide_their_metadata(pool: Props) -> Iterator[str]:
     failing={"autoscaling": {"minNodeCount": 0}},
 )
 def node_pool_autoscaling_is_bounded(pool: Props) -> Iterator[str]:
-    """A node pool states an upper limit to its autoscaling."""
+    """A node pool's autoscaling has a maximum."""
     scaling = block(pool, "autoscaling")
     if not scaling:
         if number(pool, "nodeCount") is None:
-            yield "neither autoscaling nor nodeCount says how large the pool may grow"
+            yield "neither autoscaling nor nodeCount is set"
         return
-    for most, least in (
+    for max_key, min_key in (
         ("maxNodeCount", "minNodeCount"),
         ("totalMaxNodeCount", "totalMinNodeCount"),
     ):
-        ceiling, floor = number(scaling, most), number(scaling, least)
-        if ceiling is not None:
-            if ceiling < max(floor or 0, 1):
-                yield f"autoscaling.{most} {ceiling:g} is below {least} or below 1"
+        maximum, minimum = number(scaling, max_key), number(scaling, min_key)
+        if maximum is not None:
+            if maximum < max(minimum or 0, 1):
+                yield f"autoscaling.{max_key} {maximum:g} is below {min_key} or below 1"
             return
     yield "autoscaling.maxNodeCount is not set"
 
@@ -106,7 +107,8 @@ def node_pool_autoscaling_is_bounded(pool: Props) -> Iterator[str]:
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="A node that fails its health checks keeps its pods until somebody replaces it.",
+    why="Without auto-repair, a node that fails its health checks keeps its pods until it is "
+    "replaced by hand.",
     fix="set management.auto_repair",
     references=(
         cis("5.5.2"),
@@ -128,8 +130,8 @@ def node_pool_autoscaling_is_bounded(pool: Props) -> Iterator[str]:
     failing={"management": {"autoRepair": False}},
 )
 def node_pool_repairs_itself(pool: Props) -> Iterator[str]:
-    """A node pool replaces nodes that fail their health checks."""
-    # GKE refuses repairs of nodes that come only when there are some.
+    """A node pool has auto-repair."""
+    # GKE rejects auto-repair for flex-start and queued provisioning.
     is_flex = flag(pool, "nodeConfig", "flexStart")
     if is_flex or flag(pool, "queuedProvisioning", "enabled"):
         return
@@ -141,7 +143,7 @@ def node_pool_repairs_itself(pool: Props) -> Iterator[str]:
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="Nodes that are not upgraded miss security patches and drift from the control plane.",
+    why="Nodes that are not upgraded miss security patches and fall behind the control plane.",
     fix="set management.auto_upgrade",
     references=(
         cis("5.5.3"),
@@ -151,7 +153,7 @@ def node_pool_repairs_itself(pool: Props) -> Iterator[str]:
     failing={"management": {}},
 )
 def node_pool_upgrades_itself(pool: Props) -> Iterator[str]:
-    """A node pool follows the control plane's version."""
+    """A node pool has auto-upgrade."""
     if not flag(pool, "management", "autoUpgrade"):
         yield "management.autoUpgrade is not true"
 
@@ -160,7 +162,7 @@ def node_pool_upgrades_itself(pool: Props) -> Iterator[str]:
     POOLS,
     layer="cluster",
     severity="medium",
-    why="Secure boot refuses kernels and boot loaders that are not signed: rootkits among them.",
+    why="Secure Boot rejects unsigned kernels and boot loaders, such as rootkits.",
     fix="set node_config.shielded_instance_config.enable_secure_boot",
     references=(
         cis("5.5.7"),
@@ -170,13 +172,13 @@ def node_pool_upgrades_itself(pool: Props) -> Iterator[str]:
     failing=(Resource("gcp:container/cluster:Cluster", {"removeDefaultNodePool": False}),),
 )
 def nodes_boot_securely(pool: Props) -> Iterator[str]:
-    """Nodes boot only what is signed."""
+    """Nodes have Secure Boot."""
     if not flag(pool, "nodeConfig", "shieldedInstanceConfig", "enableSecureBoot"):
-        yield f"{spoken(pool)} has shieldedInstanceConfig.enableSecureBoot unset or false"
+        yield f"{describe_pool(pool)} has shieldedInstanceConfig.enableSecureBoot unset or false"
 
 
-def spoken(pool: Props) -> str:
-    """A pool in a message."""
-    # The name may be made by the engine; a rule does not depend on it.
+def describe_pool(pool: Props) -> str:
+    """Return a pool's description for messages."""
+    # The name may be unknown before the update; the rule must not depend on it.
     name = dict.get(pool, "name")
     return f'pool "{name}"' if isinstance(name, str) else "the pool"

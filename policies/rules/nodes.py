@@ -1,12 +1,12 @@
-"""Rules about what a node runs and bears: image, disks, accelerators, upgrades, price."""
+"""Rules about nodes: image, metadata, scopes, disks, zones, upgrades, spot, accelerators."""
 
 from collections.abc import Iterator
 
 from policies.rule import Stack, advisory, cis, google, mandatory
 from policies.rules.cluster import CLUSTER
-from policies.rules.node_pools import NODE_POOL, POOLS, spoken
+from policies.rules.node_pools import NODE_POOL, POOLS, describe_pool
 from policies.subjects import Resource
-from policies.values import OddInputError, Props, block, entries, flag, number, text, texts
+from policies.values import MalformedInputError, Props, block, entries, flag, number, text, texts
 
 _GKE = "kubernetes-engine/docs/"
 
@@ -15,8 +15,8 @@ _GKE = "kubernetes-engine/docs/"
     POOLS,
     layer="cluster",
     severity="medium",
-    why="Container-Optimized OS has a read-only root, verified boot and little to attack; Docker's "
-    "images are gone since 1.24.",
+    why="Container-Optimized OS has a read-only root, verified boot and a small attack surface; "
+    "images with Docker ended with 1.24.",
     fix="set node_config.image_type to COS_CONTAINERD (the cluster layer always does)",
     references=(cis("5.5.1"), google("Node images", _GKE + "concepts/node-images")),
     passing={"nodeConfig": {"imageType": "COS_CONTAINERD"}},
@@ -25,37 +25,37 @@ _GKE = "kubernetes-engine/docs/"
 def nodes_run_container_optimized_os(pool: Props) -> Iterator[str]:
     """Nodes run Container-Optimized OS with containerd."""
     image = text(pool, "nodeConfig", "imageType").upper()
-    # Unset is GKE's default, which is this one. Windows has no such image.
+    # The default is COS_CONTAINERD. Windows nodes have their own images.
     if image and image != "COS_CONTAINERD" and not image.startswith("WINDOWS"):
-        yield f"{spoken(pool)} runs {image}"
+        yield f"{describe_pool(pool)} runs {image}"
 
 
 @mandatory(
     POOLS,
     layer="cluster",
     severity="medium",
-    why="Integrity monitoring compares each boot with the last good one: it shows what secure boot "
-    "cannot refuse.",
-    fix="leave node_config.shielded_instance_config.enable_integrity_monitoring on",
+    why="Integrity monitoring compares each boot with a known good one and detects changes that "
+    "Secure Boot does not.",
+    fix="keep node_config.shielded_instance_config.enable_integrity_monitoring on",
     references=(cis("5.5.6"), google("Shielded GKE nodes", _GKE + "how-to/shielded-gke-nodes")),
     passing={"nodeConfig": {"shieldedInstanceConfig": {"enableIntegrityMonitoring": True}}},
     failing={"nodeConfig": {"shieldedInstanceConfig": {"enableIntegrityMonitoring": False}}},
 )
 def nodes_watch_their_integrity(pool: Props) -> Iterator[str]:
-    """Nodes report how they booted."""
+    """Nodes have integrity monitoring."""
     shielded = block(pool, "nodeConfig").get("shieldedInstanceConfig")
-    # On by default where the block is left out; within it, what is not said is off in the API.
+    # On by default without the block; within the block the API's default is off.
     given = block(pool, "nodeConfig", "shieldedInstanceConfig")
     if not flag(given, "enableIntegrityMonitoring", default=shielded is None):
-        yield f"{spoken(pool)} has shieldedInstanceConfig.enableIntegrityMonitoring off"
+        yield f"{describe_pool(pool)} has shieldedInstanceConfig.enableIntegrityMonitoring off"
 
 
 @mandatory(
     POOLS,
     layer="cluster",
     severity="medium",
-    why="The old metadata endpoints take requests without the header that tells a browser's or a "
-    "proxy's from a program's own.",
+    why="The legacy metadata endpoints do not require the Metadata-Flavor header, so forged "
+    "requests (SSRF) reach them.",
     fix="set node_config.metadata disable-legacy-endpoints to true (the cluster layer does)",
     references=(
         cis("5.4.1"),
@@ -65,14 +65,14 @@ def nodes_watch_their_integrity(pool: Props) -> Iterator[str]:
     failing={"nodeConfig": {"metadata": {"disable-legacy-endpoints": "false"}}},
 )
 def nodes_have_no_legacy_endpoints(pool: Props) -> Iterator[str]:
-    """Nodes do not answer on the legacy endpoints of the metadata server."""
+    """Nodes have the legacy metadata endpoints off."""
     metadata = block(pool, "nodeConfig", "metadata")
-    # Off by default since 1.12: only a metadata of one's own can bring them back.
+    # Off by default since 1.12; custom metadata without the key turns them on.
     if not flag(metadata, "disable-legacy-endpoints", default=not metadata):
-        yield f"{spoken(pool)} has metadata.disable-legacy-endpoints unset or false"
+        yield f"{describe_pool(pool)} has metadata.disable-legacy-endpoints unset or false"
 
 
-_TOO_WIDE = (
+_WIDE_SCOPES = (
     "auth/compute",
     "auth/devstorage.full_control",
     "auth/devstorage.read_write",
@@ -85,9 +85,9 @@ _TOO_WIDE = (
     POOLS,
     layer="cluster",
     severity="medium",
-    why="Scopes are an old fence: cloud-platform with an account of few roles is exact, while a "
-    "wide scope of one service mostly stands where nobody looked at the account.",
-    fix="give the pool an account of its own and the scope cloud-platform (the cluster layer does)",
+    why="Scopes are a legacy mechanism: use cloud-platform with a least-privilege service account, "
+    "which IAM restricts exactly.",
+    fix="use a dedicated service account and the scope cloud-platform (the cluster layer does)",
     references=(
         cis("5.2.1"),
         google("Access scopes", _GKE + "how-to/access-scopes"),
@@ -101,22 +101,22 @@ _TOO_WIDE = (
     failing={"nodeConfig": {"oauthScopes": ["https://www.googleapis.com/auth/compute"]}},
 )
 def node_scopes_are_narrow(pool: Props) -> Iterator[str]:
-    """Nodes have no scope that writes to a whole service."""
+    """Nodes have no scope with write access to a whole service."""
     config = block(pool, "nodeConfig")
     scopes = texts(config, "oauthScopes")
     for scope in scopes:
-        if scope.endswith(_TOO_WIDE):
-            yield f"{spoken(pool)} has the scope {scope}"
+        if scope.endswith(_WIDE_SCOPES):
+            yield f"{describe_pool(pool)} has the scope {scope}"
     is_wide = any(scope.endswith("auth/cloud-platform") for scope in scopes)
     if is_wide and text(config, "serviceAccount") in {"", "default"}:
-        yield f"{spoken(pool)} has the scope cloud-platform for the default service account"
+        yield f"{describe_pool(pool)} has the scope cloud-platform for the default service account"
 
 
 @advisory(
     POOLS,
     layer="cluster",
     severity="low",
-    why="With a key of one's own, what is left on a disk cannot be read once the key is gone.",
+    why="With a customer-managed key, data on a disk is unreadable once the key is destroyed.",
     fix="set gke-cluster:node_pools[].boot_disk_kms_key",
     references=(
         cis("5.9.2"),
@@ -125,18 +125,18 @@ def node_scopes_are_narrow(pool: Props) -> Iterator[str]:
     passing={"nodeConfig": {"bootDiskKmsKey": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}},
     failing={"nodeConfig": {}},
 )
-def node_disks_are_encrypted_with_a_key_of_ones_own(pool: Props) -> Iterator[str]:
-    """The boot disks of nodes are encrypted with a key of Cloud KMS."""
+def node_disks_use_customer_managed_keys(pool: Props) -> Iterator[str]:
+    """The boot disks of nodes are encrypted with a Cloud KMS key."""
     if not text(pool, "nodeConfig", "bootDiskKmsKey"):
-        yield f"{spoken(pool)} has no nodeConfig.bootDiskKmsKey"
+        yield f"{describe_pool(pool)} has no nodeConfig.bootDiskKmsKey"
 
 
 @advisory(
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="A pool of one zone is gone with it, and finds no machines when that zone has none.",
-    fix="name two zones or more (gke-cluster:cluster.zones)",
+    why="A pool in one zone fails with it, and cannot grow when that zone is out of capacity.",
+    fix="use two or more zones (gke-cluster:cluster.zones)",
     references=(google("Regional clusters", _GKE + "concepts/regional-clusters"),),
     passing={"location": "europe-west4", "nodeLocations": ["europe-west4-a", "europe-west4-b"]},
     failing={"location": "europe-west4-a", "nodeLocations": ["europe-west4-a"]},
@@ -144,18 +144,18 @@ def node_disks_are_encrypted_with_a_key_of_ones_own(pool: Props) -> Iterator[str
 def node_pool_spans_zones(pool: Props) -> Iterator[str]:
     """A node pool has nodes in more than one zone."""
     zones = texts(pool, "nodeLocations") or texts(pool, "locations")
-    # Of a regional cluster, a pool that names no zones is in three.
+    # Without zones, a pool of a regional cluster is in three.
     is_zonal = text(pool, "location").count("-") > 1
     if len(set(zones)) == 1 or (not zones and is_zonal):
-        yield f"{spoken(pool)} is in {', '.join(zones) or text(pool, 'location')} alone"
+        yield f"{describe_pool(pool)} is in {', '.join(zones) or text(pool, 'location')} only"
 
 
 @mandatory(
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="An upgrade that may add no node and take none away goes nowhere; one that takes all away "
-    "at a time is an outage.",
+    why="With neither surge nor unavailable nodes an upgrade cannot proceed; with all nodes "
+    "unavailable it is an outage.",
     fix="set gke-cluster:node_pools[].max_surge to 1, or gke-cluster:node_pools[].blue_green",
     references=(google("Node upgrade strategies", _GKE + "concepts/node-pool-upgrade-strategies"),),
     passing={"upgradeSettings": {"maxSurge": 1, "maxUnavailable": 0}},
@@ -166,20 +166,20 @@ def node_pool_upgrades_gradually(pool: Props) -> Iterator[str]:
     settings = block(pool, "upgradeSettings")
     if text(settings, "strategy") == "BLUE_GREEN" or block(settings, "blueGreenSettings"):
         return
-    surge, away = number(settings, "maxSurge"), number(settings, "maxUnavailable")
-    if settings and not surge and not away:
+    surge, unavailable = number(settings, "maxSurge"), number(settings, "maxUnavailable")
+    if settings and not surge and not unavailable:
         yield "upgradeSettings has neither maxSurge nor maxUnavailable"
     size = number(pool, "autoscaling", "maxNodeCount") or number(pool, "nodeCount")
-    if away and size and away >= size > 1:
-        yield f"upgradeSettings.maxUnavailable {away:.0f} takes all {size:.0f} nodes of a zone away"
+    if unavailable and size and unavailable >= size > 1:
+        yield f"upgradeSettings.maxUnavailable {unavailable:.0f} is all {size:.0f} nodes of a zone"
 
 
 @advisory(
     POOLS,
     layer="cluster",
     severity="medium",
-    why="A spot node goes within 30 seconds. What did not ask for one should not land on one.",
-    fix="taint the pool, and let models that can bear it tolerate the taint "
+    why="A spot node is reclaimed within 30 seconds. Only pods that ask for spot should run on it.",
+    fix="taint the pool, and add a toleration to models that can run on spot "
     "(gke-cluster:node_pools[].taints)",
     references=(google("Spot VMs", _GKE + "concepts/spot-vms"),),
     passing={
@@ -193,19 +193,18 @@ def node_pool_upgrades_gradually(pool: Props) -> Iterator[str]:
     failing={"nodeConfig": {"spot": True}},
 )
 def spot_nodes_keep_others_away(pool: Props) -> Iterator[str]:
-    """Spot nodes bear a taint, so that only what tolerates it runs there."""
+    """Spot nodes have a taint."""
     config = block(pool, "nodeConfig")
     is_spot = flag(config, "spot") or flag(config, "preemptible")
     if is_spot and not entries(config, "taints"):
-        yield f"{spoken(pool)} is of spot nodes and has no taint"
+        yield f"{describe_pool(pool)} has spot nodes and no taint"
 
 
 @mandatory(
     POOLS,
     layer="cluster",
     severity="high",
-    why="Without a driver the node has an accelerator that no pod can use: it costs, and serves "
-    "nobody.",
+    why="Without a driver no pod can use the accelerator, which is billed all the same.",
     fix="set gke-cluster:node_pools[].accelerator.driver to DEFAULT or LATEST",
     references=(google("GPUs in GKE", _GKE + "how-to/gpus"),),
     passing={
@@ -232,21 +231,20 @@ def spot_nodes_keep_others_away(pool: Props) -> Iterator[str]:
     },
 )
 def accelerators_have_a_driver(pool: Props) -> Iterator[str]:
-    """GKE installs a driver for every accelerator."""
+    """GKE installs the driver of every GPU."""
     for accelerator in entries(pool, "nodeConfig", "guestAccelerators"):
         version = text(accelerator, "gpuDriverInstallationConfig", "gpuDriverVersion")
         if version in {"", "INSTALLATION_DISABLED", "GPU_DRIVER_VERSION_UNSPECIFIED"}:
             kind = text(accelerator, "type")
-            yield f"{spoken(pool)}: {kind} has gpuDriverVersion {version or 'unset'}"
+            yield f"{describe_pool(pool)}: {kind} has gpuDriverVersion {version or 'unset'}"
 
 
 @mandatory(
     NODE_POOL,
     layer="cluster",
     severity="high",
-    why="Kubelets more than two minor versions behind the API server are not supported: they do "
-    "not understand all that they are told.",
-    fix="let the pool upgrade itself, or set its version",
+    why="GKE does not support nodes more than two minor versions behind the control plane.",
+    fix="turn on auto-upgrade, or set the pool's version",
     references=(google("Upgrades", _GKE + "concepts/cluster-upgrades"),),
     passing=(
         Resource(CLUSTER.example, {"name": "main", "currentMasterVersion": "1.36.3-gke.1237000"}),
@@ -262,18 +260,18 @@ def node_versions_are_near_the_control_planes(pool: Props, stack: Stack) -> Iter
     version = text(pool, "version")
     if not version:
         return
-    home = text(pool, "cluster").rpartition("/")[2]
+    cluster_name = text(pool, "cluster").rpartition("/")[2]
     for cluster in stack.of(CLUSTER):
-        if text(cluster.props, "name") != home:
+        if text(cluster.props, "name") != cluster_name:
             continue
         keys = ("currentMasterVersion", "masterVersion", "minMasterVersion")
         control = next((found for key in keys if (found := text(cluster.props, key))), "")
         if control and not 0 <= _minor(control) - _minor(version) <= 2:
-            yield f"{spoken(pool)} runs {version}, the control plane {control}"
+            yield f"{describe_pool(pool)} runs {version}, the control plane {control}"
 
 
 def _minor(version: str) -> int:
     parts = version.split(".")
     if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
-        raise OddInputError(f"{version!r} is no version of GKE")
+        raise MalformedInputError(f"{version!r} is not a GKE version")
     return int(parts[0]) * 1000 + int(parts[1])

@@ -1,4 +1,4 @@
-"""Rules about how many pods a workload has, where they run, and how they are replaced."""
+"""Rules about workloads: replicas, spreading, selectors, rollouts, node pools."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -6,19 +6,19 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from policies.objects import WORKLOADS, Workloads, fits, labels_of
+from policies.objects import WORKLOADS, Workloads, labels_of, selector_matches
 from policies.pods import deployment
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
-from policies.selection import PLACED, Selectable
-from policies.subjects import Resource, kubernetes, whole
-from policies.values import OddInputError, Props, block, entries, text
+from policies.selection import NAMESPACED_PODS, NamespacedPod
+from policies.subjects import Resource, kubernetes, resource_view
+from policies.values import MalformedInputError, Props, block, entries, text
 
-REPLICATED = WORKLOADS.seen_as(whole)
+REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
 DEPLOYMENTS = kubernetes("apps", "Deployment") | kubernetes("extensions", "Deployment")
-SELECTING = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet").seen_as(
-    whole
+SELECTING = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet").with_view(
+    resource_view
 )
 ZONE = "topology.kubernetes.io/zone"
 _SPREAD = kubernetes_docs(
@@ -44,10 +44,10 @@ _OVER_ZONES = [
 
 
 class Replicas(Settings):
-    """How many pods are enough."""
+    """Minimum number of replicas."""
 
     least: Annotated[
-        Annotated[int, Meta(ge=1)], Meta(description="Replicas that a workload has at the least.")
+        Annotated[int, Meta(ge=1)], Meta(description="Minimum replicas of a workload.")
     ] = 2
 
 
@@ -55,8 +55,8 @@ class Replicas(Settings):
     REPLICATED,
     layer="serving",
     severity="medium",
-    why="The only pod of a workload goes down with its node, and with every upgrade of it.",
-    fix="keep two replicas or more (gke-serving:models[].replicas.min)",
+    why="A workload with one pod is down when its node fails or is upgraded.",
+    fix="use two or more replicas (gke-serving:models[].replicas.min)",
     references=(
         kubernetes_docs("Disruptions", "concepts/workloads/pods/disruptions/"),
         google("Scalable and resilient workloads", "architecture/scalable-and-resilient-apps"),
@@ -67,32 +67,32 @@ class Replicas(Settings):
 def workloads_survive_the_loss_of_a_pod(
     workload: Resource, stack: Stack, given: Replicas
 ) -> Iterator[str]:
-    """A workload has more than one replica at the fewest."""
+    """A workload has the minimum number of replicas."""
     if block(workload.props, "spec").get("replicas") == 0:
         return  # switched off on purpose
-    fewest = stack.once(Workloads).fewest_replicas(workload)
-    if fewest >= given.least:
+    replicas = stack.cached(Workloads).min_replicas(workload)
+    if replicas >= given.least:
         return
-    yield f"it has {fewest} replica{'s' if fewest != 1 else ''} at the fewest, not {given.least}"
+    yield f"its minimum is {replicas} replica{'s' if replicas != 1 else ''}, below {given.least}"
 
 
 @advisory(
     REPLICATED,
     layer="serving",
     severity="medium",
-    why="Replicas of one zone, or of one node, are all gone when it is.",
-    fix="spread them over zones (the serving layer does) or keep them apart by podAntiAffinity",
+    why="If all replicas are in one zone or on one node, they fail together.",
+    fix="spread them over zones (the serving layer does) or use podAntiAffinity",
     references=(_SPREAD,),
     passing=(_workload(3, topologySpreadConstraints=_OVER_ZONES),),
     failing=(_workload(3),),
 )
 def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
-    """Two or more replicas are spread over zones or nodes."""
-    if stack.once(Workloads).fewest_replicas(workload) < 2:
+    """Replicas are spread over zones or nodes."""
+    if stack.cached(Workloads).min_replicas(workload) < 2:
         return
     spec = block(workload.props, "spec", "template", "spec")
-    apart = block(spec, "affinity", "podAntiAffinity")
-    if not entries(spec, "topologySpreadConstraints") and not any(apart.values()):
+    anti_affinity = block(spec, "affinity", "podAntiAffinity")
+    if not entries(spec, "topologySpreadConstraints") and not any(anti_affinity.values()):
         yield "neither topologySpreadConstraints nor podAntiAffinity is set"
 
 
@@ -100,8 +100,8 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     SELECTING,
     layer="serving",
     severity="high",
-    why="A constraint whose selector matches other pods, or none, spreads nothing.",
-    fix="give the constraint the labels of the workload's own pods",
+    why="A constraint whose selector does not match the workload's own pods spreads nothing.",
+    fix="set labelSelector to the labels of the workload's pods",
     references=(_SPREAD,),
     passing=(_workload(3, topologySpreadConstraints=_OVER_ZONES),),
     failing=(
@@ -114,11 +114,11 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     ),
 )
 def spread_constraints_count_their_own_pods(workload: Resource) -> Iterator[str]:
-    """A topology spread constraint selects the pods that bear it."""
+    """A topology spread constraint selects its own pods."""
     spec = block(workload.props, "spec", "template", "spec")
     for constraint in entries(spec, "topologySpreadConstraints"):
         selector = block(constraint, "labelSelector")
-        if not selector or not fits(selector, labels_of(workload)):
+        if not selector or not selector_matches(selector, labels_of(workload)):
             yield f"the constraint on {text(constraint, 'topologyKey')} selects other pods"
 
 
@@ -126,9 +126,9 @@ def spread_constraints_count_their_own_pods(workload: Resource) -> Iterator[str]
     SELECTING,
     layer="serving",
     severity="high",
-    why="The API server refuses a workload that does not select its own pods: the update fails "
+    why="The API server rejects a workload that does not select its own pods, and the update fails "
     "halfway.",
-    fix="give the template every label that the selector names",
+    fix="add the selector's labels to the template",
     references=(
         kubernetes_docs("Deployments", "concepts/workloads/controllers/deployment/#selector"),
     ),
@@ -146,7 +146,7 @@ def workloads_select_their_own_pods(workload: Resource) -> Iterator[str]:
     selector = block(workload.props, "spec", "selector")
     if not selector:
         yield "spec.selector is not set"
-    elif not fits(selector, labels_of(workload)):
+    elif not selector_matches(selector, labels_of(workload)):
         yield "spec.selector does not match the labels of the template"
 
 
@@ -154,8 +154,8 @@ def workloads_select_their_own_pods(workload: Resource) -> Iterator[str]:
     DEPLOYMENTS,
     layer="serving",
     severity="medium",
-    why="Where all old pods go before the new ones are ready, each rollout is an outage.",
-    fix="roll with maxUnavailable below the number of replicas (gke-serving:models[].rollout)",
+    why="If all old pods stop before new ones are ready, every rollout is an outage.",
+    fix="set maxUnavailable below the number of replicas (gke-serving:models[].rollout)",
     references=(_ROLLOUT,),
     passing=deployment(
         replicas=3, strategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
@@ -168,25 +168,25 @@ def rollouts_keep_pods_serving(workload: Props) -> Iterator[str]:
     if text(strategy, "type") == "Recreate":
         yield "strategy.type is Recreate"
     rolling = block(strategy, "rollingUpdate")
-    most = rolling.get("maxUnavailable")
-    if most == "100%":
+    unavailable = rolling.get("maxUnavailable")
+    if unavailable == "100%":
         yield "strategy.rollingUpdate.maxUnavailable is 100%"
-    if _is_none(most) and _is_none(rolling.get("maxSurge")):
-        yield "strategy.rollingUpdate has maxSurge and maxUnavailable at 0, so no pod is replaced"
+    if _is_zero(unavailable) and _is_zero(rolling.get("maxSurge")):
+        yield "strategy.rollingUpdate has maxSurge and maxUnavailable 0, so no pod is replaced"
 
 
-def _is_none(value: object) -> bool:
+def _is_zero(value: object) -> bool:
     if isinstance(value, bool | dict | list):
-        raise OddInputError(f"{value!r} is neither a count nor a percentage")
+        raise MalformedInputError(f"{value!r} is neither a count nor a percentage")
     return value in (0, "0", "0%")
 
 
 @mandatory(
-    PLACED,
+    NAMESPACED_PODS,
     layer="serving",
     severity="high",
-    why="A pod that asks for a pool that is not there stays pending for ever.",
-    fix="name one of gke-cluster:node_pools (gke-serving:models[].node_pool)",
+    why="A pod that selects a node pool that does not exist stays pending forever.",
+    fix="use one of gke-cluster:node_pools (gke-serving:models[].node_pool)",
     references=(
         google(
             "Scheduling on node pools",
@@ -196,9 +196,9 @@ def _is_none(value: object) -> bool:
     passing=(_pool("serving"), _workload(1, nodeSelector={_POOL: "serving"})),
     failing=(_pool("serving"), _workload(1, nodeSelector={_POOL: "gpu"})),
 )
-def pods_ask_for_pools_that_exist(placed: Selectable, stack: Stack) -> Iterator[str]:
-    """A pod that names a node pool names one that is declared, where any is."""
-    wanted = text(placed.pod.spec, "nodeSelector", _POOL)
+def pods_ask_for_pools_that_exist(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
+    """A pod's node pool is declared, if the stack declares node pools."""
+    wanted = text(subject.pod.spec, "nodeSelector", _POOL)
     pools = [text(one.props, "name") for one in stack.of(NODE_POOL)]
     if wanted and pools and wanted not in pools:
-        yield f"its nodeSelector asks for pool {wanted}; declared are {', '.join(sorted(pools))}"
+        yield f"its nodeSelector has pool {wanted}; declared pools: {', '.join(sorted(pools))}"

@@ -1,15 +1,14 @@
-"""The Pod Security Standards, profile baseline, control by control, as Kubernetes 1.36 has it.
+"""The Pod Security Standards, profile baseline, one rule per control (as of Kubernetes 1.36).
 
-They are judged here as well as by the API server, so that a preview says all of it at once, before
-any namespace's admission refuses the first pod.
+The API server enforces them too; the rules report all violations already at the preview.
 """
 
 from collections.abc import Iterator
 from functools import partial
 
-from policies.pods import PODS_AND_PATCHES, Pod, named, pod
+from policies.pods import PODS_AND_PATCHES, Pod, describe, pod
 from policies.rule import mandatory, pod_security
-from policies.values import block, entries, flag, number, spelt, text, texts
+from policies.values import block, comparable_text, entries, flag, number, text, texts
 
 CAPABILITIES = frozenset(
     {
@@ -55,7 +54,7 @@ baseline = partial(mandatory, PODS_AND_PATCHES, layer="serving")
 
 @baseline(
     severity="critical",
-    why="A pod in the host's namespaces sees the node's processes and network, and can leave them.",
+    why="A pod in the host namespaces can access the node's processes and network.",
     fix="remove hostNetwork, hostPID and hostIPC from the pod",
     references=(pod_security("Host Namespaces"),),
     passing=pod(hostNetwork=False),
@@ -70,8 +69,8 @@ def pods_keep_out_of_host_namespaces(pod: Pod) -> Iterator[str]:
 
 @baseline(
     severity="critical",
-    why="A privileged container is root on the node.",
-    fix="remove securityContext.privileged; add the one capability that is needed",
+    why="A privileged container has root access to the node.",
+    fix="remove securityContext.privileged; add the required capability instead",
     references=(pod_security("Privileged Containers"),),
     passing=pod(container={"securityContext": {"privileged": False}}),
     failing=pod(container={"securityContext": {"privileged": True}}),
@@ -80,35 +79,35 @@ def containers_are_not_privileged(pod: Pod) -> Iterator[str]:
     """No container is privileged."""
     for container in pod.containers():
         if flag(container, "securityContext", "privileged"):
-            yield f"{named(container)} is privileged"
+            yield f"{describe(container)} is privileged"
 
 
 @baseline(
     severity="high",
-    why="Capabilities beyond the runtime's own let a container reach what is the node's.",
-    fix="drop ALL capabilities and add only NET_BIND_SERVICE where a low port is needed",
+    why="Capabilities beyond the runtime's defaults give a container access to the node.",
+    fix="drop ALL capabilities; add only NET_BIND_SERVICE if a low port is needed",
     references=(pod_security("Capabilities"),),
     passing=pod(container={"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}}}),
     failing=pod(container={"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}),
 )
 def containers_add_only_default_capabilities(pod: Pod) -> Iterator[str]:
-    """No container adds a capability beyond the runtime's default ones."""
+    """No container adds a capability beyond the runtime's defaults."""
     for container in pod.containers():
         for capability in texts(container, "securityContext", "capabilities", "add"):
             if capability not in CAPABILITIES:
-                yield f"{named(container)} adds {capability}"
+                yield f"{describe(container)} adds {capability}"
 
 
 @baseline(
     severity="high",
-    why="A directory of the node inside a container is a way to read or change the node.",
+    why="With a hostPath volume a container can read or change the node's files.",
     fix="use an emptyDir, a persistent volume or a bucket instead of hostPath",
     references=(pod_security("HostPath Volumes"),),
     passing=pod(volumes=[{"name": "cache", "emptyDir": {}}]),
     failing=pod(volumes=[{"name": "run", "hostPath": {"path": "/var/run"}}]),
 )
 def pods_mount_nothing_of_the_host(pod: Pod) -> Iterator[str]:
-    """A pod mounts no directory of the node."""
+    """A pod has no hostPath volumes."""
     for volume in entries(pod.spec, "volumes"):
         if volume.get("hostPath") is not None:
             yield f'volume "{text(volume, "name")}" is a hostPath'
@@ -116,125 +115,127 @@ def pods_mount_nothing_of_the_host(pod: Pod) -> Iterator[str]:
 
 @baseline(
     severity="medium",
-    why="A port of the node bypasses Services and network policies; one pod a node can have it.",
-    fix="remove hostPort and expose the pod by a Service",
+    why="A host port bypasses Services and network policies; only one pod per node can use it.",
+    fix="remove hostPort and expose the pod with a Service",
     references=(pod_security("Host Ports"),),
     passing=pod(container={"ports": [{"containerPort": 8501}]}),
     failing=pod(container={"ports": [{"containerPort": 8501, "hostPort": 8501}]}),
 )
 def containers_take_no_host_ports(pod: Pod) -> Iterator[str]:
-    """No container takes a port of the node."""
+    """No container has a host port."""
     for container in pod.containers():
         for port in entries(container, "ports"):
             if number(port, "hostPort"):
-                yield f"{named(container)} takes host port {port['hostPort']}"
+                yield f"{describe(container)} has host port {port['hostPort']}"
 
 
 @baseline(
     severity="medium",
-    why="A probe of another host makes the kubelet send requests where the pod's author wants.",
-    fix="remove host from the probe or hook; it is the pod itself then",
+    why="With a host in a probe, the pod's author can make the kubelet send requests anywhere.",
+    fix="remove host from the probe or hook; the default is the pod itself",
     references=(pod_security("Host Probes / Lifecycle Hooks"),),
     passing=pod(container={"readinessProbe": {"httpGet": {"path": "/", "port": 80}}}),
     failing=pod(container={"readinessProbe": {"httpGet": {"host": "10.0.0.1", "port": 80}}}),
 )
 def probes_and_hooks_ask_the_pod_itself(pod: Pod) -> Iterator[str]:
-    """Probes and lifecycle hooks name no other host."""
+    """Probes and lifecycle hooks have no host."""
     for container in pod.containers():
         handlers = [(key, block(container, key)) for key in PROBES]
         handlers += [(f"lifecycle.{key}", block(container, "lifecycle", key)) for key in HOOKS]
         for key, handler in handlers:
-            for way in ("httpGet", "tcpSocket"):
-                if host := text(handler, way, "host"):
-                    yield f"{named(container)} has {key}.{way}.host {host}"
+            for probe_type in ("httpGet", "tcpSocket"):
+                if host := text(handler, probe_type, "host"):
+                    yield f"{describe(container)} has {key}.{probe_type}.host {host}"
 
 
 @baseline(
     severity="high",
-    why="Without the runtime's AppArmor profile, a container may do what the profile forbids.",
+    why="Without the runtime's AppArmor profile a container is less confined.",
     fix="remove the AppArmor setting, or set it to RuntimeDefault or Localhost",
     references=(pod_security("AppArmor"),),
     passing=pod(securityContext={"appArmorProfile": {"type": "RuntimeDefault"}}),
     failing=pod(metadata={"annotations": {f"{APPARMOR_ANNOTATION}server": "unconfined"}}),
 )
 def apparmor_profiles_are_not_removed(pod: Pod) -> Iterator[str]:
-    """No container goes without an AppArmor profile by its own wish."""
-    for whose, context in pod.security_contexts():
+    """No container disables its AppArmor profile."""
+    for owner, context in pod.security_contexts():
         if context.get("appArmorProfile") is not None:
             kind = text(context, "appArmorProfile", "type")
             if kind not in PROFILES:
-                yield f"{whose} has the AppArmor profile {kind or 'without a type'}"
+                yield f"{owner} has the AppArmor profile {kind or 'without a type'}"
     for key, value in pod.annotations().items():
-        is_allowed = value in {"", "runtime/default"} or spelt(value).startswith("localhost/")
+        is_allowed = value in {"", "runtime/default"} or comparable_text(value).startswith(
+            "localhost/"
+        )
         if key.startswith(APPARMOR_ANNOTATION) and not is_allowed:
             yield f"the annotation {key} is {value}"
 
 
 @baseline(
     severity="high",
-    why="Another SELinux user, role or type can undo the confinement of containers.",
+    why="A custom SELinux user, role or type can disable the confinement of containers.",
     fix="remove securityContext.seLinuxOptions",
     references=(pod_security("SELinux"),),
     passing=pod(securityContext={"seLinuxOptions": {"type": "container_t"}}),
     failing=pod(securityContext={"seLinuxOptions": {"user": "system_u"}}),
 )
 def selinux_options_stay_confined(pod: Pod) -> Iterator[str]:
-    """SELinux options set no user or role and only types of containers."""
-    for whose, context in pod.security_contexts():
+    """SELinux options have no user or role, and only container types."""
+    for owner, context in pod.security_contexts():
         options = block(context, "seLinuxOptions")
         kind = text(options, "type")
         if kind not in SELINUX_TYPES:
-            yield f"{whose} has the SELinux type {kind}"
+            yield f"{owner} has the SELinux type {kind}"
         for key in ("user", "role"):
             if text(options, key):
-                yield f"{whose} sets seLinuxOptions.{key}"
+                yield f"{owner} sets seLinuxOptions.{key}"
 
 
 @baseline(
     severity="medium",
-    why="An unmasked /proc shows a container what belongs to the node.",
+    why="An unmasked /proc exposes information about the node.",
     fix="remove securityContext.procMount",
     references=(pod_security("/proc Mount Type"),),
     passing=pod(container={"securityContext": {"procMount": "Default"}}),
     failing=pod(container={"securityContext": {"procMount": "Unmasked"}}),
 )
 def proc_stays_masked(pod: Pod) -> Iterator[str]:
-    """No container asks for an unmasked /proc, save in a user namespace."""
+    """No container has an unmasked /proc, except in a user namespace."""
     if not flag(pod.spec, "hostUsers", default=True):
         return
     for container in pod.containers():
         context = block(container, "securityContext")
         if context.get("procMount") is not None and text(context, "procMount") != "Default":
-            yield f"{named(container)} has procMount {context['procMount']}"
+            yield f"{describe(container)} has procMount {context['procMount']}"
 
 
 @baseline(
     severity="high",
-    why="Unconfined, a container may make every system call that the kernel has.",
+    why="Without a seccomp profile a container can make every system call.",
     fix="set securityContext.seccompProfile.type to RuntimeDefault",
     references=(pod_security("Seccomp"),),
     passing=pod(securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
     failing=pod(securityContext={"seccompProfile": {"type": "Unconfined"}}),
 )
 def seccomp_is_not_unconfined(pod: Pod) -> Iterator[str]:
-    """No container goes without a seccomp profile by its own wish."""
-    for whose, context in pod.security_contexts():
+    """No container disables its seccomp profile."""
+    for owner, context in pod.security_contexts():
         if context.get("seccompProfile") is not None:
             kind = text(context, "seccompProfile", "type")
             if kind not in PROFILES:
-                yield f"{whose} has the seccomp profile {kind or 'without a type'}"
+                yield f"{owner} has the seccomp profile {kind or 'without a type'}"
 
 
 @baseline(
     severity="medium",
-    why="A sysctl that is not namespaced changes the node for all its pods.",
+    why="A sysctl that is not namespaced affects all pods on the node.",
     fix="remove the sysctl, or set it on the node pool",
     references=(pod_security("Sysctls"),),
     passing=pod(securityContext={"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1 2 3"}]}),
     failing=pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "65536"}]}),
 )
 def sysctls_are_safe(pod: Pod) -> Iterator[str]:
-    """A pod sets only sysctls that are its own."""
+    """A pod sets only safe sysctls."""
     for sysctl in entries(pod.spec, "securityContext", "sysctls"):
         if text(sysctl, "name") not in SYSCTLS:
             yield f"the sysctl {text(sysctl, 'name') or 'without a name'} is not a safe one"
@@ -242,14 +243,14 @@ def sysctls_are_safe(pod: Pod) -> Iterator[str]:
 
 @baseline(
     severity="critical",
-    why="A host process container is a process of the Windows node.",
+    why="A HostProcess container runs as a process on the Windows node.",
     fix="remove securityContext.windowsOptions.hostProcess",
     references=(pod_security("HostProcess"),),
     passing=pod(securityContext={"windowsOptions": {"hostProcess": False}}),
     failing=pod(securityContext={"windowsOptions": {"hostProcess": True}}),
 )
 def windows_host_processes_are_refused(pod: Pod) -> Iterator[str]:
-    """No container is a process of the Windows node."""
-    for whose, context in pod.security_contexts():
+    """No container is a Windows HostProcess container."""
+    for owner, context in pod.security_contexts():
         if flag(context, "windowsOptions", "hostProcess"):
-            yield f"{whose} is a host process"
+            yield f"{owner} sets windowsOptions.hostProcess"

@@ -1,4 +1,4 @@
-"""Rules about Postgres: Zalando's `postgresql` objects, and Cloud SQL where a team has one."""
+"""Rules about Postgres: Zalando's `postgresql` objects and Cloud SQL instances."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _MANIFEST = Reference(
     "https://postgres-operator.readthedocs.io/en/latest/reference/cluster_manifest/",
 )
 _OLDEST = 14
-"""The oldest major version that the project still mends, until November 2026."""
+"""Oldest supported major version; its support ends in November 2026."""
 
 
 def _cluster(**spec: object) -> Props:
@@ -36,14 +36,14 @@ def _cluster(**spec: object) -> Props:
     POSTGRES,
     layer="serving",
     severity="medium",
-    why="A database of one instance is away for as long as its node's drain or crash takes.",
-    fix="run two instances or more (gke-serving:postgres.clusters[].instances)",
+    why="With one instance, the database is down while its node is drained or has crashed.",
+    fix="run two or more instances (gke-serving:postgres.clusters[].instances)",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(numberOfInstances=1),
 )
 def postgres_has_a_standby(cluster: Props) -> Iterator[str]:
-    """A Postgres cluster has two instances or more."""
+    """A Postgres cluster has two or more instances."""
     instances = number(cluster, "spec", "numberOfInstances")
     if instances is None or (0 < instances < 2):
         yield f"numberOfInstances is {'not set' if instances is None else f'{instances:.0f}'}"
@@ -53,50 +53,49 @@ def postgres_has_a_standby(cluster: Props) -> Iterator[str]:
     POSTGRES,
     layer="serving",
     severity="high",
-    why="A standby repeats every mistake; only a backup is from before it.",
-    fix="keep backups (gke-serving:postgres.clusters[].backups)",
+    why="A standby replicates mistakes, too; only a backup can restore an earlier state.",
+    fix="enable backups (gke-serving:postgres.clusters[].backups)",
     references=(_MANIFEST,),
     passing=_cluster(env=[{"name": "WAL_GS_BUCKET", "value": "acme-backups"}]),
     failing=_cluster(),
 )
 def postgres_is_backed_up(cluster: Props) -> Iterator[str]:
-    """A Postgres cluster archives its log, or has a logical backup."""
+    """A Postgres cluster archives its WAL or has logical backups."""
     spec = block(cluster, "spec")
-    # A variable without a value takes the bucket of the operator's configuration away.
+    # A variable without a value unsets the bucket of the operator's configuration.
     given = (one for one in entries(spec, "env") if text(one, "value") or one.get("valueFrom"))
     names = {text(variable, "name") for variable in given}
     archives = {"WAL_GS_BUCKET", "WALG_GS_PREFIX", "WAL_S3_BUCKET", "WALE_GS_PREFIX"}
     if not names & archives and not flag(spec, "enableLogicalBackup"):
-        yield "its env names no bucket for the log, and enableLogicalBackup is not true"
+        yield "env has no bucket for the WAL, and enableLogicalBackup is not true"
 
 
 @mandatory(
     POSTGRES,
     layer="serving",
     severity="high",
-    why="What an application is tricked into, a superuser does: reading files and running programs "
-    "on the server among it.",
-    fix="give the application's user no flags, and a database that it owns "
+    why="An SQL injection with superuser rights can read files and run programs on the server.",
+    fix="give the application's user no flags, and ownership of its database "
     "(gke-serving:postgres.clusters[].users)",
     references=(_MANIFEST,),
     passing=_cluster(),
     failing=_cluster(users={"features": ["superuser"]}),
 )
 def postgres_users_are_no_superusers(cluster: Props) -> Iterator[str]:
-    """No user of a Postgres cluster is a superuser, or may become one."""
+    """No user of a Postgres cluster has the flags superuser or createrole."""
     users = block(cluster, "spec", "users")
     for name in users:
         strong = {"superuser", "createrole"} & {one.lower() for one in texts(users, name)}
         if strong:
-            yield f"user {name} is {', '.join(sorted(strong))}"
+            yield f"user {name} has {', '.join(sorted(strong))}"
 
 
 @mandatory(
     POSTGRES,
     layer="serving",
     severity="medium",
-    why="A version that is mended no longer keeps every weakness that is found from now on.",
-    fix="choose a version that is supported (gke-serving:postgres.clusters[].version)",
+    why="An unsupported version gets no security fixes.",
+    fix="use a supported version (gke-serving:postgres.clusters[].version)",
     references=(
         Reference(
             "PostgreSQL", "Versioning policy", "https://www.postgresql.org/support/versioning/"
@@ -106,7 +105,7 @@ def postgres_users_are_no_superusers(cluster: Props) -> Iterator[str]:
     failing=_cluster(postgresql={"version": "11"}),
 )
 def postgres_is_supported(cluster: Props) -> Iterator[str]:
-    """A Postgres cluster runs a version that is still mended."""
+    """A Postgres cluster runs a supported version."""
     version = number(cluster, "spec", "postgresql", "version")
     if version is None:
         yield "postgresql.version is not set"
@@ -118,16 +117,16 @@ def postgres_is_supported(cluster: Props) -> Iterator[str]:
     POSTGRES,
     layer="serving",
     severity="medium",
-    why="Without a size the database has no volume; without requests it shares its node with "
-    "whatever comes.",
-    fix="state gke-serving:postgres.clusters[].volume.size and "
+    why="Without a size the database has no volume; without requests it has no guaranteed CPU or "
+    "memory.",
+    fix="set gke-serving:postgres.clusters[].volume.size and "
     "gke-serving:postgres.clusters[].resources.requests",
     references=(_MANIFEST,),
     passing=_cluster(resources={"requests": {"cpu": "500m", "memory": "1Gi"}}),
     failing=_cluster(volume={}),
 )
 def postgres_states_its_size(cluster: Props) -> Iterator[str]:
-    """A Postgres cluster states its volume and its requests."""
+    """A Postgres cluster sets its volume size and resource requests."""
     spec = block(cluster, "spec")
     if not text(spec, "volume", "size"):
         yield "volume.size is not set"
@@ -140,15 +139,15 @@ def postgres_states_its_size(cluster: Props) -> Iterator[str]:
     POSTGRES,
     layer="serving",
     severity="high",
-    why="A database with an address of its own is tried by everybody who finds it; without TLS its "
-    "passwords are read on the way.",
-    fix="leave the load balancers off and pg_hba at hostssl",
+    why="A load balancer exposes the database outside the cluster; without TLS, passwords can be "
+    "read on the network.",
+    fix="keep the load balancers off and use hostssl in pg_hba",
     references=(_MANIFEST,),
     passing=_cluster(patroni={"pg_hba": ["hostssl all all all scram-sha-256"]}),
     failing=_cluster(enableMasterLoadBalancer=True),
 )
-def postgres_keeps_to_itself(cluster: Props) -> Iterator[str]:
-    """A Postgres cluster is reached inside the cluster alone, over TLS."""
+def postgres_is_private_and_encrypted(cluster: Props) -> Iterator[str]:
+    """A Postgres cluster is reachable inside the cluster only, over TLS."""
     spec = block(cluster, "spec")
     for key in ("enableMasterLoadBalancer", "enableReplicaLoadBalancer"):
         if flag(spec, key):
@@ -157,9 +156,9 @@ def postgres_keeps_to_itself(cluster: Props) -> Iterator[str]:
         words = line.split()
         is_local = len(words) > 3 and words[3] in {"127.0.0.1/32", "::1/128", "samehost"}
         if words and words[0] in {"host", "hostnossl"} and not is_local:
-            yield f"patroni.pg_hba takes connections without TLS: {line}"
+            yield f"patroni.pg_hba allows connections without TLS: {line}"
         if words and words[-1] == "trust" and words[0] != "local" and not is_local:
-            yield f"patroni.pg_hba asks for no password: {line}"
+            yield f"patroni.pg_hba requires no password: {line}"
 
 
 def _instance(**settings: object) -> Props:
@@ -177,14 +176,14 @@ def _instance(**settings: object) -> Props:
     SQL,
     layer="serving",
     severity="high",
-    why="A database with a public address, without TLS or without backups is lost sooner or later.",
-    fix="give the instance a private address, ssl_mode ENCRYPTED_ONLY and backups",
+    why="A public address, unencrypted connections or missing backups put the data at risk.",
+    fix="set a private address, ssl_mode ENCRYPTED_ONLY and backups",
     references=(google("Cloud SQL best practices", "sql/docs/postgres/best-practices"),),
     passing=_instance(),
     failing=_instance(ipConfiguration={"ipv4Enabled": True}),
 )
 def cloud_sql_is_private_and_backed_up(instance: Props) -> Iterator[str]:
-    """An instance of Cloud SQL has no public address, takes TLS alone and is backed up."""
+    """A Cloud SQL instance has no public address, requires TLS and has backups."""
     settings = block(instance, "settings")
     address = block(settings, "ipConfiguration")
     if flag(address, "ipv4Enabled", default=True):
@@ -192,6 +191,6 @@ def cloud_sql_is_private_and_backed_up(instance: Props) -> Iterator[str]:
     if text(address, "sslMode") in {"", "ALLOW_UNENCRYPTED_AND_ENCRYPTED"} and not flag(
         address, "requireSsl"
     ):
-        yield "settings.ipConfiguration.sslMode takes connections without TLS"
+        yield "settings.ipConfiguration.sslMode allows connections without TLS"
     if not flag(settings, "backupConfiguration", "enabled"):
         yield "settings.backupConfiguration.enabled is not true"

@@ -1,4 +1,4 @@
-"""Rules about Kubernetes' own permissions: roles, and who is bound to them."""
+"""Rules about Kubernetes RBAC: roles, bindings, and admission webhooks."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _GOOD_PRACTICE = kubernetes_docs(
     "Role based access control good practices", "concepts/security/rbac-good-practices/"
 )
 _GKE = google("Best practices for RBAC", "kubernetes-engine/docs/best-practices/rbac")
-_FIX = "name what is needed; for an operator that cannot do without, write a waiver"
+_FIX = "grant only what is needed; for an operator that needs it, add a waiver"
 
 
 def _role(*verbs: str, resources: tuple[str, ...], group: str = "", **more: object) -> Props:
@@ -35,17 +35,23 @@ def _covers(given: list[str], *wanted: str) -> bool:
 
 
 def _grants(role: Props, group: str, resource: str, *verbs: str) -> Iterator[Props]:
-    """The role's rules that allow one of the verbs on all objects of a resource."""
+    """Yield the role's rules that allow one of the verbs on all objects of a resource."""
     kind = resource.partition("/")[0]
     for rule in entries(role, "rules"):
         resources = texts(rule, "resources")
         wanted = (resource, f"{kind}/*", f"*/{resource.partition('/')[2]}")
-        is_meant = _covers(texts(rule, "apiGroups") or [""], group) and _covers(resources, *wanted)
-        if is_meant and _covers(texts(rule, "verbs"), *verbs) and not texts(rule, "resourceNames"):
+        is_covered = _covers(texts(rule, "apiGroups") or [""], group) and _covers(
+            resources, *wanted
+        )
+        if (
+            is_covered
+            and _covers(texts(rule, "verbs"), *verbs)
+            and not texts(rule, "resourceNames")
+        ):
             yield rule
 
 
-def _said(rule: Props) -> str:
+def _describe(rule: Props) -> str:
     return f"{', '.join(texts(rule, 'verbs'))} on {', '.join(texts(rule, 'resources'))}"
 
 
@@ -53,60 +59,60 @@ def _said(rule: Props) -> str:
     ROLES,
     layer="serving",
     severity="high",
-    why="A wildcard grants what nobody thought of, and what the next version of Kubernetes brings.",
+    why="A wildcard grants unintended permissions, and those of future Kubernetes versions.",
     fix=_FIX,
     references=(cis("4.1.3"), _GOOD_PRACTICE),
     passing=_role("get", "list", resources=("pods",)),
     failing=_role("*", resources=("pods",)),
 )
 def roles_name_what_they_grant(role: Props) -> Iterator[str]:
-    """A role names its API groups, resources and verbs; it has no wildcard."""
+    """A role has no wildcards in API groups, resources and verbs."""
     for rule in entries(role, "rules"):
         for key in ("apiGroups", "resources", "verbs"):
             if "*" in texts(rule, key):
-                yield f"{key} is * in {_said(rule) or 'a rule'}"
+                yield f"{key} is * in {_describe(rule) or 'a rule'}"
 
 
 @mandatory(
     BINDINGS,
     layer="serving",
     severity="critical",
-    why="cluster-admin may do everything everywhere, and take every right for itself.",
-    fix="bind a role that names what the subject needs",
+    why="cluster-admin allows everything in the cluster.",
+    fix="bind a role with the permissions that the subject needs",
     references=(cis("4.1.1"), _GKE),
     passing=_binding(),
     failing=_binding("cluster-admin"),
 )
 def bindings_avoid_cluster_admin(binding: Props) -> Iterator[str]:
-    """Nobody is bound to cluster-admin."""
+    """No subject is bound to cluster-admin."""
     if text(binding, "roleRef", "name") == "cluster-admin":
         names = ", ".join(text(one, "name") for one in entries(binding, "subjects"))
-        yield f"cluster-admin is bound to {names or 'nobody'}"
+        yield f"cluster-admin is bound to {names or 'no subject'}"
 
 
 @mandatory(
     ROLES,
     layer="serving",
     severity="high",
-    why="Who can read all Secrets of a namespace can act as every account and open every database "
-    "in it; `list` and `watch` show their contents, too.",
-    fix="name the Secrets in resourceNames, or mount them into the pod that needs them",
+    why="Read access to all Secrets of a namespace gives access to its accounts and databases; "
+    "`list` and `watch` also return their contents.",
+    fix="list the Secrets in resourceNames, or mount them into the pod that needs them",
     references=(cis("4.1.2"), _GOOD_PRACTICE),
     passing=_role("get", resources=("secrets",), resourceNames=["resnet-token"]),
     failing=_role("list", resources=("secrets",)),
 )
 def roles_do_not_read_all_secrets(role: Props) -> Iterator[str]:
-    """A role reads no Secrets but those that it names."""
+    """A role reads only Secrets that it lists by name."""
     for rule in _grants(role, "", "secrets", "get", "list", "watch"):
-        yield f"it may {_said(rule)}"
+        yield f"it may {_describe(rule)}"
 
 
 @mandatory(
     ROLES,
     layer="serving",
     severity="critical",
-    why="With these verbs an account gives itself, or acts with, rights that it was never given.",
-    fix="remove the verb; grant the role itself to those who need it",
+    why="With these verbs an account can gain permissions that it was not granted.",
+    fix="remove the verb; bind the required role to the subjects that need it",
     references=(cis("4.1.7"), _GOOD_PRACTICE),
     passing=_role("get", resources=("roles",), group=_GROUP),
     failing=_role("escalate", resources=("roles",), group=_GROUP),
@@ -123,66 +129,72 @@ def roles_cannot_escalate(role: Props) -> Iterator[str]:
     ROLES,
     layer="serving",
     severity="high",
-    why="A shell in a pod has the pod's identity, its files and its network.",
-    fix="let people debug by `kubectl debug` with a role that they ask for when they need it",
+    why="A shell in a pod has the pod's identity, files and network access.",
+    fix="use `kubectl debug` with a role that is granted temporarily",
     references=(_GOOD_PRACTICE, _GKE),
     passing=_role("get", resources=("pods/log",)),
     failing=_role("create", resources=("pods/exec",)),
 )
 def roles_open_no_shells(role: Props) -> Iterator[str]:
-    """A role starts no process in a pod and attaches to none."""
+    """A role does not allow exec, attach or port-forward."""
     for resource in ("pods/exec", "pods/attach", "pods/portforward"):
         for rule in _grants(role, "", resource, "create", "get"):
-            yield f"it may {_said(rule)}"
+            yield f"it may {_describe(rule)}"
 
 
 @advisory(
     ROLES,
     layer="serving",
     severity="medium",
-    why="A pod runs as any account of its namespace: who can make pods has all their rights.",
-    fix="leave the making of pods to Deployments that the platform declares",
+    why="A pod can use any service account of its namespace, so creating pods grants all of their "
+    "permissions.",
+    fix="let the platform declare Deployments instead",
     references=(_GOOD_PRACTICE,),
     passing=_role("get", "list", resources=("pods",)),
     failing=_role("create", resources=("pods",)),
 )
 def roles_do_not_make_pods(role: Props) -> Iterator[str]:
-    """A role creates neither pods nor what makes them."""
-    makers: dict[str, tuple[str, ...]] = {
+    """A role does not allow creating pods or workloads."""
+    creators: dict[str, tuple[str, ...]] = {
         "": ("pods", "replicationcontrollers"),
         "batch": ("jobs", "cronjobs"),
         "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
     }
-    said = [
-        f"it may {_said(rule)}"
-        for group, resources in makers.items()
+    messages = [
+        f"it may {_describe(rule)}"
+        for group, resources in creators.items()
         for resource in resources
         for rule in _grants(role, group, resource, "create", "update", "patch")
     ]
-    yield from dict.fromkeys(said)
+    yield from dict.fromkeys(messages)
 
 
-_NODES_AND_GATES = (
-    ("", "nodes/proxy", ("get", "create"), "reaches every kubelet past the audit log"),
-    ("", "serviceaccounts/token", ("create",), "mints tokens of any account"),
+_ESCALATION_PATHS = (
+    (
+        "",
+        "nodes/proxy",
+        ("get", "create"),
+        "gives access to every kubelet, bypassing the audit log",
+    ),
+    ("", "serviceaccounts/token", ("create",), "can create tokens of any service account"),
     (
         "certificates.k8s.io",
         "certificatesigningrequests/approval",
         ("update", "patch"),
-        "lets anybody into the cluster",
+        "can approve client certificates for any user",
     ),
-    ("certificates.k8s.io", "signers", ("approve", "sign"), "signs whatever it likes"),
+    ("certificates.k8s.io", "signers", ("approve", "sign"), "can sign any certificate"),
     (
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
         ("create", "update", "patch"),
-        "changes whatever anybody applies",
+        "can change any applied object",
     ),
     (
         "admissionregistration.k8s.io",
         "validatingwebhookconfigurations",
         ("create", "update", "patch"),
-        "sees whatever anybody applies",
+        "can read any applied object",
     ),
 )
 
@@ -191,25 +203,25 @@ _NODES_AND_GATES = (
     ROLES,
     layer="serving",
     severity="high",
-    why="These few resources are ways to become an administrator that do not look like one.",
+    why="Access to these resources allows privilege escalation to cluster administrator.",
     fix=_FIX,
     references=(_GOOD_PRACTICE,),
     passing=_role("get", resources=("nodes",)),
     failing=_role("get", resources=("nodes/proxy",)),
 )
 def roles_leave_nodes_and_admission_alone(role: Props) -> Iterator[str]:
-    """A role has no way around RBAC by kubelets, tokens, certificates or webhooks."""
-    for group, resource, verbs, consequence in _NODES_AND_GATES:
+    """A role cannot bypass RBAC through kubelets, tokens, certificates or webhooks."""
+    for group, resource, verbs, consequence in _ESCALATION_PATHS:
         for rule in _grants(role, group, resource, *verbs):
-            if "*" not in texts(rule, "resources"):  # of which another rule speaks
-                yield f"it may {_said(rule)}, which {consequence}"
+            if "*" not in texts(rule, "resources"):  # reported by roles-name-what-they-grant
+                yield f"it may {_describe(rule)}, which {consequence}"
 
 
-_EVERYBODY = {
-    "system:anonymous": "callers who say nothing of themselves",
-    "system:unauthenticated": "callers who say nothing of themselves",
-    "system:authenticated": "everybody with a Google account",
-    "system:masters": "a group that no rule of RBAC holds back",
+_PUBLIC_SUBJECTS = {
+    "system:anonymous": "unauthenticated callers",
+    "system:unauthenticated": "unauthenticated callers",
+    "system:authenticated": "anyone with a Google account",
+    "system:masters": "a group that bypasses RBAC",
 }
 
 
@@ -217,31 +229,31 @@ _EVERYBODY = {
     BINDINGS,
     layer="serving",
     severity="critical",
-    why="On GKE system:authenticated is everybody with a Google account, of whatever company.",
-    fix="bind a group or account of one's own",
+    why="On GKE, system:authenticated is anyone with a Google account, in any organization.",
+    fix="bind a specific group or service account",
     references=(cis("4.1.8"), cis("4.1.6"), _GKE),
     passing=_binding(kind="Group", name="ml-platform@acme.example"),
     failing=_binding(kind="Group", name="system:authenticated"),
 )
 def bindings_name_their_subjects(binding: Props) -> Iterator[str]:
-    """Nothing is bound to everybody."""
+    """No role is bound to a system-wide group or to anonymous users."""
     for subject in entries(binding, "subjects"):
-        if whom := _EVERYBODY.get(text(subject, "name")):
-            yield f"{text(binding, 'roleRef', 'name')} is bound to {subject['name']}: {whom}"
+        if meaning := _PUBLIC_SUBJECTS.get(text(subject, "name")):
+            yield f"{text(binding, 'roleRef', 'name')} is bound to {subject['name']}: {meaning}"
 
 
 @mandatory(
     BINDINGS,
     layer="serving",
     severity="medium",
-    why="What a namespace's default account may do, every pod may that names no account.",
-    fix="make an account for the pods that need the right",
+    why="Every pod without an account of its own gets the permissions of the default account.",
+    fix="create an account for the pods that need the permission",
     references=(cis("4.1.4"), _GOOD_PRACTICE),
     passing=_binding(),
     failing=_binding(name="default"),
 )
 def bindings_leave_default_accounts_alone(binding: Props) -> Iterator[str]:
-    """Nothing is bound to a default service account."""
+    """No role is bound to a default service account."""
     for subject in entries(binding, "subjects"):
         if text(subject, "kind") == "ServiceAccount" and text(subject, "name") == "default":
             namespace = text(subject, "namespace") or text(block(binding, "metadata"), "namespace")
@@ -252,17 +264,17 @@ def bindings_leave_default_accounts_alone(binding: Props) -> Iterator[str]:
     ROLES,
     layer="serving",
     severity="medium",
-    why="One request deletes all objects of a kind in a namespace, or in the cluster.",
-    fix="grant `delete`, which takes them one by one",
+    why="With deletecollection one request deletes all objects of a kind.",
+    fix="grant `delete` instead",
     references=(_GOOD_PRACTICE,),
     passing=_role("delete", resources=("pods",)),
     failing=_role("deletecollection", resources=("pods",)),
 )
 def roles_delete_one_by_one(role: Props) -> Iterator[str]:
-    """A role does not delete whole collections."""
+    """A role does not allow deletecollection."""
     for rule in entries(role, "rules"):
         if "deletecollection" in texts(rule, "verbs"):
-            yield f"it may {_said(rule)}"
+            yield f"it may {_describe(rule)}"
 
 
 _WEBHOOKS = kubernetes(
@@ -274,8 +286,8 @@ _WEBHOOKS = kubernetes(
     _WEBHOOKS,
     layer="serving",
     severity="medium",
-    why="A webhook that is ignored when it fails guards nothing against whoever can make it fail.",
-    fix="set failurePolicy to Fail, and leave kube-system out by namespaceSelector",
+    why="With failurePolicy Ignore, anyone who can make the webhook fail can bypass it.",
+    fix="set failurePolicy to Fail, and exclude kube-system with namespaceSelector",
     references=(
         kubernetes_docs(
             "Admission webhook good practices",
@@ -286,7 +298,7 @@ _WEBHOOKS = kubernetes(
     failing={"webhooks": [{"name": "a.example.com", "failurePolicy": "Ignore"}]},
 )
 def webhooks_fail_closed(configuration: Props) -> Iterator[str]:
-    """An admission webhook that cannot be reached refuses, and does not let pass."""
+    """An admission webhook rejects requests when it fails."""
     for webhook in entries(configuration, "webhooks"):
         if text(webhook, "failurePolicy") == "Ignore":
             yield f"{text(webhook, 'name')} has failurePolicy Ignore"

@@ -1,11 +1,11 @@
-"""Rules about what containers ask of their nodes."""
+"""Rules about containers' resource requests and limits."""
 
 import re
 from collections.abc import Iterator
 
-from policies.pods import PODS, Pod, named, pod
+from policies.pods import PODS, Pod, describe, pod
 from policies.rule import kubernetes_docs, mandatory
-from policies.values import block, spelt
+from policies.values import block, comparable_text
 
 _SIZES = {
     "requests": {"cpu": "500m", "memory": "1Gi"},
@@ -18,9 +18,9 @@ _ZERO = re.compile(r"^[+-]?0*\.?0*[A-Za-z]*$")
     PODS,
     layer="serving",
     severity="high",
-    why="The scheduler and the autoscaler count requests: without them pods land anywhere, "
-    "scale never, and one leak of memory takes the node's other pods with it.",
-    fix="state the model's resources (gke-serving:models[].resources)",
+    why="The scheduler and the autoscaler need requests; without a memory limit, a leak in one pod "
+    "can evict the node's other pods.",
+    fix="set the model's resources (gke-serving:models[].resources)",
     references=(
         kubernetes_docs(
             "Resource management", "concepts/configuration/manage-resources-containers/"
@@ -33,7 +33,7 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
     """Every container requests CPU and memory and limits its memory."""
     for container in pod.containers(ephemeral=False):
         limits = block(container, "resources", "limits")
-        # Kubernetes takes a limit for the request where only the limit is stated.
+        # The request defaults to the limit.
         requests = limits | block(container, "resources", "requests")
         for kind, stated, key in (
             ("requests", requests, "cpu"),
@@ -41,5 +41,5 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
             ("limits", limits, "memory"),
         ):
             value = stated.get(key)
-            if value is None or _ZERO.match(spelt(value)):
-                yield f"{named(container)} states no resources.{kind}.{key}"
+            if value is None or _ZERO.match(comparable_text(value)):
+                yield f"{describe(container)} does not set resources.{kind}.{key}"

@@ -1,10 +1,10 @@
-"""Rules about URL maps: every rule is reached, and none leads where nobody meant."""
+"""Rules about URL maps: host rules, path matchers, defaults, weights, tests."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from policies.rule import Stack, advisory, google, mandatory
-from policies.rules.frontends import URL_MAPS, last
+from policies.rules.frontends import URL_MAPS, resource_name
 from policies.rules.load_balancer import BACKEND_SERVICES
 from policies.subjects import Resource
 from policies.values import Props, block, entries, number, text, texts
@@ -37,51 +37,50 @@ _GOOD = _map(_path("/v1/models/resnet", "/v1/models/resnet/*"))
     URL_MAPS,
     layer="networking",
     severity="high",
-    why="A matcher that no host leads to is never asked: its models are not served.",
-    fix="name the matcher in a host rule, or remove it",
+    why="A path matcher without a host rule is unused, so its models are not served.",
+    fix="reference the matcher in a host rule, or remove it",
     references=(_DOCS,),
     passing=_GOOD,
     failing=_map(hostRules=[{"hosts": ["models.example"], "pathMatcher": "others"}]),
 )
 def url_map_matchers_are_reached(url_map: Props) -> Iterator[str]:
-    """Every path matcher is named by a host rule, and every host rule names one."""
+    """Every path matcher has a host rule, and every host rule has a path matcher."""
     matchers = [text(one, "name") for one in entries(url_map, "pathMatchers")]
     wanted = [text(one, "pathMatcher") for one in entries(url_map, "hostRules")]
     for name in matchers:
         if name not in wanted:
-            yield f"no host rule leads to path matcher {name}"
+            yield f"no host rule references path matcher {name}"
     for name in wanted:
         if name not in matchers:
-            yield f"a host rule names path matcher {name or '(none)'}, which is not there"
+            yield f"a host rule references path matcher {name or '(none)'}, which does not exist"
 
 
 @mandatory(
     URL_MAPS,
     layer="networking",
     severity="high",
-    why="Of two rules for the same host or path one is never used, and which is not for the reader "
-    "to see.",
-    fix="remove one of the two, or order the route rules from the narrow to the wide",
+    why="Of two rules for the same host or path, one is never used.",
+    fix="remove one rule, or order the route rules from specific to general",
     references=(_DOCS, _ROUTES),
     passing=_GOOD,
     failing=_map(_path("/v1/*"), _path("/v1/*", service="global/backendServices/bert")),
 )
 def url_map_rules_are_not_shadowed(url_map: Props) -> Iterator[str]:
-    """No host, path or route of a URL map is hidden by another."""
+    """No host, path or route of a URL map shadows another."""
     hosts = Counter(host for rule in entries(url_map, "hostRules") for host in texts(rule, "hosts"))
-    for host in _twice(hosts):
+    for host in _duplicates(hosts):
         yield f"host {host} is in more than one host rule"
     for matcher in entries(url_map, "pathMatchers"):
         name = text(matcher, "name")
         paths = Counter(
             path for rule in entries(matcher, "pathRules") for path in texts(rule, "paths")
         )
-        for path in _twice(paths):
+        for path in _duplicates(paths):
             yield f"{name}: path {path} is in more than one rule"
         yield from _routes(name, entries(matcher, "routeRules"))
 
 
-def _twice(found: Counter[str]) -> list[str]:
+def _duplicates(found: Counter[str]) -> list[str]:
     return sorted(key for key, count in found.items() if count > 1)
 
 
@@ -101,7 +100,7 @@ def _routes(matcher: str, rules: list[Props]) -> Iterator[str]:
             path = text(match, "prefixMatch") or text(match, "fullPathMatch")
             for earlier, prefix in seen:
                 if path and earlier < priority and path.startswith(prefix):
-                    yield f"{matcher}: {path} is behind {prefix}, which comes before it"
+                    yield f"{matcher}: {path} is shadowed by {prefix}, which has a higher priority"
             if plain and text(match, "prefixMatch"):
                 seen.append((priority, text(match, "prefixMatch")))
 
@@ -110,14 +109,14 @@ def _routes(matcher: str, rules: list[Props]) -> Iterator[str]:
     URL_MAPS,
     layer="networking",
     severity="medium",
-    why="Whatever nobody claimed, scanners' requests among it, would be answered by a model.",
-    fix="let the default be the bucket of static files, or a redirect (the networking layer does)",
+    why="Unmatched requests, such as those of scanners, would reach a model.",
+    fix="use the static files bucket or a redirect as the default (the networking layer does)",
     references=(_DOCS,),
     passing=_GOOD,
     failing=_map(defaultService="global/backendServices/resnet"),
 )
 def url_map_default_is_no_model(url_map: Props) -> Iterator[str]:
-    """What no rule matches leads to a bucket or a redirect, not to a model."""
+    """The default of a URL map is a bucket or a redirect, not a model."""
     default = text(url_map, "defaultService")
     if "backendservice" in default.lower():
         yield f"defaultService is {default.rpartition('/')[2]}, a backend service"
@@ -130,8 +129,8 @@ def url_map_default_is_no_model(url_map: Props) -> Iterator[str]:
     URL_MAPS,
     layer="networking",
     severity="medium",
-    why="Weights are shares of their sum: 90 and 20 is not the canary that somebody meant.",
-    fix="let the weights of a split add up to 100 (gke-serving:models[].canary.weights)",
+    why="Weights are relative to their sum, so 90 and 20 do not mean 90 % and 20 %.",
+    fix="use weights that add up to 100 (gke-serving:models[].canary.weights)",
     references=(_ROUTES,),
     passing=_map(
         {
@@ -182,22 +181,22 @@ def _declared(name: str) -> Resource:
     URL_MAPS,
     layer="networking",
     severity="high",
-    why="The API refuses a map that leads to a backend that is not there: an update fails halfway.",
-    fix="declare the backend, or correct the name in the route",
+    why="The API rejects a URL map whose backend does not exist, and the update fails halfway.",
+    fix="declare the backend service, or correct the name in the route",
     references=(_DOCS,),
     passing=(_declared("resnet"), Resource(URL_MAPS.example, _GOOD)),
     failing=(_declared("bert"), Resource(URL_MAPS.example, _GOOD)),
 )
 def url_map_leads_to_declared_backends(url_map: Props, stack: Stack) -> Iterator[str]:
-    """Every backend service that a URL map leads to is declared, where any is."""
-    names = {last(text(one.props, "name")) for one in stack.of(BACKEND_SERVICES)}
+    """Every backend service of a URL map is declared, if the stack declares any."""
+    names = {resource_name(text(one.props, "name")) for one in stack.of(BACKEND_SERVICES)}
     for reference in sorted(set(_services(url_map))) if names else ():
-        if last(reference) not in names:
-            yield f"it leads to {last(reference)}, which no declared backend service is"
+        if resource_name(reference) not in names:
+            yield f"backend service {resource_name(reference)} is not declared"
 
 
 def _services(url_map: Props) -> Iterator[str]:
-    """The backend services that a map names; buckets are not among them."""
+    """Yield the backend services of a URL map, without backend buckets."""
     rules = [url_map]
     for matcher in entries(url_map, "pathMatchers"):
         rules += [matcher, *entries(matcher, "pathRules"), *entries(matcher, "routeRules")]
@@ -218,9 +217,8 @@ def _services(url_map: Props) -> Iterator[str]:
     URL_MAPS,
     layer="networking",
     severity="low",
-    why="The API checks a map's tests before it takes the map: a route that leads elsewhere is "
-    "refused instead of served.",
-    fix="give the map tests (the networking layer makes one a route)",
+    why="The API runs a URL map's tests before it accepts the map, and rejects wrong routes.",
+    fix="add tests to the map (the networking layer creates one per route)",
     references=(
         google("URL map tests", "load-balancing/docs/url-map-concepts#configuration_tests"),
     ),
@@ -228,6 +226,6 @@ def _services(url_map: Props) -> Iterator[str]:
     failing=_map(_path("/v1/*"), tests=[]),
 )
 def url_maps_are_tested(url_map: Props) -> Iterator[str]:
-    """A URL map that routes has tests."""
+    """A URL map with host rules has tests."""
     if entries(url_map, "hostRules") and not entries(url_map, "tests"):
         yield "it has host rules and no tests"

@@ -1,6 +1,6 @@
-"""What can be judged without the engine: manifests, stack exports, clusters as the API tells them.
+"""Readers that turn files into resources: Kubernetes manifests, stack exports, GKE clusters.
 
-Each module turns one sort of file into the resources that rules are about.
+One module per format. They need neither the engine nor an account.
 """
 
 from policies.sources.files import UnreadableError, read

@@ -1,4 +1,4 @@
-"""The documents of a YAML or JSON text, each with the line that it begins at."""
+"""Splits YAML or JSON text into documents with their first line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from gkeplatform.errors import PlatformError
 
 
 class UnreadableError(PlatformError):
-    """A file cannot be judged; the message names it and says why."""
+    """A file cannot be read; the message names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document and where it stands."""
+    """One document with its file and first line."""
 
     content: Any
     file: str
@@ -23,7 +23,7 @@ class Document:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # either
-    """YAML as Kubernetes reads it: a date is text."""
+    """YAML as Kubernetes reads it: dates stay strings."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -33,7 +33,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def documents(text: str, file: str) -> Iterator[Document]:
-    """The documents that are not empty. Raises UnreadableError where the text is not YAML."""
+    """Yield the documents that are not empty. Raises UnreadableError if the text is not YAML."""
     loader: Any = _Loader(text)
     try:
         while loader.check_node():

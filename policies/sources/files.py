@@ -1,4 +1,4 @@
-"""Which sort of document a file holds, and its resources. Text in, `Resource`s out."""
+"""Reads a file or folder and dispatches each document to the reader of its format."""
 
 import json
 from collections.abc import Iterator
@@ -15,20 +15,19 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def read(path: Path) -> list[Resource]:
-    """The resources of a file, or of all YAML and JSON files below a folder.
+    """Read the resources of a file, or of all YAML and JSON files below a folder.
 
-    Raises UnreadableError, which names the file and the line, for what is none of the documents
-    that can be judged: nothing is skipped in silence.
+    Raises UnreadableError with file and line for a document of unknown format: nothing is skipped.
     """
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
         if not found:
-            raise UnreadableError(f"{path}: there is no YAML or JSON file below it")
+            raise UnreadableError(f"{path}: the folder contains no YAML or JSON files")
         return [resource for file in found for resource in read(file)]
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UnreadableError(f"{path}: there is no such file") from None
+        raise UnreadableError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{path}: cannot be read: {error}") from None
     resources: list[Resource] = []
@@ -39,7 +38,7 @@ def read(path: Path) -> list[Resource]:
             resources += _resources(document)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(
-                f"{document.file}:{document.line}: not shaped as {_sort(document.content)} is: "
+                f"{document.file}:{document.line}: not a valid {_format(document.content)}: "
                 f"{type(error).__name__}: {error}"
             ) from None
     if not known:
@@ -49,25 +48,25 @@ def read(path: Path) -> list[Resource]:
 
 def _resources(document: Document) -> Iterator[Resource]:
     content = document.content
-    if stack_export.is_one(content):
+    if stack_export.recognizes(content):
         yield from stack_export.resources(document)
-    elif gke.is_one(content):
+    elif gke.recognizes(content):
         yield from gke.resources(document)
     elif isinstance(content, dict) and isinstance(content.get("kind"), str):
         yield from manifests.resources(document)
     else:
         raise UnreadableError(
-            f"{document.file}:{document.line}: neither a Kubernetes object (it has no kind), a "
-            f"stack export nor a GKE cluster, but {_shown(content)}"
+            f"{document.file}:{document.line}: not a Kubernetes object (no kind), a stack export "
+            f"or a GKE cluster: {_shortened(content)}"
         )
 
 
-def _sort(content: Any) -> str:
-    if stack_export.is_one(content):
-        return "a stack export"
-    return "a GKE cluster" if gke.is_one(content) else "a Kubernetes object"
+def _format(content: Any) -> str:
+    if stack_export.recognizes(content):
+        return "stack export"
+    return "GKE cluster" if gke.recognizes(content) else "Kubernetes object"
 
 
-def _shown(content: Any) -> str:
+def _shortened(content: Any) -> str:
     text = json.dumps(content, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."

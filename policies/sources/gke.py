@@ -1,14 +1,14 @@
-"""A GKE cluster as the container API tells it, in the words of the provider's resources.
+"""Converts GKE clusters from the container API's JSON to the provider's resource properties.
 
-The API and the provider name many things alike. What they name differently stands in the tables
-here; all else is handed on as it is. A document is what `gcloud container clusters describe` or
-`clusters.list` answers as JSON; what a client library dumps is read, too (see `spelling`).
+Most names are the same in both; the tables here hold the differences. A document is the JSON
+output of `gcloud container clusters describe` or of `clusters.list`, or a client library's dump
+of the same message (see `api_json`).
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from policies.sources import spelling
+from policies.sources import api_json
 from policies.sources.documents import Document
 from policies.subjects import Resource
 
@@ -23,11 +23,11 @@ _FLAGS = {
     "tpuConfig": "enableTpu",
     "verticalPodAutoscaling": None,
 }
-"""Objects with `enabled`, which the provider has as one flag; None: as a block."""
+"""API objects with `enabled` that are one flag in the provider; None: a block there too."""
 
 
-def is_one(content: Any) -> bool:
-    """Whether a document is a cluster, or several."""
+def recognizes(content: Any) -> bool:
+    """Whether a document is a cluster or a list of clusters."""
     if isinstance(content, list):
         return bool(content) and all(_is_cluster(one) for one in content)
     if not isinstance(content, dict):
@@ -41,25 +41,25 @@ def is_one(content: Any) -> bool:
 def _is_cluster(content: Any) -> bool:
     if not isinstance(content, dict) or not isinstance(content.get("name"), str):
         return False
-    keys = {spelling.camel(key) for key in content if isinstance(key, str)}
+    keys = {api_json.camel_case(key) for key in content if isinstance(key, str)}
     return bool(keys & _MARKS) and not keys & {"apiVersion", "kind", "spec"}
 
 
 def resources(document: Document) -> Iterator[Resource]:
-    """The clusters and their node pools."""
+    """Yield the clusters and their node pools."""
     content = document.content
     clusters = content if isinstance(content, list) else content.get("clusters", [content])
-    for cluster in map(spelling.as_json, clusters):
+    for cluster in map(api_json.to_api_json, clusters):
         name, file, line = str(cluster["name"]), document.file, document.line
-        yield Resource(CLUSTER, as_declared(cluster), name, file=file, line=line)
+        yield Resource(CLUSTER, cluster_inputs(cluster), name, file=file, line=line)
         for pool in cluster.get("nodePools") or []:
-            props, full = pool_as_declared(pool), f"{name}/{pool.get('name')}"
+            props, full = node_pool_inputs(pool), f"{name}/{pool.get('name')}"
             props["cluster"] = name
             yield Resource(NODE_POOL, props, full, file=file, line=line)
 
 
-def as_declared(cluster: Json) -> Json:
-    """A cluster of the API with the provider's names."""
+def cluster_inputs(cluster: Json) -> Json:
+    """Convert a cluster to the provider's properties."""
     declared = {key: value for key, value in cluster.items() if key not in _RENAMED_OR_MOVED}
     for key, flag in _FLAGS.items():
         if isinstance(cluster.get(key), dict) and flag:
@@ -110,7 +110,7 @@ _MARKS = frozenset(
         "workloadIdentityConfig",
     ]
 )
-"""A cluster that the API tells has one of these; nothing else with a name has."""
+"""Keys that identify a cluster: every cluster from the API has one of them."""
 
 _RENAMED_OR_MOVED = {
     *(key for key, flag in _FLAGS.items() if flag),
@@ -171,7 +171,7 @@ def _access(cluster: Json, declared: Json) -> None:
 
 def _operations(cluster: Json, declared: Json) -> None:
     for key in ("loggingConfig", "monitoringConfig"):
-        # Where the API tells of no component, none is collected.
+        # No components in the API's answer means that none is collected.
         config = cluster.get(key) or {}
         if isinstance(config, dict):
             components = (config.get("componentConfig") or {}).get("enableComponents") or []
@@ -197,10 +197,10 @@ def _operations(cluster: Json, declared: Json) -> None:
     declared["resourceLabels"] = cluster.get("resourceLabels") or {}
 
 
-def pool_as_declared(pool: Json) -> Json:
-    """A node pool of the API with the provider's names."""
+def node_pool_inputs(pool: Json) -> Json:
+    """Convert a node pool to the provider's properties."""
     declared = {key: value for key, value in pool.items() if key not in ("config", "autoscaling")}
-    declared["nodeConfig"] = node_config(pool.get("config") or {})
+    declared["nodeConfig"] = node_config_inputs(pool.get("config") or {})
     scaling = pool.get("autoscaling") or {}
     if scaling.get("enabled"):
         declared["autoscaling"] = {k: v for k, v in scaling.items() if k != "enabled"}
@@ -209,8 +209,8 @@ def pool_as_declared(pool: Json) -> Json:
     return declared
 
 
-def node_config(config: Json) -> Json:
-    """The configuration of nodes with the provider's names."""
+def node_config_inputs(config: Json) -> Json:
+    """Convert a node configuration to the provider's properties."""
     declared = {key: value for key, value in config.items() if key != "accelerators"}
     if config.get("accelerators"):
         declared["guestAccelerators"] = [
@@ -221,7 +221,7 @@ def node_config(config: Json) -> Json:
             }
             for one in config["accelerators"]
         ]
-    # The API tells only what is on.
+    # The API omits settings that are off.
     off = {"enableSecureBoot": False, "enableIntegrityMonitoring": False}
     declared["shieldedInstanceConfig"] = off | (config.get("shieldedInstanceConfig") or {})
     return declared

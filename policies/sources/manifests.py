@@ -1,4 +1,4 @@
-"""Kubernetes manifests as resources, spelled as the engine would spell their types."""
+"""Reads Kubernetes manifests as resources with Pulumi's type names."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from policies.subjects import Resource
 
 
 def resources(document: Document) -> Iterator[Resource]:
-    """The object of a document; of a List, its items."""
+    """Yield the object of a document, or the items of a List."""
     yield from _objects(document.content, document)
 
 
@@ -25,7 +25,7 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
     if kind.endswith("List") and isinstance(items, list):
         singular = {"apiVersion": version, "kind": kind.removesuffix("List")}
         for item in items:
-            # The items of a typed list, such as PodList, leave out what the list says.
+            # Items of a typed list, such as PodList, omit apiVersion and kind.
             whole = {**singular, **item} if isinstance(item, dict) and kind != "List" else item
             yield from _objects(whole, document)
         return
@@ -35,7 +35,7 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
 
 
 def type_of(version: str, kind: str) -> str:
-    """The Pulumi type of a Kubernetes kind: `kubernetes:apps/v1:Deployment`."""
+    """Return the Pulumi type of a Kubernetes kind: `kubernetes:apps/v1:Deployment`."""
     group = version if "/" in version else f"core/{version}"
     return f"kubernetes:{group}:{kind}"
 

@@ -1,4 +1,4 @@
-"""What `pulumi stack export` prints, as resources: the inputs of what is deployed."""
+"""Reads `pulumi stack export` output: the inputs of deployed resources."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from policies.sources.documents import Document
 from policies.subjects import Resource
 
 
-def is_one(content: Any) -> bool:
+def recognizes(content: Any) -> bool:
     """Whether a document is a stack export."""
     return (
         isinstance(content, dict)
@@ -18,7 +18,7 @@ def is_one(content: Any) -> bool:
 
 
 def resources(document: Document) -> Iterator[Resource]:
-    """The resources that are deployed; those that wait for their deletion are left out."""
+    """Yield the deployed resources, without those that are pending deletion."""
     states = document.content["deployment"].get("resources") or []
     providers = {
         f"{state['urn']}::{state.get('id', '')}": from_json(state.get("inputs") or {}, "")

@@ -1,1 +1,1 @@
-"""Kubernetes in the sandbox: real control planes, simulated nodes, and the controllers of GKE."""
+"""Kubernetes in the sandbox: real control planes, simulated nodes, and GKE's controllers."""

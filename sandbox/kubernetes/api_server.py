@@ -1,7 +1,7 @@
-"""A small asynchronous client of one API server: requests and watches.
+"""Asynchronous client of one API server: requests and watches.
 
-Not a general Kubernetes client: objects are plain dictionaries, and only what this package does
-with them is here. The daemon holds one per cluster.
+Objects are plain dictionaries. It has only the verbs that this package needs. The daemon has one
+client per cluster.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ApiServerError(Exception):
 
 
 class ApiServer:
-    """One cluster's API server, spoken to as its administrator."""
+    """Client of one cluster's API server, with administrator rights."""
 
     def __init__(self, port: int, *, ca: Path, token: str, agent: str) -> None:
         self._port = port
@@ -48,25 +48,25 @@ class ApiServer:
         )
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     @property
     def address(self) -> str:
-        """Where it answers."""
+        """The server's address, host:port."""
         return f"https://127.0.0.1:{self._port}"
 
     @property
     def ca(self) -> Path:
-        """The certificate of who signed for it."""
+        """The path of the CA certificate."""
         return self._ca
 
-    def as_somebody(self, token: str, *, agent: str) -> ApiServer:
-        """Return a client of the same API server with the rights of the token's owner."""
+    def with_token(self, token: str, *, agent: str) -> ApiServer:
+        """Return a client of the same API server that authenticates with a token."""
         return ApiServer(self._port, ca=self._ca, token=token, agent=agent)
 
     async def token(self, namespace: str, account: str, pod: Json | None = None) -> str:
-        """Return a token of a service account, as the kubelet fetches one for a pod."""
+        """Request a service account token, as the kubelet does for a pod."""
         bound = pod and {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -79,7 +79,7 @@ class ApiServer:
         return str((await self.request("POST", path, body))["status"]["token"])
 
     async def is_ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Whether /readyz answers 200."""
         try:
             return (await self._http.get("/readyz", timeout=2)).status_code == 200
         except (httpx.HTTPError, OSError):
@@ -95,7 +95,7 @@ class ApiServer:
         content_type: str = "application/json",
         timeout: float = 30,
     ) -> Json:
-        """Send one request and return the object that is answered."""
+        """Send one request and return the object in the answer."""
         response = await self._http.request(
             method,
             path,
@@ -110,7 +110,7 @@ class ApiServer:
         return answer
 
     async def get(self, path: str) -> Json | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if it does not exist."""
         try:
             return await self.request("GET", path)
         except ApiServerError as error:
@@ -119,7 +119,7 @@ class ApiServer:
             raise
 
     async def delete(self, path: str, **options: Any) -> bool:
-        """Delete an object; return whether there was one."""
+        """Delete an object. Return whether it existed."""
         try:
             await self.request("DELETE", path, options or None)
         except ApiServerError as error:
@@ -129,7 +129,7 @@ class ApiServer:
         return True
 
     async def apply(self, path: str, body: Json, *, manager: str) -> Json:
-        """Make an object what `body` says, by server-side apply."""
+        """Apply an object by server-side apply."""
         return await self.request(
             "PATCH",
             path,
@@ -139,7 +139,7 @@ class ApiServer:
         )
 
     async def apply_text(self, path: str, body: bytes, *, manager: str) -> None:
-        """Make an object what a YAML document says, by server-side apply."""
+        """Apply a YAML document by server-side apply."""
         response = await self._http.request(
             "PATCH",
             path,
@@ -151,13 +151,13 @@ class ApiServer:
             raise _refusal(response)
 
     async def list(self, path: str, params: Mapping[str, str] | None = None) -> Json:
-        """Return a whole list."""
+        """Return a list object with all items."""
         return await self.request("GET", path, params=params)
 
     async def watch(
         self, path: str, version: str, params: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Json, None]:
-        """Yield a list's changes since a version until the server ends the watch."""
+        """Yield a list's changes since a resource version until the server ends the watch."""
         query = {
             **(params or {}),
             "watch": "true",
@@ -176,7 +176,7 @@ class ApiServer:
                 for line in lines:
                     if line:
                         yield msgspec.json.decode(line)
-                # A long run of events must not keep the daemon from its other work.
+                # Yield to the event loop: a long burst of events must not block the daemon.
                 await asyncio.sleep(0)
 
 

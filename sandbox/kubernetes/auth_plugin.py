@@ -1,6 +1,6 @@
-"""The sandbox's gke-gcloud-auth-plugin: answers kubectl and the programs with the home's token.
+"""The sandbox's gke-gcloud-auth-plugin: gives kubectl and the programs the sandbox's token.
 
-A shell script: it is started for every client, and Python would take longer than the request.
+It is a shell script because it runs for every client, and Python would take longer to start.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ printf '{"kind":"ExecCredential","apiVersion":"%%s","status":{"token":"%%s"}}\n'
 
 
 def script(token_file: Path) -> str:
-    """Return the plugin's text; PLATFORM_SANDBOX_HOME, where set, names another token file."""
+    """Return the script. PLATFORM_SANDBOX_HOME, if set, overrides the token file's folder."""
     return _SCRIPT % {"token": shlex.quote(str(token_file)), "name": NAME}
 
 
 def install(binaries: Path, *, token_file: Path) -> Path:
-    """Write the plugin into a folder that is on the PATH."""
+    """Write the plugin into a folder on the PATH."""
     binaries.mkdir(parents=True, exist_ok=True)
     path = binaries / NAME
     draft = path.with_name(f".{NAME}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""Brings a control plane up through kwokctl, and says in one line why it will not come up."""
+"""Starts a control plane through kwokctl, and reports in one line why it does not start."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.kubernetes import configuration, ports, processes, reasons
+from sandbox.kubernetes import configuration, failure_reasons, ports, processes
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.folder import KWOK_NAME, Folder, Settings, write_private
 from sandbox.kubernetes.specs import ControlPlaneError
 
-PATIENCE = 90.0
-"""Seconds until a control plane that shows no fault is given up: a cold, loaded laptop is slow."""
+TIMEOUT = 90.0
+"""Seconds to wait for a control plane without a known failure; long for slow, loaded laptops."""
 _FATAL = ("etcd", "kube-apiserver")
 _ATTEMPTS = 3
 
 
 class _DiedError(Exception):
-    """A component ended while the control plane came up."""
+    """A component exited while the control plane started."""
 
     def __init__(self, component: str, reason: str) -> None:
         super().__init__(reason)
@@ -42,10 +42,10 @@ async def bring_up(
     modules: Mapping[str, Path],
     token: str,
 ) -> Settings:
-    """Start what does not run of a control plane and wait until its API answers.
+    """Start the missing components of a control plane and wait until its API answers.
 
-    The objects and keys that the folder holds are kept; ports that somebody else has taken by now
-    are replaced. Returns the settings with the ports in use.
+    Objects and keys in the folder are kept. Ports that are in use by other processes are
+    replaced. Returns the settings with the actual ports.
     """
     configuration.check(binaries, modules)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -54,11 +54,11 @@ async def bring_up(
             await _run(folder, settings, binaries, modules, token)
         except _DiedError as death:
             await asyncio.to_thread(processes.end_all, folder.path)
-            # Between the choice of a port and its use somebody else may have taken it.
+            # Another process may take a port between its choice and its use.
             if "port is taken" in death.reason and attempt < _ATTEMPTS:
                 continue
             raise ControlPlaneError(
-                f"cluster {folder.key}: {death.component} does not come up: {death.reason}; "
+                f"cluster {folder.key}: {death.component} does not start: {death.reason}; "
                 f"see {folder.log(death.component)}"
             ) from death
         except OSError as error:
@@ -69,7 +69,7 @@ async def bring_up(
                 ) from error
             raise ControlPlaneError(f"cluster {folder.key}: {error}") from error
         except BaseException:
-            # Given up or interrupted: what was begun must not stay behind.
+            # Failed or interrupted: end what was started.
             processes.end_all(folder.path)
             raise
         return settings
@@ -83,7 +83,7 @@ def _prepare(
     modules: Mapping[str, Path],
     token: str,
 ) -> None:
-    """Write what kwokctl and the components read. What runs already is left alone."""
+    """Write the configuration files. Running components are not affected."""
     folder.path.mkdir(parents=True, exist_ok=True)
     running = processes.below(folder.path)
     if not running:
@@ -94,8 +94,8 @@ def _prepare(
     if not running or not kwok_state.exists() or text != _read(folder.configuration):
         processes.end_all(folder.path)
         write_private(folder.configuration, text)
-        # Without it kwokctl makes the cluster anew, from this configuration, these binaries and
-        # the behaviour of this release; it keeps the keys and etcd's data that it finds.
+        # Without its state file kwokctl recreates the cluster with this configuration and these
+        # binaries, and keeps existing keys and etcd's data.
         kwok_state.unlink(missing_ok=True)
         shutil.rmtree(folder.binaries, ignore_errors=True)
     if folder.state.exists():
@@ -116,7 +116,7 @@ async def _run(
     modules: Mapping[str, Path],
     token: str,
 ) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     await _kwokctl(folder, binaries, modules, deadline)
     server = ApiServer(
         settings.ports["api"],
@@ -128,11 +128,11 @@ async def _run(
         while not await server.is_ready():
             await asyncio.to_thread(_check_alive, folder)
             if time.monotonic() > deadline:
-                raise _DiedError("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+                raise _DiedError("kube-apiserver", f"it did not answer within {TIMEOUT:.0f} s")
             await asyncio.sleep(0.05)
     finally:
         await server.close()
-    # The others wait only so long for an API server; on a slow machine they ended meanwhile.
+    # Other components exit if the API server takes too long, as on a slow machine.
     missing = await asyncio.to_thread(_missing, folder)
     for _ in range(_ATTEMPTS):
         if not missing:
@@ -141,7 +141,7 @@ async def _run(
         await asyncio.sleep(0.5)
         missing = await asyncio.to_thread(_missing, folder)
     if missing:
-        raise _DiedError(missing[0], reasons.reason(folder.log(missing[0])))
+        raise _DiedError(missing[0], failure_reasons.find(folder.log(missing[0])))
 
 
 def _missing(folder: Folder) -> list[str]:
@@ -150,14 +150,14 @@ def _missing(folder: Folder) -> list[str]:
 
 
 def _check_alive(folder: Folder) -> None:
-    """Raise where a component that everything hangs on has been started and is gone."""
-    # In this order: what starts between the two looks has not died.
+    """Raise if a component that the others need was started and has exited."""
+    # In this order, so that a component started between the two checks does not count as dead.
     started = {name: _pid(folder, name) for name in _FATAL}
     alive = set(processes.below(folder.path).values())
     for name, pid in started.items():
-        # A process that has not yet become the component's program is not found by its name.
+        # A process that has not called exec yet is not found by its name.
         if pid is not None and name not in alive and not _is_running(pid):
-            raise _DiedError(name, reasons.reason(folder.log(name)))
+            raise _DiedError(name, failure_reasons.find(folder.log(name)))
 
 
 def _is_running(pid: int) -> bool:
@@ -175,7 +175,7 @@ def _pid(folder: Folder, name: str) -> int | None:
 async def _kwokctl(
     folder: Folder, binaries: Path, modules: Mapping[str, Path], deadline: float
 ) -> None:
-    """Run `kwokctl create cluster`, which starts what is not running, while watching over it."""
+    """Run `kwokctl create cluster`, which starts missing components, and watch for failures."""
     if folder.state.exists():
         processes.forget_dead(folder.state)
     command = [str(binaries / "kwokctl"), "create", "cluster", "--name", KWOK_NAME]
@@ -186,7 +186,7 @@ async def _kwokctl(
         "KWOK_WORKDIR": str(folder.work),
         "HOME": str(folder.path),
         "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
-        # Nothing may go out: with this a download that we forgot to name fails at once.
+        # No internet access: an unexpected download fails immediately.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1,localhost",
     }
@@ -208,7 +208,7 @@ async def _kwokctl(
                 break
             await asyncio.to_thread(_check_alive, folder)
             if time.monotonic() > deadline:
-                raise _DiedError("kube-apiserver", f"it did not answer within {PATIENCE:.0f} s")
+                raise _DiedError("kube-apiserver", f"it did not answer within {TIMEOUT:.0f} s")
     finally:
         if process.returncode is None:
             process.kill()
@@ -216,5 +216,5 @@ async def _kwokctl(
     if process.returncode:
         await asyncio.to_thread(_check_alive, folder)
         raise ControlPlaneError(
-            f"cluster {folder.key}: kwokctl failed: {reasons.reason(log)}; see {log}"
+            f"cluster {folder.key}: kwokctl failed: {failure_reasons.find(log)}; see {log}"
         )

@@ -1,6 +1,6 @@
-"""What kwokctl is told: every binary, port and flag of a control plane.
+"""Configuration of kwokctl: every binary, port and flag of a control plane.
 
-kwokctl fetches from the internet whatever is not named, so everything is named here.
+kwokctl downloads whatever is not set, so everything is set here.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _API_SERVER = "kube-apiserver"
 _FLAGS: Mapping[str, Mapping[str, str]] = {
     "etcd": {},
     _API_SERVER: {
-        # Nodes may bear the address that their instance has on Google; kwok answers for all of
+        # Nodes may have the address of their Google instance; kwok serves all of
         # them on this one.
         "kubelet-preferred-address-types": "InternalDNS,InternalIP",
     },
     "kube-controller-manager": {
-        # There is one of it. An election would cost a restart the 15 s of the dead one's lease.
+        # Single replica: leader election would delay a restart by the old lease's 15 s.
         "leader-elect": "false",
-        # A pod counts for its autoscaler as soon as it has been measured.
+        # The autoscaler uses a pod as soon as it has metrics.
         "horizontal-pod-autoscaler-cpu-initialization-period": "5s",
         "horizontal-pod-autoscaler-initial-readiness-delay": "1s",
         "horizontal-pod-autoscaler-sync-period": "3s",
-        # Simulated nodes do not fall ill, and need not say every few seconds that they are well.
+        # Simulated nodes do not fail, so frequent heartbeats are not needed.
         "node-monitor-grace-period": "24h",
     },
     "kube-scheduler": {"leader-elect": "false"},
@@ -57,7 +57,7 @@ _FLAGS: Mapping[str, Mapping[str, str]] = {
     "metrics-server": {},
 }
 _OVERRIDES: Mapping[str, Mapping[str, str]] = {
-    # No leases: a new kwok would wait minutes for those of the one that was stopped or killed.
+    # No leases: a restarted kwok would wait minutes for the old one's leases to expire.
     "kwok-controller": {"node-lease-duration-seconds": "0"},
     "metrics-server": {
         "kubelet-preferred-address-types": "InternalDNS",
@@ -125,7 +125,7 @@ def _patch(component: str, flags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def documents(folder: Folder, modules: Mapping[str, Path]) -> list[Path]:
-    """Return the files that kwokctl reads: its configuration and the descriptions of behaviour."""
+    """Return kwokctl's input files: its configuration and the KWOK stages."""
     return [
         folder.configuration,
         *(modules["kwok"] / name for name in _FROM_KWOK),
@@ -134,7 +134,7 @@ def documents(folder: Folder, modules: Mapping[str, Path]) -> list[Path]:
 
 
 def check(binaries: Path, modules: Mapping[str, Path]) -> None:
-    """Refuse to begin where something is missing that kwokctl would go and fetch."""
+    """Raise if a file is missing that kwokctl would try to download."""
     missing = [
         str(binaries / name)
         for name in (*BINARIES.values(), "kwokctl")

@@ -1,8 +1,8 @@
-"""Every cluster's control plane: made, started, stopped, removed, and given its nodes.
+"""The control planes of all clusters: create, start, stop, delete, and set nodes.
 
 A control plane is real: etcd, API server, controller manager, scheduler and metrics-server, with
-KWOK in place of the machines. Its processes are detached; they end only by `stop` and `delete`.
-This is not the container API, which keeps what a cluster *is*; here it only runs.
+KWOK in place of machines. Its processes are detached and end only with `stop` and `delete`.
+The container API holds the cluster records; this module only runs them.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ BACKED_UP = (
     "/apis/networking.k8s.io/v1/networkpolicies",
     "/apis/policy/v1/poddisruptionbudgets",
 )
-"""What `contents` counts."""
+"""Collections that `contents` counts."""
 
 
 class ControlPlanes:
-    """The control planes of one sandbox; the daemon has one of these."""
+    """The control planes of one sandbox. The daemon has one instance."""
 
     def __init__(
         self,
@@ -80,16 +80,16 @@ class ControlPlanes:
         self._controllers: dict[ClusterKey, Controllers] = {}
         self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
         self.unneeded_seconds = UNNEEDED
-        """How long a node must be idle before its pool shrinks."""
+        """Seconds that a node must be idle before its pool shrinks."""
 
     def clusters(self) -> list[ClusterKey]:
-        """Return the clusters that have a control plane, running or not."""
+        """Return the clusters with a control plane, running or not."""
         return sorted(
             ClusterKey.parse(path.parent.name) for path in self._clusters.glob("*/cluster.json")
         )
 
     def is_running(self, cluster: ClusterKey) -> bool:
-        """Whether every component of a control plane is alive."""
+        """Whether all components of a control plane run."""
         alive = set(processes.below(self._folder(cluster).path).values())
         return alive.issuperset(processes.COMPONENTS)
 
@@ -101,12 +101,12 @@ class ControlPlanes:
         pod_cidr: str = POD_CIDR,
         service_cidr: str = SERVICE_CIDR,
     ) -> Endpoint:
-        """Bring a new control plane up; where there is one already, start it."""
+        """Create a control plane, or start an existing one."""
         folder = self._folder(cluster)
         if folder.is_complete():
             return await self.start(cluster)
         async with self._locks[cluster]:
-            await asyncio.to_thread(_remove, folder)  # what an interrupted create left
+            await asyncio.to_thread(_remove, folder)  # left by an interrupted create
             settings = Settings(version=version, pod_cidr=pod_cidr, service_cidr=service_cidr)
             try:
                 await self._bring_up(folder, settings)
@@ -119,14 +119,14 @@ class ControlPlanes:
             return folder.endpoint(settings)
 
     async def start(self, cluster: ClusterKey) -> Endpoint:
-        """Revive a control plane after a stop, a kill or a reboot, with all its objects."""
+        """Start a stopped or killed control plane, with all its objects."""
         folder = self._folder(cluster)
         async with self._locks[cluster]:
             settings = folder.load()
             before = dict(settings.ports)
             controllers: Controllers | None = None
             if not self.is_running(cluster) or not await self._server(folder, settings).is_ready():
-                # They hold on to the client that is let go of here.
+                # They use the client that is replaced here.
                 controllers = self._controllers.pop(cluster, None)
                 if controllers is not None:
                     await controllers.stop()
@@ -145,7 +145,7 @@ class ControlPlanes:
             return folder.endpoint(settings)
 
     async def stop(self, cluster: ClusterKey) -> None:
-        """End a control plane's processes; its objects stay on disk."""
+        """Stop a control plane's processes. Its objects stay on disk."""
         folder = self._folder(cluster)
         await self.stop_controllers(cluster)
         async with self._locks[cluster]:
@@ -153,7 +153,7 @@ class ControlPlanes:
             await asyncio.to_thread(processes.end_all, folder.path)
 
     async def delete(self, cluster: ClusterKey) -> None:
-        """End a control plane and remove all of it; nothing happens where there is none."""
+        """Stop a control plane and delete its data. Does nothing if there is none."""
         folder = self._folder(cluster)
         await self.stop_controllers(cluster)
         async with self._locks[cluster]:
@@ -161,7 +161,7 @@ class ControlPlanes:
             await asyncio.to_thread(_remove, folder)
 
     async def set_nodes(self, cluster: ClusterKey, pool: str, wanted: Sequence[NodeSpec]) -> None:
-        """Make a node pool's nodes exactly these; pods of a node that goes are evicted first."""
+        """Set a node pool's nodes. Pods of removed nodes are evicted first."""
         folder = self._folder(cluster)
         settings = folder.load()
         await nodes.set_nodes(
@@ -175,14 +175,14 @@ class ControlPlanes:
         )
 
     def set_scaling(self, cluster: ClusterKey, pool: str, scaling: ScalingPool | None) -> None:
-        """Say between which limits a node pool scales by itself; None: it does not, or is gone."""
+        """Set a node pool's autoscaling limits; None turns autoscaling off."""
         if scaling is None:
             self._scaling[cluster].pop(pool, None)
         else:
             self._scaling[cluster][pool] = scaling
 
     async def contents(self, cluster: ClusterKey) -> dict[str, dict[str, int]]:
-        """How much of what is in each namespace, by kind; nothing where nothing runs."""
+        """Count objects by namespace and kind. Empty if the control plane does not run."""
         folder = self._folder(cluster)
         if not folder.is_complete() or not self.is_running(cluster):
             return {}
@@ -204,7 +204,7 @@ class ControlPlanes:
         gateway_api: bool = False,
         provisioner: Provisioner | None = None,
     ) -> None:
-        """Begin to do in a cluster what GKE's own controllers do."""
+        """Start GKE's own controllers for a cluster."""
         await self.stop_controllers(cluster)
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
@@ -229,17 +229,17 @@ class ControlPlanes:
         controllers.start()
 
     def has_gateways(self, cluster: ClusterKey) -> bool:
-        """Whether the controllers that run in a cluster know Gateways."""
+        """Whether a cluster's running controllers support Gateways."""
         controllers = self._controllers.get(cluster)
         return controllers is not None and controllers.has_gateways
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
-        """Let go of a cluster; what the controllers made stays."""
+        """Stop a cluster's controllers. Resources that they created stay."""
         if controllers := self._controllers.pop(cluster, None):
             await controllers.stop()
 
     async def close(self) -> None:
-        """Let go of every cluster; the control planes run on."""
+        """Stop all controllers and close connections. Control planes keep running."""
         for cluster in [*self._controllers, *self._servers]:
             await self.stop_controllers(cluster)
             await self._forget(cluster)
@@ -268,7 +268,7 @@ class ControlPlanes:
 
 
 def _remove(folder: Folder, *, keep_logs: bool = False) -> None:
-    """End what runs in a folder and remove it, save for the logs that say why it failed."""
+    """Stop the processes of a folder and delete it, except the logs of a failure."""
     processes.end_all(folder.path)
     if not folder.path.exists():
         return

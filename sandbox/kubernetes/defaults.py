@@ -1,4 +1,4 @@
-"""The objects that a GKE cluster is born with and a bare API server lacks: defaults/*.yaml."""
+"""Default objects of a new GKE cluster that a bare API server lacks: defaults/*.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MANAGER = "addon-manager"
 
 
 def objects() -> list[dict[str, Any]]:
-    """Read all of them."""
+    """Return the default objects."""
     return [
         document
         for file in sorted(_FOLDER.glob("*.yaml"))
@@ -25,7 +25,7 @@ def objects() -> list[dict[str, Any]]:
 
 
 async def apply(server: ApiServer) -> None:
-    """Make them."""
+    """Apply the default objects."""
     await asyncio.gather(
         *(
             server.apply(

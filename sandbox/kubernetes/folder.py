@@ -1,4 +1,4 @@
-"""The folder of one control plane: what lies where, and what outlives a stop."""
+"""The folder of one control plane: paths, settings, and persistence."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from sandbox.kubernetes.specs import POD_CIDR, SERVICE_CIDR, ClusterKey, ControlPlaneError, Endpoint
 
 KWOK_NAME = "main"
-"""What kwokctl calls the cluster; each of ours has a kwok work directory to itself."""
+"""kwokctl's name of the cluster. It is constant: each cluster has its own kwok work directory."""
 
 
 @dataclass(slots=True)
 class Settings:
-    """What `start` must know again: kept in cluster.json, written when a create is complete."""
+    """Settings that `start` needs, in cluster.json. Written when a create is complete."""
 
     version: str
     pod_cidr: str = POD_CIDR
@@ -36,22 +36,22 @@ class Folder:
 
     @property
     def work(self) -> Path:
-        """Where kwokctl keeps this cluster."""
+        """The work directory of kwokctl for this cluster."""
         return self.path / "kwok"
 
     @property
     def state(self) -> Path:
-        """What kwokctl made: etcd's data, keys, logs, pids."""
+        """The data of kwokctl: etcd, keys, logs, pid files."""
         return self.work / "clusters" / KWOK_NAME
 
     @property
     def binaries(self) -> Path:
-        """The links that every component is started by: no other process bears such a name."""
+        """Links through which components are started, so that their processes have unique names."""
         return self.state / "bin"
 
     @property
     def configuration(self) -> Path:
-        """What kwokctl reads."""
+        """The configuration file of kwokctl."""
         return self.path / "kwokctl.yaml"
 
     @property
@@ -61,20 +61,20 @@ class Folder:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's; for the daemon and for looking around, not what a program reads."""
+        """The administrator's kubeconfig, for the daemon and debugging only."""
         return self.path / "kubeconfig"
 
     @property
     def settings_file(self) -> Path:
-        """cluster.json; a folder without it is what an interrupted create left."""
+        """cluster.json. A folder without it is left by an interrupted create."""
         return self.path / "cluster.json"
 
     def log(self, component: str) -> Path:
-        """A component's log."""
+        """The log file of a component."""
         return self.state / "logs" / f"{component}.log"
 
     def is_complete(self) -> bool:
-        """Whether a create came to its end here."""
+        """Whether the create was completed."""
         return self.settings_file.is_file()
 
     def load(self) -> Settings:
@@ -85,21 +85,22 @@ class Folder:
             raise ControlPlaneError(f"cluster {self.key} has no control plane") from None
         except (ValueError, TypeError) as error:
             raise ControlPlaneError(
-                f"{self.settings_file} cannot be read ({error}); delete the cluster, make it again"
+                f"{self.settings_file} cannot be read ({error}); delete the cluster and create it "
+                "again"
             ) from error
 
     def save(self, settings: Settings) -> None:
-        """Write cluster.json whole or not at all."""
+        """Write cluster.json atomically."""
         write_private(self.settings_file, json.dumps(asdict(settings), indent=1))
 
     def endpoint(self, settings: Settings) -> Endpoint:
-        """Where the API server answers, and the certificate of who signed for it."""
+        """Return the API server's address and CA certificate."""
         pem = (self.state / "pki" / "ca.crt").read_bytes()
         return Endpoint(f"127.0.0.1:{settings.ports['api']}", base64.b64encode(pem).decode())
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner's eyes, so that a reader sees the old text or the new one."""
+    """Write a file atomically, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The Gateway API as GKE brings it: its own definitions, GKE's policies, and GKE's classes.
+"""Installs the Gateway API as on GKE: definitions, GKE's policies and GKE's classes.
 
-The definitions are those of the pinned release; GKE's policies are written here, from their
-reference. That they are installed says nothing yet of who acts on them: see `controllers`.
+The definitions are from the pinned release; GKE's policies are written from their reference.
+The controllers that act on them are in `controllers`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GROUP = "/apis/gateway.networking.k8s.io/v1"
 _MANAGER = "addon-manager"
 _PATIENCE = 30.0  # seconds until new definitions are served
-# Unknown, its storage being made, or the server being busy with that.
+# Not known yet, storage not ready, or server busy with it.
 _NOT_YET = frozenset({404, 429, 500, 503})
 GATEWAYS = f"{_GROUP}/gateways"
 HTTP_ROUTES = f"{_GROUP}/httproutes"
@@ -31,7 +31,7 @@ BACKEND_POLICIES = "/apis/networking.gke.io/v1/gcpbackendpolicies"
 
 
 async def install(server: ApiServer, modules: Mapping[str, Path]) -> None:
-    """Make the definitions and classes, and return when they are served."""
+    """Apply the definitions and classes, and return when they are served."""
     files = [
         *sorted((modules["gateway-api"] / "config/crd/standard").glob("gateway.*.yaml")),
         *sorted(f for f in _OURS.glob("*.yaml") if f.name != _CLASSES),
@@ -44,23 +44,23 @@ async def install(server: ApiServer, modules: Mapping[str, Path]) -> None:
 
 
 async def _define(server: ApiServer, file: Path) -> None:
-    """Hand a definition on as it is: reading it here would take longer than all the rest."""
+    """Apply a definition as text. Parsing it would take longer than everything else."""
     head, _, tail = file.stem.partition("_")
     name = f"{tail}.{head}" if tail else f"{head}.networking.gke.io"
     await server.apply_text(f"{_DEFINITIONS}/{name}", file.read_bytes(), manager=_MANAGER)
 
 
 async def _served(server: ApiServer, path: str, body: dict[str, Any]) -> None:
-    """Make an object of a kind that may not be served yet."""
-    await _patiently(lambda: server.apply(path, body, manager=_MANAGER))
+    """Apply an object whose kind may not be served yet."""
+    await _retrying(lambda: server.apply(path, body, manager=_MANAGER))
 
 
 async def _listed(server: ApiServer, path: str) -> None:
-    """Return when a kind can be listed."""
-    await _patiently(lambda: server.list(path))
+    """Wait until a kind can be listed."""
+    await _retrying(lambda: server.list(path))
 
 
-async def _patiently(ask: Callable[[], Awaitable[object]]) -> None:
+async def _retrying(ask: Callable[[], Awaitable[object]]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

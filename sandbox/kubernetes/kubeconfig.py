@@ -1,4 +1,4 @@
-"""The kubeconfig for people: a context for each cluster, named as gcloud names it."""
+"""The users' kubeconfig: one context per cluster, named like gcloud's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def write(path: Path, clusters: Path) -> None:
-    """Write the file; the context that was chosen stays, if its cluster is still there."""
+    """Write the file. The current context is kept if its cluster still exists."""
     found = [
         Folder(settings.parent, ClusterKey.parse(settings.parent.name))
         for settings in sorted(clusters.glob("*/cluster.json"))
@@ -27,7 +27,7 @@ def write(path: Path, clusters: Path) -> None:
 
 
 def render(folders: list[Folder], current: str) -> Json:
-    """The document; JSON, which every reader of YAML reads."""
+    """Return the document as JSON, which is valid YAML."""
     contexts: list[Json] = []
     clusters: list[Json] = []
     for folder in folders:
@@ -60,7 +60,7 @@ def render(folders: list[Folder], current: str) -> Json:
 
 
 def _current(path: Path) -> str:
-    """The chosen context; kubectl itself writes YAML when a person chooses another."""
+    """Return the current context. The file may be YAML, written by kubectl."""
     try:
         for line in path.read_text().splitlines():
             key, _, value = line.strip().strip('",').partition(":")

@@ -1,6 +1,6 @@
-"""A node pool's Node objects: KWOK plays their kubelets, metrics-server can scrape them.
+"""Node objects of node pools. KWOK simulates their kubelets, including metrics.
 
-A node bears what its machine type has, so the scheduler decides as it would on Google.
+A node has the capacity of its machine type, so scheduling matches GKE.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TPU = "google.com/tpu"
 _NODES = "/api/v1/nodes"
 _MANAGER = "gke-node-pools"
 _DRAIN_SECONDS = 10.0
-"""How long a disruption budget can hold a node back that is to go; on Google it is an hour."""
+"""How long disruption budgets can delay the removal of a node; on GKE it is an hour."""
 
 
 def manifest(node: NodeSpec, pool: str, *, project: str, pod_cidr: str | None) -> Json:
@@ -48,7 +48,7 @@ def manifest(node: NodeSpec, pool: str, *, project: str, pod_cidr: str | None) -
             "labels": labels | dict(node.labels) | {POOL: pool},
             "annotations": {
                 "kwok.x-k8s.io/node": "fake",
-                # Where metrics-server asks for what the node's pods use.
+                # Where metrics-server scrapes the usage of the node's pods.
                 "metrics.k8s.io/resource-metrics-path": (
                     f"/metrics/nodes/{node.name}/metrics/resource"
                 ),
@@ -59,7 +59,7 @@ def manifest(node: NodeSpec, pool: str, *, project: str, pod_cidr: str | None) -
 
 
 def status(node: NodeSpec, *, version: str, kubelet_port: int) -> Json:
-    """Return what a kubelet would report of the machine; KWOK adds the conditions."""
+    """Return the status that a kubelet would report. KWOK adds the conditions."""
     capacity = {
         "cpu": node.cpu,
         "memory": node.memory,
@@ -81,7 +81,7 @@ def status(node: NodeSpec, *, version: str, kubelet_port: int) -> Json:
         "addresses": [
             {"type": "InternalIP", "address": node.internal_ip},
             {"type": "Hostname", "address": node.name},
-            # The API server and metrics-server take this one (see configuration.py).
+            # The API server and metrics-server use this address (see configuration.py).
             {"type": "InternalDNS", "address": "127.0.0.1"},
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
@@ -101,7 +101,7 @@ def status(node: NodeSpec, *, version: str, kubelet_port: int) -> Json:
 
 
 def free_ranges(pod_cidr: str, taken: Collection[str]) -> Iterable[str]:
-    """Yield the /24s of the cluster's pod range that no node has."""
+    """Yield the free /24s of the cluster's pod range."""
     network = ipaddress.ip_network(pod_cidr)
     for part in network.subnets(new_prefix=max(24, network.prefixlen)):
         if str(part) not in taken:
@@ -118,7 +118,7 @@ async def set_nodes(
     pod_cidr: str,
     kubelet_port: int,
 ) -> None:
-    """Add, change and remove nodes until the pool has exactly the wanted ones."""
+    """Add, update and remove nodes until the pool has exactly the wanted ones."""
     present = {node["metadata"]["name"]: node for node in (await server.list(_NODES))["items"]}
     names = {node.name for node in wanted}
     ranges = iter(
@@ -158,7 +158,7 @@ async def set_nodes(
 
 
 async def remove(server: ApiServer, name: str) -> None:
-    """Cordon a node, evict its pods, and take it away once they are gone."""
+    """Cordon a node, evict its pods, and delete it once they are gone."""
     cordon = {"spec": {"unschedulable": True}}
     try:
         await server.request("PATCH", f"{_NODES}/{name}", cordon, content_type=MERGE_PATCH)
@@ -186,7 +186,7 @@ async def _evict(server: ApiServer, pod: Json, *, forced: bool) -> None:
         return
     owners = metadata.get("ownerReferences") or []
     if any(owner["kind"] == "DaemonSet" for owner in owners):
-        await server.delete(path)  # its controller would put it back on the cordoned node
+        await server.delete(path)  # its controller would recreate it on the cordoned node
         return
     eviction = {
         "apiVersion": "policy/v1",
@@ -196,13 +196,13 @@ async def _evict(server: ApiServer, pod: Json, *, forced: bool) -> None:
     try:
         await server.request("POST", f"{path}/eviction", eviction)
     except ApiServerError as error:
-        # 429: a disruption budget holds it back for now.
+        # 429: a disruption budget does not allow it yet.
         if error.status not in (404, 409, 429):
             raise
 
 
 async def set_kubelet_port(server: ApiServer, port: int) -> None:
-    """Tell all nodes' metrics address anew, after KWOK has come up on another port."""
+    """Update the kubelet port of all nodes after KWOK started on another port."""
     body = {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}}
     for node in (await server.list(_NODES))["items"]:
         path = f"{_NODES}/{node['metadata']['name']}/status"

@@ -15,16 +15,16 @@ PORTS = (
     "kwok-controller",
     "metrics-server",
 )
-# Below the range that the kernel takes for outgoing connections (32768 and up), so that a cluster
-# finds its ports free again when it is started a week later.
+# Below the kernel's ephemeral range (32768 and up), so that a cluster's ports are probably still
+# free when it is started again later.
 _FIRST, _LAST = 20_000, 29_999
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port now, on this or on any address."""
+    """Whether no process listens on the port, on loopback or on any address."""
     for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104
         with socket.socket() as probe:
-            # As Go's listeners do: a port in TIME_WAIT is free.
+            # Like Go's listeners: a port in TIME_WAIT counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address, port))
@@ -34,9 +34,9 @@ def is_free(port: int) -> bool:
 
 
 def choose(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return a free port for each component: the wanted one where it is free, else another.
+    """Return a free port per component: the wanted one if it is free, else another.
 
-    Sandboxes side by side begin at different places, so that they seldom reach for the same port.
+    The search starts at a random port, so that parallel sandboxes rarely choose the same one.
     """
     chosen = {
         name: port for name, port in (wanted or {}).items() if name in PORTS and is_free(port)

@@ -1,8 +1,7 @@
-"""The processes of control planes: found by what they were started as, never by a pid file alone.
+"""Processes of control planes, found by their command lines, not by pid files.
 
-kwokctl starts each component through a link in its cluster's own folder. That path is the first
-word of the process's command line, so nothing else can be taken for it, whatever a pid file says
-after a reboot.
+kwokctl starts each component through a link in its cluster's folder. That path is the process's
+argv[0], so no other process can be mistaken for it, even if a pid file is stale after a reboot.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def _commands() -> Iterator[tuple[psutil.Process, list[str]]]:
 
 
 def below(folder: Path) -> dict[psutil.Process, str]:
-    """Return the live components of every control plane below a folder, and their names."""
+    """Return the running components of all control planes below a folder, with their names."""
     start = f"{folder}/"
     return {
         process: Path(command[0]).name
@@ -41,7 +40,7 @@ def below(folder: Path) -> dict[psutil.Process, str]:
 
 
 def builders(folder: Path) -> list[psutil.Process]:
-    """Return the runs of kwokctl that are still at work below a folder."""
+    """Return the running kwokctl processes of a folder."""
     start = f"{folder}/"
     return [
         process
@@ -50,24 +49,23 @@ def builders(folder: Path) -> list[psutil.Process]:
     ]
 
 
-def end_all(folder: Path, *, patience: float = 5.0) -> int:
-    """End every process of the control planes below a folder; return how many there were.
+def end_all(folder: Path, *, timeout: float = 5.0) -> int:
+    """Stop all processes of the control planes below a folder. Return their number.
 
-    etcd is asked, since it has data to close; the others keep nothing and are ended at once. Works
-    without the daemon: it needs no more than the folder.
+    etcd gets SIGTERM, since it has data to close; the others are killed. Works without the daemon.
     """
     ended: set[psutil.Process] = set()
-    # Again until none is found: what was about to start a component may have done so just before
-    # it was ended itself.
+    # Repeat until none is found: a process may have started a component just before
+    # it was stopped itself.
     for _ in range(3):
-        found = _end(folder, patience)
+        found = _end(folder, timeout)
         if not found:
             break
         ended |= found
     return len(ended)
 
 
-def _end(folder: Path, patience: float) -> set[psutil.Process]:
+def _end(folder: Path, timeout: float) -> set[psutil.Process]:
     ended = set(builders(folder))
     for process in ended:
         _kill(process)
@@ -80,10 +78,10 @@ def _end(folder: Path, patience: float) -> set[psutil.Process]:
             asked.append(process)
         else:
             _kill(process)
-    _, stubborn = psutil.wait_procs(asked, timeout=patience)
+    _, stubborn = psutil.wait_procs(asked, timeout=timeout)
     for process in stubborn:
         _kill(process)
-    psutil.wait_procs(list(ended), timeout=patience)
+    psutil.wait_procs(list(ended), timeout=timeout)
     return ended
 
 
@@ -93,7 +91,7 @@ def _kill(process: psutil.Process) -> None:
 
 
 def forget_dead(state: Path) -> None:
-    """Remove pid files whose process is gone, or is another one by now; kwokctl believes them."""
+    """Remove stale pid files, which kwokctl would trust."""
     alive = {process.pid for process in below(state)}
     for file in (state / "pids").glob("*.pid"):
         text = file.read_text().strip()

@@ -1,4 +1,4 @@
-"""The words that the emulated container API and this package have in common."""
+"""Data types shared by the emulated container API and this package."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 POD_CIDR = "10.8.0.0/14"
-SERVICE_CIDR = "34.118.224.0/20"  # what GKE takes where nobody names a range
+SERVICE_CIDR = "34.118.224.0/20"  # GKE's default range for Services
 
 
 class ControlPlaneError(Exception):
-    """A control plane could not be brought up, reached or ended; the message is one line."""
+    """A control plane could not be started, reached or stopped. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClusterKey:
-    """Names one GKE cluster of the sandbox."""
+    """Identifies a GKE cluster of the sandbox."""
 
     project: str
     location: str
@@ -27,24 +27,24 @@ class ClusterKey:
 
     @classmethod
     def parse(cls, text: str) -> ClusterKey:
-        """Read what `str` wrote. A project may bear a domain and a dot; the other two have none."""
+        """Parse the result of `str`. Only a project (domain-scoped) may contain dots."""
         project, location, name = text.rsplit(".", 2)
         return cls(project, location, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a cluster's API server answers."""
+    """Address and CA certificate of a cluster's API server."""
 
     address: str
-    """host:port, as `Cluster.endpoint` of the container API shows it here."""
+    """host:port, as in `Cluster.endpoint` of the emulated container API."""
     ca_certificate: str
-    """PEM in base64, as `masterAuth.clusterCaCertificate` holds it."""
+    """Base64-encoded PEM, as in `masterAuth.clusterCaCertificate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One node, as its node pool and machine type make it. Amounts are Kubernetes quantities."""
+    """One node of a node pool. Amounts are Kubernetes quantities."""
 
     name: str
     """Also the name of the compute instance."""
@@ -56,57 +56,57 @@ class NodeSpec:
     ephemeral_storage: str = "98831908Ki"
     pods: int = 110
     allocatable_cpu: str | None = None
-    """What is left to pods; without it all of the capacity."""
+    """Allocatable to pods. Default: the whole capacity."""
     allocatable_memory: str | None = None
     allocatable_ephemeral_storage: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
-    """{"key", "value", "effect"}, the effect spelled as Kubernetes does (NoSchedule)."""
+    """{"key", "value", "effect"}, with Kubernetes' effect names (NoSchedule)."""
     accelerators: int = 0
     """GPUs, offered to pods as nvidia.com/gpu."""
     tpus: int = 0
     """TPU chips, offered to pods as google.com/tpu."""
     internal_ip: str = "127.0.0.1"
     pod_cidr: str | None = None
-    """Without it the node gets the next free /24 of the cluster's pod range."""
+    """Default: the next free /24 of the cluster's pod range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScalingGroup:
-    """One managed instance group of a node pool that autoscales."""
+    """One managed instance group of an autoscaled node pool."""
 
     path: str
-    """Below the project: zones/Z/instanceGroupManagers/NAME."""
+    """Path without the project: zones/Z/instanceGroupManagers/NAME."""
     zone: str
     size: int
     last_node: str
-    """The node that goes when the group shrinks by one; empty in an empty group."""
+    """The node removed when the group shrinks by one; empty if the group is empty."""
     template: NodeSpec
-    """What its next node will be."""
+    """The next node of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingPool:
-    """A node pool that autoscales."""
+    """An autoscaled node pool."""
 
     name: str
     groups: tuple[ScalingGroup, ...]
     min: int
     max: int
     is_total: bool
-    """Whether the limits are those of the whole pool, and not of each zone."""
+    """Whether the limits are for the whole pool rather than per zone."""
     is_auto: bool = False
-    """Whether it was made for pods that fitted no other, and goes when it is empty."""
+    """Whether the pool is auto-provisioned and so deleted when empty."""
 
 
 class Provisioner(Protocol):
-    """Makes pools for pods that fit none. What it cannot do now, it leaves to the next look."""
+    """Auto-provisions node pools. What it cannot do now is retried at the next iteration."""
 
     def candidates(self) -> Sequence[ScalingPool]:
-        """Pools that could be made."""
+        """Return the pools that could be created."""
 
     def make(self, name: str) -> None:
-        """Begin to make one of them."""
+        """Start creating one of them."""
 
     def drop(self, name: str) -> None:
-        """Begin to take an empty one away."""
+        """Start deleting an empty one."""

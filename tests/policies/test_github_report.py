@@ -15,7 +15,7 @@ from policies.reports import FORMATS
 from policies.rule import Level
 from policies.sources import stack_file
 from policies.subjects import Resource
-from policies.values import Unknown, located
+from policies.values import Unknown, with_paths
 
 ROOT = Path(__file__).parents[2]
 RULE = "pods-keep-out-of-host-namespaces"
@@ -23,7 +23,7 @@ COMMAND = re.compile(r"::(\w+) file=([^,]*),line=(\d+),title=([^:]*)::(.*)")
 
 
 def pod(name: str, *, file: str = "", line: int = 0, network: object = True) -> Resource:
-    props = located({"spec": {"hostNetwork": network, "containers": []}}, name)
+    props = with_paths({"spec": {"hostNetwork": network, "containers": []}}, name)
     return Resource("kubernetes:core/v1:Pod", props, name, f"urn::{name}", file=file, line=line)
 
 
@@ -32,8 +32,8 @@ def report(*pods: Resource, level: Level = Level.MANDATORY) -> Report:
     return judge(list(pods), pack, environment="dev", layer="serving")
 
 
-def annotated(told: Report) -> list[tuple[str, str, int, str, str]]:
-    *lines, _ = FORMATS["github"](told).splitlines()
+def annotated(judged: Report) -> list[tuple[str, str, int, str, str]]:
+    *lines, _ = FORMATS["github"](judged).splitlines()
     found = []
     for line in lines:
         match = COMMAND.fullmatch(line)
@@ -60,24 +60,24 @@ def test_an_advisory_rule_warns() -> None:
 
 
 def test_the_line_is_the_one_of_the_stack_file_or_of_the_file() -> None:
-    told = report(pod("resnet"))
+    judged = report(pod("resnet"))
     file, line = stack_file.places("dev", ROOT)["resnet"]
     assert "name: resnet" in (ROOT / file).read_text().splitlines()[line - 1]
-    told.told = [replace(one, file=file, line=line) for one in told.told]
-    assert annotated(told)[0][1:3] == ("stacks/Pulumi.dev.yaml", line)
+    judged.findings = [replace(one, file=file, line=line) for one in judged.findings]
+    assert annotated(judged)[0][1:3] == ("stacks/Pulumi.dev.yaml", line)
     ((_, file, line, _, text),) = annotated(report(pod("a", file="x,y.yaml", line=7)))
     assert (file, line) == ("x%2Cy.yaml", 7)
     assert "Pod a (line 7)" in text
 
 
 def test_what_is_not_judged_yet_stands_apart_and_stops() -> None:
-    told = report(pod("resnet"), pod("fraud", network=Unknown()))
-    shown = [(word, title) for word, _, _, title, _ in annotated(told)]
+    judged = report(pod("resnet"), pod("fraud", network=Unknown()))
+    shown = [(word, title) for word, _, _, title, _ in annotated(judged)]
     assert sorted(shown) == [
         ("error", f"{RULE} (critical)"),
-        ("error", f"{RULE} (critical): not judged yet"),
+        ("error", f"{RULE} (critical): not evaluated yet"),
     ]
-    assert "fraud.spec.hostNetwork" in FORMATS["text"](told).partition("not judged yet")[2]
+    assert "fraud.spec.hostNetwork" in FORMATS["text"](judged).partition("not evaluated yet")[2]
 
 
 @pytest.mark.parametrize("name", ["::error::x", "a\nb", "a\r::warning::b", "50%25", "🦜"])

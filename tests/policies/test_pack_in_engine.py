@@ -115,10 +115,10 @@ def test_a_violation_stops_the_preview_under_its_rules_name(run: Run) -> None:
 
 def test_what_is_protected_is_deleted_only_after_its_release(run: Run) -> None:
     bucket = f"{GOOD!r}, opts=pulumi.ResourceOptions(protect=True)"
-    levels = "{what-cannot-be-made-again-is-protected: mandatory}"
+    levels = "{stateful-resources-are-protected: mandatory}"
     code, text = run("up", "--yes", "--skip-preview", bucket=repr(GOOD), levels=levels)
     assert code != 0
-    assert "[mandatory] [severity: high]  what-cannot-be-made-again-is-protected" in text
+    assert "[mandatory] [severity: high]  stateful-resources-are-protected" in text
     code, text = run("up", "--yes", "--skip-preview", bucket=bucket, levels=levels)
     assert code == 0, text
     code, text = run.pulumi("destroy", "--yes", "--skip-preview", "-s", "dev")  # type: ignore[attr-defined]
@@ -174,7 +174,7 @@ def test_a_waiver_is_shown_and_an_expired_one_stops(run: Run) -> None:
     past = soon - timedelta(days=30)
     code, text = run("preview", bucket=bucket, waivers=WAIVER.replace("DAY", str(past)))
     assert code != 0
-    assert "its waiver has expired" in text
+    assert "its waiver expired" in text
     code, text = run("preview", bucket=repr(GOOD), waivers=WAIVER.replace("DAY", str(past)))
     assert code != 0
     assert "the waiver of bucket-access-is-uniform expired" in text
@@ -184,7 +184,7 @@ def test_a_waiver_that_is_not_understood_stops_the_pack(run: Run) -> None:
     waiver = WAIVER.replace("DAY", "2027-01-01").replace("uniform", "unform")
     code, text = run("preview", bucket=repr(GOOD), waivers=waiver)
     assert code != 0
-    assert "policies/waivers.yaml: waivers[0].rule: no rule is called" in text
+    assert "policies/waivers.yaml: waivers[0].rule: there is no rule" in text
     assert "Traceback" not in text
 
 

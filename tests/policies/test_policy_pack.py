@@ -15,7 +15,7 @@ from policies.pods import pods
 from policies.registry import RULES, TOPICS
 from policies.rule import Level, Rule
 from policies.subjects import Resource
-from policies.values import Props, Unknown, located
+from policies.values import Props, Unknown, with_paths
 
 EXAMPLES = [
     resource
@@ -72,7 +72,7 @@ def mutated(draw: st.DrawFn) -> Resource:
                 del holder[last]
             case "add" if isinstance(holder, dict):
                 holder[draw(st.text(max_size=4))] = draw(ODD)
-    return Resource(example.type, located(props), "odd", "urn:odd")
+    return Resource(example.type, with_paths(props), "odd", "urn:odd")
 
 
 @settings(max_examples=1000, deadline=None)
@@ -121,7 +121,7 @@ def test_levels_are_per_pack() -> None:
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
-    with pytest.raises(PlatformError, match=f"two rules are called {RULES[0].id}"):
+    with pytest.raises(PlatformError, match=f"two rules have the id {RULES[0].id}"):
         Pack([RULES[0], *RULES])
 
 
@@ -130,7 +130,7 @@ def test_a_resource_of_which_nothing_is_known_never_passes(rule: Rule) -> None:
     """Every top-level property unknown: no rule that would object may say nothing."""
     resources = rule.examples("failing")
     unknown = [
-        Resource(r.type, located({key: Unknown() for key in r.props}), r.name) for r in resources
+        Resource(r.type, with_paths({key: Unknown() for key in r.props}), r.name) for r in resources
     ]
     pack = Pack([rule])
     findings = [f for r in unknown for f in pack.judge(r)] + pack.judge_stack(unknown)

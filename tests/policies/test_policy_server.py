@@ -118,7 +118,7 @@ def test_the_engine_learns_every_rule(engine: Engine) -> None:
     bounded = info["node-pool-autoscaling-is-bounded"]
     assert bounded.enforcementLevel == analyzer_pb2.MANDATORY
     assert bounded.policy_type == analyzer_pb2.POLICY_TYPE_RESOURCE
-    assert bounded.description == "A node pool states an upper limit to its autoscaling."
+    assert bounded.description == "A node pool's autoscaling has a maximum."
     over_stack = info["autoscaled-workload-states-no-replicas"]
     assert over_stack.policy_type == analyzer_pb2.POLICY_TYPE_STACK
 
@@ -202,7 +202,7 @@ def test_an_unknown_value_is_noted_at_preview(engine: Engine) -> None:
     (said,) = response.diagnostics
     assert said.policyName == "nodes-never-run-as-the-default-account"
     assert said.enforcementLevel == analyzer_pb2.ADVISORY
-    assert "general.nodeConfig.serviceAccount is known only at the update" in said.message
+    assert "general.nodeConfig.serviceAccount is known only during the update" in said.message
     # So that the engine's own summary does not count the rule as passed either.
     assert [one.policy_name for one in response.not_applicable] == [said.policyName]
 
@@ -233,7 +233,7 @@ def test_a_rule_that_cannot_cope_is_a_violation_that_names_it(engine: Engine) ->
     (said,) = engine.analyze(POOL, GOOD_POOL | {"management": "yes"}).diagnostics[:1]
     assert said.policyName == "node-pool-repairs-itself"
     assert said.enforcementLevel == analyzer_pb2.MANDATORY
-    assert "rule node-pool-repairs-itself cannot judge main" in said.message
+    assert "rule node-pool-repairs-itself cannot evaluate main" in said.message
     assert "management should be a mapping, not 'yes'" in said.message
     assert "Traceback" not in said.message
 

@@ -146,9 +146,9 @@ def test_a_stack_export_is_its_resources_inputs(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("a: [1", "not YAML"),
-        ("just words", "given.yaml:1: neither a Kubernetes object"),
+        ("just words", "given.yaml:1: not a Kubernetes object"),
         ("kind: Pod\n", "given.yaml:1: the object has no apiVersion"),
-        ("\n\nfoo: 1\n", "given.yaml:3: neither"),
+        ("\n\nfoo: 1\n", "given.yaml:3: not a Kubernetes object"),
         ("", "the file is empty"),
         ("apiVersion: v1\nkind: List\nitems: [1]\n", "an item of a list is not an object"),
     ],
@@ -163,4 +163,4 @@ def test_what_is_read_can_be_judged(tmp_path: Path) -> None:
     resources: list[Resource] = read(file(tmp_path, MANIFESTS))
     report = judge(resources, Pack(RULES))
     assert report.resources == 3
-    assert all(told.finding.resource.line for told in report.told)
+    assert all(told.finding.resource.line for told in report.findings)

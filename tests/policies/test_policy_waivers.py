@@ -68,7 +68,7 @@ def test_it_holds_on_its_last_day(tmp_path: Path) -> None:
 def test_an_expired_waiver_is_a_violation_even_where_nothing_is_wrong(tmp_path: Path) -> None:
     good = Resource(BUCKET, {"uniformBucketLevelAccess": True}, "files")
     report = judge([good], pack(tmp_path, "dev", date(2027, 2, 1)))
-    assert not report.told
+    assert not report.findings
     assert not report.is_clean
     assert "EXPIRED   the waiver of bucket-access-is-uniform" in render(report)
 
@@ -85,18 +85,22 @@ def test_a_name_alone_and_a_pattern_are_enough() -> None:
         )
 
     files = Resource(BUCKET, {}, "models-files")
-    assert one("models-files").is_for(files)
-    assert one("models-*").is_for(files)
-    assert one(f"{BUCKET}::*").is_for(files)
-    assert not one("files").is_for(files)
-    with pytest.raises(ValueError, match="is every resource"):
+    assert one("models-files").matches(files)
+    assert one("models-*").matches(files)
+    assert one(f"{BUCKET}::*").matches(files)
+    assert not one("files").matches(files)
+    with pytest.raises(ValueError, match="matches every resource"):
         one("**")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("bucket-access-is-uniform", "bucket-acess-is-uniform", "waivers[0].rule: no rule"),
+        (
+            "bucket-access-is-uniform",
+            "bucket-acess-is-uniform",
+            "waivers[0].rule: there is no rule",
+        ),
         ("bucket-access-is-uniform", "bucket-acess-is-uniform", '"bucket-access-is-uniform"?'),
         ("[dev]", "[qa]", 'waivers[0].environments: there is no environment "qa"'),
         ("owner: ml-platform", "ower: ml-platform", "waivers[0]: Object contains unknown field"),
@@ -120,4 +124,4 @@ def test_the_repositorys_own_waivers_are_understood() -> None:
     root = Path(__file__).parents[2]
     today = date.today()
     waivers.read(root, rules=IDS, environments=["dev", "stage", "prod"], today=today)
-    assert timedelta(days=366) >= waivers.LONGEST
+    assert timedelta(days=366) >= waivers.MAX_DURATION

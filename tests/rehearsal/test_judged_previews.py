@@ -99,7 +99,7 @@ def test_an_unknown_value_does_not_pass(dev: Workspace) -> None:
         code, out, err = judged(dev, "cluster", "--env", "dev")
         later, deferred, _ = judged(dev, "cluster", "--env", "dev", "--defer-unknown", "--json")
     assert code == 5, out + err
-    _, _, waiting = out.partition("not judged yet")
+    _, _, waiting = out.partition("not evaluated yet")
     assert "dev/cluster: bucket-access-is-uniform (mandatory); it stops until then" in waiting
     assert "Bucket odd.uniformBucketLevelAccess" in waiting
     findings: list[dict[str, Any]] = json.loads(deferred)["findings"]

@@ -1,7 +1,7 @@
-"""What GKE itself runs in a cluster: load balancers for Services, and network endpoint groups.
+"""GKE's own controllers: load balancers, endpoint groups, Gateways, volumes, Postgres.
 
-Each controller is level-triggered: it looks at everything, compares it with what should be, and
-does the rest. So a lost event, a restart or an error is made good by the next look.
+Each controller is level-triggered: it compares the whole current state with the desired state and
+applies the difference. So lost events, restarts and errors are corrected by the next run.
 """
 
 from sandbox.kubernetes.controllers.manager import Controllers

@@ -1,4 +1,4 @@
-"""Compute's API as the controllers use it: over HTTP, as any other client of it."""
+"""HTTP client of the compute API for the controllers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class ComputeError(Exception):
-    """Compute refused; `reason` is Google's word, such as resourceInUseByAnotherResource."""
+    """An error of the compute API. `reason` is Google's, such as resourceInUseByAnotherResource."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class ComputeError(Exception):
 
 
 class Compute:
-    """One project's compute API. Paths are those below `projects/<project>/`."""
+    """Client of one project. Paths are relative to `projects/<project>/`."""
 
     def __init__(self, api: Callable[[], str], project: str) -> None:
         self._api = api
@@ -31,11 +31,11 @@ class Compute:
         )
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def get(self, path: str) -> Json | None:
-        """A resource, or None where there is none."""
+        """Return a resource, or None if it does not exist."""
         try:
             return await self.request("GET", path)
         except ComputeError as error:
@@ -44,7 +44,7 @@ class Compute:
             raise
 
     async def ensure(self, collection: str, body: Json) -> Json:
-        """The resource that the body names, inserted where it is not there."""
+        """Return the resource that the body names. Inserts it if it does not exist."""
         path = f"{collection}/{body['name']}"
         found = await self.get(path)
         if found is not None:
@@ -57,7 +57,7 @@ class Compute:
         return await self.request("GET", path)
 
     async def delete(self, path: str) -> None:
-        """Delete a resource; nothing happens where there is none."""
+        """Delete a resource. Does nothing if it does not exist."""
         try:
             await self.request("DELETE", path)
         except ComputeError as error:
@@ -65,7 +65,7 @@ class Compute:
                 raise
 
     async def request(self, method: str, path: str, body: Json | None = None) -> Json:
-        """One request: the answer's document. Raises ComputeError."""
+        """Send one request and return the answer's document. Raises ComputeError."""
         answer = await self._http.request(
             method,
             f"{self._api()}/compute/v1/projects/{self.project}/{path}",

@@ -1,8 +1,8 @@
 """The NEG controller: zonal network endpoint groups whose endpoints follow the ready pods.
 
-A Service asks for them with the annotation `cloud.google.com/neg`; it is told of them by
-`cloud.google.com/neg-status`. A group that nobody asks for any more is deleted, as soon as no
-backend service uses it.
+A Service requests them with the annotation `cloud.google.com/neg`; the controller writes the result
+to `cloud.google.com/neg-status`. A group that is no longer requested is deleted once no backend
+service uses it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger("sandbox.kubernetes.controllers")
 
 @dataclass(slots=True)
 class Group:
-    """One group as it should be."""
+    """The desired state of one group."""
 
     name: str
     zone: str
@@ -38,17 +38,17 @@ class Group:
 
     @property
     def collection(self) -> str:
-        """Where it is in compute."""
+        """The group's collection in the compute API."""
         return f"zones/{self.zone}/networkEndpointGroups"
 
     @property
     def path(self) -> str:
-        """What it is in compute."""
+        """The group's path in the compute API."""
         return f"{self.collection}/{self.name}"
 
 
 class EndpointGroups:
-    """All groups of one cluster."""
+    """Reconciles all groups of one cluster."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class EndpointGroups:
         self._known: dict[str, Group] | None = None
         self._events = Events(server, "neg-controller")
         self.has_leftovers = False
-        """Whether a group could not be made or deleted yet, and a later look is needed."""
+        """Whether a group could not be created or deleted yet, so that a retry is needed."""
 
     async def reconcile(self, services: list[Json], slices: list[Json], nodes: list[Json]) -> None:
-        """Make the groups and their endpoints what Services and ready pods ask for."""
+        """Reconcile groups and endpoints with Services and ready pods."""
         if self._known is None:
             self._known = await self._found()
         zones = {
@@ -88,9 +88,9 @@ class EndpointGroups:
             try:
                 for group in groups:
                     await self._make(group.path, group)
-                await self._tell(service, ports, sorted({z for z in zones.values() if z}))
+                await self._update_status(service, ports, sorted({z for z in zones.values() if z}))
             except ComputeError as error:
-                # What is wrong with one Service keeps none of the others waiting.
+                # An error of one Service must not block the others.
                 has_failures = True
                 _log.warning("service %s: %s", service["metadata"]["name"], error)
                 await self._events.warn(service, "SyncNetworkEndpointGroupFailed", str(error))
@@ -123,8 +123,8 @@ class EndpointGroups:
                 raise ComputeError(
                     409,
                     "alreadyExists",
-                    f"network endpoint group {group.name} in {group.zone} belongs to something "
-                    f"else; give another name in the annotation {ANNOTATION}",
+                    f"network endpoint group {group.name} in {group.zone} belongs to "
+                    f"another owner; set another name in the annotation {ANNOTATION}",
                 )
             self._known[path] = group
         if path not in self._attached:
@@ -160,7 +160,7 @@ class EndpointGroups:
             self._attached.pop(path, None)
 
     async def _found(self) -> dict[str, Group]:
-        """The groups of this cluster that are there already, by their description."""
+        """Return this cluster's existing groups, identified by their description."""
         listed = await self._compute.request("GET", "aggregated/networkEndpointGroups")
         found: dict[str, Group] = {}
         for scope, content in listed["items"].items():
@@ -176,8 +176,8 @@ class EndpointGroups:
         endpoints = (item["networkEndpoint"] for item in answer.get("items") or [])
         return {(e["instance"], e["ipAddress"], e["port"]) for e in endpoints}
 
-    async def _tell(self, service: Json, ports: dict[int, str], zones: list[str]) -> None:
-        """Write the status annotation, where it says something else."""
+    async def _update_status(self, service: Json, ports: dict[int, str], zones: list[str]) -> None:
+        """Write the status annotation if it changed."""
         groups = {str(port): name for port, name in ports.items()}
         status = json.dumps(
             {"network_endpoint_groups": groups, "zones": zones}, separators=(",", ":")
@@ -191,7 +191,7 @@ class EndpointGroups:
 
 
 def exposed_ports(service: Json, cluster_uid: str) -> dict[int, str]:
-    """Service port → the name of its groups; empty without the annotation, or with a bad one."""
+    """Return group names by Service port. Empty if the annotation is missing or invalid."""
     text = (service["metadata"].get("annotations") or {}).get(ANNOTATION)
     if not text:
         return {}
@@ -207,7 +207,7 @@ def exposed_ports(service: Json, cluster_uid: str) -> dict[int, str]:
         }
     except (ValueError, AttributeError) as error:
         name = service["metadata"]["name"]
-        _log.warning("service %s: the annotation %s cannot be read: %s", name, ANNOTATION, error)
+        _log.warning("service %s: invalid annotation %s: %s", name, ANNOTATION, error)
         return {}
 
 
@@ -221,7 +221,7 @@ def _generated(service: Json, port: int, cluster_uid: str) -> str:
 
 
 def description(service: Json, port: int, cluster_uid: str) -> str:
-    """What GKE writes into a group's description, by which it knows its own."""
+    """Return the description that GKE writes into its groups to identify them."""
     metadata = service["metadata"]
     content = {
         "cluster-uid": cluster_uid,
@@ -233,7 +233,7 @@ def description(service: Json, port: int, cluster_uid: str) -> str:
 
 
 def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
-    """The ready pods behind a Service's port."""
+    """Yield the endpoints of ready pods behind a Service's port."""
     metadata = service["metadata"]
     asked: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
     for one in slices:

@@ -1,4 +1,4 @@
-"""An object's events: how a controller tells users what it did, or why it could not."""
+"""Kubernetes events through which controllers report what they did or why they failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class Events:
-    """One controller's events; the same thing is said of an object once."""
+    """Event recorder of one controller. Repeated messages for an object are recorded once."""
 
     def __init__(
         self, server: ApiServer, component: str, *, kind: str = "Service", api_version: str = "v1"
@@ -25,9 +25,9 @@ class Events:
 
     async def warn(self, involved: Json, reason: str, message: str) -> None:
         """Attach a warning to an object."""
-        await self.say(involved, "Warning", reason, message)
+        await self.record(involved, "Warning", reason, message)
 
-    async def say(self, involved: Json, kind: str, reason: str, message: str) -> None:
+    async def record(self, involved: Json, kind: str, reason: str, message: str) -> None:
         """Attach an event of type Normal or Warning to an object."""
         metadata = involved["metadata"]
         if self._said.get(metadata["uid"]) == (reason, message):

@@ -1,7 +1,7 @@
-"""The load balancer of a Gateway, as documents for compute. Pure.
+"""Compute API documents of a Gateway's load balancer. Pure functions.
 
-As GKE does: a health check and a backend service for each Service that is routed to, one URL map
-with route rules, and a target proxy and a forwarding rule for each listener.
+As on GKE: a health check and a backend service per routed Service, one URL map with route rules,
+and a target proxy and a forwarding rule per listener.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CERTIFICATES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A Service's port that routes lead to, with what policies say of it."""
+    """A routed Service port with its policies."""
 
     namespace: str
     service: str
@@ -34,19 +34,19 @@ class Target:
     """`spec.default` of its GCPBackendPolicy."""
 
     def name(self, prefix: str) -> str:
-        """What its objects are called."""
+        """Name of its compute resources."""
         return named(prefix, self.namespace, self.service, str(self.port))
 
 
 def named(prefix: str, *parts: str) -> str:
-    """A name of at most 63 characters that its parts alone decide."""
+    """Return a deterministic name of at most 63 characters from the parts."""
     digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
     readable = "-".join(part[:14].strip("-") for part in parts)
     return f"gkegw1-{prefix}-{readable}"[:50].rstrip("-") + f"-{digest}"
 
 
 def health_check(name: str, target: Target) -> Json:
-    """The health check: `/` on the serving port, where no policy says otherwise."""
+    """Return the health check. Default without a policy: `/` on the serving port."""
     said = target.health
     config: Json = said.get("config") or {}
     asked: Json = config.get("httpHealthCheck") or {}
@@ -70,7 +70,7 @@ def health_check(name: str, target: Target) -> Json:
 
 
 def backend_service(name: str, target: Target, *, check: str) -> Json:
-    """The backend service. `check` is the health check's link."""
+    """Return the backend service. `check` is the health check's link."""
     said = target.policy
     logging: Json = said.get("logging") or {}
     draining: Json = said.get("connectionDraining") or {}
@@ -99,13 +99,13 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """The backend services' links by namespace, Service and port, and the one that serves 404s."""
+    """Backend service links by namespace, Service and port, and the one for 404s."""
 
     services: Mapping[tuple[str, str, int], str]
     nowhere: str
 
     def not_found(self) -> Json:
-        """What answers 404 to everybody."""
+        """Link of the backend service that always answers 404."""
         return {
             "faultInjectionPolicy": {"abort": {"httpStatus": 404, "percentage": 100.0}},
             "weightedBackendServices": [{"backendService": self.nowhere, "weight": 1}],
@@ -113,7 +113,7 @@ class Backends:
 
 
 def url_map(name: str, routes: list[Json], backends: Backends) -> Json:
-    """The URL map of HTTPRoutes. What none of them matches is answered with 404."""
+    """Return the URL map of HTTPRoutes. Unmatched requests get 404."""
     hosts: dict[str, list[Json]] = {}
     for route in routes:
         for host in route["spec"].get("hostnames") or ["*"]:
@@ -149,7 +149,7 @@ def _precedence(rule: Json) -> tuple[bool, int]:
 
 
 def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
-    """An HTTPRoute's rule as route rules, one for each way in which a path may match."""
+    """Convert an HTTPRoute rule to route rules, one per kind of path match."""
     filters = {one["type"]: one for one in rule.get("filters") or ()}
     if "RequestRedirect" in filters:
         act: Json = {"urlRedirect": _redirect(filters["RequestRedirect"]["requestRedirect"])}
@@ -163,7 +163,7 @@ def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
 
 
 def _path_matches(path: Json) -> list[Json]:
-    """`PathPrefix` goes by whole elements: `/model` is not the beginning of `/models`."""
+    """Convert a path match. `PathPrefix` matches whole elements, so `/model` not `/models`."""
     value = path.get("value", "/")
     if path.get("type") == "Exact":
         return [{"fullPathMatch": value}]
@@ -194,12 +194,12 @@ def _action(namespace: str, rule: Json, filters: Json, backends: Backends) -> Js
 
 
 def reference(backend: Json, namespace: str) -> tuple[str, str, int]:
-    """Namespace, Service and port of a route's backend."""
+    """Return namespace, Service and port of a route's backend."""
     return backend.get("namespace", namespace), backend["name"], int(backend.get("port", 0))
 
 
 def proxy(name: str, *, url_map_link: str, project: str, certificates: str | None) -> Json:
-    """The target proxy of a listener: HTTPS where a certificate map is named."""
+    """Return the target proxy of a listener: HTTPS if there is a certificate map."""
     body = {"name": name, "urlMap": url_map_link}
     if certificates is not None:
         body["certificateMap"] = _CERTIFICATES.format(project, certificates)
@@ -207,7 +207,7 @@ def proxy(name: str, *, url_map_link: str, project: str, certificates: str | Non
 
 
 def forwarding_rule(name: str, *, target: str, address: str | None, port: int) -> Json:
-    """The forwarding rule of a listener."""
+    """Return the forwarding rule of a listener."""
     return {
         "name": name,
         "loadBalancingScheme": SCHEME,

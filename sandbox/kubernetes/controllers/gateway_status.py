@@ -1,4 +1,4 @@
-"""What GKE writes into the status of Gateways, routes and policies. Pure, but for the clock."""
+"""Status of Gateways, routes and policies, as GKE writes it. Pure except for the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CONTROLLER = "networking.gke.io/gateway"
 
 
 def condition(owner: Json, kind: str, reason: str, message: str = "", *, is_true: bool) -> Json:
-    """One condition of an object's present generation."""
+    """Return a condition for an object's current generation."""
     return {
         "type": kind,
         "status": "True" if is_true else "False",
@@ -23,7 +23,7 @@ def condition(owner: Json, kind: str, reason: str, message: str = "", *, is_true
 def gateway(
     one: Json, *, address: str | None, attached: dict[str, int], problem: str | None = None
 ) -> Json:
-    """The status of a Gateway. `attached` counts routes by listener."""
+    """Return the status of a Gateway. `attached` is the number of routes by listener."""
     programmed = condition(
         one,
         "Programmed",
@@ -51,7 +51,7 @@ def gateway(
 
 
 def parent(route: Json, reference: Json, *, refused: str | None, missing: list[str]) -> Json:
-    """What a route is told of one of its Gateways."""
+    """Return a route's status for one of its parent Gateways."""
     accepted = condition(
         route,
         "Accepted",
@@ -74,14 +74,14 @@ def parent(route: Json, reference: Json, *, refused: str | None, missing: list[s
 
 
 def policy(one: Json, *, is_attached: bool) -> Json:
-    """The status of a policy."""
+    """Return the status of a policy."""
     name = one["spec"]["targetRef"]["name"]
     reason, message = ("Attached", "") if is_attached else ("TargetNotFound", f"no Service {name}")
     return {"conditions": [condition(one, "Attached", reason, message, is_true=is_attached)]}
 
 
 def merged(old: Any, new: Any) -> Any:
-    """`new`, with the time of the last change of every condition that says the same as before."""
+    """Return `new` with the transition times of unchanged conditions."""
     if isinstance(new, dict):
         kept = old if isinstance(old, dict) else {}
         made = {key: merged(kept.get(key), value) for key, value in new.items()}

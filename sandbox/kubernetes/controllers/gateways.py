@@ -1,8 +1,8 @@
-"""The Gateway controller: what GKE makes of Gateways, HTTPRoutes and their policies.
+"""The Gateway controller for Gateways, HTTPRoutes and their policies.
 
 A Gateway of the class `gke-l7-global-external-managed` becomes a global external load balancer in
-the compute API; other classes are told that they are not simulated. A finalizer holds a Gateway
-until its load balancer is gone.
+the compute API; other classes get a status that they are not simulated. A finalizer keeps a
+Gateway until its load balancer is deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.kubernetes.controllers import gateway_status as status
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION, STATUS
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
-from sandbox.kubernetes.controllers.gateway_made import Made, Owner
+from sandbox.kubernetes.controllers.gateway_resources import GatewayResources, Owner
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.controllers")
@@ -31,8 +31,8 @@ _NAMESPACE = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """The cluster's objects at one look."""
+class Snapshot:
+    """Snapshot of the cluster's objects."""
 
     gateways: list[Json]
     routes: list[Json]
@@ -44,43 +44,45 @@ class Seen:
 
 
 class Gateways:
-    """All Gateways of one cluster."""
+    """Reconciles all Gateways of one cluster."""
 
     def __init__(self, server: ApiServer, compute: Compute, *, cluster_uid: str) -> None:
         self._server = server
         self._cluster = cluster_uid[:8]
         self._compute = compute
-        self._made = Made(compute)
-        self._said: dict[Owner, str] = {}
-        """Gateway → what was last wrong with it, so that the log says it once."""
+        self._resources = GatewayResources(compute)
+        self._last_errors: dict[Owner, str] = {}
+        """Last error by Gateway, so that it is logged once."""
         self.has_failures = False
-        """Whether something could not be made yet, and a later look is needed."""
+        """Whether something failed, so that a retry is needed."""
 
-    async def reconcile(self, seen: Seen) -> None:
-        """Make the load balancers that Gateways ask for, and say so in everybody's status."""
+    async def reconcile(self, seen: Snapshot) -> None:
+        """Reconcile load balancers, and update the status of all objects."""
         self.has_failures = False
         parents: dict[str, list[Json]] = {}
         for gateway in seen.gateways:
             if gateway["spec"]["gatewayClassName"] != CLASS:
                 continue
             if gateway["metadata"].get("deletionTimestamp"):
-                await self._take_away(gateway)
+                await self._remove(gateway)
                 continue
             await self._provide(gateway, seen, parents)
         for route in seen.routes:
             uid = route["metadata"]["uid"]
             if uid in parents:
-                await self._tell(gateway_api.HTTP_ROUTES, route, {"parents": parents[uid]})
-        await self._tell_policies(seen)
+                await self._update_status(gateway_api.HTTP_ROUTES, route, {"parents": parents[uid]})
+        await self._update_policy_status(seen)
 
-    async def _provide(self, gateway: Json, seen: Seen, parents: dict[str, list[Json]]) -> None:
+    async def _provide(self, gateway: Json, seen: Snapshot, parents: dict[str, list[Json]]) -> None:
         await self._hold(gateway)
         listeners: list[Json] = gateway["spec"]["listeners"]
         by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
         for route in seen.routes:
             for reference in _references(route, gateway):
                 taken = [
-                    one["name"] for one in listeners if takes(one, reference, route, gateway, seen)
+                    one["name"]
+                    for one in listeners
+                    if accepts(one, reference, route, gateway, seen)
                 ]
                 for name in taken:
                     by_listener[name].append(route)
@@ -98,30 +100,32 @@ class Gateways:
         except ComputeError as error:
             self.has_failures = True
             said = status.gateway(gateway, address=None, attached=attached, problem=str(error))
-            if self._said.get(self._owner(gateway)) != str(error):
+            if self._last_errors.get(self._owner(gateway)) != str(error):
                 _log.warning("gateway %s: %s", gateway["metadata"]["name"], error)
-            self._said[self._owner(gateway)] = str(error)
+            self._last_errors[self._owner(gateway)] = str(error)
         else:
-            self._said.pop(self._owner(gateway), None)
+            self._last_errors.pop(self._owner(gateway), None)
             said = status.gateway(gateway, address=address, attached=attached)
-        await self._tell(gateway_api.GATEWAYS, gateway, said)
+        await self._update_status(gateway_api.GATEWAYS, gateway, said)
 
-    async def _balance(self, gateway: Json, by_listener: dict[str, list[Json]], seen: Seen) -> str:
-        """Make the load balancer; its address."""
+    async def _balance(
+        self, gateway: Json, by_listener: dict[str, list[Json]], seen: Snapshot
+    ) -> str:
+        """Create or update the load balancer and return its address."""
         own = self._owner(gateway)
         address = await self._address(gateway)
         backends = await self._backends(own, by_listener, seen)
         for listener in gateway["spec"]["listeners"]:
             name = shape.named(listener["name"], *own)
             is_encrypted = listener["protocol"] == "HTTPS"
-            made = await self._made.ensure(
+            made = await self._resources.ensure(
                 own, "global/urlMaps", shape.url_map(name, by_listener[listener["name"]], backends)
             )
             certificates = (gateway["metadata"].get("annotations") or {}).get(_CERTIFICATES)
             if is_encrypted and not certificates:
                 raise ComputeError(400, "invalid", "an HTTPS listener has no certificates")
             proxies = "targetHttpsProxies" if is_encrypted else "targetHttpProxies"
-            proxy = await self._made.ensure(
+            proxy = await self._resources.ensure(
                 own,
                 f"global/{proxies}",
                 shape.proxy(
@@ -134,16 +138,16 @@ class Gateways:
             rule = shape.forwarding_rule(
                 name, target=proxy["selfLink"], address=address, port=listener["port"]
             )
-            found = await self._made.ensure(own, "global/forwardingRules", rule)
+            found = await self._resources.ensure(own, "global/forwardingRules", rule)
             address = str(found["IPAddress"])
-        await self._made.clean(own)
+        await self._resources.clean(own)
         return address or ""
 
     def _owner(self, gateway: Json) -> Owner:
         return (self._cluster, *_own(gateway))
 
     async def _address(self, gateway: Json) -> str | None:
-        """The reserved address that the Gateway names; None: it takes what it is given."""
+        """Return the reserved address that the Gateway names; None for an ephemeral one."""
         for asked in gateway["spec"].get("addresses") or ():
             if asked.get("type") == "NamedAddress":
                 found = await self._compute.request("GET", f"global/addresses/{asked['value']}")
@@ -152,7 +156,7 @@ class Gateways:
         return None
 
     async def _backends(
-        self, own: Owner, by_listener: dict[str, list[Json]], seen: Seen
+        self, own: Owner, by_listener: dict[str, list[Json]], seen: Snapshot
     ) -> Backends:
         links: dict[tuple[str, str, int], str] = {}
         for routes in by_listener.values():
@@ -164,11 +168,11 @@ class Gateways:
         empty = Target(namespace=own[1], service=own[2], port=404)
         name = shape.named("serve404", *own)
         nowhere = {**shape.backend_service(name, empty, check=""), "healthChecks": []}
-        made = await self._made.ensure(own, "global/backendServices", nowhere)
+        made = await self._resources.ensure(own, "global/backendServices", nowhere)
         return Backends(services=links, nowhere=made["selfLink"])
 
     async def _backend(
-        self, own: Owner, key: tuple[str, str, int], service: Json, seen: Seen
+        self, own: Owner, key: tuple[str, str, int], service: Json, seen: Snapshot
     ) -> str:
         await self._ask_for_groups(service, key[2])
         target = Target(
@@ -180,16 +184,16 @@ class Gateways:
             policy=_policy(seen.backend_policies, key),
         )
         if not target.groups:
-            self.has_failures = True  # the groups are made from the annotation: look again
+            self.has_failures = True  # the groups are created from the annotation: retry
         name = shape.named("bs", *own, *map(str, key))
-        check = await self._made.ensure(
+        check = await self._resources.ensure(
             own, "global/healthChecks", shape.health_check(name, target)
         )
         body = shape.backend_service(name, target, check=check["selfLink"])
-        return str((await self._made.ensure(own, "global/backendServices", body))["selfLink"])
+        return str((await self._resources.ensure(own, "global/backendServices", body))["selfLink"])
 
     async def _ask_for_groups(self, service: Json, port: int) -> None:
-        """Add the annotation that makes GKE keep endpoint groups, as GKE itself does."""
+        """Add the annotation that requests endpoint groups, as GKE does."""
         metadata = service["metadata"]
         asked: Json = json.loads((metadata.get("annotations") or {}).get(ANNOTATION) or "{}")
         ports: Json = asked.setdefault("exposed_ports", {})
@@ -200,11 +204,11 @@ class Gateways:
         body = {"metadata": {"annotations": {ANNOTATION: json.dumps(asked)}}}
         await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
 
-    async def _take_away(self, gateway: Json) -> None:
+    async def _remove(self, gateway: Json) -> None:
         finalizers = gateway["metadata"].get("finalizers") or []
         if FINALIZER not in finalizers:
             return
-        await self._made.forget(self._owner(gateway))
+        await self._resources.forget(self._owner(gateway))
         left = [one for one in finalizers if one != FINALIZER]
         await self._patch(gateway_api.GATEWAYS, gateway, {"metadata": {"finalizers": left}})
 
@@ -214,7 +218,7 @@ class Gateways:
             body = {"metadata": {"finalizers": [*finalizers, FINALIZER]}}
             await self._patch(gateway_api.GATEWAYS, gateway, body)
 
-    async def _tell_policies(self, seen: Seen) -> None:
+    async def _update_policy_status(self, seen: Snapshot) -> None:
         for collection, policies in (
             (gateway_api.HEALTH_CHECKS, seen.health_checks),
             (gateway_api.BACKEND_POLICIES, seen.backend_policies),
@@ -222,9 +226,9 @@ class Gateways:
             for one in policies:
                 target = (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"])
                 said = status.policy(one, is_attached=target in seen.services)
-                await self._tell(collection, one, said)
+                await self._update_status(collection, one, said)
 
-    async def _tell(self, collection: str, one: Json, said: Json) -> None:
+    async def _update_status(self, collection: str, one: Json, said: Json) -> None:
         fresh = status.merged(one.get("status") or {}, said)
         old = one.get("status") or {}
         if any(old.get(key) != value for key, value in fresh.items()):
@@ -241,8 +245,8 @@ class Gateways:
                 raise
 
 
-def takes(listener: Json, reference: Json, route: Json, gateway: Json, seen: Seen) -> bool:
-    """Whether a listener takes a route that asks for it."""
+def accepts(listener: Json, reference: Json, route: Json, gateway: Json, seen: Snapshot) -> bool:
+    """Whether a listener accepts a route that refers to it."""
     if reference.get("sectionName") not in (None, listener["name"]):
         return False
     allowed: Json = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
@@ -280,12 +284,12 @@ def _backend_keys(route: Json) -> list[tuple[str, str, int]]:
     ]
 
 
-def _missing(route: Json, seen: Seen) -> list[str]:
+def _missing(route: Json, seen: Snapshot) -> list[str]:
     return sorted({key[1] for key in _backend_keys(route) if key[:2] not in seen.services})
 
 
 def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
-    """What the policy of a Service says; of two of them the older one holds."""
+    """Return the spec of a Service's policy. If there are several, the oldest applies."""
     aimed = [
         one
         for one in policies
@@ -296,12 +300,12 @@ def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
 
 
 def _groups(service: Json, port: int, project: str) -> list[str]:
-    """Links of the endpoint groups of a Service's port, as its status annotation names them."""
-    told = (service["metadata"].get("annotations") or {}).get(STATUS)
-    said: Json = json.loads(told) if told else {}
-    name = (said.get("network_endpoint_groups") or {}).get(str(port))
+    """Return the endpoint group links of a Service's port, from its status annotation."""
+    annotation = (service["metadata"].get("annotations") or {}).get(STATUS)
+    status: Json = json.loads(annotation) if annotation else {}
+    name = (status.get("network_endpoint_groups") or {}).get(str(port))
     return [
         f"projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
-        for zone in (said.get("zones") or ())
+        for zone in (status.get("zones") or ())
         if name
     ]

@@ -1,4 +1,4 @@
-"""A kind of object, always up to date: a list, then a watch, and both again when they break."""
+"""A cache of one collection, kept up to date by list and watch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_PAUSE = 10.0
 
 
 class Informer:
-    """The objects of one collection, by namespace/name."""
+    """Cached objects of one collection by namespace/name."""
 
     def __init__(self, server: ApiServer, path: str, changed: Callable[[], None]) -> None:
         self._server = server
@@ -29,11 +29,11 @@ class Informer:
         self.synced = asyncio.Event()
 
     def objects(self) -> list[Json]:
-        """All of them, as they were last seen."""
+        """Return all cached objects."""
         return list(self._objects.values())
 
     async def run(self) -> None:
-        """Follow the collection until cancelled."""
+        """List and watch the collection until cancelled. Retries on errors."""
         pause = 0.1
         while True:
             try:
@@ -53,7 +53,7 @@ class Informer:
         return str(listed["metadata"]["resourceVersion"])
 
     async def _watch(self, version: str) -> None:
-        # A generator that is merely let go of keeps its connection until it is collected.
+        # Close explicitly: an abandoned generator keeps its connection until garbage collection.
         async with contextlib.aclosing(self._server.watch(self._path, version)) as events:
             async for event in events:
                 item = event["object"]

@@ -1,7 +1,7 @@
-"""What ingress-nginx does to Ingresses: the address of its Service becomes theirs.
+"""Simulates ingress-nginx: Ingresses get the address of the controller's Service.
 
-It is played only where it is deployed: a Deployment of its image with a ready pod, whose
-`--controller-class` is that of the Ingress's class. Where requests go then is not simulated.
+It acts only where ingress-nginx is deployed: a Deployment of its image with a ready pod, whose
+`--controller-class` matches the Ingress's class. Request routing is not simulated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/\-_.~]*")
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """A running controller: the class that it serves, and the Service that leads to it."""
+    """A running controller: its class and its Service."""
 
     controller_class: str
     namespace: str
@@ -35,7 +35,7 @@ class Controller:
 
 
 class IngressNginx:
-    """All Ingresses of one cluster."""
+    """Reconciles all Ingresses of one cluster."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -50,7 +50,7 @@ class IngressNginx:
         deployments: list[Json],
         services: list[Json],
     ) -> None:
-        """Give every Ingress the address of the controller of its class."""
+        """Set each Ingress's address to that of its class's controller."""
         running = {one.controller_class: one for one in controllers(deployments)}
         by_class = {c["metadata"]["name"]: c["spec"].get("controller") for c in classes}
         addresses = {
@@ -65,9 +65,9 @@ class IngressNginx:
                 continue
             given = addresses.get((controller.namespace, controller.service)) or []
             if _given(ingress) != given:
-                await self._tell(ingress, given)
+                await self._update_status(ingress, given)
 
-    async def _tell(self, ingress: Json, given: list[Json]) -> None:
+    async def _update_status(self, ingress: Json, given: list[Json]) -> None:
         metadata = ingress["metadata"]
         path = (
             f"/apis/networking.k8s.io/v1/namespaces/{metadata['namespace']}/ingresses/"
@@ -82,7 +82,7 @@ class IngressNginx:
 
 
 def controllers(deployments: list[Json]) -> Iterator[Controller]:
-    """The controllers that run."""
+    """Return the running controllers."""
     for deployment in deployments:
         if not (deployment.get("status") or {}).get("readyReplicas"):
             continue
@@ -102,13 +102,13 @@ def controllers(deployments: list[Json]) -> Iterator[Controller]:
 
 
 def class_of(ingress: Json) -> str:
-    """The class that an Ingress names, in either way."""
+    """Return an Ingress's class, from the field or the annotation."""
     annotations = ingress["metadata"].get("annotations") or {}
     return str(ingress["spec"].get("ingressClassName") or annotations.get(_OLD_ANNOTATION) or "")
 
 
 def refusal(ingress: Json) -> str | None:
-    """Why the controller does not serve an Ingress; None where it does."""
+    """Return why the controller rejects an Ingress; None if it accepts it."""
     for rule in ingress["spec"].get("rules") or []:
         for path in (rule.get("http") or {}).get("paths") or []:
             text, kind = path.get("path") or "/", path["pathType"]

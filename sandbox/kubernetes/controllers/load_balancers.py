@@ -1,7 +1,7 @@
 """The service controller: a Service of type LoadBalancer gets an address and a forwarding rule.
 
 As on GKE: a forwarding rule, its target pool (or backend service, for an internal one) and a
-firewall rule, all named after the Service's uid; a finalizer holds the Service until they are gone.
+firewall rule, named after the Service's uid. A finalizer keeps the Service until they are deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INTERNAL = "networking.gke.io/load-balancer-type"
 
 
 class LoadBalancers:
-    """All Services of one cluster."""
+    """Reconciles all Services of one cluster."""
 
     def __init__(
         self, server: ApiServer, compute: Compute, *, region: str, network: str, subnetwork: str
@@ -31,22 +31,22 @@ class LoadBalancers:
         self._network = network
         self._subnetwork = subnetwork
         self._done: dict[str, str] = {}
-        """uid → what was made for it, so that a look at an unchanged Service costs nothing."""
+        """Signature of the last result by uid, to skip unchanged Services."""
         self._events = Events(server, "service-controller")
         self.has_failures = False
-        """Whether a Service could not be served, and a later look is needed."""
+        """Whether a Service failed, so that a retry is needed."""
 
     async def reconcile(self, services: list[Json]) -> None:
-        """Make what Services ask for, and take away what they no longer do.
+        """Create and delete load balancers according to the Services.
 
-        What is wrong with one Service keeps none of the others waiting.
+        An error of one Service does not block the others.
         """
         self.has_failures = False
         for service in services:
             try:
                 await self._serve(service)
             except ApiServerError as error:
-                # Changed or gone meanwhile: the next look sees it as it is.
+                # Changed or deleted meanwhile: handled by the next run.
                 if error.status not in (404, 409):
                     raise
                 self.has_failures = True
@@ -64,7 +64,7 @@ class LoadBalancers:
         if wanted:
             await self._provide(service)
         elif FINALIZER in (metadata.get("finalizers") or []):
-            await self._take_away(service)
+            await self._remove(service)
 
     async def _provide(self, service: Json) -> None:
         metadata = service["metadata"]
@@ -112,8 +112,8 @@ class LoadBalancers:
             }  # fmt: skip
         await self._firewall(service, ports, protocol)
         found = await self._compute.get(f"{regional}/forwardingRules/{name}")
-        # Nothing of it can change in place: the rule is made anew, and keeps its address where
-        # that is of the same kind and no other is asked for.
+        # It cannot be updated in place: the rule is recreated, and keeps its address if
+        # that has the same type and no other is requested.
         if found is not None and not _fits(found, body):
             await self._compute.delete(f"{regional}/forwardingRules/{name}")
             if found["loadBalancingScheme"] == body["loadBalancingScheme"]:
@@ -132,7 +132,7 @@ class LoadBalancers:
             change = {"sourceRanges": sources, "allowed": allowed}
             await self._compute.request("PATCH", f"global/firewalls/{body['name']}", change)
 
-    async def _take_away(self, service: Json) -> None:
+    async def _remove(self, service: Json) -> None:
         name, regional = rule_name(service), f"regions/{self._region}"
         await self._compute.delete(f"{regional}/forwardingRules/{name}")
         await self._compute.delete(f"{regional}/targetPools/{name}")
@@ -145,7 +145,7 @@ class LoadBalancers:
             await self._patch(service, {"status": {"loadBalancer": {"ingress": None}}}, "/status")
 
     async def _set_finalizers(self, service: Json, finalizers: list[str]) -> None:
-        """Replace the list, unless somebody else has changed the Service meanwhile."""
+        """Replace the finalizers. Fails if the Service was changed meanwhile."""
         metadata = service["metadata"]
         change = {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}
         patched = await self._patch(service, {"metadata": change})
@@ -161,7 +161,7 @@ class LoadBalancers:
 
 
 def rule_name(service: Json) -> str:
-    """The forwarding rule's name: `a` and the Service's uid, as every cloud provider has it."""
+    """Return the forwarding rule's name: `a` and the Service's uid, as in all cloud providers."""
     return f"a{service['metadata']['uid']}".replace("-", "")[:32]
 
 
@@ -174,14 +174,14 @@ def _is_internal(service: Json) -> bool:
 
 
 def _signature(service: Json, addresses: list[str]) -> str:
-    """What a load balancer depends on."""
+    """Return everything that a load balancer depends on."""
     spec = service["spec"]
     asked = [spec.get(name) for name in ("ports", "loadBalancerIP", "loadBalancerSourceRanges")]
     return repr((asked, service["metadata"].get("annotations"), addresses))
 
 
 def _fits(found: Json, body: Json) -> bool:
-    """Whether a forwarding rule is the one that is asked for."""
+    """Whether a forwarding rule matches the request."""
     fields = ("IPProtocol", "loadBalancingScheme", "portRange", "ports", "IPAddress")
     return all(found.get(field) == body[field] for field in fields if field in body)
 

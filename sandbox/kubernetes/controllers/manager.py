@@ -1,4 +1,4 @@
-"""The controllers of one cluster: they look when something changed, and now and then besides."""
+"""Starts, runs and stops the controllers of one cluster."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import httpx
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
-from sandbox.kubernetes.controllers.entrances import Entrances
+from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
-from sandbox.kubernetes.controllers.looking import look
 from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
 from sandbox.kubernetes.controllers.postgres import Postgres
+from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 from sandbox.kubernetes.controllers.volumes import Volumes
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
 
 
 class Controllers:
-    """What GKE runs in one cluster."""
+    """The controllers that GKE runs for one cluster."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Controllers:
         operator: Path | None,
         has_gateways: bool,
     ) -> None:
-        """`operator` is the folder of the Postgres operator's binary; None: there is none."""
+        """`operator` is the folder of the Postgres operator's binary, if available."""
         self._cluster = folder.key
         self._server = server
         self._api = api
@@ -58,12 +58,14 @@ class Controllers:
         self._volumes = Volumes(server, project=folder.key.project)
         self._postgres = Postgres(server, folder=folder, binaries=operator)
         self.has_gateways = has_gateways
-        """Whether they act on the Gateway API."""
-        self._entrances = Entrances(server, self._compute, uid=self._uid, has_gateways=has_gateways)
+        """Whether the Gateway controller is included."""
+        self._http_controllers = HttpControllers(
+            server, self._compute, uid=self._uid, has_gateways=has_gateways
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
-        """Return the same for a control plane that has come up anew."""
+        """Return the same controllers for a restarted control plane."""
         return Controllers(
             server,
             api=self._api,
@@ -76,7 +78,7 @@ class Controllers:
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start the controllers."""
         informers = (self._services, self._slices, self._nodes)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
@@ -84,10 +86,10 @@ class Controllers:
         self._metrics.start()
         self._volumes.start()
         self._postgres.start()
-        self._entrances.start()
+        self._http_controllers.start()
 
     async def stop(self) -> None:
-        """End; what was made stays."""
+        """Stop the controllers. Resources stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,7 +97,7 @@ class Controllers:
         await self._metrics.stop()
         await self._volumes.stop()
         await self._postgres.stop()
-        await self._entrances.stop()
+        await self._http_controllers.stop()
         await self._compute.close()
 
     async def _run(self) -> None:
@@ -123,10 +125,10 @@ class Controllers:
             await balancers.reconcile(services)
             return groups.has_leftovers or balancers.has_failures
 
-        await look(str(self._cluster), self._wake, once)
+        await reconcile_loop(str(self._cluster), self._wake, once)
 
     async def _uid(self) -> str:
-        """The cluster's uid: that of kube-system, as everywhere."""
+        """Return the cluster's uid: the uid of namespace kube-system."""
         while True:
             with contextlib.suppress(ApiServerError, httpx.HTTPError, OSError):
                 namespace = await self._server.get("/api/v1/namespaces/kube-system")
@@ -136,6 +138,6 @@ class Controllers:
 
 
 def _region(location: str) -> str:
-    """A zone's region: `europe-west4-a` → `europe-west4`; a region is its own."""
+    """Return the region of a zone or region: `europe-west4-a` → `europe-west4`."""
     head, _, tail = location.rpartition("-")
     return head if len(tail) == 1 else location

@@ -1,8 +1,8 @@
-"""The adapter that hands Cloud Monitoring's metrics to autoscalers, as two aggregated APIs.
+"""Custom and external metrics APIs for autoscalers, as Cloud Monitoring's adapter serves them.
 
-On GKE it is custom-metrics-stackdriver-adapter, and must be installed. This one knows what
-annotations say: a pod's gauges, and the time series of a namespace. Without them there is no such
-metric, which is what an autoscaler is told for a metric that nobody writes.
+On GKE this is custom-metrics-stackdriver-adapter, which must be installed. Here the values come
+from annotations: a pod's gauges, and a namespace's time series. Without them the metric does not
+exist, as for a metric that is never written.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
 GAUGES = "sandbox/gauges"
-"""Of a pod: `{"<gauge>": "<quantity>"}`."""
+"""Pod annotation: `{"<gauge>": "<quantity>"}`."""
 SERIES = "sandbox/time-series"
-"""Of a namespace: `[{"name": "<metric>", "labels": {...}, "value": "<quantity>"}]`."""
+"""Namespace annotation: `[{"name": "<metric>", "labels": {...}, "value": "<quantity>"}]`."""
 CUSTOM = ("custom.metrics.k8s.io", "v1beta2")
 EXTERNAL = ("external.metrics.k8s.io", "v1beta1")
 _NAME = "custom-metrics-stackdriver-adapter"
@@ -37,7 +37,7 @@ _AGAIN = 2.0
 
 
 class MetricsAdapter:
-    """The adapter of one cluster, on a port of its own."""
+    """The adapter of one cluster, on its own port."""
 
     def __init__(self, server: ApiServer, *, pki: Path) -> None:
         self._server = server
@@ -45,11 +45,11 @@ class MetricsAdapter:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the adapter."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End; the API server then says that the metrics are unavailable."""
+        """Stop the adapter. The API server then reports the metrics as unavailable."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -57,7 +57,7 @@ class MetricsAdapter:
     async def _run(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
-        listener = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=context)
+        listener = await asyncio.start_server(self._serve_connection, "127.0.0.1", 0, ssl=context)
         async with listener:
             port = listener.sockets[0].getsockname()[1]
             while True:
@@ -100,8 +100,10 @@ class MetricsAdapter:
             path = f"/apis/apiregistration.k8s.io/v1/apiservices/{name}"
             await self._server.apply(path, registration, manager=_MANAGER)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """HTTP as far as the API server speaks it here: GET after GET on one connection."""
+    async def _serve_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve a keep-alive connection with GET requests only, as the API server sends them."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -150,8 +152,8 @@ class MetricsAdapter:
         name = metric.removeprefix(_PREFIX).removesuffix(_SUFFIX)
         items = []
         for pod in listed["items"]:
-            told = json.loads(pod["metadata"].get("annotations", {}).get(GAUGES, "{}"))
-            if name in told:
+            annotated = json.loads(pod["metadata"].get("annotations", {}).get(GAUGES, "{}"))
+            if name in annotated:
                 described = {
                     "kind": "Pod",
                     "apiVersion": "/v1",
@@ -163,14 +165,14 @@ class MetricsAdapter:
                         "describedObject": described,
                         "metric": {"name": metric},
                         "timestamp": _now(),
-                        "value": str(told[name]),
+                        "value": str(annotated[name]),
                     }
                 )
         return _list("MetricValueList", CUSTOM, items)
 
     async def _series(self, namespace: str, metric: str, selector: str) -> Json:
         found = await self._server.get(f"/api/v1/namespaces/{namespace}") or {"metadata": {}}
-        told = json.loads(found["metadata"].get("annotations", {}).get(SERIES, "[]"))
+        annotated = json.loads(found["metadata"].get("annotations", {}).get(SERIES, "[]"))
         wanted = dict(term.split("=", 1) for term in selector.split(",") if term)
         items = [
             {
@@ -179,7 +181,7 @@ class MetricsAdapter:
                 "timestamp": _now(),
                 "value": str(series["value"]),
             }
-            for series in told
+            for series in annotated
             if series["name"] == metric and series.get("labels", {}).items() >= wanted.items()
         ]
         return _list("ExternalMetricValueList", EXTERNAL, items)

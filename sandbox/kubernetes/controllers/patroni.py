@@ -1,9 +1,8 @@
-"""Patroni in the pods of Postgres clusters: who leads, who follows, and its REST API.
+"""Simulates Patroni in the pods of Postgres clusters: leader election and REST API.
 
-A simulated pod runs no Patroni. What one would do in Kubernetes is done here, with the rights of
-the pod's own account: the role label of each pod, the endpoints that lead to the primary, and what
-the cluster agreed on. The API is answered as a proxy, since a simulated pod's address leads to
-nothing. Not here: Postgres itself. Nobody can connect to it, and it replicates nothing.
+It does in Kubernetes what Patroni does, with the pod's own service account: it sets the role labels
+of pods, the endpoints of the primary, and the cluster configuration. The REST API is served as an
+HTTP proxy, since simulated pods have no reachable address. Postgres itself is not simulated.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ LABELS = {"application": "spilo"}
 PRIMARY, REPLICA = "master", "replica"
 PORT = 5432
 _VERSION = "4.0.4"
-_LOOP = 0.5  # seconds; Patroni's own is ten times as long
+_LOOP = 0.5  # seconds; a tenth of Patroni's own
 _DEFAULTS: Json = {
     "ttl": 30,
     "loop_wait": 10,
@@ -42,24 +41,24 @@ _DEFAULTS: Json = {
 
 
 class Patroni:
-    """All Postgres clusters of one Kubernetes cluster."""
+    """Reconciles all Postgres clusters of one Kubernetes cluster."""
 
     def __init__(self, server: ApiServer, pods: Callable[[], list[Json]]) -> None:
         self._server = server
         self._pods = pods
         self._accounts: dict[tuple[str, str], ApiServer] = {}
-        self._told: dict[str, str] = {}
-        """Cluster → what its endpoints were last told."""
+        self._published: dict[str, str] = {}
+        """Last written endpoints by cluster."""
         self._switching: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """Begin to answer; return the port of the proxy."""
-        self._listener = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        """Start the proxy and return its port."""
+        self._listener = await asyncio.start_server(self._serve_connection, "127.0.0.1", 0)
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """End."""
+        """Stop the proxy."""
         if self._listener is not None:
             self._listener.close()
         for task in self._switching:
@@ -70,7 +69,7 @@ class Patroni:
         self._accounts.clear()
 
     async def reconcile(self) -> None:
-        """Give every cluster one primary, and every pod its role."""
+        """Ensure one primary per cluster, and the role label of each pod."""
         clusters: dict[tuple[str, str], list[Json]] = {}
         for pod in self._pods():
             if _is_postgres(pod):
@@ -82,14 +81,14 @@ class Patroni:
                 await self._lead(key, ready, leader(ready))
 
     async def _lead(self, key: tuple[str, str], ready: list[Json], first: Json) -> None:
-        # A cluster has one primary: the old one steps down before the new one leads.
+        # Never two primaries: demote the old one before promoting the new one.
         for pod in sorted(ready, key=lambda pod: pod is first):
             role = PRIMARY if pod is first else REPLICA
             if pod["metadata"]["labels"].get(ROLE) != role:
                 await self._as(pod, _path(pod), {"metadata": {"labels": {ROLE: role}}})
                 pod["metadata"]["labels"][ROLE] = role
         name, address = first["metadata"]["name"], first["status"]["podIP"]
-        if self._told.get("/".join(key)) == f"{name} {address}":
+        if self._published.get("/".join(key)) == f"{name} {address}":
             return
         target = {"kind": "Pod", "name": name, "namespace": key[0], "uid": first["metadata"]["uid"]}
         place = {"ip": address, "nodeName": first["spec"]["nodeName"], "targetRef": target}
@@ -100,29 +99,31 @@ class Patroni:
         }
         path = f"/api/v1/namespaces/{key[0]}/endpoints/{key[1]}"
         if await self._as(first, path, body):
-            self._told["/".join(key)] = f"{name} {address}"
+            self._published["/".join(key)] = f"{name} {address}"
 
     async def _as(self, pod: Json, path: str, body: Json, *, method: str = "PATCH") -> bool:
-        """Do something as the pod does; False where the object is not there (yet)."""
+        """Send a request with the pod's identity. Return False if the object does not exist."""
         namespace, account = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
         if (namespace, account) not in self._accounts:
             token = await self._server.token(namespace, account)
-            client = self._server.as_somebody(token, agent="patroni")
+            client = self._server.with_token(token, agent="patroni")
             self._accounts[namespace, account] = client
         client = self._accounts[namespace, account]
         kind = MERGE_PATCH if method == "PATCH" else "application/json"
         try:
             await client.request(method, path, body, content_type=kind)
         except ApiServerError as error:
-            if error.status == 401:  # the account was made anew
+            if error.status == 401:  # the account was recreated
                 await self._accounts.pop((namespace, account)).close()
             if error.status != 404:
                 raise
             return False
         return True
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """HTTP as far as a proxy's client speaks it: request after request on one connection."""
+    async def _serve_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve a keep-alive connection of a proxy client."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -148,18 +149,18 @@ class Patroni:
             return 502, f"no pod has the address {url.hostname}"
         asked = json.loads(content) if content else {}
         try:
-            return await (self._told_of if method == "GET" else self._done)(pod, url.path, asked)
+            return await (self._status_of if method == "GET" else self._done)(pod, url.path, asked)
         except (ApiServerError, httpx.HTTPError, OSError) as error:
             return 503, str(error)
 
-    async def _told_of(self, pod: Json, path: str, _: Json) -> tuple[int, Json | str]:
+    async def _status_of(self, pod: Json, path: str, _: Json) -> tuple[int, Json | str]:
         match path:
             case "/patroni":
                 return 200, member(pod)
             case "/cluster":
                 agreed = await self._configuration(pod)
                 is_synchronous = bool(agreed.get("synchronous_mode"))
-                return 200, {"members": list(members(self._mates(pod), is_synchronous))}
+                return 200, {"members": list(members(self._ready_members(pod), is_synchronous))}
             case "/config":
                 return 200, await self._configuration(pod)
         return 404, f"{path} is not served"
@@ -176,8 +177,8 @@ class Patroni:
                 return 200, "restarted successfully"
         return 404, f"{path} is not served"
 
-    def _mates(self, pod: Json) -> list[Json]:
-        """The pods of the same cluster that are ready, this one among them."""
+    def _ready_members(self, pod: Json) -> list[Json]:
+        """Return the ready pods of the same cluster, including this one."""
         metadata = pod["metadata"]
         here = [p for p in self._pods() if p["metadata"]["namespace"] == metadata["namespace"]]
         name = metadata["labels"][CLUSTER]
@@ -186,18 +187,18 @@ class Patroni:
 
     def _switch(self, pod: Json, asked: Json) -> tuple[int, str]:
         wanted = asked.get("member") or asked.get("candidate")
-        if not any(mate["metadata"]["name"] == wanted for mate in self._mates(pod)):
+        if not any(mate["metadata"]["name"] == wanted for mate in self._ready_members(pod)):
             return 412, f"candidate {wanted} does not exist"
-        # Roles follow the answer, as those of Patroni do, which looks every few seconds: who asked
-        # begins only then to watch for them.
-        switching = asyncio.create_task(self._hand_over(pod, str(wanted)))
+        # Roles change after the answer, like Patroni's, which runs every few seconds: the caller
+        # starts to watch for them only then.
+        switching = asyncio.create_task(self._switch_over(pod, str(wanted)))
         self._switching.add(switching)
         switching.add_done_callback(self._switching.discard)
         return 200, f'Successfully switched over to "{wanted}"'
 
-    async def _hand_over(self, pod: Json, wanted: str) -> None:
+    async def _switch_over(self, pod: Json, wanted: str) -> None:
         await asyncio.sleep(_LOOP)
-        mates = self._mates(pod)
+        mates = self._ready_members(pod)
         metadata = pod["metadata"]
         key = (metadata["namespace"], metadata["labels"][CLUSTER])
         for candidate in mates:
@@ -208,13 +209,13 @@ class Patroni:
                     _log.warning("%s: the switchover to %s failed: %s", key, wanted, error)
 
     async def _configuration(self, pod: Json) -> Json:
-        """What the cluster agreed on: kept where Patroni keeps it, else what it begins with."""
+        """Return the dynamic configuration from Patroni's own place, or the initial one."""
         kept = await self._server.get(self._config_path(pod))
         annotations = ((kept or {}).get("metadata") or {}).get("annotations") or {}
         if "config" in annotations:
             return dict(json.loads(annotations["config"]))
-        told = environment(pod).get("SPILO_CONFIGURATION", "{}")
-        return merged(_DEFAULTS, (json.loads(told).get("bootstrap") or {}).get("dcs") or {})
+        given = environment(pod).get("SPILO_CONFIGURATION", "{}")
+        return merged(_DEFAULTS, (json.loads(given).get("bootstrap") or {}).get("dcs") or {})
 
     async def _keep(self, pod: Json, configuration: Json) -> None:
         metadata = pod["metadata"]
@@ -234,7 +235,7 @@ class Patroni:
 
 
 def leader(ready: list[Json]) -> Json:
-    """Who leads: who does already, else a replica, which has the data, else the first."""
+    """Choose the leader: the current one, else a replica (it has the data), else the first."""
     for role in (PRIMARY, REPLICA):
         for pod in ready:
             if pod["metadata"]["labels"].get(ROLE) == role:
@@ -243,7 +244,7 @@ def leader(ready: list[Json]) -> Json:
 
 
 def member(pod: Json) -> Json:
-    """What a pod's Patroni says of itself."""
+    """Return a member's own status."""
     is_primary = pod["metadata"]["labels"].get(ROLE) == PRIMARY
     version = environment(pod).get("PGVERSION", "17")
     return {
@@ -257,7 +258,7 @@ def member(pod: Json) -> Json:
 
 
 def members(pods: Iterable[Json], is_synchronous: bool = False) -> Iterable[Json]:
-    """What it says of the cluster, in which at most one replica is waited for."""
+    """Yield the cluster's members, with at most one synchronous replica."""
     following = ["sync_standby"] if is_synchronous else []
     for pod in pods:
         is_primary = pod["metadata"]["labels"].get(ROLE) == PRIMARY
@@ -273,7 +274,7 @@ def members(pods: Iterable[Json], is_synchronous: bool = False) -> Iterable[Json
 
 
 def merged(old: Json, change: Json) -> Json:
-    """A configuration changed as Patroni changes it: what is null goes."""
+    """Merge a configuration patch as Patroni does: null removes a key."""
     found = dict(old)
     for key, value in change.items():
         if value is None:
@@ -286,7 +287,7 @@ def merged(old: Json, change: Json) -> Json:
 
 
 def environment(pod: Json) -> dict[str, str]:
-    """The plain variables of a pod's first container."""
+    """Return the plain environment variables of a pod's first container."""
     given = pod["spec"]["containers"][0].get("env") or []
     return {one["name"]: one["value"] for one in given if "value" in one}
 

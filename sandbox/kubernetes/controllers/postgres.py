@@ -1,8 +1,8 @@
-"""Zalando's Postgres operator, the real one, in place of the pod that the cluster simulates.
+"""Runs the real Zalando Postgres operator in place of its simulated pod.
 
-Where a pod of its image is ready, the program runs, with that pod's variables and that pod's
-account: what its roles do not allow, the API server refuses. It differs in three ways from how it
-runs in a pod: its API has a free port, it reaches Patroni by a proxy, it connects to no database.
+It runs while a pod of its image is ready, with the pod's variables and service account, so RBAC
+applies. Three differences from a real pod: its API uses a free port, it reaches Patroni through a
+proxy, and it does not connect to databases.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SETTLE, _AGAIN = 0.05, 2.0
 
 
 class Postgres:
-    """The operator of one cluster, as long as it has a pod, and Patroni in its clusters' pods."""
+    """The operator of one cluster, and the simulated Patroni of its Postgres clusters."""
 
     def __init__(self, server: ApiServer, *, folder: Folder, binaries: Path | None) -> None:
         self._server = server
@@ -52,14 +52,14 @@ class Postgres:
         self._tasks: list[asyncio.Task[None]] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._pod = ""
-        """The uid of the pod that the process stands in for."""
+        """The uid of the operator's pod."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the controller."""
         self._tasks = [asyncio.create_task(self._pods.run()), asyncio.create_task(self._run())]
 
     async def stop(self) -> None:
-        """End; what the operator made stays."""
+        """Stop the operator. Objects that it created stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -67,7 +67,7 @@ class Postgres:
         await asyncio.to_thread(self._end)
 
     async def _run(self) -> None:
-        # What an earlier daemon left asks a proxy that is gone.
+        # An operator left by an earlier daemon uses a proxy that no longer exists.
         await asyncio.to_thread(_end_others, self._folder)
         proxy = await self._patroni.start()
         await self._pods.synced.wait()
@@ -89,13 +89,13 @@ class Postgres:
                 again = _AGAIN
 
     async def _operate(self, proxy: int) -> None:
-        """Have the program run exactly while it has a ready pod."""
+        """Start or stop the operator according to its pod."""
         pod = next((one for one in self._pods.objects() if _is_operator(one)), None)
         uid = pod["metadata"]["uid"] if pod else ""
         if self._process and (uid != self._pod or self._process.poll() is not None):
             if uid == self._pod and pod:
                 log = self._folder.log(NAME)
-                message = f"it ended with {self._process.returncode}; its last words are in {log}"
+                message = f"it exited with {self._process.returncode}; see {log}"
                 await self._events.warn(pod, "BackOff", message)
                 await asyncio.sleep(_AGAIN)
             await asyncio.to_thread(self._end)
@@ -115,7 +115,7 @@ class Postgres:
         program.unlink(missing_ok=True)
         try:
             program.symlink_to(self._binaries / NAME)
-        except OSError:  # a file system without links
+        except OSError:  # the file system does not support links
             shutil.copy2(self._binaries / NAME, program)
         arguments = ["-outofcluster", "-kubeconfig", str(kubeconfig), "-nodatabaseaccess"]
         with self._folder.log(NAME).open("ab") as log:
@@ -136,7 +136,7 @@ class Postgres:
         self._pod = pod["metadata"]["uid"]
 
     async def _configure(self, namespace: str, name: str) -> str:
-        """A configuration like the pod's, but for the port: several clusters share a machine."""
+        """Copy the pod's configuration with another port: clusters share a machine."""
         path = f"/apis/{_API}/namespaces/{namespace}/operatorconfigurations"
         found = await self._server.get(f"{path}/{name}")
         if found is None:
@@ -191,7 +191,7 @@ def _free_port() -> int:
 
 
 def _kubeconfig(server: ApiServer, token: str) -> str:
-    """JSON, which is YAML too."""
+    """Return a kubeconfig as JSON, which is valid YAML."""
     cluster = {"server": server.address, "certificate-authority": str(server.ca)}
     return json.dumps(
         {

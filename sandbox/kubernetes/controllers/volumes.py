@@ -1,7 +1,6 @@
-"""The drivers of persistent disks and of Filestore: claims get volumes, which grow and go.
+"""Simulates the persistent disk and Filestore CSI drivers: provisioning, resizing, deletion.
 
-What a driver does outside of nodes: it provisions, resizes, attaches and deletes. Nothing is stored
-anywhere; a volume is its object.
+Only the controller part of a driver is simulated, on PersistentVolume objects. No data is stored.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import Any
 from facts.quantity import amount
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.controllers.looking import look
+from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 
 Json = dict[str, Any]
 DRIVERS = ("pd.csi.storage.gke.io", "filestore.csi.storage.gke.io")
 _ASKED = "volume.kubernetes.io/storage-provisioner"
-"""The volume controller writes it into a claim as soon as a driver is to act."""
+"""The volume controller sets it on a claim that a driver should provision."""
 _NODE = "volume.kubernetes.io/selected-node"
 _BY = "pv.kubernetes.io/provisioned-by"
 _ZONE = "topology.kubernetes.io/zone"
@@ -27,7 +26,7 @@ _ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 
 
 class Volumes:
-    """All volumes of one cluster."""
+    """Reconciles all volumes of one cluster."""
 
     def __init__(self, server: ApiServer, *, project: str) -> None:
         self._server = server
@@ -39,13 +38,13 @@ class Volumes:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start the controller."""
         informers = (self._claims, self._volumes, self._attachments)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
 
     async def stop(self) -> None:
-        """End; volumes stay."""
+        """Stop the controller. Volumes stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -53,9 +52,9 @@ class Volumes:
     async def _run(self) -> None:
         for informer in (self._claims, self._volumes, self._attachments):
             await informer.synced.wait()
-        await look("volumes", self._wake, self._look)
+        await reconcile_loop("volumes", self._wake, self._reconcile)
 
-    async def _look(self) -> bool:
+    async def _reconcile(self) -> bool:
         volumes = {one["metadata"]["name"]: one for one in self._volumes.objects()}
         for claim in self._claims.objects():
             if claim["metadata"].get("deletionTimestamp"):
@@ -103,7 +102,7 @@ class Volumes:
             raise
 
     async def _grow(self, claim: Json, volume: Json) -> None:
-        """A claim that asks for more than its volume has gets it; less is no wish that counts."""
+        """Grow a volume to its claim's request. Volumes never shrink."""
         asked = claim["spec"]["resources"]["requests"]["storage"]
         has = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
         if has is None or _by(volume) not in DRIVERS or amount(asked) <= amount(has):
@@ -135,7 +134,7 @@ class Volumes:
 
 
 class _AlreadyThere(Exception):  # noqa: N818 (it is no failure)
-    """The volume has been made meanwhile."""
+    """The volume was created meanwhile."""
 
 
 def _by(volume: Json) -> str:
@@ -143,7 +142,7 @@ def _by(volume: Json) -> str:
 
 
 def volume(claim: Json, kind: Json, driver: str, *, project: str, zone: str | None) -> Json:
-    """The volume that a driver makes for a claim of a storage class."""
+    """Return the volume that a driver creates for a claim of a storage class."""
     metadata, spec = claim["metadata"], claim["spec"]
     name = f"pvc-{metadata['uid']}"
     reference = {
@@ -171,7 +170,7 @@ def volume(claim: Json, kind: Json, driver: str, *, project: str, zone: str | No
                 "volumeHandle": f"projects/{project}/{place}/disks/{name}",
                 "fsType": "ext4",
             },
-            # A disk is in one zone, and so are the pods that use it.
+            # A disk is zonal, and so are its pods.
             **({"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}} if zone else {}),
         },
     }

@@ -1,1 +1,1 @@
-"""The cluster autoscaler: node pools grow for pods that find no room, and shrink when idle."""
+"""The cluster autoscaler: node pools grow for unschedulable pods and shrink when idle."""

@@ -1,9 +1,8 @@
 """The cluster autoscaler of one cluster.
 
-It does what GKE's does, through the same call: it resizes the managed instance groups of pools that
-autoscale. Pods that wait learn from an event whether a node is coming for them. Where the cluster
-provisions pools by itself, it asks for one that fits, and lets go of what is empty. Not done here:
-consolidation of several nodes at a time.
+Like GKE's, it resizes the managed instance groups of autoscaled pools, and reports to pending pods
+by events. With node auto-provisioning it also creates fitting pools and deletes empty ones. It does
+not consolidate several nodes at a time.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from sandbox.kubernetes.specs import ClusterKey, Provisioner, ScalingGroup, Scal
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.scaling")
-_SCAN = 1.0  # seconds between two looks; GKE's is 10
+_SCAN = 1.0  # seconds between iterations; 10 on GKE
 _FAILED = 5.0
 _BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 UNNEEDED = 600.0
-"""Seconds that a node must be idle before it goes, as on GKE."""
+"""Seconds that a node must be idle before it is removed, as on GKE."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """What an autoscaler goes by; both are asked anew at each look."""
+    """Inputs of an autoscaler; both are evaluated at each iteration."""
 
     pools: Callable[[], Sequence[ScalingPool]] = tuple
     unneeded_seconds: Callable[[], float] = lambda: UNNEEDED
@@ -44,7 +43,7 @@ class Scaling:
 
 
 class Autoscaler:
-    """Grows and shrinks the node pools of one cluster until it is stopped."""
+    """Scales the node pools of one cluster until it is stopped."""
 
     def __init__(
         self,
@@ -67,12 +66,12 @@ class Autoscaler:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start the loop."""
         work = (self._nodes.run(), self._pods.run(), self._run())
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
-        """End; the pools stay as they are."""
+        """Stop the loop. The pools keep their sizes."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,7 +83,7 @@ class Autoscaler:
         while True:
             pause = _SCAN
             try:
-                await self._look()
+                await self._reconcile()
             except (ApiServerError, ComputeError, httpx.HTTPError, OSError) as error:
                 _log.info("%s: %s; again in %.0f s", self._cluster, error, _FAILED)
                 pause = _FAILED
@@ -93,7 +92,7 @@ class Autoscaler:
                 pause = _FAILED
             await asyncio.sleep(pause)
 
-    async def _look(self) -> None:
+    async def _reconcile(self) -> None:
         pools = self._scaling.pools()
         if not pools and self._scaling.provisioner is None:
             return
@@ -103,12 +102,12 @@ class Autoscaler:
             self._empty_since.clear()
             if self._has_all(pools, nodes):
                 wanted = plan.scale_up(pools, nodes, pods)
-                if wanted.hopeless:
+                if wanted.unschedulable:
                     self._provision(wanted, pools, nodes, pods)
                 await self._grow(wanted)
             return
         await self._shrink(pools, nodes, pods)
-        self._let_go(pools)
+        self._drop_empty_pools(pools)
 
     def _provision(
         self,
@@ -117,7 +116,7 @@ class Autoscaler:
         nodes: Sequence[Json],
         pods: Sequence[Json],
     ) -> None:
-        """Ask for pools that the hopeless would fit; for whom one comes, is hopeless no more."""
+        """Create pools for unschedulable pods, and remove those pods from the plan."""
         provisioner = self._scaling.provisioner
         new = list(provisioner.candidates()) if provisioner is not None else []
         if provisioner is None or not new:
@@ -125,24 +124,26 @@ class Autoscaler:
         better = plan.scale_up([*pools, *new], nodes, pods)
         for pool in new:
             if any(better.growth[group] for group in pool.groups):
-                _log.info("%s: a pool is made: %s", self._cluster, pool.name)
+                _log.info("%s: creating pool %s", self._cluster, pool.name)
                 provisioner.make(pool.name)
-        still = {pod["metadata"]["uid"] for pod, _ in better.hopeless}
-        wanted.hopeless[:] = [one for one in wanted.hopeless if one[0]["metadata"]["uid"] in still]
+        still = {pod["metadata"]["uid"] for pod, _ in better.unschedulable}
+        wanted.unschedulable[:] = [
+            one for one in wanted.unschedulable if one[0]["metadata"]["uid"] in still
+        ]
 
-    def _let_go(self, pools: Sequence[ScalingPool]) -> None:
-        """Drop what was provisioned and has been empty for long enough."""
+    def _drop_empty_pools(self, pools: Sequence[ScalingPool]) -> None:
+        """Delete auto-provisioned pools that have been empty for long enough."""
         now = time.monotonic()
         empty = [p.name for p in pools if p.is_auto and not any(g.size for g in p.groups)]
         self._empty_since = {name: self._empty_since.get(name, now) for name in empty}
         for name, since in self._empty_since.items():
             if self._scaling.provisioner and now - since >= self._scaling.unneeded_seconds():
-                _log.info("%s: an empty pool goes: %s", self._cluster, name)
+                _log.info("%s: deleting empty pool %s", self._cluster, name)
                 self._scaling.provisioner.drop(name)
                 return
 
     def _has_all(self, pools: Sequence[ScalingPool], nodes: Sequence[Json]) -> bool:
-        """Whether every node that was asked for is there: until then nothing more is asked."""
+        """Whether all requested nodes exist. Until then no more are requested."""
         present = {node["metadata"]["name"] for node in nodes}
         groups = [group for pool in pools for group in pool.groups]
         return all(not group.last_node or group.last_node in present for group in groups)
@@ -154,10 +155,10 @@ class Autoscaler:
             size = group.size + wanted.growth[group]
             name = group.path.rpartition("/")[2]
             text = f"pod triggered scale-up: [{{{name} {group.size}->{size}}}]"
-            await self._events.say(pod, "Normal", "TriggeredScaleUp", text)
-        for pod, reasons in wanted.hopeless:
+            await self._events.record(pod, "Normal", "TriggeredScaleUp", text)
+        for pod, reasons in wanted.unschedulable:
             text = f"pod didn't trigger scale-up: {reasons}"
-            await self._events.say(pod, "Normal", "NotTriggerScaleUp", text)
+            await self._events.record(pod, "Normal", "NotTriggerScaleUp", text)
 
     async def _shrink(
         self, pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]
@@ -168,7 +169,7 @@ class Autoscaler:
         self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
         for name, group in idle.items():
             if now - self._idle_since[name] >= self._scaling.unneeded_seconds():
-                # One at a time: where its pods go, the next one may be needed.
+                # One at a time: its pods may need the next node.
                 await self._resize(group, group.size - 1)
                 return
 

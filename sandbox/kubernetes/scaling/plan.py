@@ -1,7 +1,7 @@
-"""Which node pools have to grow for the pods that find no room. Pure functions.
+"""Scale-up and scale-down decisions of the cluster autoscaler. Pure functions.
 
-As the cluster autoscaler does it: pretend to add nodes of each group, and see who fits. Not
-simulated are inter-pod affinity and volumes that are bound to a zone.
+Like the cluster autoscaler, it simulates adding nodes of each group and checks which pods fit. It
+ignores inter-pod affinity and zonal volumes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Room:
-    """A node, real or to be made, and what is left on it."""
+    """An existing or simulated node with its free resources."""
 
     zone: str
     labels: Mapping[str, str]
     taints: Sequence[Mapping[str, str]]
     free: Counter[str]
     group: ScalingGroup | None = None
-    """Of a node that is to be made."""
+    """The group of a simulated node; None for an existing one."""
 
-    def takes(self, pod: Json, asked: Mapping[str, Any]) -> bool:
-        """Whether the pod fits here."""
+    def fits(self, pod: Json, asked: Mapping[str, Any]) -> bool:
+        """Whether the pod fits on the node."""
         return (
             needs.tolerates(pod, self.taints) is None
             and needs.selects(pod, self.labels)
@@ -41,16 +41,16 @@ class Room:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done, and for whom nothing can be."""
+    """New group sizes, and the pods that no group can help."""
 
     growth: Counter[ScalingGroup] = field(default_factory=Counter)
     helped: list[tuple[Json, ScalingGroup]] = field(default_factory=list)
-    hopeless: list[tuple[Json, str]] = field(default_factory=list)
-    """Pods that no group's node would take, each with the reasons."""
+    unschedulable: list[tuple[Json, str]] = field(default_factory=list)
+    """Pods that fit no group's nodes, each with the reasons."""
 
 
 def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
-    """The cluster's nodes, by name, with what their pods leave."""
+    """Return the cluster's nodes by name, with their free resources."""
     rooms = {
         node["metadata"]["name"]: Room(
             zone=node["metadata"]["labels"].get("topology.kubernetes.io/zone", ""),
@@ -72,7 +72,7 @@ _OVER = ("Succeeded", "Failed")
 
 
 def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]) -> Plan:
-    """What has to grow so that every unschedulable pod finds a place."""
+    """Return the group sizes that all unschedulable pods need."""
     plan = Plan()
     rooms = existing(nodes, pods)
     zones = {room.zone for room in rooms.values()} | {g.zone for p in pools for g in p.groups}
@@ -88,14 +88,14 @@ def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence
             (
                 room
                 for room in open_rooms
-                if room.takes(pod, asked) and needs.spreads(pod, room.zone, placed, zones)
+                if room.fits(pod, asked) and needs.spreads(pod, room.zone, placed, zones)
             ),
             None,
         )
         if room is None:
             room, reasons = _new_room(pools, plan, pod, asked, placed, zones)
             if room is None:
-                plan.hopeless.append((pod, reasons))
+                plan.unschedulable.append((pod, reasons))
                 continue
             open_rooms.append(room)
         room.free.subtract(asked)
@@ -120,7 +120,7 @@ def _new_room(
     placed: Sequence[tuple[Json, str]],
     zones: set[str],
 ) -> tuple[Room | None, str]:
-    """A node to be made that takes the pod: the one that wastes least, then the smallest group."""
+    """Choose a new node for the pod: least waste first, then the smallest group."""
     reasons: Counter[str] = Counter()
     found: list[tuple[Fraction, int, str, Room]] = []
     for pool in pools:
@@ -168,7 +168,7 @@ def _may_grow(pool: ScalingPool, group: ScalingGroup, plan: Plan) -> bool:
 
 
 def _waste(room: Room, asked: Counter[str]) -> Fraction:
-    """The share of a new node's CPU and memory that the pod leaves over; GPUs weigh most."""
+    """Return the unused share of a new node's CPU and memory. GPUs have the highest weight."""
     shares = [
         1 - Fraction(asked.get(name, 0)) / Fraction(amount)
         for name, amount in room.free.items()
@@ -183,9 +183,9 @@ def idle(
     pods: Sequence[Json],
     budgets: Sequence[Json],
 ) -> dict[str, ScalingGroup]:
-    """The nodes that could go, by name: less than half used, and their pods fit elsewhere.
+    """Return the removable nodes by name: under 50 % used, with pods that fit elsewhere.
 
-    Only the newest node of a group is looked at: a group shrinks from its end here.
+    Only the newest node of a group is considered, because groups shrink from the end.
     """
     rooms = existing(nodes, pods)
     found: dict[str, ScalingGroup] = {}
@@ -221,7 +221,7 @@ def _can_go(
         asked = needs.requests(pod)
         for other, amounts in left.items():
             room = rooms[other]
-            if Room(room.zone, room.labels, room.taints, amounts).takes(pod, asked):
+            if Room(room.zone, room.labels, room.taints, amounts).fits(pod, asked):
                 amounts.subtract(asked)
                 break
         else:
@@ -235,13 +235,13 @@ def _is_of_node(pod: Json) -> bool:
 
 
 def _is_pinned(pod: Json, budgets: Sequence[Json]) -> bool:
-    """Whether a pod keeps its node from going."""
+    """Whether a pod prevents the removal of its node."""
     metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}
     if annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict") == "false":
         return True
     if not metadata.get("ownerReferences"):
-        return True  # nobody would make it again
+        return True  # no controller would recreate it
     return any(
         budget["metadata"]["namespace"] == metadata["namespace"]
         and needs.is_selected_by(budget["spec"].get("selector"), pod)

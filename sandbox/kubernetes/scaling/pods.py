@@ -1,4 +1,4 @@
-"""What a pod needs of a node, as far as adding a node can help it."""
+"""A pod's scheduling requirements that adding a node can satisfy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Amounts = Mapping[str, Fraction]
 
 
 def requests(pod: Json) -> Counter[str]:
-    """What the scheduler reserves for a pod, `pods: 1` included.
+    """Return a pod's total requests as the scheduler counts them, including `pods: 1`.
 
-    Containers and sidecars add up; an init container counts only where it asks for more.
+    Containers and sidecars are summed; an init container counts only if it requests more.
     """
     spec = pod["spec"]
     total = _sum(spec.get("containers") or ())
@@ -45,17 +45,17 @@ def _sum(containers: Iterable[Json]) -> Counter[str]:
 
 
 def _amounts(quantities: Mapping[str, str]) -> Counter[str]:
-    # A Counter's arithmetic is what is wanted; its values are fractions here.
+    # Counter for its arithmetic; the values are fractions.
     return Counter({name: amount(value) for name, value in quantities.items()})
 
 
 def amounts(quantities: Mapping[str, str]) -> Counter[str]:
-    """A node's allocatable, as numbers."""
+    """Return a node's allocatable resources as numbers."""
     return _amounts(quantities)
 
 
 def is_unschedulable(pod: Json) -> bool:
-    """Whether the scheduler has tried, and found no node."""
+    """Whether the scheduler found no node for the pod."""
     if pod["metadata"].get("deletionTimestamp") or pod["spec"].get("nodeName"):
         return False
     return any(
@@ -65,7 +65,7 @@ def is_unschedulable(pod: Json) -> bool:
 
 
 def tolerates(pod: Json, taints: Iterable[Mapping[str, str]]) -> Mapping[str, str] | None:
-    """The first taint that keeps the pod away, or None."""
+    """Return the first taint that the pod does not tolerate, or None."""
     tolerations = pod["spec"].get("tolerations") or ()
     for taint in taints:
         if taint["effect"] == "PreferNoSchedule":
@@ -86,7 +86,7 @@ def _covers(toleration: Json, taint: Mapping[str, str]) -> bool:
 
 
 def selects(pod: Json, labels: Mapping[str, str]) -> bool:
-    """Whether the pod's node selector and required node affinity take a node of these labels."""
+    """Whether the pod's node selector and required node affinity match these labels."""
     spec = pod["spec"]
     wanted: Mapping[str, str] = spec.get("nodeSelector") or {}
     if any(labels.get(key) != value for key, value in wanted.items()):
@@ -102,7 +102,7 @@ def selects(pod: Json, labels: Mapping[str, str]) -> bool:
 
 
 def matches(expression: Json, labels: Mapping[str, str]) -> bool:
-    """Whether one expression of a selector is true of labels."""
+    """Whether labels match one expression of a selector."""
     key, operator = expression["key"], expression["operator"]
     values, present = expression.get("values") or [], expression["key"] in labels
     if operator == "In":
@@ -120,7 +120,7 @@ def matches(expression: Json, labels: Mapping[str, str]) -> bool:
 
 
 def is_selected_by(selector: Json | None, pod: Json) -> bool:
-    """Whether a label selector takes a pod; no selector takes none."""
+    """Whether a label selector matches a pod. A missing selector matches none."""
     if selector is None:
         return False
     labels = pod["metadata"].get("labels") or {}
@@ -131,9 +131,9 @@ def is_selected_by(selector: Json | None, pod: Json) -> bool:
 
 
 def spreads(pod: Json, zone: str, placed: Iterable[tuple[Json, str]], zones: set[str]) -> bool:
-    """Whether a place in `zone` keeps the pod's mandatory spread over zones.
+    """Whether placing the pod in `zone` satisfies its mandatory zone spread constraints.
 
-    `placed` are the pods that have a node, each with its zone.
+    `placed` are the scheduled pods with their zones.
     """
     for constraint in pod["spec"].get("topologySpreadConstraints") or ():
         if constraint["whenUnsatisfiable"] != "DoNotSchedule":

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from facts import allocatable
 from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container import capacity, names, ranges, versions
-from sandbox.gcp.services.container.form import merge, prune
+from sandbox.gcp.services.container.wire_format import merge, prune
+
+MINOR = versions.KUBERNETES.rpartition(".")[0]
 
 
 def _machine(name: str) -> MachineType:
@@ -85,7 +87,7 @@ def test_names_are_stable_and_fit_into_63_characters() -> None:
     assert len({names.node(base, index) for index in range(1000)}) == 1000
 
 
-@pytest.mark.parametrize("wanted", ["latest", "1.36", "1.36.3", "", "-"])
+@pytest.mark.parametrize("wanted", ["latest", MINOR, versions.KUBERNETES, "", "-"])
 def test_a_version_alias_means_a_version_of_the_channel(wanted: str) -> None:
     assert versions.resolve(wanted, "REGULAR") in versions.offered("REGULAR")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.gcp.services.container.versions import KUBERNETES
 from tests.sandbox.gcp.emulator import PROJECT, PretendedControlPlanes, emulator
 
 COMPUTE = f"/compute/v1/projects/{PROJECT}"
@@ -20,7 +21,7 @@ def test_a_cluster_is_made_with_googles_defaults() -> None:
             made = await client.make()
             assert made["status"] == "RUNNING"
             assert made["releaseChannel"] == {"channel": "REGULAR"}
-            assert made["currentMasterVersion"].startswith("1.36.3-gke.")
+            assert made["currentMasterVersion"].startswith(f"{KUBERNETES}-gke.")
             assert made["shieldedNodes"] == {"enabled": True}
             assert made["ipAllocationPolicy"]["servicesIpv4CidrBlock"] == "34.118.224.0/20"
             pool = made["nodePools"][0]
@@ -227,7 +228,7 @@ def test_a_deleted_cluster_leaves_nothing_in_compute() -> None:
     asyncio.run(run())
 
 
-NEWER = "1.36.3-gke.1404000"
+NEWER = f"{KUBERNETES}-gke.1404000"
 UPDATES = [
     ({"desiredLoggingConfig": {"componentConfig": {}}}, ("loggingService", "none")),
     ({"desiredShieldedNodes": {}}, ("shieldedNodes", {})),

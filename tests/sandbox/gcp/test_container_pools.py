@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from sandbox.gcp.services.container.versions import KUBERNETES
 from tests.sandbox.gcp.emulator import PROJECT, Client, PretendedControlPlanes, emulator
 
 CLUSTER = f"/container/v1/projects/{PROJECT}/locations/us-central1-a/clusters/main"
 POOLS = f"{CLUSTER}/nodePools"
+NEWER, NEWEST = f"{KUBERNETES}-gke.1404000", f"{KUBERNETES}-gke.1611000"
 
 
 async def _pool(client: Client, **pool: Any) -> Any:
@@ -145,15 +147,15 @@ def test_a_pool_is_updated_scaled_and_upgraded() -> None:
                     "POST", f"{POOLS}/general:setAutoscaling", {"autoscaling": limits}
                 )
             )
-            update = {"update": {"desiredMasterVersion": "1.36.3-gke.1404000"}}
+            update = {"update": {"desiredMasterVersion": NEWER}}
             await client.wait(await client.call("PUT", CLUSTER, update))
-            newer = {"nodeVersion": "1.36.3-gke.1404000"}
+            newer = {"nodeVersion": NEWER}
             await client.wait(await client.call("PUT", f"{POOLS}/general", newer))
             pool = await client.call("GET", f"{POOLS}/general")
             assert pool["config"]["labels"] == {"a": "b"}
             assert pool["config"]["machineType"] == "e2-standard-4"
             assert pool["autoscaling"] == limits | {"locationPolicy": "BALANCED"}
-            assert pool["version"] == "1.36.3-gke.1404000"
+            assert pool["version"] == NEWER
 
     asyncio.run(run())
 
@@ -162,7 +164,7 @@ def test_a_pool_is_updated_scaled_and_upgraded() -> None:
     ("verb", "path", "body", "message"),
     [
         ("PUT", "/general", {"machineType": "n9-tiny"}, "does not exist in zone"),
-        ("PUT", "/general", {"nodeVersion": "1.36.3-gke.1611000"}, "must not be newer"),
+        ("PUT", "/general", {"nodeVersion": NEWEST}, "must not be newer"),
         ("POST", "/general:setSize", {"nodeCount": 5000}, "between 0 and 1000"),
         ("POST", "/general:setManagement", {"management": {"autoRepair": False}}, "REGULAR"),
         ("POST", "/general:rollback", {}, "no upgrade in progress"),

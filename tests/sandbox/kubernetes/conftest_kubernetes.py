@@ -16,6 +16,7 @@ import uvicorn
 
 from sandbox import engine
 from sandbox.gcp.app import create_app
+from sandbox.gcp.services.container import versions
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes, Endpoint, NodeSpec
 from sandbox.kubernetes.folder import Folder
@@ -25,7 +26,7 @@ TOKEN = "a-token-of-the-tests"
 PROJECT = "acme-dev"
 CLUSTER = ClusterKey(PROJECT, "europe-west4", "main")
 NETWORK = f"projects/{PROJECT}/global/networks/default"
-VERSION = "1.36.3-gke.1237000"
+VERSION = versions.CHANNELS["REGULAR"].default
 
 
 class Loop:

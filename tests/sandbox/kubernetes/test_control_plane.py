@@ -209,7 +209,7 @@ def test_a_failed_boot_names_the_component_and_leaves_nothing_running(
     planes = ControlPlanes(
         tmp_path, binaries=binaries, token="t", modules=sandbox.planes._modules, api=lambda: ""
     )
-    with pytest.raises(ControlPlaneError, match="etcd does not come up: the disk is full"):
+    with pytest.raises(ControlPlaneError, match="etcd does not start: the disk is full"):
         sandbox.loop.run(planes.create(CLUSTER, version=VERSION))
     assert processes.below(tmp_path) == {}
     assert planes.clusters() == []

@@ -19,10 +19,10 @@ from sandbox.kubernetes import (
     auth_plugin,
     boot,
     configuration,
+    failure_reasons,
     nodes,
     ports,
     processes,
-    reasons,
 )
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
 from sandbox.kubernetes.controllers import endpoint_groups, informer, load_balancers
@@ -103,14 +103,14 @@ def test_a_cluster_that_is_not_there_cannot_be_started_but_can_be_deleted(tmp_pa
         ),
         ("Error: unknown flag: --nope", "unknown flag: --nope"),
         ("it spoke\nand stopped", "and stopped"),
-        ("", "it left an empty log"),
+        ("", "its log is empty"),
     ],
 )
 def test_the_reason_is_read_from_the_end_of_a_log(tmp_path: Path, line: str, found: str) -> None:
     log = tmp_path / "log"
     log.write_text(f"I1120 22:46:57.0 1 a.go:1] started\n{line}\n" if line else "")
-    assert reasons.reason(log) == found
-    assert reasons.reason(tmp_path / "none") == "it left no log"
+    assert failure_reasons.find(log) == found
+    assert failure_reasons.find(tmp_path / "none") == "it wrote no log"
 
 
 def test_a_node_is_what_its_machine_is() -> None:

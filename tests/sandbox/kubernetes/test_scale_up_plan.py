@@ -72,7 +72,7 @@ def test_no_more_nodes_than_the_pods_need() -> None:
 def test_room_that_is_there_is_used_first() -> None:
     found = plan.scale_up([_pool("g", 1, most=5)], [_node("g", "a")], [_pod("p", "3")])
     assert not found.growth
-    assert not found.hopeless
+    assert not found.unschedulable
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_room_that_is_there_is_used_first() -> None:
 def test_a_pod_that_no_node_would_take_is_told_why(pod: Json, reason: str) -> None:
     found = plan.scale_up([_pool("g", 0, most=5)], [], [pod])
     assert not found.growth
-    assert reason in found.hopeless[0][1]
+    assert reason in found.unschedulable[0][1]
 
 
 def test_a_pool_grows_to_its_limit_and_no_further() -> None:
     pods = [_pod(f"p{index}", "3") for index in range(5)]
     found = plan.scale_up([_pool("g", 0, most=3, is_total=True)], [], pods)
     assert sum(found.growth.values()) == 3
-    assert [reason for _, reason in found.hopeless] == ["2 max node group size reached"] * 2
+    assert [reason for _, reason in found.unschedulable] == ["2 max node group size reached"] * 2
 
 
 def test_accelerators_are_kept_for_those_who_ask_for_them() -> None:
@@ -108,7 +108,7 @@ def test_accelerators_are_kept_for_those_who_ask_for_them() -> None:
     grown = _grown(plan.scale_up([gpu, general], [], [plain, wants]))
     assert {name.partition("-")[0] for name in grown} == {"gpu", "g"}
     found = plan.scale_up([gpu], [], [plain])
-    assert "untolerated taint {nvidia.com/gpu}" in found.hopeless[0][1]
+    assert "untolerated taint {nvidia.com/gpu}" in found.unschedulable[0][1]
 
 
 def test_a_node_comes_up_in_the_zone_that_the_spread_asks_for() -> None:

@@ -1,7 +1,7 @@
-"""What Kubernetes Engine refuses, as far as the request alone (and the catalogue) tells.
+"""Request validation of Kubernetes Engine, from the request and the machine catalogue alone.
 
-Each function raises `InvalidError` with the sentence that the API would answer with 400. Whether
-networks, ranges or other clusters stand in the way is looked up by `placement` and `clusters`.
+Each function raises `InvalidError` with the message of the API's 400 answer. Conflicts with
+networks, ranges and other clusters are checked in `placement` and `clusters`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from datetime import datetime
 from facts.machines import catalogue
 from facts.zones import is_region, is_zone, region_of, zones_of
 from sandbox.gcp.services.container import hardware, names, versions
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
+from sandbox.gcp.services.container.wire_format import Json
 
 _MAX_NODES = 1000
-_LEAST_HOURS = 48
+_MIN_MAINTENANCE_HOURS = 48
 _TAINT_EFFECTS = {"NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"}
 _IMAGES = {
     "COS_CONTAINERD",
@@ -55,27 +55,27 @@ def location(value: str) -> None:
         )
 
 
-def node_locations(asked: list[str], where: str) -> tuple[str, ...]:
+def node_locations(requested: list[str], where: str) -> tuple[str, ...]:
     """Return the zones that a cluster's nodes are in, checked."""
     region = region_of(where)
-    if not asked:
+    if not requested:
         if is_zone(where):
             return (where,)
         return zones_of(where)[:3]
-    for zone in asked:
+    for zone in requested:
         if region_of(zone) != region or not is_zone(zone):
             raise InvalidError(
                 f'Zone "{zone}" is not a valid node location: it must be a zone of "{region}".'
             )
-    if len(set(asked)) != len(asked):
-        raise InvalidError(f"Duplicate node locations: {', '.join(asked)}.")
-    if is_zone(where) and where not in asked:
+    if len(set(requested)) != len(requested):
+        raise InvalidError(f"Duplicate node locations: {', '.join(requested)}.")
+    if is_zone(where) and where not in requested:
         raise InvalidError(f'Node locations must contain the zone of the cluster, "{where}".')
-    return tuple(asked)
+    return tuple(requested)
 
 
 def channel(value: str) -> str:
-    """Check a release channel; REGULAR where none was asked for."""
+    """Check a release channel. Default: REGULAR."""
     if value in ("", None):
         return "REGULAR"
     if value != versions.UNSPECIFIED and value not in versions.CHANNELS:
@@ -84,7 +84,7 @@ def channel(value: str) -> str:
 
 
 def master_version(value: str, in_channel: str) -> str:
-    """Return the version that is meant, checked."""
+    """Resolve and check a control plane version."""
     found = versions.resolve(value, in_channel)
     if found is None:
         raise InvalidError(f'Master version "{value}" is unsupported.')
@@ -92,7 +92,7 @@ def master_version(value: str, in_channel: str) -> str:
 
 
 def node_version(value: str, *, master: str, in_channel: str) -> str:
-    """Return the version of a node pool: the control plane's unless told otherwise."""
+    """Resolve and check a node pool's version. Default: the control plane's."""
     if value in ("", "-"):
         return master
     found = versions.resolve(value, in_channel)
@@ -108,7 +108,7 @@ def node_version(value: str, *, master: str, in_channel: str) -> str:
 
 
 def workload_pool(cluster: Json, project: str) -> None:
-    """Check that workload identity stays inside the project."""
+    """Check that the workload identity pool is the project's own."""
     pool = (cluster.get("workloadIdentityConfig") or {}).get("workloadPool")
     if pool and pool != f"{project}.svc.id.goog":
         raise InvalidError(
@@ -145,7 +145,7 @@ def _taints(taints: list[Json]) -> None:
 
 
 def confidential(cluster: Json, config: Json) -> None:
-    """Check that confidential nodes have a machine type that can be one."""
+    """Check that confidential nodes have a supported machine type."""
     wanted = config.get("confidentialNodes") or cluster.get("confidentialNodes") or {}
     if not wanted.get("enabled"):
         return
@@ -160,7 +160,7 @@ def confidential(cluster: Json, config: Json) -> None:
 
 
 def autoscaling(settings: Json) -> None:
-    """Check the limits between which a pool scales."""
+    """Check a pool's autoscaling limits."""
     if not settings.get("enabled"):
         return
     low, high = int(settings.get("minNodeCount") or 0), int(settings.get("maxNodeCount") or 0)
@@ -178,7 +178,7 @@ def autoscaling(settings: Json) -> None:
 
 
 def management(settings: Json, in_channel: str) -> None:
-    """Check that a pool of a release channel upgrades and repairs itself."""
+    """Check that a pool in a release channel has auto-upgrade and auto-repair."""
     if in_channel == versions.UNSPECIFIED:
         return
     if settings.get("autoUpgrade") is False or settings.get("autoRepair") is False:
@@ -189,19 +189,19 @@ def management(settings: Json, in_channel: str) -> None:
 
 
 def node_count(count: int) -> None:
-    """Check the size of a pool, counted in one zone."""
+    """Check the number of nodes per zone."""
     if not 0 <= count <= _MAX_NODES:
         raise InvalidError(f"Node count must be between 0 and {_MAX_NODES}; {count} was given.")
 
 
 def max_pods(value: object) -> None:
-    """Check how many pods a node may have."""
+    """Check the maximum pods per node."""
     if value is not None and not 8 <= int(str(value)) <= 256:
         raise InvalidError(f"Maximum pods per node must be between 8 and 256; {value} was given.")
 
 
 def pools(cluster: Json) -> None:
-    """Check that a new cluster says in one way only what nodes it begins with."""
+    """Check that a new cluster defines its initial nodes in exactly one way."""
     given = cluster.get("nodePools") or []
     if given and cluster.get("initialNodeCount"):
         raise InvalidError(
@@ -230,7 +230,7 @@ def maintenance(window: Json) -> None:
     if window.get("dailyMaintenanceWindow") and window.get("recurringWindow"):
         raise InvalidError("Only one of daily_maintenance_window and recurring_window may be set.")
     recurring = window.get("recurringWindow")
-    if recurring and _hours(recurring) < _LEAST_HOURS:
+    if recurring and _hours(recurring) < _MIN_MAINTENANCE_HOURS:
         raise InvalidError(
             "Error validating maintenance policy: maintenance policy would go longer than 32d "
             "without 48h maintenance availability (in windows of >=4h)."
@@ -238,7 +238,7 @@ def maintenance(window: Json) -> None:
 
 
 def _hours(recurring: Json) -> float:
-    """The hours of a recurring window in any 32 days; those shorter than four do not count."""
+    """Return a recurring window's hours in 32 days. Windows under four hours do not count."""
     times = [
         str((recurring.get("window") or {}).get(key) or "") for key in ("startTime", "endTime")
     ]
@@ -250,5 +250,5 @@ def _hours(recurring: Json) -> float:
     rule = dict(part.partition("=")[::2] for part in str(recurring.get("recurrence")).split(";"))
     step = int(rule.get("INTERVAL") or 1)
     days = 1 if rule.get("FREQ") == "DAILY" else len(str(rule.get("BYDAY") or "MO").split(","))
-    turns = 32 // step if rule.get("FREQ") == "DAILY" else days * (32 // (7 * step))
-    return hours * turns if hours >= 4 else 0
+    occurrences = 32 // step if rule.get("FREQ") == "DAILY" else days * (32 // (7 * step))
+    return hours * occurrences if hours >= 4 else 0

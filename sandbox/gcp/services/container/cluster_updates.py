@@ -13,24 +13,24 @@ from sandbox.gcp.services.container import (
     encryption,
     node_pools,
     notifications,
+    operation_steps,
     operations,
     records,
     updates,
     versions,
-    work,
 )
-from sandbox.gcp.services.container import compute_side as compute
-from sandbox.gcp.services.container.failures import bad_request, not_running, stale
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import compute_resources as compute
+from sandbox.gcp.services.container.errors import bad_request, not_running, stale
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord, groups_of
 from sandbox.gcp.services.container.requests import cluster_name, place
+from sandbox.gcp.services.container.wire_format import Json
 
 Change = Callable[[ClusterRecord], None]
 
 
 def changeable(call: Call, where: Place, name: str, *, pool: str = "") -> ClusterRecord:
-    """Return a cluster that can be changed now, or refuse."""
+    """Return a cluster that can be changed now. Raises ApiError."""
     record = records.get(call.store, where, name)
     operations.refuse_if_busy(call.store, where, name, pool=pool)
     status = record["cluster"]["status"]
@@ -40,7 +40,7 @@ def changeable(call: Call, where: Place, name: str, *, pool: str = "") -> Cluste
 
 
 def apply(call: Call, kind: str, change: Change) -> Json:
-    """Change a cluster and begin the operation that brings it about."""
+    """Change a cluster's record and start the operation that applies the change."""
     where, name = place(call), cluster_name(call)
     changeable(call, where, name)
 
@@ -54,7 +54,7 @@ def apply(call: Call, kind: str, change: Change) -> Json:
         where,
         kind,
         f"clusters/{name}",
-        lambda: work.settle_cluster(call.state, where, name),
+        lambda: operation_steps.reconcile_cluster(call.state, where, name),
     )
     return operations.render(operation, call.method.version)
 
@@ -116,14 +116,14 @@ def _upgrade(cluster: Json, wanted: str) -> None:
 
 
 def relocate(call: Call, record: ClusterRecord, zones: list[str]) -> None:
-    """Move a cluster's nodes to these zones: new ones get each pool's first number of nodes."""
+    """Move a cluster's nodes to these zones. New zones get each pool's initial node count."""
     found = checks.node_locations(zones, record["location"])
     record["cluster"]["locations"] = list(found)
     for entry in record["pools"]:
         checks.node_config(entry["pool"]["config"], found)
         before = groups_of(record, entry)
-        first = int(entry["pool"].get("initialNodeCount") or 0)
-        entry["sizes"] = {zone: entry["sizes"].get(zone, first) for zone in found}
+        initial = int(entry["pool"].get("initialNodeCount") or 0)
+        entry["sizes"] = {zone: entry["sizes"].get(zone, initial) for zone in found}
         entry["pool"]["locations"] = list(found)
         compute.remove_groups(call.store, [g for g in before if g.zone not in found])
 
@@ -182,7 +182,7 @@ async def set_maintenance_policy(call: Call) -> Json:
 
 
 async def set_addons(call: Call) -> Json:
-    """Replace the add-ons that are named."""
+    """Replace the named add-ons."""
     return _as_update(call, "desiredAddonsConfig", call.body.get("addonsConfig") or {})
 
 

@@ -12,21 +12,21 @@ from sandbox.gcp.services.container import (
     encryption,
     new_pools,
     notifications,
+    operation_steps,
     operations,
     placement,
     records,
     render,
-    work,
 )
-from sandbox.gcp.services.container import compute_side as compute
-from sandbox.gcp.services.container.failures import cluster_exists, not_running
-from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container import compute_resources as compute
+from sandbox.gcp.services.container.errors import cluster_exists, not_running
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.placement import Placement
-from sandbox.gcp.services.container.places import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 from sandbox.gcp.services.container.requests import cluster_name, place, shown
+from sandbox.gcp.services.container.wire_format import Json
 
-# What an operation reports of its steps once it is done.
+# Progress metrics of a finished operation.
 _PROGRESS = {
     "metrics": [
         {"name": "CLUSTER_CONFIGURING", "intValue": "8"},
@@ -40,22 +40,22 @@ _PROGRESS = {
 
 
 async def create(call: Call) -> Json:
-    """Check a new cluster, write it down and begin to boot it."""
+    """Validate and store a new cluster, and start its operation."""
     where = place(call)
-    asked: Json = call.body.get("cluster") or {}
-    name = checks.name("cluster", asked.get("name"))
+    requested: Json = call.body.get("cluster") or {}
+    name = checks.name("cluster", requested.get("name"))
     checks.location(where.location)
     if records.exists(call.store, where, name):
         raise cluster_exists(where, name)
     cluster_id = f"{uuid.uuid4().hex}{uuid.uuid4().hex}"
     placed = placement.place_cluster(
         call.state,
-        asked,
+        requested,
         where,
         cluster_id=cluster_id,
-        others=list(records.in_place(call.store, where.project, "-")),
+        others=list(records.in_location(call.store, where.project, "-")),
     )
-    record = _record(call, where, asked, cluster_id=cluster_id, placed=placed)
+    record = _record(call, where, requested, cluster_id=cluster_id, placed=placed)
     for range_name, block in placed.own_ranges.items():
         compute.add_range(call.store, placed.subnetwork, range_name, block)
     records.put(call.store, where, record)
@@ -65,28 +65,28 @@ async def create(call: Call) -> Json:
         where,
         "CREATE_CLUSTER",
         f"clusters/{name}",
-        lambda: work.create_cluster(call.state, where, name),
+        lambda: operation_steps.create_cluster(call.state, where, name),
         progress=_PROGRESS,
     )
     return operations.render(operation, call.method.version)
 
 
 def _record(
-    call: Call, where: Place, asked: Json, *, cluster_id: str, placed: Placement
+    call: Call, where: Place, requested: Json, *, cluster_id: str, placed: Placement
 ) -> ClusterRecord:
-    """Return the record of a new cluster, checked."""
-    checks.pools(asked)
-    checks.workload_pool(asked, where.project)
-    addons.check(call.state, asked.get("addonsConfig") or {}, where.project)
-    notifications.check(call.state, asked.get("notificationConfig") or {}, where.project)
-    encryption.check(call.state, asked.get("databaseEncryption") or {}, where)
-    checks.maintenance((asked.get("maintenancePolicy") or {}).get("window") or {})
-    checks.max_pods((asked.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
-    channel = checks.channel((asked.get("releaseChannel") or {}).get("channel") or "")
-    version = checks.master_version(asked.get("initialClusterVersion") or "", channel)
-    zones = checks.node_locations(list(asked.get("locations") or []), where.location)
+    """Validate a new cluster and return its record."""
+    checks.pools(requested)
+    checks.workload_pool(requested, where.project)
+    addons.check(call.state, requested.get("addonsConfig") or {}, where.project)
+    notifications.check(call.state, requested.get("notificationConfig") or {}, where.project)
+    encryption.check(call.state, requested.get("databaseEncryption") or {}, where)
+    checks.maintenance((requested.get("maintenancePolicy") or {}).get("window") or {})
+    checks.max_pods((requested.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
+    channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "")
+    version = checks.master_version(requested.get("initialClusterVersion") or "", channel)
+    zones = checks.node_locations(list(requested.get("locations") or []), where.location)
     number = project_number(where.project)
-    # Addresses to show until the control plane has its own.
+    # Placeholder addresses until the control plane runs.
     host = int(cluster_id[:4], 16)
     facts = defaults.Facts(
         project=where.project,
@@ -108,14 +108,14 @@ def _record(
         etag="",
         label_fingerprint="",
     )
-    cluster = defaults.complete(asked, facts)
+    cluster = defaults.complete(requested, facts)
     cluster["status"] = "PROVISIONING"
     cluster["maintenancePolicy"]["resourceVersion"] = defaults.policy_version(
         cluster["maintenancePolicy"]
     )
     pools = [
         new_pools.record(call.store, cluster, pool, where.project)
-        for pool in new_pools.of_new_cluster(asked)
+        for pool in new_pools.of_new_cluster(requested)
     ]
     return {
         "project": where.project,
@@ -128,23 +128,23 @@ def _record(
 
 
 async def get(call: Call) -> Json:
-    """Answer with one cluster."""
+    """Return one cluster."""
     record = records.get(call.store, place(call), cluster_name(call))
     return shown(call, "Cluster", render.cluster(record, call.method.version))
 
 
 async def list_(call: Call) -> Json:
-    """Answer with all clusters of a location, or of all (`-`)."""
+    """Return all clusters of a location, or of all locations (`-`)."""
     where = place(call)
     clusters = [
         shown(call, "Cluster", render.cluster(record, call.method.version))
-        for record in records.in_place(call.store, where.project, where.location)
+        for record in records.in_location(call.store, where.project, where.location)
     ]
     return {"clusters": clusters} if clusters else {}
 
 
 async def delete(call: Call) -> Json:
-    """Begin to delete a cluster."""
+    """Start the deletion of a cluster."""
     where, name = place(call), cluster_name(call)
     record = records.get(call.store, where, name)
     operations.refuse_if_busy(call.store, where, name)
@@ -160,6 +160,6 @@ async def delete(call: Call) -> Json:
         where,
         "DELETE_CLUSTER",
         f"clusters/{name}",
-        lambda: work.delete_cluster(call.state, where, name),
+        lambda: operation_steps.delete_cluster(call.state, where, name),
     )
     return operations.render(operation, call.method.version)

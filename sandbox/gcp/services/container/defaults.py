@@ -1,8 +1,8 @@
-"""What Kubernetes Engine adds to a cluster that is asked for.
+"""Defaults that Kubernetes Engine adds to a requested cluster.
 
-Pure functions from the request's cluster to the one that the API answers with. What depends on the
-rest of the world (addresses, ranges, versions, the control plane) comes in as `Facts`.
-Node pools stand in `pool_defaults`.
+Pure functions from the request's cluster to the one in the API's answer. Inputs from elsewhere
+(addresses, ranges, versions, the control plane) are in `Facts`. For node pools see
+`pool_defaults`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.gcp.services.container.form import Json, merge, without
+from sandbox.gcp.services.container.wire_format import Json, merge, without
 
 SCOPES = [
     f"https://www.googleapis.com/auth/{scope}"
@@ -43,7 +43,7 @@ _LOGS = ["SYSTEM_COMPONENTS", "WORKLOADS"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the API finds out or makes up for a cluster."""
+    """Values that the API determines for a cluster."""
 
     project: str
     project_number: str
@@ -72,14 +72,14 @@ def _default(message: Json, name: str, value: Any) -> None:
         message[name] = value
 
 
-def complete(asked: Json, facts: Facts) -> Json:
-    """Return the cluster as the API shows it, without node pools, nodes and versioned links."""
-    cluster = without(asked, "nodePools", "nodeConfig", "name", "initialNodeCount")
+def complete(requested: Json, facts: Facts) -> Json:
+    """Return the cluster as in the API's answer, without node pools and versioned links."""
+    cluster = without(requested, "nodePools", "nodeConfig", "name", "initialNodeCount")
     for empty in ("networkPolicy", "resourceLabels"):
         if not cluster.get(empty):
             cluster.pop(empty, None)
     cluster |= {
-        "name": asked["name"],
+        "name": requested["name"],
         "id": facts.id,
         "location": facts.location,
         "zone": facts.location,
@@ -139,7 +139,7 @@ def _constants() -> Json:
 
 
 def addons(given: Json, *, is_new: bool) -> Json:
-    """Return the add-ons. A new cluster has the disk driver, whatever was asked for."""
+    """Return the add-ons. A new cluster always has the disk driver."""
     result = merge(
         {
             "gcePersistentDiskCsiDriverConfig": {"enabled": True},
@@ -160,7 +160,7 @@ def addons(given: Json, *, is_new: bool) -> Json:
 
 
 def _autoscaling(given: Json) -> Json:
-    asked = given.get("autoprovisioningNodePoolDefaults") or {}
+    requested = given.get("autoprovisioningNodePoolDefaults") or {}
     provisioning = merge(
         {
             "imageType": "COS_CONTAINERD",
@@ -168,13 +168,13 @@ def _autoscaling(given: Json) -> Json:
             "oauthScopes": SCOPES,
             "serviceAccount": "default",
         },
-        without(asked, "management"),
+        without(requested, "management"),
     )
-    if asked.get("management"):
-        provisioning["management"] = asked["management"]
+    if requested.get("management"):
+        provisioning["management"] = requested["management"]
     if given.get("enableNodeAutoprovisioning"):
         provisioning["upgradeSettings"] = merge(
-            {"strategy": "SURGE"}, asked.get("upgradeSettings") or {}
+            {"strategy": "SURGE"}, requested.get("upgradeSettings") or {}
         )
     if provisioning.get("minCpuPlatform") == "automatic":
         provisioning.pop("minCpuPlatform")
@@ -230,7 +230,7 @@ def _observability(cluster: Json) -> None:
 
 
 def services(cluster: Json) -> None:
-    """Name the logging and monitoring service that follow from what is collected."""
+    """Set the logging and monitoring services according to the collected components."""
     for kind in ("logging", "monitoring"):
         parts = (cluster[f"{kind}Config"].get("componentConfig") or {}).get("enableComponents")
         cluster[f"{kind}Service"] = f"{kind}.googleapis.com/kubernetes" if parts else "none"
@@ -259,7 +259,7 @@ def _security(cluster: Json, facts: Facts) -> None:
 
 
 def workload_identity(cluster: Json, project: str, location: str) -> None:
-    """Complete the workload identity of a cluster that has one; none where it is switched off."""
+    """Complete the workload identity configuration, or remove it if it has no pool."""
     given: Json = cluster.get("workloadIdentityConfig") or {}
     pool = given.get("workloadPool") or given.get("identityNamespace")
     if not pool:
@@ -274,7 +274,7 @@ def workload_identity(cluster: Json, project: str, location: str) -> None:
 
 
 def endpoints(cluster: Json, facts: Facts) -> None:
-    """Complete how the control plane is reached, in its old and its new form."""
+    """Complete the control plane endpoints, in the old and the new fields."""
     given: Json = cluster.get("controlPlaneEndpointsConfig") or {}
     private: Json = cluster.get("privateClusterConfig") or {}
     ip_given: Json = given.get("ipEndpointsConfig") or {}
@@ -321,7 +321,7 @@ def endpoints(cluster: Json, facts: Facts) -> None:
 
 
 def maintenance(given: Json) -> Json:
-    """Complete a maintenance policy; `resourceVersion` is left to the store."""
+    """Complete a maintenance policy, without `resourceVersion`."""
     window: Json = given.get("window") or {}
     daily = window.get("dailyMaintenanceWindow")
     if daily:

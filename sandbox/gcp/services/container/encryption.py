@@ -1,24 +1,24 @@
-"""Whether a cluster may encrypt its Secrets with the key that it is told to."""
+"""Validation of the Cloud KMS key for a cluster's Secrets encryption."""
 
 from __future__ import annotations
 
 from sandbox.gcp.service import State, project_number
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
+from sandbox.gcp.services.container.wire_format import Json
 
 ENCRYPTING = frozenset({"ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED"})
 _STATES = ENCRYPTING | {"DECRYPTED", "UNKNOWN", ""}
 
 
 def agent(project: str) -> str:
-    """The service agent by which Kubernetes Engine acts in a project."""
+    """Return the email of the Kubernetes Engine service agent of a project."""
     return f"service-{project_number(project)}@container-engine-robot.iam.gserviceaccount.com"
 
 
 def check(state: State, wanted: Json, where: Place) -> None:
-    """Raise `InvalidError` where the key is missing, elsewhere, or not to be used by GKE."""
+    """Raise `InvalidError` if the key is missing, in another region, or not usable by GKE."""
     kind, key = wanted.get("state") or "", wanted.get("keyName") or ""
     if kind not in _STATES:
         raise InvalidError(f'Invalid database_encryption.state "{kind}".')

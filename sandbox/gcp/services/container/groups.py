@@ -1,6 +1,6 @@
-"""The compute resources that stand behind a node pool: one managed instance group per zone.
+"""Managed instance groups of a node pool, one per zone.
 
-The documents are made here; `compute_side` puts them into compute's store and takes them out.
+This module builds the documents; `compute_resources` stores and deletes them.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from facts.zones import region_of
 from sandbox.gcp.services.container import names
-from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.wire_format import Json
 
 _ACTIONS = (
     "abandoning creating creatingWithoutRetries deleting none recreating refreshing restarting "
     "resuming starting stopping suspending verifying"
 )
 _COMPUTE = "https://www.googleapis.com/compute/v1"
-# The group's template and instance group bear links of the beta API: that is what Google answers.
+# Google's answers have beta API links for the template and the instance group.
 _BETA = "https://www.googleapis.com/compute/beta"
 
 
@@ -27,7 +27,7 @@ class Group:
     project: str
     zone: str
     base: str
-    """What the group's and its nodes' names begin with."""
+    """Prefix of the names of the group and its nodes."""
     size: int
 
     @property
@@ -37,7 +37,7 @@ class Group:
 
     @property
     def nodes(self) -> list[str]:
-        """The names of its nodes; a node keeps its name when the group grows."""
+        """The names of its nodes. A node keeps its name when the group grows."""
         return [names.node(self.base, index) for index in range(self.size)]
 
     @property
@@ -51,7 +51,7 @@ class Group:
 
 
 def manager(group: Group, *, project_number: str) -> Json:
-    """Return the instance group manager, as compute answers it, without what the store adds."""
+    """Return the instance group manager, without fields that the store adds."""
     beta_zone = f"{_BETA}/projects/{group.project}/zones/{group.zone}"
     region = f"{_BETA}/projects/{group.project}/regions/{region_of(group.zone)}"
     template = f"{region}/instanceTemplates/{group.base}"
@@ -102,7 +102,7 @@ def manager(group: Group, *, project_number: str) -> Json:
 
 
 def instance_group(group: Group, *, network: str, subnetwork: str) -> Json:
-    """Return the instance group itself, whose named ports a load balancer uses."""
+    """Return the instance group. Load balancers use its named ports."""
     return {
         "kind": "compute#instanceGroup",
         "name": group.name,

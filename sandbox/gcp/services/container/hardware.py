@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from facts import accelerators, zones
 from facts.machines import MachineType, catalogue, machine_type
-from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.wire_format import Json
 
 _DEFAULT_DISK = "pd-balanced"
 _HYPERDISK = "hyperdisk-balanced"

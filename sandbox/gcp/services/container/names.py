@@ -1,4 +1,4 @@
-"""The names that GKE makes up: of instance groups, nodes, ranges, firewall rules."""
+"""Names that GKE generates: instance groups, nodes, ranges, firewall rules."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import hashlib
 import re
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-# Cluster and pool share 32 characters of an instance group's name; the pool is sure of 16.
+# Cluster and pool share 32 characters of an instance group's name; at least 16 for the pool.
 _SHARED_PART = 32
 _POOL_PART = 16
 _CLUSTER_PART = 20
 NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?")
-"""What a cluster or a node pool may be called."""
+"""Valid names of clusters and node pools."""
 
 
 def digest(*parts: str, length: int = 8) -> str:
-    """Return a short hexadecimal hash; the same parts give the same one."""
+    """Return a short, deterministic hexadecimal hash of the parts."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:length]
 
 
 def suffix(*parts: str, length: int = 4) -> str:
-    """Return a hash in the letters and figures that instance names end with."""
+    """Return a deterministic hash in the alphabet of instance name suffixes."""
     number = int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:8])
     letters = []
     for _ in range(length):
@@ -34,7 +34,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def node_base(cluster: str, pool: str, zone: str, cluster_id: str) -> str:
-    """Return what a zone's instance group and its nodes begin with: `gke-main-general-1a2b3c4d`."""
+    """Return the name prefix of a zone's nodes, such as `gke-main-general-1a2b3c4d`."""
     hashed = digest(cluster_id, cluster, pool, zone)
     pool = _cut(pool, max(_POOL_PART, _SHARED_PART - len(cluster)))
     return f"gke-{_cut(cluster, _SHARED_PART - len(pool))}-{pool}-{hashed}"
@@ -46,25 +46,25 @@ def instance_group(base: str) -> str:
 
 
 def node(base: str, index: int) -> str:
-    """Return the name of the index-th node of an instance group; its end looks random."""
+    """Return the name of the index-th node of an instance group."""
     return f"{base}-{suffix(base, str(index))}"
 
 
 def pod_range(cluster: str, cluster_id: str) -> str:
-    """Return the name of the secondary range that GKE makes for pods."""
+    """Return the name of the secondary range that GKE creates for pods."""
     return f"gke-{cluster}-pods-{cluster_id[:8]}"
 
 
 def services_range(cluster: str, cluster_id: str) -> str:
-    """Return the name of the secondary range that GKE makes for Services."""
+    """Return the name of the secondary range that GKE creates for Services."""
     return f"gke-{cluster}-services-{cluster_id[:8]}"
 
 
 def firewall(cluster: str, cluster_id: str, role: str) -> str:
-    """Return the name of a firewall rule that GKE makes: role is `all`, `vms` or `exkubelet`."""
+    """Return the name of a GKE firewall rule. `role` is `all`, `vms`, `exkubelet` etc."""
     return f"gke-{_cut(cluster, _CLUSTER_PART)}-{cluster_id[:8]}-{role}"
 
 
 def network_tag(cluster: str, cluster_id: str) -> str:
-    """Return the network tag that every node of a cluster bears."""
+    """Return the network tag of a cluster's nodes."""
     return f"gke-{_cut(cluster, _CLUSTER_PART)}-{cluster_id[:8]}-node"

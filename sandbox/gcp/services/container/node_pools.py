@@ -11,26 +11,26 @@ from sandbox.gcp.services.container import (
     checks,
     new_pools,
     notifications,
+    operation_steps,
     operations,
     pool_defaults,
     records,
     render,
     updates,
     versions,
-    work,
 )
-from sandbox.gcp.services.container import compute_side as compute
-from sandbox.gcp.services.container.failures import (
+from sandbox.gcp.services.container import compute_resources as compute
+from sandbox.gcp.services.container.errors import (
     bad_request,
     no_pool,
     not_running,
     pool_exists,
     stale,
 )
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord, PoolRecord, find_pool, groups_of
 from sandbox.gcp.services.container.requests import cluster_name, place, pool_name, shown
+from sandbox.gcp.services.container.wire_format import Json
 
 Change = Callable[[ClusterRecord, PoolRecord], None]
 
@@ -69,14 +69,14 @@ def _begin(
 
 
 async def create(call: Call) -> Json:
-    """Check a new node pool, write it down and begin to make its nodes."""
+    """Validate and store a new node pool, and start its operation."""
     where, cluster = place(call), cluster_name(call)
-    asked: Json = call.body.get("nodePool") or {}
-    name = checks.name("node_pool", asked.get("name"))
+    requested: Json = call.body.get("nodePool") or {}
+    name = checks.name("node_pool", requested.get("name"))
     record = _ready(call, where, cluster, name)
     if find_pool(record, name) is not None:
         raise pool_exists(where, cluster, name)
-    entry = new_pools.record(call.store, record["cluster"], asked, where.project)
+    entry = new_pools.record(call.store, record["cluster"], requested, where.project)
     records.change(call.store, where, cluster, lambda fresh: fresh["pools"].append(entry))
     return _begin(
         call,
@@ -84,19 +84,19 @@ async def create(call: Call) -> Json:
         cluster,
         name,
         "CREATE_NODE_POOL",
-        lambda: work.settle_pool(call.state, where, cluster, name),
+        lambda: operation_steps.reconcile_pool(call.state, where, cluster, name),
     )
 
 
 async def get(call: Call) -> Json:
-    """Answer with one node pool."""
+    """Return one node pool."""
     record = records.get(call.store, place(call), cluster_name(call))
     entry = _found(record, pool_name(call))
     return shown(call, "NodePool", render.pool(record, entry, call.method.version, alone=True))
 
 
 async def list_(call: Call) -> Json:
-    """Answer with all node pools of a cluster."""
+    """Return all node pools of a cluster."""
     record = records.get(call.store, place(call), cluster_name(call))
     pools = [
         shown(call, "NodePool", render.pool(record, entry, call.method.version, alone=True))
@@ -106,7 +106,7 @@ async def list_(call: Call) -> Json:
 
 
 async def delete(call: Call) -> Json:
-    """Begin to delete a node pool."""
+    """Start the deletion of a node pool."""
     where, cluster, name = place(call), cluster_name(call), pool_name(call)
     _found(records.get(call.store, where, cluster), name)
     _ready(call, where, cluster, name)
@@ -121,12 +121,12 @@ async def delete(call: Call) -> Json:
         cluster,
         name,
         "DELETE_NODE_POOL",
-        lambda: work.delete_pool(call.state, where, cluster, name),
+        lambda: operation_steps.delete_pool(call.state, where, cluster, name),
     )
 
 
 def _change(call: Call, name: str, kind: str, change: Change) -> Json:
-    """Change a node pool and begin the operation that brings it about."""
+    """Change a node pool's record and start the operation that applies the change."""
     where, cluster = place(call), cluster_name(call)
     _found(records.get(call.store, where, cluster), name)
     _ready(call, where, cluster, name)
@@ -144,13 +144,13 @@ def _change(call: Call, name: str, kind: str, change: Change) -> Json:
         cluster,
         name,
         kind,
-        lambda: work.settle_pool(call.state, where, cluster, name),
+        lambda: operation_steps.reconcile_pool(call.state, where, cluster, name),
         progress={"metrics": [{"name": "NODES_TOTAL", "intValue": str(nodes)}]},
     )
 
 
 async def update(call: Call) -> Json:
-    """Change a node pool's nodes, or its version."""
+    """Update a node pool's configuration or version."""
     name = pool_name(call)
     wanted = {key: value for key, value in call.body.items() if value is not None}
     if "nodes" in wanted:
@@ -170,8 +170,8 @@ async def update(call: Call) -> Json:
             _upgrade(record, pool, wanted["nodeVersion"])
         if "locations" in wanted:
             zones = checks.node_locations(list(wanted["locations"]), record["location"])
-            first = int(pool.get("initialNodeCount") or 0)
-            entry["sizes"] = {zone: entry["sizes"].get(zone, first) for zone in zones}
+            initial = int(pool.get("initialNodeCount") or 0)
+            entry["sizes"] = {zone: entry["sizes"].get(zone, initial) for zone in zones}
             compute.remove_groups(call.store, [g for g in before if g.zone not in zones])
         notifications.upgraded(call.state, record, old, pool["version"], what="NODE_POOL")
 
@@ -200,7 +200,7 @@ async def set_size(call: Call) -> Json:
 
 
 async def set_autoscaling(call: Call) -> Json:
-    """Set the limits between which the pool scales."""
+    """Set the pool's autoscaling limits."""
     return _autoscaling(call, pool_name(call), call.body.get("autoscaling") or {})
 
 
@@ -219,7 +219,7 @@ def _autoscaling(call: Call, name: str, wanted: Json) -> Json:
 
 
 async def set_management(call: Call) -> Json:
-    """Set whether nodes upgrade and repair themselves."""
+    """Set auto-upgrade and auto-repair."""
     wanted: Json = call.body.get("management") or {}
 
     def change(record: ClusterRecord, entry: PoolRecord) -> None:
@@ -231,7 +231,7 @@ async def set_management(call: Call) -> Json:
 
 
 async def rollback(call: Call) -> Json:
-    """Go back to the version before an upgrade that is under way; there is none to go back on."""
+    """Refuse a rollback: upgrades are never in progress long enough to roll back."""
     where, cluster, name = place(call), cluster_name(call), pool_name(call)
     _found(records.get(call.store, where, cluster), name)
     raise ApiError(
@@ -243,7 +243,7 @@ async def rollback(call: Call) -> Json:
 
 
 async def update_by_cluster(call: Call, wanted: Json) -> Json:
-    """Apply those fields of `clusters.update` that concern a node pool."""
+    """Apply the fields of `clusters.update` that concern a node pool."""
     record = records.get(call.store, place(call), cluster_name(call))
     name = wanted.get("desiredNodePoolId") or ""
     if not name:

@@ -1,7 +1,6 @@
-"""From a node pool to the Kubernetes nodes it is made of.
+"""Labels, taints and accelerators of a node pool's Kubernetes nodes, as GKE sets them.
 
-A node here is plain data in the shape of `sandbox.kubernetes`' NodeSpec: what the machine has, what
-is left to pods, and the labels and taints that GKE gives to its nodes.
+`provisioner` combines them with the machine's capacity into `sandbox.kubernetes`' NodeSpec.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from facts.accelerators import partition_count
 from facts.machines import MachineType, machine_type
 from facts.zones import region_of
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.pool_defaults import accelerators
+from sandbox.gcp.services.container.wire_format import Json
 
 _STRATEGIES = {"TIME_SHARING": "time-sharing", "MPS": "mps"}
 _EFFECTS = {
@@ -72,7 +71,7 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
 
 
 def _gpu_sharing(config: Json) -> dict[str, str]:
-    """Labels that say how pods share a GPU."""
+    """Return the labels for GPU sharing."""
     entry: Json = next(iter(config.get("accelerators") or []), {})
     sharing = entry.get("gpuSharingConfig") or {}
     named = {
@@ -94,12 +93,12 @@ def _switches(config: Json) -> dict[str, object]:
 
 
 def local_ssds(config: Json) -> int:
-    """How many local SSDs are for pods' ephemeral storage."""
+    """Return the number of local SSDs for ephemeral storage."""
     return int((config.get("ephemeralStorageLocalSsdConfig") or {}).get("localSsdCount") or 0)
 
 
 def gpus(config: Json) -> int:
-    """How many `nvidia.com/gpu` a node offers: partitions and shares count as GPUs."""
+    """Return a node's `nvidia.com/gpu` count. Partitions and shared clients count as GPUs."""
     found = accelerators(config)
     if found is None:
         return 0
@@ -111,7 +110,7 @@ def gpus(config: Json) -> int:
 
 
 def taints(pool: Json) -> list[dict[str, str]]:
-    """Return the taints of the pool's nodes, as Kubernetes spells them."""
+    """Return the taints of the pool's nodes in Kubernetes' spelling."""
     return [
         {
             "key": taint["key"],
@@ -123,9 +122,9 @@ def taints(pool: Json) -> list[dict[str, str]]:
 
 
 def machine_of(pool: Json) -> MachineType:
-    """Return the machine type of a pool that was checked when it was made."""
+    """Return the machine type of a pool. Raises LookupError if the catalogue lacks it."""
     machine = machine_type(pool["config"]["machineType"])
-    if machine is None:  # the catalogue was renewed, and the type is gone from it
+    if machine is None:  # removed from the catalogue since the pool was created
         raise LookupError(f"machine type {pool['config']['machineType']} is not in the catalogue")
     return machine
 

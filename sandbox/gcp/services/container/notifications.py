@@ -1,6 +1,6 @@
-"""What a cluster tells a topic of Pub/Sub about itself: here, that it is upgraded.
+"""Cluster notifications to Pub/Sub: upgrade events.
 
-New versions and security bulletins do not come out in a sandbox.
+The sandbox has no new versions and no security bulletins.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 
 from sandbox.gcp.service import State, now, project_number
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.render import ClusterRecord
+from sandbox.gcp.services.container.wire_format import Json
 from sandbox.gcp.services.pubsub.messages import PREFIX, publish
 
 _TOPIC = re.compile(r"projects/(?P<project>[^/]+)/topics/[^/]+")
@@ -20,7 +20,7 @@ _TYPE = "type.googleapis.com/google.container.v1beta1.UpgradeEvent"
 
 
 def check(state: State, wanted: Json, project: str) -> None:
-    """Raise `InvalidError` where notifications are to go to what is no topic of the project."""
+    """Raise `InvalidError` if the notification topic is not a topic of the project."""
     pubsub = wanted.get("pubsub") or {}
     topic = pubsub.get("topic") or ""
     if not pubsub.get("enabled"):
@@ -38,7 +38,7 @@ def check(state: State, wanted: Json, project: str) -> None:
 
 
 def upgraded(state: State, record: ClusterRecord, before: str, after: str, *, what: str) -> None:
-    """Tell that an upgrade of the control plane (`MASTER`) or a pool (`NODE_POOL`) began."""
+    """Publish that an upgrade of the control plane (`MASTER`) or a pool (`NODE_POOL`) started."""
     cluster = record["cluster"]
     pubsub = (cluster.get("notificationConfig") or {}).get("pubsub") or {}
     kinds = (pubsub.get("filter") or {}).get("eventType") or ["UPGRADE_EVENT"]

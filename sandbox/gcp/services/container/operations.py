@@ -1,7 +1,7 @@
-"""Long-running operations of Kubernetes Engine: kept in the store, carried out beside requests.
+"""Long-running operations of Kubernetes Engine, kept in the store and run in the background.
 
-An operation is written before its work begins and again when it ends, so that one that a crash
-interrupted is found at the next start, and either carried on or ended with an error.
+An operation is stored before its steps start and again when they end. After a crash, the next
+start finds unfinished operations and resumes them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import State, now, project_number
-from sandbox.gcp.services.container import failures
-from sandbox.gcp.services.container.form import Json, without
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import errors
+from sandbox.gcp.services.container.locations import Place
+from sandbox.gcp.services.container.wire_format import Json, without
 from sandbox.gcp.store import Store
 
 _log = logging.getLogger("sandbox.gcp.container")
 _INTERNAL = 13
-Work = Callable[[], Awaitable[None]]
+Steps = Callable[[], Awaitable[None]]
 
 
 def _folder(place: Place) -> str:
@@ -29,21 +29,21 @@ def _folder(place: Place) -> str:
 
 
 def find(store: Store, place: Place, name: str) -> Json:
-    """Return an operation as it is kept, or raise 404."""
+    """Return an operation's record. Raises 404."""
     found = store.get(f"{_folder(place)}/{name}")
     if found is None:
-        raise failures.no_operation(place, name)
+        raise errors.no_operation(place, name)
     return found
 
 
-def in_place(store: Store, place: Place) -> Iterator[Json]:
+def in_location(store: Store, place: Place) -> Iterator[Json]:
     """Yield the operations of a location."""
     for _, operation in store.collection(_folder(place)):
         yield operation
 
 
 def unfinished(store: Store) -> list[Json]:
-    """Return every operation that a stop or crash interrupted."""
+    """Return all operations that are not done."""
     return [
         document
         for key, document in store.below("container/projects")
@@ -52,7 +52,7 @@ def unfinished(store: Store) -> list[Json]:
 
 
 def render(operation: Json, version: str) -> Json:
-    """Return the operation as the API shows it."""
+    """Return the operation as in the API's answer."""
     place = Place(operation["project"], operation["zone"])
     number = project_number(place.project)
     shown = without(operation, "project", "target")
@@ -62,12 +62,13 @@ def render(operation: Json, version: str) -> Json:
 
 
 def refuse_if_busy(store: Store, place: Place, cluster: str, *, pool: str = "") -> None:
-    """Raise where an operation on the cluster does not go together with a new one.
+    """Raise 400 if an operation in progress conflicts with a new one.
 
-    A new operation on the cluster goes with none; one on a node pool goes with those on others.
+    A new operation on the cluster conflicts with all others of the cluster; one on a node pool
+    conflicts with those on the cluster and on the same pool.
     """
     mine = f"clusters/{cluster}"
-    for operation in in_place(store, place):
+    for operation in in_location(store, place):
         if operation["status"] == "DONE":
             continue
         target: str = operation["target"]
@@ -75,7 +76,7 @@ def refuse_if_busy(store: Store, place: Place, cluster: str, *, pool: str = "") 
             continue
         if pool and target not in (mine, f"{mine}/nodePools/{pool}"):
             continue
-        raise failures.busy(operation["name"])
+        raise errors.busy(operation["name"])
 
 
 def start(
@@ -83,12 +84,12 @@ def start(
     place: Place,
     kind: str,
     target: str,
-    work: Work,
+    steps: Steps,
     *,
     status: str = "RUNNING",
     progress: Json | None = None,
 ) -> Json:
-    """Write a new operation and begin its work beside the requests. Returns what is kept."""
+    """Store a new operation and run its steps in the background. Returns its record."""
     suffix = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
     name = f"operation-{int(time.time() * 1000)}-{suffix}-{secrets.token_hex(4)}"
     operation: Json = {
@@ -101,20 +102,20 @@ def start(
         "target": target,
     }
     state.store.put(f"{_folder(place)}/{name}", operation)
-    state.spawn(run(state, operation, work, progress=progress))
+    state.spawn(run(state, operation, steps, progress=progress))
     return operation
 
 
-async def run(state: State, operation: Json, work: Work, *, progress: Json | None = None) -> None:
-    """Do the work and write down how it ended."""
+async def run(state: State, operation: Json, steps: Steps, *, progress: Json | None = None) -> None:
+    """Run an operation's steps and store the result."""
     place = Place(operation["project"], operation["zone"])
     key = f"{_folder(place)}/{operation['name']}"
     ended = dict(operation)
     began = time.monotonic()
     try:
-        await work()
+        await steps()
     except asyncio.CancelledError:
-        # The daemon is closing: the operation stays as it is, and the next start carries it on.
+        # The daemon is stopping: the operation stays unfinished, and the next start resumes it.
         raise
     except ApiError as error:
         ended |= _failure(error.message)

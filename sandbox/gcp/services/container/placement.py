@@ -1,7 +1,7 @@
-"""Where a cluster's nodes, pods and Services get their addresses; all against what is there.
+"""Network, subnetwork and address ranges of a new cluster.
 
-Networks and subnetworks are read from compute's part of the store; ranges of other clusters from
-the container service's own.
+Networks and subnetworks are read from the compute service's part of the store, ranges of other
+clusters from the container service's own.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place as ComputePlace
 from sandbox.gcp.services.compute.place import parse
 from sandbox.gcp.services.compute.resources import load
-from sandbox.gcp.services.container import compute_side, names, ranges
-from sandbox.gcp.services.container.failures import bad_request
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import compute_resources, names, ranges
+from sandbox.gcp.services.container.errors import bad_request
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
+from sandbox.gcp.services.container.wire_format import Json
 from sandbox.gcp.store import Store
 
 
 @dataclass(slots=True, kw_only=True)
 class Placement:
-    """The network of a cluster and its ranges."""
+    """The network and ranges of a cluster."""
 
     network: str
     subnetwork: str
@@ -33,13 +33,13 @@ class Placement:
     services: str
     services_name: str
     own_ranges: dict[str, str]
-    """Secondary ranges to be added to the subnetwork: name → range."""
+    """Secondary ranges to add to the subnetwork: name → range."""
 
 
 def network_of(state: State, given: str, project: str) -> str:
-    """Return the path of the network that a cluster is to be in, or refuse."""
+    """Return the path of a cluster's network. Raises 400 if it does not exist."""
     name = given or "default"
-    path = compute_side.path_of(name) if "projects/" in name else ""
+    path = compute_resources.path_of(name) if "projects/" in name else ""
     path = path or f"projects/{project}/global/networks/{name}"
     place = parse(path)
     try:
@@ -50,7 +50,7 @@ def network_of(state: State, given: str, project: str) -> str:
 
 
 def subnetwork_of(store: Store, given: str, network: str, place: Place) -> str:
-    """Return the path of the subnetwork that a cluster is to be in, or refuse."""
+    """Return the path of a cluster's subnetwork. Raises 400 if it does not exist."""
     if not given:
         project, name = network.split("/")[1], network.rpartition("/")[2]
         path = f"projects/{project}/regions/{place.region}/subnetworks/{name}"
@@ -60,7 +60,7 @@ def subnetwork_of(store: Store, given: str, network: str, place: Place) -> str:
                 "cluster.subnetwork must be specified."
             )
         return path
-    path = compute_side.path_of(given) if "projects/" in given else ""
+    path = compute_resources.path_of(given) if "projects/" in given else ""
     path = path or f"projects/{place.project}/regions/{place.region}/subnetworks/{given}"
     document = store.get(f"compute/{path}")
     name = path.rpartition("/")[2]
@@ -68,7 +68,7 @@ def subnetwork_of(store: Store, given: str, network: str, place: Place) -> str:
         raise bad_request(f'Subnetwork "{name}" does not exist in region "{place.region}".')
     if f"/regions/{place.region}/" not in path:
         raise bad_request(f'Subnetwork "{name}" is not in region "{place.region}".')
-    if compute_side.path_of(document["network"]) != network:
+    if compute_resources.path_of(document["network"]) != network:
         raise bad_request(f'Subnetwork "{name}" is not in network "{network.rpartition("/")[2]}".')
     return path
 
@@ -76,14 +76,14 @@ def subnetwork_of(store: Store, given: str, network: str, place: Place) -> str:
 def place_cluster(
     state: State, cluster: Json, place: Place, *, cluster_id: str, others: list[ClusterRecord]
 ) -> Placement:
-    """Decide the network and all ranges of a new cluster, or refuse."""
+    """Determine the network and all ranges of a new cluster. Raises 400 on conflicts."""
     store = state.store
     network = network_of(state, cluster.get("network") or "", place.project)
     subnetwork = subnetwork_of(store, cluster.get("subnetwork") or "", network, place)
-    chooser = _Chooser(store, cluster["name"], network, subnetwork, others)
+    allocator = _RangeAllocator(store, cluster["name"], network, subnetwork, others)
     policy: Json = cluster.get("ipAllocationPolicy") or {}
     block = policy.get("clusterIpv4CidrBlock") or policy.get("clusterIpv4Cidr") or ""
-    pods, pods_name = chooser.choose(
+    pods, pods_name = allocator.choose(
         "Pod",
         policy.get("clusterSecondaryRangeName") or "",
         block or cluster.get("clusterIpv4Cidr") or f"/{ranges.DEFAULT_POD_PREFIX}",
@@ -94,10 +94,10 @@ def place_cluster(
     services, services_name = str(ranges.SERVICES_RANGE), ""
     if block or named:
         made = names.services_range(cluster["name"], cluster_id)
-        services, services_name = chooser.choose("Services", named, block, made)
+        services, services_name = allocator.choose("Services", named, block, made)
     master = (cluster.get("privateClusterConfig") or {}).get("masterIpv4CidrBlock")
     if master:
-        chooser.check_master(master)
+        allocator.check_master(master)
     return Placement(
         network=network,
         subnetwork=subnetwork,
@@ -105,12 +105,12 @@ def place_cluster(
         pods_name=pods_name,
         services=services,
         services_name=services_name,
-        own_ranges=chooser.made,
+        own_ranges=allocator.made,
     )
 
 
-class _Chooser:
-    """Picks ranges one after the other; each is taken for the next."""
+class _RangeAllocator:
+    """Allocates ranges that overlap neither each other nor other clusters' ranges."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class _Chooser:
             for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
                 if policy.get(key):
                     self._used[policy[key]] = other["name"]
-        self._taken = compute_side.taken_ranges(store, network)
+        self._taken = compute_resources.taken_ranges(store, network)
         for other in neighbours:
             blocks = [other["clusterIpv4Cidr"], other["servicesIpv4Cidr"]]
             blocks.append(other["privateClusterConfig"].get("masterIpv4CidrBlock"))
@@ -149,7 +149,7 @@ class _Chooser:
         self.made: dict[str, str] = {}
 
     def choose(self, what: str, named: str, block: str, made: str) -> tuple[str, str]:
-        """Return a range and the name of the secondary range that holds it."""
+        """Return a range and the name of its secondary range."""
         if named:
             return self._existing(what, named), named
         chosen = self._new(what, block)

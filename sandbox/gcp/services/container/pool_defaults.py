@@ -1,19 +1,19 @@
-"""What Kubernetes Engine adds to a node pool that is asked for. Pure functions."""
+"""Defaults that Kubernetes Engine adds to a requested node pool. Pure functions."""
 
 from __future__ import annotations
 
 from facts.machines import MachineType, machine_type
 from sandbox.gcp.services.container.defaults import SCOPES
-from sandbox.gcp.services.container.form import Json, merge, without
 from sandbox.gcp.services.container.hardware import default_disk
 from sandbox.gcp.services.container.ranges import pods_per_node_prefix
+from sandbox.gcp.services.container.wire_format import Json, merge, without
 
 DEFAULT_MACHINE = "e2-medium"
 _GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
 
 
 def node_config(given: Json, *, cluster: Json) -> Json:
-    """Return a pool's node configuration, completed."""
+    """Return a pool's node configuration with defaults."""
     disk = given.get("bootDisk") or {}
     size = int(given.get("diskSizeGb") or disk.get("sizeGb") or 100)
     kind = given.get("diskType") or disk.get("diskType")
@@ -58,7 +58,7 @@ def node_config(given: Json, *, cluster: Json) -> Json:
 
 
 def accelerators(config: Json) -> tuple[str, int] | None:
-    """Return the type and number of GPUs that each node has, its machine's own ones included."""
+    """Return the type and number of GPUs per node, including those of the machine type."""
     for entry in config.get("accelerators") or []:
         count = int(entry.get("acceleratorCount") or 0)
         if count:
@@ -86,7 +86,7 @@ def _resource_labels(given: Json) -> Json:
 
 
 def pool(given: Json, *, cluster: Json, version: str, etag: str) -> Json:
-    """Return the pool as the API shows it, without its instance groups and links."""
+    """Return the pool as in the API's answer, without instance groups and links."""
     config = node_config(given.get("config") or {}, cluster=cluster)
     asked_pods = (given.get("maxPodsConstraint") or {}).get("maxPodsPerNode")
     default_pods = (cluster.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode")
@@ -127,12 +127,12 @@ def pool(given: Json, *, cluster: Json, version: str, etag: str) -> Json:
 
 
 def is_spot(config: Json) -> bool:
-    """Whether the pool's machines may be taken away at any time."""
+    """Whether the pool has spot or preemptible nodes."""
     return bool(config.get("spot") or config.get("preemptible"))
 
 
 def upgrade_settings(given: Json) -> Json:
-    """Complete how a pool is upgraded."""
+    """Return a pool's upgrade settings with defaults."""
     if given.get("strategy") == "BLUE_GREEN" or given.get("blueGreenSettings"):
         blue_green = merge(
             {
@@ -150,7 +150,7 @@ def upgrade_settings(given: Json) -> Json:
 
 
 def autoscaling(given: Json, *, spot: bool) -> Json:
-    """Complete how a pool grows and shrinks by itself; empty where it does not."""
+    """Return a pool's autoscaling settings with defaults; empty if off."""
     if not given.get("enabled"):
         return {}
     return {"locationPolicy": "ANY" if spot else "BALANCED"} | given

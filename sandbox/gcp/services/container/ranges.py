@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 
-# Where GKE looks for room when a request leaves the choice to it. It begins with the upper part,
-# where the networks of most organisations are empty, and goes round.
+# The space for automatic pod ranges. The search starts in the upper part, which is unused in most
+# networks, and wraps around.
 _POD_SPACE = IPv4Network("10.0.0.0/8")
 _POD_START = IPv4Network("10.112.0.0/14")
 SERVICES_RANGE = IPv4Network("34.118.224.0/20")
-"""The range that Google keeps for Services of clusters that name none; all may share it."""
+"""Google's default range for Services; clusters may share it."""
 DEFAULT_POD_PREFIX = 14
 
 
 class RangeError(ValueError):
-    """A range that is malformed, or that cannot be had."""
+    """A range is malformed or not available."""
 
 
 def parse(text: str) -> IPv4Network:
-    """Read `10.4.0.0/14`; host bits must be zero."""
+    """Parse a range such as `10.4.0.0/14`. Host bits must be zero."""
     try:
         network = ip_network(text)
     except ValueError as error:
@@ -30,7 +30,7 @@ def parse(text: str) -> IPv4Network:
 
 
 def prefix_length(text: str) -> int | None:
-    """Return 17 for `/17`, None for anything that names addresses."""
+    """Return 17 for `/17`, and None for a range with addresses."""
     if not text.startswith("/"):
         return None
     try:
@@ -43,12 +43,12 @@ def prefix_length(text: str) -> int | None:
 
 
 def overlapping(one: IPv4Network, others: Iterable[IPv4Network]) -> IPv4Network | None:
-    """Return the first of the others that shares addresses with this one."""
+    """Return the first of the others that overlaps this one."""
     return next((other for other in others if one.overlaps(other)), None)
 
 
 def free_range(taken: Iterable[IPv4Network], length: int) -> IPv4Network:
-    """Return a range of this prefix length that overlaps nothing that is taken."""
+    """Return a free range of this prefix length. Raises RangeError if there is none."""
     busy = list(collapse_addresses(taken))
     start = _POD_START.supernet(new_prefix=length) if length < 14 else _POD_START
     size = 2 ** (32 - length)
@@ -63,7 +63,7 @@ def free_range(taken: Iterable[IPv4Network], length: int) -> IPv4Network:
 
 
 def pods_per_node_prefix(max_pods: int) -> int:
-    """Return the size of a node's pod range: twice as many addresses as pods, as GKE has it."""
+    """Return the prefix length of a node's pod range: at least two addresses per pod, as in GKE."""
     length = 32
     while 2 ** (32 - length) < max_pods * 2:
         length -= 1

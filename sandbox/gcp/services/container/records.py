@@ -1,4 +1,4 @@
-"""The clusters in the store: one document each, read and written whole."""
+"""Cluster records in the store, one document per cluster."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from sandbox.gcp.service import fingerprint
-from sandbox.gcp.services.container import failures
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import errors
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 from sandbox.gcp.store import Store
 
 
 def key(place: Place, name: str) -> str:
-    """Return the key of a cluster."""
+    """Return the store key of a cluster."""
     return f"container/projects/{place.project}/locations/{place.location}/clusters/{name}"
 
 
 def get(store: Store, place: Place, name: str) -> ClusterRecord:
-    """Return a cluster, or raise 404."""
+    """Return a cluster's record. Raises 404."""
     found = store.get(key(place, name))
     if found is None:
-        raise failures.no_cluster(place, name)
+        raise errors.no_cluster(place, name)
     return cast(ClusterRecord, found)
 
 
 def exists(store: Store, place: Place, name: str) -> bool:
-    """Whether there is a cluster of this name."""
+    """Whether the cluster exists."""
     return key(place, name) in store
 
 
 def put(store: Store, place: Place, record: ClusterRecord) -> None:
-    """Write a cluster; its etag changes."""
+    """Store a cluster with a new etag."""
     record["cluster"]["etag"] = str(uuid.uuid4())
     record["cluster"]["labelFingerprint"] = fingerprint(record["cluster"].get("resourceLabels"))
     store.put(key(place, record["cluster"]["name"]), dict(record))
@@ -41,7 +41,7 @@ def put(store: Store, place: Place, record: ClusterRecord) -> None:
 def change(
     store: Store, place: Place, name: str, apply: Callable[[ClusterRecord], None]
 ) -> ClusterRecord:
-    """Read a cluster, change it and write it, with nothing in between. Raises 404."""
+    """Change a cluster's record atomically. Raises 404."""
     record = get(store, place, name)
     apply(record)
     put(store, place, record)
@@ -49,12 +49,12 @@ def change(
 
 
 def delete(store: Store, place: Place, name: str) -> None:
-    """Forget a cluster."""
+    """Delete a cluster's record."""
     store.delete(key(place, name))
 
 
-def in_place(store: Store, project: str, location: str) -> Iterator[ClusterRecord]:
-    """Yield the clusters of a project in a location; `-` means everywhere."""
+def in_location(store: Store, project: str, location: str) -> Iterator[ClusterRecord]:
+    """Yield the clusters of a project in a location; `-` means all locations."""
     if location != "-":
         folder = f"container/projects/{project}/locations/{location}/clusters"
         for _, document in store.collection(folder):
@@ -64,7 +64,7 @@ def in_place(store: Store, project: str, location: str) -> Iterator[ClusterRecor
 
 
 def everywhere(store: Store) -> Iterator[ClusterRecord]:
-    """Yield every cluster of every project."""
+    """Yield all clusters of all projects."""
     yield from _below(store, "container/projects")
 
 

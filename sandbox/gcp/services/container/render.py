@@ -1,8 +1,7 @@
-"""From what is kept of a cluster to what the API answers.
+"""Renders cluster and node pool records as API answers.
 
-Kept is one record per cluster: the cluster as v1beta1 shows it, without what follows from its node
-pools; and each pool with the number of nodes in every zone. v1 shows less; which fields it knows
-its discovery document tells.
+A record holds the cluster as in v1beta1, without fields derived from its node pools, and each pool
+with its number of nodes per zone. v1 has fewer fields, as listed in its discovery document.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from sandbox.gcp.services.container import groups
-from sandbox.gcp.services.container.form import Json, prune
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.ranges import parse
+from sandbox.gcp.services.container.wire_format import Json, prune
 
 
 class PoolRecord(TypedDict):
-    """A node pool as it is kept."""
+    """A node pool's record."""
 
     pool: Json
     sizes: dict[str, int]
@@ -24,7 +23,7 @@ class PoolRecord(TypedDict):
 
 
 class ClusterRecord(TypedDict):
-    """A cluster as it is kept."""
+    """A cluster's record."""
 
     project: str
     location: str
@@ -32,16 +31,16 @@ class ClusterRecord(TypedDict):
     initial_count: int
     pools: list[PoolRecord]
     own_ranges: list[str]
-    """Secondary ranges that were added to the subnetwork for this cluster."""
+    """Secondary ranges added to the subnetwork for this cluster."""
 
 
 def place(record: ClusterRecord) -> Place:
-    """Return where a cluster is."""
+    """Return a cluster's location."""
     return Place(record["project"], record["location"])
 
 
 def groups_of(record: ClusterRecord, pool: PoolRecord) -> list[groups.Group]:
-    """Return the instance groups of one of the cluster's pools."""
+    """Return the instance groups of a pool."""
     return groups.of_pool(
         project=record["project"],
         cluster=record["cluster"]["name"],
@@ -52,17 +51,17 @@ def groups_of(record: ClusterRecord, pool: PoolRecord) -> list[groups.Group]:
 
 
 def find_pool(record: ClusterRecord, name: str) -> PoolRecord | None:
-    """Return the pool of this name, if the cluster has one."""
+    """Return the pool with this name, or None."""
     return next((entry for entry in record["pools"] if entry["pool"]["name"] == name), None)
 
 
 def node_count(record: ClusterRecord) -> int:
-    """Return how many nodes the cluster has."""
+    """Return the cluster's number of nodes."""
     return sum(sum(entry["sizes"].values()) for entry in record["pools"])
 
 
 def _utilization(entry: PoolRecord) -> float:
-    """Return the share of the pods' range that a pool's nodes hold; only zonal clusters tell."""
+    """Return the used share of a pool's pod range. The API reports it for one zone only."""
     if len(entry["sizes"]) > 1:
         return 0.0
     block = entry["pool"]["networkConfig"].get("podIpv4CidrBlock")
@@ -74,7 +73,7 @@ def _utilization(entry: PoolRecord) -> float:
 
 
 def pool(record: ClusterRecord, entry: PoolRecord, version: str, *, alone: bool) -> Json:
-    """Return a node pool as `nodePools.get` (alone) or `clusters.get` shows it."""
+    """Return a node pool as in `nodePools.get` (`alone`) or `clusters.get`."""
     name = entry["pool"]["name"]
     shown = dict(entry["pool"])
     if not alone:
@@ -89,7 +88,7 @@ def pool(record: ClusterRecord, entry: PoolRecord, version: str, *, alone: bool)
 
 
 def cluster(record: ClusterRecord, version: str) -> Json:
-    """Return a cluster as `clusters.get` shows it."""
+    """Return a cluster as in `clusters.get`."""
     shown = dict(record["cluster"])
     pools = [pool(record, entry, version, alone=False) for entry in record["pools"]]
     shown["selfLink"] = place(record).link(version, "clusters", shown["name"])
@@ -114,8 +113,8 @@ def cluster(record: ClusterRecord, version: str) -> Json:
     return result
 
 
-def known_to(schemas: dict[str, Any], schema: str, value: Any) -> Any:
-    """Return the value without the fields that a version's discovery document does not have."""
+def select_fields(schemas: dict[str, Any], schema: str, value: Any) -> Any:
+    """Remove fields that an API version's discovery document does not have."""
     properties: dict[str, Any] | None = schemas.get(schema, {}).get("properties")
     if properties is None or not isinstance(value, dict):
         return value
@@ -127,9 +126,9 @@ def known_to(schemas: dict[str, Any], schema: str, value: Any) -> Any:
         reference = described.get("$ref") or ""
         items = (described.get("items") or {}).get("$ref") or ""
         if reference:
-            result[name] = known_to(schemas, reference, item)
+            result[name] = select_fields(schemas, reference, item)
         elif items and isinstance(item, list):
-            result[name] = [known_to(schemas, items, one) for one in item]
+            result[name] = [select_fields(schemas, items, one) for one in item]
         else:
             result[name] = item
     return result

@@ -1,11 +1,11 @@
-"""Reading a request, in its new (`locations`) and its old (`zones`) form."""
+"""Path parameters of requests, for the `locations` and the older `zones` methods."""
 
 from __future__ import annotations
 
 from sandbox.gcp.service import Call
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
-from sandbox.gcp.services.container.render import known_to
+from sandbox.gcp.services.container.locations import Place
+from sandbox.gcp.services.container.render import select_fields
+from sandbox.gcp.services.container.wire_format import Json
 
 
 def _parameter(call: Call, *names: str) -> str:
@@ -16,7 +16,7 @@ def _parameter(call: Call, *names: str) -> str:
 
 
 def place(call: Call) -> Place:
-    """Return the location that a request is about."""
+    """Return the request's location."""
     return Place(
         _parameter(call, "projectsId", "projectId"),
         _parameter(call, "locationsId", "zonesId", "zone"),
@@ -24,22 +24,22 @@ def place(call: Call) -> Place:
 
 
 def cluster_name(call: Call) -> str:
-    """Return the cluster that a request is about."""
+    """Return the request's cluster name."""
     return _parameter(call, "clustersId", "clusterId")
 
 
 def pool_name(call: Call) -> str:
-    """Return the node pool that a request is about."""
+    """Return the request's node pool name."""
     return _parameter(call, "nodePoolsId", "nodePoolId")
 
 
 def operation_name(call: Call) -> str:
-    """Return the operation that a request is about."""
+    """Return the request's operation name."""
     return _parameter(call, "operationsId", "operationId")
 
 
 def shown(call: Call, schema: str, document: Json) -> Json:
-    """Return a document as the request's API version knows it."""
+    """Return a document with the fields of the request's API version."""
     schemas = dict(call.method.document.schemas)
-    result: Json = known_to(schemas, schema, document)
+    result: Json = select_fields(schemas, schema, document)
     return result

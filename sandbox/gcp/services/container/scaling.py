@@ -1,6 +1,6 @@
-"""Node pools that autoscale: their limits as the autoscaler takes them, and groups that it resizes.
+"""Resizing of node pools through their instance groups, as the cluster autoscaler does it.
 
-A resize is no operation of the container API: the pool stays RUNNING, as it does on GKE.
+A resize is not an operation of the container API; the pool stays RUNNING, as on GKE.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable
 
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import reality, records
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import provisioner, records
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import (
     ClusterRecord,
     PoolRecord,
@@ -21,12 +21,12 @@ from sandbox.gcp.services.container.render import (
 
 
 def resizer(state: State) -> Callable[[str, int], None]:
-    """What compute calls for a group: writes the size down at once, and sees to the nodes."""
-    one_at_a_time = asyncio.Lock()
+    """Return the compute service's resize callback: stores the size and updates the nodes."""
+    lock = asyncio.Lock()
 
-    async def settle(where: Place, cluster: str, pool: str) -> None:
-        async with one_at_a_time:
-            await reality.sync_pool(state, records.get(state.store, where, cluster), pool)
+    async def reconcile(where: Place, cluster: str, pool: str) -> None:
+        async with lock:
+            await provisioner.sync_pool(state, records.get(state.store, where, cluster), pool)
 
     def resize(path: str, size: int) -> None:
         record, pool, zone = _owner(state, path)
@@ -38,13 +38,13 @@ def resizer(state: State) -> Callable[[str, int], None]:
                 entry["sizes"][zone] = size
 
         records.change(state.store, where, cluster, sized)
-        state.spawn(settle(where, cluster, name))
+        state.spawn(reconcile(where, cluster, name))
 
     return resize
 
 
 async def start(state: State) -> None:
-    """Let compute resize the groups of node pools."""
+    """Register the resize callback with the compute service."""
     state.resize_group = resizer(state)
 
 

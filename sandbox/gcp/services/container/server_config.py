@@ -1,15 +1,15 @@
-"""projects.locations.getServerConfig: which versions there are."""
+"""projects.locations.getServerConfig: available versions and channels."""
 
 from __future__ import annotations
 
 from sandbox.gcp.service import Call
 from sandbox.gcp.services.container import checks, versions
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.requests import place
+from sandbox.gcp.services.container.wire_format import Json
 
 
 async def get(call: Call) -> Json:
-    """Answer with the versions and channels of a location; they are the same in all."""
+    """Return the versions and channels, which are the same in all locations."""
     checks.location(place(call).location)
     return {
         "channels": [

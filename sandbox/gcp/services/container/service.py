@@ -1,4 +1,4 @@
-"""The container service: its methods by id, and what happens when the daemon starts."""
+"""The container service: its methods by id, and its start-up."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sandbox.gcp.services.container import (
     cluster_updates,
     clusters,
     node_pools,
+    operation_steps,
     operations,
     scaling,
     server_config,
-    work,
 )
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.failures import bad_request
-from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container.errors import bad_request
 from sandbox.gcp.services.container.ranges import RangeError
 from sandbox.gcp.services.container.requests import operation_name, place
+from sandbox.gcp.services.container.wire_format import Json
 
 
 async def _get_operation(call: Call) -> Json:
@@ -30,7 +30,7 @@ async def _get_operation(call: Call) -> Json:
 async def _list_operations(call: Call) -> Json:
     shown = [
         operations.render(operation, call.method.version)
-        for operation in operations.in_place(call.store, place(call))
+        for operation in operations.in_location(call.store, place(call))
     ]
     return {"operations": shown} if shown else {}
 
@@ -47,8 +47,8 @@ async def _cancel_operation(call: Call) -> Json:
     )
 
 
-def _refusing(handler: Callable[[Call], Awaitable[Json]]) -> Handler:
-    """Turn what the pure checks raise into the API's 400."""
+def _with_bad_request(handler: Callable[[Call], Awaitable[Json]]) -> Handler:
+    """Convert errors of the pure checks into the API's 400."""
 
     async def handle(call: Call) -> Json:
         try:
@@ -59,7 +59,7 @@ def _refusing(handler: Callable[[Call], Awaitable[Json]]) -> Handler:
     return handle
 
 
-# New name (locations) → old name (zones) → what does it.
+# (name in `locations`, name in `zones`) → handler.
 _CLUSTERS = {
     ("create", "create"): clusters.create,
     ("get", "get"): clusters.get,
@@ -96,8 +96,8 @@ _OPERATIONS = {
 
 def _handlers() -> dict[str, Handler]:
     handlers: dict[str, Handler] = {
-        "container.projects.locations.getServerConfig": _refusing(server_config.get),
-        "container.projects.zones.getServerconfig": _refusing(server_config.get),
+        "container.projects.locations.getServerConfig": _with_bad_request(server_config.get),
+        "container.projects.zones.getServerconfig": _with_bad_request(server_config.get),
     }
     for collection, verbs in (
         ("clusters", _CLUSTERS),
@@ -105,14 +105,16 @@ def _handlers() -> dict[str, Handler]:
         ("operations", _OPERATIONS),
     ):
         for (new, old), handler in verbs.items():
-            handlers[f"container.projects.locations.{collection}.{new}"] = _refusing(handler)
-            handlers[f"container.projects.zones.{collection}.{old}"] = _refusing(handler)
+            handlers[f"container.projects.locations.{collection}.{new}"] = _with_bad_request(
+                handler
+            )
+            handlers[f"container.projects.zones.{collection}.{old}"] = _with_bad_request(handler)
     return handlers
 
 
 async def _start(state: State) -> None:
     await scaling.start(state)
-    await work.bring_back(state)
+    await operation_steps.resume(state)
 
 
 SERVICE = Service("container", _handlers(), on_start=_start)

@@ -1,8 +1,7 @@
-"""What `clusters.update`, `nodePools.update` and the set* verbs change. Pure functions.
+"""Changes by `clusters.update`, `nodePools.update` and the set* verbs. Pure functions.
 
-`cluster_update` takes the `desired…` fields one by one; most of them replace the field whose name
-follows. What does not is named in the tables below. A field that stands in no table is refused by
-the caller, and so is never lost in silence.
+`cluster_update` applies the `desired…` fields one by one, according to the tables below. The
+caller refuses a field that is in no table, so that none is ignored silently.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sandbox.gcp.services.container import checks, defaults
-from sandbox.gcp.services.container.form import Json, merge, without
 from sandbox.gcp.services.container.pool_defaults import upgrade_settings
+from sandbox.gcp.services.container.wire_format import Json, merge, without
 
-# desired… → the field of the cluster that takes the message whole.
+# desired… → the cluster field that it replaces.
 _WHOLE = {
     "desiredAnonymousAuthenticationConfig": "anonymousAuthenticationConfig",
     "desiredAuthenticatorGroupsConfig": "authenticatorGroupsConfig",
@@ -45,14 +44,14 @@ _WHOLE = {
     "desiredK8sBetaApis": "enableK8sBetaApis",
     "userManagedKeysConfig": "userManagedKeysConfig",
 }
-# … that takes what was given over what it has.
+# desired… → the cluster field that it is merged into.
 _MERGED = {
     "desiredMonitoringConfig": "monitoringConfig",
     "desiredProtectConfig": "protectConfig",
     "desiredRbacBindingConfig": "rbacBindingConfig",
     "desiredSecurityPostureConfig": "securityPostureConfig",
 }
-# … of networkConfig.
+# desired… → the field of networkConfig that it replaces.
 _NETWORK = {
     "desiredDatapathProvider": "datapathProvider",
     "desiredDefaultEnablePrivateNodes": "defaultEnablePrivateNodes",
@@ -204,8 +203,8 @@ _SPECIAL: dict[str, Callable[[Json, Json], None] | Callable[[Json, str], None]] 
     "desiredStackType": _stack_type,
     "desiredWorkloadIdentityConfig": _identity,
 }
-# These concern node pools, versions or zones, which the caller looks after.
-ELSEWHERE = frozenset(
+# Fields for node pools, versions and zones, which the caller handles.
+HANDLED_BY_CALLER = frozenset(
     {
         "desiredImageType",
         "desiredLocations",
@@ -219,7 +218,7 @@ ELSEWHERE = frozenset(
 
 
 def cluster_update(cluster: Json, update: Json, *, project: str) -> list[str]:
-    """Apply an update to the cluster and return the fields that nobody knows how to apply."""
+    """Apply an update to the cluster and return the unsupported fields."""
     unknown: list[str] = []
     for field, value in update.items():
         if field in _WHOLE:
@@ -235,7 +234,7 @@ def cluster_update(cluster: Json, update: Json, *, project: str) -> list[str]:
             _SPECIAL[field](cluster, value)
         elif field == "desiredEnablePrivateEndpoint":
             cluster["privateClusterConfig"]["enablePrivateEndpoint"] = value
-        elif field not in ELSEWHERE:
+        elif field not in HANDLED_BY_CALLER:
             unknown.append(field)
     defaults.workload_identity(cluster, project, cluster["location"])
     defaults.services(cluster)
@@ -267,7 +266,7 @@ _POOL_WRAPPED = {"labels": "labels", "resourceLabels": "labels", "tags": "tags",
 
 
 def pool_update(pool: Json, request: Json) -> list[str]:
-    """Apply `nodePools.update` to a pool and return the fields that nobody knows how to apply."""
+    """Apply `nodePools.update` to a pool and return the unsupported fields."""
     config: Json = pool["config"]
     unknown: list[str] = []
     for field, value in request.items():
@@ -295,7 +294,7 @@ def pool_update(pool: Json, request: Json) -> list[str]:
             pool[field] = value
         elif field == "locations":
             pool["locations"] = list(value)
-        elif field not in _POOL_ELSEWHERE:
+        elif field not in _POOL_HANDLED_BY_CALLER:
             unknown.append(field)
     if "diskSizeGb" in request or "diskType" in request:
         disk = {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
@@ -303,7 +302,7 @@ def pool_update(pool: Json, request: Json) -> list[str]:
     return unknown
 
 
-_POOL_ELSEWHERE = frozenset(
+_POOL_HANDLED_BY_CALLER = frozenset(
     {
         "clusterId",
         "etag",
@@ -322,8 +321,8 @@ _POOL_ELSEWHERE = frozenset(
 def _wrapped(config: Json, field: str, value: object) -> None:
     if field == "taints" and isinstance(value, list):
         gpu = [t for t in config.get("taints") or [] if t.get("key") == "nvidia.com/gpu"]
-        asked = {t.get("key") for t in value}
-        value = [*value, *(t for t in gpu if t.get("key") not in asked)]
+        requested = {t.get("key") for t in value}
+        value = [*value, *(t for t in gpu if t.get("key") not in requested)]
     if field == "resourceLabels" and isinstance(value, dict):
         own = config.get("resourceLabels") or {}
         value = value | {k: v for k, v in own.items() if k.startswith("goog-gke-")}
@@ -334,7 +333,7 @@ def _wrapped(config: Json, field: str, value: object) -> None:
 
 
 def check_pool(pool: Json, cluster: Json) -> None:
-    """Check a pool as it would be after an update."""
+    """Check an updated pool."""
     checks.node_config(pool["config"], tuple(pool["locations"]))
     checks.confidential(cluster, pool["config"])
     checks.autoscaling(pool.get("autoscaling") or {})

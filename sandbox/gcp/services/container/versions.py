@@ -1,15 +1,17 @@
-"""The Kubernetes versions on offer.
+"""GKE versions and release channels of the sandbox.
 
-One Kubernetes really runs in the sandbox. It is offered as several GKE builds, one after the other
-through the release channels, so that an upgrade can be rehearsed: what changes is the version that
-the API tells, and the steps of the upgrade.
+The sandbox runs one Kubernetes version, pinned in sandbox/engine/modules/kubernetes/go.mod. It is
+offered as several GKE builds in the release channels, so that upgrades can be rehearsed: an
+upgrade changes the reported version and runs the same steps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-KUBERNETES = "1.36.3"
+from sandbox.engine import build
+
+KUBERNETES = build.version(build.KUBERNETES, "k8s.io/kubernetes").removeprefix("v")
 _BUILDS = ("gke.1000000", "gke.1237000", "gke.1404000", "gke.1611000")
 ALL = tuple(f"{KUBERNETES}-{build}" for build in reversed(_BUILDS))
 """Newest first."""
@@ -25,7 +27,7 @@ class Channel:
 
     @property
     def default(self) -> str:
-        """The version that a new cluster of the channel gets: the oldest it still offers."""
+        """The default version of new clusters: the oldest of the channel."""
         return self.versions[-1]
 
 
@@ -41,14 +43,14 @@ CHANNELS = {
 
 
 def offered(channel: str) -> tuple[str, ...]:
-    """Return the versions of a channel; of no channel, all."""
+    """Return the versions of a channel, or all versions without one."""
     return CHANNELS[channel].versions if channel in CHANNELS else ALL
 
 
 def resolve(wanted: str, channel: str) -> str | None:
-    """Return the version that an alias stands for, or None where there is no such version.
+    """Resolve a version or alias; None if there is no such version.
 
-    Google takes `latest`, `-` (its own choice), `1.X`, `1.X.Y` and the full name.
+    Google accepts `latest`, `-` (its own choice), `1.X`, `1.X.Y` and the full version.
     """
     versions = offered(channel)
     if wanted in ("", "-"):
@@ -62,6 +64,6 @@ def resolve(wanted: str, channel: str) -> str | None:
 
 
 def order(version: str) -> tuple[int, ...]:
-    """Return what versions sort by."""
+    """Return the sort key of a version."""
     number, _, build = version.partition("-gke.")
     return (*map(int, number.split(".")), int(build or 0))

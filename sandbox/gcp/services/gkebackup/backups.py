@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import Call, now
-from sandbox.gcp.services.container import reality
+from sandbox.gcp.services.container import provisioner
 from sandbox.gcp.services.gkebackup import plans
 from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS, not_now
 
@@ -31,7 +31,7 @@ async def _complete(call: Call, backup: Json, _: Json | None) -> None:
     plan = _plan(call)
     record = plans.cluster_of(call.state, plan, call.path["projectsId"])
     retention, config = plan["retentionPolicy"], plan["backupConfig"]
-    held = _chosen(config, await reality.contents(call.state, record))
+    held = _chosen(config, await provisioner.contents(call.state, record))
     kept = int(backup.get("retainDays") or retention.get("backupRetainDays") or 0)
     locked = int(backup.get("deleteLockDays") or retention.get("backupDeleteLockDays") or 0)
     backup |= {

@@ -15,7 +15,7 @@ from sandbox.gcp.long_operations import Operations
 from sandbox.gcp.service import Call, State, project_number
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.container import records
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 
 OPERATIONS = Operations("gkebackup", "google.cloud.gkebackup.v1")

@@ -1,8 +1,7 @@
-"""The shape that the API gives to its answers.
+"""JSON serialization of protocol buffers, as in the API's answers.
 
-Kubernetes Engine speaks protocol buffers underneath: a field that has its default value (false, 0,
-an empty string or list) is left out of the JSON, save where the field knows whether it was set.
-A message that was set stays, even with nothing in it.
+A field with its default value (false, 0, an empty string or list) is omitted, unless the field
+has presence. A message that is set is kept, even if it is empty.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# Fields that know whether they were set, and so are shown when they are false.
+# Fields with presence: shown even if false.
 _PRESENCE = frozenset(
     {
         "allowExternalTraffic",
@@ -27,12 +26,12 @@ _PRESENCE = frozenset(
         "enableNestedVirtualization",
     }
 )
-# Kept even with no value, because they are parts of a measurement or a name/value pair.
+# Kept even if empty: parts of a metric or a name/value pair.
 _KEEP_EMPTY = frozenset({"value", "intValue"})
 
 
 def prune(value: Any, key: str = "") -> Any:
-    """Return the value without the fields that hold their defaults; empty messages stay."""
+    """Remove fields with default values. Empty messages are kept."""
     if isinstance(value, dict):
         return {
             name: prune(item, name)
@@ -53,7 +52,7 @@ def _is_default(name: str, value: Any, parent: str) -> bool:
 
 
 def merge(defaults: Json, given: Json) -> Json:
-    """Lay what was given over the defaults, message by message; lists are taken whole."""
+    """Merge `given` over `defaults` recursively. Lists are replaced."""
     merged = dict(defaults)
     for name, value in given.items():
         base = merged.get(name)
@@ -65,5 +64,5 @@ def merge(defaults: Json, given: Json) -> Json:
 
 
 def without(message: Json, *names: str) -> Json:
-    """Return the message without these fields."""
+    """Return the message without the named fields."""
     return {name: value for name, value in message.items() if name not in names}

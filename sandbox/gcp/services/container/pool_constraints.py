@@ -1,4 +1,4 @@
-"""Ways in which a pool gets nodes that do not go together, as Kubernetes Engine refuses them."""
+"""Constraints on flex-start, queued provisioning and TPU slice node pools."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from math import prod
 
 from facts.machines import machine_type
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
+from sandbox.gcp.services.container.wire_format import Json
 
 
-def is_scarce(pool: Json) -> bool:
-    """Whether nodes come when there are some: flex-start, or queued."""
+def is_on_demand_capacity(pool: Json) -> bool:
+    """Whether the pool has flex-start or queued provisioning."""
     config = pool.get("config") or {}
     queued = (pool.get("queuedProvisioning") or {}).get("enabled")
     return bool(config.get("flexStart") or queued)
 
 
 def check(pool: Json, zones: tuple[str, ...]) -> None:
-    """Raise `InvalidError` for a pool that cannot be made as it says."""
+    """Raise `InvalidError` if the pool's settings conflict."""
     config = pool.get("config") or {}
-    if is_scarce(pool):
-        _scarce(pool, config)
+    if is_on_demand_capacity(pool):
+        _check_on_demand_capacity(pool, config)
     if config.get("flexStart") and (config.get("spot") or config.get("preemptible")):
         raise InvalidError("Flex-start cannot be used with Spot or preemptible nodes.")
     topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
     if topology:
-        _slice(pool, config, topology, zones)
+        _check_tpu_slice(pool, config, topology, zones)
 
 
-def _scarce(pool: Json, config: Json) -> None:
+def _check_on_demand_capacity(pool: Json, config: Json) -> None:
     what = "flex-start" if config.get("flexStart") else "queued provisioning"
     affinity = (config.get("reservationAffinity") or {}).get("consumeReservationType")
     if affinity != "NO_RESERVATION":
@@ -42,7 +42,7 @@ def _scarce(pool: Json, config: Json) -> None:
         raise InvalidError(f"The initial node count must be 0 for node pools with {what}.")
 
 
-def _slice(pool: Json, config: Json, topology: str, zones: tuple[str, ...]) -> None:
+def _check_tpu_slice(pool: Json, config: Json, topology: str, zones: tuple[str, ...]) -> None:
     name = config.get("machineType") or DEFAULT_MACHINE
     machine = machine_type(name)
     if machine is None or not machine.tpus:
@@ -59,6 +59,6 @@ def _slice(pool: Json, config: Json, topology: str, zones: tuple[str, ...]) -> N
         raise InvalidError("A TPU slice node pool must be in exactly one zone.")
     size = chips // machine.tpus
     limits = pool.get("autoscaling") or {}
-    most = int(limits.get("totalMaxNodeCount") or limits.get("maxNodeCount") or size)
-    if most != size or int(pool.get("initialNodeCount") or 0) not in (0, size):
+    maximum = int(limits.get("totalMaxNodeCount") or limits.get("maxNodeCount") or size)
+    if maximum != size or int(pool.get("initialNodeCount") or 0) not in (0, size):
         raise InvalidError(f'TPU topology "{topology}" of "{name}" needs exactly {size} nodes.')

@@ -1,6 +1,6 @@
-"""What was made in the compute API for Gateways: made once, changed where needed, and cleaned up.
+"""Compute resources of Gateways: creation, update and cleanup.
 
-A Gateway's own are known by their description, so that a restart forgets none of them.
+A Gateway's resources are identified by their description, so they are found after a restart.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 
 Json = dict[str, Any]
 Owner = tuple[str, str, str]
-"""A Gateway: its cluster, its namespace and its name."""
-# What uses others goes before what is used.
+"""A Gateway: cluster, namespace, name."""
+# Deletion order: users before the resources that they use.
 _COLLECTIONS = (
     "global/forwardingRules",
     "global/targetHttpsProxies",
@@ -25,21 +25,21 @@ _COLLECTIONS = (
 _FIXED = frozenset(
     {"global/forwardingRules", "global/targetHttpsProxies", "global/targetHttpProxies"}
 )
-"""Those that are made anew rather than changed."""
+"""Collections whose resources are recreated instead of updated."""
 
 
-class Made:
+class GatewayResources:
     """The compute resources of one cluster's Gateways."""
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self._known: dict[str, tuple[str, Json]] = {}
-        """Path → what it was last made of, and what the API answered."""
+        """Path → last request body and the API's answer."""
         self._wanted: dict[Owner, set[str]] = {}
         self._clean: dict[Owner, set[str]] = {}
 
     async def ensure(self, owner: Owner, collection: str, body: Json) -> Json:
-        """The resource, as the body says. Raises ComputeError."""
+        """Create or update a resource and return it. Raises ComputeError."""
         path = f"{collection}/{body['name']}"
         self._wanted.setdefault(owner, set()).add(path)
         body = {**body, "description": _description(owner)}
@@ -47,7 +47,7 @@ class Made:
         if path in self._known and self._known[path][0] == signature:
             return self._known[path][1]
         found = await self._compute.get(path)
-        if found is not None and collection in _FIXED and not _says(found, body):
+        if found is not None and collection in _FIXED and not _is_current(found, body):
             await self._compute.delete(path)
             found = None
         if found is None:
@@ -62,7 +62,7 @@ class Made:
         return made
 
     async def clean(self, owner: Owner) -> None:
-        """Delete what the Gateway no longer asks for. What it asks for is counted anew."""
+        """Delete resources that were not ensured since the last call."""
         wanted = self._wanted.pop(owner, set())
         if self._clean.get(owner) == wanted:
             return
@@ -75,7 +75,7 @@ class Made:
         self._clean[owner] = wanted
 
     async def forget(self, owner: Owner) -> None:
-        """Delete all that is the Gateway's."""
+        """Delete all resources of the Gateway."""
         self._wanted.pop(owner, None)
         self._clean.pop(owner, None)
         await self.clean(owner)
@@ -99,8 +99,8 @@ def _description(owner: Owner) -> str:
     return json.dumps({"k8sCluster": cluster, "k8sResource": resource})
 
 
-def _says(found: Json, body: Json) -> bool:
-    """Whether a resource says what it should; links are known by their end."""
+def _is_current(found: Json, body: Json) -> bool:
+    """Whether a resource matches its body. Links are compared by their ends."""
     return all(
         str(found.get(key, "")).rpartition("/projects/")[2]
         == str(value).rpartition("/projects/")[2]

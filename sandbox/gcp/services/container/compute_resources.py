@@ -1,8 +1,8 @@
-"""What a cluster has in compute: networks it stands in, and resources that GKE makes for it.
+"""Compute Engine resources of a cluster: its networks, and the resources that GKE creates.
 
-Made for a cluster: a managed instance group and its instance group for every zone of a pool, a
-secondary range for pods where the request named none, and GKE's firewall rules. All of it goes
-with the cluster. The documents are written straight into compute's part of the store.
+GKE creates a managed instance group and its instance group per zone of a pool, a secondary range
+for pods if the request names none, and firewall rules. They are deleted with the cluster. The
+documents are written directly to the compute service's part of the store.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from sandbox.gcp.service import fingerprint, now, numeric_id, project_number
 from sandbox.gcp.services.container import groups, names, ranges
-from sandbox.gcp.services.container.form import Json
 from sandbox.gcp.services.container.render import ClusterRecord, PoolRecord, groups_of
+from sandbox.gcp.services.container.wire_format import Json
 from sandbox.gcp.store import Store
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
@@ -22,7 +22,7 @@ _KUBELET_READ_ONLY = "10255"
 
 
 def path_of(reference: str) -> str:
-    """Return projects/… of a link or a path."""
+    """Return the `projects/…` part of a link or path."""
     _, found, rest = reference.partition("projects/")
     return f"{found}{rest}"
 
@@ -38,7 +38,7 @@ def subnetworks(store: Store, network: str) -> list[Json]:
 
 
 def taken_ranges(store: Store, network: str) -> list[IPv4Network]:
-    """Return every range that is in use in a network."""
+    """Return all ranges in use in a network."""
     texts = []
     for subnetwork in subnetworks(store, network):
         texts.append(subnetwork.get("ipCidrRange"))
@@ -59,7 +59,7 @@ def add_range(store: Store, subnetwork: str, name: str, block: str) -> None:
 
 
 def remove_range(store: Store, subnetwork: str, name: str) -> None:
-    """Take a secondary range out of a subnetwork."""
+    """Remove a secondary range from a subnetwork."""
     key = f"compute/{subnetwork}"
     document = store.get(key)
     if document is None:
@@ -73,20 +73,20 @@ def remove_range(store: Store, subnetwork: str, name: str) -> None:
 
 
 def sync_pool(store: Store, record: ClusterRecord, pool: PoolRecord) -> None:
-    """Make the pool's instance groups what its sizes say."""
+    """Create or update the pool's instance groups to match its sizes."""
     number = project_number(record["project"])
     network = record["cluster"]["networkConfig"]
     for group in groups_of(record, pool):
         wanted = groups.manager(group, project_number=number)
         _upsert(store, f"{group.path('instanceGroupManagers')}/{group.name}", wanted)
-        whole = groups.instance_group(
+        instance_group = groups.instance_group(
             group, network=network["network"], subnetwork=network["subnetwork"]
         )
-        _upsert(store, f"{group.path('instanceGroups')}/{group.name}", whole)
+        _upsert(store, f"{group.path('instanceGroups')}/{group.name}", instance_group)
 
 
 def _upsert(store: Store, path: str, wanted: Json) -> None:
-    """Write a compute resource, keeping what it got when it was made and what users set."""
+    """Create or update a compute resource. Its id and fields set by users are kept."""
     key = f"compute/{path}"
     document: dict[str, Any] = store.get(key) or {
         "id": numeric_id(),
@@ -99,14 +99,14 @@ def _upsert(store: Store, path: str, wanted: Json) -> None:
 
 
 def remove_groups(store: Store, removed: list[groups.Group]) -> None:
-    """Take instance groups away."""
+    """Delete instance groups."""
     for group in removed:
         store.delete(f"compute/{group.path('instanceGroupManagers')}/{group.name}")
         store.delete(f"compute/{group.path('instanceGroups')}/{group.name}")
 
 
 def firewalls(record: ClusterRecord) -> list[Json]:
-    """Return GKE's firewall rules of a cluster."""
+    """Return the firewall rules that GKE creates for a cluster."""
     cluster = record["cluster"]
     name, hashed = cluster["name"], cluster["id"]
     tag = names.network_tag(name, hashed)
@@ -154,13 +154,13 @@ def _firewall_path(record: ClusterRecord, name: str) -> str:
 
 
 def make_firewalls(store: Store, record: ClusterRecord) -> None:
-    """Write GKE's firewall rules."""
+    """Store the cluster's firewall rules."""
     for rule in firewalls(record):
         _upsert(store, _firewall_path(record, rule["name"]), rule)
 
 
 def remove_all(store: Store, record: ClusterRecord) -> None:
-    """Take away all that was made for a cluster."""
+    """Delete all compute resources that were created for a cluster."""
     for pool in record["pools"]:
         remove_groups(store, groups_of(record, pool))
     for rule in firewalls(record):

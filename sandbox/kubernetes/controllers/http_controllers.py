@@ -1,4 +1,4 @@
-"""What leads HTTP into one cluster: Ingresses, and Gateways where their API is there."""
+"""Runs the Ingress and Gateway controllers of one cluster."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.compute import Compute
-from sandbox.kubernetes.controllers.gateways import Gateways, Seen
+from sandbox.kubernetes.controllers.gateways import Gateways, Snapshot
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
-from sandbox.kubernetes.controllers.looking import look
+from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 
 
-class Entrances:
-    """The controllers of Ingresses and Gateways of one cluster."""
+class HttpControllers:
+    """The Ingress controller of one cluster, and the Gateway controller if its API is installed."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Entrances:
         return Informer(self._server, path, self._wake.set)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the controllers."""
         self._tasks = [asyncio.create_task(informer.run()) for informer in self._informers]
         self._tasks.append(asyncio.create_task(self._run()))
 
     async def stop(self) -> None:
-        """End; what was made stays."""
+        """Stop the controllers. Resources stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,10 +78,10 @@ class Entrances:
                 await gateways.reconcile(self._seen())
             return gateways.has_failures
 
-        await look("ingresses and gateways", self._wake, once)
+        await reconcile_loop("ingresses and gateways", self._wake, once)
 
-    def _seen(self) -> Seen:
-        return Seen(
+    def _seen(self) -> Snapshot:
+        return Snapshot(
             gateways=self._gateways.objects(),
             routes=self._routes.objects(),
             health_checks=self._checks.objects(),

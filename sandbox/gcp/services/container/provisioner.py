@@ -1,7 +1,7 @@
-"""Making a cluster's control plane, nodes and instance groups what its record says.
+"""Creates and updates a cluster's control plane, nodes and instance groups from its record.
 
-Every step may be repeated: an operation that a crash interrupted is carried on by doing it again.
-Without control planes (`State.control_planes` is None) only the documents are made.
+Every function is idempotent, so that an interrupted operation can be repeated. Without control
+planes (`State.control_planes` is None) only the documents are written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any
 
 from facts.zones import region_of
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import capacity, compute_side, names, nodes, records
-from sandbox.gcp.services.container.form import Json
+from sandbox.gcp.services.container import capacity, compute_resources, names, nodes, records
 from sandbox.gcp.services.container.render import (
     ClusterRecord,
     PoolRecord,
@@ -21,6 +20,7 @@ from sandbox.gcp.services.container.render import (
     groups_of,
     place,
 )
+from sandbox.gcp.services.container.wire_format import Json
 
 
 def _key(record: ClusterRecord) -> Any:
@@ -29,14 +29,14 @@ def _key(record: ClusterRecord) -> Any:
     return ClusterKey(record["project"], record["location"], record["cluster"]["name"])
 
 
-def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
-    """Return what makes a node of a pool, given its name and zone."""
+def node_spec_factory(pool: PoolRecord) -> Callable[[str, str], Any]:
+    """Return a factory of a pool's NodeSpecs from name and zone."""
     from sandbox.kubernetes.control_planes import NodeSpec  # noqa: PLC0415
 
     machine = nodes.machine_of(pool["pool"])
     disk = int(pool["pool"]["config"]["diskSizeGb"])
     ssds = nodes.local_ssds(pool["pool"]["config"])
-    whole = capacity.capacity(machine, disk_gb=disk, local_ssds=ssds)
+    total = capacity.capacity(machine, disk_gb=disk, local_ssds=ssds)
     free = capacity.allocatable(machine, disk_gb=disk, local_ssds=ssds)
     taints = nodes.taints(pool["pool"])
 
@@ -46,9 +46,9 @@ def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
             zone=zone,
             region=region_of(zone),
             machine_type=machine.name,
-            cpu=whole.cpu,
-            memory=whole.memory,
-            ephemeral_storage=whole.ephemeral_storage,
+            cpu=total.cpu,
+            memory=total.memory,
+            ephemeral_storage=total.ephemeral_storage,
             allocatable_cpu=free.cpu,
             allocatable_memory=free.memory,
             allocatable_ephemeral_storage=free.ephemeral_storage,
@@ -63,20 +63,20 @@ def node_maker(pool: PoolRecord) -> Callable[[str, str], Any]:
 
 
 def node_specs(record: ClusterRecord, pool: PoolRecord) -> list[Any]:
-    """Return the nodes of a pool in the form that the control plane takes them."""
-    make = node_maker(pool)
+    """Return the NodeSpecs of a pool."""
+    make = node_spec_factory(pool)
     return [make(name, zone) for name, zone in nodes.names_by_zone(groups_of(record, pool))]
 
 
-def scaling_of(record: ClusterRecord, pool: PoolRecord) -> Any:
-    """Return a pool's limits and groups for the autoscaler; None where it keeps its size."""
+def scaling_pool(record: ClusterRecord, pool: PoolRecord) -> Any:
+    """Return a pool's ScalingPool for the autoscaler; None if it does not autoscale."""
     from sandbox.kubernetes.control_planes import ScalingGroup, ScalingPool  # noqa: PLC0415
 
     limits: Json = pool["pool"].get("autoscaling") or {}
     queued = (pool["pool"].get("queuedProvisioning") or {}).get("enabled")
-    if not limits.get("enabled") or queued:  # nodes that are queued for come by request alone
+    if not limits.get("enabled") or queued:  # queued nodes are provisioned by request only
         return None
-    make = node_maker(pool)
+    make = node_spec_factory(pool)
     scaling_groups = tuple(
         ScalingGroup(
             path=group.path("instanceGroupManagers").partition("/")[2].partition("/")[2]
@@ -100,7 +100,7 @@ def scaling_of(record: ClusterRecord, pool: PoolRecord) -> Any:
 
 
 async def boot(state: State, record: ClusterRecord) -> None:
-    """Make the control plane, or revive the one that is there, and write down its address."""
+    """Create or restart the control plane, and store its address."""
     if state.control_planes is None:
         _mark_as_not_booted(state, record)
         return
@@ -124,7 +124,7 @@ async def boot(state: State, record: ClusterRecord) -> None:
 
 
 def _mark_as_not_booted(state: State, record: ClusterRecord) -> None:
-    """Without control planes a cluster is a record alone, and its certificate says so."""
+    """Set a placeholder CA certificate for a cluster without a control plane."""
     note = base64.b64encode(b"no control plane was booted").decode()
 
     def marked(fresh: ClusterRecord) -> None:
@@ -134,29 +134,29 @@ def _mark_as_not_booted(state: State, record: ClusterRecord) -> None:
 
 
 async def sync_pool(state: State, record: ClusterRecord, name: str) -> None:
-    """Make a pool's nodes and instance groups what its record says."""
+    """Reconcile a pool's nodes and instance groups with its record."""
     pool = find_pool(record, name)
     if pool is None:
         return
-    compute_side.sync_pool(state.store, record, pool)
+    compute_resources.sync_pool(state.store, record, pool)
     if state.control_planes is not None:
-        # First: the autoscaler then waits for the nodes, and does not ask for them again.
-        state.control_planes.set_scaling(_key(record), name, scaling_of(record, pool))
+        # Before set_nodes, so that the autoscaler waits for the nodes instead of adding more.
+        state.control_planes.set_scaling(_key(record), name, scaling_pool(record, pool))
         await state.control_planes.set_nodes(_key(record), name, node_specs(record, pool))
 
 
 async def remove_pool(state: State, record: ClusterRecord, name: str) -> None:
-    """Take a pool's nodes and instance groups away."""
+    """Delete a pool's nodes and instance groups."""
     if state.control_planes is not None:
         state.control_planes.set_scaling(_key(record), name, None)
         await state.control_planes.set_nodes(_key(record), name, [])
     pool = find_pool(record, name)
     if pool is not None:
-        compute_side.remove_groups(state.store, groups_of(record, pool))
+        compute_resources.remove_groups(state.store, groups_of(record, pool))
 
 
 async def start_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
-    """Start what GKE runs beside the control plane; `provisioner` makes pools that are lacking."""
+    """Start GKE's own controllers. `provisioner` is the cluster's AutoProvisioner."""
     if state.control_planes is not None:
         network = record["cluster"]["networkConfig"]
         await state.control_planes.start_controllers(
@@ -169,20 +169,20 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
 
 
 def has_gateway_api(record: ClusterRecord) -> bool:
-    """Whether the cluster has a channel of the Gateway API."""
-    said = record["cluster"]["networkConfig"].get("gatewayApiConfig") or {}
-    return said.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
+    """Whether the cluster has the Gateway API enabled."""
+    config = record["cluster"]["networkConfig"].get("gatewayApiConfig") or {}
+    return config.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
 
 
-async def settle_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
-    """Start the controllers anew where the cluster's settings ask for others."""
+async def reconcile_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
+    """Restart the controllers if the cluster's settings changed."""
     planes = state.control_planes
     if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
         await start_controllers(state, record, provisioner)
 
 
 async def contents(state: State, record: ClusterRecord) -> dict[str, dict[str, int]]:
-    """What the cluster holds: numbers by namespace and kind."""
+    """Return the number of objects in the cluster by namespace and kind."""
     if state.control_planes is None:
         return {}
     found: dict[str, dict[str, int]] = await state.control_planes.contents(_key(record))
@@ -190,9 +190,9 @@ async def contents(state: State, record: ClusterRecord) -> dict[str, dict[str, i
 
 
 async def remove_cluster(state: State, record: ClusterRecord) -> None:
-    """End the control plane and take away all that was made for the cluster."""
+    """Delete the control plane and all resources of the cluster."""
     if state.control_planes is not None:
         key = _key(record)
         await state.control_planes.stop_controllers(key)
         await state.control_planes.delete(key)
-    compute_side.remove_all(state.store, record)
+    compute_resources.remove_all(state.store, record)

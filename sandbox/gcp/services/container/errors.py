@@ -1,43 +1,43 @@
-"""The errors of Kubernetes Engine, in its own sentences."""
+"""Errors of Kubernetes Engine, with its own messages."""
 
 from __future__ import annotations
 
 from sandbox.gcp.errors import ApiError
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 
 
 def bad_request(message: str) -> ApiError:
-    """A request that cannot be carried out as it is."""
+    """400: the request is invalid."""
     return ApiError(400, message, reason="badRequest")
 
 
 def no_cluster(place: Place, name: str) -> ApiError:
-    """The cluster is not there."""
+    """404: the cluster does not exist."""
     return ApiError(404, f"Not found: {place.cluster(name)}.")
 
 
 def no_pool(name: str) -> ApiError:
-    """The node pool is not there."""
+    """404: the node pool does not exist."""
     return ApiError(404, f'Not found: node pool "{name}" not found.')
 
 
 def no_operation(place: Place, name: str) -> ApiError:
-    """The operation is not there."""
+    """404: the operation does not exist."""
     return ApiError(404, f"Not found: {place.path()}/operations/{name}.")
 
 
 def cluster_exists(place: Place, name: str) -> ApiError:
-    """The name is taken."""
+    """409: the cluster exists already."""
     return ApiError(409, f"Already exists: {place.cluster(name)}.")
 
 
 def pool_exists(place: Place, cluster: str, name: str) -> ApiError:
-    """The node pool's name is taken."""
+    """409: the node pool exists already."""
     return ApiError(409, f"Already exists: {place.cluster(cluster)}/nodePools/{name}.")
 
 
 def busy(operation: str) -> ApiError:
-    """Another operation is under way that does not go together with this one."""
+    """400: an incompatible operation is in progress."""
     return ApiError(
         400,
         f"Cluster is running incompatible operation {operation}.",
@@ -47,7 +47,7 @@ def busy(operation: str) -> ApiError:
 
 
 def not_running(name: str, status: str) -> ApiError:
-    """The cluster is in no state in which it can be changed."""
+    """400: the cluster's state does not allow changes."""
     return ApiError(
         400,
         f'Cluster "{name}" is in state {status} and cannot be changed.',
@@ -57,7 +57,7 @@ def not_running(name: str, status: str) -> ApiError:
 
 
 def stale(kind: str) -> ApiError:
-    """The etag is not that of the present state."""
+    """409: the etag is outdated."""
     return ApiError(
         409,
         f"The {kind}'s etag does not match: it was changed meanwhile. Read it again and retry.",

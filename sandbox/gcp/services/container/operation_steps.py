@@ -1,6 +1,6 @@
-"""What operations do once they are under way, and how they are carried on after a restart.
+"""Steps of operations, and their resumption after a restart.
 
-Each function may be called again for the same thing: it begins by reading what is there now.
+Each function is idempotent: it starts by reading the current record.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import logging
 
 from sandbox.gcp import iam_store
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import operations, provisioning, reality, records
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container import auto_provisioning, operations, provisioner, records
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord, find_pool, place
+from sandbox.gcp.services.container.wire_format import Json
 
 _log = logging.getLogger("sandbox.gcp.container")
-_ALIVE = frozenset({"RUNNING", "RECONCILING", "DEGRADED"})
+_ACTIVE = frozenset({"RUNNING", "RECONCILING", "DEGRADED"})
 
 
 def _set_status(record: ClusterRecord, status: str, message: str = "") -> None:
@@ -30,18 +30,18 @@ def _set_status(record: ClusterRecord, status: str, message: str = "") -> None:
             if entry["pool"]["status"] in ("PROVISIONING", "RECONCILING"):
                 entry["pool"]["status"] = "RUNNING"
     if status == "ERROR":
-        # A pool that nobody works on any more would be waited for without end.
+        # Otherwise clients would wait forever for a pool that no operation works on.
         for entry in record["pools"]:
             if entry["pool"]["status"] == "PROVISIONING":
                 entry["pool"]["status"] = "ERROR"
 
 
 async def create_cluster(state: State, where: Place, name: str) -> None:
-    """Boot the control plane and bring up all node pools."""
+    """Boot the control plane and provision all node pools."""
     record = records.get(state.store, where, name)
     try:
-        await reality.boot(state, record)
-        await _bring_up(state, where, name)
+        await provisioner.boot(state, record)
+        await _provision(state, where, name)
     except asyncio.CancelledError:
         raise
     except Exception as error:
@@ -57,36 +57,38 @@ async def create_cluster(state: State, where: Place, name: str) -> None:
     records.change(state.store, where, name, lambda fresh: _set_status(fresh, "RUNNING"))
 
 
-async def _bring_up(state: State, where: Place, name: str) -> None:
+async def _provision(state: State, where: Place, name: str) -> None:
     record = records.get(state.store, where, name)
     for entry in record["pools"]:
-        await reality.sync_pool(state, record, entry["pool"]["name"])
-    await reality.start_controllers(state, record, _provisioner(state, where, name))
+        await provisioner.sync_pool(state, record, entry["pool"]["name"])
+    await provisioner.start_controllers(state, record, _auto_provisioner(state, where, name))
 
 
-def _provisioner(state: State, where: Place, name: str) -> provisioning.Provisioner:
-    return provisioning.Provisioner(state, where, name, settle=settle_pool, remove=delete_pool)
+def _auto_provisioner(state: State, where: Place, name: str) -> auto_provisioning.AutoProvisioner:
+    return auto_provisioning.AutoProvisioner(
+        state, where, name, reconcile=reconcile_pool, remove=delete_pool
+    )
 
 
 async def delete_cluster(state: State, where: Place, name: str) -> None:
-    """End the control plane and forget the cluster."""
+    """Delete the control plane and the cluster's record."""
     if records.exists(state.store, where, name):
-        await reality.remove_cluster(state, records.get(state.store, where, name))
+        await provisioner.remove_cluster(state, records.get(state.store, where, name))
         records.delete(state.store, where, name)
 
 
-async def settle_cluster(state: State, where: Place, name: str) -> None:
-    """Make all node pools and controllers what the record says."""
+async def reconcile_cluster(state: State, where: Place, name: str) -> None:
+    """Reconcile all node pools and controllers with the record."""
     record = records.get(state.store, where, name)
     for entry in record["pools"]:
-        await reality.sync_pool(state, record, entry["pool"]["name"])
-    await reality.settle_controllers(state, record, _provisioner(state, where, name))
+        await provisioner.sync_pool(state, record, entry["pool"]["name"])
+    await provisioner.reconcile_controllers(state, record, _auto_provisioner(state, where, name))
     records.change(state.store, where, name, lambda fresh: _set_status(fresh, "RUNNING"))
 
 
-async def settle_pool(state: State, where: Place, name: str, pool: str) -> None:
-    """Make one node pool what the record says."""
-    await reality.sync_pool(state, records.get(state.store, where, name), pool)
+async def reconcile_pool(state: State, where: Place, name: str, pool: str) -> None:
+    """Reconcile one node pool with the record."""
+    await provisioner.sync_pool(state, records.get(state.store, where, name), pool)
 
     def running(fresh: ClusterRecord) -> None:
         entry = find_pool(fresh, pool)
@@ -97,8 +99,8 @@ async def settle_pool(state: State, where: Place, name: str, pool: str) -> None:
 
 
 async def delete_pool(state: State, where: Place, name: str, pool: str) -> None:
-    """Take a node pool away."""
-    await reality.remove_pool(state, records.get(state.store, where, name), pool)
+    """Delete a node pool."""
+    await provisioner.remove_pool(state, records.get(state.store, where, name), pool)
 
     def removed(fresh: ClusterRecord) -> None:
         fresh["pools"] = [e for e in fresh["pools"] if e["pool"]["name"] != pool]
@@ -106,8 +108,8 @@ async def delete_pool(state: State, where: Place, name: str, pool: str) -> None:
     records.change(state.store, where, name, removed)
 
 
-async def _carry_on(state: State, operation: Json) -> None:
-    """Do again what an operation was about."""
+async def _resume_operation(state: State, operation: Json) -> None:
+    """Run the steps of an unfinished operation again."""
     where = Place(operation["project"], operation["zone"])
     _, name, *rest = operation["target"].split("/")
     pool = rest[1] if rest else ""
@@ -119,30 +121,30 @@ async def _carry_on(state: State, operation: Json) -> None:
     elif kind == "DELETE_NODE_POOL":
         await delete_pool(state, where, name, pool)
     elif pool:
-        await settle_pool(state, where, name, pool)
+        await reconcile_pool(state, where, name, pool)
     else:
-        await settle_cluster(state, where, name)
+        await reconcile_cluster(state, where, name)
 
 
-async def bring_back(state: State) -> None:
-    """Start every cluster that was running, then carry on what was under way."""
-    alive = [r for r in records.everywhere(state.store) if r["cluster"].get("status") in _ALIVE]
-    await asyncio.gather(*(_revive(state, record) for record in alive))
+async def resume(state: State) -> None:
+    """Restart all active clusters, then resume unfinished operations."""
+    active = [r for r in records.everywhere(state.store) if r["cluster"].get("status") in _ACTIVE]
+    await asyncio.gather(*(_restart_cluster(state, record) for record in active))
     for operation in operations.unfinished(state.store):
 
-        async def work(operation: Json = operation) -> None:
-            await _carry_on(state, operation)
+        async def steps(operation: Json = operation) -> None:
+            await _resume_operation(state, operation)
 
-        state.spawn(operations.run(state, operation, work))
+        state.spawn(operations.run(state, operation, steps))
 
 
-async def _revive(state: State, record: ClusterRecord) -> None:
+async def _restart_cluster(state: State, record: ClusterRecord) -> None:
     if state.control_planes is None:
         return
     where, name = place(record), record["cluster"]["name"]
     try:
-        await reality.boot(state, record)
-        await _bring_up(state, where, name)
+        await provisioner.boot(state, record)
+        await _provision(state, where, name)
     except Exception as error:
         _log.exception("cluster %s could not be brought back", where.cluster(name))
         reason = f"the control plane could not be brought back: {error}"

@@ -1,4 +1,4 @@
-"""How a controller works: it looks when something changed, and again after a failure."""
+"""The loop of a controller: reconcile after changes, and retry after failures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from sandbox.kubernetes.api_server import ApiServerError
 from sandbox.kubernetes.controllers.compute import ComputeError
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
-_SETTLE = 0.1  # seconds: changes come in bursts, and one look serves them all
-_AGAIN = 2.0  # seconds after a failure, or while something could not be deleted yet
+_SETTLE = 0.1  # seconds to wait for a burst of changes to end
+_AGAIN = 2.0  # seconds until a retry
 
 
-async def look(whose: str, wake: asyncio.Event, once: Callable[[], Awaitable[bool]]) -> None:
-    """Call `once` for each burst of changes until cancelled; True: look again before long."""
+async def reconcile_loop(
+    whose: str, wake: asyncio.Event, once: Callable[[], Awaitable[bool]]
+) -> None:
+    """Call `once` after each burst of changes until cancelled. It returns True to be retried."""
     again: float | None = None
     while True:
         with contextlib.suppress(TimeoutError):
@@ -28,7 +30,7 @@ async def look(whose: str, wake: asyncio.Event, once: Callable[[], Awaitable[boo
         try:
             again = _AGAIN if await once() else None
         except (ApiServerError, ComputeError, httpx.HTTPError, OSError) as error:
-            # An object that changed meanwhile, or a server that is away: look again.
+            # An object changed meanwhile, or a server is unavailable: retry.
             _log.info("%s: %s; again in %.0f s", whose, error, _AGAIN)
             again = _AGAIN
         except Exception:

@@ -1,7 +1,7 @@
-"""Node auto-provisioning: pools that a cluster makes for pods that fit none, within its limits.
+"""Node auto-provisioning: creates pools for pods that fit no existing pool, within limits.
 
-A pool is offered to the autoscaler before it is there; what it would need is made, and what is
-empty again is taken away. GKE weighs prices, which are not known here: what wastes least is made.
+The autoscaler gets candidate pools; those it needs are created, and deleted when empty again. GKE
+considers prices, which the sandbox does not know; the candidate with the least waste is created.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 from facts.machines import MachineType, catalogue
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import new_pools, nodes, operations, reality, records
+from sandbox.gcp.services.container import new_pools, nodes, operations, provisioner, records
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.form import Json
-from sandbox.gcp.services.container.places import Place
+from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.pool_defaults import accelerators
 from sandbox.gcp.services.container.render import ClusterRecord, PoolRecord, find_pool
+from sandbox.gcp.services.container.wire_format import Json
 
 PLAIN = tuple(f"e2-standard-{cores}" for cores in (2, 4, 8, 16, 32))
 _FROM_DEFAULTS = ("serviceAccount", "oauthScopes", "imageType", "shieldedInstanceConfig")
-Work = Callable[[State, Place, str, str], Awaitable[None]]
+Step = Callable[[State, Place, str, str], Awaitable[None]]
 
 
 def candidates(state: State, record: ClusterRecord) -> Iterator[PoolRecord]:
-    """The pools that could be made now, each empty."""
+    """Yield the pools that could be created within the limits, without nodes."""
     settings: Json = record["cluster"].get("autoscaling") or {}
     if not settings.get("enableNodeAutoprovisioning"):
         return
@@ -40,15 +40,17 @@ def candidates(state: State, record: ClusterRecord) -> Iterator[PoolRecord]:
     left.subtract(_used(record))
     for machine in _machines(limits):
         costs = _costs(machine)
-        most = min((left[kind] // amount for kind, amount in costs.items() if amount), default=0)
+        max_nodes = min(
+            (left[kind] // amount for kind, amount in costs.items() if amount), default=0
+        )
         name = _name(record, machine)
-        if most < 1 or find_pool(record, name) is not None:
+        if max_nodes < 1 or find_pool(record, name) is not None:
             continue
-        asked = _asked(name, machine, settings, most)
+        requested = _pool_request(name, machine, settings, max_nodes)
         try:
-            made = new_pools.record(state.store, record["cluster"], asked, record["project"])
+            made = new_pools.record(state.store, record["cluster"], requested, record["project"])
         except (InvalidError, ApiError):
-            continue  # its zones do not have the machine
+            continue  # the machine type is not available in the zones
         yield made
 
 
@@ -83,7 +85,7 @@ def _name(record: ClusterRecord, machine: MachineType) -> str:
     return f"nap-{machine.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _asked(name: str, machine: MachineType, settings: Json, most: int) -> Json:
+def _pool_request(name: str, machine: MachineType, settings: Json, max_nodes: int) -> Json:
     given: Json = settings.get("autoprovisioningNodePoolDefaults") or {}
     config = {key: given[key] for key in _FROM_DEFAULTS if given.get(key)}
     config["machineType"] = machine.name
@@ -96,27 +98,29 @@ def _asked(name: str, machine: MachineType, settings: Json, most: int) -> Json:
         "name": name,
         "config": config,
         "management": given.get("management") or {},
-        "autoscaling": {"enabled": True, "autoprovisioned": True, "totalMaxNodeCount": most},
+        "autoscaling": {"enabled": True, "autoprovisioned": True, "totalMaxNodeCount": max_nodes},
     }
 
 
-class Provisioner:
-    """What the autoscaler of one cluster asks for pools."""
+class AutoProvisioner:
+    """Creates and deletes auto-provisioned pools for one cluster's autoscaler."""
 
-    def __init__(self, state: State, where: Place, cluster: str, *, settle: Work, remove: Work):
+    def __init__(self, state: State, where: Place, cluster: str, *, reconcile: Step, remove: Step):
         self._state = state
         self._where = where
         self._cluster = cluster
-        self._settle = settle
+        self._reconcile = reconcile
         self._remove = remove
 
     def candidates(self) -> list[Any]:
-        """Pools that could be made, in the form in which the autoscaler knows pools."""
+        """Return the pools that could be created, as `ScalingPool`s."""
         record = records.get(self._state.store, self._where, self._cluster)
-        return [reality.scaling_of(record, entry) for entry in candidates(self._state, record)]
+        return [
+            provisioner.scaling_pool(record, entry) for entry in candidates(self._state, record)
+        ]
 
     def make(self, name: str) -> None:
-        """Begin to make one of them; not while something else is being done."""
+        """Start creating a candidate pool, unless another operation is in progress."""
         store = self._state.store
         if self._is_busy(name):
             return
@@ -128,10 +132,10 @@ class Provisioner:
             records.change(
                 store, self._where, self._cluster, lambda fresh: fresh["pools"].append(entry)
             )
-            self._begin("CREATE_NODE_POOL", name, self._settle)
+            self._begin("CREATE_NODE_POOL", name, self._reconcile)
 
     def drop(self, name: str) -> None:
-        """Begin to take an empty one away; not while something else is being done."""
+        """Start deleting an empty pool, unless another operation is in progress."""
         store = self._state.store
         if self._is_busy(name):
             return
@@ -151,12 +155,12 @@ class Provisioner:
             return True
         return False
 
-    def _begin(self, kind: str, name: str, work: Work) -> None:
+    def _begin(self, kind: str, name: str, step: Step) -> None:
         operations.start(
             self._state,
             self._where,
             kind,
             f"clusters/{self._cluster}/nodePools/{name}",
-            lambda: work(self._state, self._where, self._cluster, name),
+            lambda: step(self._state, self._where, self._cluster, name),
             status="PENDING",
         )

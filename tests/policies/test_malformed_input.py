@@ -17,14 +17,14 @@ from pulumi.runtime.proto import analyzer_pb2
 from policies import values
 from policies.check import judge
 from policies.pack import Pack, Verdict
-from policies.properties import plain
+from policies.properties import from_struct
 from policies.registry import RULES
 from policies.reports import FORMATS
 from policies.rule import Level, Rule, Stack, mandatory
 from policies.server import Analyzer
 from policies.sources import UnreadableError, read
 from policies.subjects import Resource, gcp
-from policies.values import OddInputError, Props
+from policies.values import MalformedInputError, Props
 from tests.policies import mutations
 
 SEED = int(os.environ.get("MUTATION_SEED", "20261121"))
@@ -101,8 +101,8 @@ def test_odd_files_are_judged_or_refused_and_every_report_can_be_written(tmp_pat
             written = {form: render(report) for form, render in FORMATS.items()}
             assert all(text.encode() for text in written.values())
             assert json.loads(written["json"])["resources"] == report.resources
-            assert len(json.loads(written["sarif"])["runs"][0]["results"]) == len(report.told)
-            assert ET.fromstring(written["junit"]).get("tests") == str(len(report.told))
+            assert len(json.loads(written["sarif"])["runs"][0]["results"]) == len(report.findings)
+            assert ET.fromstring(written["junit"]).get("tests") == str(len(report.findings))
         except UnreadableError:
             continue  # which names the file, as other tests see
         except Exception as error:
@@ -121,7 +121,7 @@ def with_one_unknown(resources: list[Resource]) -> Iterator[tuple[str, list[Reso
     for index, one in enumerate(resources):
         props = mutations.wire(one.props)
         for way in list(mutations.ways(props))[1:]:
-            odd = plain(struct(mutations.replaced(props, way, mutations.UNKNOWN)), one.name)
+            odd = from_struct(struct(mutations.replaced(props, way, mutations.UNKNOWN)), one.name)
             changed = Resource(one.type, odd, one.name, one.urn, one.provider, one.protect)
             yield str(way), [*resources[:index], changed, *resources[index + 1 :]]
 
@@ -141,7 +141,7 @@ def test_what_is_refused_is_refused_when_it_is_secret(rule: Rule) -> None:
         for way in list(mutations.ways(props))[1:]:
             value = mutations.found(props, way)
             marked = {mutations.SIGNATURE: mutations.SECRET, "value": value}
-            odd = plain(struct(mutations.replaced(props, way, marked)), one.name)
+            odd = from_struct(struct(mutations.replaced(props, way, marked)), one.name)
             changed = Resource(one.type, odd, one.name, one.urn, one.provider, one.protect)
             assert verdicts(rule, [*resources[:index], changed, *resources[index + 1 :]]), way
 
@@ -164,7 +164,7 @@ def raising(*, where: str) -> Rule:
 
     def buckets_agree(bucket: Props, stack: Stack) -> Iterator[str]:
         """Buckets agree."""
-        yield from stack.once(bug) if where == "stack" else ()
+        yield from stack.cached(bug) if where == "stack" else ()
 
     said: dict[str, Any] = {
         "layer": "every", "severity": "low", "why": "A test.", "fix": "Mend it.",
@@ -181,7 +181,7 @@ def test_a_rule_that_raises_is_a_violation_of_rule_and_resource(where: str) -> N
     rule = raising(where=where)
     bucket = Resource("gcp:storage/bucket:Bucket", {}, "files", "urn:pulumi:dev::p::t::files")
     report = judge([bucket], Pack([rule]))
-    (told,) = report.told
+    (told,) = report.findings
     assert told.finding.verdict is Verdict.BROKEN
     assert told.stops
     for render in FORMATS.values():
@@ -238,5 +238,5 @@ def test_a_name_that_xml_cannot_hold_does_not_break_the_report() -> None:
 
 @pytest.mark.parametrize("odd", [float("inf"), float("nan"), "1e999", "NaN", "many", True, [1]])
 def test_a_number_is_one_that_can_be_counted_with(odd: Any) -> None:
-    with pytest.raises(OddInputError, match=r"^spec\.replicas should be a"):
+    with pytest.raises(MalformedInputError, match=r"^spec\.replicas should be a"):
         values.number({"spec": {"replicas": odd}}, "spec", "replicas")

@@ -1,4 +1,4 @@
-"""Why a component did not come up, in one line, from the end of its log."""
+"""Finds in a component's log why it failed, as one line."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _KNOWN = (
 )
 
 
-def reason(log: Path) -> str:
-    """Return the last thing a log says went wrong; else its last line."""
+def find(log: Path) -> str:
+    """Return the last error in a log, or else its last line."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
             lines = [line for line in file.read().decode(errors="replace").splitlines() if line]
     except OSError:
-        return "it left no log"
+        return "it wrote no log"
     for line in reversed(lines):
         if found := _failure(line):
             break
     else:
-        found = lines[-1].strip() if lines else "it left an empty log"
+        found = lines[-1].strip() if lines else "its log is empty"
     for sign, meaning in _KNOWN:
         if sign in found:
             return f"{meaning} ({_short(found)})"

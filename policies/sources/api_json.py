@@ -1,14 +1,14 @@
-"""The container API's messages as client libraries dump them, respelled as the API's own JSON.
+"""Converts the container API's messages from client library dumps to the API's JSON.
 
-Protocol buffers have names with underscores, and numbers for what JSON spells out.
+Dumps of protocol buffers have snake_case names and enum numbers.
 """
 
 import re
 from typing import Any
 
 _WORD = re.compile(r"_([a-z0-9])")
-_AS_THEY_ARE = frozenset({"labels", "metadata", "resourceLabels", "tags"})
-"""Mappings whose keys are the user's own."""
+_USER_KEYED = frozenset({"labels", "metadata", "resourceLabels", "tags"})
+"""Mappings with user-defined keys."""
 
 _COMPONENTS = ("", "SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 _NUMBERED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -45,27 +45,27 @@ _NUMBERED: dict[tuple[str, str], tuple[str, ...]] = {
     ("upgradeSettings", "strategy"): ("", "BLUE_GREEN", "SURGE"),
     ("dnsConfig", "clusterDns"): ("", "PLATFORM_DEFAULT", "CLOUD_DNS", "KUBE_DNS"),
 }
-"""What a number stands for, by the message and its field: the order of the API's own enums."""
+"""Enum names by message and field, in the order of the API's enum numbers."""
 
 
-def camel(name: str) -> str:
-    """A field's name as JSON spells it: `node_pools` and `NodePools` are `nodePools`."""
+def camel_case(name: str) -> str:
+    """Return a field's JSON name: `node_pools` and `NodePools` become `nodePools`."""
     spelled = _WORD.sub(lambda match: match[1].upper(), name)
     return spelled[:1].lower() + spelled[1:]
 
 
-def as_json(content: Any, holder: str = "") -> Any:
-    """A message with the names and enums of the API's JSON; what has them already is the same."""
+def to_api_json(content: Any, holder: str = "") -> Any:
+    """Convert names and enums to the API's JSON. JSON input is returned unchanged."""
     if isinstance(content, list):
-        return [as_json(one, holder) for one in content]
+        return [to_api_json(one, holder) for one in content]
     if not isinstance(content, dict):
         return content
-    if holder in _AS_THEY_ARE:
+    if holder in _USER_KEYED:
         return content
     spelled: dict[str, Any] = {}
     for key, value in content.items():
-        name = camel(key) if isinstance(key, str) else key
-        spelled[name] = _named(_NUMBERED.get((holder, name)), as_json(value, name))
+        name = camel_case(key) if isinstance(key, str) else key
+        spelled[name] = _named(_NUMBERED.get((holder, name)), to_api_json(value, name))
     return spelled
 
 

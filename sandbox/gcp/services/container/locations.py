@@ -1,7 +1,7 @@
-"""Where a cluster is, and how the API spells it.
+"""`Place`: a location in a project, and its paths and links.
 
-A zonal cluster lives under `zones/`, a regional one under `locations/`, whichever of the two the
-request used. Operations are spelled with the project's number, everything else with its id.
+Paths have `zones/` for zonal and `locations/` for regional clusters, regardless of the request.
+Links of operations have the project's number, all others its id.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ class Place:
         return f"{self.path()}/clusters/{name}"
 
     def link(self, version: str, *rest: str, project: str = "") -> str:
-        """Return the URL of something in this place, in an API version."""
+        """Return the URL of a resource in this location, in an API version."""
         return "/".join((_HOST, version, self.path(project), *rest))
