@@ -100,7 +100,7 @@ def test_an_unknown_value_does_not_pass(dev: Workspace) -> None:
         later, deferred, _ = judged(dev, "cluster", "--env", "dev", "--defer-unknown", "--json")
     assert code == 5, out + err
     _, _, waiting = out.partition("not evaluated yet")
-    assert "dev/cluster: bucket-access-is-uniform (mandatory); it stops until then" in waiting
+    assert "dev/cluster: bucket-access-is-uniform (mandatory); stops until then" in waiting
     assert "Bucket odd.uniformBucketLevelAccess" in waiting
     findings: list[dict[str, Any]] = json.loads(deferred)["findings"]
     (one,) = [one for one in findings if one["rule"] == "bucket-access-is-uniform"]
