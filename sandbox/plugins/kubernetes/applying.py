@@ -1,4 +1,4 @@
-"""Server-side apply of one resource: as which manager, with what force, and said in what words."""
+"""Server-side apply of one resource: field manager, conflicts and error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.plugins.provider import PluginError, Properties, reveal
 Json = dict[str, Any]
 _FORCE = "pulumi.com/patchForce"
 _MANAGER = "pulumi.com/patchFieldManager"
-# How long a kind or namespace that was made a moment ago may be missing still.
+# How long a new kind or namespace may still be missing from the API server's caches.
 _SECONDS_TO_APPEAR = 10.0
 
 
@@ -29,7 +29,7 @@ class Applier:
     client: Client
     urn: str
     known_manager: Any
-    """The manager that the state remembers, or None."""
+    """The field manager recorded in the state, or None."""
     force: bool
     log: Callable[..., None]
     cancelled: threading.Event
@@ -42,7 +42,7 @@ class Applier:
         self, inputs: Properties, *, before: Properties | None = None,
         ignored: Sequence[str] = (), id: str = "", dry_run: bool = False, forced: bool = False,
     ) -> Json:  # fmt: skip
-        """Apply the inputs: the object as it is then. Raises ApiError in words for a person.
+        """Apply the inputs and return the resulting object. Raises ApiError with a readable reason.
 
         `before` are the inputs that were applied last: a field of those that somebody has changed
         since is taken back.
@@ -65,7 +65,7 @@ class Applier:
             raise self.explained(error, inputs) from None
 
     def check_absent(self, inputs: Properties, seconds: float) -> None:
-        """Raise PluginError where an object of the name exists and is not this very resource's.
+        """Raise PluginError if an object of this name exists that belongs to another resource.
 
         One whose create was interrupted is, and is completed. One that is on its way out is
         waited for.
@@ -99,7 +99,7 @@ class Applier:
             )
 
     def release(self, path: str, plain: Json) -> None:
-        """Let go of a patch's fields: apply nothing in their place."""
+        """Release a patch's fields by applying none."""
         metadata = plain.get("metadata") or {}
         nothing = {
             "apiVersion": plain["apiVersion"],
@@ -110,7 +110,7 @@ class Applier:
             self.client.apply(path, nothing, manager=self.manager(plain), force=True)
 
     def explained(self, error: ApiError, inputs: Any) -> ApiError:
-        """The error with the resource's name, what to do, and none of its secrets."""
+        """The error with the resource's name and a remedy, secrets removed."""
         found = conflicts.of(error)
         message = conflicts.advice(found) if found else shape.masked(str(error), inputs)
         status = {**error.status, "message": f"{names.spoken(self.urn)}: {message}"}
@@ -133,14 +133,14 @@ class Applier:
                         self.log(self.urn, f"takes back {taken}", "info")
                     force = True
                     continue
-                # A namespace may be applied a moment before the API server's cache has it.
+                # The API server's cache may not hold a new namespace yet.
                 is_homeless = error.code == 404 and error.details.get("kind") == "namespaces"
                 is_early = time.monotonic() - begun < _SECONDS_TO_APPEAR
                 if dry_run or not is_homeless or not is_early or self.cancelled.wait(0.3):
                     raise
 
     def _made(self, path: str, body: Json, *, dry_run: bool) -> Json:
-        """An object whose name the server makes up from `generateName`, which no apply can."""
+        """Create an object named by `generateName`, which server-side apply does not support."""
         query = {"fieldManager": self.manager(body), "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
@@ -158,7 +158,7 @@ class Applier:
 
     @staticmethod
     def _without(body: Json, ignored: Sequence[str], live: Json | None) -> Json:
-        """The body without the ignored fields that somebody else has set to something else.
+        """The body without ignored fields that another manager has set to a different value.
 
         Those that are as we apply them stay: leaving them out would let go of them.
         """
@@ -176,7 +176,7 @@ class Applier:
 
 
 def _differ(ours: Any, theirs: Any, path: Sequence[str | int]) -> bool:
-    """Whether both have something at the path, and not the same."""
+    """Whether both have a value at the path and the values differ."""
     for key in path:
         try:
             ours, theirs = ours[key], theirs[key]

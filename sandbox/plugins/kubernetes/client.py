@@ -36,14 +36,14 @@ class ApiError(PluginError):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same request may well succeed in a moment."""
-        # The server words an object that does not fit its kind as an error of its own.
+        """Whether the request is worth retrying."""
+        # The server reports an object that does not match its schema as an internal error.
         is_misfit = self.code == 500 and "typed patch object" in str(self)
         return self.code in _TRANSIENT and not is_misfit
 
     @property
     def details(self) -> Json:
-        """What the refusal is about: kind, name and causes, as far as the server says it."""
+        """The details of the error: kind, name and causes, where the server gives them."""
         return self.status.get("details") or {}
 
 
@@ -61,7 +61,7 @@ class Unreachable(PluginError):  # noqa: N818 (a state of the cluster, caught by
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Where objects of a kind are: `deployments`, and whether they have a namespace."""
+    """The resource of a kind, such as `deployments`, and whether it is namespaced."""
 
     base: str
     """`/api/v1` or `/apis/<group>/<version>`."""
@@ -86,7 +86,7 @@ class Client:
         self._silent_until = 0.0
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Where objects of a kind are. Raises NoSuchKindError where the cluster has none such."""
+        """The resource of a kind. Raises NoSuchKindError if the cluster does not have it."""
         base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         with self._lock:
             found = self._groups.get(base, {}).get(kind)
@@ -102,11 +102,11 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close the connections that no request uses."""
+        """Close idle connections."""
         self._transport.close()
 
     def forget_kinds(self) -> None:
-        """Ask again which kinds there are: a definition has changed."""
+        """Discard the discovery cache, after a definition has changed."""
         with self._lock:
             self._groups.clear()
 
@@ -127,7 +127,7 @@ class Client:
         self, path: str, body: Json, *, manager: str, force: bool, dry_run: bool = False,
         warn: Callable[[str], None] | None = None,
     ) -> Json:  # fmt: skip
-        """Server-side apply; the object as it is then."""
+        """Server-side apply; returns the resulting object."""
         query = {
             "fieldManager": manager,
             "force": str(force).lower(),
@@ -137,7 +137,7 @@ class Client:
         return self.request("PATCH", path, body, query=query, content_type=APPLY, warn=warn)
 
     def get(self, path: str) -> Json | None:
-        """An object, or None where there is none."""
+        """An object, or None if it does not exist."""
         try:
             return self.request("GET", path)
         except ApiError as error:
@@ -155,8 +155,8 @@ class Client:
         query: Mapping[str, str] | None = None, content_type: str = "application/json",
         warn: Callable[[str], None] | None = None,
     ) -> Json:  # fmt: skip
-        """A request, again where what went wrong passes. Raises ApiError or Unreachable."""
-        # Where one request has just waited in vain, the next need not.
+        """A request, retried on transient errors. Raises ApiError or Unreachable."""
+        # After one request has timed out, the next fails at once.
         retries = Retries(self._cancelled, is_hopeless=time.monotonic() < self._silent_until)
         while True:
             try:
@@ -165,7 +165,7 @@ class Client:
                 if not error.is_transient or not retries.wait(at_least=error.retry_after):
                     raise
             except Unreachable as error:
-                # Every verb but POST does the same the second time.
+                # Every verb but POST is idempotent.
                 repeatable = method != "POST" or error.refused
                 if not repeatable or not retries.wait(refused=error.refused):
                     self._silent_until = time.monotonic() + _SECONDS_OF_SILENCE

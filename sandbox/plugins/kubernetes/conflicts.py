@@ -1,4 +1,4 @@
-"""Fields that somebody else manages: who, and whether they are ours to take back.
+"""Field conflicts: who manages a field, and whether the program may take it back.
 
 A change behind Pulumi's back makes whoever made it the field's manager. What the program set
 before is the program's; what it never set is not taken from another without being told to.
@@ -33,7 +33,7 @@ class Conflict:
 
 
 def of(error: ApiError) -> list[Conflict]:
-    """The conflicts that an apply was refused for; none where it was refused for other reasons."""
+    """The conflicts in the error of an apply; empty for other errors."""
     if error.code != 409 or error.reason != "Conflict":
         return []
     return [
@@ -44,7 +44,7 @@ def of(error: ApiError) -> list[Conflict]:
 
 
 def are_ours(conflicts: list[Conflict], before: Json) -> bool:
-    """Whether the program set all these fields before, and no controller rules them now."""
+    """Whether the program set all these fields before, and no controller manages them now."""
     return bool(conflicts) and all(
         conflict.owner not in _CONTROLLERS and _has(before, conflict.field)
         for conflict in conflicts
@@ -52,7 +52,7 @@ def are_ours(conflicts: list[Conflict], before: Json) -> bool:
 
 
 def advice(conflicts: list[Conflict]) -> str:
-    """What is wrong and what to do, in a line."""
+    """The problem and the remedy, in one line."""
     named = ", ".join(str(conflict) for conflict in conflicts)
     if any(conflict.owner in _CONTROLLERS for conflict in conflicts):
         return (

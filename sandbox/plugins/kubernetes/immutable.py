@@ -1,4 +1,4 @@
-"""Which changes need a new object, by kind, or because the API server says so.
+"""Which changes replace an object: by kind, or because the API server refuses them.
 
 The list is the official provider's (provider/pkg/provider/diff.go of pulumi-kubernetes), without
 the kinds that no longer exist and with the fields that the API itself keeps from changing.
@@ -56,10 +56,10 @@ _BY_KIND: dict[str, tuple[str, ...]] = {
         "volumeBindingMode",
     ),
 }  # fmt: skip
-# What may change in a Pod although the rest of its spec may not.
+# The fields of a Pod's spec that may change.
 _POD_EXCEPTIONS = ("spec.activeDeadlineSeconds", "spec.tolerations")
 _DATA = ("data", "binaryData", "stringData")
-# How the API server words that a field, or all but some fields, must stay.
+# The API server's messages for immutable fields.
 _REFUSALS = re.compile(
     r"field is immutable|may not change|updates to .* are forbidden|cannot be changed|"
     r"is immutable after|immutable field|may not be changed|cannot change",

@@ -1,4 +1,4 @@
-"""A kubeconfig as what a client needs: server, trust, and how to identify itself."""
+"""Reads from a kubeconfig what a client needs: server, certificate authority, credentials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Cluster:
 
     server: str
     server_name: str
-    """The name on the server's certificate, where it is not the address; else empty."""
+    """The name on the server's certificate; empty if it is the address."""
     trust: ssl.SSLContext
     credentials: Credentials
     namespace: str
@@ -68,7 +68,7 @@ def load(given: str | None, context: str | None = None, cluster: str | None = No
 
 
 def identity(given: str | None, context: str | None, cluster: str | None) -> tuple[str, str] | None:
-    """Which cluster a kubeconfig means: its certificate authority, or else its address.
+    """The identity of a kubeconfig's cluster: its certificate authority, else its address.
 
     A cluster that moved to another address has its authority still, so it is the same one. None
     where that cannot be told.
@@ -103,7 +103,7 @@ def _document(given: str | None) -> tuple[Json, Path]:
 
 
 def _chosen(document: Json, context: str | None, cluster: str | None) -> tuple[Json, str]:
-    """The context, and the name of its cluster or of the one that is asked for instead."""
+    """The context, and the name of its cluster or of the overriding one."""
     name = context or document.get("current-context")
     if not name:
         raise ValueError("it has no current-context, and the provider names no context")
@@ -137,8 +137,8 @@ def _trust(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) ->
 
 
 def _present(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Identify ourselves by a certificate on connections to come."""
-    # OpenSSL reads a chain from files alone.
+    """Use a client certificate on new connections."""
+    # OpenSSL reads certificate chains from files only.
     with tempfile.NamedTemporaryFile() as file:
         file.write(certificate + b"\n" + key)
         file.flush()
@@ -155,7 +155,7 @@ def _bytes(holder: Mapping[str, Any], name: str, folder: Path) -> bytes | None:
 
 @dataclass(slots=True)
 class Credentials:
-    """A bearer token: given, in a file, or from an exec plugin, which is asked again in time."""
+    """A bearer token: literal, from a file, or from an exec plugin, renewed before it expires."""
 
     user: Mapping[str, Any]
     folder: Path
@@ -166,10 +166,10 @@ class Credentials:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def token(self, *, fresh: bool = False) -> str:
-        """The token, or "" where there is none. Raises PluginError when the plugin fails."""
+        """The token, or "" without one. Raises PluginError if the exec plugin fails."""
         if self.user.get("exec"):
             with self._lock:
-                # Another thread may have asked since this one was turned away.
+                # Another thread may have renewed it meanwhile.
                 just_asked = self._until and time.time() - self._asked < 1
                 if (fresh and not just_asked) or time.time() >= self._until:
                     self._token, self._until = self._ask(self.user["exec"])
@@ -183,7 +183,7 @@ class Credentials:
         return str(self.user.get("token") or "")
 
     def _ask(self, plugin: Mapping[str, Any]) -> tuple[str, float]:
-        """Run an exec plugin: its token, and until when it is good."""
+        """Run an exec plugin; returns its token and the expiry."""
         status = _answer(plugin)
         if status.get("clientCertificateData") and status.get("clientKeyData"):
             certificate, key = status["clientCertificateData"], status["clientKeyData"]

@@ -1,4 +1,4 @@
-"""What a resource is called: by the engine, by the cluster, and as a manager of fields."""
+"""Names of a resource: for the engine, in the cluster, and as a field manager."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 AUTONAMED = "pulumi.com/autonamed"
 _LONGEST_NAME = 253
 _SUFFIX = 4  # bytes, two characters each
-# Kinds without a namespace, for when no cluster can be asked.
+# Cluster-scoped kinds, for previews without a cluster.
 _CLUSTER_WIDE = frozenset(
     {
         "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole",
@@ -30,7 +30,7 @@ def kind_of(token: str) -> tuple[str, str]:
 
 
 def is_patch(token: str, inputs: Json) -> bool:
-    """Whether the resource is some fields of an object that belongs to somebody else."""
+    """Whether the resource is a patch of an object that it does not own."""
     kind = kind_of(token)[1]
     return kind.endswith("Patch") and inputs.get("kind", "") != kind
 
@@ -59,7 +59,7 @@ def spoken(urn: str) -> str:
 
 
 def with_name(metadata: Json, old: Any, urn: str, seed: bytes) -> Json:
-    """The metadata with a name of our making: the old one, if we made that too.
+    """The metadata with a generated name: the old one, if that was generated too.
 
     The seed is the engine's, the same for a plan's preview and its update.
     """
@@ -74,13 +74,13 @@ def with_name(metadata: Json, old: Any, urn: str, seed: bytes) -> Json:
 
 
 def is_autonamed(metadata: Json) -> bool:
-    """Whether the name is of our making."""
+    """Whether the name was generated."""
     annotations = metadata.get("annotations")
     return isinstance(annotations, dict) and annotations.get(AUTONAMED) == "true"
 
 
 def id_of(live: Json) -> str:
-    """`namespace/name`, or `name` where there are no namespaces."""
+    """`namespace/name`, or `name` for cluster-scoped kinds."""
     namespace = live["metadata"].get("namespace")
     name = str(live["metadata"]["name"])
     return f"{namespace}/{name}" if namespace else name
@@ -99,5 +99,5 @@ def manager(urn: str, known: Any = None, asked: Any = None) -> str:
 
 
 def manages(live: Json, name: str) -> bool:
-    """Whether a manager has applied something to the object."""
+    """Whether the manager has applied fields of the object."""
     return any(f.get("manager") == name for f in live["metadata"].get("managedFields") or [])

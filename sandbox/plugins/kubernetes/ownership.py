@@ -1,4 +1,4 @@
-"""Inputs for an object that Pulumi did not make: the fields that a person set.
+"""Inputs for an imported object: the fields that a person set.
 
 kubectl's record of what it last applied says it best; then the server's record of who manages
 what; where there is neither, everything that is not the server's own.
@@ -12,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NOT_INPUTS = (_LAST_APPLIED, "deployment.kubernetes.io/revision")
-# Whatever these set, nobody wrote down.
+# Managers whose fields are not written by a person.
 _MACHINES = ("kube-", "kubelet", "kwok", "gke", "metrics-server", "cluster-autoscaler")
 _SERVER_METADATA = frozenset(
     {
@@ -54,7 +54,7 @@ def _as_last_applied(live: Json) -> Json | None:
 
 
 def shaped(document: Any, form: Any) -> Any:
-    """The part of a document that has another's keys."""
+    """The part of a document whose keys another document has."""
     if isinstance(form, dict) and isinstance(document, dict):
         return {k: shaped(document[k], v) for k, v in form.items() if k in document}
     if isinstance(form, list) and isinstance(document, list) and len(form) == len(document):
@@ -77,7 +77,7 @@ def _merge(into: Json, fields: Json) -> None:
 
 
 def _picked(value: Any, fields: Json) -> Any:
-    """What a field set (`fieldsV1`) names of a value."""
+    """The part of a value that a field set (`fieldsV1`) names."""
     below = {key: sub for key, sub in fields.items() if key != "."}
     if not below:
         return value

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 _MANAGER = "__fieldManager"
 _API_VERSION = "__initialApiVersion"
 _PROPAGATION = "pulumi.com/deletionPropagationPolicy"
-# What an object that is not made yet will only know then.
+# Fields that are unknown until the object exists.
 _METADATA_OF_A_NEW_OBJECT = ("uid", "resourceVersion", "creationTimestamp", "generation")
 
 
@@ -47,7 +47,7 @@ class KubernetesProvider(Provider):
     # The provider's own settings.
 
     def diff_config(self, old: Properties, new: Properties) -> DiffResult:
-        """Another cluster replaces everything in it; new credentials or an address do not."""
+        """Another cluster replaces all its objects; new credentials or a new address do not."""
         if reveal(old) == reveal(new):
             return DiffResult(changes=False)
         was, now = settings.read(old), settings.read(new)
@@ -64,7 +64,7 @@ class KubernetesProvider(Provider):
         return DiffResult(changes=True, replaces=names_of_it if is_other else ())
 
     def configure(self, args: Properties) -> None:
-        """Find the cluster; one that is not known yet is left for later."""
+        """Find the cluster; an unknown one is resolved later."""
         self._settings = chosen = settings.read(args)
         if not chosen.is_known:
             return
@@ -73,7 +73,7 @@ class KubernetesProvider(Provider):
         self._client = Client(cluster, self.cancelled)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._client is not None:
             self._client.close()
 
@@ -111,7 +111,7 @@ class KubernetesProvider(Provider):
             try:
                 return self._client.resource(api_version, kind).namespaced
             except PluginError:
-                pass  # create says it better, with everything else known
+                pass  # create reports it, with all inputs known
         old = olds.get("metadata")
         return isinstance(old, dict) and bool(old.get("namespace"))
 
@@ -119,7 +119,7 @@ class KubernetesProvider(Provider):
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,  # noqa: ARG002
         new_inputs: Properties, ignore_changes: Sequence[str],
     ) -> DiffResult:  # fmt: skip
-        """Compare inputs; what cannot change in place replaces, also where the server says so."""
+        """Compare inputs; immutable fields replace, also those that only the server knows."""
         old, new = reveal(old_inputs), reveal(new_inputs)
         detailed: dict[str, str] = {}
         for path, change in shape.differences(old, new):
@@ -128,7 +128,7 @@ class KubernetesProvider(Provider):
             # Another version of the same kind is the same object.
             is_other_kind = path == "apiVersion" and names.group(old) != names.group(new)
             fixed = immutable.replaces(new, path, mutable=self._settings.mutable)
-            # What a patch sets is not its object; nothing of it stands in the way of a change.
+            # A patch does not own its object, so no change of it replaces.
             replaces = is_other_kind or fixed
             if names.is_patch(type, new) and not path.startswith("metadata.name"):
                 replaces = is_other_kind
@@ -148,7 +148,7 @@ class KubernetesProvider(Provider):
     def _refused(
         self, urn: str, new: Properties, old: Properties, outputs: Properties
     ) -> list[str]:
-        """The fields that the API server says it will not change in place."""
+        """The fields that the API server reports as immutable."""
         if self._client is None or has_unknown(new):
             return []
         try:
@@ -156,7 +156,7 @@ class KubernetesProvider(Provider):
         except ApiError as error:
             return immutable.refused_fields(error.code, error.details)
         except PluginError:
-            return []  # the preview that follows says what is wrong
+            return []  # the preview that follows reports the error
         return []
 
     # Objects.
@@ -181,7 +181,7 @@ class KubernetesProvider(Provider):
         self, *, type: str, urn: str, id: str, old_inputs: Properties, old_outputs: Properties,
         new_inputs: Properties, timeout: float, preview: bool, ignore_changes: Sequence[str],
     ) -> Properties:  # fmt: skip
-        """Apply and wait; fields that are no longer asked for go."""
+        """Apply and wait; fields removed from the inputs are removed from the object."""
         if preview:
             return self._previewed(type, urn, new_inputs, old_inputs, old_outputs)
         applier = self._applier(urn, old_outputs.get(_MANAGER))
@@ -197,7 +197,7 @@ class KubernetesProvider(Provider):
     def read(
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        """The object as it is; what somebody else changed of ours shows in the inputs."""
+        """The live object; drift of managed fields appears in the inputs."""
         client = self._known_client(urn)
         api_version, kind = names.kind_of(type)
         source = reveal(inputs or outputs)
@@ -211,7 +211,7 @@ class KubernetesProvider(Provider):
                 namespace = self._namespace or "default"
             live = client.get(resource.path(namespace, name))
         except NoSuchKindError:
-            return None  # its kind is gone from the cluster, and all objects with it
+            return None  # its kind was removed from the cluster with all its objects
         except Unreachable:
             if self._settings.delete_unreachable:
                 return None
@@ -232,7 +232,7 @@ class KubernetesProvider(Provider):
         self, *, type: str, urn: str, id: str, inputs: Properties, outputs: Properties,
         timeout: float,
     ) -> None:  # fmt: skip
-        """Delete it, and wait until it is gone. What a patch set is let go."""
+        """Delete the object and wait until it is gone. A patch releases its fields."""
         client = self._known_client(urn)
         plain = reveal(inputs) or reveal(outputs)
         applier = self._applier(urn, outputs.get(_MANAGER))
@@ -248,7 +248,7 @@ class KubernetesProvider(Provider):
                 return
             self._delete(client, path, found, plain)
         except NoSuchKindError:
-            return  # its kind is gone from the cluster, and all objects with it
+            return  # its kind was removed from the cluster with all its objects
         except ApiError as error:
             raise applier.explained(error, plain) from None
         except Unreachable:
@@ -270,7 +270,7 @@ class KubernetesProvider(Provider):
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": policy,
-            # Whatever has taken its name meanwhile is not ours.
+            # Another object of the same name is not ours.
             "preconditions": {"uid": found["metadata"]["uid"]},
         }
         try:
@@ -279,7 +279,7 @@ class KubernetesProvider(Provider):
             if error.code not in {404, 409}:
                 raise
 
-    # How each of them is done.
+    # Implementation.
 
     def _known_client(self, urn: str) -> Client:
         if self._client is None:
@@ -308,7 +308,7 @@ class KubernetesProvider(Provider):
     def _previewed(
         self, type: str, urn: str, inputs: Properties, before: Properties, old: Properties
     ) -> Properties:
-        """What the API server would make of it; what it would only say later is unknown."""
+        """The result of a dry run; values that are only known later are unknown."""
         guess = {**inputs, "status": UNKNOWN} if not old else _guess(inputs, old)
         if self._client is None:
             if not self._has_said_unknown:
@@ -325,7 +325,7 @@ class KubernetesProvider(Provider):
             self.log(urn, f"not checked: {error}", "info")
             return guess
         except ApiError as error:
-            # Its namespace may be made by the very update that is previewed; and an object that
+            # The previewed update may create its namespace; and an object that
             # is replaced is still there, with what cannot change in place.
             is_homeless = error.code == 404 and error.details.get("kind") == "namespaces"
             is_replaced = is_new and immutable.refused_fields(error.code, error.details)
@@ -335,7 +335,7 @@ class KubernetesProvider(Provider):
                 self.log(urn, f"not checked by the API server: {error}", "warning")
                 return guess
             raise
-        # Only an object that is there already has a version in a dry run.
+        # Only an existing object has a resourceVersion in a dry run.
         if is_new and live["metadata"].get("resourceVersion") and not self._settings.upsert:
             try:
                 applier.check_absent(inputs, 0)
@@ -348,7 +348,7 @@ class KubernetesProvider(Provider):
     def _awaited(
         self, type: str, urn: str, inputs: Properties, live: Json, timeout: float, applier: Applier
     ) -> Properties:  # fmt: skip
-        """The outputs of an object, once it is ready. Raises PartialFailure with the reasons."""
+        """The outputs of an object once it is ready. Raises PartialFailure with the reasons."""
         plain = reveal(inputs)
         manager, made = applier.manager(plain), names.id_of(live)
         if is_skipped(plain) or names.is_patch(type, plain):
@@ -368,7 +368,7 @@ class KubernetesProvider(Provider):
 
 
 def _mistakes(metadata: Json) -> list[CheckFailure]:
-    """What is wrong with the metadata whatever the kind."""
+    """Problems of the metadata that apply to every kind."""
     return [
         CheckFailure(shape.below(f"metadata.{field}", key), "must be a string; quote it")
         for field in ("labels", "annotations")
@@ -386,7 +386,7 @@ def _differs(old: Properties, new: Properties, name: str) -> bool:
 
 
 def _takes_its_own_place(old: Json, new: Json) -> bool:
-    """Whether the new object would have the old one's name, so that the old one must go first."""
+    """Whether the new object has the old one's name, so that the old one is deleted first."""
     was, now = old.get("metadata") or {}, new.get("metadata") or {}
     if names.is_autonamed(now) or not now.get("name"):
         return False
@@ -404,7 +404,7 @@ def _outputs(inputs: Properties, live: Json, manager: str) -> Properties:
 
 
 def _guess(inputs: Properties, old: Properties) -> Properties:
-    """An updated object where the API server cannot be asked: what only it sets stays."""
+    """An updated object without a dry run: server-set fields are kept."""
     return {**_laid_over(old, inputs), "status": UNKNOWN}
 
 
@@ -415,7 +415,7 @@ def _laid_over(old: Any, new: Any) -> Any:
 
 
 def _with_unknowns(inputs: Properties, outputs: Properties) -> Properties:
-    """A dry run's outputs without what a dry run makes up."""
+    """A dry run's outputs without values that a dry run invents."""
     metadata = {**outputs["metadata"], **dict.fromkeys(_METADATA_OF_A_NEW_OBJECT, UNKNOWN)}
     known = {**outputs, "metadata": metadata, "status": UNKNOWN}
     if outputs["kind"] == "Service" and outputs["apiVersion"] == "v1":
@@ -430,7 +430,7 @@ def _with_unknowns(inputs: Properties, outputs: Properties) -> Properties:
 
 
 def _ports(given: Json, made: Json) -> Any:
-    """A Service's ports; the node ports are drawn when it is made."""
+    """A Service's ports; node ports are allocated on creation."""
     asked = given.get("ports") or []
     return [
         {**port, "nodePort": UNKNOWN}

@@ -1,4 +1,4 @@
-"""When an object is ready, and if it is not: why. One function a kind, over the live object."""
+"""Readiness of an object, and the reason if it is not ready. One function per kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.plugins.kubernetes.client import ApiError, Client, Unreachable
 
 Json = dict[str, Any]
 Check = Callable[[Client, Json], str | None]
-"""(client, live object) → what it still waits for, or None when it is ready."""
+"""(client, live object) → what it waits for, or None if it is ready."""
 _WAITING = {"ContainerCreating", "PodInitializing"}
 _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 
@@ -22,7 +22,7 @@ def _condition(live: Json, kind: str) -> Json:
 
 
 def _is_unseen(live: Json) -> bool:
-    """Whether the status is still that of an earlier generation."""
+    """Whether the status is of an earlier generation."""
     seen = (live.get("status") or {}).get("observedGeneration", 0)
     return bool(seen < live["metadata"].get("generation", 0))
 
@@ -55,7 +55,7 @@ def _stateful_set(_: Client, live: Json) -> str | None:
         return f"{ready} of {wanted} replicas are ready"
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
-        return None  # its pods stay as they are until somebody deletes them
+        return None  # OnDelete: pods are replaced only when deleted
     kept = (strategy.get("rollingUpdate") or {}).get("partition", 0)
     updated = status.get("updatedReplicas", 0)
     if status.get("updateRevision") != status.get("currentRevision") and updated < wanted - kept:
@@ -107,7 +107,7 @@ def _service(client: Client, live: Json) -> str | None:
     path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
     slices = client.list_(path, labelSelector=f"kubernetes.io/service-name={name}")
     for endpoint in (e for s in slices for e in s.get("endpoints") or []):
-        # Nothing said counts as ready.
+        # An address without conditions counts as ready.
         if (endpoint.get("conditions") or {}).get("ready") in {True, None}:
             return None
     selector = ",".join(f"{k}={v}" for k, v in spec["selector"].items())
@@ -126,7 +126,7 @@ def _claim(client: Client, live: Json) -> str | None:
         return None
     name = live["spec"].get("storageClassName")
     found = client.get(f"/apis/storage.k8s.io/v1/storageclasses/{name}") if name else None
-    # Such a claim is bound with its first pod, which may well come after it.
+    # WaitForFirstConsumer: the claim is bound when its first pod is scheduled.
     if (found or {}).get("volumeBindingMode") == "WaitForFirstConsumer":
         return None
     return f"its phase is {phase}"
@@ -189,7 +189,7 @@ CHECKS: dict[str, Check] = {
 
 
 def hopeless(live: Json) -> str | None:
-    """Why it will never be ready, or None while there is hope."""
+    """The reason why it cannot become ready, or None."""
     kind = live["kind"]
     if kind == "Deployment" and not _is_unseen(live):
         progressing = _condition(live, "Progressing")
@@ -205,7 +205,7 @@ def hopeless(live: Json) -> str | None:
 
 
 def troubles(client: Client, live: Json) -> list[str]:
-    """What stands in the way, each once: its conditions, its pods, and what was warned of."""
+    """The reasons, without duplicates: conditions, pods and warning events."""
     found: list[str] = []
     failure = _condition(live, "ReplicaFailure")
     if failure.get("status") == "True":
@@ -220,12 +220,12 @@ def troubles(client: Client, live: Json) -> list[str]:
         if not found and namespace:
             found += _warnings(client, namespace, live["metadata"]["uid"])
     except (ApiError, Unreachable):
-        pass  # the reason is a help; that it is not ready is known without it
+        pass  # the reason is optional
     return list(dict.fromkeys(found))
 
 
 def _warnings(client: Client, namespace: str, uid: str) -> list[str]:
-    """The latest warnings about an object, such as a quota that is used up."""
+    """The latest warning events of an object, such as an exceeded quota."""
     path = f"/api/v1/namespaces/{namespace}/events"
     events = client.list_(path, fieldSelector=f"involvedObject.uid={uid},type=Warning")
     events.sort(key=lambda event: str(event.get("lastTimestamp") or ""))

@@ -1,6 +1,6 @@
-"""When to try again: pauses that grow, a limit, and an end as soon as the engine cancels.
+"""Retries: exponential backoff, a deadline, and cancellation by the engine.
 
-A few lines in place of a library, since plugins start often and `Retry-After` counts here.
+Not a library: plugins start often, and `Retry-After` must be honoured.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import time
 
 _FIRST, _LONGEST = 0.1, 5.0
 _PATIENCE = 30.0
-# A server that restarts is back within this; one that is not there at all is said so soon.
+# Long enough for a restart of the server, short enough to report a missing one.
 _PATIENCE_WHEN_REFUSED = 6.0
 
 
 class Retries:
-    """The pauses of one request."""
+    """The backoff of one request."""
 
     def __init__(self, cancelled: threading.Event, *, is_hopeless: bool = False) -> None:
         self._cancelled = cancelled
@@ -25,7 +25,7 @@ class Retries:
         self._is_hopeless = is_hopeless
 
     def wait(self, *, at_least: float = 0.0, refused: bool = False) -> bool:
-        """Pause; whether to try again then."""
+        """Pause; returns whether to retry."""
         if self._is_hopeless:
             return False
         pause = max(at_least, self._pause * random.uniform(0.5, 1))  # noqa: S311 (not a secret)

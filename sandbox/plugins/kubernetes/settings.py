@@ -1,4 +1,4 @@
-"""The provider's own settings, as its resource or the environment has them."""
+"""The provider's settings, from its resource or the environment."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sandbox.plugins.provider import UNKNOWN, PluginError, Properties, reveal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the SDK's `Provider` can be given, as far as this plugin knows it."""
+    """The settings of the SDK's `Provider` that this plugin supports."""
 
     kubeconfig: str | None
-    """Contents or a path; None for the kubeconfig of whoever runs Pulumi."""
+    """Contents or a path. Default: the user's kubeconfig."""
     is_known: bool
-    """Whether a preview knows the cluster: it may be one that the same update makes."""
+    """Whether the cluster is known at preview; the same update may create it."""
     context: str | None
     cluster: str | None
     namespace: str | None
@@ -69,6 +69,6 @@ def _text(plain: Properties, name: str) -> str | None:
 
 
 def _flag(plain: Properties, name: str, variable: str) -> bool:
-    """A switch: the engine hands it over as text; the environment has it where it is not set."""
+    """A boolean setting: text from the engine, else from the environment."""
     value: Any = plain.get(name, os.environ.get(variable, ""))
     return value is True or str(value).lower() in {"true", "1"}

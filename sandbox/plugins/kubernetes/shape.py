@@ -1,4 +1,4 @@
-"""Objects against objects: what differs, what of a live object is ours, and what of it is secret.
+"""Compares objects: differences, managed fields of a live object, and secrets.
 
 Pure functions over JSON values.
 """
@@ -14,7 +14,7 @@ from sandbox.plugins.kubernetes.ownership import shaped
 from sandbox.plugins.values import Secret, reveal
 
 Json = dict[str, Any]
-# A shorter secret would be found in too much that is none.
+# Shorter secrets would match unrelated text.
 _SHORTEST_SECRET = 5
 
 
@@ -43,14 +43,14 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]
 
 
 def below(path: str, key: str) -> str:
-    """The path of a key, as Pulumi writes property paths."""
+    """The property path of a key in Pulumi's syntax."""
     if not key or any(mark in key for mark in '.[]"'):
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
 
 
 def without_nulls(value: Any) -> Any:
-    """The value with nothing in it that says nothing."""
+    """The value without empty values."""
     if isinstance(value, Secret):
         return Secret(without_nulls(value.value))
     if isinstance(value, Mapping):
@@ -61,7 +61,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def refreshed(inputs: Json, before: Json, now: Json) -> Json:
-    """The inputs as the live object has them, where somebody changed them since.
+    """The inputs with the live object's values where they have drifted.
 
     `before` is the object as we last saw it, `now` as it is. Where they agree, the input stays as
     it was written ("1000m" and not "1"); where they differ, the live value shows. What only others
@@ -81,7 +81,7 @@ def _refreshed(inputs: Any, before: Any, now: Any) -> Any:
         return {
             key: _refreshed(value, was.get(key), now.get(key))
             for key, value in inputs.items()
-            # Keys that the server takes but never shows, such as stringData, stay.
+            # Write-only keys such as stringData are kept.
             if key in now or key not in was
         }
     if isinstance(inputs, list) and isinstance(now, list) and len(inputs) == len(now):
@@ -94,7 +94,7 @@ def _refreshed(inputs: Any, before: Any, now: Any) -> Any:
 
 
 def sealed(inputs: Any, live: Any) -> Any:
-    """The live values with everything secret that is secret in the inputs.
+    """The live values, secret wherever the inputs are secret.
 
     By its place, and by its value wherever else it shows, plain or in base64: in an annotation,
     in another field, in a list whose items moved.
@@ -104,7 +104,7 @@ def sealed(inputs: Any, live: Any) -> Any:
 
 
 def outputs(inputs: Json, live: Json) -> Json:
-    """What is kept of a live object: all but the record of field managers."""
+    """A live object without managedFields."""
     shown = dict(live)
     metadata = live["metadata"]
     shown["metadata"] = {k: v for k, v in metadata.items() if k != "managedFields"}
@@ -113,7 +113,7 @@ def outputs(inputs: Json, live: Json) -> Json:
 
 
 def with_secret_data(document: Json) -> Json:
-    """A Secret's data as secret, whoever wrote it."""
+    """A Secret with its data marked secret."""
     if document.get("kind") != "Secret" or document.get("apiVersion") != "v1":
         return document
     return {
@@ -125,7 +125,7 @@ def with_secret_data(document: Json) -> Json:
 
 
 def masked(text: str, inputs: Any) -> str:
-    """A message without the secrets of the inputs: the server repeats what it refuses."""
+    """A message without the inputs' secrets: the server quotes what it refuses."""
     for secret in _secret_texts(inputs):
         text = text.replace(secret, "[secret]")
     return text

@@ -1,4 +1,4 @@
-"""HTTP to one API server: a pool of kept connections, and nothing that knows Kubernetes.
+"""HTTP to one API server: a connection pool without knowledge of Kubernetes.
 
 `http.client` and not httpx, which alone costs 0.17 s to import, at every start of the plugin.
 """
@@ -20,7 +20,7 @@ _SECONDS_TO_ANSWER = 60
 
 
 class NoAnswer(Exception):  # noqa: N818 (a state of the network, not of the program)
-    """Nothing came back. `refused` when nobody listened, so that nothing was sent either."""
+    """No response. `refused`: no server listened, so nothing was sent."""
 
     def __init__(self, reason: str, *, refused: bool) -> None:
         super().__init__(reason)
@@ -29,7 +29,7 @@ class NoAnswer(Exception):  # noqa: N818 (a state of the network, not of the pro
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response, read to its end."""
+    """A complete response."""
 
     status: int
     body: bytes
@@ -80,7 +80,7 @@ class Transport:
             raise NoAnswer(_said(error), refused=False) from None
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close idle connections."""
         while connection := self._kept():
             connection.close()
 
@@ -125,7 +125,7 @@ class _Plain(http.client.HTTPConnection):
 
 
 class _Secured(http.client.HTTPSConnection):
-    """TLS, where the certificate may be for another name than the address."""
+    """A TLS context; the certificate may name another host than the address."""
 
     def __init__(self, host: str, port: int, *, server_name: str, **options: Any) -> None:
         super().__init__(host, port, **options)
@@ -143,7 +143,7 @@ class _Secured(http.client.HTTPSConnection):
 
 def _connected(host: str, port: int) -> socket.socket:
     made = socket.create_connection((host, port), timeout=_SECONDS_TO_CONNECT)
-    # Headers and body go out as two writes; without this the second waits for the first's receipt.
+    # Headers and body are two writes; without this Nagle's algorithm delays the second.
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.settimeout(_SECONDS_TO_ANSWER)
     return made

@@ -1,4 +1,4 @@
-"""Waits: until an object is ready, until it is gone. A cancel ends them at once."""
+"""Waits until an object is ready or deleted; ends at once on cancel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.plugins.kubernetes import readiness, wishes
+from sandbox.plugins.kubernetes import readiness, wait_for
 from sandbox.plugins.kubernetes.client import ApiError, Client, Unreachable
 from sandbox.plugins.kubernetes.names import group
 from sandbox.plugins.provider import PluginError
@@ -23,7 +23,7 @@ _TIMEOUT = "pulumi.com/timeoutSeconds"
 
 
 class NotReadyError(Exception):
-    """The object is there, but not ready: why, and how it was last seen."""
+    """The object exists but is not ready: the reason, and its last state."""
 
     def __init__(self, reasons: list[str], live: Json) -> None:
         super().__init__("; ".join(reasons))
@@ -32,13 +32,13 @@ class NotReadyError(Exception):
 
 
 def is_skipped(inputs: Json, *, deleting: bool = False) -> bool:
-    """Whether the object's annotation says not to wait; "ready" still waits for deletions."""
+    """Whether the annotation skips the wait; "ready" still waits for deletion."""
     value = str(_annotations(inputs).get(_SKIP)).lower()
     return value == "true" or (value == "ready" and not deleting)
 
 
 def seconds(inputs: Json, custom: float) -> float:
-    """How long to wait: what the object's annotation says, else the custom timeout, else ours."""
+    """The timeout: the annotation, else the custom timeout, else the default."""
     asked = str(_annotations(inputs).get(_TIMEOUT, ""))
     return float(asked) if asked.isdigit() else custom or _SECONDS
 
@@ -56,11 +56,11 @@ class Wait:
     cancelled: threading.Event
     seconds: float
     say: Say
-    """Told what it waits for whenever that changes, and "" at the end; not of short waits."""
+    """Called with the reason whenever it changes, and with "" at the end; not for short waits."""
 
     def until_ready(self, live: Json) -> Json:
-        """The object, ready. Raises NotReadyError; PluginError when it was deleted meanwhile."""
-        check = wishes.check(live) or readiness.CHECKS.get(f"{group(live)}/{live['kind']}")
+        """Wait until ready; returns the object. Raises NotReadyError, or PluginError if deleted."""
+        check = wait_for.check(live) or readiness.CHECKS.get(f"{group(live)}/{live['kind']}")
         if check is None:
             return live
         begun, pause, said, looked = time.monotonic(), _FIRST_PAUSE, "", 0.0
@@ -84,7 +84,7 @@ class Wait:
                     raise PluginError("somebody deleted it while it was awaited")
                 live = seen
         except (ApiError, Unreachable) as error:
-            # It exists: that must not be forgotten because it cannot be looked at.
+            # The object exists and must stay in the state although it cannot be read.
             raise NotReadyError([f"cannot see whether it is ready: {error}"], live) from None
         finally:
             if said:
@@ -92,7 +92,7 @@ class Wait:
         return live
 
     def until_gone(self, uid: str) -> None:
-        """Return when the object is gone, or another has taken its name. Raises PluginError."""
+        """Wait until the object is deleted or replaced. Raises PluginError."""
         begun, pause = time.monotonic(), _FIRST_PAUSE
         said = False
         while (live := self.client.get(self.path)) and live["metadata"]["uid"] == uid:

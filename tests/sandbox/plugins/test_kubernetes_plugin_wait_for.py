@@ -5,17 +5,17 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox.plugins.kubernetes import wishes
+from sandbox.plugins.kubernetes import wait_for
 from sandbox.plugins.kubernetes.client import Client
 from sandbox.plugins.provider import PluginError
 
 NOBODY = cast(Client, None)
 
 
-def pending(wish: str, **live: Any) -> str | None:
-    """What is still waited for of an object that the wish stands in."""
-    found = {"metadata": {"annotations": {wishes.ANNOTATION: wish}}, **live}
-    check = wishes.check(found)
+def pending(expression: str, **live: Any) -> str | None:
+    """What is still waited for of an object that the expression stands in."""
+    found = {"metadata": {"annotations": {wait_for.ANNOTATION: expression}}, **live}
+    check = wait_for.check(found)
     assert check is not None
     return check(NOBODY, found)
 
@@ -37,16 +37,16 @@ def test_that_something_is_there_is_waited_for() -> None:
     assert pending("jsonpath={.status.uid}", status={"uid": "0"}) is None
 
 
-@pytest.mark.parametrize(("wish", "status"), [("Ready", "True"), ("Ready=False", "False")])
-def test_a_condition_is_waited_for(wish: str, status: str) -> None:
+@pytest.mark.parametrize(("expression", "status"), [("Ready", "True"), ("Ready=False", "False")])
+def test_a_condition_is_waited_for(expression: str, status: str) -> None:
     def conditions(value: str) -> dict[str, Any]:
         return {"conditions": [{"type": "Ready", "status": value}]}
 
-    assert pending(f"condition={wish}") == "condition Ready is not there"
-    assert pending(f"condition={wish}", status=conditions("Unknown")) == (
+    assert pending(f"condition={expression}") == "condition Ready is not there"
+    assert pending(f"condition={expression}", status=conditions("Unknown")) == (
         "condition Ready is Unknown"
     )
-    assert pending(f"condition={wish}", status=conditions(status)) is None
+    assert pending(f"condition={expression}", status=conditions(status)) is None
 
 
 def test_of_a_list_all_must_hold() -> None:
@@ -56,7 +56,7 @@ def test_of_a_list_all_must_hold() -> None:
 
 
 def test_without_the_annotation_nothing_is_asked_for() -> None:
-    assert wishes.check({"metadata": {}}) is None
+    assert wait_for.check({"metadata": {}}) is None
 
 
 def test_what_is_not_understood_is_refused() -> None:

@@ -1,7 +1,7 @@
-"""What an object's annotation `pulumi.com/waitFor` asks to wait for, in place of what we know.
+"""The annotation `pulumi.com/waitFor`: replaces the readiness check of a kind.
 
 One expression or a JSON list of them, all of which must hold: `jsonpath={.path}=value`,
-`jsonpath={.path}` and `condition=Type`, with `=Status` or without. Of JSONPath only plain paths.
+`jsonpath={.path}` and `condition=Type`, with or without `=Status`. JSONPath: plain paths only.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ _CONDITION = re.compile(r"condition=(?P<type>[\w.-]+)(?:=(?P<status>\w+))?")
 
 
 def check(live: Json) -> Callable[[Client, Json], str | None] | None:
-    """The check that the annotation asks for; None without one. Raises PluginError."""
+    """The annotation's check; None without the annotation. Raises PluginError."""
     text = ((live.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
     if not text:
         return None
-    wishes = json.loads(text) if text.lstrip().startswith("[") else [text]
-    for wish in wishes:
-        if not _PATH.fullmatch(wish) and not _CONDITION.fullmatch(wish):
+    expressions = json.loads(text) if text.lstrip().startswith("[") else [text]
+    for expression in expressions:
+        if not _PATH.fullmatch(expression) and not _CONDITION.fullmatch(expression):
             raise PluginError(
-                f'the annotation {ANNOTATION} holds "{wish}", which is not understood'
+                f'the annotation {ANNOTATION} holds "{expression}", which is not understood'
             )
 
     def pending(_: Client, seen: Json) -> str | None:
-        return next((said for wish in wishes if (said := _unmet(wish, seen))), None)
+        return next(
+            (said for expression in expressions if (said := _unmet(expression, seen))), None
+        )
 
     return pending
 
 
-def _unmet(wish: str, live: Json) -> str | None:
-    if found := _PATH.fullmatch(wish):
+def _unmet(expression: str, live: Json) -> str | None:
+    if found := _PATH.fullmatch(expression):
         value: Any = live
         for step in found["path"].strip(".").split("."):
             value = value.get(step) if isinstance(value, dict) else None
@@ -48,8 +50,8 @@ def _unmet(wish: str, live: Json) -> str | None:
             wanted = f", not {found['value']}" if found["value"] is not None else ""
             return f"{found['path']} is {said}{wanted}"
         return None
-    found = _CONDITION.fullmatch(wish)
-    assert found is not None  # noqa: S101 (check has looked)
+    found = _CONDITION.fullmatch(expression)
+    assert found is not None  # noqa: S101 (validated by check)
     wanted = found["status"] or "True"
     for one in (live.get("status") or {}).get("conditions") or []:
         if one["type"].lower() == found["type"].lower():
