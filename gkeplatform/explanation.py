@@ -128,7 +128,7 @@ def _say(problem: str, info: inspect.Type | None, shown: str, found: object) -> 
         return f"{shown} is not allowed; {suggestion(str(found), _choices(info))}"
     if matching := _MATCHING.match(problem):
         pattern = matching["pattern"].replace("\\\\", "\\")
-        return f"expected text of the form {pattern}, got {shown}"
+        return _explained(info, found) or f"expected text of the form {pattern}, got {shown}"
     if expected := _EXPECTED.match(problem):
         kinds = " or ".join(_WORDS.get(k, k) for k in expected["type"].split(" | "))
         bound = expected["bound"].replace(" of length >=", " with a length of at least")
@@ -165,6 +165,20 @@ def _fields(info: inspect.Type | None, value: object = None) -> list[inspect.Fie
     if len(structs) > 1 and isinstance(value, Mapping):
         structs = [s for s in structs if s.tag == value.get(s.tag_field or "")] or structs
     return [field for struct in structs for field in struct.fields]
+
+
+def _explained(info: inspect.Type | None, found: object) -> str | None:
+    """What a type's own function says about a value that does not match its pattern.
+
+    The function is `explain` in the `extra` of the type's `Meta`; None: nothing to add.
+    """
+    if isinstance(info, inspect.UnionType):
+        said = (_explained(member, found) for member in info.types)
+        return next((one for one in said if one), None)
+    if isinstance(info, inspect.Metadata):
+        explain_value = (info.extra or {}).get("explain")
+        return (explain_value(found) if explain_value else None) or _explained(info.type, found)
+    return None
 
 
 def _choices(info: inspect.Type | None) -> list[str]:

@@ -55,7 +55,7 @@ def preset(custom: Custom) -> Preset:
     """`custom` in the form of a preset."""
     metrics = custom.metrics
     return Preset(
-        image=None,
+        pin=None,
         command=custom.command,
         rest_port=custom.rest_port,
         grpc_port=custom.grpc_port,
@@ -70,4 +70,5 @@ def preset(custom: Custom) -> Preset:
         ready=custom.ready,
         alive=custom.alive,
         files=(DOWNLOAD, FUSE, CACHE, IMAGE),
+        names_have_slashes=True,
     )
