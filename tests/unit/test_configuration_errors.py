@@ -252,7 +252,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d).update(server="torchserve"),
-        'gke-serving:models[0]: server "torchserve" is no longer a preset: its makers no longer maintain',
+        'gke-serving:models[0]: server "torchserve" is no longer a preset: its makers no',
     ),
     (
         lambda d: model(0)(d).pop("source"),

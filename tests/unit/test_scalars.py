@@ -1,4 +1,4 @@
-"""Numbers, booleans and sizes in an entry: taken as what they mean, or refused with what is meant."""
+"""Numbers, booleans and sizes of an entry: taken as what they mean, or refused with a remedy."""
 
 import copy
 from typing import Any

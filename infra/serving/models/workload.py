@@ -16,6 +16,8 @@ from infra.serving.scaling.settings import Autoscaling, Replicas
 
 SETTLE_SECONDS = 30
 """Time for requests in flight after draining, before the pod is killed."""
+LONGEST_DRAIN = 3600
+"""Seconds; the longest connection draining of a backend service."""
 SHUTDOWN_MARGIN = 5
 """Seconds of the settle time that a server has to end its process, once requests are done."""
 
@@ -75,6 +77,18 @@ class Workload:
     def folder_name(self) -> str:
         """The directory of the model's files below `/models`; some servers read it as the name."""
         return self.name if re.search("[/:]", self.served_name) else self.served_name
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Warnings about settings that are valid, but seldom meant."""
+        timeout = self.exposure.timeout_seconds
+        if timeout is None or timeout <= self.drain_seconds:
+            return ()
+        return (
+            f"{self.key}.drain_seconds: {self.drain_seconds}, and exposure.timeout_seconds is "
+            f"{timeout}: when a pod stops, answers that take longer than {self.drain_seconds} s "
+            f"are cut off; set drain_seconds: {min(timeout, LONGEST_DRAIN)}, or a shorter timeout",
+        )
 
     @property
     def rest_port(self) -> int:
