@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from gkeplatform import foreign_keys
+
 REFERENCE = "stacks/README.md"
 
 _LOCATED = re.compile(
@@ -67,7 +69,7 @@ def explain(
         where, problem = f"{namespace}:{key[1]}", key[2]
     is_hidden = any(path.startswith(f".{key}") for key in hidden)
     shown = "a secret value" if is_hidden else _shown(place.value)
-    said = _say(problem, place.info, shown, place.value)
+    said = _say(problem, place, shown)
     description = place.description
     if missing := _MISSING.match(problem):
         description = _description_of(place.info, missing[1])
@@ -118,10 +120,18 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"{meant}known here: {', '.join(names) or 'none'}"
 
 
-def _say(problem: str, info: inspect.Type | None, shown: str, found: object) -> str:
+def _unknown_key(word: str, place: Place) -> str:
+    known = [field.encode_name for field in _fields(place.info, place.value)]
+    # A slip of the pen comes first: `path` of an exposure is `paths`.
+    is_typo = bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
+    remedy = None if is_typo else foreign_keys.remedy(word, place.key)
+    return f'unknown key "{word}"; {remedy or suggestion(word, known)}'
+
+
+def _say(problem: str, place: Place, shown: str) -> str:
+    info, found = place.info, place.value
     if unknown := _UNKNOWN.match(problem):
-        known = [field.encode_name for field in _fields(info, found)]
-        return f'unknown key "{unknown[1]}"; {suggestion(unknown[1], known)}'
+        return _unknown_key(unknown[1], place)
     if missing := _MISSING.match(problem):
         return f'the key "{missing[1]}" is missing'
     if _CHOICE.match(problem):
