@@ -155,6 +155,8 @@ class Route(Part):
     retries: RouteRetries | None = None
     timeout_seconds: int | None = None
     """Timeout with all retries; None for the backend service's."""
+    drain_seconds: int = 0
+    """How long a pod that stops keeps serving; its backend service drains at least as long."""
 
 
 class ServedModel(Part):

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from gkeplatform import foreign_keys
+
 REFERENCE = "stacks/README.md"
 
 _LOCATED = re.compile(
@@ -67,7 +69,7 @@ def explain(
         where, problem = f"{namespace}:{key[1]}", key[2]
     is_hidden = any(path.startswith(f".{key}") for key in hidden)
     shown = "a secret value" if is_hidden else _shown(place.value)
-    said = _say(problem, place.info, shown, place.value)
+    said = _say(problem, place, shown)
     description = place.description
     if missing := _MISSING.match(problem):
         description = _description_of(place.info, missing[1])
@@ -118,17 +120,25 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"{meant}known here: {', '.join(names) or 'none'}"
 
 
-def _say(problem: str, info: inspect.Type | None, shown: str, found: object) -> str:
+def _unknown_key(word: str, place: Place) -> str:
+    known = [field.encode_name for field in _fields(place.info, place.value)]
+    # A slip of the pen comes first: `path` of an exposure is `paths`.
+    is_typo = bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
+    remedy = None if is_typo else foreign_keys.remedy(word, place.key)
+    return f'unknown key "{word}"; {remedy or suggestion(word, known)}'
+
+
+def _say(problem: str, place: Place, shown: str) -> str:
+    info, found = place.info, place.value
     if unknown := _UNKNOWN.match(problem):
-        known = [field.encode_name for field in _fields(info, found)]
-        return f'unknown key "{unknown[1]}"; {suggestion(unknown[1], known)}'
+        return _unknown_key(unknown[1], place)
     if missing := _MISSING.match(problem):
         return f'the key "{missing[1]}" is missing'
     if _CHOICE.match(problem):
         return f"{shown} is not allowed; {suggestion(str(found), _choices(info))}"
     if matching := _MATCHING.match(problem):
         pattern = matching["pattern"].replace("\\\\", "\\")
-        return f"expected text of the form {pattern}, got {shown}"
+        return _explained(info, found) or f"expected text of the form {pattern}, got {shown}"
     if expected := _EXPECTED.match(problem):
         kinds = " or ".join(_WORDS.get(k, k) for k in expected["type"].split(" | "))
         bound = expected["bound"].replace(" of length >=", " with a length of at least")
@@ -165,6 +175,20 @@ def _fields(info: inspect.Type | None, value: object = None) -> list[inspect.Fie
     if len(structs) > 1 and isinstance(value, Mapping):
         structs = [s for s in structs if s.tag == value.get(s.tag_field or "")] or structs
     return [field for struct in structs for field in struct.fields]
+
+
+def _explained(info: inspect.Type | None, found: object) -> str | None:
+    """What a type's own function says about a value that does not match its pattern.
+
+    The function is `explain` in the `extra` of the type's `Meta`; None: nothing to add.
+    """
+    if isinstance(info, inspect.UnionType):
+        said = (_explained(member, found) for member in info.types)
+        return next((one for one in said if one), None)
+    if isinstance(info, inspect.Metadata):
+        explain_value = (info.extra or {}).get("explain")
+        return (explain_value(found) if explain_value else None) or _explained(info.type, found)
+    return None
 
 
 def _choices(info: inspect.Type | None) -> list[str]:

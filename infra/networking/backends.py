@@ -53,7 +53,9 @@ class ModelBackend(pulumi.ComponentResource):
             protocol="HTTP",
             port_name=name if ports else None,
             timeout_sec=args.backends.timeout_seconds,
-            connection_draining_timeout_sec=args.backends.draining_seconds,
+            connection_draining_timeout_sec=max(
+                args.backends.draining_seconds, route.drain_seconds
+            ),
             health_checks=check.self_link,
             backends=[
                 backend(group, route.backend, max_rate=args.backends.max_rate) for group in groups

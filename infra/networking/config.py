@@ -42,7 +42,13 @@ class BackendArgs(Settings):
         int, Meta(ge=1, le=3600, description="Backend timeout, in seconds.")
     ] = 30
     draining_seconds: Annotated[
-        int, Meta(ge=0, le=3600, description="Connection draining timeout, in seconds.")
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Connection draining timeout, in seconds; a model's longer "
+            "`drain_seconds` wins.",
+        ),
     ] = 30
     max_rate: Annotated[
         int, Meta(ge=1, description="Maximum requests per second per pod, or per node.")

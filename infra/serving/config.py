@@ -165,7 +165,7 @@ def _check_teams(config: ServingConfig) -> None:
         largest = teams[model.team].largest_limits
         for kind in ("cpu", "memory") if largest else ():
             limit, allowed = getattr(model.resources.limits, kind), getattr(largest, kind)
-            if amount(limit) > amount(allowed):
+            if limit is not None and amount(limit) > amount(allowed):
                 raise ValueError(
                     f"models[{index}].resources.limits.{kind}: {limit} exceeds "
                     f"max_container_limits.{kind} {allowed} of team {model.team}"

@@ -14,12 +14,15 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, files
+from infra.serving.models import Workload, files, rollout
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.placement import Placement
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.namespaces import ModelsNamespace
+
+TIMEOUT = "pulumi.com/timeoutSeconds"
+"""How long the engine waits until an object is ready. Default: ten minutes."""
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -66,8 +69,16 @@ class ModelServer(pulumi.ComponentResource):
             labels=object_labels,
             account=namespace.account,
         )
-        self.deployment = apps.Deployment(name, metadata=sdk(metadata), spec=sdk(pods), opts=child)
-        annotations = args.exposure.service_annotations(args, naming)
+        for advice in args.advice:
+            pulumi.log.warn(advice, resource=self)
+        wait = rollout.wait_seconds(args, placement.rolling_update)
+        waiting = {**metadata, "annotations": {TIMEOUT: str(wait)}}
+        self.deployment = apps.Deployment(name, metadata=sdk(waiting), spec=sdk(pods), opts=child)
+        annotations = {
+            **args.exposure.service_annotations(args, naming),
+            # The engine waits until the Service has an endpoint: for the first pod.
+            TIMEOUT: str(rollout.progress_deadline(args)),
+        }
         self.service = core.Service(
             name,
             metadata=sdk({**metadata, "annotations": annotations}),

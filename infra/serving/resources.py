@@ -5,14 +5,32 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.quantity import Quantity, amount
+from infra.serving.quantity import Cpu, Memory, amount, memory_problem
+from infra.serving.scalars import texts
 
 
 class Amounts(Settings):
     """CPU and memory, as Kubernetes quantities."""
 
-    cpu: Annotated[Quantity, Meta(description="Cores: `500m`, `2`.")]
-    memory: Annotated[Quantity, Meta(description="Bytes: `512Mi`, `2Gi`.")]
+    cpu: Annotated[Cpu, Meta(description="Cores: `500m`, `2`.")]
+    memory: Annotated[Memory, Meta(description="Bytes: `512Mi`, `2Gi`.")]
+
+    def __post_init__(self) -> None:
+        texts(self, "cpu", "memory")
+        _check_memory(self.memory)
+
+
+class Limits(Settings):
+    """Upper bounds of CPU and memory, as Kubernetes quantities."""
+
+    memory: Annotated[Memory, Meta(description="Bytes: `512Mi`, `2Gi`.")]
+    cpu: Annotated[
+        Cpu | None, Meta(description="Cores: `500m`, `2`. Default: as much as the node has free.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        texts(self, "cpu", "memory")
+        _check_memory(self.memory)
 
 
 class Gpu(Settings):
@@ -28,11 +46,16 @@ class Resources(Settings):
     requests: Annotated[
         Amounts, Meta(description="Reserved on the node; CPU utilization is relative to it.")
     ]
-    limits: Annotated[Amounts, Meta(description="Upper bounds; exceeding memory kills the pod.")]
+    limits: Annotated[Limits, Meta(description="Upper bounds; exceeding memory kills the pod.")]
     gpu: Annotated[Gpu | None, Meta(description="GPUs; a node pool must have them.")] = None
 
     def __post_init__(self) -> None:
         for kind in self.requests.__struct_fields__:
             request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if amount(request) > amount(limit):
+            if limit is not None and amount(request) > amount(limit):
                 raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
+
+
+def _check_memory(memory: str) -> None:
+    if problem := memory_problem(memory):
+        raise ValueError(f"memory: {problem}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from policies.plain_values import is_plain as is_plain_value
 from policies.pods import PODS, Pod, describe, pod
 from policies.rule import advisory, cis, kubernetes_docs, mandatory
 from policies.subjects import kubernetes
@@ -46,6 +47,8 @@ def secret_kind(name: str, value: str) -> str:
             return kind
     if isinstance(value, Secret):
         return "a secret"
+    if is_plain_value(_CAMEL.sub("_", name), value):
+        return ""
     spelled = _CAMEL.sub("_", name)
     is_plain = bool(value) and "$(" not in value and value.lower() not in {"true", "false"}
     if is_plain and _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):

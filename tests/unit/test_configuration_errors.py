@@ -252,7 +252,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d).update(server="torchserve"),
-        "gke-serving:models[0]: files.via: torchserve does not read buckets itself; set files",
+        'gke-serving:models[0]: server "torchserve" is no longer a preset: its makers no',
     ),
     (
         lambda d: model(0)(d).pop("source"),

@@ -15,6 +15,7 @@ from infra.serving.manifest import Manifest
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.presets import PRESETS
 from infra.serving.models.rollout import RollingUpdate
 from infra.serving.quantity import amount
 from infra.serving.scaling.autoscaler import autoscaler
@@ -83,7 +84,7 @@ def test_a_fixed_number_of_replicas_is_stated() -> None:
 
 def test_tensorflow_serving_is_told_its_model_and_ports() -> None:
     server = container(model())
-    assert server["image"] == "tensorflow/serving:2.19.1"
+    assert server["image"] == PRESETS["tensorflow-serving"].image
     assert server["args"] == [
         "--model_name=resnet",
         "--model_base_path=gs://acme-ml-dev-models/resnet",

@@ -105,6 +105,7 @@ def deployment(args: NginxArgs, class_name: str, *, labels: dict[str, str]) -> M
             "metadata": {"labels": {**labels, **SELECTOR}},
             "spec": {
                 "serviceAccountName": NAME,
+                "enableServiceLinks": False,
                 # It reads Ingresses from the API server.
                 "automountServiceAccountToken": True,
                 "terminationGracePeriodSeconds": 300,

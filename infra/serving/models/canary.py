@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.patterns import Image, NodePort, Source
+from infra.serving.scalars import Text, texts
 from infra.serving.scaling.settings import Replicas
 
 SUFFIX = "-canary"
@@ -40,7 +41,7 @@ class Canary(Settings):
         None
     )
     arguments: Annotated[
-        tuple[str, ...] | None, Meta(description="Its arguments, in place of the model's.")
+        tuple[Text, ...] | None, Meta(description="Its arguments, in place of the model's.")
     ] = None
     mirror: Annotated[
         Percent,
@@ -56,6 +57,7 @@ class Canary(Settings):
     ] = None
 
     def __post_init__(self) -> None:
+        texts(self, "arguments")
         if self.mirror and self.weights.canary:
             raise ValueError(
                 f"mirror {self.mirror} beside weights.canary {self.weights.canary}: the canary "

@@ -6,13 +6,13 @@ from infra.serving.manifest import Manifest
 from infra.serving.models import database
 from infra.serving.models.files import Supply
 from infra.serving.models.presets import Preset
-from infra.serving.models.workload import Workload
+from infra.serving.models.workload import SETTLE_SECONDS, SHUTDOWN_MARGIN, Workload
 from infra.serving.resources import Resources
 
 PROBE_PERIOD = 10
 GPU = "nvidia.com/gpu"
 
-_PLACEHOLDER = re.compile(r"\{(name|files|folder|rest_port|grpc_port)\}")
+_PLACEHOLDER = re.compile(r"\{(name|files|folder|rest_port|grpc_port|shutdown_seconds)\}")
 
 
 def shared_memory(workload: Workload) -> list[Manifest]:
@@ -30,6 +30,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         "folder": supplied.folder,
         "rest_port": str(server.rest_port),
         "grpc_port": str(server.grpc_port or ""),
+        "shutdown_seconds": str(SETTLE_SECONDS - SHUTDOWN_MARGIN),
     }
 
     def filled(text: str) -> str:
@@ -44,7 +45,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
     connection = workload.connection
     optional = {
         "command": [filled(word) for word in server.command],
-        "args": [filled(word) for word in (*server.arguments, *workload.arguments)],
+        "args": [filled(word) for word in workload.arguments],
         "env": [
             *(
                 {"name": name, "value": filled(value)}
@@ -88,7 +89,11 @@ def resources(settings: Resources) -> Manifest:
     gpus = {GPU: str(settings.gpu.count)} if settings.gpu else {}
     return {
         "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory, **gpus},
-        "limits": {"cpu": settings.limits.cpu, "memory": settings.limits.memory, **gpus},
+        "limits": {
+            **({"cpu": settings.limits.cpu} if settings.limits.cpu else {}),
+            "memory": settings.limits.memory,
+            **gpus,
+        },
     }
 
 

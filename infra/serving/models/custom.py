@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.models.presets import CACHE, DOWNLOAD, FUSE, IMAGE, Metrics, Preset
+from infra.serving.scalars import Text, text
 
 Port = Annotated[int, Meta(ge=1024, le=65535)]
 UrlPath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~{}-]+)+$")]
@@ -45,7 +46,7 @@ class Custom(Settings):
         tuple[str, ...], Meta(description="What may follow the path after a colon.")
     ] = ()
     command: Annotated[
-        tuple[str, ...], Meta(description="Program to run. Default: the image's own.")
+        tuple[Text, ...], Meta(description="Program to run. Default: the image's own.")
     ] = ()
     grpc_port: Annotated[Port | None, Meta(description="Port of its gRPC API.")] = None
     metrics: Annotated[CustomMetrics | None, Meta(description="Its metrics, if it has any.")] = None
@@ -55,8 +56,8 @@ def preset(custom: Custom) -> Preset:
     """`custom` in the form of a preset."""
     metrics = custom.metrics
     return Preset(
-        image=None,
-        command=custom.command,
+        pin=None,
+        command=tuple(str(text(word)) for word in custom.command),
         rest_port=custom.rest_port,
         grpc_port=custom.grpc_port,
         metrics=(
@@ -70,4 +71,5 @@ def preset(custom: Custom) -> Preset:
         ready=custom.ready,
         alive=custom.alive,
         files=(DOWNLOAD, FUSE, CACHE, IMAGE),
+        names_have_slashes=True,
     )

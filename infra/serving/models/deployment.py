@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from infra.serving.manifest import Manifest
 from infra.serving.models import pod
-from infra.serving.models.rollout import RollingUpdate
+from infra.serving.models.rollout import RollingUpdate, progress_deadline
 from infra.serving.models.workload import Workload
 
 
@@ -21,5 +21,6 @@ def deployment(
         **({} if workload.autoscaling else {"replicas": workload.replicas.min}),
         "selector": {"matchLabels": workload.selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling_update.spec()},
+        "progressDeadlineSeconds": progress_deadline(workload),
         "template": pod.template(workload, labels=labels, account=account, tolerations=tolerations),
     }

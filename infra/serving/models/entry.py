@@ -14,9 +14,10 @@ from infra.serving.models.custom import preset as custom_preset
 from infra.serving.models.database import ModelDatabase
 from infra.serving.models.files import Direct, Files
 from infra.serving.models.presets import PRESETS, Preset
-from infra.serving.patterns import Image, Name, Source
-from infra.serving.quantity import Quantity
+from infra.serving.patterns import Image, Name, ServedName, Source
+from infra.serving.quantity import Size
 from infra.serving.resources import Resources
+from infra.serving.scalars import Text
 from infra.serving.scaling.settings import Autoscaling, Replicas
 
 EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -38,6 +39,10 @@ class Entry(Settings, dict=True):
         Source | None,
         Meta(description="Folder of the model's files, `gs://bucket/path`."),
     ] = None
+    served_name: Annotated[
+        ServedName | None,
+        Meta(description="Name that callers and the server use. Default: `name`."),
+    ] = None
     files: Annotated[
         Files | None,
         Meta(description="How the files get into the pods. Default: the server reads the bucket."),
@@ -50,14 +55,15 @@ class Entry(Settings, dict=True):
         Custom | None, Meta(description="Replaces a preset; for server `custom` only.")
     ] = None
     arguments: Annotated[
-        tuple[str, ...], Meta(description="Arguments of the server after the preset's.")
+        tuple[Text, ...],
+        Meta(description="Arguments of the server; a flag replaces the preset's of that name."),
     ] = ()
     environment: Annotated[
-        dict[EnvironmentName, str],
+        dict[EnvironmentName, Text],
         Meta(description="Environment variables of the server. Not for secrets."),
     ] = field(default_factory=dict)
     shared_memory: Annotated[
-        Quantity | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
+        Size | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
     ] = None
     autoscaling: Annotated[
         Autoscaling | None, Meta(description="Required if replicas.min and max differ.")
@@ -85,13 +91,18 @@ class Entry(Settings, dict=True):
     ] = 300
     drain_seconds: Annotated[
         int,
-        Meta(ge=1, le=300, description="Time to keep serving while load balancers deregister it."),
+        Meta(
+            ge=1,
+            le=3600,
+            description="Time that a pod keeps serving, and its backend service lets answers end, "
+            "once the pod is to stop.",
+        ),
     ] = 15
 
     @property
-    def served_name(self) -> str:
-        """The name that callers and the server use; a canary's objects have another."""
-        return self.name
+    def model_name(self) -> str:
+        """The name that callers and the server use."""
+        return self.served_name or self.name
 
     @cached_property
     def preset(self) -> Preset:

@@ -12,7 +12,7 @@ from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
 from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE
 from infra.serving.patterns import StorageClass
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Size
 
 FOLDER = "/models"
 DOWNLOADER = "gcr.io/google.com/cloudsdktool/google-cloud-cli:578.0.0-slim"
@@ -29,7 +29,7 @@ class Download(Settings, tag_field="via", tag=DOWNLOAD):
     """Copied onto the node's disk before the server starts, in each pod."""
 
     size: Annotated[
-        Quantity, Meta(description="Size limit on the node's disk; more than the files need.")
+        Size, Meta(description="Size limit on the node's disk; more than the files need.")
     ]
 
 
@@ -37,7 +37,7 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
     """The bucket mounted as a folder, read-only, by GKE's Cloud Storage FUSE driver."""
 
     cache: Annotated[
-        Quantity | None,
+        Size | None,
         Meta(description="Size of a read cache on the node's disk. Default: no cache."),
     ] = None
 
@@ -45,9 +45,7 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
 class SharedCache(Settings, tag_field="via", tag=CACHE):
     """Copied once onto a volume that all replicas share."""
 
-    size: Annotated[
-        Quantity, Meta(description="Size of the volume, for all versions that it holds.")
-    ]
+    size: Annotated[Size, Meta(description="Size of the volume, for all versions that it holds.")]
     storage_class: Annotated[
         StorageClass,
         Meta(description="A storage class with access mode ReadWriteMany, such as Filestore's."),

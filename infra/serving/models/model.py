@@ -8,12 +8,14 @@ from infra.serving.models import validation
 from infra.serving.models.availability import Disruption
 from infra.serving.models.canary import SUFFIX
 from infra.serving.models.entry import Entry
+from infra.serving.scalars import texts
 
 
 class Model(Entry, dict=True):
     """One model: an entry of the catalog, from which all its objects are built."""
 
     def __post_init__(self) -> None:
+        texts(self, "arguments", "environment")
         validation.check(self)
         try:
             _ = self.canary_version
@@ -63,6 +65,6 @@ class CanaryVersion(Model, kw_only=True, dict=True):
     """Name of the model."""
 
     @property
-    def served_name(self) -> str:
-        """The model's name."""
-        return self.serves
+    def model_name(self) -> str:
+        """The name that the model itself has for callers."""
+        return self.served_name or self.serves

@@ -9,8 +9,6 @@ from infra.serving.models.workload import Workload
 
 USER = 65534
 """User and group `nobody`."""
-SETTLE_SECONDS = 30
-"""Time for requests in flight after draining, before the pod is killed."""
 OPEN = "platform/open"
 """Label of pods that callers reach by an address or node port of the model's own."""
 
@@ -25,11 +23,13 @@ def template(
     tolerations: Sequence[Manifest] = (),
 ) -> Manifest:
     """The pod template. `account` is the Kubernetes service account."""
-    supplied = supply(workload.name, workload.source, workload.files, serves=workload.served_name)
+    supplied = supply(workload.name, workload.source, workload.files, serves=workload.folder_name)
     spec: Manifest = {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": workload.drain_seconds + SETTLE_SECONDS,
+        # Their variables collide with servers' own: a Service `vllm` sets VLLM_PORT to a URL.
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": workload.grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

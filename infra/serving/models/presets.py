@@ -3,7 +3,11 @@
 Sources of the figures: docs/guides/adding-a-model.md.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from infra.serving.models.pins import Pin
 
 DIRECT, DOWNLOAD, FUSE, CACHE, IMAGE = "direct", "download", "gcs-fuse", "cache", "image"
 """How a model's files get into its pods; `files.py` has the settings of each."""
@@ -23,14 +27,24 @@ class Metrics:
 class Preset:
     """How a model server is started, its ports, and its URLs for models, readiness and liveness.
 
-    `{name}`, `{files}`, `{folder}`, `{rest_port}` and `{grpc_port}` are replaced per model:
-    `files` is the directory of the model's files, `folder` its parent.
+    `{name}`, `{files}`, `{folder}`, `{rest_port}`, `{grpc_port}` and `{shutdown_seconds}` are
+    replaced per model: `files` is the directory of the model's files, `folder` its parent, and
+    `shutdown_seconds` the time for requests in flight after SIGTERM.
     """
 
-    image: str | None
-    """None: the entry must set one."""
+    pin: Pin | None
+    """Its image; None: the entry must set one."""
     command: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    """An argument of the entry replaces the flag of the same name, unless it is reserved."""
+    reserved_flags: Mapping[str, str] = field(default_factory=dict)
+    """Flags that an entry may not set, spelled `a-b`, and what to set instead."""
+    repeatable_flags: tuple[str, ...] = ()
+    """Flags that may be given several times: the entry's are added."""
+    excluded_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Flags that the server refuses beside one that the entry sets: the preset's are left out."""
+    reserved_environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that an entry may not set, and what to set instead."""
     environment: tuple[tuple[str, str], ...] = ()
     rest_port: int
     grpc_port: int | None = None
@@ -47,18 +61,32 @@ class Preset:
     """URL path that answers 200 while the process works; None: its port takes connections."""
     files: tuple[str, ...]
     """Ways in which it can get its files, in order of preference."""
+    names_have_slashes: bool = False
+    """Whether a model's name may have slashes and colons, as those of Hugging Face have."""
     shared_memory: str | None = None
     """Size of /dev/shm, through which the server's processes exchange tensors."""
     needs_gpu: bool = False
 
+    @property
+    def image(self) -> str | None:
+        """The image; None: the entry must set one."""
+        return self.pin.image if self.pin else None
+
 
 _FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
+_NAME = "set served_name"
+_SOURCE = "set source"
+_PORT = "the preset's probes and Services use its port; remove it, or use server: custom"
 # The root file system is read-only and the user has no home directory.
 _HOME = ("HOME", "/tmp")  # noqa: S108 - in the container
 
 PRESETS: dict[str, Preset] = {
     "tensorflow-serving": Preset(
-        image="tensorflow/serving:2.19.1",
+        pin=Pin(
+            image="tensorflow/serving:2.20.0",
+            released=date(2026, 8, 12),
+            source="https://github.com/tensorflow/serving/issues/4129",
+        ),
         # The image's entrypoint, a shell script, fixes the model's path.
         command=("tensorflow_model_server",),
         arguments=(
@@ -67,6 +95,14 @@ PRESETS: dict[str, Preset] = {
             "--rest_api_port={rest_port}",
             "--port={grpc_port}",
         ),
+        reserved_flags={
+            "model-name": _NAME,
+            "model-base-path": _SOURCE,
+            "rest-api-port": _PORT,
+            "port": _PORT,
+            # It would replace the model's name and path.
+            "model-config-file": "the probes ask for one model; use server: custom",
+        },
         rest_port=8501,
         grpc_port=8500,
         path="/v1/models/{name}",
@@ -76,7 +112,12 @@ PRESETS: dict[str, Preset] = {
         files=(DIRECT, *_FROM_FOLDER),
     ),
     "triton": Preset(
-        image="nvcr.io/nvidia/tritonserver:25.08-py3",
+        pin=Pin(
+            image="nvcr.io/nvidia/tritonserver:26.10-py3",
+            released=date(2026, 10, 1),
+            source="https://docs.nvidia.com/deeplearning/triton-inference-server/release-notes/"
+            "rel-26-10.html",
+        ),
         command=("tritonserver",),
         arguments=(
             "--model-repository={folder}",
@@ -88,6 +129,17 @@ PRESETS: dict[str, Preset] = {
             # The default, stated because it matters: exit if the model cannot be loaded.
             "--exit-on-error=true",
         ),
+        reserved_flags={
+            "model-repository": _SOURCE,
+            "model-store": _SOURCE,
+            "http-port": _PORT,
+            "grpc-port": _PORT,
+            "metrics-port": _PORT,
+            "allow-http": "the probes need HTTP; remove it",
+        },
+        repeatable_flags=("load-model",),
+        # It accepts --load-model in explicit mode only.
+        excluded_flags={"model-control-mode": ("load-model",)},
         environment=(_HOME,),
         rest_port=8000,
         grpc_port=8001,
@@ -102,9 +154,27 @@ PRESETS: dict[str, Preset] = {
         shared_memory="1Gi",
     ),
     "vllm": Preset(
-        image="vllm/vllm-openai:v0.11.0",
+        pin=Pin(
+            image="vllm/vllm-openai:v0.33.0",
+            # Earliest day on which others are known to have used it.
+            released=date(2026, 11, 5),
+            source="https://github.com/vllm-project/vllm/releases/tag/v0.33.0",
+        ),
         command=("vllm", "serve"),
-        arguments=("{files}", "--served-model-name={name}", "--port={rest_port}"),
+        arguments=(
+            "{files}",
+            "--served-model-name={name}",
+            "--port={rest_port}",
+            # Without it vLLM aborts all requests on SIGTERM: vllm-project/vllm#36666.
+            "--shutdown-timeout={shutdown_seconds}",
+        ),
+        reserved_flags={
+            "model": _SOURCE,
+            "served-model-name": _NAME,
+            "port": _PORT,
+            "uds": _PORT,
+        },
+        names_have_slashes=True,
         environment=(
             _HOME,
             ("VLLM_CACHE_ROOT", "/tmp/vllm"),  # noqa: S108 - in the container
@@ -129,38 +199,23 @@ PRESETS: dict[str, Preset] = {
         shared_memory="2Gi",
         needs_gpu=True,
     ),
-    "torchserve": Preset(
-        image="pytorch/torchserve:0.12.0-cpu",
-        command=("torchserve",),
-        arguments=(
-            "--start",
-            "--foreground",
-            "--no-config-snapshots",
-            # Tokens are generated at each start, and load balancers have none. The API that
-            # registers models is off by default.
-            "--disable-token-auth",
-            "--ts-config=/home/model-server/config.properties",
-            "--model-store={files}",
-            "--models={name}={name}.mar",
-        ),
-        environment=(
-            _HOME,
-            ("LOG_LOCATION", "/tmp/logs"),  # noqa: S108 - in the container
-            ("METRICS_LOCATION", "/tmp/logs"),  # noqa: S108 - in the container
-        ),
-        rest_port=8080,
-        grpc_port=7070,
-        metrics=Metrics(port=8082),
-        path="/predictions/{name}",
-        ready="/ping",
-        files=_FROM_FOLDER,
-    ),
     # KServe's protocol version 2, the open inference protocol. MLServer by default; other servers
     # of the protocol by `image` and `arguments`.
     "kserve-v2": Preset(
-        image="seldonio/mlserver:1.6.1",
+        pin=Pin(
+            image="seldonio/mlserver:1.7.1",
+            released=date(2025, 6, 1),
+            source="https://github.com/SeldonIO/MLServer/releases",
+        ),
         command=("mlserver",),
         arguments=("start", "{files}"),
+        reserved_environment={
+            "MLSERVER_HTTP_PORT": _PORT,
+            "MLSERVER_GRPC_PORT": _PORT,
+            "MLSERVER_METRICS_PORT": _PORT,
+            "MLSERVER_MODEL_NAME": _NAME,
+            "MLSERVER_MODEL_URI": _SOURCE,
+        },
         environment=(
             _HOME,
             ("MLSERVER_HTTP_PORT", "{rest_port}"),
@@ -182,6 +237,12 @@ PRESETS: dict[str, Preset] = {
         files=_FROM_FOLDER,
     ),
 }
+
+REMOVED = {
+    "torchserve": "its makers no longer maintain it; run it with server: custom, as "
+    "CHANGELOG.md shows",
+}
+"""Presets of former releases, and what to do instead."""
 
 CUSTOM = "custom"
 """The server of an entry that describes it under the key `custom`."""

@@ -1,9 +1,19 @@
-"""How a Deployment replaces its pods: surge and unavailability of a rolling update."""
+"""How a Deployment replaces its pods, and how long that may take."""
 
 from dataclasses import dataclass
 
 from infra.serving.manifest import Manifest
 from infra.serving.models.availability import Rollout
+from infra.serving.models.files import Download, SharedCache
+from infra.serving.models.workload import Workload
+from infra.serving.quantity import amount
+
+PROVISIONING_SECONDS = 300
+"""Time for a new node, and for the image to be pulled onto it."""
+_COPY_RATE = 50 * 2**20
+"""Bytes per second at which files are assumed to be copied from the bucket at least."""
+_SHORTEST_DEADLINE = 600
+"""Kubernetes' own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +37,25 @@ def rolling_update(rollout: Rollout, *, can_surge: bool = True) -> RollingUpdate
     if surge is None:
         surge = 1 if can_surge and not unavailable else 0
     return RollingUpdate(surge, (0 if surge else 1) if unavailable is None else unavailable)
+
+
+def start_seconds(workload: Workload) -> int:
+    """The longest time from a pod's creation until it serves: node, image, files and loading."""
+    files = workload.files
+    size = files.size if isinstance(files, Download | SharedCache) else "0"
+    return PROVISIONING_SECONDS + int(amount(size) / _COPY_RATE) + workload.startup_seconds
+
+
+def progress_deadline(workload: Workload) -> int:
+    """Seconds in which a rollout must replace at least one pod, else the Deployment reports it.
+
+    A new pod may have to wait until an old one has drained and left its GPUs.
+    """
+    return max(_SHORTEST_DEADLINE, workload.grace_seconds + start_seconds(workload))
+
+
+def wait_seconds(workload: Workload, update: RollingUpdate) -> int:
+    """The longest time that a whole rollout takes: it replaces a few pods at a time."""
+    at_once = max(1, update.surge + update.unavailable)
+    turns = -(-workload.replicas.max // at_once)
+    return turns * progress_deadline(workload)

@@ -7,9 +7,10 @@ in `infra/serving/config.py`, those about the cluster's resources in `placement`
 import re
 
 from gkeplatform.config import suggestion
+from infra.serving.models import arguments
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
-from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, SERVERS, Preset
+from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
 from infra.serving.quantity import amount
 from infra.serving.scaling.settings import ExternalMetric, GpuDutyCycle, PodMetric
 
@@ -27,6 +28,8 @@ def check(model: Entry) -> None:
 
 
 def _server(model: Entry) -> Preset:
+    if model.server in REMOVED:
+        raise ValueError(f'server "{model.server}" is no longer a preset: {REMOVED[model.server]}')
     if model.server not in SERVERS:
         raise ValueError(
             f'server "{model.server}" is not a preset; {suggestion(model.server, SERVERS)}'
@@ -42,6 +45,13 @@ def _server(model: Entry) -> Preset:
         raise ValueError(f'server "{model.server}" has no image of its own; set image')
     if model.image and model.image.endswith(":latest"):
         raise ValueError(f"image {model.image} has no fixed tag; name a version or a digest")
+    if re.search("[/:]", model.model_name) and not preset.names_have_slashes:
+        raise ValueError(
+            f'served_name "{model.model_name}" is part of a URL of {model.server}; leave out '
+            "slashes and colons"
+        )
+    arguments.check(model.server, preset, model.arguments)
+    arguments.check_environment(model.server, preset, tuple(model.environment))
     return preset
 
 
@@ -64,10 +74,10 @@ def _files(model: Entry, preset: Preset) -> None:
         )
     by_folder = any("{folder}" in argument for argument in preset.arguments)
     last = (model.source or "").rpartition("/")[2]
-    if via == DIRECT and by_folder and last != model.served_name:
+    if via == DIRECT and by_folder and last != model.model_name:
         raise ValueError(
             f"source {model.source}: {model.server} knows a model by its folder; the last part, "
-            f'"{last}", must be its name, "{model.served_name}"'
+            f'"{last}", must be its name, "{model.model_name}"'
         )
 
 

@@ -1,8 +1,10 @@
 """What an entry of the catalog, or its canary, expands to: plain values, defaults filled in."""
 
+import re
 from dataclasses import dataclass
 
 from infra.serving.exposures import Exposure
+from infra.serving.models import arguments
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
 from infra.serving.models.database import Connection
@@ -11,6 +13,13 @@ from infra.serving.models.model import Model
 from infra.serving.models.presets import Preset
 from infra.serving.resources import Resources
 from infra.serving.scaling.settings import Autoscaling, Replicas
+
+SETTLE_SECONDS = 30
+"""Time for requests in flight after draining, before the pod is killed."""
+LONGEST_DRAIN = 3600
+"""Seconds; the longest connection draining of a backend service."""
+SHUTDOWN_MARGIN = 5
+"""Seconds of the settle time that a server has to end its process, once requests are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +35,11 @@ class Workload:
     namespace: str
     team: str | None
     server: str
+    """The preset, or `custom`."""
     preset: Preset
     image: str
     arguments: tuple[str, ...]
-    """Arguments after the preset's."""
+    """The preset's arguments and the entry's own, with the preset's placeholders."""
     environment: dict[str, str]
     """The preset's environment variables and the entry's own."""
     source: str | None
@@ -57,6 +67,28 @@ class Workload:
     def selector(self) -> dict[str, str]:
         """Labels that select its pods. Changing them would replace the Deployment."""
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model-server"}
+
+    @property
+    def grace_seconds(self) -> int:
+        """The termination grace period: draining, then the time for requests in flight."""
+        return self.drain_seconds + SETTLE_SECONDS
+
+    @property
+    def folder_name(self) -> str:
+        """The directory of the model's files below `/models`; some servers read it as the name."""
+        return self.name if re.search("[/:]", self.served_name) else self.served_name
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Warnings about settings that are valid, but seldom meant."""
+        timeout = self.exposure.timeout_seconds
+        if timeout is None or timeout <= self.drain_seconds:
+            return ()
+        return (
+            f"{self.key}.drain_seconds: {self.drain_seconds}, and exposure.timeout_seconds is "
+            f"{timeout}: when a pod stops, answers that take longer than {self.drain_seconds} s "
+            f"are cut off; set drain_seconds: {min(timeout, LONGEST_DRAIN)}, or a shorter timeout",
+        )
 
     @property
     def rest_port(self) -> int:
@@ -139,13 +171,13 @@ def _workload(
     return Workload(
         key=key,
         name=model.name,
-        served_name=model.served_name,
+        served_name=model.model_name,
         namespace=model.team or namespace,
         team=model.team,
         server=model.server,
         preset=preset,
         image=model.image or preset.image or "",
-        arguments=model.arguments,
+        arguments=arguments.combined(preset, model.arguments),
         environment={**dict(preset.environment), **model.environment},
         source=model.source,
         files=model.files_or_default,

@@ -35,6 +35,7 @@ def operator(labels: dict[str, str], name: str, configuration: Manifest) -> Mani
             },
             "spec": {
                 "serviceAccountName": name,
+                "enableServiceLinks": False,
                 "terminationGracePeriodSeconds": 2 * _CLEANUP_SECONDS,
                 "securityContext": {
                     "runAsNonRoot": True,

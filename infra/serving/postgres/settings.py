@@ -7,7 +7,7 @@ from msgspec import Meta, field
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
 from infra.serving.patterns import RESERVED_NAMESPACES, Name, StorageClass
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Size
 from infra.serving.resources import Resources
 
 SYSTEM_USERS = ("postgres", "standby")
@@ -35,7 +35,7 @@ Flag = Literal[
 class Volume(Settings):
     """The disk of each instance."""
 
-    size: Annotated[Quantity, Meta(description="Size; it can grow but not shrink.")]
+    size: Annotated[Size, Meta(description="Size; it can grow but not shrink.")]
     storage_class: Annotated[StorageClass, Meta(description="Storage class.")] = "premium-rwo"
 
 
@@ -106,6 +106,11 @@ class PostgresCluster(Settings):
             )
         if self.resources.gpu is not None:
             raise ValueError("resources.gpu is for model servers; remove it")
+        if self.resources.limits.cpu is None:
+            raise ValueError(
+                "resources.limits.cpu is missing; Postgres' operator would set a limit of its own, "
+                "which may be below the request"
+            )
         for user in self.users:
             if user in RESERVED_USERS or user.startswith("pg_"):
                 raise ValueError(

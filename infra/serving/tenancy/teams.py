@@ -8,17 +8,23 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
 from infra.serving.patterns import RESERVED_NAMESPACES, Name
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Cpu, Memory, memory_problem
 from infra.serving.resources import Amounts
+from infra.serving.scalars import texts
 
 
 class Quota(Settings):
     """What a team's pods may request in total."""
 
-    cpu: Annotated[Quantity, Meta(description="Cores.")]
-    memory: Annotated[Quantity, Meta(description="Bytes.")]
+    cpu: Annotated[Cpu, Meta(description="Cores.")]
+    memory: Annotated[Memory, Meta(description="Bytes.")]
     gpus: Annotated[int, Meta(ge=0, description="GPUs.")] = 0
     pods: Annotated[int, Meta(ge=1, description="Pods.")] = 100
+
+    def __post_init__(self) -> None:
+        texts(self, "cpu", "memory")
+        if problem := memory_problem(self.memory):
+            raise ValueError(f"memory: {problem}")
 
 
 class Team(Settings):
@@ -27,7 +33,8 @@ class Team(Settings):
     name: Annotated[Name, Meta(description="Name of the team and of its namespace.")]
     quota: Annotated[Quota, Meta(description="What its pods may request in total.")]
     container_default: Annotated[
-        Amounts, Meta(description="Requests and limits of containers that set none.")
+        Amounts,
+        Meta(description="CPU and memory requests, and memory limit, of containers that set none."),
     ] = Amounts(cpu="250m", memory="256Mi")
     max_container_limits: Annotated[
         Amounts | None, Meta(description="The largest limits that a container may set.")
@@ -77,9 +84,16 @@ def resource_quota(team: Team) -> Manifest:
 
 
 def limit_range(team: Team) -> Manifest:
-    """The spec of the LimitRange. Without defaults, the quota refuses pods without requests."""
-    default = {"cpu": team.container_default.cpu, "memory": team.container_default.memory}
-    limit: Manifest = {"type": "Container", "default": default, "defaultRequest": default}
+    """The spec of the LimitRange. Without defaults, the quota refuses pods without requests.
+
+    There is no default limit of CPU: it would be below the requests of models without one.
+    """
+    default = team.container_default
+    limit: Manifest = {
+        "type": "Container",
+        "default": {"memory": default.memory},
+        "defaultRequest": {"cpu": default.cpu, "memory": default.memory},
+    }
     if largest := team.largest_limits:
         limit["max"] = {"cpu": largest.cpu, "memory": largest.memory}
     return {"limits": [limit]}

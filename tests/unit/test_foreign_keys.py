@@ -1,0 +1,117 @@
+"""Keys of Kubernetes in a model lead to ours, or to the page of what is not offered."""
+
+from typing import Any
+
+import pytest
+from msgspec import inspect
+
+from gkeplatform import foreign_keys
+from gkeplatform.config import load
+from gkeplatform.errors import PlatformError
+from infra.serving.config import ServingConfig
+from infra.serving.models import Model
+
+BASE: dict[str, Any] = {
+    "name": "m1",
+    "server": "tensorflow-serving",
+    "source": "gs://acme-ml-dev-models/m1",
+    "replicas": {"min": 1, "max": 1},
+    "resources": {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "2", "memory": "1Gi"},
+    },
+    "exposure": {"kind": "cluster-ip"},
+}
+
+
+def refusal(entry: dict[str, Any]) -> str:
+    with pytest.raises(PlatformError) as raised:
+        load(
+            ServingConfig,
+            namespace="gke-serving",
+            values={"gke-serving:models": [entry]},
+            file="stacks/Pulumi.dev.yaml",
+        )
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("env", "environment"),
+        ("envFrom", "environment"),
+        ("args", "arguments"),
+        ("nodeSelector", "node_pool (the pool's tolerations are added)"),
+        ("node_selector", "node_pool"),
+        ("sidecars", "pod.containers"),
+        ("livenessProbe", "custom.alive (with server: custom; a preset has its own)"),
+        ("readinessProbe", "custom.ready"),
+        ("startupProbe", "startup_seconds"),
+        ("volumes", "pod.volumes"),
+        ("command", "custom.command"),
+        ("hpa", "autoscaling"),
+        ("minReplicas", "replicas.min"),
+        ("terminationGracePeriodSeconds", "drain_seconds"),
+        ("gpus", "resources.gpu"),
+        ("namespace", "team"),
+        ("service", "exposure"),
+        ("model_name", "served_name"),
+        ("storageUri", "source"),
+    ],
+)
+def test_a_word_of_kubernetes_leads_to_our_key(word: str, key: str) -> None:
+    said = refusal(BASE | {word: {}})
+    assert f'models[0]: unknown key "{word}"; the key of a model for it is {key}' in said
+
+
+@pytest.mark.parametrize(
+    "word", ["tolerations", "hostNetwork", "host_network", "serviceAccountName"]
+)
+def test_what_is_not_offered_leads_to_its_page(word: str) -> None:
+    said = refusal(BASE | {word: True})
+    assert f'unknown key "{word}"; a model has no such key; docs/guides/not-offered.md' in said
+
+
+def test_it_does_so_below_the_entry() -> None:
+    resources = {**BASE["resources"], "nvidia.com/gpu": 1}
+    assert "for it is resources.gpu" in refusal(BASE | {"resources": resources})
+    limits = {"memory": "1Gi", "nvidia.com/gpu": 1}
+    nested = {**BASE["resources"], "limits": limits}
+    assert "for it is resources.gpu" in refusal(BASE | {"resources": nested})
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        (BASE | {"exposure": {"kind": "http-load-balancer", "path": "/x"}}, '"paths"'),
+        (BASE | {"sources": "gs://a/b"}, '"source"'),
+        (BASE | {"enviroment": {}}, '"environment"'),
+    ],
+)
+def test_a_slip_of_the_pen_gets_the_nearest_key(entry: dict[str, Any], meant: str) -> None:
+    assert f"did you mean {meant}?" in refusal(entry)
+
+
+def keys(info: inspect.Type, prefix: str = "") -> set[str]:
+    """The keys of a type of settings and of those below it."""
+    if isinstance(info, inspect.Metadata):
+        return keys(info.type, prefix)
+    if isinstance(info, inspect.UnionType):
+        return {key for member in info.types for key in keys(member, prefix)}
+    if not isinstance(info, inspect.StructType):
+        return set()
+    found: set[str] = set()
+    for field in info.fields:
+        found |= {
+            f"{prefix}{field.encode_name}",
+            *keys(field.type, f"{prefix}{field.encode_name}."),
+        }
+    if isinstance(info.tag_field, str):
+        found.add(f"{prefix}{info.tag_field}")
+    return found
+
+
+@pytest.mark.parametrize("key", foreign_keys.equivalents())
+def test_every_key_that_is_recommended_exists(key: str) -> None:
+    known = keys(inspect.type_info(Model))
+    assert key in known

@@ -1,0 +1,112 @@
+"""How long a rollout and its parts may take: deadlines, waits and drains follow the entry."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from declared import Declared, run_environment, stack_config
+from infra.serving.models import Model, Workload, expanded
+from infra.serving.models.deployment import deployment
+from infra.serving.models.rollout import RollingUpdate, progress_deadline, wait_seconds
+from infra.serving.models.workload import SETTLE_SECONDS
+
+TIMEOUT = "pulumi.com/timeoutSeconds"
+VLLM: dict[str, Any] = {
+    "name": "m1",
+    "server": "vllm",
+    "source": "gs://acme-ml-dev-models/m1",
+    "files": {"via": "gcs-fuse"},
+    "replicas": {"min": 1, "max": 1},
+    "resources": {
+        "requests": {"cpu": "4", "memory": "16Gi"},
+        "limits": {"cpu": "4", "memory": "16Gi"},
+        "gpu": {"type": "nvidia-l4"},
+    },
+    "exposure": {"kind": "cluster-ip"},
+}
+ROUTED = {"kind": "http-load-balancer", "paths": ["/v1/chat/completions"]}
+
+
+def workload(**changes: Any) -> Workload:
+    model = msgspec.convert(VLLM | changes, Model)
+    return expanded(model, key="gke-serving:models[0]", namespace="models")
+
+
+def deadline(served: Workload) -> int:
+    found = deployment(served, rolling_update=RollingUpdate(0, 1), labels={}, account="a")
+    return int(found["progressDeadlineSeconds"])
+
+
+def test_a_slow_start_is_within_the_progress_deadline() -> None:
+    assert deadline(workload(startup_seconds=1800)) > 1800
+    assert deadline(workload(startup_seconds=10)) == 600
+
+
+def test_a_new_pod_may_wait_for_an_old_one_to_drain() -> None:
+    slow = workload(startup_seconds=1800, drain_seconds=3600)
+    assert deadline(slow) > 1800 + 3600 + SETTLE_SECONDS
+
+
+def test_a_large_download_is_within_the_progress_deadline() -> None:
+    large = workload(files={"via": "download", "size": "500Gi"})
+    assert deadline(large) - deadline(workload()) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("update", "turns"),
+    [(RollingUpdate(1, 0), 4), (RollingUpdate(0, 1), 4), (RollingUpdate(2, 1), 2)],
+)
+def test_the_engine_waits_for_every_turn_of_a_rollout(update: RollingUpdate, turns: int) -> None:
+    served = workload(replicas={"min": 4, "max": 4}, startup_seconds=1800)
+    assert wait_seconds(served, update) == turns * progress_deadline(served)
+
+
+def test_drains_last_up_to_an_hour() -> None:
+    assert workload(drain_seconds=3600).grace_seconds > 3600
+    with pytest.raises(msgspec.ValidationError, match="<= 3600"):
+        workload(drain_seconds=3601)
+
+
+@pytest.mark.parametrize(("timeout", "drain"), [(3600, 15), (900, 300)])
+def test_a_timeout_longer_than_the_drain_is_reported(timeout: int, drain: int) -> None:
+    served = workload(exposure=ROUTED | {"timeout_seconds": timeout}, drain_seconds=drain)
+    (said,) = served.advice
+    assert said.startswith(f"gke-serving:models[0].drain_seconds: {drain}, and exposure.timeout_s")
+    assert f"set drain_seconds: {timeout}" in said
+
+
+def test_a_timeout_within_the_drain_is_not_reported() -> None:
+    assert workload(exposure=ROUTED | {"timeout_seconds": 300}, drain_seconds=300).advice == ()
+    assert workload(exposure=ROUTED).advice == ()
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Declared]:
+    values = stack_config("dev")
+    models = json.loads(values["gke-serving:models"])
+    models[0] |= {"drain_seconds": 300, "startup_seconds": 1800}
+    return run_environment("dev", values | {"gke-serving:models": json.dumps(models)})
+
+
+def test_a_drain_reaches_the_model_s_backend_service(declared: dict[str, Declared]) -> None:
+    drains = {
+        name: inputs["connectionDrainingTimeoutSec"]
+        for (kind, name), inputs in declared["networking"].inputs.items()
+        if kind == "gcp:compute/backendService:BackendService"
+    }
+    assert drains["resnet"] == 300
+    assert set(drains.values()) == {15, 300}
+
+
+def test_the_engine_waits_as_long_as_the_model_needs(declared: dict[str, Declared]) -> None:
+    serving = declared["serving"].inputs
+    waits = {
+        kind: int(serving[f"kubernetes:{kind}", "resnet"]["metadata"]["annotations"][TIMEOUT])
+        for kind in ("apps/v1:Deployment", "core/v1:Service")
+    }
+    spec = serving["kubernetes:apps/v1:Deployment", "resnet"]["spec"]
+    # The Service has an endpoint with the first pod; the Deployment is ready with the last.
+    assert waits["core/v1:Service"] == spec["progressDeadlineSeconds"] > 1800 + 300
+    assert waits["apps/v1:Deployment"] >= 3 * spec["progressDeadlineSeconds"]

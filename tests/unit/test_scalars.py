@@ -1,0 +1,179 @@
+"""Numbers, booleans and sizes of an entry: taken as what they mean, or refused with a remedy."""
+
+import copy
+from typing import Any
+
+import msgspec
+import pytest
+
+from gkeplatform.config import load
+from gkeplatform.errors import PlatformError
+from infra.serving.config import ServingConfig
+from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.resources import Amounts, Resources
+from infra.serving.tenancy.teams import Team, limit_range
+
+BASE: dict[str, Any] = {
+    "name": "m1",
+    "server": "tensorflow-serving",
+    "source": "gs://acme-ml-dev-models/m1",
+    "replicas": {"min": 1, "max": 1},
+    "resources": {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "2", "memory": "1Gi"},
+    },
+    "exposure": {"kind": "cluster-ip"},
+}
+
+
+def workload(**changes: Any) -> Workload:
+    return expanded(msgspec.convert(BASE | changes, Model), key="models[0]", namespace="models")
+
+
+def container(served: Workload) -> dict[str, Any]:
+    (found,) = pod.template(served, labels={}, account="a")["spec"]["containers"]
+    return dict(found)
+
+
+def refusal(**changes: Any) -> str:
+    entry = copy.deepcopy(BASE) | changes
+    with pytest.raises(PlatformError) as raised:
+        load(
+            ServingConfig,
+            namespace="gke-serving",
+            values={"gke-serving:models": [entry]},
+            file="stacks/Pulumi.dev.yaml",
+        )
+    return str(raised.value)
+
+
+def sized(kind: str = "requests", **amounts: Any) -> dict[str, Any]:
+    resources = copy.deepcopy(BASE["resources"])
+    resources[kind] |= amounts
+    return {"resources": resources}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(1, "1"), (0.5, "0.5"), (1.0, "1"), ("1", "1")])
+def test_a_number_of_cores_is_taken(given: object, expected: str) -> None:
+    found = container(workload(**sized(cpu=given)))["resources"]
+    assert found["requests"]["cpu"] == expected
+
+
+def test_a_number_of_bytes_is_taken() -> None:
+    found = container(workload(**sized(memory=2**30)))["resources"]
+    assert found["requests"]["memory"] == "1073741824"
+
+
+@pytest.mark.parametrize(
+    ("memory", "meant"),
+    [
+        ("512m", "thousandths of a byte; did you mean 512M or 512Mi"),
+        ("1000m", "thousandths of a byte; did you mean 1000M or 1000Mi"),
+        ("2", "2 is 2 bytes; did you mean 2Gi or 2Mi?"),
+        (4, "4 is 4 bytes; did you mean 4Gi or 4Mi?"),
+        ("512mb", "512mb is not a Kubernetes quantity; did you mean 512M or 512Mi?"),
+        ("1GB", "1GB is not a Kubernetes quantity; did you mean 1G or 1Gi?"),
+        ("4g", "did you mean 4G or 4Gi?"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_memory_that_cannot_be_meant_is_refused(memory: object, meant: str, kind: str) -> None:
+    said = refusal(**sized(kind, memory=memory))
+    assert f"models[0].resources.{kind}" in said
+    assert meant in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"shared_memory": "64m"}, "shared_memory"),
+        ({"files": {"via": "download", "size": "64m"}}, "files.size"),
+        ({"files": {"via": "gcs-fuse", "cache": "64m"}}, "files.cache"),
+    ],
+)
+def test_sizes_have_no_thousandths_either(changes: dict[str, Any], key: str) -> None:
+    said = refusal(**changes)
+    assert f"models[0].{key}: 64m is in thousandths of a byte; did you mean 64M or 64Mi" in said
+
+
+def test_a_quota_has_no_thousandths_of_bytes_and_takes_numbers() -> None:
+    quota = {"cpu": 20, "memory": "64Gi"}
+    assert msgspec.convert({"name": "a", "quota": quota}, Team).quota.cpu == "20"
+    with pytest.raises(msgspec.ValidationError, match="thousandths of a byte"):
+        msgspec.convert({"name": "a", "quota": quota | {"memory": "64000m"}}, Team)
+
+
+@pytest.mark.parametrize("cpu", ["2Gi", True, -1, "1e3", "half"])
+def test_other_values_are_no_cores(cpu: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"cpu": cpu, "memory": "1Gi"}, Amounts)
+
+
+def test_environment_values_and_arguments_may_be_numbers_and_booleans() -> None:
+    served = container(
+        workload(
+            environment={"THREADS": 4, "SHARE": 0.5, "DEBUG": True, "WORD": "0x10"},
+            arguments=["--rest_api_timeout_in_ms", 30000, "--flag", False],
+        )
+    )
+    assert {e["name"]: e["value"] for e in served["env"]} == {
+        "THREADS": "4",
+        "SHARE": "0.5",
+        "DEBUG": "true",
+        "WORD": "0x10",
+    }
+    assert served["args"][-4:] == ["--rest_api_timeout_in_ms", "30000", "--flag", "false"]
+
+
+def test_a_canary_s_arguments_may_be_numbers() -> None:
+    entry = BASE | {
+        "exposure": {"kind": "http-load-balancer", "paths": ["/v1/models/m1"]},
+        "canary": {
+            "weights": {"stable": 90, "canary": 10},
+            "arguments": ["--tensorflow_session_parallelism", 2],
+        },
+    }
+    second = expanded(msgspec.convert(entry, Model), key="m", namespace="models").canary
+    assert second is not None
+    assert container(second)["args"][-1] == "2"
+
+
+def test_nothing_is_no_environment_value() -> None:
+    assert "models[0].environment" in refusal(environment={"A": None})
+
+
+def test_a_limit_of_memory_alone_is_enough() -> None:
+    resources = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+    found = container(workload(resources=resources))["resources"]
+    assert found["limits"] == {"memory": "1Gi"}
+    with pytest.raises(msgspec.ValidationError, match=r"requests.memory 2Gi exceeds limits.memory"):
+        msgspec.convert(
+            {"requests": {"cpu": 1, "memory": "2Gi"}, "limits": {"memory": "1Gi"}}, Resources
+        )
+
+
+def test_a_team_s_defaults_do_not_limit_the_cpu_of_a_model_without_a_limit() -> None:
+    # The LimitRange's default would be below the model's request, and the pod refused.
+    team = msgspec.convert({"name": "a", "quota": {"cpu": "9", "memory": "9Gi"}}, Team)
+    (limit,) = limit_range(team)["limits"]
+    assert "cpu" not in limit["default"]
+    assert limit["defaultRequest"]["cpu"] == "250m"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        f"registry.example/own:1.2@sha256:{'0' * 64}",
+        f"host:5000/a/b:v1@sha256:{'a' * 64}",
+        "a/b:2.19.1",
+        f"a/b@sha256:{'0' * 64}",
+    ],
+)
+def test_an_image_may_have_a_tag_a_digest_or_both(image: str) -> None:
+    assert container(workload(image=image))["image"] == image
+
+
+@pytest.mark.parametrize("image", ["a/b", "a/b:", "a/b:1@sha256:00", "a/b@1", "a b:1", "a/b:1:2"])
+def test_other_images_are_refused(image: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        workload(image=image)

@@ -1,0 +1,218 @@
+"""The command line of a model server: preset, entry, and the name that callers know."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.models.pins import OLD_DAYS, Pin, old
+from infra.serving.models.presets import PRESETS
+
+ENTRY: dict[str, Any] = {
+    "name": "m1",
+    "source": "gs://acme-ml-dev-models/m1",
+    "files": {"via": "gcs-fuse"},
+    "replicas": {"min": 1, "max": 1},
+    "resources": {
+        "requests": {"cpu": "4", "memory": "16Gi"},
+        "limits": {"cpu": "4", "memory": "16Gi"},
+        "gpu": {"type": "nvidia-l4"},
+    },
+    "exposure": {"kind": "cluster-ip"},
+}
+
+
+def workload(server: str, **changes: Any) -> Workload:
+    entry = ENTRY | {"server": server} | changes
+    return expanded(msgspec.convert(entry, Model), key="models[0]", namespace="models")
+
+
+def container(server: str, **changes: Any) -> dict[str, Any]:
+    template = pod.template(workload(server, **changes), labels={}, account="a")
+    (found,) = template["spec"]["containers"]
+    return dict(found)
+
+
+def arguments(server: str, *own: str, **changes: Any) -> list[str]:
+    return list(container(server, arguments=list(own), **changes)["args"])
+
+
+RESERVED = [
+    ("tensorflow-serving", "--model_name=half_plus_two", "set served_name"),
+    ("tensorflow-serving", "--model-name=half_plus_two", "set served_name"),
+    ("tensorflow-serving", "--model_base_path=/elsewhere", "set source"),
+    ("tensorflow-serving", "--rest_api_port=80", "remove it, or use server: custom"),
+    ("tensorflow-serving", "--port=80", "remove it, or use server: custom"),
+    ("tensorflow-serving", "--model_config_file=/models/all.config", "use server: custom"),
+    ("triton", "--model-repository=/elsewhere", "set source"),
+    ("triton", "--model-store=/elsewhere", "set source"),
+    ("triton", "--http-port=80", "remove it, or use server: custom"),
+    ("triton", "--allow-http=false", "the probes need HTTP"),
+    ("vllm", "--served-model-name=llama", "set served_name"),
+    ("vllm", "--served_model_name=llama", "set served_name"),
+    ("vllm", "--model=meta-llama/Llama-3.1-8B", "set source"),
+    ("vllm", "--port=80", "remove it, or use server: custom"),
+]
+
+
+@pytest.mark.parametrize(("server", "argument", "remedy"), RESERVED)
+def test_an_argument_that_the_platform_sets_is_refused_with_the_key(
+    server: str, argument: str, remedy: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        arguments(server, argument)
+    assert f"arguments[0]: {argument} is set by preset {server}" in str(raised.value)
+    assert remedy in str(raised.value)
+
+
+@pytest.mark.parametrize(("server", "argument", "remedy"), RESERVED)
+def test_it_is_refused_with_its_value_as_a_word_of_its_own_too(
+    server: str, argument: str, remedy: str
+) -> None:
+    flag, _, value = argument.partition("=")
+    with pytest.raises(msgspec.ValidationError, match="is set by preset"):
+        arguments(server, "--verbose=1", flag, value)
+
+
+def test_an_argument_takes_the_place_of_the_preset_s() -> None:
+    found = arguments("triton", "--exit-on-error=false")
+    assert [word for word in found if "exit-on-error" in word] == ["--exit-on-error=false"]
+    spaced = arguments("vllm", "--shutdown_timeout", "5")
+    assert [word for word in spaced if "shutdown" in word] == ["--shutdown_timeout"]
+
+
+def test_triton_names_its_model_in_explicit_mode_only() -> None:
+    polling = arguments("triton", "--model-control-mode=poll")
+    assert [word for word in polling if "control" in word] == ["--model-control-mode=poll"]
+    assert not [word for word in polling if "load-model" in word]
+
+
+def test_triton_may_load_further_models() -> None:
+    found = arguments("triton", "--load-model=tokenizer")
+    assert [w for w in found if "load" in w] == ["--load-model=m1", "--load-model=tokenizer"]
+
+
+@pytest.mark.parametrize("server", PRESETS)
+def test_a_preset_and_an_entry_never_give_one_flag_twice(server: str) -> None:
+    preset = PRESETS[server]
+    for word in preset.arguments:
+        if not word.startswith("--"):
+            continue
+        flag = word.partition("=")[0]
+        try:
+            found = arguments(server, f"{flag}=x")
+        except msgspec.ValidationError as error:
+            assert "is set by preset" in str(error)  # noqa: PT017 - either is right
+            continue
+        given = [one for one in found if one.partition("=")[0] == flag]
+        assert len(given) == 1 or flag.lstrip("-") in preset.repeatable_flags
+
+
+@pytest.mark.parametrize("server", ["vllm", "tensorflow-serving", "triton", "kserve-v2"])
+def test_a_positional_argument_is_refused(server: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match='"meta/llama" is not a flag'):
+        arguments(server, "meta/llama")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("MLSERVER_HTTP_PORT", "server: custom"), ("MLSERVER_MODEL_NAME", "set served_name")],
+)
+def test_a_variable_that_the_platform_sets_is_refused(name: str, remedy: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        container("kserve-v2", environment={name: "1"})
+    assert f"environment.{name}: it is set by preset kserve-v2" in str(raised.value)
+    assert remedy in str(raised.value)
+
+
+def test_vllm_finishes_its_requests_within_the_grace_period() -> None:
+    template = pod.template(workload("vllm", drain_seconds=300), labels={}, account="a")
+    grace = template["spec"]["terminationGracePeriodSeconds"]
+    (timeout,) = [
+        int(word.partition("=")[2])
+        for word in template["spec"]["containers"][0]["args"]
+        if word.startswith("--shutdown-timeout=")
+    ]
+    assert timeout > 0
+    assert 300 + timeout < grace
+
+
+def test_the_served_name_reaches_arguments_probes_and_urls() -> None:
+    served = workload("tensorflow-serving", served_name="half_plus_two")
+    found = container("tensorflow-serving", served_name="half_plus_two")
+    assert "--model_name=half_plus_two" in found["args"]
+    assert found["readinessProbe"]["httpGet"]["path"] == "/v1/models/half_plus_two"
+    assert served.exposure.url(served, None, None) == (  # type: ignore[arg-type]
+        "http://m1.models.svc:8501/v1/models/half_plus_two"
+    )
+    assert found["name"] == "m1"
+    assert served.selector["app.kubernetes.io/name"] == "m1"
+
+
+def test_the_served_name_is_what_paths_are_checked_with() -> None:
+    exposure = {"kind": "http-load-balancer", "paths": ["/v1/models/half_plus_two"]}
+    served = workload("tensorflow-serving", served_name="half_plus_two", exposure=exposure)
+    assert served.served_paths == ("/v1/models/half_plus_two",)
+
+
+def test_triton_finds_the_model_in_a_folder_of_its_served_name() -> None:
+    found = container("triton", served_name="half_plus_two")
+    assert "--load-model=half_plus_two" in found["args"]
+    (mount,) = [one for one in found["volumeMounts"] if one["name"] == "files"]
+    assert mount["mountPath"] == "/models/half_plus_two"
+
+
+def test_a_canary_answers_to_the_served_name_of_its_model() -> None:
+    changes = {
+        "served_name": "half_plus_two",
+        "exposure": {"kind": "http-load-balancer", "paths": ["/v1/models/half_plus_two"]},
+        "canary": {
+            "weights": {"stable": 90, "canary": 10},
+            "source": "gs://acme-ml-dev-models/m2",
+        },
+    }
+    second = workload("tensorflow-serving", **changes).canary
+    assert second is not None
+    assert (second.name, second.served_name) == ("m1-canary", "half_plus_two")
+
+
+def test_vllm_takes_names_as_hugging_face_has_them() -> None:
+    found = container("vllm", served_name="meta-llama/Llama-3.1-8B-Instruct")
+    assert "--served-model-name=meta-llama/Llama-3.1-8B-Instruct" in found["args"]
+    (mount,) = [one for one in found["volumeMounts"] if one["name"] == "files"]
+    assert mount["mountPath"] == found["args"][0] == "/models/m1"
+
+
+@pytest.mark.parametrize("server", ["tensorflow-serving", "triton", "kserve-v2"])
+def test_a_name_in_a_url_has_no_slashes(server: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="leave out slashes and colons"):
+        workload(server, served_name="meta-llama/Llama-3.1-8B-Instruct")
+
+
+def test_no_pod_gets_variables_of_services() -> None:
+    template = pod.template(workload("vllm", name="vllm"), labels={}, account="a")
+    assert template["spec"]["enableServiceLinks"] is False
+
+
+def test_torchserve_is_refused_with_the_way_out() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"no longer a preset.*server: custom, as CH"):
+        workload("torchserve")
+
+
+@pytest.mark.parametrize("server", PRESETS)
+def test_every_preset_s_image_has_a_date_and_a_source(server: str) -> None:
+    pin = PRESETS[server].pin
+    assert pin is not None
+    assert pin.source.startswith("https://")
+    assert pin.released > date(2025, 1, 1)
+
+
+def test_an_old_pin_is_reported() -> None:
+    released = date(2026, 1, 1)
+    pins = {"preset x": Pin(image="a/b:1", released=released, source="https://example.com/1")}
+    assert old(pins, released + timedelta(days=OLD_DAYS)) == []
+    (said,) = old(pins, released + timedelta(days=OLD_DAYS + 1))
+    assert said.startswith("preset x: a/b:1 was released on 2026-01-01, 181 days ago")
+    assert "https://example.com/1" in said
