@@ -39,7 +39,7 @@ def template(
         },
         "containers": [container.container(workload, supplied)],
         "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": workload.temporary_storage}},
             *container.shared_memory(workload),
             *supplied.volumes,
         ],
@@ -49,6 +49,7 @@ def template(
         "initContainers": supplied.init,
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),
+        "affinity": workload.resources.gpu.affinity if workload.resources.gpu else {},
         "tolerations": list(tolerations),
     }
     opened = {OPEN: "true"} if workload.exposure.is_open else {}
@@ -63,10 +64,10 @@ def template(
 
 def node_selector(workload: Workload) -> dict[str, str]:
     """Labels that the nodes must have."""
-    gpu = workload.resources.gpu
+    accelerator = workload.resources.gpu or workload.resources.tpu
     return {
         **({"cloud.google.com/gke-nodepool": workload.node_pool} if workload.node_pool else {}),
-        **({"cloud.google.com/gke-accelerator": gpu.type} if gpu else {}),
+        **(accelerator.selector if accelerator else {}),
     }
 
 

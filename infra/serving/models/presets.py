@@ -49,6 +49,10 @@ class Preset:
     """Ways in which it can get its files, in order of preference."""
     shared_memory: str | None = None
     """Size of /dev/shm, through which the server's processes exchange tensors."""
+    temporary_storage: str = "1Gi"
+    """Size of /tmp, which is on the node's disk."""
+    direct_storage: str = "1Gi"
+    """Size of /tmp if the server reads the bucket itself."""
     needs_gpu: bool = False
 
 
@@ -100,6 +104,8 @@ PRESETS: dict[str, Preset] = {
         alive="/v2/health/live",
         files=(*_FROM_FOLDER, DIRECT),
         shared_memory="1Gi",
+        # It copies the model from the bucket to /tmp.
+        direct_storage="20Gi",
     ),
     "vllm": Preset(
         image="vllm/vllm-openai:v0.11.0",
@@ -127,6 +133,8 @@ PRESETS: dict[str, Preset] = {
         alive="/health",
         files=_FROM_FOLDER,
         shared_memory="2Gi",
+        # Caches of torch.compile and Triton kernels.
+        temporary_storage="10Gi",
         needs_gpu=True,
     ),
     "torchserve": Preset(

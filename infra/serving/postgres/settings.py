@@ -104,8 +104,9 @@ class PostgresCluster(Settings):
             raise ValueError(
                 "synchronous: one instance has no replica to wait for; set instances to 2 or more"
             )
-        if self.resources.gpu is not None:
-            raise ValueError("resources.gpu is for model servers; remove it")
+        for kind in ("gpu", "tpu"):
+            if getattr(self.resources, kind) is not None:
+                raise ValueError(f"resources.{kind} is for model servers; remove it")
         for user in self.users:
             if user in RESERVED_USERS or user.startswith("pg_"):
                 raise ValueError(
