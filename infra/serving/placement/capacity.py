@@ -6,6 +6,9 @@ model without accelerators may share nodes with any other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from msgspec import structs
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
@@ -75,14 +78,13 @@ def _refuse_unreachable(workload: Workload, pools: Sequence[NodePool]) -> None:
     key, replicas = ("max", workload.replicas.max) if wanted else ("min", workload.replicas.min)
     capacities = zone_capacities(workload, pools)
     most, held = room(workload, capacities), sum(capacities.values())
-    of_what = f" of {wanted}" if wanted else ""
     if replicas > most:
-        if replicas > held or workload.spread.zones != "required":
-            how, sizes, advice = "", _sizes(workload, pools), ""
-        else:
-            zones = ", ".join(f"{zone} {count}" for zone, count in capacities.items())
-            how = f" spread over zones (max_skew {workload.spread.max_skew})"
-            sizes, advice = f"by zone: {zones}", ", set spread: {zones: preferred}"
+        of_what = f" of {wanted}" if wanted else ""
+        limit = _spread_limit(workload, replicas, pools)
+        how = f" spread over {limit} (max_skew {workload.spread.max_skew})" if limit else ""
+        advice = f", set spread: {{{limit}: preferred}}" if limit else ""
+        by_zone = ", ".join(f"{zone} {count}" for zone, count in capacities.items())
+        sizes = f"by zone: {by_zone}" if limit else _sizes(workload, pools)
         raise PlatformError(
             f"{workload.key}.replicas.{key}: {replicas} replicas{of_what}{how} are more than the "
             f"node pools can ever hold, {most} ({sizes}); set at most {most}{advice}, or {_RAISE}"
@@ -95,6 +97,16 @@ def _refuse_unreachable(workload: Workload, pools: Sequence[NodePool]) -> None:
             f"rollout at replicas.{key} would never end; set max_surge: {held - replicas}"
             f"{' and max_unavailable: 1' if held == replicas else ''}"
         )
+
+
+def _spread_limit(workload: Workload, replicas: int, pools: Sequence[NodePool]) -> str:
+    """The required spread, `zones` or `nodes`, without which the replicas fit; empty if none."""
+    for limit in ("zones", "nodes"):
+        spread = structs.replace(workload.spread, **{limit: "preferred"})
+        free = replace(workload, spread=spread)
+        if room(free, zone_capacities(free, pools)) >= replicas:
+            return limit
+    return ""
 
 
 def _sizes(workload: Workload, pools: Sequence[NodePool]) -> str:
