@@ -341,10 +341,36 @@ def test_a_required_spread_over_nodes_limits_the_replicas() -> None:
 
 
 def test_a_surge_counts() -> None:
-    told = refusal(replicas(3, rollout={"max_surge": 3}), *zonal(4, 1))
-    assert "3 replicas and a surge of 3 are more than the node pools can ever hold, 5" in told
-    assert "set max_surge: 2" in told
-    assert placed(replicas(3, rollout={"max_surge": 2}), *zonal(4, 1))
+    told = refusal(replicas(3, rollout={"max_surge": 1}), *zonal(4, 1))
+    assert "3 replicas and a surge of 1 are more than the node pools can ever hold, 3" in told
+    assert "set max_surge: 0 and max_unavailable: 1" in told
+    assert placed(replicas(2, rollout={"max_surge": 1}), *zonal(4, 1))
+
+
+@pytest.mark.parametrize(
+    ("count", "pools", "planned"),
+    [(3, (4, 1), (0, 1)), (2, (4, 1), (1, 0)), (4, (2, 2), (0, 1)), (3, (2, 2), (1, 0))],
+)
+def test_a_rollout_has_a_surge_only_if_the_spread_has_room(
+    count: int, pools: tuple[int, int], planned: tuple[int, int]
+) -> None:
+    """Two nodes are free in one zone of the first case, where the spread allows no third pod."""
+    update = placed(replicas(count), *zonal(*pools)).rolling_update
+    assert (update.surge, update.unavailable) == planned
+
+
+def test_both_revisions_count_for_the_spread_where_nodes_are_scarce() -> None:
+    for entry, keys in ((vllm(), None), (base(), ["pod-template-hash"])):
+        for constraint in spec(entry)["topologySpreadConstraints"]:
+            assert constraint.get("matchLabelKeys") == keys
+
+
+def test_a_model_that_fills_its_nodes_has_no_surge() -> None:
+    amounts = {"cpu": "7", "memory": "8Gi"}
+    full = base(resources={"requests": amounts, "limits": amounts})
+    update = placed(full | {"replicas": {"min": 3, "max": 3}}, GENERAL).rolling_update
+    assert (update.surge, update.unavailable) == (0, 1)
+    assert placed(full | {"replicas": {"min": 2, "max": 2}}, GENERAL).rolling_update.surge == 1
 
 
 def test_a_canary_counts() -> None:

@@ -73,11 +73,14 @@ def node_selector(workload: Workload) -> dict[str, str]:
 
 def spread_constraints(workload: Workload) -> list[Manifest]:
     """Topology spread constraints over zones and nodes."""
+    has_accelerators = workload.resources.gpu or workload.resources.tpu
+    # Spread each revision separately; the old one's pods would skew the new one's. Where nodes
+    # are scarce that could stop a rollout: the new revision may need a zone that the old one fills.
+    separate = {} if has_accelerators else {"matchLabelKeys": ["pod-template-hash"]}
     common = {
         "maxSkew": workload.spread.max_skew,
         "labelSelector": {"matchLabels": workload.selector},
-        # Spread each revision separately; the old one's pods would skew the new one's.
-        "matchLabelKeys": ["pod-template-hash"],
+        **separate,
     }
     keys = {
         "topology.kubernetes.io/zone": workload.spread.zones,

@@ -50,9 +50,11 @@ def rolling_updates(
     for workload in workloads:
         wanted = asked(workload)
         if wanted is None:
-            planned[workload.name] = rolling_update(workload.rollout)
+            has_room = workload.replicas.min < _room_in_rollout(workload, pools)
+            planned[workload.name] = rolling_update(workload.rollout, can_surge=has_room)
             continue
-        left = spare[wanted.kind]
+        beside = _room_in_rollout(workload, pools) - workload.replicas.max
+        left = min(spare[wanted.kind], beside * wanted.count)
         if workload.resources.gpu:
             left = min(left, left_of_quota.get(workload.team or "", left))
         if left < wanted.count and workload.rollout == Rollout(max_unavailable=0):
@@ -77,7 +79,7 @@ def _refuse_unreachable(workload: Workload, pools: Sequence[NodePool]) -> None:
     wanted = asked(workload)
     key, replicas = ("max", workload.replicas.max) if wanted else ("min", workload.replicas.min)
     capacities = zone_capacities(workload, pools)
-    most, held = room(workload, capacities), sum(capacities.values())
+    most = room(workload, capacities)
     if replicas > most:
         of_what = f" of {wanted}" if wanted else ""
         limit = _spread_limit(workload, replicas, pools)
@@ -89,7 +91,7 @@ def _refuse_unreachable(workload: Workload, pools: Sequence[NodePool]) -> None:
             f"{workload.key}.replicas.{key}: {replicas} replicas{of_what}{how} are more than the "
             f"node pools can ever hold, {most} ({sizes}); set at most {most}{advice}, or {_RAISE}"
         )
-    surge = workload.rollout.max_surge or 0
+    surge, held = workload.rollout.max_surge or 0, _room_in_rollout(workload, pools)
     if replicas + surge > held:
         raise PlatformError(
             f"{workload.key}.rollout.max_surge: {replicas} replicas and a surge of {surge} are "
@@ -97,6 +99,16 @@ def _refuse_unreachable(workload: Workload, pools: Sequence[NodePool]) -> None:
             f"rollout at replicas.{key} would never end; set max_surge: {held - replicas}"
             f"{' and max_unavailable: 1' if held == replicas else ''}"
         )
+
+
+def _room_in_rollout(workload: Workload, pools: Sequence[NodePool]) -> int:
+    """Pods of two revisions that the pools can hold.
+
+    With accelerators both revisions count for the spread (`models/pod.py`), which lets every
+    rollout of so many pods end: a zone with the fewest pods has room, or another may have more.
+    """
+    capacities = zone_capacities(workload, pools)
+    return room(workload, capacities) if asked(workload) else sum(capacities.values())
 
 
 def _spread_limit(workload: Workload, replicas: int, pools: Sequence[NodePool]) -> str:
