@@ -32,7 +32,8 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
             raise PlatformError(f"{key}.name: {error}") from None
         if pool.name == AUTO_PROVISIONED and config.cluster.auto_provisioning:
             raise PlatformError(
-                f'{key}.name: "{pool.name}" is the name of pools that auto_provisioning creates; rename it'
+                f'{key}.name: "{pool.name}" is the name of pools that auto_provisioning creates; '
+                "rename it"
             )
         disk_key = f"{key}.boot_disk_kms_key"
         refuse_foreign_key(disk_key, pool.boot_disk_kms_key, region, wider=True)
