@@ -60,3 +60,11 @@ def reserved_disk_gib(disk_gib: int) -> int:
 def reserved_local_ssd_gib(count: int, *, size_gib: int) -> int:
     """GiB of `count` local SSDs that are not for pods' ephemeral storage."""
     return round(_SSD_SYSTEM_GIB.get(count, _SSD_SYSTEM_MOST_GIB) + count * size_gib * 0.1)
+
+
+def allocatable_disk_gib(disk_gib: int, *, local_ssds: int = 0, local_ssd_gib: int = 375) -> int:
+    """GiB for pods' ephemeral storage; local SSDs, if any, replace the boot disk."""
+    if local_ssds:
+        size = local_ssds * local_ssd_gib
+        return max(0, size - reserved_local_ssd_gib(local_ssds, size_gib=local_ssd_gib))
+    return max(0, disk_gib - reserved_disk_gib(disk_gib))

@@ -74,6 +74,12 @@ class MachineType:
         return _SHARED_MILLICPU.get(self.name, self.cpus * 1000)
 
     @property
+    def tpu_topology(self) -> str:
+        """Topology of a TPU slice of one such node, as GKE labels it: `2x2`; empty without TPUs."""
+        topologies = _series_of(self.family).get("tpu_topologies", {})
+        return str(topologies.get(str(self.tpus), ""))
+
+    @property
     def allocatable_millicpu(self) -> int:
         """Thousandths of a core that GKE leaves to pods."""
         kept = allocatable.reserved_millicpu(self.cpus, is_shared=self.is_shared_cpu)

@@ -70,16 +70,29 @@ class NodePool(Part):
     """Allocatable CPU in millicores; None for an unknown machine type."""
     memory_bytes: int | None = None
     """Allocatable memory; None for an unknown machine type."""
+    ephemeral_bytes: int | None = None
+    """Allocatable ephemeral storage; None if the publisher does not know it."""
     accelerator: str = ""
     """GPU type; empty without GPUs."""
     gpus: int = 0
     """Allocatable `nvidia.com/gpu`: whole GPUs, partitions, or shares of them."""
+    gpu_sharing: str = ""
+    """GPU sharing strategy, `TIME_SHARING` or `MPS`; empty if pods do not share GPUs."""
+    gpu_clients: int = 0
+    """Maximum pods per shared GPU."""
+    gpu_partition: str = ""
+    """Partition size, such as `1g.5gb`; empty for whole GPUs."""
+    tpu: str = ""
+    """TPU type as GKE labels nodes, such as `tpu-v6e-slice`; empty without TPUs."""
+    tpus: int = 0
+    """Allocatable `google.com/tpu`: chips of one node."""
     tpu_topology: str = ""
+    """Topology of the slice, which may span nodes; empty without TPUs."""
     spot: bool = False
     flex_start: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[NodeTaint, ...] = ()
-    """The configured ones; GKE adds `nvidia.com/gpu` to nodes with GPUs."""
+    """The configured ones; GKE adds `nvidia.com/gpu` and `google.com/tpu`."""
 
 
 class ClusterContract(Contract):

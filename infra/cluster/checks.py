@@ -1,4 +1,4 @@
-"""What the configuration alone cannot tell: whether it fits the environment that it is for."""
+"""Checks of the cluster's configuration against its environment and `facts`."""
 
 import pulumi
 
@@ -15,7 +15,7 @@ from infra.cluster.pool_settings import NodePoolArgs
 
 
 def fits(config: ClusterConfig, naming: Naming) -> None:
-    """Refuses places, names, machines and address ranges that do not fit each other."""
+    """Refuses zones, keys, names, machines and address ranges that do not fit each other."""
     region = naming.environment.region
     _refuse_foreign_zones(config, region)
     if encryption := config.cluster.secrets_encryption:
@@ -32,7 +32,8 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
             raise PlatformError(f"{key}.name: {error}") from None
         if pool.name == AUTO_PROVISIONED and config.cluster.auto_provisioning:
             raise PlatformError(
-                f'{key}.name: "{pool.name}" is the name of what auto_provisioning makes; rename it'
+                f'{key}.name: "{pool.name}" is the name of pools that auto_provisioning creates; '
+                "rename it"
             )
         disk_key = f"{key}.boot_disk_kms_key"
         refuse_foreign_key(disk_key, pool.boot_disk_kms_key, region, wider=True)
@@ -96,5 +97,5 @@ def _refuse_small_ranges(config: ClusterConfig) -> None:
 
 
 def extra(pool: NodePoolArgs) -> int:
-    """Nodes that an upgrade adds for a while: all of them anew, or the surge."""
+    """Nodes that an upgrade adds temporarily: a second set (blue-green), or the surge."""
     return pool.max_nodes if pool.blue_green else pool.max_surge

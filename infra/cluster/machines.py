@@ -170,7 +170,7 @@ def _check_local_ssds(key: str, count: int, machine: MachineType) -> None:
 def _check_slice(
     key: str, pool: NodePoolArgs, topology: str, machine: MachineType, zones: tuple[str, ...]
 ) -> None:
-    """A TPU slice is all of its nodes, in one zone."""
+    """A TPU slice of several nodes has all of its nodes, in one zone."""
     chips = prod(int(side) for side in topology.split("x"))
     size, rest = divmod(chips, machine.tpus)
     if rest:
@@ -178,6 +178,8 @@ def _check_slice(
             f'{key}.tpu_topology: "{topology}" is {chips} chips, and {machine.name} has '
             f"{machine.tpus}: choose a topology of a multiple of {machine.tpus}"
         )
+    if size == 1:  # each node is a slice, and the pool scales like any other
+        return
     if len(zones) != 1:
         raise PlatformError(
             f"{key}.zones: a TPU slice is in one zone, not in {', '.join(zones)}; set zones: "

@@ -9,6 +9,7 @@ from pulumi_gcp import container
 from gkeplatform.contracts import InstanceGroup
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.cluster.capacity import spans_nodes
 from infra.cluster.gke_cluster import GkeCluster
 from infra.cluster.identity import NodeIdentity
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs
@@ -52,7 +53,7 @@ class NodePool(pulumi.ComponentResource):
             queued_provisioning={"enabled": True} if args.queued else None,
             placement_policy=(
                 {"type": "COMPACT", "tpu_topology": args.tpu_topology}
-                if args.tpu_topology
+                if args.tpu_topology and spans_nodes(args)
                 else None
             ),
             upgrade_settings=upgrade(args),

@@ -107,7 +107,7 @@ class NodePoolArgs(Settings):
     ] = None
     tpu_topology: Annotated[
         Annotated[str, Meta(pattern=r"^\d+x\d+(x\d+)?$")] | None,
-        Meta(description="Topology of a multi-host TPU slice: `2x4`."),
+        Meta(description="Topology of a TPU slice of several nodes: `2x4`."),
     ] = None
     local_ssd_count: Annotated[
         int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")

@@ -77,7 +77,7 @@ class Monitoring(pulumi.ComponentResource):
                 labels=labels,
                 opts=child,
             )
-        namespaces = {serving.namespace, *(one.model.namespace for one in objectives)}
+        namespaces = {serving.namespace, *(model.namespace for model in serving.models)}
         monitoring.Dashboard(
             "models",
             dashboard_json=pulumi.Output.all(**slos).apply(

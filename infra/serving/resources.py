@@ -1,10 +1,11 @@
-"""Settings: CPU, memory and GPUs that a pod requests."""
+"""Settings: CPU, memory, GPUs and TPUs that a pod requests."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+from infra.serving.accelerators import Gpu, Tpu
 from infra.serving.quantity import Cpu, Memory, amount, memory_problem
 from infra.serving.scalars import texts
 
@@ -33,13 +34,6 @@ class Limits(Settings):
         _check_memory(self.memory)
 
 
-class Gpu(Settings):
-    """Whole GPUs of each replica."""
-
-    type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
-    count: Annotated[int, Meta(ge=1, le=16, description="GPUs per replica.")] = 1
-
-
 class Resources(Settings):
     """Requests and limits of a replica."""
 
@@ -48,8 +42,11 @@ class Resources(Settings):
     ]
     limits: Annotated[Limits, Meta(description="Upper bounds; exceeding memory kills the pod.")]
     gpu: Annotated[Gpu | None, Meta(description="GPUs; a node pool must have them.")] = None
+    tpu: Annotated[Tpu | None, Meta(description="TPUs; a node pool must have them.")] = None
 
     def __post_init__(self) -> None:
+        if self.gpu and self.tpu:
+            raise ValueError("gpu and tpu: no machine has both; remove one")
         for kind in self.requests.__struct_fields__:
             request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
             if limit is not None and amount(request) > amount(limit):

@@ -28,20 +28,23 @@ class AllowedMachines(Settings):
         Meta(min_length=1, description="Allowed machine types; `*` matches any text."),
     ] = (
         "e2-*", "n1-*", "n2-*", "n2d-*", "n4-*", "n4d-*", "c2-*", "c2d-*", "c3-*", "c3d-*", "c4-*",
-        "c4a-*", "c4d-*", "t2a-*", "t2d-*", "g2-*", "g4-*", "a2-*", "a3-*", "ct4p-*", "ct5lp-*",
-        "ct5p-*", "ct6e-*", "tpu7x-*",
+        "c4a-*", "c4d-*", "t2a-*", "t2d-*", "g2-*", "g4-*", "a2-*", "a3-*", "a4-*", "ct4p-*",
+        "ct5lp-*", "ct5p-*", "ct6e-*", "tpu7x-*",
     )  # fmt: skip
     accelerators: Annotated[
         tuple[str, ...],
         Meta(min_length=1, description="Allowed accelerators; `*` matches any text."),
-    ] = ("nvidia-tesla-t4", "nvidia-l4", "nvidia-tesla-a100", "nvidia-a100-80gb", "nvidia-h100-*")
+    ] = (
+        "nvidia-tesla-t4", "nvidia-l4", "nvidia-tesla-a100", "nvidia-a100-80gb", "nvidia-h100-*",
+        "nvidia-h200-*", "nvidia-b200", "nvidia-rtx-pro-6000",
+    )  # fmt: skip
 
 
 @mandatory(
     NODE_POOL,
     layer="cluster",
     severity="medium",
-    why="The largest machines and newest accelerators cost as much per hour as others per week.",
+    why="The largest machines and accelerators cost as much per hour as others per week.",
     fix="choose another machine type, or allow it for the environment "
     "(gke-policies:parameters, machines-are-of-allowed-types)",
     references=(_MACHINES, _GPUS),

@@ -138,7 +138,7 @@ def tpu_pool(**more: Any) -> Config:
                 c["gke-cluster:cluster"].update(auto_provisioning={"cpu": 8, "memory_gb": 32}),
                 c[POOL][0].update(name="auto"),
             ),
-            'node_pools[0].name: "auto" is the name of what auto_provisioning makes',
+            'node_pools[0].name: "auto" is the name of pools that auto_provisioning creates',
         ),
         (
             lambda c: c["gke-cluster:cluster"].update(secrets_encryption={"key": KEY_ELSEWHERE}),

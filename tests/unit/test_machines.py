@@ -1,6 +1,7 @@
 """The data of `facts` is whole, and its arithmetic is what Google documents."""
 
 import re
+from math import prod
 
 import pytest
 
@@ -154,3 +155,21 @@ def test_a_quantity_is_its_number(text: str, number: float) -> None:
 def test_text_that_is_no_quantity_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         amount(bad)
+
+
+def test_every_machine_with_tpus_has_the_topology_of_its_own_slice() -> None:
+    with_tpus = [machine for machine in catalogue().machine_types.values() if machine.tpus]
+    assert with_tpus
+    for machine in with_tpus:
+        assert prod(int(side) for side in machine.tpu_topology.split("x")) == machine.tpus
+    without = machine_type("n2-standard-4")
+    assert without is not None
+    assert without.tpu_topology == ""
+
+
+@pytest.mark.parametrize(
+    ("disk", "ssds", "left"),
+    [(100, 0, 49), (20, 0, 8), (200, 0, 104), (100, 1, 287), (100, 2, 600)],
+)
+def test_the_disk_that_gke_leaves_to_pods(disk: int, ssds: int, left: int) -> None:
+    assert allocatable.allocatable_disk_gib(disk, local_ssds=ssds) == left

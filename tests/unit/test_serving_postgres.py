@@ -194,7 +194,7 @@ def test_an_instance_that_no_node_can_take_is_refused_with_the_nearest_pool() ->
     said = str(refused.value)
     assert said.startswith("gke-serving:postgres.clusters[0].resources: an instance requests 2")
     assert "a node of serving, the nearest pool, has 3.92 cores and 28 GiB for pods" in said
-    with pytest.raises(PlatformError, match="every node pool has GPUs or taints"):
+    with pytest.raises(PlatformError, match="every node pool has accelerators or taints"):
         fit.check(found.clusters, [TAINTED])
     fit.check(config().clusters, pools)
 

@@ -139,7 +139,7 @@ def test_a_download_ends_before_the_server_starts() -> None:
 
 def test_a_bucket_s_folder_is_mounted_read_only_as_the_pod_s_account() -> None:
     template = pod.template(model(files=FILES["gcs-fuse"]), labels={}, account="a")
-    assert template["metadata"]["annotations"] == {"gke-gcsfuse/volumes": "true"}
+    assert template["metadata"]["annotations"]["gke-gcsfuse/volumes"] == "true"
     (volume,) = [v["csi"] for v in template["spec"]["volumes"] if "csi" in v]
     assert volume["driver"] == "gcsfuse.csi.storage.gke.io"
     assert volume["readOnly"] is True

@@ -2,15 +2,15 @@
 
 import re
 
+from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.manifest import Manifest
-from infra.serving.models import database
-from infra.serving.models.files import Supply
+from infra.serving.models import database, storage
+from infra.serving.models.files import Supply, mebibytes
 from infra.serving.models.presets import Preset
 from infra.serving.models.workload import SETTLE_SECONDS, SHUTDOWN_MARGIN, Workload
 from infra.serving.resources import Resources
 
 PROBE_PERIOD = 10
-GPU = "nvidia.com/gpu"
 
 _PLACEHOLDER = re.compile(r"\{(name|files|folder|rest_port|grpc_port|shutdown_seconds)\}")
 
@@ -59,7 +59,9 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         "image": workload.image,
         **{key: value for key, value in optional.items() if value},
         "ports": ports(server),
-        "resources": resources(workload.resources),
+        "resources": resources(
+            workload.resources, ephemeral_storage=mebibytes(storage.of_server(workload))
+        ),
         **probes(workload),
         # Load balancers deregister a pod later than it is told to stop: keep serving meanwhile.
         "lifecycle": {"preStop": {"sleep": {"seconds": workload.drain_seconds}}},
@@ -84,15 +86,17 @@ def ports(server: Preset) -> list[Manifest]:
     ]
 
 
-def resources(settings: Resources) -> Manifest:
-    """Requests and limits. Kubernetes requires GPUs to be the same in both."""
-    gpus = {GPU: str(settings.gpu.count)} if settings.gpu else {}
+def resources(settings: Resources, *, ephemeral_storage: str) -> Manifest:
+    """Requests and limits. Kubernetes requires GPUs and TPUs to be the same in both."""
+    gpus = {GPU_RESOURCE: str(settings.gpu.count)} if settings.gpu else {}
+    tpus = {TPU_RESOURCE: str(settings.tpu.total)} if settings.tpu else {}
+    same = {"ephemeral-storage": ephemeral_storage, **gpus, **tpus}
     return {
-        "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory, **gpus},
+        "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory, **same},
         "limits": {
             **({"cpu": settings.limits.cpu} if settings.limits.cpu else {}),
             "memory": settings.limits.memory,
-            **gpus,
+            **same,
         },
     }
 

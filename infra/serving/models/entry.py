@@ -65,6 +65,10 @@ class Entry(Settings, dict=True):
     shared_memory: Annotated[
         Size | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
     ] = None
+    temporary_storage: Annotated[
+        Quantity | None,
+        Meta(description="Size of /tmp, on the node's disk. Default: what the preset needs."),
+    ] = None
     autoscaling: Annotated[
         Autoscaling | None, Meta(description="Required if replicas.min and max differ.")
     ] = None

@@ -10,13 +10,16 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
-from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE
+from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, Preset
 from infra.serving.patterns import StorageClass
-from infra.serving.quantity import Size
+from infra.serving.quantity import Cpu, Memory, Size, amount
+from infra.serving.scalars import texts
 
 FOLDER = "/models"
 DOWNLOADER = "gcr.io/google.com/cloudsdktool/google-cloud-cli:578.0.0-slim"
 FUSE_DRIVER = "gcsfuse.csi.storage.gke.io"
+SIDECAR_DISK = 5 * 2**30
+"""Bytes of the sidecar's ephemeral storage without a cache."""
 _VOLUME = "files"
 _TMP = "/tmp"  # noqa: S108 - in the container
 
@@ -33,6 +36,23 @@ class Download(Settings, tag_field="via", tag=DOWNLOAD):
     ]
 
 
+class FuseSidecar(Settings):
+    """Resources of the driver's sidecar: its requests, and its limits."""
+
+    cpu: Annotated[
+        Cpu | None, Meta(description="Cores. Default: `250m`, with a cache `1`.")
+    ] = None
+    memory: Annotated[
+        Memory | None, Meta(description="Memory. Default: `256Mi`, with a cache `1Gi`.")
+    ] = None
+    ephemeral_storage: Annotated[
+        Size | None, Meta(description="Disk. Default: `5Gi` and the cache.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        texts(self, "cpu", "memory")
+
+
 class GcsFuse(Settings, tag_field="via", tag=FUSE):
     """The bucket mounted as a folder, read-only, by GKE's Cloud Storage FUSE driver."""
 
@@ -40,6 +60,31 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
         Size | None,
         Meta(description="Size of a read cache on the node's disk. Default: no cache."),
     ] = None
+    sidecar: Annotated[FuseSidecar, Meta(description="Resources of the driver's sidecar.")] = (
+        FuseSidecar()
+    )
+
+    def __post_init__(self) -> None:
+        own = self.sidecar.ephemeral_storage
+        if self.cache and own and amount(own) <= amount(self.cache):
+            raise ValueError(
+                f"sidecar.ephemeral_storage {own} holds the cache of {self.cache} too; set more, "
+                "or leave it out"
+            )
+
+    @property
+    def sidecar_resources(self) -> dict[str, str]:
+        """The sidecar's requests and limits. Without a cache they are GKE's own defaults.
+
+        The cache is an emptyDir that counts towards the sidecar's ephemeral storage:
+        https://docs.cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-sidecar
+        """
+        disk = SIDECAR_DISK + int(amount(self.cache or "0"))
+        return {
+            "cpu": self.sidecar.cpu or ("1" if self.cache else "250m"),
+            "memory": self.sidecar.memory or ("1Gi" if self.cache else "256Mi"),
+            "ephemeral-storage": self.sidecar.ephemeral_storage or mebibytes(disk),
+        }
 
 
 class SharedCache(Settings, tag_field="via", tag=CACHE):
@@ -54,6 +99,11 @@ class SharedCache(Settings, tag_field="via", tag=CACHE):
 
 class InImage(Settings, tag_field="via", tag=IMAGE):
     """The image contains the model; no `source`."""
+
+
+def mebibytes(size: int) -> str:
+    """A number of bytes as a quantity, rounded up: `6144Mi`."""
+    return f"{-(-size // 2**20)}Mi"
 
 
 Files = Direct | Download | GcsFuse | SharedCache | InImage
@@ -76,6 +126,11 @@ class Supply:
         return self.path.rpartition("/")[0]
 
 
+def temporary_storage(preset: Preset, files: Files) -> str:
+    """The default size of /tmp."""
+    return preset.direct_storage if isinstance(files, Direct) else preset.temporary_storage
+
+
 def supply(name: str, source: str | None, files: Files, *, serves: str) -> Supply:
     """What the pods of workload `name`, whose server serves model `serves`, need for its files."""
     inside = f"{FOLDER}/{serves}"
@@ -96,7 +151,7 @@ def supply(name: str, source: str | None, files: Files, *, serves: str) -> Suppl
                 volumes=[{"name": _VOLUME, "csi": fuse(source or "", files)}],
                 mounts=[mount],
                 # GKE then injects the driver's sidecar.
-                annotations={"gke-gcsfuse/volumes": "true"},
+                annotations={"gke-gcsfuse/volumes": "true", **sidecar_annotations(files)},
             )
         case SharedCache():
             # One directory per source, so that the old version stays while a new one is copied.
@@ -109,6 +164,15 @@ def supply(name: str, source: str | None, files: Files, *, serves: str) -> Suppl
             )
         case InImage():
             return Supply(path=inside)
+
+
+def sidecar_annotations(files: GcsFuse) -> dict[str, str]:
+    """Annotations from which GKE sets the sidecar's requests and limits."""
+    return {
+        f"gke-gcsfuse/{resource}-{kind}": size
+        for resource, size in files.sidecar_resources.items()
+        for kind in ("request", "limit")
+    }
 
 
 def fuse(source: str, files: GcsFuse) -> Manifest:

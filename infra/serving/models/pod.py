@@ -39,7 +39,7 @@ def template(
         },
         "containers": [container.container(workload, supplied)],
         "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": workload.temporary_storage}},
             *container.shared_memory(workload),
             *supplied.volumes,
         ],
@@ -49,6 +49,7 @@ def template(
         "initContainers": supplied.init,
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),
+        "affinity": workload.resources.gpu.affinity if workload.resources.gpu else {},
         "tolerations": list(tolerations),
     }
     opened = {OPEN: "true"} if workload.exposure.is_open else {}
@@ -63,20 +64,23 @@ def template(
 
 def node_selector(workload: Workload) -> dict[str, str]:
     """Labels that the nodes must have."""
-    gpu = workload.resources.gpu
+    accelerator = workload.resources.gpu or workload.resources.tpu
     return {
         **({"cloud.google.com/gke-nodepool": workload.node_pool} if workload.node_pool else {}),
-        **({"cloud.google.com/gke-accelerator": gpu.type} if gpu else {}),
+        **(accelerator.selector if accelerator else {}),
     }
 
 
 def spread_constraints(workload: Workload) -> list[Manifest]:
     """Topology spread constraints over zones and nodes."""
+    has_accelerators = workload.resources.gpu or workload.resources.tpu
+    # Spread each revision separately; the old one's pods would skew the new one's. Where nodes
+    # are scarce that could stop a rollout: the new revision may need a zone that the old one fills.
+    separate = {} if has_accelerators else {"matchLabelKeys": ["pod-template-hash"]}
     common = {
         "maxSkew": workload.spread.max_skew,
         "labelSelector": {"matchLabels": workload.selector},
-        # Spread each revision separately; the old one's pods would skew the new one's.
-        "matchLabelKeys": ["pod-template-hash"],
+        **separate,
     }
     keys = {
         "topology.kubernetes.io/zone": workload.spread.zones,

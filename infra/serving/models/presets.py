@@ -65,6 +65,10 @@ class Preset:
     """Whether a model's name may have slashes and colons, as those of Hugging Face have."""
     shared_memory: str | None = None
     """Size of /dev/shm, through which the server's processes exchange tensors."""
+    temporary_storage: str = "1Gi"
+    """Size of /tmp, which is on the node's disk."""
+    direct_storage: str = "1Gi"
+    """Size of /tmp if the server reads the bucket itself."""
     needs_gpu: bool = False
 
     @property
@@ -152,6 +156,8 @@ PRESETS: dict[str, Preset] = {
         alive="/v2/health/live",
         files=(*_FROM_FOLDER, DIRECT),
         shared_memory="1Gi",
+        # It copies the model from the bucket to /tmp.
+        direct_storage="20Gi",
     ),
     "vllm": Preset(
         pin=Pin(
@@ -197,6 +203,8 @@ PRESETS: dict[str, Preset] = {
         alive="/health",
         files=_FROM_FOLDER,
         shared_memory="2Gi",
+        # Caches of torch.compile and Triton kernels.
+        temporary_storage="10Gi",
         needs_gpu=True,
     ),
     # KServe's protocol version 2, the open inference protocol. MLServer by default; other servers

@@ -89,10 +89,15 @@ def _sizes(model: Entry, preset: Preset) -> None:
             f"shared_memory {shared} counts towards resources.limits.memory {limit}; it must be "
             "less"
         )
-    if preset.needs_gpu and model.resources.gpu is None:
+    if preset.needs_gpu and not (model.resources.gpu or model.resources.tpu):
         raise ValueError(
             f"server {model.server} needs a GPU; set resources.gpu, or an image for CPUs under "
             'server "custom"'
+        )
+    if preset.needs_gpu and model.resources.tpu and model.image is None:
+        raise ValueError(
+            f"resources.tpu: {preset.image} is built for GPUs; set image to the server's image "
+            "for TPUs, such as vllm/vllm-tpu with a fixed tag"
         )
 
 

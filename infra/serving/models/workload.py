@@ -8,7 +8,7 @@ from infra.serving.models import arguments
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
 from infra.serving.models.database import Connection
-from infra.serving.models.files import Files
+from infra.serving.models.files import Files, temporary_storage
 from infra.serving.models.model import Model
 from infra.serving.models.presets import Preset
 from infra.serving.resources import Resources
@@ -45,6 +45,8 @@ class Workload:
     source: str | None
     files: Files
     shared_memory: str | None
+    temporary_storage: str
+    """Size of /tmp."""
     resources: Resources
     replicas: Replicas
     autoscaling: Autoscaling | None
@@ -182,6 +184,8 @@ def _workload(
         source=model.source,
         files=model.files_or_default,
         shared_memory=model.shared_memory or preset.shared_memory,
+        temporary_storage=model.temporary_storage
+        or temporary_storage(preset, model.files_or_default),
         resources=model.resources,
         replicas=model.replicas,
         autoscaling=model.autoscaling,

@@ -1,33 +1,32 @@
 """Resources that a workload requests, as numbers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
+from infra.serving.models import storage
 from infra.serving.models.files import Download, GcsFuse, SharedCache
 from infra.serving.models.workload import Workload
 from infra.serving.quantity import amount
 
 MILLI = 1000
-_FUSE_SIDECAR = (250, 256 * 2**20)
-"""Requests of GKE's sidecar for Cloud Storage FUSE."""
 _DOWNLOADER = (500, 512 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """CPU in thousandths of a core, memory in bytes, whole GPUs, and a number of pods."""
+    """CPU in thousandths of a core, memory and ephemeral storage in bytes, GPUs, TPUs and pods."""
 
     cpu_millis: int = 0
     memory_bytes: int = 0
     gpus: int = 0
     pods: int = 0
+    ephemeral_bytes: int = 0
+    tpus: int = 0
 
     def times(self, count: int) -> "Demand":
         """`count` times this demand."""
-        return Demand(
-            self.cpu_millis * count, self.memory_bytes * count, self.gpus * count, self.pods * count
-        )
+        return Demand(**{one.name: getattr(self, one.name) * count for one in fields(self)})
 
 
 def of_pod(workload: Workload) -> Demand:
@@ -36,22 +35,28 @@ def of_pod(workload: Workload) -> Demand:
     cpu, memory = int(amount(requests.cpu) * MILLI), int(amount(requests.memory))
     files = workload.files
     if isinstance(files, GcsFuse):
-        cpu, memory = cpu + _FUSE_SIDECAR[0], memory + _FUSE_SIDECAR[1]
+        sidecar = files.sidecar_resources
+        cpu += int(amount(sidecar["cpu"]) * MILLI)
+        memory += int(amount(sidecar["memory"]))
     elif isinstance(files, Download | SharedCache):
         # It runs before the server, so the larger of the two counts.
         cpu, memory = max(cpu, _DOWNLOADER[0]), max(memory, _DOWNLOADER[1])
-    gpu = workload.resources.gpu
-    return Demand(cpu, memory, gpu.count if gpu else 0, 1)
+    gpu, tpu = workload.resources.gpu, workload.resources.tpu
+    return Demand(
+        cpu,
+        memory,
+        gpus=gpu.count if gpu else 0,
+        pods=1,
+        ephemeral_bytes=storage.of_pod(workload),
+        tpus=tpu.total if tpu else 0,
+    )
 
 
 def total(demands: Iterable[Demand]) -> Demand:
     """The sum."""
     parts = list(demands)
     return Demand(
-        sum(d.cpu_millis for d in parts),
-        sum(d.memory_bytes for d in parts),
-        sum(d.gpus for d in parts),
-        sum(d.pods for d in parts),
+        **{one.name: sum(getattr(part, one.name) for part in parts) for one in fields(Demand)}
     )
 
 
@@ -61,5 +66,5 @@ def cores(millis: int) -> str:
 
 
 def gibibytes(size: int) -> str:
-    """Memory for messages: `3.5 GiB`."""
+    """Memory or storage for messages: `3.5 GiB`."""
     return f"{size / 2**30:.4g} GiB"

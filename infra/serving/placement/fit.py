@@ -10,10 +10,13 @@ from gkeplatform.config import suggestion
 from gkeplatform.contracts import NodePool, NodeTaint
 from gkeplatform.errors import PlatformError
 from infra.serving.models.workload import Workload
+from infra.serving.placement.accelerators import asked, mismatch, offered
 from infra.serving.placement.demand import Demand, cores, gibibytes, of_pod
 
 HARD = ("NoSchedule", "NoExecute")
 """Effects of taints that keep pods off a node."""
+UNLIMITED = 1_000_000
+"""Replicas per node of a pool whose capacity is unknown."""
 
 
 def hard_taints(pool: NodePool) -> tuple[NodeTaint, ...]:
@@ -21,9 +24,26 @@ def hard_taints(pool: NodePool) -> tuple[NodeTaint, ...]:
     return tuple(taint for taint in pool.taints if taint.effect in HARD)
 
 
+def is_reserved(pool: NodePool) -> bool:
+    """Whether only pods with tolerations run on the pool: it has accelerators or taints."""
+    return offered(pool) is not None or bool(hard_taints(pool))
+
+
 def nodes(pool: NodePool) -> int:
     """The maximum number of nodes, over all zones."""
     return pool.max_nodes * len(pool.zones)
+
+
+def is_eligible(workload: Workload, pool: NodePool) -> bool:
+    """Whether the pod's node selector and tolerations allow the pool, whatever its size."""
+    if workload.node_pool is not None and workload.node_pool != pool.name:
+        return False
+    wanted, has, gpu = asked(workload), offered(pool), workload.resources.gpu
+    if gpu and gpu.sharing and gpu.sharing.clients not in {None, pool.gpu_clients}:
+        return False
+    if wanted is not None:
+        return has is not None and has.kind == wanted.kind
+    return workload.node_pool == pool.name or not is_reserved(pool)
 
 
 def fitting(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ...]:
@@ -47,15 +67,12 @@ def fitting(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ..
 
 def shortages(workload: Workload, pool: NodePool) -> list[str]:
     """Why a replica cannot run on the pool, with the figures; empty if it can."""
-    demand, gpu = of_pod(workload), workload.resources.gpu
-    reasons = []
-    if gpu and pool.accelerator != gpu.type:
-        reasons.append(f"it has {pool.accelerator or 'no GPUs'}, not {gpu.type}")
-    elif gpu and pool.gpus < gpu.count:
-        reasons.append(f"a node has {pool.gpus} GPUs, {gpu.count} asked")
-    if workload.node_pool != pool.name and not gpu:
-        if pool.accelerator:
-            reasons.append("it is kept for models with GPUs unless node_pool names it")
+    demand = of_pod(workload)
+    reasons = [reason] if (reason := mismatch(workload, pool)) else []
+    if workload.node_pool != pool.name and asked(workload) is None:
+        if offered(pool) is not None:
+            kind = "TPUs" if pool.tpu else "GPUs"
+            reasons.append(f"it is kept for models with {kind} unless node_pool names it")
         elif hard_taints(pool):
             taint = hard_taints(pool)[0]
             reasons.append(f"it is tainted {taint.key}={taint.value} unless node_pool names it")
@@ -68,51 +85,65 @@ def shortages(workload: Workload, pool: NodePool) -> list[str]:
             f"a node has {gibibytes(pool.memory_bytes)} for pods, "
             f"{gibibytes(demand.memory_bytes)} asked"
         )
+    if pool.ephemeral_bytes is not None and demand.ephemeral_bytes > pool.ephemeral_bytes:
+        reasons.append(
+            f"a node has {gibibytes(pool.ephemeral_bytes)} of disk for pods, "
+            f"{gibibytes(demand.ephemeral_bytes)} asked (/tmp, files, cache and logs)"
+        )
     return reasons
 
 
 def nearest(workload: Workload, pools: Sequence[NodePool]) -> NodePool:
-    """The pool that lacks the least."""
-    gpu, demand = workload.resources.gpu, of_pod(workload)
+    """The pool that lacks the least; of equal ones, the largest."""
+    wanted, demand = asked(workload), of_pod(workload)
 
-    def distance(pool: NodePool) -> tuple[bool, float]:
-        return pool.accelerator != (gpu.type if gpu else ""), sum(
-            max(0.0, wanted / has - 1) if has else 1.0 for wanted, has in _pairs(demand, pool)
+    def distance(pool: NodePool) -> tuple[bool, float, int]:
+        has = offered(pool)
+        lacking = sum(
+            max(0.0, amount / has - 1) if has else 1.0 for amount, has in _pairs(demand, pool)
         )
+        is_other = (has.kind if has else "") != (wanted.kind if wanted else "")
+        return is_other, lacking, -(pool.ephemeral_bytes or 0)
 
     return min(pools, key=distance)
 
 
+def replicas_per_node(demand: Demand, pool: NodePool) -> int:
+    """How many replicas one node of the pool can hold, with nothing else on it."""
+    return min((has // wanted for wanted, has in _pairs(demand, pool)), default=UNLIMITED)
+
+
 def replicas_on(demand: Demand, pool: NodePool) -> int:
     """How many replicas the pool can hold at its maximum size, with nothing else on it."""
-    return min(has // wanted for wanted, has in _pairs(demand, pool)) * nodes(pool)
+    return replicas_per_node(demand, pool) * nodes(pool)
 
 
 def _pairs(demand: Demand, pool: NodePool) -> list[tuple[int, int]]:
     """Each amount that is requested, and what a node has of it, if both are known."""
     pairs = (
         (demand.gpus, pool.gpus),
+        (demand.tpus, pool.tpus),
         (demand.cpu_millis, pool.cpu_millis),
         (demand.memory_bytes, pool.memory_bytes),
+        (demand.ephemeral_bytes, pool.ephemeral_bytes),
     )
     return [(wanted, has) for wanted, has in pairs if wanted and has is not None]
 
 
 def requested(workload: Workload) -> str:
     """A replica's requests, for messages."""
-    demand, gpu = of_pod(workload), workload.resources.gpu
-    parts = [f"{gpu.count} x {gpu.type}"] if gpu else []
-    return ", ".join([*parts, f"{cores(demand.cpu_millis)} cores", gibibytes(demand.memory_bytes)])
+    demand, wanted = of_pod(workload), asked(workload)
+    parts = [
+        *([str(wanted)] if wanted else []),
+        f"{cores(demand.cpu_millis)} cores",
+        gibibytes(demand.memory_bytes),
+    ]
+    return ", ".join(parts)
 
 
 def _unfit(workload: Workload, pools: Sequence[NodePool]) -> str:
-    gpu = workload.resources.gpu
-    kinds = {pool.accelerator for pool in pools if pool.accelerator}
-    if gpu and gpu.type not in kinds:
-        return (
-            f'resources.gpu.type: no node pool has "{gpu.type}"; '
-            f"{suggestion(gpu.type, kinds)}; or add a pool to gke-cluster:node_pools"
-        )
+    if missing := _missing_type(workload, pools):
+        return missing
     near = nearest(workload, pools)
     others = ", ".join(sorted(pool.name for pool in pools if pool != near))
     return (
@@ -122,13 +153,33 @@ def _unfit(workload: Workload, pools: Sequence[NodePool]) -> str:
     )
 
 
+def _missing_type(workload: Workload, pools: Sequence[NodePool]) -> str:
+    """The message for an accelerator type that no pool has; empty if one has it."""
+    gpu, tpu = workload.resources.gpu, workload.resources.tpu
+    key, wanted = ("tpu", tpu.type) if tpu else ("gpu", gpu.type if gpu else "")
+    kinds = {pool.tpu if tpu else pool.accelerator for pool in pools} - {""}
+    if not wanted or wanted in kinds:
+        return ""
+    return (
+        f'resources.{key}.type: no node pool has "{wanted}"; '
+        f"{suggestion(wanted, kinds)}; or add a pool to gke-cluster:node_pools"
+    )
+
+
 def _remedy(workload: Workload, pool: NodePool) -> str:
     if workload.node_pool is None and not shortages(replace(workload, node_pool=pool.name), pool):
         return f"set node_pool: {pool.name}"
-    demand = of_pod(workload)
-    largest = [f"{pool.gpus} x {pool.accelerator}"] if demand.gpus and pool.accelerator else []
+    demand, has, wanted = of_pod(workload), offered(pool), asked(workload)
+    if wanted and has and wanted.kind != has.kind:
+        return f"ask for {has.kind}, or add a pool to gke-cluster:node_pools"
+    largest = [str(has)] if wanted and has else []
     if pool.cpu_millis is not None and pool.memory_bytes is not None:
         largest += [f"{cores(pool.cpu_millis)} cores", gibibytes(pool.memory_bytes)]
+    if pool.ephemeral_bytes is not None and demand.ephemeral_bytes > pool.ephemeral_bytes:
+        return (
+            f"ask for at most {gibibytes(pool.ephemeral_bytes)} of disk (files, temporary_storage),"
+            " or give it a larger disk_size_gb or more local_ssd_count in gke-cluster:node_pools"
+        )
     return (
         f"ask for at most {', '.join(largest)}, or give it larger nodes in gke-cluster:node_pools"
     )

@@ -1,7 +1,7 @@
 """Which node pools can run instances of Postgres clusters.
 
-Instances go to pools without GPUs and taints. Whether a node is free is left to the scheduler; an
-instance that no node could ever take is refused before anything is touched.
+Instances go to pools without GPUs, TPUs and taints. Whether a node is free is left to the
+scheduler; an instance that no node could ever take is refused before anything is touched.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.placement.demand import MILLI, cores, gibibytes
-from infra.serving.placement.fit import hard_taints
+from infra.serving.placement.fit import is_reserved
 from infra.serving.postgres.clusters import Cluster
 from infra.serving.quantity import amount
 
@@ -26,7 +26,7 @@ def check(clusters: Sequence[Cluster], pools: Sequence[NodePool]) -> None:
         )
         if not (free := _open(pools)):
             raise PlatformError(
-                f"{problem}every node pool has GPUs or taints; add a pool without to "
+                f"{problem}every node pool has accelerators or taints; add a pool without to "
                 "gke-cluster:node_pools"
             )
         near = max(free, key=lambda pool: (pool.memory_bytes or 0, pool.cpu_millis or 0))
@@ -59,4 +59,4 @@ def fitting(cluster: Cluster, pools: Sequence[NodePool]) -> list[NodePool]:
 
 
 def _open(pools: Sequence[NodePool]) -> list[NodePool]:
-    return [pool for pool in pools if not pool.accelerator and not hard_taints(pool)]
+    return [pool for pool in pools if not is_reserved(pool)]

@@ -104,8 +104,9 @@ class PostgresCluster(Settings):
             raise ValueError(
                 "synchronous: one instance has no replica to wait for; set instances to 2 or more"
             )
-        if self.resources.gpu is not None:
-            raise ValueError("resources.gpu is for model servers; remove it")
+        for kind in ("gpu", "tpu"):
+            if getattr(self.resources, kind) is not None:
+                raise ValueError(f"resources.{kind} is for model servers; remove it")
         if self.resources.limits.cpu is None:
             raise ValueError(
                 "resources.limits.cpu is missing; Postgres' operator would set a limit of its own, "

@@ -177,6 +177,20 @@ def test_a_slice_of_tpus_has_all_of_its_nodes() -> None:
     asyncio.run(run())
 
 
+def test_a_slice_of_one_node_has_the_topology_of_its_machine() -> None:
+    async def run() -> None:
+        planes = PretendedControlPlanes()
+        async with emulator(control_planes=planes) as client:
+            await cluster(client)
+            config = {"machineType": "ct5lp-hightpu-4t"}
+            await made(client, {"initialNodeCount": 1, "config": config})
+            (node,) = planes.nodes["main", "x"]
+            assert node.tpus == 4
+            assert node.labels["cloud.google.com/gke-tpu-topology"] == "2x2"
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

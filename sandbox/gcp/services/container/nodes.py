@@ -64,8 +64,7 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
         result["cloud.google.com/gke-tpu-accelerator"] = machine.tpu_kind
         result["cloud.google.com/gke-accelerator-count"] = str(machine.tpus)
         topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
-        if topology:
-            result["cloud.google.com/gke-tpu-topology"] = topology
+        result["cloud.google.com/gke-tpu-topology"] = topology or machine.tpu_topology
     result |= {label: "true" for label, is_on in _switches(config).items() if is_on}
     return result | {str(k): str(v) for k, v in (config.get("labels") or {}).items()}
 

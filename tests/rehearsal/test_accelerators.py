@@ -1,0 +1,129 @@
+"""Models on H100, H200 and B200 GPUs, on TPUs, on a share of a GPU, and beside them on none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rehearsal.watching import NAME
+from tests.rehearsal.workspace import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("accelerators")]
+
+A, B = "europe-west4-a", "europe-west4-b"
+HYPERDISK = {"disk_type": "hyperdisk-balanced", "disk_size_gb": 500, "max_nodes": 1}
+
+
+def eight(name: str, machine_type: str, kind: str, zone: str) -> dict[str, Any]:
+    accelerator = {"type": kind, "count": 8}
+    return HYPERDISK | {
+        "name": name,
+        "machine_type": machine_type,
+        "zones": [zone],
+        "accelerator": accelerator,
+    }
+
+
+POOLS = [
+    {"name": "general", "machine_type": "n2-standard-4", "min_nodes": 1, "max_nodes": 2},
+    eight("h100", "a3-highgpu-8g", "nvidia-h100-80gb", B),
+    eight("h200", "a3-ultragpu-8g", "nvidia-h200-141gb", A),
+    eight("b200", "a4-highgpu-8g", "nvidia-b200", B),
+    {
+        "name": "l4",
+        "machine_type": "g2-standard-8",
+        "zones": [A],
+        "max_nodes": 1,
+        "accelerator": {"type": "nvidia-l4", "sharing": {"clients": 4}},
+    },
+    HYPERDISK | {"name": "v6e", "machine_type": "ct6e-standard-4t", "zones": [A]},
+]
+
+
+def language_model(name: str, cpu: str, memory: str, **resources: Any) -> dict[str, Any]:
+    amounts = {"cpu": cpu, "memory": memory}
+    return {
+        "name": name,
+        "server": "vllm",
+        "source": f"gs://acme-ml-acc-models/{name}",
+        "files": {"via": "gcs-fuse", "cache": "150Gi"},
+        "replicas": {"min": 1, "max": 1},
+        "resources": {"requests": amounts, "limits": amounts, **resources},
+        "exposure": {"kind": "cluster-ip"},
+    }
+
+
+def of_eight(name: str, kind: str) -> dict[str, Any]:
+    gpu = {"type": kind, "count": 8}
+    return language_model(name, "100", "1Ti", gpu=gpu) | {"arguments": ["--tensor-parallel-size=8"]}
+
+
+MODELS = [
+    of_eight("on-h100", "nvidia-h100-80gb"),
+    of_eight("on-h200", "nvidia-h200-141gb"),
+    of_eight("on-b200", "nvidia-b200"),
+    language_model("on-l4", "2", "8Gi", gpu={"type": "nvidia-l4", "sharing": {"clients": 4}})
+    | {"files": {"via": "gcs-fuse"}},
+    language_model("on-v6e", "64", "256Gi", tpu={"type": "tpu-v6e-slice", "topology": "2x2"})
+    | {"image": "vllm/vllm-tpu:v0.12.0"},
+    {
+        "name": "on-none",
+        "server": "tensorflow-serving",
+        "source": "gs://acme-ml-acc-models/on-none",
+        "replicas": {"min": 2, "max": 2},
+        "resources": {kind: {"cpu": "500m", "memory": "1Gi"} for kind in ("requests", "limits")},
+        "exposure": {"kind": "load-balancer"},
+    },
+]
+PLACES = {
+    "on-h100": "h100",
+    "on-h200": "h200",
+    "on-b200": "b200",
+    "on-l4": "l4",
+    "on-v6e": "v6e",
+    "on-none": "general",
+}
+
+
+def stack_file(text: str) -> str:
+    """Dev's file with these pools and models only."""
+    document = yaml.safe_load(text.replace("acme-ml-dev", "acme-ml-acc").replace("dev.acme", "acc"))
+    config = document["config"]
+    for key in ("gke-serving:ingress", "gke-serving:teams"):
+        del config[key]
+    config["gke-cluster:node_pools"] = POOLS
+    config["gke-serving:models"] = MODELS
+    return yaml.safe_dump(document)
+
+
+def test_models_become_ready_on_the_accelerators_that_they_ask_for(
+    other_workspace: Workspace,
+) -> None:
+    stacks = other_workspace.root / "stacks"
+    file = stacks / "Pulumi.acc.yaml"
+    file.write_text(stack_file((stacks / "Pulumi.dev.yaml").read_text()))
+    layers = ("--layer", "cluster", "--layer", "serving")
+    other_workspace.platformctl("rehearse", "acc", *layers, timeout=900)
+    nodes = {
+        node["metadata"]["name"]: node["metadata"]["labels"]["cloud.google.com/gke-nodepool"]
+        for node in other_workspace.kubernetes("nodes")["items"]
+    }
+    pods = other_workspace.kubernetes("pods", "-n", "models")["items"]
+    ready = {
+        (pod["metadata"]["labels"][NAME], nodes[pod["spec"]["nodeName"]])
+        for pod in pods
+        if any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in pod["status"]["conditions"]
+        )
+    }
+    assert ready == set(PLACES.items())
+    limits = {
+        pod["metadata"]["labels"][NAME]: pod["spec"]["containers"][0]["resources"]["limits"]
+        for pod in pods
+    }
+    assert limits["on-h100"]["nvidia.com/gpu"] == "8"
+    assert limits["on-l4"]["nvidia.com/gpu"] == "1"
+    assert limits["on-v6e"]["google.com/tpu"] == "4"
