@@ -8,6 +8,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
 """A model, a team, a namespace or a Postgres cluster."""
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
+RootPath = Annotated[str, Meta(pattern=r"^(/|(/[A-Za-z0-9._~-]+)+)$")]
+"""A path, or `/`."""
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 SecretName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
 ResourceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]

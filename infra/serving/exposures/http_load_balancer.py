@@ -21,11 +21,12 @@ from gkeplatform.contracts import (
     RouteRetries,
 )
 from gkeplatform.naming import Naming
+from infra.serving.exposures import served_paths
 from infra.serving.exposures.base import ExposureSettings, Server, port
 from infra.serving.exposures.retries import Retries, Seconds
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
-from infra.serving.patterns import Host, NodePort, Path, duplicate
+from infra.serving.patterns import Host, NodePort, Path, RootPath, duplicate
 
 NEG = "cloud.google.com/neg"
 """Annotation by which GKE keeps network endpoint groups for a Service."""
@@ -45,8 +46,10 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         tuple[Host, ...], Meta(description="Host names it answers on. Empty: every host.")
     ] = ()
     rewrites: Annotated[
-        dict[Path, Path],
-        Meta(description="For some of `paths`, the path on the server: `/chat: /v1/chat`."),
+        dict[Path, RootPath],
+        Meta(
+            description="For some of `paths`, the path on the server: `/a/v1: /v1`. `/` strips it."
+        ),
     ] = field(default_factory=dict)
     retries: Annotated[
         Retries | None, Meta(description="Retries of failed requests. Default: Google's own.")
@@ -108,22 +111,7 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
         """Refuses a path that the server would answer with 404."""
-        roots = server.served_paths
-        for index, path in enumerate(self.paths):
-            rewrite = self.rewrites.get(path)
-            reached = rewrite or path
-            if any(reached == root or reached.startswith(f"{root}/") for root in roots):
-                continue
-            key = f"rewrites.{path}" if rewrite else f"paths[{index}]"
-            remedy = (
-                f"rewrite it to {roots[0]}"
-                if rewrite
-                else f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
-            )
-            raise ValueError(
-                f'exposure.{key}: {server.server} answers for "{server.name}" on '
-                f"{', '.join(roots)} and below, not on {reached}; {remedy}"
-            )
+        served_paths.check(server, self.paths, self.rewrites)
 
     def service(self, server: Server) -> Manifest:
         """A NodePort Service with REST only for instance groups, else a ClusterIP Service."""

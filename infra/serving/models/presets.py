@@ -38,7 +38,7 @@ class Preset:
     path: str
     """URL path of one model: its status, and the root of its verbs."""
     also: tuple[str, ...] = ()
-    """Other URL paths on which the server answers for the model."""
+    """Other URL paths of the server, with everything below them."""
     verbs: tuple[str, ...] = ()
     """What may follow the path after a colon."""
     ready: str
@@ -53,6 +53,41 @@ class Preset:
 
 
 _FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
+# https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. Each task enables some.
+_VLLM_ROUTES = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/embeddings",
+    "/v1/score",
+    "/v1/rerank",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/realtime",
+    "/v1/load_lora_adapter",
+    "/v1/unload_lora_adapter",
+    "/v2/embed",
+    "/v2/rerank",
+    "/inference/v1/generate",
+    "/tokenize",
+    "/detokenize",
+    "/tokenizer_info",
+    "/pooling",
+    "/classify",
+    "/score",
+    "/rerank",
+    "/invocations",
+    "/ping",
+    "/health",
+    "/load",
+    "/version",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+)
+# Routes of the open inference protocol beside a model's own.
+_V2_ROUTES = ("/v2/health", "/v2/repository")
 # The root file system is read-only and the user has no home directory.
 _HOME = ("HOME", "/tmp")  # noqa: S108 - in the container
 
@@ -96,6 +131,13 @@ PRESETS: dict[str, Preset] = {
             gauges=("nv_inference_pending_request_count", "nv_gpu_utilization"),
         ),
         path="/v2/models/{name}",
+        also=(
+            *_V2_ROUTES,
+            "/v2/logging",
+            "/v2/trace",
+            "/v2/systemsharedmemory",
+            "/v2/cudasharedmemory",
+        ),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=(*_FROM_FOLDER, DIRECT),
@@ -122,7 +164,7 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         path="/v1/models",
-        also=("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"),
+        also=_VLLM_ROUTES,
         ready="/health",
         alive="/health",
         files=_FROM_FOLDER,
@@ -177,6 +219,7 @@ PRESETS: dict[str, Preset] = {
             gauges=("rest_server_requests_in_progress",),
         ),
         path="/v2/models/{name}",
+        also=(*_V2_ROUTES, "/invocations"),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=_FROM_FOLDER,
