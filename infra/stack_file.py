@@ -104,6 +104,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         key = f"gke-serving:models[{index}]"
         yield from _hosts(key, model, networking)
         yield from _iap(key, model, networking)
+        yield from _grpc(key, model, networking)
         yield from _retries(key, model, networking)
         yield from _session_affinity(key, model, networking)
         if whole.cluster is not None:
@@ -125,6 +126,16 @@ def _iap(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """Identity-Aware Proxy is served over HTTPS only."""
     if model.exposure.iap and not networking.serves_https:
         yield f"{key}.exposure.iap: {IAP_NEEDS_HTTPS}"
+
+
+def _grpc(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """The load balancer speaks HTTP/2 with its callers over HTTPS only."""
+    exposure = model.exposure
+    if exposure.paths and exposure.protocol == "grpc" and not networking.serves_https:
+        yield (
+            f"{key}.exposure.protocol: grpc needs HTTPS, since gRPC is HTTP/2, and there are no "
+            "certificates; list one in gke-networking:certificates, or set kind: load-balancer"
+        )
 
 
 def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

@@ -21,6 +21,12 @@ from infra.networking.iap import grant_access, iap_config, members_of
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. All its parts must have the same scheme."""
 
+PROTOCOLS = {"http": "HTTP", "http2": "H2C", "grpc": "H2C"}
+"""Protocol of the backend service. `HTTP2` would be HTTP/2 with TLS, and `GRPC` is for meshes.
+
+https://docs.cloud.google.com/load-balancing/docs/backend-service#protocol_to_backends
+"""
+
 _PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
 
 
@@ -50,7 +56,7 @@ class ModelBackend(pulumi.ComponentResource):
             name,
             name=naming.of(name),
             load_balancing_scheme=SCHEME,
-            protocol="HTTP",
+            protocol=PROTOCOLS[route.protocol],
             port_name=name if ports else None,
             timeout_sec=args.backends.timeout_seconds,
             connection_draining_timeout_sec=args.backends.draining_seconds,

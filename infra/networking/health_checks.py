@@ -1,5 +1,7 @@
 """Health checks of the load balancer, on the model's own path and port."""
 
+from typing import Any
+
 import pulumi
 from pulumi_gcp import compute
 
@@ -11,7 +13,15 @@ from infra.networking.config import ProbeArgs
 def health_check(
     name: str, args: ProbeArgs, *, route: Route, naming: Naming, opts: pulumi.ResourceOptions
 ) -> compute.HealthCheck:
-    """The health check of one version."""
+    """The health check of one version: HTTP on the model's path, else gRPC's health service."""
+    asked: dict[str, Any] = {
+        "port_specification": "USE_FIXED_PORT",
+        "port": route.probe_port or port(route.backend),
+    }
+    kind = "grpc_health_check"
+    if route.probe_path is not None:
+        kind = "http_health_check"
+        asked["request_path"] = route.probe_path
     return compute.HealthCheck(
         name,
         name=naming.of(name),
@@ -19,14 +29,15 @@ def health_check(
         timeout_sec=args.timeout_seconds,
         healthy_threshold=args.healthy_after,
         unhealthy_threshold=args.unhealthy_after,
-        http_health_check={
-            "port_specification": "USE_FIXED_PORT",
-            "port": port(route.backend),
-            "request_path": route.probe_path,
-        },
         log_config={"enable": True},
         opts=opts,
+        **{kind: asked},
     )
+
+
+def ports(route: Route) -> set[int]:
+    """The ports that requests and health checks reach."""
+    return {port(route.backend), route.probe_port or port(route.backend)}
 
 
 def port(backend: NegBackend | InstanceGroupBackend) -> int:

@@ -5,7 +5,7 @@ https://gateway-api.sigs.k8s.io/reference/spec/ and
 https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources.
 """
 
-from infra.serving.exposures.base import Server
+from infra.serving.exposures.base import Server, require_rest_port
 from infra.serving.exposures.gateway_manifests import HTTP, HTTPS, parent
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import GatewayArgs, RouteSettings
@@ -25,6 +25,10 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
     def is_encrypted(self, routes: RouteSettings) -> bool:
         """Whether the Gateway has certificates."""
         return bool(routes.gateway.certificate_map)
+
+    def validate(self, server: Server, routes: RouteSettings) -> None:
+        """Refuses a server without HTTP."""
+        require_rest_port(server, self.kind)
 
     def spec(self, server: Server, args: GatewayArgs, *, namespace: str) -> Manifest:
         """The spec of the HTTPRoute. `namespace` is the Gateway's."""

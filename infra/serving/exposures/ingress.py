@@ -1,6 +1,6 @@
 """Exposure `ingress`: a path of an NGINX ingress controller."""
 
-from infra.serving.exposures.base import Server
+from infra.serving.exposures.base import Server, require_rest_port
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import IngressArgs, RouteSettings
 from infra.serving.manifest import Manifest
@@ -22,7 +22,8 @@ class Ingress(PathRoute, tag_field="kind", tag="ingress"):
         return bool(routes.ingress and routes.ingress.tls_secret)
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
-        """Refuses an Ingress without an ingress class."""
+        """Refuses an Ingress without an ingress class, and a server without HTTP."""
+        require_rest_port(server, self.kind)
         if routes.ingress is None:
             raise ValueError(
                 "exposure: an Ingress needs a controller; set gke-serving:ingress, with "

@@ -41,3 +41,14 @@ def _remedy(server: Server, path: str, rewrites: Mapping[str, str]) -> str:
     if len(roots) > 1:
         return suggestion(path, roots)
     return f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
+
+
+def check_services(server: Server, paths: Iterable[str]) -> None:
+    """`ValueError` for a path that is none of the server's gRPC services."""
+    known = [f"/{service}" for service in server.grpc_services]
+    for index, path in enumerate(paths):
+        if known and not any(_is_within(path, root) for root in known):
+            raise ValueError(
+                f"exposure.paths[{index}]: {server.server} has no gRPC service {path}; "
+                f"{suggestion(path, known)}"
+            )

@@ -13,6 +13,8 @@ SETTLE_SECONDS = 30
 """Time for requests in flight after draining, before the pod is killed."""
 OPEN = "platform/open"
 """Label of pods that callers reach by an address or node port of the model's own."""
+OPEN_REST, OPEN_GRPC = "true", "grpc"
+"""Values of the label: which port is open."""
 
 _WHEN_UNSATISFIABLE = {"required": "DoNotSchedule", "preferred": "ScheduleAnyway"}
 
@@ -51,7 +53,8 @@ def template(
         "nodeSelector": node_selector(workload),
         "tolerations": list(tolerations),
     }
-    opened = {OPEN: "true"} if workload.exposure.is_open else {}
+    label = OPEN_GRPC if workload.exposure.protocol == "grpc" else OPEN_REST
+    opened = {OPEN: label} if workload.exposure.is_open else {}
     return {
         "metadata": {
             "labels": {**labels, **workload.selector, **opened},

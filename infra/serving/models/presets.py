@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 DIRECT, DOWNLOAD, FUSE, CACHE, IMAGE = "direct", "download", "gcs-fuse", "cache", "image"
 """How a model's files get into its pods; `files.py` has the settings of each."""
+TEXT_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+"""Paths of OpenAI's and Anthropic's APIs that take prompts."""
+GRPC_HEALTH = "grpc.health.v1.Health"
+"""gRPC's standard health service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +36,11 @@ class Preset:
     command: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
-    rest_port: int
+    rest_port: int | None
+    """None: it speaks gRPC only."""
     grpc_port: int | None = None
+    grpc_services: tuple[str, ...] = ()
+    """Its gRPC services, `package.Service`. Empty: unknown."""
     metrics: Metrics | None = None
     path: str
     """URL path of one model: its status, and the root of its verbs."""
@@ -41,8 +48,11 @@ class Preset:
     """Other URL paths of the server, with everything below them."""
     verbs: tuple[str, ...] = ()
     """What may follow the path after a colon."""
-    ready: str
-    """URL path that answers 200 as soon as the model can serve, and only then."""
+    ready: str | None
+    """URL path that answers 200 as soon as the model can serve, and only then.
+
+    None: gRPC's health service (`grpc.health.v1.Health`) is asked.
+    """
     alive: str | None = None
     """URL path that answers 200 while the process works; None: its port takes connections."""
     files: tuple[str, ...]
@@ -50,6 +60,8 @@ class Preset:
     shared_memory: str | None = None
     """Size of /dev/shm, through which the server's processes exchange tensors."""
     needs_gpu: bool = False
+    takes_free_text: bool = False
+    """Whether requests contain prompts, code or documents."""
 
 
 _FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
@@ -88,6 +100,7 @@ _VLLM_ROUTES = (
 )
 # Routes of the open inference protocol beside a model's own.
 _V2_ROUTES = ("/v2/health", "/v2/repository")
+_V2_SERVICE = "inference.GRPCInferenceService"
 # The root file system is read-only and the user has no home directory.
 _HOME = ("HOME", "/tmp")  # noqa: S108 - in the container
 
@@ -104,6 +117,11 @@ PRESETS: dict[str, Preset] = {
         ),
         rest_port=8501,
         grpc_port=8500,
+        grpc_services=(
+            "tensorflow.serving.PredictionService",
+            "tensorflow.serving.ModelService",
+            "tensorflow.serving.SessionService",
+        ),
         path="/v1/models/{name}",
         verbs=("predict", "classify", "regress"),
         # It has no readiness URL for the whole server.
@@ -126,6 +144,7 @@ PRESETS: dict[str, Preset] = {
         environment=(_HOME,),
         rest_port=8000,
         grpc_port=8001,
+        grpc_services=(_V2_SERVICE, GRPC_HEALTH),
         metrics=Metrics(
             port=8002,
             gauges=("nv_inference_pending_request_count", "nv_gpu_utilization"),
@@ -170,6 +189,7 @@ PRESETS: dict[str, Preset] = {
         files=_FROM_FOLDER,
         shared_memory="2Gi",
         needs_gpu=True,
+        takes_free_text=True,
     ),
     "torchserve": Preset(
         image="pytorch/torchserve:0.12.0-cpu",
@@ -214,6 +234,10 @@ PRESETS: dict[str, Preset] = {
         ),
         rest_port=8080,
         grpc_port=8081,
+        grpc_services=(
+            _V2_SERVICE,
+            "inference.model_repository.ModelRepositoryService",
+        ),
         metrics=Metrics(
             port=8082,
             gauges=("rest_server_requests_in_progress",),
