@@ -1,6 +1,7 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -89,7 +90,7 @@ class ModelBackends(pulumi.ComponentResource):
         *,
         models: tuple[ServedModel, ...],
         groups: dict[str, tuple[str, ...]],
-        security_policy: pulumi.Input[str] | None,
+        security_policies: Mapping[str, pulumi.Input[str]],
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -101,7 +102,7 @@ class ModelBackends(pulumi.ComponentResource):
                 args,
                 route=model.route,
                 groups=groups[model.name],
-                security_policy=security_policy,
+                security_policy=security_policies.get(model.name),
                 cluster=cluster,
                 naming=naming,
                 opts=pulumi.ResourceOptions(parent=self),
