@@ -168,9 +168,8 @@ class ExposureSettings(Settings):
     def canary(self, node_port: int | None) -> "ExposureSettings":
         """The exposure of a canary; `ValueError` if this kind cannot split traffic by weight."""
         raise ValueError(
-            "requests are shared out by the weights of the HTTP load balancer, and exposure "
-            f"{self.kind} does not go through it; set exposure.kind: http-load-balancer, or "
-            "remove canary"
+            f"exposure {self.kind} cannot split requests by weight; set exposure.kind: "
+            "http-load-balancer or gateway, or remove canary"
         )
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
