@@ -1,7 +1,5 @@
 """Health checks of the load balancer, on the model's own path and port."""
 
-from typing import Any
-
 import pulumi
 from pulumi_gcp import compute
 
@@ -14,14 +12,17 @@ def health_check(
     name: str, args: ProbeArgs, *, route: Route, naming: Naming, opts: pulumi.ResourceOptions
 ) -> compute.HealthCheck:
     """The health check of one version: HTTP on the model's path, else gRPC's health service."""
-    asked: dict[str, Any] = {
-        "port_specification": "USE_FIXED_PORT",
-        "port": route.probe_port or port(route.backend),
-    }
-    kind = "grpc_health_check"
-    if route.probe_path is not None:
-        kind = "http_health_check"
-        asked["request_path"] = route.probe_path
+    number = route.probe_port or port(route.backend)
+    grpc: compute.HealthCheckGrpcHealthCheckArgsDict | None = None
+    http: compute.HealthCheckHttpHealthCheckArgsDict | None = None
+    if route.probe_path is None:
+        grpc = {"port_specification": "USE_FIXED_PORT", "port": number}
+    else:
+        http = {
+            "port_specification": "USE_FIXED_PORT",
+            "port": number,
+            "request_path": route.probe_path,
+        }
     return compute.HealthCheck(
         name,
         name=naming.of(name),
@@ -29,9 +30,10 @@ def health_check(
         timeout_sec=args.timeout_seconds,
         healthy_threshold=args.healthy_after,
         unhealthy_threshold=args.unhealthy_after,
+        grpc_health_check=grpc,
+        http_health_check=http,
         log_config={"enable": True},
         opts=opts,
-        **{kind: asked},
     )
 
 

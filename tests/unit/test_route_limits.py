@@ -12,7 +12,7 @@ from infra.serving.exposures import GatewayArgs, IngressArgs, gateway
 from infra.serving.exposures.gateway import Gateway, GatewayCanary
 from infra.serving.exposures.ingress import Ingress, nginx_size
 from sandbox.gcp.services.compute.url_map_routing import Request, route
-from sandbox.kubernetes.controllers import gateway_compute
+from sandbox.kubernetes.controllers import gateway_compute, ingress_nginx
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 
 AMOUNTS = {"cpu": "1", "memory": "1Gi"}
@@ -46,6 +46,21 @@ def test_an_ingress_has_the_limits_of_its_model() -> None:
     (plain,) = config(entry("ingress")).entries
     assert isinstance(plain.exposure, Ingress)
     assert not any("proxy" in key for key in plain.exposure.annotations(IngressArgs()))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_accepted"),
+    [
+        ("proxy-body-size", "64m", True),
+        ("proxy-body-size", "64Mi", False),
+        ("proxy-read-timeout", "900", True),
+        ("proxy-read-timeout", "15min", False),
+    ],
+)
+def test_the_emulated_nginx_checks_annotations(key: str, value: str, is_accepted: bool) -> None:
+    annotations = {f"nginx.ingress.kubernetes.io/{key}": value}
+    ingress = {"metadata": {"annotations": annotations}, "spec": {}}
+    assert (ingress_nginx.refusal(ingress) is None) == is_accepted
 
 
 @pytest.mark.parametrize(
