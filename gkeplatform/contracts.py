@@ -144,7 +144,7 @@ class Route(Part):
     """The model's own paths. Everything below a path, and its verbs, belong to the model too."""
     verbs: tuple[str, ...]
     """Verbs of the model server, such as `predict` in `<path>:predict`."""
-    probe_path: str | None
+    probe_path: str | None = None
     """Path of the health check, which answers 200 when the model can serve.
 
     None: the health check is gRPC's.

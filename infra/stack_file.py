@@ -155,7 +155,7 @@ def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[s
 def _session_affinity(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """A weighted split wins over session affinity, so a client would change versions."""
     affinity = networking.backends.session_affinity
-    if model.canary is not None and affinity != "NONE":
+    if model.canary is not None and model.exposure.paths and affinity != "NONE":
         yield (
             f"{key}.canary: a weighted split does not keep a client on one pod, and "
             f"gke-networking:backends.session_affinity is {affinity}; set it to NONE, or remove "

@@ -169,6 +169,8 @@ def edited(environment: str) -> dict[str, Any]:
     models = json.loads(values["gke-serving:models"])
     one = next(one for one in models if one["exposure"]["kind"] == "http-load-balancer")
     one["exposure"] = shared("/tensorflow.serving.PredictionService")
+    models.append({**entry(shared("/acme.Ranker"), **GRPC_ONLY), "name": "ranker"})
+    models[-1]["source"] = one["source"]
     return {**values, "gke-serving:models": json.dumps(models)}
 
 
@@ -188,6 +190,15 @@ def test_the_backend_service_speaks_h2c(stage: dict[str, Declared]) -> None:
     spoken = {name: one["protocol"] for name, one in services.items()}
     assert "H2C" in spoken.values()
     assert "HTTP" in spoken.values()
+
+
+def test_the_health_check_of_grpc_alone_is_grpc_s(stage: dict[str, Declared]) -> None:
+    networking = stage["networking"]
+    check = networking.of("gcp:compute/healthCheck:HealthCheck")["ranker"]
+    assert check["grpcHealthCheck"] == {"portSpecification": "USE_FIXED_PORT", "port": 9000}
+    assert "httpHealthCheck" not in check
+    (firewall,) = networking.of("gcp:compute/firewall:Firewall").values()
+    assert {"8500", "8501", "9000"} <= set(firewall["allows"][0]["ports"])
 
 
 @pytest.mark.parametrize(
