@@ -157,9 +157,18 @@ class Route(Part):
     """The model's own paths. Everything below a path, and its verbs, belong to the model too."""
     verbs: tuple[str, ...]
     """Verbs of the model server, such as `predict` in `<path>:predict`."""
-    probe_path: str
-    """Path of the health check: answers 200 when the model can serve."""
+    probe_path: str | None = None
+    """Path of the health check, which answers 200 when the model can serve.
+
+    None: the health check is gRPC's.
+    """
     backend: NegBackend | InstanceGroupBackend
+    probe_port: int | None = None
+    """Port of the health check; None: the backend's."""
+    protocol: Literal["http", "http2", "grpc"] = "http"
+    """What the pods speak; HTTP/2 and gRPC without TLS."""
+    takes_free_text: bool = False
+    """Whether requests contain prompts, code or documents, which look like attacks to a WAF."""
     canary: CanaryRoute | None = None
     rewrites: dict[str, str] = field(default_factory=dict)
     """Of `paths`, the path that the server knows instead."""

@@ -5,7 +5,7 @@ A pattern of a path rule ends in `*` only after a slash, so `/v1/models/resnet/*
 prefix would match them all, but would also send `/v1/models/resnet50` to `resnet`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 ANY_HOST = "*"
@@ -39,6 +39,15 @@ def patterns(paths: Iterable[str], verbs: Iterable[str]) -> tuple[str, ...]:
     """The patterns of all paths, as a URL map spells them."""
     known = tuple(verbs)
     return tuple(str(pattern) for path in paths for pattern in expand(path, known))
+
+
+def public_path(path: str, paths: Iterable[str], rewrites: Mapping[str, str]) -> str | None:
+    """The path on the load balancer that reaches `path` of the server; None if none does."""
+    for claimed in paths:
+        root = rewrites.get(claimed, claimed).rstrip("/")
+        if path == root or path.startswith(f"{root}/"):
+            return claimed + path.removeprefix(root)
+    return None
 
 
 def clash(

@@ -104,6 +104,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         key = f"gke-serving:models[{index}]"
         yield from _hosts(key, model, networking)
         yield from _iap(key, model, networking)
+        yield from _grpc(key, model, networking)
         yield from _retries(key, model, networking)
         yield from _session_affinity(key, model, networking)
         if whole.cluster is not None:
@@ -127,6 +128,16 @@ def _iap(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
         yield f"{key}.exposure.iap: {IAP_NEEDS_HTTPS}"
 
 
+def _grpc(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """The load balancer speaks HTTP/2 with its callers over HTTPS only."""
+    exposure = model.exposure
+    if exposure.paths and exposure.protocol == "grpc" and not networking.serves_https:
+        yield (
+            f"{key}.exposure.protocol: grpc needs HTTPS, since gRPC is HTTP/2, and there are no "
+            "certificates; list one in gke-networking:certificates, or set kind: load-balancer"
+        )
+
+
 def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """One attempt fits into the timeout of the whole request."""
     retries = model.exposure.retries
@@ -144,7 +155,7 @@ def _retries(key: str, model: Model, networking: NetworkingConfig) -> Iterator[s
 def _session_affinity(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """A weighted split wins over session affinity, so a client would change versions."""
     affinity = networking.backends.session_affinity
-    if model.canary is not None and affinity != "NONE":
+    if model.canary is not None and model.exposure.paths and affinity != "NONE":
         yield (
             f"{key}.canary: a weighted split does not keep a client on one pod, and "
             f"gke-networking:backends.session_affinity is {affinity}; set it to NONE, or remove "

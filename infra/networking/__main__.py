@@ -11,7 +11,7 @@ from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.networking import endpoint_groups, issuance, own_certificates
-from infra.networking.armor import security_policy
+from infra.networking.armor import security_policies
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
 from infra.networking.contract import base_url, default_domain, required_records, routed_models
@@ -46,13 +46,13 @@ groups = stack.check(
 
 own = pulumi.ResourceOptions(provider=google)
 served = versions(serving.models)
-policy = security_policy("models", config.armor, naming=naming, opts=own)
+policies = security_policies(config.armor, models=served, naming=naming, opts=own)
 backends = ModelBackends(
     "models",
     config,
     models=served,
     groups=groups,
-    security_policy=policy,
+    security_policies=policies,
     cluster=cluster,
     naming=naming,
     opts=children,

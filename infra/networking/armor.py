@@ -1,31 +1,30 @@
-"""The Cloud Armor security policy in front of the models."""
+"""The Cloud Armor security policies in front of the models."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, TypeAlias, cast
 
 import pulumi
 from msgspec import Meta
 from pulumi_gcp import compute
 
 from gkeplatform.config import Settings
+from gkeplatform.contracts import ServedModel
 from gkeplatform.naming import Naming
+from infra.networking import waf
+from infra.networking.waf import Exclusion, Waf
 
 DEFAULT_PRIORITY = 2147483647
 """Priority of the default rule, which every policy has."""
 RANGES_PER_RULE = 10
 """https://docs.cloud.google.com/armor/quotas"""
-ROLE = "models"
+ROLE, FREE_TEXT_ROLE = "models", "models-free-text"
 
 # Quoted: the configuration is read from here by programs that need none of this SDK.
 Rule: TypeAlias = "compute.SecurityPolicyRuleArgsDict"
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+(/\d{1,3})?$")]
-Waf = Literal[
-    "sqli", "xss", "lfi", "rfi", "rce", "methodenforcement", "scannerdetection", "protocolattack",
-    "php", "sessionfixation", "java", "nodejs",
-]  # fmt: skip
 
 
 class RateLimit(Settings):
@@ -64,6 +63,17 @@ class Armor(Settings):
     sensitivity: Annotated[
         int, Meta(ge=1, le=4, description="Sensitivity of the WAF rules; 4 denies the most.")
     ] = 1
+    exclusions: Annotated[
+        tuple[Exclusion, ...],
+        Meta(
+            description="What WAF rules do not inspect. Bodies of models with `free_text` are "
+            "excluded already."
+        ),
+    ] = ()
+    json_parsing: Annotated[
+        bool,
+        Meta(description="Inspect the values of JSON bodies, instead of the body as one text."),
+    ] = True
     rate_limit: Annotated[
         RateLimit | None, Meta(description="Rate limit per client IP. Default: no limit.")
     ] = None
@@ -87,6 +97,7 @@ class Armor(Settings):
             raise ValueError(
                 "others: deny with an empty allow list denies every request; list ranges in allow"
             )
+        waf.check(self)
 
 
 _LISTS = ("allow", "deny")
@@ -99,17 +110,17 @@ def _network(key: str, cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Netwo
         raise ValueError(f"{key}: {error}") from None
 
 
-def rules(args: Armor) -> list[Rule]:
-    """The rules of the policy, by priority."""
+def rules(args: Armor, *, free_text: bool = False) -> list[Rule]:
+    """The rules of the policy, by priority. `free_text`: WAF rules do not inspect bodies."""
     return [
         *_range_rules(args.deny, "deny(403)", 1000, args),
         *_range_rules(args.allow, "allow", 2000, args),
-        *_waf_rules(args),
+        *(cast("Rule", rule) for rule in waf.rules(args, free_text=free_text)),
         *_rate_limit_rules(args),
         {
             "priority": DEFAULT_PRIORITY,
             "action": "allow" if args.others == "allow" else "deny(403)",
-            "description": "everybody else",
+            "description": "default rule",
             "match": _ranges(["*"]),
         },
     ]
@@ -125,22 +136,8 @@ def _range_rules(ranges: tuple[str, ...], action: str, first: int, args: Armor) 
         yield {
             "priority": first + index,
             "action": action,
-            "description": f"listed ranges, part {index + 1}",
+            "description": f"listed IP ranges, part {index + 1}",
             "match": _ranges(list(part)),
-            "preview": args.dry_run,
-        }
-
-
-def _waf_rules(args: Armor) -> Iterator[Rule]:
-    for index, name in enumerate(args.waf):
-        level = f"{{'sensitivity': {args.sensitivity}}}"
-        yield {
-            "priority": 3000 + index,
-            "action": "deny(403)",
-            "description": f"known attacks: {name}",
-            "match": {
-                "expr": {"expression": f"evaluatePreconfiguredWaf('{name}-v33-stable', {level})"}
-            },
             "preview": args.dry_run,
         }
 
@@ -163,28 +160,52 @@ def _rate_limit_rules(args: Armor) -> Iterator[Rule]:
     yield {
         "priority": 4000,
         "action": "rate_based_ban" if limit.ban_seconds else "throttle",
-        "description": "how often one caller may ask",
+        "description": "rate limit per client IP address",
         "match": _ranges(["*"]),
         "rate_limit_options": options,
         "preview": args.dry_run,
     }
 
 
-def security_policy(
-    name: str, args: Armor | None, *, naming: Naming, opts: pulumi.ResourceOptions
-) -> pulumi.Output[str] | None:
-    """Declares the policy and returns its self link; None where none is configured."""
+def security_policies(
+    args: Armor | None,
+    *,
+    models: Sequence[ServedModel],
+    naming: Naming,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, pulumi.Output[str]]:
+    """Declares the policies, and returns the self link of each model's; empty without `armor`.
+
+    Models that take free text share a policy whose WAF rules do not inspect bodies.
+    """
     if args is None:
-        return None
+        return {}
+    free = {one.name: bool(one.route and one.route.takes_free_text) for one in models}
+    plain = _policy(ROLE, args, free_text=False, naming=naming, opts=opts)
+    text = plain
+    # Without WAF rules there is nothing to exclude.
+    if args.waf and any(free.values()):
+        text = _policy(FREE_TEXT_ROLE, args, free_text=True, naming=naming, opts=opts)
+    return {name: text if free[name] else plain for name in free}
+
+
+def _policy(
+    role: str, args: Armor, *, free_text: bool, naming: Naming, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
     adaptive: compute.SecurityPolicyAdaptiveProtectionConfigArgsDict = {
         "layer7_ddos_defense_config": {"enable": args.adaptive_protection}
     }
     policy = compute.SecurityPolicy(
-        name,
-        name=naming.of(ROLE),
+        role,
+        name=naming.of(role),
         type="CLOUD_ARMOR",
-        description="Who reaches the models",
-        rules=rules(args),
+        description=(
+            "Models that take free text: WAF rules do not inspect bodies"
+            if free_text
+            else "Models behind the load balancer"
+        ),
+        rules=rules(args, free_text=free_text),
+        advanced_options_config={"json_parsing": "STANDARD" if args.json_parsing else "DISABLED"},
         adaptive_protection_config=adaptive if args.adaptive_protection else None,
         opts=opts,
     )

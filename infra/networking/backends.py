@@ -1,6 +1,7 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -20,6 +21,12 @@ from infra.networking.iap import grant_access, iap_config, members_of
 
 SCHEME = "EXTERNAL_MANAGED"
 """The global external Application Load Balancer. All its parts must have the same scheme."""
+
+PROTOCOLS = {"http": "HTTP", "http2": "H2C", "grpc": "H2C"}
+"""Protocol of the backend service. `HTTP2` would be HTTP/2 with TLS, and `GRPC` is for meshes.
+
+https://docs.cloud.google.com/load-balancing/docs/backend-service#protocol_to_backends
+"""
 
 _PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
 
@@ -50,7 +57,7 @@ class ModelBackend(pulumi.ComponentResource):
             name,
             name=naming.of(name),
             load_balancing_scheme=SCHEME,
-            protocol="HTTP",
+            protocol=PROTOCOLS[route.protocol],
             port_name=name if ports else None,
             timeout_sec=args.backends.timeout_seconds,
             connection_draining_timeout_sec=max(
@@ -85,7 +92,7 @@ class ModelBackends(pulumi.ComponentResource):
         *,
         models: tuple[ServedModel, ...],
         groups: dict[str, tuple[str, ...]],
-        security_policy: pulumi.Input[str] | None,
+        security_policies: Mapping[str, pulumi.Input[str]],
         cluster: ClusterContract,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
@@ -97,7 +104,7 @@ class ModelBackends(pulumi.ComponentResource):
                 args,
                 route=model.route,
                 groups=groups[model.name],
-                security_policy=security_policy,
+                security_policy=security_policies.get(model.name),
                 cluster=cluster,
                 naming=naming,
                 opts=pulumi.ResourceOptions(parent=self),

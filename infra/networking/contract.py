@@ -6,6 +6,7 @@ import pulumi
 from pulumi_gcp import certificatemanager
 
 from gkeplatform.contracts import DnsRecord, RoutedModel, ServedModel
+from gkeplatform.routes import public_path
 from infra.networking.config import NetworkingConfig
 from infra.networking.iap import members_of
 
@@ -42,11 +43,16 @@ def routed_models(
 
 
 def url(model: ServedModel, address: str, *, domain: str | None = None) -> str:
-    """The model's URL at the load balancer; `domain` is one that HTTPS is served on."""
-    if model.route is None:
+    """The model's URL at the load balancer: its status if that is routed, else its first path.
+
+    `domain` is one that HTTPS is served on.
+    """
+    route = model.route
+    if route is None:
         raise ValueError(f"{model.name} is not routed")
     scheme = "https" if domain else "http"
-    return f"{scheme}://{(*model.route.hosts, domain or address)[0]}{model.route.paths[0]}"
+    path = public_path(model.path, route.paths, route.rewrites) or route.paths[0]
+    return f"{scheme}://{(*route.hosts, domain or address)[0]}{path}"
 
 
 def default_domain(config: NetworkingConfig) -> str | None:

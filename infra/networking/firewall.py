@@ -6,7 +6,7 @@ from pulumi_gcp import compute
 from facts.front_ends import FRONT_END_RANGES
 from gkeplatform.contracts import ClusterContract, ServedModel
 from gkeplatform.naming import Naming
-from infra.networking.health_checks import port
+from infra.networking.health_checks import ports as route_ports
 
 
 def front_ends(
@@ -36,6 +36,6 @@ def front_ends(
 
 
 def ports(models: tuple[ServedModel, ...]) -> list[str]:
-    """The ports behind the load balancer, each once."""
-    used = {port(model.route.backend) for model in models if model.route}
+    """The ports behind the load balancer, those of health checks included, each once."""
+    used = {number for model in models if model.route for number in route_ports(model.route)}
     return [str(number) for number in sorted(used)]

@@ -11,7 +11,18 @@ from infra.networking.config import ProbeArgs
 def health_check(
     name: str, args: ProbeArgs, *, route: Route, naming: Naming, opts: pulumi.ResourceOptions
 ) -> compute.HealthCheck:
-    """The health check of one version."""
+    """The health check of one version: HTTP on the model's path, else gRPC's health service."""
+    number = route.probe_port or port(route.backend)
+    grpc: compute.HealthCheckGrpcHealthCheckArgsDict | None = None
+    http: compute.HealthCheckHttpHealthCheckArgsDict | None = None
+    if route.probe_path is None:
+        grpc = {"port_specification": "USE_FIXED_PORT", "port": number}
+    else:
+        http = {
+            "port_specification": "USE_FIXED_PORT",
+            "port": number,
+            "request_path": route.probe_path,
+        }
     return compute.HealthCheck(
         name,
         name=naming.of(name),
@@ -19,14 +30,16 @@ def health_check(
         timeout_sec=args.timeout_seconds,
         healthy_threshold=args.healthy_after,
         unhealthy_threshold=args.unhealthy_after,
-        http_health_check={
-            "port_specification": "USE_FIXED_PORT",
-            "port": port(route.backend),
-            "request_path": route.probe_path,
-        },
+        grpc_health_check=grpc,
+        http_health_check=http,
         log_config={"enable": True},
         opts=opts,
     )
+
+
+def ports(route: Route) -> set[int]:
+    """The ports that requests and health checks reach."""
+    return {port(route.backend), route.probe_port or port(route.backend)}
 
 
 def port(backend: NegBackend | InstanceGroupBackend) -> int:

@@ -10,6 +10,8 @@ ServedName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.:/-]{0,250}
 """A model's name for its server and callers: `half_plus_two`, `meta-llama/Llama-3.1-8B`."""
 Host = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$")]
 Path = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
+RootPath = Annotated[str, Meta(pattern=r"^(/|(/[A-Za-z0-9._~-]+)+)$")]
+"""A path, or `/`."""
 Cidr = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 SecretName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
 ResourceName = Annotated[str, Meta(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]

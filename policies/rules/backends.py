@@ -141,7 +141,9 @@ def backend_services_log_requests(service: Props) -> Iterator[str]:
     BACKEND_SERVICES,
     layer="networking",
     severity="high",
-    why="Without a security policy, floods and known attacks reach the models.",
+    why="Without a security policy, floods and known attacks reach the models. Models that take "
+    "free text have a policy whose WAF rules do not inspect request bodies: prompts and code match "
+    "the signatures of SQL injection and XSS, and the server treats them as data.",
     fix="set gke-networking:armor",
     references=(_ARMOR,),
     passing={"loadBalancingScheme": "EXTERNAL_MANAGED", "securityPolicy": "models"},

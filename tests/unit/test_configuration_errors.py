@@ -393,8 +393,8 @@ SERVING += [
     ),
     (
         lambda d: model(4)(d).update(canary=CANARY),
-        "models[4]: canary: requests are shared out by the weights of the HTTP load balancer, and "
-        "exposure load-balancer does not go through it",
+        "models[4]: canary: exposure load-balancer cannot split requests by weight; set "
+        "exposure.kind: http-load-balancer or gateway, or remove canary",
     ),
     (
         lambda d: (canary()(d), model(5)(d).update(name="resnet-canary")),

@@ -6,6 +6,7 @@ from typing import cast
 import pulumi
 from pulumi_gcp import compute
 
+from gkeplatform.routes import Pattern
 from infra.networking.url_map.actions import Links, route_action
 from infra.networking.url_map.expectations import Case
 from infra.networking.url_map.matchers import Matcher, Rule
@@ -48,7 +49,7 @@ def route_rule(
     same = path_rule(rule, backends)
     made: compute.URLMapPathMatcherRouteRuleArgsDict = {
         "priority": priority,
-        "match_rules": [{"prefix_match": one.path} for one in rule.patterns],
+        "match_rules": [match_rule(one, rule) for one in rule.patterns],
     }
     if "service" in same:
         made["service"] = same["service"]
@@ -58,6 +59,15 @@ def route_rule(
             "compute.URLMapPathMatcherRouteRuleRouteActionArgsDict", same["route_action"]
         )
     return made
+
+
+def match_rule(pattern: Pattern, rule: Rule) -> compute.URLMapPathMatcherRouteRuleMatchRuleArgsDict:
+    """A prefix; for a path that is stripped, the path itself or everything below it."""
+    if rule.rewrite != "/":
+        return {"prefix_match": pattern.path}
+    if pattern.is_below:
+        return {"prefix_match": f"{pattern.path}/"}
+    return {"full_path_match": pattern.path}
 
 
 def expectation(

@@ -80,10 +80,15 @@ def rules(name: str, route: Route) -> Iterator[Rule]:
 
 
 def prefixes(name: str, route: Route) -> Iterator[Rule]:
-    """One rule per path, as a prefix: for the path, everything below it and its verbs."""
+    """One rule per path, as a prefix: for the path, everything below it and its verbs.
+
+    A path that is stripped has two patterns, so that no `//` is left.
+    """
     split = shares(name, route)
     for path in route.paths:
-        yield Rule(name, (Pattern(path),), split, route, route.rewrites.get(path))
+        target = route.rewrites.get(path)
+        stripped = (Pattern(path, is_below=True),) if target == "/" else ()
+        yield Rule(name, (Pattern(path), *stripped), split, route, target)
 
 
 def rewrite(pattern: Pattern, rewrites: Mapping[str, str]) -> str | None:
@@ -95,7 +100,7 @@ def rewrite(pattern: Pattern, rewrites: Mapping[str, str]) -> str | None:
     if target is None:
         return None
     if pattern.is_below:
-        return f"{target}/"
+        return f"{target.rstrip('/')}/"
     return f"{target}:{pattern.verb}" if pattern.verb else target
 
 

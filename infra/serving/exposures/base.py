@@ -1,7 +1,7 @@
 """The interface of a kind of exposure, with the defaults of a model that is cluster-internal."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gkeplatform.access import Iap
 from gkeplatform.config import Settings
@@ -10,6 +10,11 @@ from gkeplatform.naming import Naming
 from infra.serving.exposures.retries import Retries
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
+
+Protocols = Literal["http", "http2", "grpc"]
+"""HTTP/1.1, HTTP/2 without TLS (h2c), or gRPC without TLS."""
+H2C = "kubernetes.io/h2c"
+"""Application protocol of a Service's port: HTTP/2 without TLS."""
 
 
 class Server(Protocol):
@@ -32,8 +37,8 @@ class Server(Protocol):
         """The preset, for messages."""
 
     @property
-    def rest_port(self) -> int:
-        """The port of its REST API."""
+    def rest_port(self) -> int | None:
+        """The port of its REST API; None if it speaks gRPC only."""
 
     @property
     def grpc_port(self) -> int | None:
@@ -44,8 +49,12 @@ class Server(Protocol):
         """URL path of the model's status."""
 
     @property
-    def ready_path(self) -> str:
-        """URL path that answers 200 when the model can serve."""
+    def ready_path(self) -> str | None:
+        """URL path that answers 200 when the model can serve; None: gRPC's health service."""
+
+    @property
+    def grpc_services(self) -> tuple[str, ...]:
+        """Its gRPC services; empty if they are unknown."""
 
     @property
     def served_paths(self) -> tuple[str, ...]:
@@ -54,6 +63,10 @@ class Server(Protocol):
     @property
     def verbs(self) -> tuple[str, ...]:
         """What may follow the model's path after a colon."""
+
+    @property
+    def takes_free_text(self) -> bool:
+        """Whether its requests contain prompts, code or documents."""
 
     @property
     def drain_seconds(self) -> int:
@@ -104,6 +117,11 @@ class ExposureSettings(Settings):
         return ()
 
     @property
+    def protocol(self) -> Protocols:
+        """What the pods speak to callers outside the cluster."""
+        return "http"
+
+    @property
     def iap(self) -> Iap | None:
         """Who may call, if Identity-Aware Proxy guards this model."""
         return None
@@ -150,9 +168,8 @@ class ExposureSettings(Settings):
     def canary(self, node_port: int | None) -> "ExposureSettings":
         """The exposure of a canary; `ValueError` if this kind cannot split traffic by weight."""
         raise ValueError(
-            "requests are shared out by the weights of the HTTP load balancer, and exposure "
-            f"{self.kind} does not go through it; set exposure.kind: http-load-balancer, or "
-            "remove canary"
+            f"exposure {self.kind} cannot split requests by weight; set exposure.kind: "
+            "http-load-balancer or gateway, or remove canary"
         )
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
@@ -160,9 +177,12 @@ class ExposureSettings(Settings):
 
     def service(self, server: Server) -> Manifest:
         """The spec of the Service: REST and gRPC, inside the cluster."""
-        ports = [port("rest", server.rest_port)]
-        if server.grpc_port is not None:
-            ports.append(port("grpc", server.grpc_port))
+        numbers = {"rest": server.rest_port, "grpc": server.grpc_port}
+        ports = [
+            port(name, number, protocol=self.protocol)
+            for name, number in numbers.items()
+            if number is not None
+        ]
         return {"type": "ClusterIP", "selector": server.selector, "ports": ports}
 
     def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
@@ -171,7 +191,10 @@ class ExposureSettings(Settings):
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """Where the model answers; None if only the networking layer knows."""
-        return f"http://{server.name}.{server.namespace}.svc:{server.rest_port}{server.path}"
+        host = f"{server.name}.{server.namespace}.svc"
+        if server.rest_port is None:
+            return f"grpc://{host}:{server.grpc_port}"
+        return f"http://{host}:{server.rest_port}{server.path}"
 
     def route_backend(
         self, server: Server, *, zones: tuple[str, ...], naming: Naming
@@ -184,6 +207,41 @@ class ExposureSettings(Settings):
         return None
 
 
-def port(name: str, number: int, **more: int) -> Manifest:
-    """A port of a Service; it leads to the container's port of that name."""
-    return {"name": name, "port": number, "targetPort": name, "protocol": "TCP", **more}
+def port(name: str, number: int, *, protocol: Protocols = "http", **more: int) -> Manifest:
+    """A port of a Service; it leads to the container's port of that name.
+
+    `protocol` is that of the exposure: http2 concerns the REST port, grpc the gRPC port.
+    """
+    is_h2c = protocol == ("grpc" if name == "grpc" else "http2")
+    spoken = {"appProtocol": H2C} if is_h2c else {}
+    return {
+        "name": name,
+        "port": number,
+        "targetPort": name,
+        "protocol": "TCP",
+        **spoken,
+        **more,
+    }
+
+
+def require_rest_port(server: Server, kind: str) -> None:
+    """`ValueError` for a server of gRPC only behind an exposure that takes HTTP."""
+    if server.rest_port is None:
+        raise ValueError(
+            f'exposure.kind: {kind} takes HTTP, and "{server.name}" speaks gRPC only; set kind: '
+            "http-load-balancer or load-balancer, with protocol: grpc, or kind: cluster-ip"
+        )
+
+
+def require_protocol(server: Server, protocol: Protocols) -> None:
+    """`ValueError` if the server does not speak the protocol of its exposure."""
+    if protocol == "grpc" and server.grpc_port is None:
+        raise ValueError(
+            f"exposure.protocol: grpc, and {server.server} has no gRPC port; remove protocol"
+            + (", or set custom.grpc_port" if server.server == "custom" else "")
+        )
+    if protocol != "grpc" and server.rest_port is None:
+        raise ValueError(
+            f'exposure.protocol: {protocol}, and "{server.name}" speaks gRPC only; set protocol: '
+            "grpc"
+        )

@@ -5,17 +5,87 @@ https://gateway-api.sigs.k8s.io/reference/spec/ and
 https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources.
 """
 
-from infra.serving.exposures.base import Server
+from typing import Annotated, Protocol
+
+from msgspec import Meta, field
+
+from infra.serving.exposures.base import ExposureSettings, Server, require_rest_port
 from infra.serving.exposures.gateway_manifests import HTTP, HTTPS, parent
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import GatewayArgs, RouteSettings
 from infra.serving.manifest import Manifest
+from infra.serving.patterns import ResourceName
 
 _MILLION = 1_000_000
 
 
+Header = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,256}$")]
+HeaderValue = Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class GatewayBackend(Protocol):
+    """Settings of a Service behind the Gateway."""
+
+    @property
+    def timeout_seconds(self) -> int | None:
+        """Timeout of a response."""
+
+    @property
+    def security_policy(self) -> str | None:
+        """Name of its Cloud Armor policy."""
+
+    @property
+    def require_iap(self) -> bool:
+        """Whether Identity-Aware Proxy is on."""
+
+
+class GatewayCanary(ExposureSettings, tag_field="kind", tag="gateway"):
+    """The second version of a model on the Gateway: the model's route leads to its Service."""
+
+    timeout_seconds: int | None = None
+    security_policy: str | None = None
+    require_iap: bool = False
+
+    @property
+    def needs_gateway_api(self) -> bool:
+        """Its policies are GKE's."""
+        return True
+
+
 class Gateway(PathRoute, tag_field="kind", tag="gateway"):
     """A path of the environment's Gateway, which GKE runs as a global load balancer."""
+
+    headers: Annotated[
+        dict[Header, HeaderValue],
+        Meta(description="Only requests with these headers, such as `X-Model: next`."),
+    ] = field(default_factory=dict)
+    security_policy: Annotated[
+        ResourceName | None,
+        Meta(description="Name of its Cloud Armor policy. Default: `gateway.security_policy`."),
+    ] = None
+    require_iap: Annotated[
+        bool,
+        Meta(
+            description="Identity-Aware Proxy: callers sign in, and need "
+            "roles/iap.httpsResourceAccessor on the backend service that GKE creates."
+        ),
+    ] = False
+
+    @property
+    def route_keys(self) -> tuple[tuple[str, str, str], ...]:
+        """Routes with the same path may differ by their headers."""
+        headers = "".join(f" {name}: {value}" for name, value in sorted(self.headers.items()))
+        return tuple((kind, path + headers, host) for kind, path, host in super().route_keys)
+
+    def canary(self, node_port: int | None) -> GatewayCanary:
+        """The same settings of the backend, without a route of its own."""
+        if node_port is not None:
+            raise ValueError("node_port is for backend instance-groups only; remove it")
+        return GatewayCanary(
+            timeout_seconds=self.timeout_seconds,
+            security_policy=self.security_policy,
+            require_iap=self.require_iap,
+        )
 
     @property
     def needs_gateway_api(self) -> bool:
@@ -26,6 +96,20 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
         """Whether the Gateway has certificates."""
         return bool(routes.gateway.certificate_map)
 
+    def validate(self, server: Server, routes: RouteSettings) -> None:
+        """Refuses a server without HTTP, a mirror, and Identity-Aware Proxy without HTTPS."""
+        require_rest_port(server, self.kind)
+        if server.canary and server.canary.mirror:
+            raise ValueError(
+                "canary.mirror: requests are mirrored by the HTTP load balancer only; set "
+                "exposure.kind: http-load-balancer, or weights instead of mirror"
+            )
+        if self.require_iap and not self.is_encrypted(routes):
+            raise ValueError(
+                "exposure.require_iap: Identity-Aware Proxy needs HTTPS; set "
+                "gke-serving:gateway.certificate_map"
+            )
+
     def spec(self, server: Server, args: GatewayArgs, *, namespace: str) -> Manifest:
         """The spec of the HTTPRoute. `namespace` is the Gateway's."""
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
@@ -34,12 +118,30 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
             **({"hostnames": list(self.hosts)} if self.hosts else {}),
             "rules": [
                 {
-                    "matches": [{"path": {"type": "PathPrefix", "value": self.path}}],
+                    "matches": [self._match()],
                     "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}],
-                    "backendRefs": [{"name": server.name, "port": server.rest_port}],
+                    "backendRefs": _backends(server),
                 }
             ],
         }
+
+    def _match(self) -> Manifest:
+        headers = [
+            {"type": "Exact", "name": name, "value": value}
+            for name, value in sorted(self.headers.items())
+        ]
+        path = {"type": "PathPrefix", "value": self.path}
+        return {"path": path, **({"headers": headers} if headers else {})}
+
+
+def _backends(server: Server) -> list[Manifest]:
+    """The Services of the route; with a canary, by weight."""
+    if server.canary is None:
+        return [{"name": server.name, "port": server.rest_port}]
+    return [
+        {"name": one.name, "port": one.rest_port, "weight": one.weight}
+        for one in (server, server.canary)
+    ]
 
 
 def health_check(server: Server) -> Manifest:
@@ -57,11 +159,21 @@ def health_check(server: Server) -> Manifest:
     }
 
 
-def backend_policy(server: Server, args: GatewayArgs) -> Manifest:
-    """The spec of the GCPBackendPolicy: timeout, connection draining and request log."""
+def backend_policy(
+    server: Server, args: GatewayArgs, backend: GatewayBackend | None = None
+) -> Manifest:
+    """The spec of the GCPBackendPolicy: timeout, draining, request log, Cloud Armor and IAP.
+
+    `backend` has the settings of this model; None for those of all.
+    """
+    timeout = backend.timeout_seconds if backend else None
+    armor = (backend.security_policy if backend else None) or args.security_policy
     return {
         "default": {
-            "timeoutSec": args.timeout_seconds,
+            "timeoutSec": timeout or args.timeout_seconds,
+            **({"securityPolicy": armor} if armor else {}),
+            # Google's own OAuth client signs callers in.
+            **({"iap": {"enabled": True}} if backend and backend.require_iap else {}),
             "connectionDraining": {"drainingTimeoutSec": server.drain_seconds},
             "logging": {
                 "enabled": args.log_sample_rate > 0,

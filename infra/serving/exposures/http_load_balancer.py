@@ -21,11 +21,18 @@ from gkeplatform.contracts import (
     RouteRetries,
 )
 from gkeplatform.naming import Naming
-from infra.serving.exposures.base import ExposureSettings, Server, port
+from infra.serving.exposures import served_paths
+from infra.serving.exposures.base import (
+    ExposureSettings,
+    Protocols,
+    Server,
+    port,
+    require_protocol,
+)
 from infra.serving.exposures.retries import Retries, Seconds
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
-from infra.serving.patterns import Host, NodePort, Path, duplicate
+from infra.serving.patterns import Host, NodePort, Path, RootPath, duplicate
 
 NEG = "cloud.google.com/neg"
 """Annotation by which GKE keeps network endpoint groups for a Service."""
@@ -45,9 +52,18 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         tuple[Host, ...], Meta(description="Host names it answers on. Empty: every host.")
     ] = ()
     rewrites: Annotated[
-        dict[Path, Path],
-        Meta(description="For some of `paths`, the path on the server: `/chat: /v1/chat`."),
+        dict[Path, RootPath],
+        Meta(
+            description="For some of `paths`, the path on the server: `/a/v1: /v1`. `/` strips it."
+        ),
     ] = field(default_factory=dict)
+    protocol: Annotated[
+        Protocols,
+        Meta(
+            description="What the pods speak: `http` (1.1), `http2` or `grpc`, both without TLS. "
+            "Callers of gRPC need HTTPS."
+        ),
+    ] = "http"
     retries: Annotated[
         Retries | None, Meta(description="Retries of failed requests. Default: Google's own.")
     ] = None
@@ -87,6 +103,16 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
             raise ValueError("backend instance-groups needs a fixed node_port, from 30000 to 30085")
         if self.backend != "instance-groups" and self.node_port is not None:
             raise ValueError(f"node_port {self.node_port} is for backend instance-groups only")
+        if self.protocol == "grpc" and self.backend == "instance-groups":
+            raise ValueError(
+                "protocol: grpc with backend instance-groups: health checks ask the pods' own "
+                "port, which no node port leads to; set backend: network-endpoint-groups"
+            )
+        if self.protocol == "grpc" and self.rewrites:
+            raise ValueError(
+                "rewrites with protocol: grpc: gRPC clients call /package.Service/Method and add "
+                "no prefix; remove rewrites, and give each model hosts of its own"
+            )
 
     @property
     def load_balancer_hosts(self) -> tuple[str, ...]:
@@ -100,36 +126,28 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
 
     def patterns(self, server: Server) -> tuple[str, ...]:
         """For each path: itself, everything below it and its verbs."""
-        return url_map.patterns(self.paths, server.verbs)
+        return url_map.patterns(self.paths, self._verbs(server))
+
+    def _verbs(self, server: Server) -> tuple[str, ...]:
+        return () if self.protocol == "grpc" else server.verbs
 
     def canary(self, node_port: int | None) -> "HttpLoadBalancer":
         """The same paths and hosts; a node port cannot be shared."""
         return replace(self, node_port=node_port)
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
-        """Refuses a path that the server would answer with 404."""
-        roots = server.served_paths
-        for index, path in enumerate(self.paths):
-            rewrite = self.rewrites.get(path)
-            reached = rewrite or path
-            if any(reached == root or reached.startswith(f"{root}/") for root in roots):
-                continue
-            key = f"rewrites.{path}" if rewrite else f"paths[{index}]"
-            remedy = (
-                f"rewrite it to {roots[0]}"
-                if rewrite
-                else f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
-            )
-            raise ValueError(
-                f'exposure.{key}: {server.server} answers for "{server.name}" on '
-                f"{', '.join(roots)} and below, not on {reached}; {remedy}"
-            )
+        """Refuses a protocol that the server does not speak, and paths that it does not know."""
+        require_protocol(server, self.protocol)
+        if self.protocol == "grpc":
+            served_paths.check_services(server, self.paths)
+            return
+        served_paths.check(server, self.paths, self.rewrites)
 
     def service(self, server: Server) -> Manifest:
         """A NodePort Service with REST only for instance groups, else a ClusterIP Service."""
-        if self.node_port is None:
+        if self.node_port is None or server.rest_port is None:
             return super().service(server)
-        rest = port("rest", server.rest_port, nodePort=self.node_port)
+        rest = port("rest", server.rest_port, protocol=self.protocol, nodePort=self.node_port)
         return {"type": "NodePort", "selector": server.selector, "ports": [rest]}
 
     def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
@@ -137,7 +155,14 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         if self.node_port is not None:
             return {}
         group = {"name": neg_name(server, naming)}
-        return {NEG: json.dumps({"exposed_ports": {str(server.rest_port): group}})}
+        return {NEG: json.dumps({"exposed_ports": {str(self._port(server)): group}})}
+
+    def _port(self, server: Server) -> int:
+        """The port of the pods that gets the requests."""
+        found = server.grpc_port if self.protocol == "grpc" else server.rest_port
+        if found is None:
+            raise ValueError(f"{server.name} does not speak {self.protocol}")  # see `validate`
+        return found
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """None: the networking layer knows the address and the domains."""
@@ -149,20 +174,24 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         """Network endpoint groups in each zone, or a port of every node."""
         if self.node_port is not None:
             return InstanceGroupBackend(node_port=self.node_port)
-        return NegBackend(name=neg_name(server, naming), zones=zones, port=server.rest_port)
+        return NegBackend(name=neg_name(server, naming), zones=zones, port=self._port(server))
 
     def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route:
         """The model's paths, hosts and traffic settings, and its canary."""
         return Route(
             hosts=self.hosts,
             paths=self.paths,
-            verbs=server.verbs,
+            verbs=self._verbs(server),
+            protocol=self.protocol,
+            takes_free_text=server.takes_free_text,
             rewrites=self.rewrites,
             retries=RouteRetries(**asdict(self.retries)) if self.retries else None,
             timeout_seconds=self.timeout_seconds,
             drain_seconds=server.drain_seconds,
             members=self.iap.members if self.iap else (),
             probe_path=server.ready_path,
+            # A node port leads to the REST port itself.
+            probe_port=server.rest_port if self.protocol == "grpc" else None,
             backend=self.route_backend(server, zones=zones, naming=naming),
             canary=canary_route(server, zones=zones, naming=naming),
         )

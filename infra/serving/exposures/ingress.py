@@ -1,9 +1,15 @@
 """Exposure `ingress`: a path of an NGINX ingress controller."""
 
-from infra.serving.exposures.base import Server
+import math
+from typing import Annotated
+
+from msgspec import Meta
+
+from infra.serving.exposures.base import Server, require_rest_port
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import IngressArgs, RouteSettings
 from infra.serving.manifest import Manifest
+from infra.serving.quantity import Quantity, amount
 
 _NGINX = "nginx.ingress.kubernetes.io"
 _REST = "(/|$)(.*)"
@@ -11,6 +17,11 @@ _REST = "(/|$)(.*)"
 
 class Ingress(PathRoute, tag_field="kind", tag="ingress"):
     """A path of an NGINX ingress controller; its class is in `ingress`."""
+
+    max_body: Annotated[
+        Quantity | None,
+        Meta(description="Largest request body, as `64Mi`. Default: NGINX's own, 1 MiB."),
+    ] = None
 
     @property
     def needs_ingress_controller(self) -> bool:
@@ -22,12 +33,24 @@ class Ingress(PathRoute, tag_field="kind", tag="ingress"):
         return bool(routes.ingress and routes.ingress.tls_secret)
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
-        """Refuses an Ingress without an ingress class."""
+        """Refuses an Ingress without an ingress class, and a server without HTTP."""
+        require_rest_port(server, self.kind)
         if routes.ingress is None:
             raise ValueError(
                 "exposure: an Ingress needs a controller; set gke-serving:ingress, with "
                 "controller: {} where the cluster has none, or kind: gateway"
             )
+
+    def annotations(self, args: IngressArgs) -> dict[str, str]:
+        """Annotations of the Ingress, with the limits of this model."""
+        limits = {}
+        if self.max_body:
+            limits["proxy-body-size"] = nginx_size(self.max_body)
+        if self.timeout_seconds:
+            # Between two reads or writes, in seconds; see `ngx_http_proxy_module`.
+            limits["proxy-read-timeout"] = str(self.timeout_seconds)
+            limits["proxy-send-timeout"] = str(self.timeout_seconds)
+        return {**annotations(args), **{f"{_NGINX}/{key}": one for key, one in limits.items()}}
 
     def spec(self, server: Server, args: IngressArgs) -> Manifest:
         """The spec of the Ingress: one path, on each of the hosts."""
@@ -54,6 +77,15 @@ def annotations(args: IngressArgs) -> dict[str, str]:
         # Only our own controller is certain to be there before the Ingress.
         **({} if args.controller else {"pulumi.com/skipAwait": "true"}),
     }
+
+
+def nginx_size(quantity: str) -> str:
+    """A quantity as NGINX writes sizes: bytes, or with `k` or `m` where that is exact."""
+    size = math.ceil(amount(quantity))
+    for unit, factor in (("m", 1024 * 1024), ("k", 1024)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
 
 
 def pattern(path: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gkeplatform.routes import ANY_HOST
 from infra.serving.exposures.base import ExposureSettings, Server
+from infra.serving.exposures.retries import Seconds
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.patterns import Host, Path, duplicate
 
@@ -23,6 +24,10 @@ class PathRoute(ExposureSettings):
     hosts: Annotated[
         tuple[Host, ...], Meta(description="Host names it answers on. Empty: every host.")
     ] = ()
+    timeout_seconds: Annotated[
+        Seconds | None,
+        Meta(description="Timeout of a response. Default: as for all models of this kind."),
+    ] = None
 
     def __post_init__(self) -> None:
         if twice := duplicate(self.hosts):

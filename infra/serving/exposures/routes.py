@@ -8,10 +8,10 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.networking import v1 as networking
 
-from infra.serving.exposures import gateway, ingress
+from infra.serving.exposures import gateway
 from infra.serving.exposures.base import ExposureSettings, Server
 from infra.serving.exposures.controllers import Controllers
-from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.gateway import Gateway, GatewayBackend, GatewayCanary
 from infra.serving.exposures.gateway_manifests import API, POLICIES
 from infra.serving.exposures.ingress import Ingress
 from infra.serving.exposures.load_balancer import LoadBalancer
@@ -39,7 +39,7 @@ def route(
             assigned: pulumi.Output[str] = service.status.load_balancer.ingress.apply(address)
             return assigned
         case Ingress() if settings.ingress:
-            annotations = ingress.annotations(settings.ingress)
+            annotations = exposure.annotations(settings.ingress)
             made = networking.Ingress(
                 name,
                 metadata=sdk({**metadata, "annotations": annotations}),
@@ -50,7 +50,11 @@ def route(
             return given
         case Gateway() if controllers.gateway:
             _gateway_route(name, server, exposure, controllers, metadata=metadata, after=after)
+            _gateway_policies(name, server, exposure, controllers, metadata=metadata, after=after)
             return controllers.gateway.address
+        case GatewayCanary():
+            _gateway_policies(name, server, exposure, controllers, metadata=metadata, after=after)
+            return None
         case _:
             return None
 
@@ -64,7 +68,7 @@ def _gateway_route(
     metadata: Manifest,
     after: pulumi.ResourceOptions,
 ) -> None:
-    """The HTTPRoute, and GKE's policies on the Service behind it."""
+    """The HTTPRoute, which leads to the model and to its canary."""
     settings = controllers.settings
     CustomResource(
         name,
@@ -74,9 +78,22 @@ def _gateway_route(
         spec=exposure.spec(server, settings.gateway, namespace=settings.gateway_namespace),
         opts=_also_after(after, controllers.gateway),
     )
+
+
+def _gateway_policies(
+    name: str,
+    server: Server,
+    exposure: GatewayBackend,
+    controllers: Controllers,
+    *,
+    metadata: Manifest,
+    after: pulumi.ResourceOptions,
+) -> None:
+    """GKE's policies on the Service of one version."""
+    policy = gateway.backend_policy(server, controllers.settings.gateway, exposure)
     for kind, spec in (
         ("HealthCheckPolicy", gateway.health_check(server)),
-        ("GCPBackendPolicy", gateway.backend_policy(server, settings.gateway)),
+        ("GCPBackendPolicy", policy),
     ):
         CustomResource(
             name, api_version=POLICIES, kind=kind, metadata=sdk(metadata), spec=spec, opts=after

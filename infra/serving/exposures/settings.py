@@ -48,6 +48,13 @@ class GatewayArgs(Settings):
     timeout_seconds: Annotated[
         int, Meta(ge=1, le=2_147_483_647, description="Timeout of a response.")
     ] = 30
+    security_policy: Annotated[
+        ResourceName | None,
+        Meta(
+            description="Cloud Armor policy of models without their own. `gke-networking:armor` "
+            "makes `<system>-<environment>-models`. Default: none."
+        ),
+    ] = None
     log_sample_rate: Annotated[
         float, Meta(ge=0, le=1, description="Share of the requests that are logged.")
     ] = 1.0

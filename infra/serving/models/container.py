@@ -28,7 +28,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         "name": workload.served_name,
         "files": supplied.path,
         "folder": supplied.folder,
-        "rest_port": str(server.rest_port),
+        "rest_port": str(server.rest_port or ""),
         "grpc_port": str(server.grpc_port or ""),
         "shutdown_seconds": str(SETTLE_SECONDS - SHUTDOWN_MARGIN),
     }
@@ -107,7 +107,9 @@ def probes(workload: Workload) -> Manifest:
     Startup and readiness check the model. Liveness only checks the process: a model that is slow
     or reloading must lose its traffic, not its process.
     """
-    ready = {"httpGet": {"path": workload.ready_path, "port": "rest"}}
+    ready: Manifest = {"grpc": {"port": workload.grpc_port}}
+    if workload.ready_path:
+        ready = {"httpGet": {"path": workload.ready_path, "port": "rest"}}
     alive: Manifest = {"tcpSocket": {"port": "grpc" if workload.grpc_port else "rest"}}
     if workload.alive_path:
         alive = {"httpGet": {"path": workload.alive_path, "port": "rest"}}

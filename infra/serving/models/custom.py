@@ -5,10 +5,20 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.models.presets import CACHE, DOWNLOAD, FUSE, IMAGE, Metrics, Preset
+from infra.serving.models.presets import (
+    CACHE,
+    DOWNLOAD,
+    FUSE,
+    GRPC_HEALTH,
+    IMAGE,
+    TEXT_ROUTES,
+    Metrics,
+    Preset,
+)
 from infra.serving.scalars import Text, text
 
 Port = Annotated[int, Meta(ge=1024, le=65535)]
+GrpcService = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 UrlPath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~{}-]+)+$")]
 
 
@@ -28,13 +38,17 @@ class Custom(Settings):
     `{name}`, `{files}`, `{folder}`, `{rest_port}` and `{grpc_port}` are replaced everywhere.
     """
 
-    rest_port: Annotated[Port, Meta(description="Port of its HTTP API.")]
+    rest_port: Annotated[
+        Port | None, Meta(description="Port of its HTTP API. Default: it speaks gRPC only.")
+    ] = None
     path: Annotated[
-        UrlPath, Meta(description="URL path of the model, which answers a GET with its status.")
-    ]
+        UrlPath | None,
+        Meta(description="URL path of the model, which answers a GET with its status."),
+    ] = None
     ready: Annotated[
-        UrlPath, Meta(description="URL path that answers 200 as soon as the model can serve.")
-    ]
+        UrlPath | None,
+        Meta(description="URL path that answers 200 as soon as the model can serve."),
+    ] = None
     alive: Annotated[
         UrlPath | None,
         Meta(description="URL path for liveness. Default: whether the port accepts connections."),
@@ -48,8 +62,30 @@ class Custom(Settings):
     command: Annotated[
         tuple[Text, ...], Meta(description="Program to run. Default: the image's own.")
     ] = ()
-    grpc_port: Annotated[Port | None, Meta(description="Port of its gRPC API.")] = None
+    grpc_port: Annotated[
+        Port | None,
+        Meta(description="Port of its gRPC API; without HTTP, it must serve grpc.health.v1."),
+    ] = None
+    grpc_services: Annotated[
+        tuple[GrpcService, ...],
+        Meta(description="Its gRPC services, as `package.Service`. Default: any path is accepted."),
+    ] = ()
     metrics: Annotated[CustomMetrics | None, Meta(description="Its metrics, if it has any.")] = None
+
+    def __post_init__(self) -> None:
+        if self.rest_port is not None:
+            for key in ("path", "ready"):
+                if getattr(self, key) is None:
+                    raise ValueError(f"{key} is missing; a server with a rest_port needs it")
+        elif self.grpc_port is None:
+            raise ValueError("rest_port is missing; set it, or grpc_port for a server of gRPC only")
+        else:
+            for key in ("path", "ready", "alive", "also", "verbs"):
+                if getattr(self, key):
+                    raise ValueError(
+                        f"{key} is a URL of an HTTP API; set rest_port, or remove it: a server of "
+                        f"gRPC only is probed by {GRPC_HEALTH}"
+                    )
 
 
 def preset(custom: Custom) -> Preset:
@@ -60,16 +96,18 @@ def preset(custom: Custom) -> Preset:
         command=tuple(str(text(word)) for word in custom.command),
         rest_port=custom.rest_port,
         grpc_port=custom.grpc_port,
+        grpc_services=custom.grpc_services,
         metrics=(
             Metrics(port=metrics.port, path=metrics.path, gauges=metrics.gauges)
             if metrics
             else None
         ),
-        path=custom.path,
+        path=custom.path or f"/{GRPC_HEALTH}",
         also=custom.also,
         verbs=custom.verbs,
         ready=custom.ready,
         alive=custom.alive,
+        takes_free_text=bool({custom.path, *custom.also} & set(TEXT_ROUTES)),
         files=(DOWNLOAD, FUSE, CACHE, IMAGE),
         names_have_slashes=True,
     )

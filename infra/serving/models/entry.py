@@ -93,6 +93,13 @@ class Entry(Settings, dict=True):
     startup_seconds: Annotated[
         int, Meta(ge=10, le=3600, description="Time that loading the model may take.")
     ] = 300
+    free_text: Annotated[
+        bool | None,
+        Meta(
+            description="Requests contain prompts or code: Cloud Armor does not inspect bodies. "
+            "Default: true for vLLM and OpenAI-compatible servers."
+        ),
+    ] = None
     drain_seconds: Annotated[
         int,
         Meta(

@@ -11,6 +11,8 @@ USER = 65534
 """User and group `nobody`."""
 OPEN = "platform/open"
 """Label of pods that callers reach by an address or node port of the model's own."""
+OPEN_REST, OPEN_GRPC = "true", "grpc"
+"""Values of the label: which port is open."""
 
 _WHEN_UNSATISFIABLE = {"required": "DoNotSchedule", "preferred": "ScheduleAnyway"}
 
@@ -52,7 +54,8 @@ def template(
         "affinity": workload.resources.gpu.affinity if workload.resources.gpu else {},
         "tolerations": list(tolerations),
     }
-    opened = {OPEN: "true"} if workload.exposure.is_open else {}
+    label = OPEN_GRPC if workload.exposure.protocol == "grpc" else OPEN_REST
+    opened = {OPEN: label} if workload.exposure.is_open else {}
     return {
         "metadata": {
             "labels": {**labels, **workload.selector, **opened},

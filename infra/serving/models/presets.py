@@ -11,6 +11,10 @@ from infra.serving.models.pins import Pin
 
 DIRECT, DOWNLOAD, FUSE, CACHE, IMAGE = "direct", "download", "gcs-fuse", "cache", "image"
 """How a model's files get into its pods; `files.py` has the settings of each."""
+TEXT_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+"""Paths of OpenAI's and Anthropic's APIs that take prompts."""
+GRPC_HEALTH = "grpc.health.v1.Health"
+"""gRPC's standard health service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +50,23 @@ class Preset:
     reserved_environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that an entry may not set, and what to set instead."""
     environment: tuple[tuple[str, str], ...] = ()
-    rest_port: int
+    rest_port: int | None
+    """None: it speaks gRPC only."""
     grpc_port: int | None = None
+    grpc_services: tuple[str, ...] = ()
+    """Its gRPC services, `package.Service`. Empty: unknown."""
     metrics: Metrics | None = None
     path: str
     """URL path of one model: its status, and the root of its verbs."""
     also: tuple[str, ...] = ()
-    """Other URL paths on which the server answers for the model."""
+    """Other URL paths of the server, with everything below them."""
     verbs: tuple[str, ...] = ()
     """What may follow the path after a colon."""
-    ready: str
-    """URL path that answers 200 as soon as the model can serve, and only then."""
+    ready: str | None
+    """URL path that answers 200 as soon as the model can serve, and only then.
+
+    None: gRPC's health service (`grpc.health.v1.Health`) is asked.
+    """
     alive: str | None = None
     """URL path that answers 200 while the process works; None: its port takes connections."""
     files: tuple[str, ...]
@@ -70,6 +80,8 @@ class Preset:
     direct_storage: str = "1Gi"
     """Size of /tmp if the server reads the bucket itself."""
     needs_gpu: bool = False
+    takes_free_text: bool = False
+    """Whether requests contain prompts, code or documents."""
 
     @property
     def image(self) -> str | None:
@@ -81,6 +93,42 @@ _FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
 _NAME = "set served_name"
 _SOURCE = "set source"
 _PORT = "the preset's probes and Services use its port; remove it, or use server: custom"
+# https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. Each task enables some.
+_VLLM_ROUTES = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/embeddings",
+    "/v1/score",
+    "/v1/rerank",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/realtime",
+    "/v1/load_lora_adapter",
+    "/v1/unload_lora_adapter",
+    "/v2/embed",
+    "/v2/rerank",
+    "/inference/v1/generate",
+    "/tokenize",
+    "/detokenize",
+    "/tokenizer_info",
+    "/pooling",
+    "/classify",
+    "/score",
+    "/rerank",
+    "/invocations",
+    "/ping",
+    "/health",
+    "/load",
+    "/version",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+)
+# Routes of the open inference protocol beside a model's own.
+_V2_ROUTES = ("/v2/health", "/v2/repository")
+_V2_SERVICE = "inference.GRPCInferenceService"
 # The root file system is read-only and the user has no home directory.
 _HOME = ("HOME", "/tmp")  # noqa: S108 - in the container
 
@@ -109,6 +157,11 @@ PRESETS: dict[str, Preset] = {
         },
         rest_port=8501,
         grpc_port=8500,
+        grpc_services=(
+            "tensorflow.serving.PredictionService",
+            "tensorflow.serving.ModelService",
+            "tensorflow.serving.SessionService",
+        ),
         path="/v1/models/{name}",
         verbs=("predict", "classify", "regress"),
         # It has no readiness URL for the whole server.
@@ -147,11 +200,19 @@ PRESETS: dict[str, Preset] = {
         environment=(_HOME,),
         rest_port=8000,
         grpc_port=8001,
+        grpc_services=(_V2_SERVICE, GRPC_HEALTH),
         metrics=Metrics(
             port=8002,
             gauges=("nv_inference_pending_request_count", "nv_gpu_utilization"),
         ),
         path="/v2/models/{name}",
+        also=(
+            *_V2_ROUTES,
+            "/v2/logging",
+            "/v2/trace",
+            "/v2/systemsharedmemory",
+            "/v2/cudasharedmemory",
+        ),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=(*_FROM_FOLDER, DIRECT),
@@ -198,7 +259,7 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         path="/v1/models",
-        also=("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"),
+        also=_VLLM_ROUTES,
         ready="/health",
         alive="/health",
         files=_FROM_FOLDER,
@@ -206,6 +267,7 @@ PRESETS: dict[str, Preset] = {
         # Caches of torch.compile and Triton kernels.
         temporary_storage="10Gi",
         needs_gpu=True,
+        takes_free_text=True,
     ),
     # KServe's protocol version 2, the open inference protocol. MLServer by default; other servers
     # of the protocol by `image` and `arguments`.
@@ -235,11 +297,16 @@ PRESETS: dict[str, Preset] = {
         ),
         rest_port=8080,
         grpc_port=8081,
+        grpc_services=(
+            _V2_SERVICE,
+            "inference.model_repository.ModelRepositoryService",
+        ),
         metrics=Metrics(
             port=8082,
             gauges=("rest_server_requests_in_progress",),
         ),
         path="/v2/models/{name}",
+        also=(*_V2_ROUTES, "/invocations"),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=_FROM_FOLDER,

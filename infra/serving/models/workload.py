@@ -57,6 +57,8 @@ class Workload:
     node_pool: str | None
     startup_seconds: int
     drain_seconds: int
+    takes_free_text: bool
+    """Whether its requests contain prompts, code or documents."""
     connection: Connection | None
     exposure: Exposure
     canary: "Workload | None" = None
@@ -93,14 +95,19 @@ class Workload:
         )
 
     @property
-    def rest_port(self) -> int:
-        """The port of its REST API."""
+    def rest_port(self) -> int | None:
+        """The port of its REST API; None if it has none."""
         return self.preset.rest_port
 
     @property
     def grpc_port(self) -> int | None:
         """The port of its gRPC API; None if it has none."""
         return self.preset.grpc_port
+
+    @property
+    def grpc_services(self) -> tuple[str, ...]:
+        """Its gRPC services; empty if they are unknown."""
+        return self.preset.grpc_services
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -113,9 +120,9 @@ class Workload:
         return self._named(self.preset.path)
 
     @property
-    def ready_path(self) -> str:
-        """The URL path that answers 200 as soon as the model can serve."""
-        return self._named(self.preset.ready)
+    def ready_path(self) -> str | None:
+        """The URL path that answers 200 as soon as the model can serve; None: gRPC's health."""
+        return self._named(self.preset.ready) if self.preset.ready else None
 
     @property
     def alive_path(self) -> str | None:
@@ -196,6 +203,7 @@ def _workload(
         node_pool=model.node_pool,
         startup_seconds=model.startup_seconds,
         drain_seconds=model.drain_seconds,
+        takes_free_text=preset.takes_free_text if model.free_text is None else model.free_text,
         connection=connection,
         exposure=model.exposure,
         canary=canary,

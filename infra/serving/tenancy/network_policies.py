@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
 from infra.serving.manifest import Manifest
-from infra.serving.models.pod import OPEN
+from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
 from infra.serving.postgres.network import egress_to
 from infra.serving.tenancy.teams import Team
@@ -16,6 +16,8 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 OPEN_POLICY = "open"
 """Name of the policy on pods that callers outside the cluster reach directly."""
+OPEN_GRPC_POLICY = "open-grpc"
+"""The same for pods whose gRPC port they reach."""
 
 
 def network_policies(tenant: Tenant) -> dict[str, Manifest]:
@@ -29,7 +31,9 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
         egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
         found["team" if tenant.team else "models"] = isolation(tenant.team, egress)
     if tenant.has_open_models:
-        found[OPEN_POLICY] = open_ports()
+        found[OPEN_POLICY] = open_ports(OPEN_REST, "rest")
+    if tenant.has_open_grpc_models:
+        found[OPEN_GRPC_POLICY] = open_ports(OPEN_GRPC, "grpc")
     return found
 
 
@@ -59,14 +63,15 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
     }
 
 
-def open_ports() -> Manifest:
+def open_ports(label: str = OPEN_REST, port: str = "rest") -> Manifest:
     """The spec of the policy on pods with an address or node port of their own: anyone may call.
 
+    `label` is the value of their label `OPEN`, and `port` the name of their open port.
     Callers are restricted by firewalls and `source_ranges`: a node that forwards a request hides
     the caller's address, and Dataplane V2 does not match nodes by address.
     """
     return {
-        "podSelector": {"matchLabels": {OPEN: "true"}},
+        "podSelector": {"matchLabels": {OPEN: label}},
         "policyTypes": ["Ingress"],
-        "ingress": [{"ports": [tcp("rest")]}],
+        "ingress": [{"ports": [tcp(port)]}],
     }

@@ -17,7 +17,9 @@ class Tenant:
     """None: the namespace that models without a team share."""
     has_models: bool
     has_open_models: bool
-    """Whether callers reach some models by an address or node port of their own."""
+    """Whether callers reach some models' REST API by an address or node port of their own."""
+    has_open_grpc_models: bool
+    """The same for the gRPC API."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -35,7 +37,16 @@ def tenants(
             namespace=name,
             team=team,
             has_models=any(one.namespace == name for one in workloads),
-            has_open_models=any(one.exposure.is_open for one in workloads if one.namespace == name),
+            has_open_models=any(
+                one.exposure.is_open and one.exposure.protocol != "grpc"
+                for one in workloads
+                if one.namespace == name
+            ),
+            has_open_grpc_models=any(
+                one.exposure.is_open and one.exposure.protocol == "grpc"
+                for one in workloads
+                if one.namespace == name
+            ),
             postgres_namespaces=tuple(
                 sorted({one.namespace for one in clusters if one.models_namespace == name})
             ),

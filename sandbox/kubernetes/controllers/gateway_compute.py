@@ -91,7 +91,7 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
     if logging.get("enabled"):
         body["logConfig"]["sampleRate"] = logging.get("sampleRate", _MILLION) / _MILLION
     if said.get("securityPolicy"):
-        body["securityPolicy"] = said["securityPolicy"]
+        body["securityPolicy"] = f"global/securityPolicies/{said['securityPolicy']}"
     if (said.get("iap") or {}).get("enabled"):
         body["iap"] = {"enabled": True}
     return body
@@ -128,7 +128,7 @@ def url_map(name: str, routes: list[Json], backends: Backends) -> Json:
     }
     for index, (host, rules) in enumerate(sorted(hosts.items())):
         matcher = f"matcher{index}"
-        # Exact before prefix, and the longer prefix first: the Gateway API's own order.
+        # The Gateway API's own order: exact paths, longer prefixes, more headers.
         rules.sort(key=_precedence)
         numbered = [{**rule, "priority": number} for number, rule in enumerate(rules, start=1)]
         body["hostRules"].append({"hosts": [host], "pathMatcher": matcher})
@@ -142,10 +142,11 @@ def url_map(name: str, routes: list[Json], backends: Backends) -> Json:
     return body
 
 
-def _precedence(rule: Json) -> tuple[bool, int]:
+def _precedence(rule: Json) -> tuple[bool, int, int]:
     match = rule["matchRules"][0]
     exact = match.get("fullPathMatch")
-    return not exact, -len(exact or match.get("prefixMatch", ""))
+    headers = len(match.get("headerMatches") or ())
+    return not exact, -len(exact or match.get("prefixMatch", "")), -headers
 
 
 def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
@@ -156,10 +157,20 @@ def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
     else:
         act = {"routeAction": _action(namespace, rule, filters, backends)}
     return [
-        {"matchRules": [matched], **act}
+        {"matchRules": [{**matched, **_header_matches(match)}], **act}
         for match in rule.get("matches") or [{}]
         for matched in _path_matches(match.get("path") or {"type": "PathPrefix", "value": "/"})
     ]
+
+
+def _header_matches(match: Json) -> Json:
+    """Convert header matches; GKE supports exact ones."""
+    headers = [
+        {"headerName": one["name"], "exactMatch": one["value"]}
+        for one in match.get("headers") or ()
+        if one.get("type", "Exact") == "Exact"
+    ]
+    return {"headerMatches": headers} if headers else {}
 
 
 def _path_matches(path: Json) -> list[Json]:

@@ -20,6 +20,13 @@ _log = logging.getLogger("sandbox.kubernetes.controllers")
 _IMAGE = "ingress-nginx/controller"
 _DEFAULT_CLASS = "k8s.io/ingress-nginx"
 _OLD_ANNOTATION = "kubernetes.io/ingress.class"
+_PREFIX = "nginx.ingress.kubernetes.io/"
+# Annotation validation, which is on, has a form for each annotation.
+_VALIDATED = {
+    "proxy-body-size": re.compile(r"(?i)\d+(b|k|m|g|t)?"),
+    "proxy-read-timeout": re.compile(r"\d+"),
+    "proxy-send-timeout": re.compile(r"\d+"),
+}
 # `strict-validate-path-type`, which is on: only an implementation's own kind of path may be an
 # expression.
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/\-_.~]*")
@@ -109,6 +116,10 @@ def class_of(ingress: Json) -> str:
 
 def refusal(ingress: Json) -> str | None:
     """Return why the controller rejects an Ingress; None if it accepts it."""
+    for key, value in (ingress["metadata"].get("annotations") or {}).items():
+        form = _VALIDATED.get(key.removeprefix(_PREFIX)) if key.startswith(_PREFIX) else None
+        if form and not form.fullmatch(value):
+            return f"annotation {key} contains invalid value"
     for rule in ingress["spec"].get("rules") or []:
         for path in (rule.get("http") or {}).get("paths") or []:
             text, kind = path.get("path") or "/", path["pathType"]

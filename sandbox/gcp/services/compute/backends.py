@@ -53,12 +53,24 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_MESH_ONLY, _MANAGED_ONLY = "GRPC", "H2C"
+"""https://docs.cloud.google.com/load-balancing/docs/backend-service#protocol_to_backends"""
+
+
 def _check_scheme(place: Place, document: Json) -> None:
-    """Refuse fields that external global load balancers do not support."""
-    is_external = place.scope == "global" and document["loadBalancingScheme"].startswith("EXTERNAL")
+    """Refuse protocols and fields that the load balancing scheme does not support."""
+    scheme, protocol = document["loadBalancingScheme"], document["protocol"]
+    if (protocol == _MESH_ONLY and scheme != "INTERNAL_SELF_MANAGED") or (
+        protocol == _MANAGED_ONLY and not scheme.endswith("_MANAGED")
+    ):
+        raise invalid(
+            "resource.protocol",
+            protocol,
+            f"It is not supported with load balancing scheme {scheme}.",
+        )
+    is_external = place.scope == "global" and scheme.startswith("EXTERNAL")
     for field in ("circuitBreakers", "consistentHash", "maxStreamDuration"):
         if is_external and document.get(field):
-            scheme = document["loadBalancingScheme"]
             why = f"It is not supported with load balancing scheme {scheme}."
             raise invalid(f"resource.{field}", "", why)
 

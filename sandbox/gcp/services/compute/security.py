@@ -70,9 +70,56 @@ def check_rule(field: str, rule: Json) -> None:
     for one in ranges:
         if one != "*" and not _is_range(str(one)):
             raise invalid(f"{field}.match.config.srcIpRanges", str(one), "It is not an IP range.")
+    _check_expression(field, rule)
     limits = action in ("throttle", "rate_based_ban")
     if limits != bool(rule.get("rateLimitOptions")):
         raise invalid(f"{field}.rateLimitOptions", "", f"The action is {action}.")
+
+
+# https://docs.cloud.google.com/armor/quotas
+_MAX_EXPRESSION, _MAX_SUBEXPRESSION, _MAX_SUBEXPRESSIONS = 2048, 1024, 5
+_RULE_SETS = re.compile(r"evaluatePreconfiguredWaf\('([a-z0-9-]+)'")
+_OPERATORS = ("EQUALS", "STARTS_WITH", "ENDS_WITH", "CONTAINS", "EQUALS_ANY")
+_EXCLUDED = (
+    "requestBodiesToExclude",
+    "requestCookiesToExclude",
+    "requestHeadersToExclude",
+    "requestQueryParamsToExclude",
+    "requestUrisToExclude",
+)
+
+
+def _check_expression(field: str, rule: Json) -> None:
+    """Raise 400 for an expression over the limits, or an exclusion of another rule set."""
+    expression = str(((rule.get("match") or {}).get("expr") or {}).get("expression", ""))
+    parts = re.split(r"&&|\|\|", expression)
+    why = None
+    if len(expression) > _MAX_EXPRESSION:
+        why = f"An expression has at most {_MAX_EXPRESSION} characters."
+    elif len(parts) > _MAX_SUBEXPRESSIONS:
+        why = f"An expression has at most {_MAX_SUBEXPRESSIONS} subexpressions."
+    elif any(len(part) > _MAX_SUBEXPRESSION for part in parts):
+        why = f"A subexpression has at most {_MAX_SUBEXPRESSION} characters."
+    if why:
+        raise invalid(f"{field}.match.expr.expression", expression[:80], why)
+    rule_sets = _RULE_SETS.findall(expression)
+    for index, one in enumerate((rule.get("preconfiguredWafConfig") or {}).get("exclusions") or ()):
+        where = f"{field}.preconfiguredWafConfig.exclusions[{index}]"
+        if one.get("targetRuleSet") not in rule_sets:
+            raise invalid(
+                f"{where}.targetRuleSet",
+                str(one.get("targetRuleSet")),
+                "The rule's expression does not evaluate this rule set.",
+            )
+        fields = [params for name in _EXCLUDED for params in one.get(name) or ()]
+        if not fields:
+            raise invalid(where, "", "At least one request field must be specified.")
+        for params in fields:
+            operator = params.get("op")
+            if operator not in _OPERATORS or (operator == "EQUALS_ANY") == bool(params.get("val")):
+                raise invalid(
+                    f"{where}.op", str(operator), "EQUALS_ANY takes no value, others need one."
+                )
 
 
 def _is_range(text: str) -> bool:

@@ -32,6 +32,14 @@ def _one(field: str, api: str | None = None) -> Call:
     )
 
 
+_EXCLUSIONS = "rules.preconfiguredWafConfig.exclusions"
+_EXCLUDED = (
+    "requestBodies",
+    "requestCookies",
+    "requestHeaders",
+    "requestQueryParams",
+    "requestUris",
+)
 SET_LABELS = Call(
     fields=frozenset({"labels"}),
     path="setLabels",
@@ -434,6 +442,14 @@ HANDLERS: tuple[Handler, ...] = (
                     "advancedOptionsConfig.logLevel",
                 }
             ),
+            names={
+                **{f"{_EXCLUSIONS}.{kind}": f"{kind}ToExclude" for kind in _EXCLUDED},
+                **{
+                    f"{_EXCLUSIONS}.{kind}.{name}": api
+                    for kind in _EXCLUDED
+                    for name, api in (("operator", "op"), ("value", "val"))
+                },
+            },
             # The API sorts them by priority.
             sets=frozenset({"rules", "rules.match.config.srcIpRanges"}),
             labels="labels",
