@@ -13,7 +13,9 @@ from infra.serving.models.custom import Custom
 from infra.serving.models.custom import preset as custom_preset
 from infra.serving.models.database import ModelDatabase
 from infra.serving.models.files import Direct, Files
+from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import PRESETS, Preset
+from infra.serving.models.secrets import EnvironmentValue
 from infra.serving.patterns import Image, Name, Source
 from infra.serving.quantity import Quantity
 from infra.serving.resources import Resources
@@ -53,9 +55,12 @@ class Entry(Settings, dict=True):
         tuple[str, ...], Meta(description="Arguments of the server after the preset's.")
     ] = ()
     environment: Annotated[
-        dict[EnvironmentName, str],
-        Meta(description="Environment variables of the server. Not for secrets."),
+        dict[EnvironmentName, EnvironmentValue],
+        Meta(description="Environment variables of the server; secrets by reference only."),
     ] = field(default_factory=dict)
+    pod: Annotated[
+        PodSettings, Meta(description="Additions to the pod: containers, volumes, labels, …")
+    ] = PodSettings()
     shared_memory: Annotated[
         Quantity | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
     ] = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infra.serving.manifest import Manifest
-from infra.serving.models import container
+from infra.serving.models import additions, container
 from infra.serving.models.files import supply
 from infra.serving.models.workload import Workload
 
@@ -32,30 +32,34 @@ def template(
         "terminationGracePeriodSeconds": workload.drain_seconds + SETTLE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            **additions.identity(workload.pod, default=USER),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container.container(workload, supplied)],
+        "containers": [
+            container.container(workload, supplied),
+            *additions.containers(workload.pod, drain_seconds=workload.drain_seconds),
+        ],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
             *container.shared_memory(workload),
             *supplied.volumes,
+            *additions.volumes(workload.pod),
         ],
     }
     optional = {
         "topologySpreadConstraints": spread_constraints(workload),
-        "initContainers": supplied.init,
+        "initContainers": [*supplied.init, *additions.init_containers(workload.pod)],
+        "imagePullSecrets": additions.pull_secrets(workload.pod),
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),
         "tolerations": list(tolerations),
     }
+    annotations = {**workload.pod.annotations, **supplied.annotations}
     opened = {OPEN: "true"} if workload.exposure.is_open else {}
     return {
         "metadata": {
-            "labels": {**labels, **workload.selector, **opened},
-            **({"annotations": supplied.annotations} if supplied.annotations else {}),
+            "labels": {**workload.pod.labels, **labels, **workload.selector, **opened},
+            **({"annotations": annotations} if annotations else {}),
         },
         "spec": {**spec, **{key: value for key, value in optional.items() if value}},
     }
