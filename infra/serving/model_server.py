@@ -10,6 +10,7 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.serving import secret_sync
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
@@ -18,6 +19,7 @@ from infra.serving.models import Workload, files
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.placement import Placement
+from infra.serving.reference_checks import reference_checks
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.namespaces import ModelsNamespace
 
@@ -66,7 +68,19 @@ class ModelServer(pulumi.ComponentResource):
             labels=object_labels,
             account=namespace.account,
         )
-        self.deployment = apps.Deployment(name, metadata=sdk(metadata), spec=sdk(pods), opts=child)
+        before = secret_sync.synchronize(
+            args,
+            account=namespace.account,
+            project=naming.environment.project,
+            metadata=metadata,
+            parent=self,
+        )
+        self.deployment = apps.Deployment(
+            name,
+            metadata=sdk(metadata),
+            spec=sdk(pods),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+        )
         annotations = args.exposure.service_annotations(args, naming)
         self.service = core.Service(
             name,
@@ -116,6 +130,7 @@ class ModelServers(pulumi.ComponentResource):
     ) -> None:
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        checks = reference_checks(name, args.workloads, labels=labels, opts=child)
         servers = {
             workload.name: ModelServer(
                 workload.name,
@@ -125,7 +140,7 @@ class ModelServers(pulumi.ComponentResource):
                 controllers=controllers,
                 naming=naming,
                 labels=labels,
-                opts=child,
+                opts=checks.before(workload.name, child) if checks else child,
             )
             for workload in args.workloads
         }
