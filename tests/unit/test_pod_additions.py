@@ -204,6 +204,10 @@ def changed(**changes: Any) -> dict[str, Any]:
             ),
             "accelerators are the model's",
         ),
+        (
+            changed(resources=SMALL | {"limits": {"memory": "128m"}}),
+            "128m is thousandths of a byte; 128M or 128Mi",
+        ),
         (changed(restartPolicy="Always"), r"move the container to pod\.init_containers"),
         (
             changed(volumeMounts=[{"name": "cache", "mountPath": "/c"}]),

@@ -76,3 +76,18 @@ def test_secret_manager_needs_the_cluster_s_synchronization() -> None:
     with pytest.raises(PlatformError, match=r"environment\.API_TOKEN: .*cluster\.secret_sync"):
         stack_file.read(edited(secret_sync=False), file=FILE)
     stack_file.read(edited(secret_sync=True), file=FILE)
+
+
+def test_a_team_s_largest_limits_hold_for_further_containers() -> None:
+    values = edited(secret_sync=True)
+    models = json.loads(values["gke-serving:models"])
+    teams = json.loads(values["gke-serving:teams"])
+    own = next(one for one in models if one.get("team"))
+    largest = next(one for one in teams if one["name"] == own["team"])["max_container_limits"]
+    memory = {"memory": "999Gi"}
+    assert largest["memory"] != memory["memory"]
+    resources = {"requests": {"cpu": "1", **memory}, "limits": memory}
+    own["pod"] = {"containers": [PROXY | {"resources": resources, "ports": []}]}
+    values["gke-serving:models"] = json.dumps(models)
+    with pytest.raises(PlatformError, match=r"limits\.memory: 999Gi exceeds max_container_limits"):
+        stack_file.read(values, file=FILE)

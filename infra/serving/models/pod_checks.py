@@ -12,6 +12,7 @@ from gkeplatform.config import suggestion
 from infra.serving.models.additions import WRITABLE, writable_folders
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import FOLDER, Direct, InImage
+from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import Preset
 from infra.serving.patterns import Image
 from infra.serving.quantity import Quantity, amount
@@ -190,6 +191,10 @@ def _check_resources(key: str, given: Any) -> None:
             msgspec.convert(text, Quantity)
         except msgspec.ValidationError:
             raise ValueError(f"{where}: {text} is not a quantity, as 500m or 256Mi are") from None
+        if name != "cpu" and text.endswith("m"):
+            raise ValueError(
+                f"{where}: {text} is thousandths of a byte; {text[:-1]}M or {text[:-1]}Mi?"
+            )
     requests, limits = resources["requests"], resources["limits"]
     for name in requests:
         if name in limits and amount(str(requests[name])) > amount(str(limits[name])):
@@ -204,6 +209,18 @@ def quantities(resources: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for kind in ("requests", "limits"):
         for name, value in (resources.get(kind) or {}).items():
             yield kind, name, str(value)
+
+
+def limits(settings: PodSettings, kind: str) -> Iterator[tuple[str, str]]:
+    """The key and the limit of `kind` of each further container that states one."""
+    for key, containers in (
+        ("pod.containers", settings.containers),
+        ("pod.init_containers", settings.init_containers),
+    ):
+        for index, container in enumerate(containers):
+            value = container["resources"]["limits"].get(kind)
+            if value is not None:
+                yield f"{key}[{index}].resources.limits.{kind}", str(value)
 
 
 def _volume_names(model: Entry) -> list[str]:
