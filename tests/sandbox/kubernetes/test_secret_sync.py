@@ -25,6 +25,12 @@ def syncing(sandbox: Sandbox) -> Sandbox:
             CLUSTER, network=NETWORK, subnetwork="", gateway_api=True, secret_sync=True
         )
     )
+    # A cluster of the API brings the project's identity pool; the fixture's has none.
+    pool = {"workloadPool": f"{PROJECT}.svc.id.goog"}
+    cluster = {"name": "pool", "initialNodeCount": 1, "workloadIdentityConfig": pool}
+    clusters = f"container/v1/projects/{PROJECT}/locations/us-central1-a/clusters"
+    google(sandbox, "POST", clusters, {"cluster": cluster})
+    assert eventually(lambda: google(sandbox, "GET", f"{clusters}/pool")["status"] == "RUNNING")
     google(sandbox, "POST", f"iam/v1/projects/{PROJECT}/serviceAccounts", {"accountId": "models"})
     secrets = f"secretmanager/v1/projects/{PROJECT}/secrets"
     google(sandbox, "POST", f"{secrets}?secretId=token", {"replication": {"automatic": {}}})
