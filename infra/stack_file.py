@@ -21,6 +21,7 @@ from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
 from infra.networking.config import NetworkingConfig
 from infra.serving.config import ServingConfig
 from infra.serving.models import Model
+from infra.serving.models.secrets import references
 
 ROOT = Path(__file__).parent.parent
 NAMESPACES: Mapping[type[Settings], str] = {
@@ -109,6 +110,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         yield from _session_affinity(key, model, networking)
         if whole.cluster is not None:
             yield from _gateway_api(key, model, whole.cluster)
+            yield from _secret_sync(key, model, whole.cluster)
 
 
 def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
@@ -170,3 +172,14 @@ def _gateway_api(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str
             f"{key}.exposure.kind: gateway needs the Gateway API, which "
             "gke-cluster:cluster.gateway_api turns off; set it to true"
         )
+
+
+def _secret_sync(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
+    """Without the synchronization no Secret appears, and the model's pods never start."""
+    for name, value in references(model.environment).items():
+        if value.synced is not None and not cluster.cluster.secret_sync:
+            yield (
+                f"{key}.environment.{name}: secret_manager needs the synchronization of secrets, "
+                "which gke-cluster:cluster.secret_sync turns off; set it to true, or name a "
+                "Secret by secret and key"
+            )

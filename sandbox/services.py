@@ -248,6 +248,7 @@ SERVICES = (
         title="Secret Manager API",
         documents={"v1": frozenset({"projects"})},
         endpoints={"SECRET_MANAGER": "v1/"},
+        packages=("secretmanager",),
         needs_enabling=True,
     ),
     GoogleService(

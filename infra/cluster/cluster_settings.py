@@ -121,6 +121,10 @@ class ClusterArgs(Settings):
     gateway_api: Annotated[
         bool, Meta(description="Gateway API, for models of `kind: gateway`.")
     ] = True
+    secret_sync: Annotated[
+        bool,
+        Meta(description="Copy secrets of Secret Manager into Secrets, for models that read them."),
+    ] = False
     logs: Annotated[
         tuple[
             Literal[

@@ -34,6 +34,12 @@ def features(args: ClusterArgs) -> dict[str, Any]:
             "enable_components": list(args.metrics),
             "managed_prometheus": {"enabled": args.managed_prometheus},
         },
+        # Off is explicit. With rotation, `latest` is read again every two minutes.
+        "secret_sync_config": (
+            {"enabled": True, "rotation_config": {"enabled": True, "rotation_interval": "120s"}}
+            if args.secret_sync
+            else {"enabled": False}
+        ),
         "security_posture_config": {
             "mode": "BASIC" if args.security_posture else "DISABLED",
             "vulnerability_mode": (

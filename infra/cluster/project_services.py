@@ -21,6 +21,7 @@ SERVICES = (
     "logging",
     "monitoring",
     "pubsub",
+    "secretmanager",
     "storage",
 )
 

@@ -10,5 +10,6 @@ Rooms, from the bottom up; a room imports only rooms below it:
 - `tenancy`: namespaces, teams, identities, quotas, network policies, the model bucket.
 
 The modules beside them either are shared by rooms (`patterns`, `resources`, `quantity`, `manifest`,
-`network_policy`) or join rooms (`config`, `catalog`, `contract`, `model_server`).
+`network_policy`) or join rooms (`config`, `catalog`, `contract`, `model_server`,
+`secret_sync`, `reference_checks`).
 """

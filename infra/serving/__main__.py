@@ -16,6 +16,7 @@ from infra.serving.postgres.databases import databases
 from infra.serving.tenancy.bucket import ModelStore
 from infra.serving.tenancy.namespaces import namespaces
 from infra.serving.tenancy.priorities import PriorityClasses
+from infra.serving.tenancy.secret_access import secret_access
 
 environment = stack.environment()
 config = stack_file.layer(ServingConfig)
@@ -42,6 +43,9 @@ store = ModelStore(
     naming=naming,
     labels=labels,
     opts=providers.using(google),
+)
+secret_grants = secret_access(
+    "models", config.workloads, namespaces=model_namespaces, opts=providers.using(google)
 )
 priorities = PriorityClasses(
     "models", config.priority_classes, labels=labels, opts=providers.using(kubernetes)
@@ -73,7 +77,7 @@ servers = ModelServers(
     controllers=route_controllers,
     naming=naming,
     labels=labels,
-    opts=providers.using(kubernetes, after=[store, priorities, *postgres]),
+    opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )
 
 stack.publish(

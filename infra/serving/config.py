@@ -9,7 +9,7 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
-from infra.serving.models import Model, Workload, expanded
+from infra.serving.models import Model, Workload, expanded, pod_checks
 from infra.serving.patterns import Name
 from infra.serving.postgres import clusters as postgres_clusters
 from infra.serving.postgres import validation as postgres_validation
@@ -170,3 +170,9 @@ def _check_teams(config: ServingConfig) -> None:
                     f"models[{index}].resources.limits.{kind}: {limit} exceeds "
                     f"max_container_limits.{kind} {allowed} of team {model.team}"
                 )
+            for key, stated in pod_checks.limits(model.pod, kind):
+                if amount(stated) > amount(allowed):
+                    raise ValueError(
+                        f"models[{index}].{key}: {stated} exceeds max_container_limits.{kind} "
+                        f"{allowed} of team {model.team}"
+                    )

@@ -10,6 +10,7 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.serving import secret_sync
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
@@ -18,6 +19,7 @@ from infra.serving.models import Workload, files, rollout
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.placement import Placement
+from infra.serving.reference_checks import reference_checks
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.namespaces import ModelsNamespace
 
@@ -71,9 +73,20 @@ class ModelServer(pulumi.ComponentResource):
         )
         for advice in args.advice:
             pulumi.log.warn(advice, resource=self)
+        before = secret_sync.synchronize(
+            args,
+            account=namespace.account,
+            project=naming.environment.project,
+            metadata=metadata,
+            parent=self,
+        )
         wait = rollout.wait_seconds(args, placement.rolling_update)
-        waiting = {**metadata, "annotations": {TIMEOUT: str(wait)}}
-        self.deployment = apps.Deployment(name, metadata=sdk(waiting), spec=sdk(pods), opts=child)
+        self.deployment = apps.Deployment(
+            name,
+            metadata=sdk({**metadata, "annotations": {TIMEOUT: str(wait)}}),
+            spec=sdk(pods),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+        )
         annotations = {
             **args.exposure.service_annotations(args, naming),
             # The engine waits until the Service has an endpoint: for the first pod.
@@ -127,6 +140,7 @@ class ModelServers(pulumi.ComponentResource):
     ) -> None:
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        checks = reference_checks(name, args.workloads, labels=labels, opts=child)
         servers = {
             workload.name: ModelServer(
                 workload.name,
@@ -136,7 +150,7 @@ class ModelServers(pulumi.ComponentResource):
                 controllers=controllers,
                 naming=naming,
                 labels=labels,
-                opts=child,
+                opts=checks.before(workload.name, child) if checks else child,
             )
             for workload in args.workloads
         }

@@ -74,7 +74,9 @@ def _arguments(container: Props) -> Iterator[tuple[str, str]]:
     severity="critical",
     why="Anyone who can read the object, the Pulumi state or the audit log can read the secret; "
     "arguments are also visible to other processes on the node.",
-    fix="store it in a Secret or Secret Manager and refer to it (valueFrom.secretKeyRef or file)",
+    fix="keep it in a Secret or in Secret Manager and refer to it: "
+    "gke-serving:models[].environment takes {secret: NAME, key: KEY} and "
+    "{secret_manager: NAME, version: N}",
     references=(_DOCS, cis("4.4.1")),
     passing=pod(container={"env": [{"name": "API_TOKEN_FILE", "value": "/var/run/token"}]}),
     failing=pod(container={"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}),

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
+from sandbox.kubernetes import secret_sync as secret_sync_definitions
 from sandbox.kubernetes.api_server import ApiServer
-from sandbox.kubernetes.controllers import Controllers
+from sandbox.kubernetes.controllers import Controllers, Features
 from sandbox.kubernetes.folder import Folder, Settings
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
@@ -202,6 +203,7 @@ class ControlPlanes:
         network: str,
         subnetwork: str,
         gateway_api: bool = False,
+        secret_sync: bool = False,
         provisioner: Provisioner | None = None,
     ) -> None:
         """Start GKE's own controllers for a cluster."""
@@ -210,6 +212,8 @@ class ControlPlanes:
         server = self._server(folder, folder.load())
         if gateway_api:
             await gateway_definitions.install(server, self._modules)
+        if secret_sync:
+            await secret_sync_definitions.install(server)
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
@@ -223,7 +227,7 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             operator=self._modules.get("postgres-operator"),
-            has_gateways=gateway_api,
+            features=Features(gateways=gateway_api, secret_sync=secret_sync),
         )
         self._controllers[cluster] = controllers
         controllers.start()
@@ -231,7 +235,12 @@ class ControlPlanes:
     def has_gateways(self, cluster: ClusterKey) -> bool:
         """Whether a cluster's running controllers support Gateways."""
         controllers = self._controllers.get(cluster)
-        return controllers is not None and controllers.has_gateways
+        return controllers is not None and controllers.features.gateways
+
+    def has_secret_sync(self, cluster: ClusterKey) -> bool:
+        """Whether a cluster's running controllers copy secrets of Secret Manager."""
+        controllers = self._controllers.get(cluster)
+        return controllers is not None and controllers.features.secret_sync
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Stop a cluster's controllers. Resources that they created stay."""

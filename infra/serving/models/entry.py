@@ -13,9 +13,11 @@ from infra.serving.models.custom import Custom
 from infra.serving.models.custom import preset as custom_preset
 from infra.serving.models.database import ModelDatabase
 from infra.serving.models.files import Direct, Files
+from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import PRESETS, Preset
+from infra.serving.models.secrets import EnvironmentValue
 from infra.serving.patterns import Image, Name, ServedName, Source
-from infra.serving.quantity import Size
+from infra.serving.quantity import Quantity, Size
 from infra.serving.resources import Resources
 from infra.serving.scalars import Text
 from infra.serving.scaling.settings import Autoscaling, Replicas
@@ -59,9 +61,12 @@ class Entry(Settings, dict=True):
         Meta(description="Arguments of the server; a flag replaces the preset's of that name."),
     ] = ()
     environment: Annotated[
-        dict[EnvironmentName, Text],
-        Meta(description="Environment variables of the server. Not for secrets."),
+        dict[EnvironmentName, EnvironmentValue],
+        Meta(description="Environment variables of the server; secrets by reference only."),
     ] = field(default_factory=dict)
+    pod: Annotated[
+        PodSettings, Meta(description="Additions to the pod: containers, volumes, labels, …")
+    ] = PodSettings()
     shared_memory: Annotated[
         Size | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
     ] = None

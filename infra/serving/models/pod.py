@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infra.serving.manifest import Manifest
-from infra.serving.models import container
+from infra.serving.models import additions, container
 from infra.serving.models.files import supply
 from infra.serving.models.workload import Workload
 
@@ -34,21 +34,24 @@ def template(
         "terminationGracePeriodSeconds": workload.grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            **additions.identity(workload.pod, default=USER),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container.container(workload, supplied)],
+        "containers": [
+            container.container(workload, supplied),
+            *additions.containers(workload.pod, drain_seconds=workload.drain_seconds),
+        ],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": workload.temporary_storage}},
             *container.shared_memory(workload),
             *supplied.volumes,
+            *additions.volumes(workload.pod),
         ],
     }
     optional = {
         "topologySpreadConstraints": spread_constraints(workload),
-        "initContainers": supplied.init,
+        "initContainers": [*supplied.init, *additions.init_containers(workload.pod)],
+        "imagePullSecrets": additions.pull_secrets(workload.pod),
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),
         "affinity": workload.resources.gpu.affinity if workload.resources.gpu else {},
@@ -56,10 +59,11 @@ def template(
     }
     label = OPEN_GRPC if workload.exposure.protocol == "grpc" else OPEN_REST
     opened = {OPEN: label} if workload.exposure.is_open else {}
+    annotations = {**workload.pod.annotations, **supplied.annotations}
     return {
         "metadata": {
-            "labels": {**labels, **workload.selector, **opened},
-            **({"annotations": supplied.annotations} if supplied.annotations else {}),
+            "labels": {**workload.pod.labels, **labels, **workload.selector, **opened},
+            **({"annotations": annotations} if annotations else {}),
         },
         "spec": {**spec, **{key: value for key, value in optional.items() if value}},
     }

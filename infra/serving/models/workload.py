@@ -10,7 +10,9 @@ from infra.serving.models.canary import WHOLE
 from infra.serving.models.database import Connection
 from infra.serving.models.files import Files, temporary_storage
 from infra.serving.models.model import Model
+from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import Preset
+from infra.serving.models.secrets import ValueFrom, plain, references
 from infra.serving.resources import Resources
 from infra.serving.scaling.settings import Autoscaling, Replicas
 
@@ -42,6 +44,9 @@ class Workload:
     """The preset's arguments and the entry's own, with the preset's placeholders."""
     environment: dict[str, str]
     """The preset's environment variables and the entry's own."""
+    references: dict[str, ValueFrom]
+    """Environment variables whose values are kept outside the stack file."""
+    pod: PodSettings
     source: str | None
     files: Files
     shared_memory: str | None
@@ -187,7 +192,9 @@ def _workload(
         preset=preset,
         image=model.image or preset.image or "",
         arguments=arguments.combined(preset, model.arguments),
-        environment={**dict(preset.environment), **model.environment},
+        environment=plain({**dict(preset.environment), **model.environment}),
+        references=references(model.environment),
+        pod=model.pod,
         source=model.source,
         files=model.files_or_default,
         shared_memory=model.shared_memory or preset.shared_memory,

@@ -7,9 +7,10 @@ from decimal import Decimal
 from infra.serving.models import storage
 from infra.serving.models.files import Download, GcsFuse, SharedCache
 from infra.serving.models.workload import Workload
+from infra.serving.placement import extra_containers
+from infra.serving.placement.units import MILLI
 from infra.serving.quantity import amount
 
-MILLI = 1000
 _DOWNLOADER = (500, 512 * 2**20)
 
 
@@ -34,7 +35,11 @@ def of_pod(workload: Workload) -> Demand:
     requests = workload.resources.requests
     cpu, memory = int(amount(requests.cpu) * MILLI), int(amount(requests.memory))
     files = workload.files
+    extra = extra_containers.amounts(workload.pod)
+    cpu, memory = cpu + extra.running[0], memory + extra.running[1]
+    cpu, memory = max(cpu, extra.starting[0]), max(memory, extra.starting[1])
     if isinstance(files, GcsFuse):
+        # It runs before and beside all other containers.
         sidecar = files.sidecar_resources
         cpu += int(amount(sidecar["cpu"]) * MILLI)
         memory += int(amount(sidecar["memory"]))

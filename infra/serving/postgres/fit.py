@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
-from infra.serving.placement.demand import MILLI, cores, gibibytes
+from infra.serving.placement.demand import cores, gibibytes
 from infra.serving.placement.fit import is_reserved
+from infra.serving.placement.units import MILLI
 from infra.serving.postgres.clusters import Cluster
 from infra.serving.quantity import amount
 

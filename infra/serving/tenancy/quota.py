@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from gkeplatform.errors import PlatformError
 from infra.serving.models.workload import Workload
-from infra.serving.placement.demand import MILLI, Demand, cores, gibibytes, of_pod, total
+from infra.serving.placement.demand import Demand, cores, gibibytes, of_pod, total
+from infra.serving.placement.units import MILLI
 from infra.serving.quantity import amount
 from infra.serving.tenancy.teams import Team
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,9 +19,18 @@ from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
 from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
 from sandbox.kubernetes.controllers.volumes import Volumes
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features of a cluster that have controllers of their own."""
+
+    gateways: bool = False
+    secret_sync: bool = False
 
 
 class Controllers:
@@ -36,7 +46,7 @@ class Controllers:
         scaling: Scaling,
         folder: Folder,
         operator: Path | None,
-        has_gateways: bool,
+        features: Features,
     ) -> None:
         """`operator` is the folder of the Postgres operator's binary, if available."""
         self._cluster = folder.key
@@ -57,10 +67,14 @@ class Controllers:
         self._metrics = MetricsAdapter(server, pki=folder.state / "pki")
         self._volumes = Volumes(server, project=folder.key.project)
         self._postgres = Postgres(server, folder=folder, binaries=operator)
-        self.has_gateways = has_gateways
-        """Whether the Gateway controller is included."""
+        self.features = features
         self._http_controllers = HttpControllers(
-            server, self._compute, uid=self._uid, has_gateways=has_gateways
+            server, self._compute, uid=self._uid, has_gateways=features.gateways
+        )
+        self._secret_syncs = (
+            SecretSyncs(server, api=api, project=folder.key.project)
+            if features.secret_sync
+            else None
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,7 +88,7 @@ class Controllers:
             scaling=self._scaling,
             folder=self._folder,
             operator=self._operator,
-            has_gateways=self.has_gateways,
+            features=self.features,
         )
 
     def start(self) -> None:
@@ -87,6 +101,8 @@ class Controllers:
         self._volumes.start()
         self._postgres.start()
         self._http_controllers.start()
+        if self._secret_syncs:
+            self._secret_syncs.start()
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
@@ -98,6 +114,8 @@ class Controllers:
         await self._volumes.stop()
         await self._postgres.stop()
         await self._http_controllers.stop()
+        if self._secret_syncs:
+            await self._secret_syncs.stop()
         await self._compute.close()
 
     async def _run(self) -> None:

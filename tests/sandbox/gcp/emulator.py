@@ -100,6 +100,7 @@ class PretendedControlPlanes:
     scaling: dict[str, Any] = field(default_factory=dict)
     """Pool → its limits and groups; None where it keeps its size."""
     gateways: bool = False
+    secret_sync: bool = False
     """Whether the controllers were last started with the Gateway API."""
 
     async def create(self, cluster: Any, **_: Any) -> _Endpoint:
@@ -124,12 +125,17 @@ class PretendedControlPlanes:
             "kube-system": {"pods": 3},
         }
 
-    async def start_controllers(self, cluster: Any, *, gateway_api: bool = False, **_: Any) -> None:
+    async def start_controllers(
+        self, cluster: Any, *, gateway_api: bool = False, secret_sync: bool = False, **_: Any
+    ) -> None:
         self.calls.append(("start_controllers", cluster.name))
-        self.gateways = gateway_api
+        self.gateways, self.secret_sync = gateway_api, secret_sync
 
     def has_gateways(self, cluster: Any) -> bool:
         return self.gateways
+
+    def has_secret_sync(self, cluster: Any) -> bool:
+        return self.secret_sync
 
     async def stop_controllers(self, cluster: Any) -> None:
         self.calls.append(("stop_controllers", cluster.name))

@@ -293,6 +293,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "role": "roles/storage.objectViewer",
         "member": f"serviceAccount:nodes-general@{PROJECT}.iam.gserviceaccount.com",
     },
+    "gcp:secretmanager/secretIamMember:SecretIamMember": {
+        "secretId": "hf-token",
+        "role": "roles/secretmanager.secretAccessor",
+        "member": f"serviceAccount:nodes-general@{PROJECT}.iam.gserviceaccount.com",
+    },
     "gcp:storage/bucketObject:BucketObject": {
         "bucket": "acme-ml-dev-models",
         "name": "index.html",
@@ -542,6 +547,12 @@ CHANGES: list[tuple[str, str, Any, bool]] = [
     ("gcp:storage/bucket:Bucket", "forceDestroy", True, False),
     ("gcp:storage/bucket:Bucket", "lifecycleRules", [], False),
     ("gcp:storage/bucketIAMMember:BucketIAMMember", "role", "roles/storage.admin", True),
+    (
+        "gcp:secretmanager/secretIamMember:SecretIamMember",
+        "role",
+        "roles/secretmanager.viewer",
+        True,
+    ),
     ("gcp:storage/bucketObject:BucketObject", "name", "other.html", True),
     ("gcp:storage/bucketObject:BucketObject", "content", "other", False),
     ("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig", "displayName", "other", False),

@@ -164,6 +164,7 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
             network=network["network"],
             subnetwork=network["subnetwork"],
             gateway_api=has_gateway_api(record),
+            secret_sync=has_secret_sync(record),
             provisioner=provisioner,
         )
 
@@ -174,10 +175,18 @@ def has_gateway_api(record: ClusterRecord) -> bool:
     return config.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
 
 
+def has_secret_sync(record: ClusterRecord) -> bool:
+    """Whether the cluster copies secrets of Secret Manager into Secrets."""
+    return bool((record["cluster"].get("secretSyncConfig") or {}).get("enabled"))
+
+
 async def reconcile_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Restart the controllers if the cluster's settings changed."""
-    planes = state.control_planes
-    if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
+    planes, key = state.control_planes, _key(record)
+    if planes is not None and (
+        planes.has_gateways(key) != has_gateway_api(record)
+        or planes.has_secret_sync(key) != has_secret_sync(record)
+    ):
         await start_controllers(state, record, provisioner)
 
 

@@ -1,0 +1,102 @@
+"""A model's pods with additions on the real API server: admission, and what must exist before."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from infra.serving.models import pod
+from infra.serving.models.reference_checks import binding, policy, references
+from sandbox.kubernetes.api_server import ApiServerError
+from tests.sandbox.kubernetes.conftest_kubernetes import Sandbox, eventually
+from tests.unit.test_pod_additions import PROXY, WARM, model
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
+NAMESPACE = "models"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+ADDITIONS: dict[str, Any] = {
+    "containers": [PROXY],
+    "init_containers": [WARM, PROXY | {"name": "agent", "restartPolicy": "Always", "ports": []}],
+    "volumes": [{"name": "rules", "config_map": "modes", "mount_path": "/etc/rules"}],
+    "writable": {"/var/cache/m1": "1Gi"},
+    "labels": {"cost-center": "ml"},
+}
+ENVIRONMENT = {
+    "MODE": {"config_map": "modes", "key": "mode"},
+    "HF_TOKEN": {"secret": "hugging-face", "key": "token"},
+}
+
+
+@pytest.fixture(scope="module")
+def models(sandbox: Sandbox) -> Sandbox:
+    """A restricted namespace, as the serving layer makes it, and the checks of one model."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    sandbox.kube("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": labels}})
+    account = {"metadata": {"name": "model-server"}}
+    sandbox.kube("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", account)
+    for kind in ("Secret", "ConfigMap"):
+        body = {"metadata": {"name": f"models.{kind.lower()}s-exist"}, "spec": policy(kind)}
+        sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicies", body)
+    for one in references(model(ADDITIONS, environment=ENVIRONMENT)):
+        spec = binding(
+            one,
+            policy=f"models.{one.kind.lower()}s-exist",
+            namespace=NAMESPACE,
+            workload="m1",
+        )
+        body = {"metadata": {"name": one.binding(NAMESPACE, "m1")}, "spec": spec}
+        sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicybindings", body)
+    time.sleep(3)
+    return sandbox
+
+
+def deployment() -> dict[str, Any]:
+    served = model(ADDITIONS, environment=ENVIRONMENT)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "m1", "labels": {"app.kubernetes.io/name": "m1"}},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": served.selector},
+            "template": pod.template(served, labels={}, account="model-server"),
+        },
+    }
+
+
+def refusal(models: Sandbox) -> str:
+    try:
+        models.kube("POST", f"{DEPLOYMENTS}?dryRun=All", deployment())
+    except ApiServerError as error:
+        return str(error)
+    return ""
+
+
+def test_what_is_missing_is_reported_before_the_rollout(models: Sandbox) -> None:
+    assert "models.m1.needs-" in eventually(lambda: refusal(models))
+    inside = f"/api/v1/namespaces/{NAMESPACE}"
+    body: dict[str, Any] = {"metadata": {"name": "modes"}, "data": {"mode": "a"}}
+    models.kube("POST", f"{inside}/configmaps", body)
+    assert eventually(lambda: "models.m1.needs-secret.hugging-face" in refusal(models))
+    body = {"metadata": {"name": "hugging-face"}, "stringData": {"wrong": "x"}}
+    models.kube("POST", f"{inside}/secrets", body)
+    missing = 'has no key "token", for HF_TOKEN'
+    assert eventually(lambda: missing in refusal(models).replace("\\", "")), refusal(models)
+    body = {"metadata": {"name": "hugging-face"}, "stringData": {"token": "hf_123"}}
+    models.kube("PUT", f"{inside}/secrets/hugging-face", body)
+    assert eventually(lambda: not refusal(models)), refusal(models)
+
+
+def test_the_pods_are_admitted_and_run(models: Sandbox) -> None:
+    models.kube("POST", DEPLOYMENTS, deployment())
+
+    def running() -> list[Any]:
+        found = models.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+        return [one for one in found if one["status"].get("phase") == "Running"]
+
+    (started,) = eventually(running)
+    assert [one["name"] for one in started["spec"]["containers"]] == ["m1", "proxy"]
+    assert [one["name"] for one in started["spec"]["initContainers"]] == ["warm", "agent"]
