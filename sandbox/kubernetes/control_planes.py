@@ -15,9 +15,11 @@ from pathlib import Path
 
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
+from sandbox.kubernetes import managed_prometheus as managed_collection
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.folder import Folder, Settings
+from sandbox.kubernetes.managed_prometheus import Sample
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -79,6 +81,8 @@ class ControlPlanes:
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
         self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
+        self._collecting: set[ClusterKey] = set()
+        """Clusters with managed collection of metrics."""
         self.unneeded_seconds = UNNEEDED
         """Seconds that a node must be idle before its pool shrinks."""
 
@@ -202,6 +206,7 @@ class ControlPlanes:
         network: str,
         subnetwork: str,
         gateway_api: bool = False,
+        managed_prometheus: bool = False,
         provisioner: Provisioner | None = None,
     ) -> None:
         """Start GKE's own controllers for a cluster."""
@@ -210,6 +215,9 @@ class ControlPlanes:
         server = self._server(folder, folder.load())
         if gateway_api:
             await gateway_definitions.install(server, self._modules)
+        if managed_prometheus:
+            await managed_collection.install(server)
+            self._collecting.add(cluster)
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
@@ -233,8 +241,30 @@ class ControlPlanes:
         controllers = self._controllers.get(cluster)
         return controllers is not None and controllers.has_gateways
 
+    def has_managed_prometheus(self, cluster: ClusterKey) -> bool:
+        """Whether a cluster's PodMonitorings are collected."""
+        return cluster in self._collecting
+
+    async def samples(self, project: str) -> list[Sample]:
+        """The last values of the metrics of a project's running clusters and services."""
+        found: list[Sample] = []
+        for key in self._controllers:
+            if key.project != project or not self._folder(key).is_complete():
+                continue
+            server = self._server(self._folder(key), self._folder(key).load())
+            found += await managed_collection.reported(server)
+            if self.has_managed_prometheus(key):
+                labels = {
+                    "project_id": project,
+                    "location": key.location,
+                    "cluster": key.name,
+                }
+                found += await managed_collection.collected(server, labels)
+        return found
+
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Stop a cluster's controllers. Resources that they created stay."""
+        self._collecting.discard(cluster)
         if controllers := self._controllers.pop(cluster, None):
             await controllers.stop()
 

@@ -164,6 +164,7 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
             network=network["network"],
             subnetwork=network["subnetwork"],
             gateway_api=has_gateway_api(record),
+            managed_prometheus=has_managed_prometheus(record),
             provisioner=provisioner,
         )
 
@@ -174,10 +175,21 @@ def has_gateway_api(record: ClusterRecord) -> bool:
     return config.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
 
 
+def has_managed_prometheus(record: ClusterRecord) -> bool:
+    """Whether the cluster has managed collection, and so the kind PodMonitoring."""
+    config = record["cluster"].get("monitoringConfig") or {}
+    return bool((config.get("managedPrometheusConfig") or {}).get("enabled"))
+
+
 async def reconcile_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Restart the controllers if the cluster's settings changed."""
     planes = state.control_planes
-    if planes is not None and planes.has_gateways(_key(record)) != has_gateway_api(record):
+    if planes is None:
+        return
+    key = _key(record)
+    if planes.has_gateways(key) != has_gateway_api(record) or planes.has_managed_prometheus(
+        key
+    ) != has_managed_prometheus(record):
         await start_controllers(state, record, provisioner)
 
 
