@@ -9,6 +9,7 @@ import base64
 
 from sandbox.gcp import iam_store
 from sandbox.gcp.errors import ApiError
+from sandbox.gcp.iam_policy import Policy
 from sandbox.gcp.service import State
 
 _PREFIX = "ya29.sandbox."
@@ -44,7 +45,7 @@ def require(state: State, authorization: str, project: str, roles: set[str], act
         )
 
 
-def _has(policy: iam_store.Policy, roles: set[str], member: str) -> bool:
+def _has(policy: Policy, roles: set[str], member: str) -> bool:
     return any(
         binding["role"] in roles and member in binding.get("members", [])
         for binding in policy.get("bindings", [])

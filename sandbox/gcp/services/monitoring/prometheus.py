@@ -7,8 +7,9 @@ a selector alone, with the matchers = and !=. Any other query is answered with 5
 from __future__ import annotations
 
 import re
+import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,12 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Raw
 from sandbox.gcp.services.monitoring.metrics import METRICS
 
-_AGGREGATIONS = {"sum": sum, "min": min, "max": max, "avg": lambda v: sum(v) / len(v)}
+_AGGREGATIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "sum": sum,
+    "min": min,
+    "max": max,
+    "avg": statistics.fmean,
+}
 _QUERY = re.compile(r"\s*(?:(sum|avg|min|max)\s*\(\s*(.*?)\s*\)|(.*?))\s*", re.DOTALL)
 _SELECTOR = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)\s*(?:\{(.*)\})?", re.DOTALL)
 _MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=|!=)\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
@@ -55,7 +61,7 @@ async def query(call: Call) -> Raw:
     _refuse_ambiguous(name, matchers)
     now = time.time()
     if function is None:
-        result = [
+        result: list[Json] = [
             {"metric": {"__name__": name, **labels}, "value": [now, _text(value)]}
             for labels, value in series
         ]
