@@ -111,6 +111,8 @@ class ClusterContract(Contract):
     node_tag: str
     """Network tag of every node, the target of firewall rules."""
     instance_groups: tuple[InstanceGroup, ...]
+    managed_prometheus: bool = True
+    """Whether the cluster collects what PodMonitorings select."""
 
 
 class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):

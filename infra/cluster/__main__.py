@@ -47,4 +47,5 @@ stack.publish(
     node_pools=capacity.pools(config),
     node_tag=pools.node_tag,
     instance_groups=pools.instance_groups,
+    managed_prometheus=config.cluster.managed_prometheus,
 )

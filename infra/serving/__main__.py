@@ -11,8 +11,11 @@ from infra import stack_file
 from infra.serving import catalog, contract
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
+from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
 from infra.serving.postgres.databases import databases
+from infra.serving.scaling.keda import keda
+from infra.serving.scaling.monitoring import Monitoring
 from infra.serving.tenancy.bucket import ModelStore
 from infra.serving.tenancy.namespaces import namespaces
 from infra.serving.tenancy.priorities import PriorityClasses
@@ -78,6 +81,26 @@ servers = ModelServers(
     naming=naming,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
+)
+scaling = keda(
+    "keda",
+    needed=config.needs_keda,
+    cluster=cluster,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
+metrics = ModelMetrics(
+    "models",
+    config.workloads,
+    monitoring=Monitoring(
+        project=environment.project,
+        cluster=cluster.name,
+        location=cluster.location,
+        collects=cluster.managed_prometheus,
+    ),
+    labels=labels,
+    opts=providers.using(kubernetes, after=[servers, *scaling]),
 )
 
 stack.publish(

@@ -14,6 +14,7 @@ from infra.serving.models import Workload
 from infra.serving.placement import Placement
 from infra.serving.placement import placements as pool_placements
 from infra.serving.postgres import fit as postgres_fit
+from infra.serving.scaling.settings import PodMetric
 from infra.serving.tenancy import quota
 from infra.serving.tenancy.bucket import models_bucket
 
@@ -24,6 +25,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
     for workload in config.workloads:
         _check_node_pool(workload, cluster)
         _check_bucket(workload, readable)
+        _check_metrics(workload, cluster)
         if naming.environment.pin_images:
             check_pinned(f"{workload.key}.image", workload.image)
         naming.of(workload.name)
@@ -65,4 +67,15 @@ def _check_bucket(workload: Workload, readable: set[str]) -> None:
         raise PlatformError(
             f'{workload.key}.source: the models may not read bucket "{bucket}"; '
             f"{suggestion(bucket, readable)}; add others to gke-serving:shared_buckets"
+        )
+
+
+def _check_metrics(workload: Workload, cluster: ClusterContract) -> None:
+    scaling = workload.autoscaling
+    metrics = scaling.metrics if scaling else ()
+    if not cluster.managed_prometheus and any(isinstance(one, PodMetric) for one in metrics):
+        raise PlatformError(
+            f"{workload.key}.autoscaling.metrics: cluster {cluster.name} does not collect gauges "
+            "of pods, so the model would never scale; set "
+            "gke-cluster:cluster.managed_prometheus: true"
         )

@@ -16,6 +16,7 @@ from infra.serving.postgres import validation as postgres_validation
 from infra.serving.postgres.clusters import Cluster
 from infra.serving.postgres.settings import Postgres
 from infra.serving.quantity import amount
+from infra.serving.scaling.keda_manifests import NAMESPACE as KEDA_NAMESPACE
 from infra.serving.tenancy.teams import Team
 from infra.serving.tenancy.tenants import Tenant, tenants
 
@@ -66,6 +67,7 @@ class ServingConfig(Settings, dict=True):
     def __post_init__(self) -> None:
         _refuse_shared_names(self)
         _check_teams(self)
+        _check_keda(self)
         postgres_validation.check(
             self.postgres,
             self.clusters,
@@ -119,6 +121,11 @@ class ServingConfig(Settings, dict=True):
         return tenants(self.namespace, self.teams, self.workloads, self.clusters)
 
     @property
+    def needs_keda(self) -> bool:
+        """Whether a model scales on metrics other than CPU and memory."""
+        return any(one.autoscaling and one.autoscaling.needs_keda for one in self.workloads)
+
+    @property
     def routes(self) -> RouteSettings:
         """Settings of the routes inside the cluster."""
         return RouteSettings(
@@ -143,6 +150,16 @@ def _refuse_shared_names(config: ServingConfig) -> None:
                 f'models[{names[canary.name]}].name: "{canary.name}" is the name of the canary of '
                 f'"{model.name}"; rename one'
             )
+
+
+def _check_keda(config: ServingConfig) -> None:
+    """Refuses KEDA's namespace for models, if KEDA is installed."""
+    used = {config.namespace, *(team.name for team in config.teams)}
+    if config.needs_keda and KEDA_NAMESPACE in used:
+        raise ValueError(
+            f'"{KEDA_NAMESPACE}" is the namespace of KEDA, by which models scale on metrics; '
+            "rename the team or namespace"
+        )
 
 
 def _check_teams(config: ServingConfig) -> None:

@@ -28,7 +28,7 @@ TIMEOUT = "pulumi.com/timeoutSeconds"
 
 
 class ModelServer(pulumi.ComponentResource):
-    """Deployment, Service, disruption budget, route and, if replicas vary, autoscaler."""
+    """Deployment, Service, disruption budget, route and an autoscaler on CPU and memory."""
 
     deployment: apps.Deployment
     service: core.Service
@@ -101,10 +101,8 @@ class ModelServer(pulumi.ComponentResource):
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
-        if args.autoscaling:
-            scaler = autoscaler(
-                args.autoscaling, args.replicas, name=args.name, namespace=namespace.name
-            )
+        if args.autoscaling and not args.autoscaling.needs_keda:
+            scaler = autoscaler(args.autoscaling, args.replicas, name=args.name)
             autoscaling.HorizontalPodAutoscaler(
                 name, metadata=sdk(metadata), spec=sdk(scaler), opts=child
             )

@@ -90,6 +90,18 @@ POSTGRES = ToolSet(
     variables={"main.version": "{github.com/zalando/postgres-operator}"},
 )
 
+KEDA = ToolSet(
+    name="keda",
+    minutes="20 to 25 minutes",
+    # It has the clients of all clouds and brokers that it scales on: only rehearsals whose models
+    # scale on metrics build it.
+    tools={
+        "keda": "github.com/kedacore/keda/v2/cmd/operator",
+        "keda-adapter": "github.com/kedacore/keda/v2/cmd/adapter",
+    },
+    variables={"github.com/kedacore/keda/v2/version.Version": "{github.com/kedacore/keda/v2}"},
+)
+
 GATEWAY_API = ToolSet(
     name="gateway-api",
     minutes="no time",

@@ -6,6 +6,7 @@ PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
+POST   tokens              {"serviceAccount", "member"}: a token by workload identity
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox.gcp import workload_identity
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Raw, State
 
@@ -73,6 +75,11 @@ class Control:
                     int(given.get("times", 1)),
                 )
                 self._faults.append(fault)
+            case "POST", "tokens":
+                account, member = given["serviceAccount"], given["member"]
+                return _json(
+                    {"access_token": workload_identity.token(self._state, account, member)}
+                )
             case "DELETE", "faults":
                 self._faults.clear()
             case _:

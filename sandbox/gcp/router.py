@@ -15,6 +15,7 @@ from sandbox.gcp.request import RequestPath
 from sandbox.gcp.service import project_number
 from sandbox.services import HOST, SERVICES
 
+_INSTANT_QUERY = ("prometheus", "api", "v1", "query")
 _UPLOADS = (("upload",), ("resumable", "upload"))
 
 
@@ -61,6 +62,8 @@ class Router:
 
     def method(self, verb: str, path: RequestPath, url_path: str) -> tuple[Method, dict[str, str]]:
         """The method and its decoded path parameters. Raises ApiError 405 or 501."""
+        if path.segments[-4:] == _INSTANT_QUERY and verb == "GET":
+            verb = "POST"  # Google takes both, like Prometheus; its discovery document has one
         found, parameters, known = self._tries[path.service].find(verb, path.segments)
         if found is None:
             if known:

@@ -68,6 +68,8 @@ _EXTRA: Mapping[str, Mapping[str, str]] = {
     # The resolution must exceed it.
     "metrics-server": {"kubelet-request-timeout": "5s"},
 }
+# The API server reaches Services through the sandbox, which stands in for the cluster's network.
+_NOT_PROXIED = "127.0.0.1,localhost"
 # The control planes of a laptop are small; collecting earlier halves the API server's heap.
 _ENVIRONMENT = {"GOGC": "50"}
 
@@ -102,14 +104,26 @@ def render(
         "kind": "KwokctlConfiguration",
         "options": options,
         "componentsPatches": [
-            _patch(component, {**flags, **(api_server if component == _API_SERVER else {})})
+            _patch(
+                component,
+                {**flags, **(api_server if component == _API_SERVER else {})},
+                _network(settings) if component == _API_SERVER else {},
+            )
             for component, flags in _FLAGS.items()
         ],
     }
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def _patch(component: str, flags: Mapping[str, str]) -> dict[str, Any]:
+def _network(settings: Settings) -> dict[str, str]:
+    """Variables that lead requests to addresses of Services to `controllers.service_proxy`."""
+    port = settings.ports.get("service-proxy", 9)
+    return {"HTTPS_PROXY": f"http://127.0.0.1:{port}", "NO_PROXY": _NOT_PROXIED}
+
+
+def _patch(
+    component: str, flags: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, Any]:
     arguments = {**flags, **_EXTRA.get(component, {})}
     return {
         "name": component,
@@ -120,7 +134,10 @@ def _patch(component: str, flags: Mapping[str, str]) -> dict[str, Any]:
                 for key, value in _OVERRIDES.get(component, {}).items()
             ),
         ],
-        "extraEnvs": [{"name": name, "value": value} for name, value in _ENVIRONMENT.items()],
+        "extraEnvs": [
+            {"name": name, "value": value}
+            for name, value in {**_ENVIRONMENT, **environment}.items()
+        ],
     }
 
 

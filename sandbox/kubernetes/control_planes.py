@@ -15,10 +15,12 @@ from pathlib import Path
 
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
+from sandbox.kubernetes import managed_prometheus as managed_collection
 from sandbox.kubernetes import secret_sync as secret_sync_definitions
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import Controllers, Features
 from sandbox.kubernetes.folder import Folder, Settings
+from sandbox.kubernetes.managed_prometheus import Sample
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -80,6 +82,8 @@ class ControlPlanes:
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
         self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
+        self._collecting: set[ClusterKey] = set()
+        """Clusters with managed collection of metrics."""
         self.unneeded_seconds = UNNEEDED
         """Seconds that a node must be idle before its pool shrinks."""
 
@@ -204,6 +208,7 @@ class ControlPlanes:
         subnetwork: str,
         gateway_api: bool = False,
         secret_sync: bool = False,
+        managed_prometheus: bool = False,
         provisioner: Provisioner | None = None,
     ) -> None:
         """Start GKE's own controllers for a cluster."""
@@ -214,6 +219,9 @@ class ControlPlanes:
             await gateway_definitions.install(server, self._modules)
         if secret_sync:
             await secret_sync_definitions.install(server)
+        if managed_prometheus:
+            await managed_collection.install(server)
+            self._collecting.add(cluster)
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
@@ -242,8 +250,30 @@ class ControlPlanes:
         controllers = self._controllers.get(cluster)
         return controllers is not None and controllers.features.secret_sync
 
+    def has_managed_prometheus(self, cluster: ClusterKey) -> bool:
+        """Whether a cluster's PodMonitorings are collected."""
+        return cluster in self._collecting
+
+    async def samples(self, project: str) -> list[Sample]:
+        """The last values of the metrics of a project's running clusters and services."""
+        found: list[Sample] = []
+        for key in self._controllers:
+            if key.project != project or not self._folder(key).is_complete():
+                continue
+            server = self._server(self._folder(key), self._folder(key).load())
+            found += await managed_collection.reported(server)
+            if self.has_managed_prometheus(key):
+                labels = {
+                    "project_id": project,
+                    "location": key.location,
+                    "cluster": key.name,
+                }
+                found += await managed_collection.collected(server, labels)
+        return found
+
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Stop a cluster's controllers. Resources that they created stay."""
+        self._collecting.discard(cluster)
         if controllers := self._controllers.pop(cluster, None):
             await controllers.stop()
 

@@ -40,7 +40,7 @@ async def install(server: ApiServer, modules: Mapping[str, Path]) -> None:
     for one in yaml.safe_load_all((_OURS / _CLASSES).read_text()):
         await _served(server, f"{_GROUP}/gatewayclasses/{one['metadata']['name']}", one)
     for path in (GATEWAYS, HTTP_ROUTES, HEALTH_CHECKS, BACKEND_POLICIES):
-        await listed(server, path)
+        await wait_until_listed(server, path)
 
 
 async def _define(server: ApiServer, file: Path) -> None:
@@ -55,7 +55,7 @@ async def _served(server: ApiServer, path: str, body: dict[str, Any]) -> None:
     await _retrying(lambda: server.apply(path, body, manager=_MANAGER))
 
 
-async def listed(server: ApiServer, path: str) -> None:
+async def wait_until_listed(server: ApiServer, path: str) -> None:
     """Wait until a kind can be listed."""
     await _retrying(lambda: server.list(path))
 

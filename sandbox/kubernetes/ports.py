@@ -14,6 +14,7 @@ PORTS = (
     "kube-scheduler",
     "kwok-controller",
     "metrics-server",
+    "service-proxy",
 )
 # Below the kernel's ephemeral range (32768 and up), so that a cluster's ports are probably still
 # free when it is started again later.

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 from sandbox.kubernetes.api_server import ApiServer
-from sandbox.kubernetes.gateway_api import listed
+from sandbox.kubernetes.gateway_api import wait_until_listed
 
 _FILES = Path(__file__).parent / "defaults" / "secret-sync"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -35,4 +35,4 @@ async def install(server: ApiServer) -> None:
         )
     )
     for path in (SYNCS, CLASSES):
-        await listed(server, path)
+        await wait_until_listed(server, path)

@@ -283,7 +283,11 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         'autoscaling.metrics[0].name: tensorflow-serving has no gauge "queue"; known here: none',
     ),
     (
-        lambda d: model(7)(d)["autoscaling"]["metrics"][0].update(name="nv_pending_request_count"),
+        lambda d: model(7)(d).update(
+            autoscaling={
+                "metrics": [{"kind": "pod", "name": "nv_pending_request_count", "average": "8"}]
+            }
+        ),
         'models[7]: autoscaling.metrics[0].name: triton has no gauge "nv_pending_request_count"; '
         'did you mean "nv_inference_pending_request_count"?',
     ),
@@ -329,7 +333,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (
         lambda d: model(0)(d)["autoscaling"].update(memory_utilization=120),
-        "models[0].autoscaling: memory_utilization 120 is not a percentage from 1 to 100",
+        "models[0]: autoscaling.memory_utilization 120 is never reached: the limit 1Gi is 100 %",
     ),
     (
         lambda d: model(0)(d).update(rollout={"max_surge": 0, "max_unavailable": 0}),

@@ -71,7 +71,6 @@ def test_an_autoscaler_rules_the_replicas_alone() -> None:
         Autoscaling(cpu_utilization=50),
         Replicas(min=1, max=10),
         name="resnet",
-        namespace="models",
     )
     assert (ruled["minReplicas"], ruled["maxReplicas"]) == (1, 10)
     assert ruled["metrics"][0]["resource"]["target"]["averageUtilization"] == 50

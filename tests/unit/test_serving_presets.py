@@ -11,6 +11,8 @@ from infra.serving.models import Model, Workload, expanded, files, pod
 from infra.serving.models.presets import PRESETS
 from infra.serving.models.rollout import rolling_update
 from infra.serving.scaling.autoscaler import autoscaler
+from infra.serving.scaling.monitoring import Monitoring, pod_monitoring
+from infra.serving.scaling.scaled_object import scaled_object
 
 FILES: dict[str, dict[str, Any]] = {
     "direct": {"via": "direct"},
@@ -200,13 +202,25 @@ def test_a_surge_is_one_pod_unless_told_otherwise(
 SCALING: dict[str, Any] = {"replicas": {"min": 1, "max": 10}}
 
 
+MONITORING = Monitoring(project="p", cluster="c", location="l", collects=True)
+
+
 def metrics(server: str = "vllm", **autoscaling: Any) -> list[dict[str, Any]]:
     served = model(server, **SCALING, autoscaling=autoscaling)
     assert served.autoscaling
-    found: list[dict[str, Any]] = autoscaler(
-        served.autoscaling, served.replicas, name="words", namespace="vision"
-    )["metrics"]
+    found: list[dict[str, Any]] = autoscaler(served.autoscaling, served.replicas, name="words")[
+        "metrics"
+    ]
     return found
+
+
+def scaled(server: str = "vllm", **changes: Any) -> dict[str, Any]:
+    served = model(server, **{**SCALING, **changes})
+    assert served.autoscaling
+    assert served.autoscaling.needs_keda
+    return scaled_object(
+        served.autoscaling, served.replicas, MONITORING, name="words", namespace="vision", gpus=2
+    )
 
 
 def test_cpu_is_the_target_where_no_other_is_set() -> None:
@@ -218,33 +232,112 @@ def test_cpu_is_the_target_where_no_other_is_set() -> None:
     assert [m["resource"]["name"] for m in metrics(memory_utilization=80)] == ["memory"]
 
 
-def test_other_targets_are_spelled_as_gke_s_adapter_wants_them() -> None:
-    pods, backlog, gpu, other = metrics(
-        metrics=[
-            {"kind": "pod", "name": "vllm:num_requests_waiting", "average": "5"},
-            {"kind": "pubsub-backlog", "subscription": "jobs", "average": "100"},
-            {"kind": "gpu-duty-cycle", "average": 60},
-            {
-                "kind": "external",
-                "name": "custom.googleapis.com|queue",
-                "labels": {"metric.labels.q": "a"},
-                "total": "7",
-            },
-        ]
+def test_targets_on_metrics_are_queries_of_managed_prometheus() -> None:
+    spec = scaled(
+        autoscaling={
+            "memory_utilization": 80,
+            "metrics": [
+                {"kind": "pod", "name": "vllm:num_requests_waiting", "average": "500m"},
+                {"kind": "pubsub-backlog", "subscription": "jobs", "average": "1k"},
+                {"kind": "gpu-duty-cycle", "average": 60},
+                {
+                    "kind": "external",
+                    "name": "custom.googleapis.com|a-queue|depth",
+                    "labels": {"metric.labels.q": 'a"b', "resource.labels.q": "c"},
+                    "resource": "generic_task",
+                    "total": "7",
+                },
+            ],
+        }
     )
-    assert pods["type"] == "Pods"
-    name = "prometheus.googleapis.com|vllm:num_requests_waiting|gauge"
-    assert pods["pods"]["metric"]["name"] == name
-    assert backlog["external"]["metric"] == {
-        "name": "pubsub.googleapis.com|subscription|num_undelivered_messages",
-        "selector": {"matchLabels": {"resource.labels.subscription_id": "jobs"}},
-    }
-    assert gpu["external"]["metric"]["name"] == "kubernetes.io|container|accelerator|duty_cycle"
-    assert gpu["external"]["metric"]["selector"]["matchLabels"] == {
-        "resource.labels.container_name": "words",
-        "resource.labels.namespace_name": "vision",
-    }
-    assert other["external"]["target"] == {"type": "Value", "value": "7"}
+    memory, pods, backlog, gpu, other = spec["triggers"]
+    assert memory == {"type": "memory", "metricType": "Utilization", "metadata": {"value": "80"}}
+    for trigger in (pods, backlog, gpu, other):
+        assert trigger["type"] == "prometheus"
+        assert trigger["authenticationRef"]["name"] == "google"
+        assert trigger["metadata"]["serverAddress"] == (
+            "https://monitoring.googleapis.com/v1/projects/p/location/global/prometheus"
+        )
+        # A metric that is gone must not stop the model.
+        assert trigger["metadata"]["ignoreNullValues"] == "false"
+    found = [(t["metadata"]["query"], t["metadata"]["threshold"]) for t in spec["triggers"][1:]]
+    place = 'cluster="c",location="l",namespace="vision",job="words"'
+    service = "custom_googleapis_com:a_queue_depth"
+    container = (
+        'monitored_resource="k8s_container",project_id="p",cluster_name="c",location="l",'
+        'namespace_name="vision",container_name="words"'
+    )
+    assert found == [
+        (f"sum(vllm:num_requests_waiting{{{place}}})", "0.5"),
+        (
+            "sum(pubsub_googleapis_com:subscription_num_undelivered_messages"
+            '{project_id="p",subscription_id="jobs"})',
+            "1000",
+        ),
+        # Each of the pod's two GPUs has a time series.
+        (f"sum(kubernetes_io:container_accelerator_duty_cycle{{{container}}})", "120"),
+        (
+            f'sum({service}{{monitored_resource="generic_task",q="c",metric_q="a\\"b"}})',
+            "7",
+        ),
+    ]
+    assert [t["metricType"] for t in spec["triggers"][1:]] == [*["AverageValue"] * 3, "Value"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 10)
+    assert "cooldownPeriod" not in spec
+
+
+BACKLOG = {"kind": "pubsub-backlog", "subscription": "jobs", "average": "100"}
+
+
+def test_a_model_may_scale_to_zero() -> None:
+    spec = scaled(
+        replicas={"min": 0, "max": 3},
+        autoscaling={
+            "metrics": [BACKLOG | {"activation": "5"}],
+            "scale_to_zero_after_seconds": 0,
+        },
+    )
+    assert (spec["minReplicaCount"], spec["cooldownPeriod"]) == (0, 0)
+    metadata = spec["triggers"][0]["metadata"]
+    assert (metadata["activationThreshold"], metadata["ignoreNullValues"]) == ("5", "true")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "autoscaling", "said"),
+    [
+        ((0, 3), {"cpu_utilization": 50}, "the model would never start"),
+        (
+            (0, 3),
+            {"metrics": [{"kind": "pod", "name": "vllm:num_requests_waiting", "average": "5"}]},
+            "the model would never start",
+        ),
+        ((1, 3), {"metrics": [BACKLOG | {"activation": "5"}]}, "set replicas.min 0"),
+        ((1, 3), {"scale_to_zero_after_seconds": 60}, "no effect with replicas.min 1"),
+        ((1, 3), {"cpu_utilization": 201}, "the limit 2 is 200 % of the request 1"),
+        ((1, 3), {"memory_utilization": 101}, "set at most 100"),
+    ],
+)
+def test_scaling_that_never_happens_is_refused(
+    replicas: tuple[int, int], autoscaling: dict[str, Any], said: str
+) -> None:
+    low, high = replicas
+    with pytest.raises(msgspec.ValidationError, match=said):
+        model("vllm", replicas={"min": low, "max": high}, autoscaling=autoscaling)
+
+
+def test_a_target_above_the_request_is_accepted() -> None:
+    (cpu,) = metrics(cpu_utilization=150)
+    assert cpu["resource"]["target"]["averageUtilization"] == 150
+
+
+@pytest.mark.parametrize(("server", "port"), [("triton", 8002), ("vllm", 8000), ("custom", 9001)])
+def test_metrics_are_collected_from_the_server_s_port(server: str, port: int) -> None:
+    more = {"custom": CUSTOM, "image": "a/b:1"} if server == "custom" else {}
+    found = model(server, **more).preset.metrics
+    assert found
+    spec = pod_monitoring({"a": "b"}, port=found.port, path=found.path)
+    assert spec["selector"] == {"matchLabels": {"a": "b"}}
+    assert spec["endpoints"] == [{"port": port, "path": "/metrics", "interval": "15s"}]
 
 
 def test_speed_of_scaling_may_be_limited() -> None:
@@ -256,9 +349,7 @@ def test_speed_of_scaling_may_be_limited() -> None:
         },
     )
     assert served.autoscaling
-    behavior = autoscaler(served.autoscaling, served.replicas, name="words", namespace="m")[
-        "behavior"
-    ]
+    behavior = autoscaler(served.autoscaling, served.replicas, name="words")["behavior"]
     assert behavior["scaleUp"] == {"stabilizationWindowSeconds": 0}
     assert behavior["scaleDown"] == {
         "stabilizationWindowSeconds": 5,

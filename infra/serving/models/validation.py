@@ -13,6 +13,7 @@ from infra.serving.models.files import InImage
 from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
 from infra.serving.quantity import amount
 from infra.serving.scaling.settings import ExternalMetric, GpuDutyCycle, PodMetric
+from infra.serving.scaling.validation import check_utilization, check_zero
 
 _EXTERNAL = re.compile(r"^([a-z0-9-]+\.)*(googleapis\.com|kubernetes\.io)(\|[^|\s]+)+$")
 _LABEL = re.compile(r"^(resource|metric)\.labels\.[a-z_]+$|^(resource\.type|metric\.type)$")
@@ -111,6 +112,7 @@ def _replicas(model: Entry) -> None:
             f"autoscaling has no room between {low} and {high} "
             "replicas; remove it, or raise replicas.max"
         )
+    check_zero(model.replicas, model.autoscaling)
     kept = model.disruption.min_available
     if kept is not None and kept >= low:
         remedy = f"set at most {low - 1}, or max_unavailable" if low > 1 else "set max_unavailable"
@@ -121,6 +123,13 @@ def _replicas(model: Entry) -> None:
 
 
 def _metrics(model: Entry, preset: Preset) -> None:
+    for kind in ("cpu", "memory") if model.autoscaling else ():
+        check_utilization(
+            f"{kind}_utilization",
+            getattr(model.autoscaling, f"{kind}_utilization"),
+            request=getattr(model.resources.requests, kind),
+            limit=getattr(model.resources.limits, kind),
+        )
     for index, metric in enumerate(model.autoscaling.metrics if model.autoscaling else ()):
         key = f"autoscaling.metrics[{index}]"
         match metric:

@@ -1,4 +1,4 @@
-"""Settings: replicas of a model and the targets of its horizontal pod autoscaler."""
+"""Settings: replicas of a model and the targets of its autoscaler."""
 
 from typing import Annotated
 
@@ -14,7 +14,9 @@ CPU_UTILIZATION = 50
 class Replicas(Settings):
     """Bounds of the number of replicas. Equal bounds: no autoscaler."""
 
-    min: Annotated[int, Meta(ge=1, description="Minimum number of replicas.")]
+    min: Annotated[
+        int, Meta(ge=0, description="Minimum number of replicas. 0: none while there is no load.")
+    ]
     max: Annotated[int, Meta(ge=1, le=1000, description="Maximum number of replicas.")]
 
     def __post_init__(self) -> None:
@@ -22,11 +24,20 @@ class Replicas(Settings):
             raise ValueError(f"min {self.min} exceeds max {self.max}")
 
 
+Activation = Annotated[
+    Quantity | None,
+    Meta(
+        description="Total above which the first replica starts, with replicas.min 0. Default: 0."
+    ),
+]
+
+
 class PodMetric(Settings, tag_field="kind", tag="pod"):
     """A gauge of the model server, averaged over its pods."""
 
     name: Annotated[str, Meta(description="Name of the gauge, as the server exports it.")]
     average: Annotated[Quantity, Meta(description="Target average per pod.")]
+    activation: Activation = None
 
 
 class PubSubBacklog(Settings, tag_field="kind", tag="pubsub-backlog"):
@@ -37,12 +48,14 @@ class PubSubBacklog(Settings, tag_field="kind", tag="pubsub-backlog"):
         Meta(description="Subscription id, in the environment's project."),
     ]
     average: Annotated[Quantity, Meta(description="Undelivered messages per pod.")]
+    activation: Activation = None
 
 
 class GpuDutyCycle(Settings, tag_field="kind", tag="gpu-duty-cycle"):
     """Share of time in which the model's GPUs are busy."""
 
     average: Annotated[int, Meta(ge=1, le=100, description="Percent of the time, on average.")]
+    activation: Activation = None
 
 
 class ExternalMetric(Settings, tag_field="kind", tag="external"):
@@ -60,6 +73,11 @@ class ExternalMetric(Settings, tag_field="kind", tag="external"):
         Quantity | None, Meta(description="Target for the sum divided by the number of pods.")
     ] = None
     total: Annotated[Quantity | None, Meta(description="Target for the sum.")] = None
+    resource: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] | None,
+        Meta(description="Monitored resource type, for a metric with several: `k8s_container`."),
+    ] = None
+    activation: Activation = None
 
     def __post_init__(self) -> None:
         if (self.average is None) == (self.total is None):
@@ -83,15 +101,22 @@ class Step(Settings):
             raise ValueError("a step of 0 never changes the replicas; set at least 1")
 
 
+Utilization = Annotated[int, Meta(ge=1, le=10_000)]
+
+
 class Autoscaling(Settings):
-    """Targets of the horizontal pod autoscaler; the largest recommendation wins."""
+    """Targets of the autoscaler; the largest recommendation wins."""
 
     cpu_utilization: Annotated[
-        int | None,
-        Meta(description="Average use of the requested CPU, in percent; 50 if no target is set."),
+        Utilization | None,
+        Meta(
+            description="Average use of the requested CPU, in percent; over 100 if the limit "
+            "exceeds the request. 50 if no target is set."
+        ),
     ] = None
     memory_utilization: Annotated[
-        int | None, Meta(description="Average use of the requested memory, in percent.")
+        Utilization | None,
+        Meta(description="Average use of the requested memory, in percent."),
     ] = None
     metrics: Annotated[
         tuple[Metric, ...], Meta(description="Targets for metrics of the pods or of other systems.")
@@ -102,6 +127,13 @@ class Autoscaling(Settings):
     scale_down_after_seconds: Annotated[
         int, Meta(ge=0, le=3600, description="Stabilization window for scaling down.")
     ] = 300
+    scale_to_zero_after_seconds: Annotated[
+        Annotated[int, Meta(ge=0, le=86_400)] | None,
+        Meta(
+            description="Time without load before the last replica stops, with replicas.min 0. "
+            "Default: 300."
+        ),
+    ] = None
     scale_up: Annotated[
         tuple[Step, ...],
         Meta(description="Limits of growth; the widest wins. Default: Kubernetes' own."),
@@ -111,8 +143,7 @@ class Autoscaling(Settings):
         Meta(description="Limits of shrinking; the narrowest wins. Default: Kubernetes' own."),
     ] = ()
 
-    def __post_init__(self) -> None:
-        for key in ("cpu_utilization", "memory_utilization"):
-            value = getattr(self, key)
-            if value is not None and not 1 <= value <= 100:
-                raise ValueError(f"{key} {value} is not a percentage from 1 to 100")
+    @property
+    def needs_keda(self) -> bool:
+        """Whether a target is a metric that Kubernetes' own autoscaler does not have."""
+        return bool(self.metrics)

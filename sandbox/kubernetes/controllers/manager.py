@@ -15,8 +15,8 @@ from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.informer import Informer
+from sandbox.kubernetes.controllers.keda import Keda
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
-from sandbox.kubernetes.controllers.metrics_adapter import MetricsAdapter
 from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
@@ -64,7 +64,13 @@ class Controllers:
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling)
         self._folder = folder
         self._operator = operator
-        self._metrics = MetricsAdapter(server, pki=folder.state / "pki")
+        self._keda = Keda(
+            server,
+            api=api,
+            folder=folder,
+            services=self._services.objects,
+            proxy_port=folder.load().ports.get("service-proxy"),
+        )
         self._volumes = Volumes(server, project=folder.key.project)
         self._postgres = Postgres(server, folder=folder, binaries=operator)
         self.features = features
@@ -97,7 +103,7 @@ class Controllers:
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
-        self._metrics.start()
+        self._keda.start()
         self._volumes.start()
         self._postgres.start()
         self._http_controllers.start()
@@ -110,7 +116,7 @@ class Controllers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._autoscaler.stop()
-        await self._metrics.stop()
+        await self._keda.stop()
         await self._volumes.stop()
         await self._postgres.stop()
         await self._http_controllers.stop()

@@ -165,6 +165,7 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
             subnetwork=network["subnetwork"],
             gateway_api=has_gateway_api(record),
             secret_sync=has_secret_sync(record),
+            managed_prometheus=has_managed_prometheus(record),
             provisioner=provisioner,
         )
 
@@ -180,12 +181,19 @@ def has_secret_sync(record: ClusterRecord) -> bool:
     return bool((record["cluster"].get("secretSyncConfig") or {}).get("enabled"))
 
 
+def has_managed_prometheus(record: ClusterRecord) -> bool:
+    """Whether the cluster has managed collection, and so the kind PodMonitoring."""
+    config = record["cluster"].get("monitoringConfig") or {}
+    return bool((config.get("managedPrometheusConfig") or {}).get("enabled"))
+
+
 async def reconcile_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Restart the controllers if the cluster's settings changed."""
     planes, key = state.control_planes, _key(record)
     if planes is not None and (
         planes.has_gateways(key) != has_gateway_api(record)
         or planes.has_secret_sync(key) != has_secret_sync(record)
+        or planes.has_managed_prometheus(key) != has_managed_prometheus(record)
     ):
         await start_controllers(state, record, provisioner)
 

@@ -8,7 +8,7 @@ from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import USER, Call, Service, State, now
-from sandbox.gcp.services.monitoring import dashboards, policies
+from sandbox.gcp.services.monitoring import dashboards, policies, prometheus
 from sandbox.gcp.services.monitoring.shared import (
     HIDDEN,
     bad,
@@ -157,5 +157,8 @@ _COLLECTIONS = (
 )
 SERVICE = Service(
     "monitoring",
-    {name: handler for one in _COLLECTIONS for name, handler in one.handlers().items()},
+    {
+        **{name: handler for one in _COLLECTIONS for name, handler in one.handlers().items()},
+        "monitoring.projects.location.prometheus.api.v1.query": prometheus.query,
+    },
 )

@@ -1,0 +1,332 @@
+"""KEDA on what the stage environment declares, with the rights declared there."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+import uvicorn
+
+from declared import run_environment
+from infra.serving.scaling import scaled_object
+from infra.serving.scaling.monitoring import Monitoring
+from infra.serving.scaling.settings import Autoscaling, PubSubBacklog, Replicas
+from sandbox import engine
+from sandbox.gcp import iam_store
+from sandbox.gcp.app import create_app
+from sandbox.kubernetes import processes
+from sandbox.kubernetes.api_server import ApiServerError
+from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes
+from tests.sandbox.kubernetes.conftest_kubernetes import (
+    NETWORK,
+    TOKEN,
+    VERSION,
+    Loop,
+    Sandbox,
+    eventually,
+    node,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
+PROJECT = "acme-ml-stage"
+CLUSTER = ClusterKey(PROJECT, "europe-west4", f"{PROJECT}-cluster")
+ACCOUNT = f"acme-ml-stage-keda@{PROJECT}.iam.gserviceaccount.com"
+POOL = f"{PROJECT}.svc.id.goog"
+VIEWER = {"role": "roles/monitoring.viewer", "members": [f"serviceAccount:{ACCOUNT}"]}
+GAUGE = "nv_inference_pending_request_count"
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+VISION = "/api/v1/namespaces/vision"
+SCALED = "/apis/keda.sh/v1alpha1/namespaces/vision/scaledobjects"
+MONITORED = "/apis/monitoring.googleapis.com/v1/namespaces/vision/podmonitorings"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/vision/deployments"
+PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "Service": "/api/v1/namespaces/{}/services",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "APIService": "/apis/apiregistration.k8s.io/v1/apiservices",
+    "ClusterTriggerAuthentication": "/apis/keda.sh/v1alpha1/clustertriggerauthentications",
+    "PodMonitoring": "/apis/monitoring.googleapis.com/v1/namespaces/{}/podmonitorings",
+    "ScaledObject": "/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects",
+}
+
+
+def declared() -> dict[tuple[str, str], dict[str, Any]]:
+    """What stage declares for KEDA and for the model `segmenter`, by kind and name."""
+    found = {}
+    for (token, _), body in run_environment("stage")["serving"].inputs.items():
+        _, api, kind = token.split(":")
+        metadata = body.get("metadata") or {}
+        name, namespace = str(metadata.get("name")), metadata.get("namespace")
+        is_ours = (
+            (kind in ("PodMonitoring", "ScaledObject") and name == "segmenter")
+            or (
+                kind != "NetworkPolicy"
+                and ("keda" in name or namespace == "keda" or "keda.sh" in name)
+            )
+            or kind in ("APIService", "ClusterTriggerAuthentication")
+        )
+        if kind in PATHS and is_ours:
+            found[kind, name] = {
+                "apiVersion": api.removeprefix("core/"),
+                "kind": kind,
+                **body,
+            }
+    return found
+
+
+def apply(sandbox: Sandbox, body: dict[str, Any]) -> None:
+    path = PATHS[body["kind"]].format(body["metadata"].get("namespace"))
+    query = {"fieldManager": "tests", "force": "true"}
+
+    def applied() -> bool:
+        try:
+            sandbox.kube(
+                "PATCH",
+                f"{path}/{body['metadata']['name']}",
+                body,
+                params=query,
+                content_type=APPLY,
+            )
+        except ApiServerError as error:
+            if error.status in (404, 429):  # the kind is not served yet
+                return False
+            raise
+        return True
+
+    assert eventually(applied), body["kind"]
+
+
+def server(name: str) -> dict[str, Any]:
+    """A Deployment whose pods the PodMonitoring of the model `segmenter` may select."""
+    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "model-server"}
+    container = {
+        "name": "server",
+        "image": "registry.example/server:1",
+        "ports": [{"name": "metrics", "containerPort": 8002}],
+        "resources": {"requests": {"cpu": "10m"}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "vision"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def allow(sandbox: Sandbox, *bindings: dict[str, Any]) -> None:
+    """Replace the project's IAM policy."""
+    owner = {"role": "roles/owner", "members": ["user:user@example.com"]}
+    answer = sandbox.http.post(
+        f"{sandbox.api}/cloudresourcemanager/v1/projects/{PROJECT}:setIamPolicy",
+        json={"policy": {"bindings": [owner, *bindings]}},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture(scope="module")
+def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A cluster of stage's name, in which KEDA and the model `segmenter` run."""
+    tools = engine.ensure()
+    home = tmp_path_factory.mktemp("home")
+    loop = Loop()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    api = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    planes = ControlPlanes(
+        home, binaries=tools.binaries, token=TOKEN, modules=tools.modules, api=lambda: api
+    )
+    app = create_app(home / "state.sqlite", planes)
+    iam_store.make_identity_pool(app.state, POOL)
+    config = uvicorn.Config(app, log_config=None, lifespan="on")
+    daemon = uvicorn.Server(config)
+    serving = loop.begin(daemon.serve([listener]))
+    found = Sandbox(loop, home, api, planes, CLUSTER)
+    try:
+        found.endpoint = loop.run(planes.create(CLUSTER, version=VERSION))
+        found.nodes("general", *(node(zone) for zone in "ab"))
+        loop.run(
+            planes.start_controllers(
+                CLUSTER, network=NETWORK, subnetwork="", managed_prometheus=True
+            )
+        )
+        prepare(found)
+        yield found
+    finally:
+        loop.run(planes.delete(CLUSTER))
+        loop.run(planes.close())
+        daemon.should_exit = True
+        serving.result(20)
+        listener.close()
+        found.http.close()
+        loop.close()
+
+
+def prepare(sandbox: Sandbox) -> None:
+    iam = f"{sandbox.api}/iam/v1/projects/{PROJECT}/serviceAccounts"
+    name = ACCOUNT.partition("@")[0]
+    assert sandbox.http.post(iam, json={"accountId": name}).status_code == 200
+    user = {
+        "role": "roles/iam.workloadIdentityUser",
+        "members": [f"serviceAccount:{POOL}[keda/keda-operator]"],
+    }
+    answer = sandbox.http.post(
+        f"{iam}/{ACCOUNT}:setIamPolicy", json={"policy": {"bindings": [user]}}
+    )
+    assert answer.status_code == 200, answer.text
+    allow(sandbox, VIEWER)
+    vision = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}}
+    apply(sandbox, vision)
+    apply(sandbox, server("segmenter"))
+    objects = declared()
+    for kind in PATHS:
+        for (found, _), body in objects.items():
+            if found == kind:
+                if kind == "ScaledObject":
+                    scaling = body["spec"]["advanced"]["horizontalPodAutoscalerConfig"]
+                    scaling["behavior"]["scaleDown"]["stabilizationWindowSeconds"] = 0
+                apply(sandbox, body)
+
+
+def reason(sandbox: Sandbox, name: str = "segmenter") -> str:
+    """Why the autoscaler that KEDA made is active, or not."""
+    path = f"/apis/autoscaling/v2/namespaces/vision/horizontalpodautoscalers/keda-hpa-{name}"
+    try:
+        status = sandbox.kube("GET", path).get("status") or {}
+    except ApiServerError:
+        return ""
+    reasons = {one["type"]: one["reason"] for one in status.get("conditions") or []}
+    return str(reasons.get("ScalingActive"))
+
+
+def replicas(sandbox: Sandbox, name: str = "segmenter") -> int:
+    return int(sandbox.kube("GET", f"{DEPLOYMENTS}/{name}")["spec"]["replicas"])
+
+
+def measure(sandbox: Sandbox, value: str) -> None:
+    """Set the gauge of all pods of the model: the total is `value`."""
+    pods = [p for p in sandbox.items(f"{VISION}/pods") if "segmenter" in p["metadata"]["name"]]
+    for index, pod in enumerate(pods):
+        text = json.dumps({GAUGE: value if index == 0 else "0"})
+        body = {"metadata": {"annotations": {"sandbox/gauges": text}}}
+        path = f"{VISION}/pods/{pod['metadata']['name']}"
+        sandbox.kube("PATCH", path, body, content_type=MERGE)
+
+
+def logs(sandbox: Sandbox) -> str:
+    files = [sandbox.folder.log(name) for name in ("keda", "keda-adapter")]
+    return "".join(file.read_text()[-4000:] for file in files if file.exists())
+
+
+def test_a_gauge_that_no_pod_reports_scales_nothing(keda: Sandbox) -> None:
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 120), logs(keda)
+    assert replicas(keda) == 1
+
+
+def test_a_gauge_scales_the_model(keda: Sandbox) -> None:
+    # The target is 8 by pod, and the maximum 4 pods.
+    measure(keda, "32")
+    assert eventually(lambda: replicas(keda) == 4, 60), (reason(keda), logs(keda))
+    assert eventually(lambda: reason(keda) == "ValidMetricFound")
+    measure(keda, "0")
+    assert eventually(lambda: replicas(keda) == 1, 60)
+
+
+def test_without_its_pod_monitoring_the_model_no_longer_scales(keda: Sandbox) -> None:
+    body = keda.kube("GET", f"{MONITORED}/segmenter")
+    keda.kube("DELETE", f"{MONITORED}/segmenter")
+    measure(keda, "32")
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
+    assert replicas(keda) == 1
+    apply(keda, {key: body[key] for key in ("apiVersion", "kind", "spec")} | {
+        "metadata": {"name": "segmenter", "namespace": "vision"}
+    })  # fmt: skip
+    assert eventually(lambda: replicas(keda) == 4, 60)
+    measure(keda, "0")
+    assert eventually(lambda: replicas(keda) == 1, 60)
+
+
+def test_an_account_that_may_not_read_metrics_scales_nothing(keda: Sandbox) -> None:
+    allow(keda)
+    try:
+        measure(keda, "32")
+        assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
+        assert replicas(keda) == 1
+    finally:
+        measure(keda, "0")
+        allow(keda, VIEWER)
+    assert eventually(lambda: reason(keda) == "ValidMetricFound", 60)
+
+
+def test_a_backlog_starts_a_model_from_zero_and_its_end_stops_it(keda: Sandbox) -> None:
+    spec = scaled_object.scaled_object(
+        Autoscaling(
+            metrics=(PubSubBacklog(subscription="jobs", average="20", activation="5"),),
+            scale_down_after_seconds=0,
+            scale_to_zero_after_seconds=1,
+        ),
+        Replicas(min=0, max=4),
+        Monitoring(project=PROJECT, cluster=CLUSTER.name, location=CLUSTER.location, collects=True),
+        name="worker",
+        namespace="vision",
+        gpus=1,
+    )
+    spec["pollingInterval"] = 2
+    metadata = {"name": "worker", "namespace": "vision"}
+    apply(keda, server("worker"))
+    apply(keda, {"apiVersion": scaled_object.API, "kind": "ScaledObject", "metadata": metadata,
+                 "spec": spec})  # fmt: skip
+
+    def backlog(messages: int) -> None:
+        series = {
+            "name": "pubsub.googleapis.com/subscription/num_undelivered_messages",
+            "labels": {"resource.labels.subscription_id": "jobs"},
+            "value": messages,
+        }
+        body = {"metadata": {"annotations": {"sandbox/time-series": json.dumps([series])}}}
+        keda.kube("PATCH", VISION, body, content_type=MERGE)
+
+    assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
+    backlog(4)  # the activation threshold is 5
+    assert not eventually(lambda: replicas(keda, "worker") > 0, 8)
+    backlog(60)
+    assert eventually(lambda: replicas(keda, "worker") == 3, 60), reason(keda, "worker")
+    backlog(0)
+    assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
+
+
+def test_it_lacks_no_right_and_has_none_that_it_does_not_need(keda: Sandbox) -> None:
+    assert "forbidden" not in keda.folder.log("keda").read_text()
+    assert "forbidden" not in keda.folder.log("keda-adapter").read_text()
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": "system:serviceaccount:keda:keda-operator",
+            "resourceAttributes": {"verb": "get", "resource": "secrets", "namespace": "vision"},
+        },
+    }
+    review = keda.kube("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    assert review["status"]["allowed"] is False
+
+
+def test_it_ends_with_its_pod(keda: Sandbox) -> None:
+    path = "/apis/apps/v1/namespaces/keda/deployments/keda-operator"
+    keda.kube("PATCH", path, {"spec": {"replicas": 0}}, content_type=MERGE)
+
+    def running() -> list[psutil.Process]:
+        found = processes.below(keda.folder.path)
+        return [process for process, name in found.items() if name == "keda"]
+
+    assert eventually(lambda: not running(), 30)
