@@ -21,8 +21,8 @@ LIMIT = 128 * 1024 - len(f"{VARIABLE}=\0")
 
 MODELS = "gke-serving:models"
 _REMEDIES = {
-    MODELS: "move models into files of a folder, which does not count: "
-    "gke-serving:catalogue: models/<environment>",
+    MODELS: "move models into files of a folder, which does not count: set gke-serving:catalogue: "
+    "models/<environment> (stacks/README.md, Models in a folder)",
     "gke-networking:private_keys": "let Google manage certificates, which need no private keys",
 }
 _ESCAPED_BY_GO = "<>&\u2028\u2029"
@@ -49,14 +49,11 @@ def check(config: Mapping[str, Any], *, file: str) -> None:
     total = size(texts)
     if total <= LIMIT:
         return
-    from gkeplatform.explanation import REFERENCE  # noqa: PLC0415 (only for the message)
-
     largest = max(texts, key=lambda key: size({key: texts[key]}))
-    remedy = _REMEDIES.get(largest, "shorten it")
     raise PlatformError(
         f"{file}: the configuration has {total:,} bytes, and Linux passes at most {LIMIT:,} to a "
-        f"program; {largest} has {size({largest: texts[largest]}):,} of them: {remedy}\n"
-        f"hint: {REFERENCE} describes the folder of models"
+        f"program; {largest} has {size({largest: texts[largest]}):,} of them\n"
+        f"hint: {_REMEDIES.get(largest, 'shorten it')}"
     )
 
 

@@ -78,7 +78,9 @@ def test_the_same_models_in_a_folder_are_read(tmp_path: Path) -> None:
 
 def test_the_largest_key_is_named(tmp_path: Path) -> None:
     config = {"gcp:project": "p", KEY: [], "platform:labels": {"x": "y" * 140_000}}
-    with pytest.raises(PlatformError, match=r"platform:labels has 140,0.* of them: shorten it"):
+    with pytest.raises(
+        PlatformError, match=r"platform:labels has 140,0.* of them\nhint: shorten it"
+    ):
         configuration_size.check(config, file=FILE)
 
 
@@ -121,7 +123,7 @@ def test_the_policy_check_and_a_deployment_say_the_same(
     assert said[0][0].startswith(FILE)
 
 
-@pytest.mark.parametrize("text", ["", "# Soon.\n", "platform:system: acme\n", "config: [\n"])
+@pytest.mark.parametrize("text", ["# Soon.\n", "config: [\n"])
 def test_another_environment_s_broken_file_does_not_stop_a_policy_check(
     tmp_path: Path, text: str
 ) -> None:
