@@ -53,8 +53,7 @@ def deployed(models: list[Any]) -> dict[str, Declared]:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: str(entry["name"]))
 def test_an_entry_of_the_guide_is_deployed(entry: dict[str, Any]) -> None:
     found = deployed([entry])
-    (deployment,) = found["serving"].of("kubernetes:apps/v1:Deployment").values()
-    assert deployment["metadata"]["name"] == entry["name"]
+    assert entry["name"] in found["serving"].of("kubernetes:apps/v1:Deployment")
     assert [model["name"] for model in found["environment"].outputs["models"]] == [entry["name"]]
 
 
