@@ -6,7 +6,9 @@ import difflib
 from pathlib import Path
 
 from cli.errors import CliError, Exit
+from gkeplatform import stack_values
 from gkeplatform.environment import environments, file_of
+from gkeplatform.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,3 +30,17 @@ def checked(name: str) -> str:
         f"{guess}environments: {', '.join(known)}",
         Exit.USAGE,
     )
+
+
+def deployable(name: str) -> str:
+    """The name, if the environment's file can be read and passed to a program. Raises CliError.
+
+    The programs check the keys themselves.
+    """
+    checked(name)
+    try:
+        stack_values.read(name, root=ROOT)
+    except PlatformError as error:
+        message, _, hint = str(error).partition("\nhint: ")
+        raise CliError(message, hint, Exit.USAGE) from None
+    return name

@@ -7,7 +7,6 @@ assert on them. Nothing is judged or asserted here, and nothing is sent anywhere
 
 from declared import sdk  # noqa: F401 (first: it loads the SDK quietly)
 from declared.environment import (
-    ENVIRONMENTS,
     ROOT,
     STACKS,
     run_environment,
@@ -18,7 +17,6 @@ from declared.program import declare
 from declared.result import Declared
 
 __all__ = [
-    "ENVIRONMENTS",
     "ROOT",
     "STACKS",
     "Declared",

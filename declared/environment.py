@@ -9,12 +9,11 @@ from typing import Any
 
 from declared.program import declare
 from declared.result import Declared
-from gkeplatform import promotion, stack_values
+from gkeplatform import stack_values
 from gkeplatform.layers import LAYERS, Layer, in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = ROOT / "stacks"
-ENVIRONMENTS = tuple(promotion.order(ROOT))
 
 
 def stack_config(environment: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gkeplatform import yaml_files
+from gkeplatform import configuration_size, yaml_files
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.explanation import REFERENCE
@@ -17,10 +17,14 @@ from gkeplatform.explanation import REFERENCE
 def read(environment: str, *, root: Path) -> dict[str, str]:
     """The keys of an environment's file below the repository `root`.
 
-    Raises `PlatformError` where the file cannot be read, is not YAML or has no keys.
+    Raises `PlatformError` where the file cannot be read, is not YAML, has no keys, or has more of
+    them than the engine can pass to a program.
     """
     file = file_of(environment)
-    return of_document(yaml_files.read(root / file, file).value, file)
+    document = yaml_files.read(root / file, file).value
+    values = of_document(document, file)
+    configuration_size.check(document["config"], file=file)
+    return values
 
 
 def of_document(document: Any, file: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ def drift(
 
     Exit codes: 0 when nothing differs, 7 when something does.
     """
-    environments.checked(environment)
+    environments.deployable(environment)
     engine = Engine(os.environ, console.say)
     found = {one.name: engine.drift(one, environment) for one in layers.selected(layer)}
     if json:

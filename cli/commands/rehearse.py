@@ -26,7 +26,7 @@ def rehearse(
 
     A layer reads what the layers that it needs have published, so these must be deployed.
     """
-    environments.checked(environment)
+    environments.deployable(environment)
     chosen = layers.selected(layer, start)
     variables = running_environment(dict(os.environ))
     document = deployment.up(

@@ -30,7 +30,7 @@ def up(
 
     A layer reads what the layers that it needs have published, so these must be deployed.
     """
-    environments.checked(environment)
+    environments.deployable(environment)
     chosen = layers.selected(layer, start)
     _check_credentials()
     _check_confirmation(yes=yes)
@@ -50,7 +50,7 @@ def preview(
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
 ) -> None:
     """Show what `up` would change, layer by layer."""
-    environments.checked(environment)
+    environments.deployable(environment)
     chosen = layers.selected(layer, start)
     _check_credentials()
     deployment.preview(environment, os.environ, chosen)

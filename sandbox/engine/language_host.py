@@ -16,17 +16,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from gkeplatform import configuration_size
+from gkeplatform.errors import PlatformError
 from sandbox.protocol import modules
 
-language_pb2, language_pb2_grpc, plugin_pb2, empty_pb2 = (
-    *modules("language_pb2", "language_pb2_grpc", "plugin_pb2"),
+language_pb2, language_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, empty_pb2 = (
+    *modules("language_pb2", "language_pb2_grpc", "plugin_pb2", "engine_pb2", "engine_pb2_grpc"),
     __import__("google.protobuf.empty_pb2", fromlist=["Empty"]),
 )
 
@@ -72,6 +74,11 @@ def _python(info: Any) -> str:
 
 def _site_packages(python: str) -> list[Path]:
     return sorted(Path(python).parent.parent.glob("lib/python3.*/site-packages"))
+
+
+def _file(stack: str | None) -> str:
+    """The stack file of a stack, for messages."""
+    return f"stacks/Pulumi.{(stack or '<environment>').partition('.')[0]}.yaml"
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc, name-defined]
@@ -145,8 +152,14 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             os.path.normpath(Path(request.info.program_directory, request.info.entry_point)),
             *request.args,
         ]  # fmt: skip
+        config = dict(request.config)
+        try:
+            configuration_size.check(config, file=_file(request.stack))
+        except PlatformError as error:
+            self._log(str(error))
+            return language_pb2.RunResponse(bail=True)
         environment = os.environ | {
-            "PULUMI_CONFIG": json.dumps(dict(request.config)),
+            configuration_size.VARIABLE: configuration_size.encoded(config),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
         # The program inherits the host's streams, which the engine shows.
@@ -169,6 +182,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             # The SDK's runner takes the engine's address and the pack's folder.
             entry, arguments = ["module", "pulumi.policy"], [*arguments[:1], program]
         environment = dict(pair.split("=", 1) for pair in request.env) or dict(os.environ)
+        self._check_size(environment, context)
         child = self._start(
             [python, "-u", "-c", _BOOT, *entry, *arguments],
             request.pwd,
@@ -193,6 +207,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         for child in list(self._children):
             child.kill()
 
+    def _log(self, message: str) -> None:
+        """Show an error of the host as one of the program's."""
+        with grpc.insecure_channel(self._engine) as channel:
+            engine_pb2_grpc.EngineStub(channel).Log(
+                engine_pb2.LogRequest(severity=engine_pb2.ERROR, message=message)
+            )
+
     def _start(
         self, command: list[str], folder: str, environment: dict[str, str], out: int | None
     ) -> subprocess.Popen[bytes]:
@@ -206,6 +227,19 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         )
         self._children.add(child)
         return child
+
+    @staticmethod
+    def _check_size(environment: Mapping[str, str], context: Any) -> None:
+        """End the call where the engine's variables hold more configuration than fits."""
+        config = environment.get(configuration_size.VARIABLE)
+        if config is None or len(config.encode()) <= configuration_size.LIMIT:
+            return
+        try:
+            configuration_size.check(
+                json.loads(config), file=_file(environment.get("PULUMI_STACK"))
+            )
+        except PlatformError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     @staticmethod
     def _checked(resolve: Any, context: Any) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, STACKS, Declared, run_environment, run_layer, stack_config
+from gkeplatform import promotion
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, in_order
 
+PROMOTION = promotion.order(ROOT)
 ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
 # The fields that identify a resource in its project, and those that name its parent.

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, Declared, run_environment
+from gkeplatform import promotion
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
 from tests.inventory import golden_files
 
+PROMOTION = promotion.order(ROOT)
 ENVIRONMENTS = environments(ROOT)
 # Bases come first, so that an update writes them before what differs from them.
 ORDER = sorted(ENVIRONMENTS, key=lambda name: name in golden_files.BASES)

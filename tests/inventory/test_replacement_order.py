@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from declared import ENVIRONMENTS
-from gkeplatform import replacement
+from declared import ROOT
+from gkeplatform import promotion, replacement
 from sandbox.plugins.gcp.registry import handler_of
 from tests.inventory.test_inventory import environment_run
 
@@ -31,7 +31,7 @@ CHANGE_IN_PLACE = ("labels",)
 
 def declared() -> Iterator[tuple[str, dict[str, Any], bool | None]]:
     """Type, inputs and option of every Google Cloud resource of every environment."""
-    for environment in ENVIRONMENTS:
+    for environment in promotion.order(ROOT):
         for layer in environment_run(environment).values():
             for (kind, name), inputs in layer.inputs.items():
                 if kind.startswith("gcp:"):

@@ -9,13 +9,14 @@ from typing import Any
 import psutil
 import pytest
 
-from declared import ENVIRONMENTS as PROMOTION
 from declared import ROOT, stack_config
+from gkeplatform import promotion
 from gkeplatform.environment import environments
 from tests.rehearsal.workspace import PROJECTS, Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 MOST_MIB = 5 * 1024
+PROMOTION = promotion.order(ROOT)
 ENVIRONMENTS = environments(ROOT)
 PAIRS = list(combinations(ENVIRONMENTS, 2))
 # Compute collections with names unique in a project, without those that Google creates itself.

@@ -139,3 +139,13 @@ def test_no_process_stays_when_the_cli_ends(project: Path, number: signal.Signal
         time.sleep(0.1)
         process.poll()
     process.wait(5)
+
+
+def test_a_configuration_that_no_program_can_be_given_is_one_line(project: Path) -> None:
+    _pulumi(project, "stack", "init", "large", program="import pulumi\n")
+    (project / "Pulumi.large.yaml").write_text(f"config: {{hosted:text: {'x' * 131_072}}}\n")
+    text = _pulumi(project, "preview", "--stack", "large", check=False)
+    assert "stacks/Pulumi.large.yaml: the configuration has 131," in text
+    assert "hosted:text has 131," in text
+    assert "Errno" not in text
+    assert "unhandled" not in text

@@ -1,0 +1,46 @@
+"""The smallest stack file is deployed, and stays so when a catalogue of one model is added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from gkeplatform.layers import LAYERS
+from tests.rehearsal.workspace import ROOT, Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smallest")]
+
+NAMES = [layer.name for layer in LAYERS]
+AMOUNTS = {"cpu": "500m", "memory": "1Gi"}
+MODEL = {
+    "name": "m1",
+    "server": "tensorflow-serving",
+    "source": "gs://acme-ml-tiny-models/m1",
+    "replicas": {"min": 1, "max": 1},
+    "resources": {"requests": AMOUNTS, "limits": AMOUNTS},
+    "exposure": {"kind": "cluster-ip"},
+}
+
+
+def changed(document: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {
+        layer["layer"]: {kind: n for kind, n in layer["changes"].items() if kind != "same" and n}
+        for layer in document["layers"]
+    }
+
+
+def test_the_smallest_stack_file_is_deployed_by_all_layers(other_workspace: Workspace) -> None:
+    content = yaml.safe_load((ROOT / "tests" / "smallest.yaml").read_text())
+    file = other_workspace.root / "stacks" / "Pulumi.tiny.yaml"
+    file.write_text(yaml.safe_dump(content))
+    first = changed(other_workspace.rehearse("tiny"))
+    assert [name for name in NAMES if set(first[name]) == {"create"}] == NAMES
+    assert changed(other_workspace.rehearse("tiny")) == {name: {} for name in NAMES}
+
+    content["config"]["gke-serving:models"] = [MODEL]
+    file.write_text(yaml.safe_dump(content))
+    with_model = other_workspace.rehearse("tiny")
+    assert [model["name"] for model in with_model["models"]] == ["m1"]
+    assert changed(other_workspace.rehearse("tiny")) == {name: {} for name in NAMES}
