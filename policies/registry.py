@@ -2,7 +2,6 @@
 
 from types import ModuleType
 
-from policies.pack import Pack
 from policies.rule import Rule
 from policies.rules import (
     api_versions,
@@ -87,8 +86,3 @@ TOPICS: tuple[ModuleType, ...] = (
 RULES: tuple[Rule, ...] = tuple(
     rule for topic in TOPICS for rule in vars(topic).values() if isinstance(rule, Rule)
 )
-
-
-def pack() -> Pack:
-    """Return the pack with all rules at their default levels."""
-    return Pack(RULES)
