@@ -49,6 +49,8 @@ class Report:
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
     unused: list[waivers.Waiver] = field(default_factory=list)
+    not_applicable: list[Finding] = field(default_factory=list)
+    """Questions of rules that the sources cannot answer."""
 
     @property
     def is_clean(self) -> bool:
@@ -60,6 +62,7 @@ class Report:
         self.findings += other.findings
         self.resources += other.resources
         self.sources += other.sources
+        self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]
 
     def counts(self) -> Counter[str]:
@@ -100,13 +103,20 @@ def judge(
     resources: Sequence[Resource], pack: Pack, *, environment: str = "", layer: str = ""
 ) -> Report:
     """Evaluate the pack on the resources of one stack or file set."""
+    findings = list(_findings(resources, pack))
     judged = [
         JudgedFinding(finding, pack.level(finding.rule), environment, layer)
-        for finding in _findings(resources, pack)
+        for finding in findings
+        if finding.verdict is not Verdict.NOT_APPLICABLE
     ]
+    not_applicable = [one for one in findings if one.verdict is Verdict.NOT_APPLICABLE]
     source = "/".join(filter(None, (environment, layer)))
     return Report(
-        judged, len(resources), [source] if source else [], expired=list(pack.waivers.expired)
+        judged,
+        len(resources),
+        [source] if source else [],
+        expired=list(pack.waivers.expired),
+        not_applicable=not_applicable,
     )
 
 

@@ -14,7 +14,7 @@ from policies.crossguard import ResourceArgs, ResourcePolicy, RulePolicy, StackA
 from policies.rule import Level, Rule, Stack
 from policies.settings import RuleSettings
 from policies.subjects import Path, Resource
-from policies.values import MalformedInputError, UnknownError
+from policies.values import MalformedInputError, NotApplicableError, UnknownError
 from policies.waivers import Waiver, Waivers
 
 
@@ -26,6 +26,8 @@ class Verdict(Enum):
     """The rule failed on the resource; counted as a violation."""
     UNKNOWN = "unknown"
     """The rule depends on a value that is not known before the update."""
+    NOT_APPLICABLE = "not applicable"
+    """The resource's source cannot answer the rule's question; not a violation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class Pack:
     def _failed(self, rule: Rule, resource: Resource, error: Exception) -> Finding:
         if isinstance(error, UnknownError):
             return self._finding(rule, resource, Verdict.UNKNOWN, (error.path,))
+        if isinstance(error, NotApplicableError):
+            return self._finding(rule, resource, Verdict.NOT_APPLICABLE, (str(error),))
         reason = str(error)
         if not isinstance(error, MalformedInputError):
             reason = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -181,6 +181,9 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK ha
         response = analyzer_pb2.AnalyzeResponse()
         for finding in findings:
             rule, level = finding.rule, self._pack.level(finding.rule)
+            if finding.verdict is Verdict.NOT_APPLICABLE:
+                response.not_applicable.add(policy_name=rule.id, reason=finding.messages[0])
+                continue
             if finding.waiver is not None:
                 level = Level.ADVISORY
             elif level is Level.REMEDIATE:

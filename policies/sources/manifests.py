@@ -30,7 +30,12 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
             yield from _objects(whole, document)
         return
     yield Resource(
-        type_of(version, kind), content, _name(content), file=document.file, line=document.line
+        type_of(version, kind),
+        content,
+        _name(content),
+        origin="manifest",
+        file=document.file,
+        line=document.line,
     )
 
 
