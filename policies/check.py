@@ -49,6 +49,8 @@ class Report:
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
     unused: list[waivers.Waiver] = field(default_factory=list)
+    unjudged: list[Resource] = field(default_factory=list)
+    """Resources of kinds that no rule is for."""
     not_applicable: list[Finding] = field(default_factory=list)
     """Questions of rules that the sources cannot answer."""
 
@@ -62,6 +64,7 @@ class Report:
         self.findings += other.findings
         self.resources += other.resources
         self.sources += other.sources
+        self.unjudged += other.unjudged
         self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]
 
@@ -116,6 +119,7 @@ def judge(
         len(resources),
         [source] if source else [],
         expired=list(pack.waivers.expired),
+        unjudged=[one for one in resources if not pack.judges(one.type)],
         not_applicable=not_applicable,
     )
 

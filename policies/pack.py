@@ -53,6 +53,9 @@ class Remediation:
     value: Any
 
 
+_NO_TYPE = "kubernetes:none.example/v1:None"
+
+
 class Pack:
     """The policies of rules, with the levels, parameters and waivers of one stack."""
 
@@ -72,6 +75,7 @@ class Pack:
         self.policies: dict[str, RulePolicy] = {
             rule.id: policy(rule, levels.get(rule.id), parameters.get(rule.id)) for rule in rules
         }
+        self._judged_types: dict[str, bool] = {}
         self._by_type: dict[tuple[str, bool], list[RulePolicy]] = {}
 
     def level(self, rule: Rule) -> Level:
@@ -110,6 +114,15 @@ class Pack:
                 continue
             remediations += [Remediation(one.rule, path, value) for path, value in repairs]
         return remediations
+
+    def judges(self, type_: str) -> bool:
+        """Whether a rule is for a type of resource. Rules for all types do not count."""
+        if type_ not in self._judged_types:
+            self._judged_types[type_] = any(
+                rule.selector.matches(type_) and not rule.selector.matches(_NO_TYPE)
+                for rule in self.rules.values()
+            )
+        return self._judged_types[type_]
 
     def judge(self, resource: Resource) -> list[Finding]:
         """Evaluate the rules that need one resource only."""

@@ -81,13 +81,18 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
             help="Report values not known before the update; do not fail.",
         ),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 9 if no rule is for the kind of some object."),
+    ] = False,
     output: reports.To = reports.Output.TEXT,
     also: reports.Also = None,
     as_json_: reports.AsJson = False,
 ) -> None:
     """Judge files, or what the environments declare, or a preview, or what is deployed.
 
-    Exit codes: 0 without violations, 5 with violations, 2 when something could not be judged.
+    Exit codes: 0 without violations, 5 with violations, 2 when something could not be judged,
+    9 with --strict when there are no violations and no rule is for the kind of some object.
     """
     if deployed and preview:
         raise CliError(
@@ -110,6 +115,8 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
         find = judging.deployed_by if deployed else judging.declared_by
         report = judging.judged(_environments(env), layers.selected(layer), find)
     reports.write(report, reports.Output.JSON if as_json_ else output, further)
+    if strict and report.unjudged:
+        raise typer.Exit(Exit.UNJUDGED)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from policies.objects import WORKLOADS, Workloads, labels_of, selector_matches
-from policies.pods import deployment
+from policies.pods import Pod, deployment, is_server, pod, pods
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
 from policies.selection import NAMESPACED_PODS, NamespacedPod
@@ -94,6 +94,29 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     anti_affinity = block(spec, "affinity", "podAntiAffinity")
     if not entries(spec, "topologySpreadConstraints") and not any(anti_affinity.values()):
         yield "neither topologySpreadConstraints nor podAntiAffinity is set"
+
+
+def _bare(**spec: object) -> Props:
+    return pod(container={"ports": [{"containerPort": 8501}]}, **spec)
+
+
+@advisory(
+    kubernetes("core", "Pod").with_view(pods),
+    layer="serving",
+    severity="high",
+    why="The kubelet restarts a container on its node; nothing recreates a bare Pod on another "
+    "node when its own fails or is upgraded.",
+    fix="make it the template of a Deployment or StatefulSet",
+    references=(
+        kubernetes_docs("Pods and controllers", "concepts/workloads/pods/#pods-and-controllers"),
+    ),
+    passing=_bare(restartPolicy="Never"),
+    failing=_bare(),
+)
+def servers_have_a_controller(pod: Pod) -> Iterator[str]:
+    """A pod that serves belongs to a controller, which recreates it elsewhere."""
+    if not pod.metadata.get("ownerReferences") and is_server(pod):
+        yield "it is a bare Pod: nothing recreates it on another node"
 
 
 @mandatory(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from policies import kinds
 from policies.sources.documents import Document, UnreadableError
 from policies.subjects import Resource
 
@@ -21,6 +22,10 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
     if not isinstance(kind, str) or not isinstance(version, str):
         missing = "kind" if not isinstance(kind, str) else "apiVersion"
         raise UnreadableError(f"{document.file}:{document.line}: the object has no {missing}")
+    try:
+        kinds.check(version, kind)
+    except kinds.UnknownKindError as error:
+        raise UnreadableError(f"{document.file}:{document.line}: {error}") from None
     items = content.get("items")
     if kind.endswith("List") and isinstance(items, list):
         singular = {"apiVersion": version, "kind": kind.removesuffix("List")}
