@@ -49,6 +49,8 @@ class Report:
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
     unused: list[waivers.Waiver] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    """A message for each file that could not be read; the others are judged."""
     unjudged: list[Resource] = field(default_factory=list)
     """Resources of kinds that no rule is for."""
     not_applicable: list[Finding] = field(default_factory=list)
@@ -57,6 +59,8 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """Whether nothing stops a deployment."""
+        if self.unreadable:
+            return False
         return not self.expired and not any(judged.stops for judged in self.findings)
 
     def add(self, other: "Report") -> None:
@@ -64,6 +68,7 @@ class Report:
         self.findings += other.findings
         self.resources += other.resources
         self.sources += other.sources
+        self.unreadable += other.unreadable
         self.unjudged += other.unjudged
         self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]

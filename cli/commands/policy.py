@@ -19,7 +19,7 @@ from policies.former_ids import current_id
 from policies.registry import RULES
 from policies.reports import FORMATS, as_json
 from policies.rule import Level, Rule
-from policies.sources import UnreadableError, read
+from policies.sources import UnreadableError, read_all
 from policies.subjects import Resource
 
 app = typer.Typer(no_args_is_help=True, help="List, explain, check and simulate the policies.")
@@ -108,7 +108,9 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
     if files:
         _only_one(env)
         pack = judging.pack_of(env[0] if env else "")
-        report = judge(_read(files), pack, environment=env[0] if env else "")
+        resources, unreadable = _read(files)
+        report = judge(resources, pack, environment=env[0] if env else "")
+        report.unreadable = unreadable
     elif preview:
         report = judging.previews(_environments(env), layers.selected(layer), defer=defer_unknown)
     else:
@@ -157,11 +159,12 @@ def _rule(name: str) -> Rule:
     raise CliError(f"there is no rule `{name}`", hint, Exit.USAGE)
 
 
-def _read(files: Iterable[Path]) -> list[Resource]:
-    try:
-        return [resource for file in files for resource in read(file)]
-    except UnreadableError as error:
-        raise judging.unjudged(error) from None
+def _read(files: Iterable[Path]) -> tuple[list[Resource], list[str]]:
+    """The resources, and what could not be read. Raises CliError if nothing else is there."""
+    resources, unreadable = read_all(files)
+    if unreadable and not resources:
+        raise judging.unjudged(UnreadableError(unreadable[0]))
+    return resources, unreadable
 
 
 def _environments(given: list[str] | None) -> list[str]:

@@ -21,6 +21,7 @@ def render(report: Report) -> str:
         "resources": report.resources,
         "counts": {key: counts[key] for key in ("mandatory", "advisory", "waived", "unknown")},
         "findings": [finding(judged) for judged in report.findings],
+        "unreadable": report.unreadable,
         "unjudged": [
             {"type": one.type, "name": one.name, "file": one.file or None, "line": one.line or None}
             for one in report.unjudged

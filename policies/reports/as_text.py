@@ -59,6 +59,7 @@ def _not_answered(report: Report) -> list[str]:
     ]
     asked = sorted({(one.rule.id, one.messages[0]) for one in report.not_applicable})
     lines += [f"NOT JUDGED  {rule}: {reason}" for rule, reason in asked]
+    lines += [f"NOT READ    {message}" for message in report.unreadable]
     return ["", *lines] if lines else []
 
 

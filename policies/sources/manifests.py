@@ -30,6 +30,8 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
     if kind.endswith("List") and isinstance(items, list):
         singular = {"apiVersion": version, "kind": kind.removesuffix("List")}
         for item in items:
+            if item is None:
+                continue  # like an empty document
             # Items of a typed list, such as PodList, omit apiVersion and kind.
             whole = {**singular, **item} if isinstance(item, dict) and kind != "List" else item
             yield from _objects(whole, document)
