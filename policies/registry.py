@@ -36,10 +36,12 @@ from policies.rules import (
     postgres,
     probes,
     rbac,
+    references,
     resources,
     service_accounts,
     services,
     shutdown,
+    storage,
     url_maps,
 )
 
@@ -68,6 +70,8 @@ TOPICS: tuple[ModuleType, ...] = (
     ingresses,
     namespaces,
     rbac,
+    references,
+    storage,
     api_versions,
     load_balancer,
     frontends,
