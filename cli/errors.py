@@ -17,6 +17,7 @@ class Exit(IntEnum):
     NO_STACK = 6
     CHANGES = 7
     CANCELLED = 8
+    UNJUDGED = 9
     INTERNAL = 255
 
 

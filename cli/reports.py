@@ -48,7 +48,10 @@ def files(given: list[str] | None) -> dict[Path, Output]:
 
 
 def write(report: Report, output: Output, also: dict[Path, Output]) -> None:
-    """Write the report to stdout and to the files; exit with 5 when a violation is mandatory."""
+    """Write the report to stdout and to the files; exit with 5 when a violation is mandatory.
+
+    A file that could not be read ends with 2, whatever the others hold.
+    """
     for file, format_ in also.items():
         try:
             file.write_text(FORMATS[format_](report), encoding="utf-8")
@@ -56,5 +59,7 @@ def write(report: Report, output: Output, also: dict[Path, Output]) -> None:
             raise CliError(f"{file}: cannot be written: {error.strerror}", "", Exit.USAGE) from None
     sys.stdout.write(FORMATS[output](report))
     sys.stdout.flush()
+    if report.unreadable:
+        raise typer.Exit(Exit.USAGE)
     if not report.is_clean:
         raise typer.Exit(Exit.POLICY)

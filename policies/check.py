@@ -49,10 +49,18 @@ class Report:
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
     unused: list[waivers.Waiver] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    """A message for each file that could not be read; the others are judged."""
+    unjudged: list[Resource] = field(default_factory=list)
+    """Resources of kinds that no rule is for."""
+    not_applicable: list[Finding] = field(default_factory=list)
+    """Questions of rules that the sources cannot answer."""
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing stops a deployment."""
+        if self.unreadable:
+            return False
         return not self.expired and not any(judged.stops for judged in self.findings)
 
     def add(self, other: "Report") -> None:
@@ -60,6 +68,9 @@ class Report:
         self.findings += other.findings
         self.resources += other.resources
         self.sources += other.sources
+        self.unreadable += other.unreadable
+        self.unjudged += other.unjudged
+        self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]
 
     def counts(self) -> Counter[str]:
@@ -100,13 +111,21 @@ def judge(
     resources: Sequence[Resource], pack: Pack, *, environment: str = "", layer: str = ""
 ) -> Report:
     """Evaluate the pack on the resources of one stack or file set."""
+    findings = list(_findings(resources, pack))
     judged = [
         JudgedFinding(finding, pack.level(finding.rule), environment, layer)
-        for finding in _findings(resources, pack)
+        for finding in findings
+        if finding.verdict is not Verdict.NOT_APPLICABLE
     ]
+    not_applicable = [one for one in findings if one.verdict is Verdict.NOT_APPLICABLE]
     source = "/".join(filter(None, (environment, layer)))
     return Report(
-        judged, len(resources), [source] if source else [], expired=list(pack.waivers.expired)
+        judged,
+        len(resources),
+        [source] if source else [],
+        expired=list(pack.waivers.expired),
+        unjudged=[one for one in resources if not pack.judges(one.type)],
+        not_applicable=not_applicable,
     )
 
 

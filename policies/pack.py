@@ -1,19 +1,20 @@
-"""`Pack`: evaluates rules on resources at given levels and returns findings.
+"""`Pack`: runs the rules' policies on resources and returns findings.
 
 It neither serves nor prints, so the engine's analyzer and `policies.check` share it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
+from policies.crossguard import ResourceArgs, ResourcePolicy, RulePolicy, StackArgs, policy
 from policies.rule import Level, Rule, Stack
 from policies.settings import RuleSettings
-from policies.subjects import Path, Resource, View
-from policies.values import MalformedInputError, UnknownError
+from policies.subjects import Path, Resource
+from policies.values import MalformedInputError, NotApplicableError, UnknownError
 from policies.waivers import Waiver, Waivers
 
 
@@ -25,6 +26,8 @@ class Verdict(Enum):
     """The rule failed on the resource; counted as a violation."""
     UNKNOWN = "unknown"
     """The rule depends on a value that is not known before the update."""
+    NOT_APPLICABLE = "not applicable"
+    """The resource's source cannot answer the rule's question; not a violation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,11 @@ class Remediation:
     value: Any
 
 
-_Check = tuple[Rule, View, Callable[..., Iterator[str]], tuple[Settings, ...]]
+_NO_TYPE = "kubernetes:none.example/v1:None"
 
 
 class Pack:
-    """Rules with the levels, parameters and waivers of one stack."""
+    """The policies of rules, with the levels, parameters and waivers of one stack."""
 
     def __init__(
         self,
@@ -68,15 +71,16 @@ class Pack:
             ids = [rule.id for rule in rules]
             raise PlatformError(f"two rules have the id {max(ids, key=ids.count)}")
         self.waivers = waivers or Waivers.none()
-        self._levels = {rule.id: rule.level for rule in rules} | dict(levels or {})
-        self._parameters = {
-            rule.id: rule.parameters() for rule in rules if rule.parameters is not None
-        } | dict(parameters or {})
-        self._by_type: dict[tuple[str, bool], list[_Check]] = {}
+        levels, parameters = levels or {}, parameters or {}
+        self.policies: dict[str, RulePolicy] = {
+            rule.id: policy(rule, levels.get(rule.id), parameters.get(rule.id)) for rule in rules
+        }
+        self._judged_types: dict[str, bool] = {}
+        self._by_type: dict[tuple[str, bool], list[RulePolicy]] = {}
 
     def level(self, rule: Rule) -> Level:
         """Return the level of a rule."""
-        return self._levels[rule.id]
+        return self.policies[rule.id].level
 
     def with_levels(self, levels: Mapping[str, Level]) -> "Pack":
         """Return a copy with other levels for some rules."""
@@ -86,80 +90,98 @@ class Pack:
         """Return a copy with an environment's levels, parameters and waivers."""
         return Pack(
             list(self.rules.values()),
-            self._levels | dict(settings.levels),
-            self._parameters | dict(settings.parameters),
+            {one.name: one.level for one in self.policies.values()} | dict(settings.levels),
+            self._parameters() | dict(settings.parameters),
             self.waivers if waivers is None else waivers,
         )
 
     def only(self, rule: str) -> "Pack":
         """Return a copy with one rule, its level, parameters and waivers."""
-        own = self._parameters.get(rule)
-        parameters = {} if own is None else {rule: own}
-        levels = {rule: self._levels[rule]}
-        return Pack([self.rules[rule]], levels, parameters, self.waivers)
+        one = self.policies[rule]
+        return Pack([one.rule], {rule: one.level}, self._parameters(), self.waivers)
 
     def remediations(self, resource: Resource) -> list[Remediation]:
         """Return the values that rules at level `remediate` set on a resource."""
         remediations: list[Remediation] = []
-        for rule, _, _, given in self._checks_for(resource.type, over_stack=False):
-            if self._levels[rule.id] is not Level.REMEDIATE or rule.repair is None:
+        for one in self._policies_for(resource.type, over_stack=False):
+            if one.level is not Level.REMEDIATE or not isinstance(one, ResourcePolicy):
                 continue
-            if self.waivers.find(rule.id, resource) is not None:
+            if self.waivers.find(one.name, resource) is not None:
                 continue
             try:
-                for path, value in rule.repair(resource, *given):
-                    remediations.append(Remediation(rule, path, value))
+                repairs = one.repairs(resource)
             except Exception:  # noqa: S112 (`judge` reports what cannot be repaired)
                 continue
+            remediations += [Remediation(one.rule, path, value) for path, value in repairs]
         return remediations
+
+    def judges(self, type_: str) -> bool:
+        """Whether a rule is for a type of resource. Rules for all types do not count."""
+        if type_ not in self._judged_types:
+            self._judged_types[type_] = any(
+                rule.selector.matches(type_) and not rule.selector.matches(_NO_TYPE)
+                for rule in self.rules.values()
+            )
+        return self._judged_types[type_]
 
     def judge(self, resource: Resource) -> list[Finding]:
         """Evaluate the rules that need one resource only."""
-        return self._judged(resource, ())
+        args = ResourceArgs(resource)
+        return self._judged(resource, self._policies_for(resource.type, over_stack=False), args)
 
     def judge_stack(self, resources: Iterable[Resource]) -> list[Finding]:
         """Evaluate the rules that need the whole stack."""
         stack = Stack(list(resources))
-        return [f for resource in stack.resources for f in self._judged(resource, (stack,))]
-
-    def _judged(self, resource: Resource, stack: tuple[Stack, ...]) -> list[Finding]:
-        """Evaluate all rules on a resource. Rules with the same view share it."""
-        views: dict[Any, list[Any]] = {}
         findings: list[Finding] = []
-        for rule, view, judge, given in self._checks_for(resource.type, over_stack=bool(stack)):
-            found: list[str] = []
-            try:
-                if view not in views:
-                    views[view] = list(view(resource))
-                for subject in views[view]:
-                    found.extend(judge(subject, *stack, *given))
-            except Exception as error:
-                findings.append(self._failed(rule, resource, error))
-            if found:
-                messages = tuple(dict.fromkeys(map(str, found)))
-                findings.append(self._finding(rule, resource, Verdict.VIOLATION, messages))
+        for resource in stack.resources:
+            args = StackArgs(stack, ResourceArgs(resource))
+            chosen = self._policies_for(resource.type, over_stack=True)
+            findings += self._judged(resource, chosen, args)
         return findings
 
-    def _checks_for(self, type_: str, *, over_stack: bool) -> list[_Check]:
-        """Return the rules for a type, each with its view, function and parameters."""
+    def _judged(
+        self, resource: Resource, policies: Iterable[RulePolicy], args: Any
+    ) -> list[Finding]:
+        findings: list[Finding] = []
+        found: list[str] = []
+
+        def report(message: str, urn: str | None = None) -> None:  # noqa: ARG001 (of `resource`)
+            found.append(message)
+
+        for one in policies:
+            found.clear()
+            try:
+                one.validate(args, report)
+            except Exception as error:
+                findings.append(self._failed(one.rule, resource, error))
+            if found:
+                messages = tuple(dict.fromkeys(found))
+                findings.append(self._finding(one.rule, resource, Verdict.VIOLATION, messages))
+        return findings
+
+    def _policies_for(self, type_: str, *, over_stack: bool) -> list[RulePolicy]:
+        """Return the policies that are not disabled for a type of resource."""
         key = (type_, over_stack)
         if key not in self._by_type:
             self._by_type[key] = [
-                (rule, rule.selector.view, rule.judge, self._given(rule))
-                for rule in self.rules.values()
-                if rule.over_stack == over_stack
-                and self._levels[rule.id] is not Level.DISABLED
-                and rule.selector.matches(type_)
+                one
+                for one in self.policies.values()
+                if one.rule.over_stack == over_stack
+                and one.level is not Level.DISABLED
+                and one.rule.selector.matches(type_)
             ]
         return self._by_type[key]
 
-    def _given(self, rule: Rule) -> tuple[Settings, ...]:
-        own = self._parameters.get(rule.id)
-        return () if own is None else (own,)
+    def _parameters(self) -> dict[str, Settings]:
+        return {
+            one.name: one.parameters for one in self.policies.values() if one.parameters is not None
+        }
 
     def _failed(self, rule: Rule, resource: Resource, error: Exception) -> Finding:
         if isinstance(error, UnknownError):
             return self._finding(rule, resource, Verdict.UNKNOWN, (error.path,))
+        if isinstance(error, NotApplicableError):
+            return self._finding(rule, resource, Verdict.NOT_APPLICABLE, (str(error),))
         reason = str(error)
         if not isinstance(error, MalformedInputError):
             reason = f"{type(error).__name__}: {error}".rstrip(": ")

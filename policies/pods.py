@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from policies import custom_kinds
 from policies.subjects import Path, Resource, Selector, group_kind
 from policies.values import MalformedInputError, Props, block, entries, known, text
 
@@ -22,6 +24,7 @@ TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Path from each kind to its pod template (the mapping with `metadata` and `spec`)."""
 
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 LONG_RUNNING = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"}
 
 
@@ -53,14 +56,24 @@ class Pod:
 
 
 def container_paths(resource: Resource) -> Iterator[tuple[Path, Props]]:
-    """Yield the containers of a resource that embeds one pod, with their paths. For repairs."""
+    """Yield the containers of a resource that embeds pods, with their paths. For repairs."""
     kind = group_kind(resource.type)
-    if kind not in TEMPLATES:
+    if kind is None:
         return
-    within = (*TEMPLATES[kind], "spec")
-    for key in ("initContainers", "containers", "ephemeralContainers"):
-        for index, container in enumerate(entries(block(resource.props, *within), key)):
-            yield (*within, key, index), container
+    specs: list[Path] = []
+    if kind in TEMPLATES:
+        specs.append((*TEMPLATES[kind], "spec"))
+    for path in custom_kinds.TEMPLATES.get(kind, ()):
+        specs += [(*one, "spec") for one, _ in custom_kinds.found(resource.props, path)]
+    for path in custom_kinds.INLINE.get(kind, ()):
+        specs += [one for one, _ in custom_kinds.found(resource.props, path)]
+    for within in specs:
+        spec: Any = resource.props
+        for step in within:
+            spec = spec.get(step, {}) if isinstance(step, str) else spec[step]
+        for key in ("initContainers", "containers", "ephemeralContainers"):
+            for index, container in enumerate(entries(spec, key)):
+                yield (*within, key, index), container
 
 
 def describe(container: Props) -> str:
@@ -73,6 +86,9 @@ def pods(resource: Resource) -> Iterable[Pod]:
     kind = group_kind(resource.type)
     if kind is None:
         return
+    if kind in custom_kinds.TEMPLATES or kind in custom_kinds.INLINE:
+        yield from _custom(kind, resource.props)
+        return
     group, name = kind
     if name.endswith("List"):
         singular = (group, name.removesuffix("List"))
@@ -80,6 +96,25 @@ def pods(resource: Resource) -> Iterable[Pod]:
             yield _pod(singular, item)
         return
     yield _pod((group, name.removesuffix("Patch")), resource.props)
+
+
+def _custom(kind: tuple[str, str], props: Props) -> Iterator[Pod]:
+    for path in custom_kinds.TEMPLATES.get(kind, ()):
+        for _, template in custom_kinds.found(props, path):
+            if not isinstance(template, dict):
+                raise MalformedInputError(f"{'.'.join(path)} should be a mapping")
+            yield Pod(kind[1], block(template, "metadata"), block(template, "spec"))
+    for path in custom_kinds.INLINE.get(kind, ()):
+        for _, spec in custom_kinds.found(props, path):
+            if not isinstance(spec, dict):
+                raise MalformedInputError(f"{'.'.join(path)} should be a mapping")
+            containers = list(entries(spec, "containers"))
+            # `model` of KServe is a container too; without an image it completes its runtime's.
+            model = block(spec, "model")
+            if text(model, "image") or model.get("securityContext") is not None:
+                containers.append({"name": "kserve-container", **model})
+            if containers:
+                yield Pod(kind[1], {}, {**spec, "containers": containers})
 
 
 def _pod(kind: tuple[str, str], props: Props) -> Pod:
@@ -98,31 +133,54 @@ def _matches(type_: str, kinds: Iterable[tuple[str, str]], *, patches: bool) -> 
     return any((group, one) in kinds for one in names)
 
 
+_ALL = (*TEMPLATES, *custom_kinds.TEMPLATES, *custom_kinds.INLINE)
+
 PODS = Selector(
-    lambda type_: _matches(type_, TEMPLATES, patches=False),
+    lambda type_: _matches(type_, _ALL, patches=False),
     "kubernetes:core/v1:Pod",
-    tuple(f"kubernetes:{group}/*:{kind}" for group, kind in TEMPLATES),
+    tuple(f"kubernetes:{group}/*:{kind}" for group, kind in _ALL),
     pods,
 )
 """Every kind that embeds a pod."""
 
 PODS_AND_PATCHES = Selector(
-    lambda type_: _matches(type_, TEMPLATES, patches=True),
+    lambda type_: _matches(type_, _ALL, patches=True),
     "kubernetes:core/v1:Pod",
     (*PODS.types, "their `…Patch` kinds"),
     pods,
 )
 """`PODS` and their patches, which hold part of a pod. For rules that forbid a setting."""
 
-_LONG_RUNNING = tuple(kind for kind in TEMPLATES if kind[1] in LONG_RUNNING)
+
+def is_server(pod: Pod) -> bool:
+    """Whether a pod without a controller serves: it restarts, and has ports or probes."""
+    if text(pod.spec, "restartPolicy") not in {"", "Always"}:
+        return False
+    return any(
+        entries(container, "ports") or any(block(container, key) for key in PROBES)
+        for container in pod.containers(init=False, ephemeral=False)
+    )
+
+
+def _long_running(resource: Resource) -> Iterable[Pod]:
+    for one in pods(resource):
+        if one.kind != "Pod" or is_server(one):
+            yield one
+
+
+_LONG_RUNNING = (
+    *(kind for kind in TEMPLATES if kind[1] in LONG_RUNNING),
+    *custom_kinds.LONG_RUNNING,
+    ("core", "Pod"),
+)
 
 LONG_RUNNING_PODS = Selector(
     lambda type_: _matches(type_, _LONG_RUNNING, patches=False),
     "kubernetes:apps/v1:Deployment",
     tuple(f"kubernetes:{group}/*:{kind}" for group, kind in _LONG_RUNNING),
-    pods,
+    _long_running,
 )
-"""Every kind whose pods run until they are stopped, so not jobs."""
+"""Every kind whose pods run until they are stopped, so not jobs; of bare pods, those that serve."""
 
 
 def pod(*, metadata: Props | None = None, container: Props | None = None, **spec: object) -> Props:

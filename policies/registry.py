@@ -2,7 +2,6 @@
 
 from types import ModuleType
 
-from policies.pack import Pack
 from policies.rule import Rule
 from policies.rules import (
     api_versions,
@@ -37,10 +36,12 @@ from policies.rules import (
     postgres,
     probes,
     rbac,
+    references,
     resources,
     service_accounts,
     services,
     shutdown,
+    storage,
     url_maps,
 )
 
@@ -69,6 +70,8 @@ TOPICS: tuple[ModuleType, ...] = (
     ingresses,
     namespaces,
     rbac,
+    references,
+    storage,
     api_versions,
     load_balancer,
     frontends,
@@ -87,8 +90,3 @@ TOPICS: tuple[ModuleType, ...] = (
 RULES: tuple[Rule, ...] = tuple(
     rule for topic in TOPICS for rule in vars(topic).values() if isinstance(rule, Rule)
 )
-
-
-def pack() -> Pack:
-    """Return the pack with all rules at their default levels."""
-    return Pack(RULES)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policies.objects import namespace_and_name, selector_matches
-from policies.pods import PODS, Pod, pods
+from policies.pods import LONG_RUNNING_PODS, PODS, Pod, pods
 from policies.rule import Stack
 from policies.subjects import Resource, Selector
 from policies.values import Props, block, comparable_text
@@ -31,6 +31,13 @@ NAMESPACED_PODS = Selector(
     PODS.matches, "kubernetes:apps/v1:Deployment", PODS.types, namespaced_pods
 )
 """Every kind that embeds a pod, for rules that need its namespace or its resource."""
+
+
+def namespaced_servers(resource: Resource) -> Iterable[NamespacedPod]:
+    """View a resource as its pods that run until they are stopped, with their namespace."""
+    namespace = namespace_and_name(resource.props)[0]
+    for pod in LONG_RUNNING_PODS.view(resource):
+        yield NamespacedPod(resource, namespace, block(pod.metadata, "labels"), pod)
 
 
 class Pods:

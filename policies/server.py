@@ -1,30 +1,35 @@
-"""The pack as a Pulumi analyzer (`pulumirpc.Analyzer`): gRPC in, diagnostics out.
+"""The pack as a Pulumi analyzer: the SDK's server, with a servicer that reads a resource once.
 
-It implements the protocol directly. The SDK's `PolicyPack` parses each resource again for every
-policy and starts its server in the constructor; here a resource is parsed once for all rules.
+The SDK's own servicer reads a resource anew for each policy, knows no waivers, and judges a stack
+by its outputs.
 """
 
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
+import msgspec
+import pulumi_policy
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import analyzer_pb2, plugin_pb2
+from pulumi_policy import policy as sdk
 
+from gkeplatform.config import Settings
 from gkeplatform.environment import environment_of, environments
 from gkeplatform.errors import PlatformError
 from policies import settings, waivers
+from policies.crossguard import RulePolicy, converted
 from policies.pack import Finding, Pack, Verdict
 from policies.properties import from_struct, path_text, set_value
 from policies.recording import Recorder
 from policies.rule import Level, Rule
+from policies.settings import RuleSettings
 from policies.subjects import Resource
 from policies.values import MalformedInputError
 from policies.waivers import Waiver
@@ -39,26 +44,30 @@ _TO_PROTO = {
     Level.REMEDIATE: analyzer_pb2.REMEDIATE,
     Level.DISABLED: analyzer_pb2.DISABLED,
 }
-_FROM_PROTO = {
-    analyzer_pb2.ADVISORY: Level.ADVISORY,
-    analyzer_pb2.MANDATORY: Level.MANDATORY,
-    analyzer_pb2.REMEDIATE: Level.REMEDIATE,
-    analyzer_pb2.DISABLED: Level.DISABLED,
-}
-_GRPC_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
 
 
-class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
-    """`pulumirpc.Analyzer` over a `Pack`."""
+class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK has no type stubs
+    """The SDK's servicer over a `Pack`.
 
-    def __init__(self, pack: Pack) -> None:
-        self._pack = pack
+    It runs the policies of a resource's type only, on a resource that it reads once.
+    """
+
+    def __init__(
+        self, name: str, version: str, policies: Sequence[RulePolicy], level: Any, *rest: Any
+    ) -> None:
+        super().__init__(name, version, list(policies), level, *rest)
+        self._pack = Pack([policy.rule for policy in policies], {p.name: p.level for p in policies})
         self._preview = True
         self._declared: dict[str, Resource] = {}
         self._recorder = Recorder.from_environment()
+
+    @classmethod
+    def of(cls, pack: Pack) -> "Analyzer":
+        """Return the analyzer of a pack."""
+        default = pulumi_policy.EnforcementLevel.MANDATORY
+        analyzer = cls(NAME, VERSION, list(pack.policies.values()), default)
+        analyzer._pack = pack
+        return analyzer
 
     def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Load the stack's settings and waivers. The engine calls this first."""
@@ -74,22 +83,33 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._pack = self._pack.with_settings(chosen, waivers.in_force(every, environment, today))
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
-    def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Return the rules with their levels for this stack."""
-        info = analyzer_pb2.AnalyzerInfo(name=NAME, version=VERSION, supportsConfig=True)
-        info.policies.extend(self._info(rule) for rule in self._pack.rules.values())
+    def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the policies with their levels for this stack."""
+        info = super().GetAnalyzerInfo(request, context)
+        info.version = VERSION
+        for policy in info.policies:
+            policy.enforcementLevel = _TO_PROTO[self._pack.policies[policy.name].level]
         return info
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        """Apply levels from a policy configuration file, validated by the engine."""
-        self._pack = self._pack.with_levels(
-            {
-                rule: _FROM_PROTO[config.enforcementLevel]
-                for rule, config in request.policyConfig.items()
-                if rule in self._pack.rules
-            }
-        )
-        return empty_pb2.Empty()
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Apply levels and parameters of a policy configuration file."""
+        answer = super().Configure(request, context)
+        levels: dict[str, Level] = {}
+        parameters: dict[str, Settings] = {}
+        for policy in self._pack.policies.values():
+            if policy.name not in request.policyConfig:
+                continue
+            levels[policy.name] = Level(self._get_enforcement_level(policy).value)
+            if config := self._get_policy_config(policy.name):
+                try:
+                    found = converted(policy.rule, config)
+                except msgspec.ValidationError as error:
+                    reason = f"the policy configuration of {policy.name}: {error}"
+                    context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+                if found is not None:
+                    parameters[policy.name] = found
+        self._pack = self._pack.with_settings(RuleSettings(levels, parameters))
+        return answer
 
     def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Evaluate the resource rules on the inputs that the program declares."""
@@ -142,23 +162,6 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Return the pack's version."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def _info(self, rule: Rule) -> Any:
-        return analyzer_pb2.PolicyInfo(
-            name=rule.id,
-            displayName=rule.title,
-            description=rule.title,
-            enforcementLevel=_TO_PROTO[self._pack.level(rule)],
-            severity=_severity(rule),
-            policy_type=(
-                analyzer_pb2.POLICY_TYPE_STACK
-                if rule.over_stack
-                else analyzer_pb2.POLICY_TYPE_RESOURCE
-            ),
-            remediation_steps=rule.fix,
-            url=rule.references[0].url,
-            tags=[rule.layer],
-        )
-
     def _add_expired(self, response: Any, waiver: Waiver, resources: Iterable[Resource]) -> None:
         """Report an expired waiver as a violation of the resources that it applies to."""
         for resource in resources:
@@ -178,6 +181,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         response = analyzer_pb2.AnalyzeResponse()
         for finding in findings:
             rule, level = finding.rule, self._pack.level(finding.rule)
+            if finding.verdict is Verdict.NOT_APPLICABLE:
+                response.not_applicable.add(policy_name=rule.id, reason=finding.messages[0])
+                continue
             if finding.waiver is not None:
                 level = Level.ADVISORY
             elif level is Level.REMEDIATE:
@@ -245,23 +251,25 @@ def _severity(rule: Rule) -> Any:
     return analyzer_pb2.PolicySeverity.Value(f"POLICY_SEVERITY_{rule.severity.upper()}")
 
 
-def serve(make: Callable[[], Pack]) -> None:
-    """Serve a pack on a free port until SIGINT or SIGTERM. Prints the port on stdout.
-
-    `make` is called first: a PlatformError ends the process with one line and no server.
-    """
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End the process with one line for a PlatformError, such as that of an incomplete rule."""
     try:
-        pack = make()
+        yield
     except PlatformError as error:
         sys.exit(f"error: {error}")
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
-    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_GRPC_OPTIONS)
-    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(pack), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    done.wait()
-    server.stop(0)
+
+
+class PolicyPack(pulumi_policy.PolicyPack):  # type: ignore[misc]
+    """The SDK's `PolicyPack`, served by `Analyzer` until SIGINT or SIGTERM.
+
+    Raises PlatformError if two policies have one name.
+    """
+
+    def __init__(self, name: str, policies: Sequence[RulePolicy], **metadata: Any) -> None:
+        Pack([policy.rule for policy in policies])
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # The SDK's constructor names the servicer's class, and has no parameter for another.
+        sdk._PolicyAnalyzerServicer = Analyzer
+        with suppress(KeyboardInterrupt):  # one that comes before the constructor waits for it
+            super().__init__(name, list(policies), **metadata)

@@ -26,6 +26,7 @@ from gkeplatform.config import Settings, load, suggestion
 from gkeplatform.environment import environment_of, file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.explanation import explain
+from policies.cluster_version import ClusterVersion
 from policies.former_ids import current_id
 from policies.rule import Level, Rule
 
@@ -77,7 +78,20 @@ def for_stack(stack: str, config: Mapping[str, str], *, rules: Mapping[str, Rule
         if model is None:
             raise PlatformError(f"{where}: the rule has no parameters; remove the entry")
         parameters[rule] = _converted(file, given_id, given, model)
-    return RuleSettings(levels, parameters)
+    return RuleSettings(levels, _with_one_version(parameters, rules))
+
+
+def _with_one_version(
+    parameters: Mapping[str, Settings], rules: Mapping[str, Rule]
+) -> dict[str, Settings]:
+    """Let rules without a cluster version of their own follow the one that is set."""
+    stated = [one for one in parameters.values() if isinstance(one, ClusterVersion)]
+    followers = {
+        rule.id: stated[0]
+        for rule in rules.values()
+        if stated and rule.parameters is ClusterVersion
+    }
+    return {**followers, **parameters}
 
 
 def _converted(file: str, rule: str, given: Any, model: type[Settings]) -> Settings:

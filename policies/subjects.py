@@ -8,12 +8,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from policies.values import Props
 
 Path = tuple[str | int, ...]
 """Location of a value in a resource's properties: mapping keys and list indexes."""
+
+
+Origin = Literal["program", "manifest", "api"]
+"""A Pulumi program or its state, a Kubernetes manifest, or the container API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Resource:
     """Inputs of its provider; empty if unknown."""
     protect: bool = False
     """The Pulumi option `protect`: the engine refuses to delete or replace the resource."""
+    origin: Origin = "program"
+    """Where it was read. Some rules need what only a program or its state has."""
     file: str = ""
     """The file it was read from, if any."""
     line: int = 0

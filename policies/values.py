@@ -25,6 +25,10 @@ class UnknownError(Exception):
         self.path = path
 
 
+class NotApplicableError(Exception):
+    """The resource's source cannot answer the rule's question. The message says why."""
+
+
 class Unknown:
     """Placeholder for a value that is not known yet. Every use of it raises UnknownError."""
 

@@ -19,7 +19,7 @@ from policies.former_ids import current_id
 from policies.registry import RULES
 from policies.reports import FORMATS, as_json
 from policies.rule import Level, Rule
-from policies.sources import UnreadableError, read
+from policies.sources import UnreadableError, read_all
 from policies.subjects import Resource
 
 app = typer.Typer(no_args_is_help=True, help="List, explain, check and simulate the policies.")
@@ -81,13 +81,18 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
             help="Report values not known before the update; do not fail.",
         ),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 9 if no rule is for the kind of some object."),
+    ] = False,
     output: reports.To = reports.Output.TEXT,
     also: reports.Also = None,
     as_json_: reports.AsJson = False,
 ) -> None:
     """Judge files, or what the environments declare, or a preview, or what is deployed.
 
-    Exit codes: 0 without violations, 5 with violations, 2 when something could not be judged.
+    Exit codes: 0 without violations, 5 with violations, 2 when something could not be judged,
+    9 with --strict when there are no violations and no rule is for the kind of some object.
     """
     if deployed and preview:
         raise CliError(
@@ -103,13 +108,17 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
     if files:
         _only_one(env)
         pack = judging.pack_of(env[0] if env else "")
-        report = judge(_read(files), pack, environment=env[0] if env else "")
+        resources, unreadable = _read(files)
+        report = judge(resources, pack, environment=env[0] if env else "")
+        report.unreadable = unreadable
     elif preview:
         report = judging.previews(_environments(env), layers.selected(layer), defer=defer_unknown)
     else:
         find = judging.deployed_by if deployed else judging.declared_by
         report = judging.judged(_environments(env), layers.selected(layer), find)
     reports.write(report, reports.Output.JSON if as_json_ else output, further)
+    if strict and report.unjudged:
+        raise typer.Exit(Exit.UNJUDGED)
 
 
 @app.command()
@@ -150,11 +159,12 @@ def _rule(name: str) -> Rule:
     raise CliError(f"there is no rule `{name}`", hint, Exit.USAGE)
 
 
-def _read(files: Iterable[Path]) -> list[Resource]:
-    try:
-        return [resource for file in files for resource in read(file)]
-    except UnreadableError as error:
-        raise judging.unjudged(error) from None
+def _read(files: Iterable[Path]) -> tuple[list[Resource], list[str]]:
+    """The resources, and what could not be read. Raises CliError if nothing else is there."""
+    resources, unreadable = read_all(files)
+    if unreadable and not resources:
+        raise judging.unjudged(UnreadableError(unreadable[0]))
+    return resources, unreadable
 
 
 def _environments(given: list[str] | None) -> list[str]:

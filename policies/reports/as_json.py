@@ -21,6 +21,15 @@ def render(report: Report) -> str:
         "resources": report.resources,
         "counts": {key: counts[key] for key in ("mandatory", "advisory", "waived", "unknown")},
         "findings": [finding(judged) for judged in report.findings],
+        "unreadable": report.unreadable,
+        "unjudged": [
+            {"type": one.type, "name": one.name, "file": one.file or None, "line": one.line or None}
+            for one in report.unjudged
+        ],
+        "notApplicable": [
+            {"rule": one.rule.id, "resource": one.resource.name, "reason": one.messages[0]}
+            for one in report.not_applicable
+        ],
         "expiredWaivers": [_waiver(one) for one in report.expired],
         "unusedWaivers": [_waiver(one) for one in report.unused],
     }

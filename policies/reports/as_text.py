@@ -1,5 +1,6 @@
 """Report format `text`: findings by file or layer, the most severe first."""
 
+from collections import Counter
 from itertools import groupby
 
 from policies.check import JudgedFinding, Report
@@ -19,6 +20,7 @@ def render(report: Report) -> str:
             current = here
         lines += _finding_text(judged)
     lines += _pending(report)
+    lines += _not_answered(report)
     for waiver in report.expired:
         lines.append(f"EXPIRED   the waiver of {waiver.rule} for {waiver.resource}")
         lines.append(f"          {waiver.describe()}")
@@ -46,6 +48,19 @@ def _pending(report: Report) -> list[str]:
     if not lines:
         return []
     return ["", "not evaluated yet, because of values known only during the update:", *lines]
+
+
+def _not_answered(report: Report) -> list[str]:
+    """Return what was not judged: kinds without rules, and questions without answers."""
+    lines = [
+        f"NOT JUDGED  {count} of kind {kind}: no rule is for it"
+        for kind, count in sorted(Counter(one.type for one in report.unjudged).items())
+        if not kind.startswith(("pulumi:", "gkeplatform:"))
+    ]
+    asked = sorted({(one.rule.id, one.messages[0]) for one in report.not_applicable})
+    lines += [f"NOT JUDGED  {rule}: {reason}" for rule, reason in asked]
+    lines += [f"NOT READ    {message}" for message in report.unreadable]
+    return ["", *lines] if lines else []
 
 
 def summary(report: Report) -> str:

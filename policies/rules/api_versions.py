@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
 
-from msgspec import Meta
-
-from gkeplatform.config import Settings
+from policies.cluster_version import ClusterVersion
 from policies.rule import advisory, google, kubernetes_docs, mandatory
 from policies.subjects import Resource, Selector, pattern
 
@@ -124,17 +121,7 @@ _TYPES = pattern(
 OBJECTS = Selector(_TYPES.matches, _TYPES.example, _TYPES.types, api_object)
 
 
-class ServedBy(Settings):
-    """The cluster that the objects are deployed to."""
-
-    kubernetes: Annotated[
-        str, Meta(pattern=r"^1\.\d{1,3}$", description="The cluster's Kubernetes version.")
-    ] = "1.36"
-
-    @property
-    def minor(self) -> int:
-        """Return the minor version."""
-        return int(self.kubernetes.partition(".")[2])
+ServedBy = ClusterVersion
 
 
 def _deprecation(one: ApiObject) -> Deprecation | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gkeplatform.protection import PROTECTED_TYPES
 from policies.rule import Reference, advisory
 from policies.subjects import Resource, gcp, kubernetes, resource_view
+from policies.values import NotApplicableError
 
 _CLOUD = gcp(*(one.removeprefix("gcp:") for one in PROTECTED_TYPES if one.startswith("gcp:")))
 _DATABASES = kubernetes("acid.zalan.do", "postgresql")
@@ -30,5 +31,7 @@ KEEPING = (_CLOUD | _DATABASES).with_view(resource_view)
 )
 def stateful_resources_are_protected(keeper: Resource) -> Iterator[str]:
     """A resource that holds data or an address has the Pulumi option `protect`."""
+    if keeper.origin != "program":
+        raise NotApplicableError("`protect` is in a program's state, not in a file or an API")
     if not keeper.protect:
         yield "protect is not set"

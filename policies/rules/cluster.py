@@ -134,8 +134,12 @@ def control_plane_is_reached_from_named_networks(cluster: Props) -> Iterator[str
     """The control plane of a cluster is reachable from listed networks only."""
     if flag(cluster, "privateClusterConfig", "enablePrivateEndpoint"):
         return
+    endpoints = block(cluster, "controlPlaneEndpointsConfig", "ipEndpointsConfig")
+    if not flag(endpoints, "enabled", default=True):
+        return  # only the DNS-based endpoint is on, which IAM protects
+    # An empty block admits no external network at all.
     config = block(cluster, "masterAuthorizedNetworksConfig")
-    if not config:
+    if cluster.get("masterAuthorizedNetworksConfig") is None:
         yield "masterAuthorizedNetworksConfig is not set: every network may connect"
     for network in entries(config, "cidrBlocks"):
         if text(network, "cidrBlock") in {"0.0.0.0/0", "::/0"}:

@@ -9,7 +9,7 @@ from gkeplatform.config import Settings
 from policies.rule import Stack, advisory, cis, google, mandatory
 from policies.rules.cluster import CLUSTER
 from policies.subjects import Resource, gcp, resource_view
-from policies.values import Props, block, flag, number, text, texts
+from policies.values import NotApplicableError, Props, block, flag, number, text, texts
 
 BACKUP_PLANS = gcp("gkebackup/backupPlan:BackupPlan")
 _GKE = "kubernetes-engine/docs/"
@@ -158,10 +158,13 @@ def cluster_allocates_its_cost(cluster: Props) -> Iterator[str]:
     ),
     failing=(Resource("gcp:container/cluster:Cluster", {"name": "main"}, "main"),),
 )
-def cluster_has_a_backup_plan(cluster: Resource, stack: Stack) -> Iterator[str]:  # noqa: ARG001 (any plan of the stack counts)
+def cluster_has_a_backup_plan(cluster: Resource, stack: Stack) -> Iterator[str]:
     """A cluster has a Backup for GKE plan."""
-    if not stack.of(BACKUP_PLANS):
-        yield "no BackupPlan is declared"
+    if stack.of(BACKUP_PLANS):
+        return
+    if cluster.origin == "api":
+        raise NotApplicableError("backup plans are in another API than clusters")
+    yield "no BackupPlan is declared"
 
 
 @advisory(

@@ -109,3 +109,23 @@ def cluster_has_no_kubernetes_dashboard(cluster: Props) -> Iterator[str]:
     dashboard = block(cluster, "addonsConfig").get("kubernetesDashboard")
     if isinstance(dashboard, dict) and not flag(dashboard, "disabled"):
         yield "addonsConfig.kubernetesDashboard is not disabled"
+
+
+@advisory(
+    CLUSTER,
+    layer="cluster",
+    severity="medium",
+    why="Anyone who reaches the API server can call what RBAC grants to system:anonymous.",
+    fix="set anonymous_authentication_config.mode to LIMITED, which leaves the health checks",
+    references=(
+        cis("4.2.1"),
+        google("Anonymous authentication", _HARDEN + "#restrict-anon-access"),
+    ),
+    passing={"anonymousAuthenticationConfig": {"mode": "LIMITED"}},
+    failing={"anonymousAuthenticationConfig": {"mode": "ENABLED"}},
+)
+def cluster_limits_anonymous_requests(cluster: Props) -> Iterator[str]:
+    """A cluster answers anonymous requests for its health only."""
+    # A document or program without the block does not say; GKE's default depends on the version.
+    if text(cluster, "anonymousAuthenticationConfig", "mode") == "ENABLED":
+        yield "anonymousAuthenticationConfig.mode is ENABLED"

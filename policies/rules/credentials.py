@@ -1,7 +1,10 @@
 """Rules about passwords, keys and tokens in pod specs and ConfigMaps."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from policies.plain_values import is_plain as is_plain_value
 from policies.pods import PODS, Pod, describe, pod
@@ -16,8 +19,10 @@ _GOOD_PRACTICE = kubernetes_docs(
 )
 
 _NAMES = re.compile(
-    r"(^|[_\-.])(secret|passw(or)?d|passwd|pwd|token|api[_\-]?key|access[_\-]?key|private[_\-]?key"
-    r"|credentials?|auth[_\-]?key|client[_\-]?secret|connection[_\-]?string)s?($|[_\-.0-9])",
+    r"(^|[_\-.])(secret|[a-z]*(passw(or)?d|passphrase)|passwd|pass|pwd|token|api[_\-]?key"
+    r"|access[_\-]?key|private[_\-]?key|encryption[_\-]?key|signing[_\-]?key|master[_\-]?key"
+    r"|secret[_\-]?key|credentials?|auth[_\-]?key|client[_\-]?secret|connection[_\-]?string)s?"
+    r"($|[_\-.0-9])",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -34,10 +39,23 @@ _VALUES = (
     ("a token", re.compile(r"\b(ghp|gho|ghs|hf|xox[abp])[_\-][0-9A-Za-z\-]{20,}")),
     (
         "a password in a URL",
-        re.compile(r"[a-z][a-z0-9+]*://[^/\s:@$]+:[^/\s:@${}]+@", re.IGNORECASE),
+        re.compile(
+            r"(?<![a-z0-9+])[a-z][a-z0-9+]{0,30}://[^/\s:@$]{1,256}:[^/\s:@${}]{1,256}@",
+            re.IGNORECASE,
+        ),
     ),
 )
 _FLAG = re.compile(r"^--?([A-Za-z][\w.\-]*)=(.+)$", re.DOTALL)
+_FLAG_IN_SCRIPT = re.compile(
+    r"(?:^|\s)--?([A-Za-z][\w.\-]*)[= ][\"']?([^\s\"'$;|&<>()\-][^\s\"'$;|&<>()]*)"
+)
+_ASSIGNMENT = re.compile(r"(?:^|[\s;])(?:export\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"'$;|&<>()]+)")
+_PROPERTY = re.compile(r"^[ \t]*([\w.\-]+)[ \t]*[=:](.+)$", re.MULTILINE)
+_REFERENCES = re.compile(r"\$[({A-Za-z_]|\{\{")
+_FLAGS = {"true", "false"}
+_LONGEST_NAME = 256
+_SHELLS = {"sh", "bash", "dash", "ash"}
+_FORMATS = re.compile(r"\.(properties|env|ini|conf|cfg|toml|ya?ml|json)$")
 
 
 def secret_kind(name: str, value: str) -> str:
@@ -47,10 +65,10 @@ def secret_kind(name: str, value: str) -> str:
             return kind
     if isinstance(value, Secret):
         return "a secret"
-    if is_plain_value(_CAMEL.sub("_", name), value):
+    spelled = _CAMEL.sub("_", name[:_LONGEST_NAME])
+    if is_plain_value(spelled, value):
         return ""
-    spelled = _CAMEL.sub("_", name)
-    is_plain = bool(value) and "$(" not in value and value.lower() not in {"true", "false"}
+    is_plain = bool(value) and not _REFERENCES.search(value) and value.lower() not in _FLAGS
     if is_plain and _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):
         return "a secret by its name"
     return ""
@@ -58,9 +76,15 @@ def secret_kind(name: str, value: str) -> str:
 
 def _arguments(container: Props) -> Iterator[tuple[str, str]]:
     given = [*texts(container, "command"), *texts(container, "args")]
+    is_script = bool(given) and given[0].rpartition("/")[2] in _SHELLS
+    script = next((i for i, one in enumerate(given) if i and not one.startswith("-")), 0)
     for position, argument in enumerate(given):
         if match := _FLAG.match(argument):
             yield match[1], match[2]
+        elif is_script and position == script:
+            yield "", argument
+            yield from _FLAG_IN_SCRIPT.findall(argument)
+            yield from _ASSIGNMENT.findall(argument)
         elif argument.startswith("-") and position + 1 < len(given):
             following = given[position + 1]
             yield argument.lstrip("-"), "" if following.startswith("-") else following
@@ -140,9 +164,44 @@ def secrets_are_mounted_as_files(pod: Pod) -> Iterator[str]:
 )
 def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
     """ConfigMaps hold no passwords, keys or tokens."""
-    for name, value in block(config_map, "data").items():
-        if found := secret_kind(name, value) if isinstance(value, str) else "":
+    for key, value in block(config_map, "data").items():
+        name = str(key)  # YAML has keys of other types, such as numbers
+        if not isinstance(value, str):
+            continue
+        if found := _content_kind(name, value):
             yield f"data.{name} looks like {found}"
+
+
+def _content_kind(name: str, value: str) -> str:
+    """Return what kind of secret an entry of a ConfigMap holds, itself or in its lines."""
+    is_file = bool(_FORMATS.search(name)) or "\n" in value or value.lstrip().startswith(("{", "["))
+    if not is_file:
+        return secret_kind(name, value)
+    # A file is no secret by its own name; its properties may be.
+    if found := secret_kind("", value):
+        return found
+    for prop, given in _properties(value):
+        if found := secret_kind(prop, given):
+            return f"{found} ({prop})"
+    return ""
+
+
+def _properties(content: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and plain values of JSON, or of lines such as `name=value`."""
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        for name, value in _PROPERTY.findall(content):
+            yield name, value.strip().rstrip(",").strip("\"'")
+        return
+    waiting: list[Any] = [parsed]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
+            yield from ((key, value) for key, value in one.items() if isinstance(value, str))
 
 
 @mandatory(
@@ -163,6 +222,6 @@ def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
 def environment_variables_are_unique(pod: Pod) -> Iterator[str]:
     """A container sets each environment variable once."""
     for container in pod.containers():
-        names = [text(variable, "name") for variable in entries(container, "env")]
-        for name in sorted({one for one in names if names.count(one) > 1}):
+        counts = Counter(text(variable, "name") for variable in entries(container, "env"))
+        for name in sorted(name for name, count in counts.items() if count > 1):
             yield f"{describe(container)} sets env {name} more than once"

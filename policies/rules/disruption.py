@@ -50,12 +50,16 @@ def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[st
     if available is None and unavailable is None:
         yield "neither minAvailable nor maxUnavailable is set, so no pod may be evicted"
         return
+    if available is not None and available == "100%":
+        yield "minAvailable 100% allows no eviction"
+        return
+    if unavailable is not None and scaled_value(unavailable, 100) < 1:
+        yield f"maxUnavailable {unavailable} allows no eviction"
+        return
     declared = stack.cached(Workloads)
     workloads = declared.selected_by(block(spec, "selector"), namespace_and_name(budget)[0])
     replicas = sum(declared.min_replicas(workload) for workload in workloads)
     names = ", ".join(workload.name for workload in workloads)
-    if unavailable is not None and scaled_value(unavailable, max(replicas, 1)) < 1:
-        yield f"maxUnavailable {unavailable} allows no eviction"
     if available is not None and workloads and scaled_value(available, replicas) >= replicas > 0:
         yield f"minAvailable {available} of {replicas} replicas of {names} allows no eviction"
 

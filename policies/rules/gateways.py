@@ -31,8 +31,8 @@ def _gateway(protocol: str = "HTTPS", **annotations: str) -> Resource:
     )
 
 
-def _route(service: str) -> Resource:
-    rule = {"backendRefs": [{"name": service, "port": 80}]}
+def _route(service: str, port: int = 80) -> Resource:
+    rule = {"backendRefs": [{"name": service, "port": port}]}
     return Resource(
         ROUTES.example,
         {"metadata": {"name": "resnet", "namespace": "models"}, "spec": {"rules": [rule]}},
@@ -91,3 +91,25 @@ def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
             name = text(backend, "name")
             if name and where == namespace and not stack.cached(Services).has(namespace, name):
                 yield f'no Service "{name}" is declared in namespace {namespace}'
+
+
+@mandatory(
+    ROUTES,
+    layer="serving",
+    severity="high",
+    why="A backend port that the Service does not have answers with errors.",
+    fix="use the number of one of the Service's ports",
+    references=(_ROUTE,),
+    passing=(_SERVICE, _route("resnet")),
+    failing=(_SERVICE, _route("resnet", 81)),
+)
+def routes_lead_to_ports_of_services(route: Props, stack: Stack) -> Iterator[str]:
+    """Every backend of an HTTPRoute is a port of its Service."""
+    namespace, _ = namespace_and_name(route)
+    for rule in entries(route, "spec", "rules"):
+        for backend in entries(rule, "backendRefs"):
+            if text(backend, "kind") not in {"", "Service"}:
+                continue
+            where, name = text(backend, "namespace") or namespace, text(backend, "name")
+            if stack.cached(Services).lacks(where, name, backend.get("port")):
+                yield f'Service "{name}" has no port {backend["port"]}'

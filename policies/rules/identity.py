@@ -100,20 +100,29 @@ _IMPERSONATION_ROLES = {
 }
 
 
+_HIERARCHY = pattern(
+    r"gcp:(projects|folder|organizations)/\w+:(IAM|Iam)(Member|Binding|Policy)",
+    example="gcp:projects/iAMMember:IAMMember",
+    described="gcp: IAMMember, IAMBinding and IAMPolicy of projects, folders and organizations",
+).with_view(grants)
+
+
 @mandatory(
-    gcp("projects/iAMMember:IAMMember", "projects/iAMBinding:IAMBinding").with_view(grants),
+    _HIERARCHY,
     layer="every",
     severity="high",
-    why="Granted on the project, the role lets its member act as every service account in it.",
+    why="Granted on a project, folder or organization, the role lets its member act as every "
+    "service account in it.",
     fix="grant the role on the one service account that needs it",
     references=(google("Service account permissions", "iam/docs/service-account-permissions"),),
     passing={"role": "roles/logging.logWriter", "member": "serviceAccount:a@b.example"},
     failing={"role": "roles/iam.serviceAccountUser", "member": "serviceAccount:a@b.example"},
 )
 def service_account_roles_are_not_granted_on_the_project(grant: Grant) -> Iterator[str]:
-    """No role that allows acting as a service account is granted on the project."""
+    """No role to act as a service account is granted on a project, folder or organization."""
     if grant.role in _IMPERSONATION_ROLES:
-        yield f"{grant.role} is granted on the project to {', '.join(grant.members) or 'no member'}"
+        members = ", ".join(grant.members) or "no member"
+        yield f"{grant.role} is granted on the whole of it to {members}"
 
 
 _WORKLOAD_IDENTITY = re.compile(

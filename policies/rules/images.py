@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from policies.pods import PODS, Pod, describe, pod
-from policies.rule import advisory, cis, google, kubernetes_docs, mandatory
+from policies.rule import Reference, advisory, cis, google, kubernetes_docs, mandatory
 from policies.values import text
+from policies.vulnerable_images import of_image
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _IMAGES = kubernetes_docs("Images", "concepts/containers/images/")
@@ -109,6 +110,27 @@ def images_come_from_allowed_registries(pod: Pod, given: AllowedRegistries) -> I
         whole = canonical(image)
         if image and not any(fnmatchcase(whole, f"{one}*") for one in given.allowed):
             yield f"{describe(container)} runs {image}, which is not from an allowed registry"
+
+
+@mandatory(
+    PODS,
+    layer="serving",
+    severity="high",
+    why="The vulnerability is public, and a release fixes it.",
+    fix="use the release that fixes it, or a later one",
+    references=(
+        Reference("NIST", "National Vulnerability Database", "https://nvd.nist.gov/vuln"),
+        _IMAGES,
+    ),
+    passing=pod(container={"image": "docker.io/vllm/vllm-openai:v0.11.0"}),
+    failing=pod(container={"image": "docker.io/vllm/vllm-openai:v0.8.4"}),
+)
+def model_servers_have_no_known_vulnerabilities(pod: Pod) -> Iterator[str]:
+    """A model server's image has no known vulnerability that a release fixes."""
+    for container in pod.containers():
+        for one in of_image(text(container, "image")):
+            fixed = ".".join(map(str, one.fixed_in))
+            yield f"{describe(container)} has {one.id}, fixed in {fixed}: {one.what} ({one.url})"
 
 
 def canonical(image: str) -> str:

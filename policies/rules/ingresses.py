@@ -1,12 +1,13 @@
 """Rules about Ingress objects."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from policies.objects import namespace_and_name
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
-from policies.subjects import Resource, kubernetes
-from policies.values import Props, block, entries, text
+from policies.subjects import Resource, kubernetes, resource_view
+from policies.values import Props, block, comparable_text, entries, flag, text
 
 INGRESSES = kubernetes("networking.k8s.io", "Ingress") | kubernetes("extensions", "Ingress")
 _DOCS = kubernetes_docs("Ingress", "concepts/services-networking/ingress/")
@@ -116,11 +117,11 @@ class Services:
     """Index of the declared Services; errors are deferred as in `Workloads`."""
 
     def __init__(self, stack: Stack) -> None:
-        self._found: set[tuple[str, str]] = set()
+        self._found: dict[tuple[str, str], Props] = {}
         self._unreadable: Exception | None = None
         for one in stack.of(SERVICES):
             try:
-                self._found.add(namespace_and_name(one.props))
+                self._found.setdefault(namespace_and_name(one.props), one.props)
             except Exception as error:
                 self._unreadable = error
 
@@ -131,6 +132,15 @@ class Services:
         if self._unreadable is not None:
             raise self._unreadable
         return False
+
+    def lacks(self, namespace: str, name: str, port: Any) -> bool:
+        """Whether the Service is declared, without the port (a number or a name)."""
+        found = self._found.get((namespace, name))
+        if found is None or port is None or text(found, "spec", "type") == "ExternalName":
+            return False
+        ports = entries(found, "spec", "ports")
+        own = {comparable_text(one.get(key)) for one in ports for key in ("port", "name")}
+        return comparable_text(port) not in own - {"None"}
 
 
 @mandatory(
@@ -186,3 +196,104 @@ def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
     controller = text(ingress_class, "spec", "controller")
     if controller in _RETIRED:
         yield f"spec.controller {controller} was retired in March 2026"
+
+
+def _backends(ingress: Props) -> Iterator[tuple[str, Any]]:
+    """Yield the backends of an Ingress: the Service's name, and its port's number or name."""
+    spec = block(ingress, "spec")
+    backends = [block(spec, "defaultBackend")]
+    for rule in entries(spec, "rules"):
+        backends += [block(path, "backend") for path in entries(rule, "http", "paths")]
+    for backend in backends:
+        service = block(backend, "service")
+        port = block(service, "port")
+        if name := text(service, "name"):
+            yield name, port.get("name") if port.get("name") is not None else port.get("number")
+
+
+@mandatory(
+    INGRESSES,
+    layer="serving",
+    severity="high",
+    why="A backend port that the Service does not have answers with errors.",
+    fix="use a port of the Service, by its number or name",
+    references=(_DOCS,),
+    passing=(_service(), _ingress()),
+    failing=(
+        _service(),
+        _ingress(defaultBackend={"service": {"name": "resnet", "port": {"number": 81}}}),
+    ),
+)
+def ingresses_lead_to_ports_of_services(ingress: Props, stack: Stack) -> Iterator[str]:
+    """Every backend of an Ingress is a port of its Service."""
+    namespace, _ = namespace_and_name(ingress)
+    for name, port in dict.fromkeys(_backends(ingress)):
+        if stack.cached(Services).lacks(namespace, name, port):
+            yield f'Service "{name}" has no port {port}'
+
+
+def _routes(ingress: Props) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the class, host, type and path of each path of an Ingress."""
+    annotations = block(ingress, "metadata", "annotations")
+    class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
+    if flag(annotations, "nginx.ingress.kubernetes.io/canary"):
+        return  # a canary is a second Ingress of the same path, on purpose
+    for rule in entries(ingress, "spec", "rules"):
+        for path in entries(rule, "http", "paths"):
+            kind = text(path, "pathType") or "ImplementationSpecific"
+            yield class_name, text(rule, "host"), kind, text(path, "path") or "/"
+
+
+def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:
+    first: dict[tuple[str, str, str, str], Resource] = {}
+    for one in stack.of(INGRESSES):
+        for route in _routes(one.props):
+            first.setdefault(route, one)
+    return first
+
+
+@mandatory(
+    INGRESSES.with_view(resource_view),
+    layer="serving",
+    severity="high",
+    why="Two Ingresses of one host and path: which of them gets the requests depends on their age.",
+    fix="keep one of them, or give them different paths",
+    references=(_DOCS,),
+    passing=(_ingress(),),
+    failing=(_ingress(), _ingress("bert")),
+)
+def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator[str]:
+    """A host and path is in one Ingress of a class only."""
+    for route in dict.fromkeys(_routes(ingress.props)):
+        first = stack.cached(_first_routes).get(route)
+        if first is not None and first is not ingress:
+            _, host, _, path = route
+            yield f"{host or 'every host'}{path} is also in Ingress {first.name}"
+
+
+@advisory(
+    INGRESSES,
+    layer="serving",
+    severity="medium",
+    why="GKE's load balancer also answers HTTP by default: requests are sent in clear.",
+    fix='set the annotation kubernetes.io/ingress.allow-http to "false", or redirect with a '
+    "FrontendConfig",
+    references=(
+        google("Ingress in GKE", "kubernetes-engine/docs/concepts/ingress-xlb#disabling_http"),
+    ),
+    passing=_ingress(
+        annotations={_CLASS: "gce", "kubernetes.io/ingress.allow-http": "false"},
+        ingressClassName=None,
+    ).props,
+    failing=_ingress(annotations={_CLASS: "gce"}, ingressClassName=None).props,
+)
+def gke_ingresses_refuse_http(ingress: Props) -> Iterator[str]:
+    """A GKE Ingress answers no HTTP, or redirects it."""
+    annotations = block(ingress, "metadata", "annotations")
+    class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
+    if class_name not in {"gce", "gce-internal"}:
+        return
+    if text(annotations, "networking.gke.io/v1beta1.FrontendConfig"):
+        return
+    if flag(annotations, "kubernetes.io/ingress.allow-http", default=True):
+        yield "the annotation kubernetes.io/ingress.allow-http is not false"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from policies.objects import Selectors, namespace_and_name
 from policies.pods import LONG_RUNNING_PODS, deployment
 from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory, pod_security
-from policies.selection import NamespacedPod, Pods, namespaced_pods
+from policies.selection import NamespacedPod, Pods, namespaced_servers
 from policies.subjects import Resource, Selector, kubernetes, pattern
 from policies.values import Props, block, entries, text
 
@@ -123,7 +123,7 @@ def _selectors(stack: Stack) -> Selectors:
 
 
 @advisory(
-    LONG_RUNNING_PODS.with_view(namespaced_pods),
+    LONG_RUNNING_PODS.with_view(namespaced_servers),
     layer="serving",
     severity="low",
     why="A pod that no NetworkPolicy selects accepts connections from everywhere.",

@@ -270,6 +270,37 @@ def node_versions_are_near_the_control_planes(pool: Props, stack: Stack) -> Iter
             yield f"{describe_pool(pool)} runs {version}, the control plane {control}"
 
 
+_READ_ONLY_PORT = "insecureKubeletReadonlyPortEnabled"
+_KUBELETS = (
+    ("nodeConfig", "kubeletConfig"),
+    ("nodePoolDefaults", "nodeConfigDefaults"),
+    ("nodePoolDefaults", "nodeConfigDefaults", "nodeKubeletConfig"),
+    ("nodePoolAutoConfig", "nodeKubeletConfig"),
+)
+
+
+@mandatory(
+    CLUSTER | NODE_POOL,
+    layer="cluster",
+    severity="high",
+    why="The kubelet's port 10255 shows every pod's configuration to whoever reaches the node, "
+    "without authentication.",
+    fix="set insecure_kubelet_readonly_port_enabled to FALSE",
+    references=(
+        cis("4.2.4"),
+        google("Kubelet read-only port", _GKE + "how-to/disable-kubelet-readonly-port"),
+    ),
+    passing={"nodePoolDefaults": {"nodeConfigDefaults": {_READ_ONLY_PORT: "FALSE"}}},
+    failing={"nodePoolDefaults": {"nodeConfigDefaults": {_READ_ONLY_PORT: "TRUE"}}},
+)
+def kubelets_have_no_read_only_port(subject: Props) -> Iterator[str]:
+    """The kubelet's read-only port is off."""
+    for path in _KUBELETS:
+        # The provider spells it TRUE or FALSE, the API true or false.
+        if str(block(subject, *path).get(_READ_ONLY_PORT)).lower() == "true":
+            yield f"{'.'.join(path)}.{_READ_ONLY_PORT} is true"
+
+
 def _minor(version: str) -> int:
     parts = version.split(".")
     if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):

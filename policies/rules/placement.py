@@ -7,12 +7,12 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from policies.objects import WORKLOADS, Workloads, labels_of, selector_matches
-from policies.pods import deployment
+from policies.pods import Pod, deployment, is_server, pod, pods
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
 from policies.selection import NAMESPACED_PODS, NamespacedPod
 from policies.subjects import Resource, kubernetes, resource_view
-from policies.values import MalformedInputError, Props, block, entries, text
+from policies.values import MalformedInputError, Props, block, entries, text, texts
 
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
@@ -91,9 +91,63 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     if stack.cached(Workloads).min_replicas(workload) < 2:
         return
     spec = block(workload.props, "spec", "template", "spec")
-    anti_affinity = block(spec, "affinity", "podAntiAffinity")
-    if not entries(spec, "topologySpreadConstraints") and not any(anti_affinity.values()):
+    terms = list(_spreading_terms(spec))
+    if not terms:
         yield "neither topologySpreadConstraints nor podAntiAffinity is set"
+    elif not any(_is_domain(text(term, "topologyKey")) for term in terms):
+        keys = ", ".join(sorted({text(term, "topologyKey") for term in terms}))
+        yield f"it is spread over {keys or 'no topologyKey'} only, which do not fail independently"
+    elif not any(
+        _is_domain(text(term, "topologyKey")) and _counts(term, workload) for term in terms
+    ):
+        yield "its constraints and anti-affinity select other pods only"
+
+
+def _spreading_terms(spec: Props) -> Iterator[Props]:
+    """Yield the constraints and anti-affinity terms of a pod's spec."""
+    yield from entries(spec, "topologySpreadConstraints")
+    anti_affinity = block(spec, "affinity", "podAntiAffinity")
+    yield from entries(anti_affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+    for weighted in entries(anti_affinity, "preferredDuringSchedulingIgnoredDuringExecution"):
+        yield block(weighted, "podAffinityTerm")
+
+
+def _is_domain(key: str) -> bool:
+    """Whether a label's values are failure domains: nodes, racks, zones, regions."""
+    return key.rpartition("/")[2] in {"hostname", "rack", "zone", "region"} or key.startswith(
+        "topology."
+    )
+
+
+def _counts(term: Props, workload: Resource) -> bool:
+    """Whether a term is about the workload's own pods."""
+    selector = block(term, "labelSelector")
+    if not selector and not texts(term, "matchLabelKeys"):
+        return False
+    return selector_matches(selector, labels_of(workload))
+
+
+def _bare(**spec: object) -> Props:
+    return pod(container={"ports": [{"containerPort": 8501}]}, **spec)
+
+
+@advisory(
+    kubernetes("core", "Pod").with_view(pods),
+    layer="serving",
+    severity="high",
+    why="The kubelet restarts a container on its node; nothing recreates a bare Pod on another "
+    "node when its own fails or is upgraded.",
+    fix="make it the template of a Deployment or StatefulSet",
+    references=(
+        kubernetes_docs("Pods and controllers", "concepts/workloads/pods/#pods-and-controllers"),
+    ),
+    passing=_bare(restartPolicy="Never"),
+    failing=_bare(),
+)
+def servers_have_a_controller(pod: Pod) -> Iterator[str]:
+    """A pod that serves belongs to a controller, which recreates it elsewhere."""
+    if not pod.metadata.get("ownerReferences") and is_server(pod):
+        yield "it is a bare Pod: nothing recreates it on another node"
 
 
 @mandatory(

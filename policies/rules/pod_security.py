@@ -6,6 +6,7 @@ The API server enforces them too; the rules report all violations already at the
 from collections.abc import Iterator
 from functools import partial
 
+from policies.cluster_version import ClusterVersion
 from policies.pods import PODS_AND_PATCHES, Pod, describe, pod
 from policies.rule import mandatory, pod_security
 from policies.values import block, comparable_text, entries, flag, number, text, texts
@@ -27,22 +28,23 @@ CAPABILITIES = frozenset(
         "SYS_CHROOT",
     }
 )
-SYSCTLS = frozenset(
-    {
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
-    }
-)
+SYSCTLS: dict[str, int] = {
+    "kernel.shm_rmid_forced": 0,
+    "net.ipv4.ip_local_port_range": 0,
+    "net.ipv4.ip_local_reserved_ports": 27,
+    "net.ipv4.ip_unprivileged_port_start": 0,
+    "net.ipv4.ping_group_range": 0,
+    "net.ipv4.tcp_fin_timeout": 29,
+    "net.ipv4.tcp_keepalive_intvl": 29,
+    "net.ipv4.tcp_keepalive_probes": 29,
+    "net.ipv4.tcp_keepalive_time": 29,
+    "net.ipv4.tcp_notsent_lowat": 37,
+    "net.ipv4.tcp_rmem": 32,
+    "net.ipv4.tcp_slow_start_after_idle": 37,
+    "net.ipv4.tcp_syncookies": 0,
+    "net.ipv4.tcp_wmem": 32,
+}
+"""Safe sysctls, with the minor version of Kubernetes that admits them first."""
 SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 PROFILES = {"RuntimeDefault", "Localhost"}
@@ -234,11 +236,15 @@ def seccomp_is_not_unconfined(pod: Pod) -> Iterator[str]:
     passing=pod(securityContext={"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1 2 3"}]}),
     failing=pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "65536"}]}),
 )
-def sysctls_are_safe(pod: Pod) -> Iterator[str]:
+def sysctls_are_safe(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """A pod sets only safe sysctls."""
     for sysctl in entries(pod.spec, "securityContext", "sysctls"):
-        if text(sysctl, "name") not in SYSCTLS:
-            yield f"the sysctl {text(sysctl, 'name') or 'without a name'} is not a safe one"
+        name = text(sysctl, "name")
+        since = SYSCTLS.get(name)
+        if since is None:
+            yield f"the sysctl {name or 'without a name'} is not a safe one"
+        elif since > given.minor:
+            yield f"the sysctl {name} is a safe one only since Kubernetes 1.{since}"
 
 
 @baseline(

@@ -86,21 +86,20 @@ def failure_seconds(probe: Props) -> float:
     LONG_RUNNING_PODS,
     layer="serving",
     severity="high",
-    why="A probe of an undeclared port usually always fails: the pod is never ready, or is "
+    why="A probe of a port name that does not exist always fails: the pod is never ready, or is "
     "restarted forever.",
-    fix="use a declared port of the container in the probe",
+    fix="use the name of one of the container's ports, or a number",
     references=(_DOCS,),
-    passing=_server(readinessProbe=_READY, livenessProbe={"tcpSocket": {"port": 8500}}),
+    passing=_server(readinessProbe=_READY, livenessProbe={"tcpSocket": {"port": 9000}}),
     failing=_server(readinessProbe={"httpGet": {"path": "/ready", "port": "http"}}),
 )
 def probes_ask_ports_of_the_container(pod: Pod) -> Iterator[str]:
-    """A probe uses a port that its container declares."""
+    """A probe uses a number, or a port name that its container declares."""
     for container in pod.containers(ephemeral=False):
-        ports = entries(container, "ports")
-        declared = {comparable_text(port.get("containerPort")) for port in ports}
-        declared |= {comparable_text(port["name"]) for port in ports if port.get("name")}
+        names = {comparable_text(port.get("name")) for port in entries(container, "ports")}
         for kind in _KINDS:
             for handler in ("httpGet", "tcpSocket", "grpc"):
                 port = block(container, kind, handler).get("port")
-                if port is not None and comparable_text(port) not in declared:
+                # `containerPort` is informative: a probe of another number works.
+                if isinstance(port, str) and not port.isdigit() and port not in names:
                     yield f"{describe(container)}: {kind} uses port {port}, which is not declared"

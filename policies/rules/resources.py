@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from typing import Annotated
 
+from msgspec import Meta
+
+from gkeplatform.config import Settings
 from policies.pods import PODS, Pod, describe, pod
-from policies.rule import kubernetes_docs, mandatory
+from policies.quantities import amount
+from policies.rule import advisory, kubernetes_docs, mandatory
 from policies.values import block, comparable_text
 
 _SIZES = {
@@ -43,3 +48,43 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
             value = stated.get(key)
             if value is None or _ZERO.match(comparable_text(value)):
                 yield f"{describe(container)} does not set resources.{kind}.{key}"
+
+
+class MemoryOvercommit(Settings):
+    """How far a memory limit may be above its request."""
+
+    times: Annotated[
+        Annotated[float, Meta(ge=1)], Meta(description="Largest ratio of limit to request.")
+    ] = 4.0
+
+
+@advisory(
+    PODS,
+    layer="serving",
+    severity="medium",
+    why="Memory above the request is not reserved: when pods use it together, the node runs out "
+    "and the kernel kills containers.",
+    fix="raise the request towards the limit (gke-serving:models[].resources)",
+    references=(
+        kubernetes_docs(
+            "Resource management", "concepts/configuration/manage-resources-containers/"
+        ),
+    ),
+    passing=pod(container={"resources": _SIZES}),
+    failing=pod(
+        container={"resources": {"requests": {"memory": "128Mi"}, "limits": {"memory": "8Gi"}}}
+    ),
+)
+def memory_limits_are_near_requests(pod: Pod, given: MemoryOvercommit) -> Iterator[str]:
+    """A container's memory limit is not far above its request."""
+    for container in pod.containers(ephemeral=False):
+        limit = block(container, "resources", "limits").get("memory")
+        request = block(container, "resources", "requests").get("memory")
+        if limit is None or request is None:
+            continue
+        least, most = amount(request), amount(limit)
+        if least > 0 and most > given.times * least:
+            yield (
+                f"{describe(container)} may use {comparable_text(limit)} of memory, "
+                f"{most / least:.0f} times its request {comparable_text(request)}"
+            )

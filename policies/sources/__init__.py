@@ -3,6 +3,6 @@
 One module per format. They need neither the engine nor an account.
 """
 
-from policies.sources.files import UnreadableError, read
+from policies.sources.files import UnreadableError, read, read_all
 
-__all__ = ["UnreadableError", "read"]
+__all__ = ["UnreadableError", "read", "read_all"]

@@ -1,5 +1,7 @@
 """Splits YAML or JSON text into documents with their first line."""
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 import yaml
 
 from gkeplatform.errors import PlatformError
+
+_VALUE = re.compile(r"\S")
 
 
 class UnreadableError(PlatformError):
@@ -34,6 +38,9 @@ _Loader.yaml_implicit_resolvers = {
 
 def documents(text: str, file: str) -> Iterator[Document]:
     """Yield the documents that are not empty. Raises UnreadableError if the text is not YAML."""
+    if text.lstrip()[:1] in {"{", "["} and (found := _json_stream(text, file)) is not None:
+        yield from found
+        return
     loader: Any = _Loader(text)
     try:
         while loader.check_node():
@@ -46,7 +53,30 @@ def documents(text: str, file: str) -> Iterator[Document]:
         line = f":{mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise UnreadableError(f"{file}{line}: not YAML: {reason}") from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except RecursionError:
+        raise UnreadableError(f"{file}: nested too deeply") from None
+    except (ValueError, TypeError) as error:
         raise UnreadableError(f"{file}: not YAML: {error}") from None
     finally:
         loader.dispose()
+
+
+def _json_stream(text: str, file: str) -> list[Document] | None:
+    """Read JSON documents, one after the other; None if the text is not JSON throughout.
+
+    YAML that begins with a bracket is often JSON, but only one document of it is YAML.
+    """
+    decoder, found, position, line = json.JSONDecoder(), [], 0, 1
+    while match := _VALUE.search(text, position):
+        line += text.count("\n", position, match.start())
+        try:
+            content, end = decoder.raw_decode(text, match.start())
+        except ValueError:
+            return None
+        except RecursionError:
+            raise UnreadableError(f"{file}:{line}: nested too deeply") from None
+        if content is not None:
+            found.append(Document(content, file, line))
+        line += text.count("\n", match.start(), end)
+        position = end
+    return found

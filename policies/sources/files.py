@@ -1,7 +1,8 @@
 """Reads a file or folder and dispatches each document to the reader of its format."""
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from policies.sources import gke, manifests, stack_export
 from policies.sources.documents import Document, UnreadableError, documents
 from policies.subjects import Resource
 
-__all__ = ["UnreadableError", "read"]
+__all__ = ["UnreadableError", "read", "read_all"]
 
+STDIN = Path("-")
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -18,31 +20,58 @@ def read(path: Path) -> list[Resource]:
     """Read the resources of a file, or of all YAML and JSON files below a folder.
 
     Raises UnreadableError with file and line for a document of unknown format: nothing is skipped.
+    A file without documents (empty, or comments only), a List without items and a null in a List
+    hold no resources, and are no error.
     """
-    if path.is_dir():
+    resources, unreadable = read_all([path])
+    if unreadable:
+        raise UnreadableError(unreadable[0])
+    return resources
+
+
+def read_all(paths: Iterable[Path]) -> tuple[list[Resource], list[str]]:
+    """Read files and folders. Returns the resources, and a message for each unreadable file."""
+    resources: list[Resource] = []
+    unreadable: list[str] = []
+    for file in _files(paths, unreadable):
+        try:
+            resources += _read(file)
+        except UnreadableError as error:
+            unreadable.append(str(error))
+    return resources, unreadable
+
+
+def _files(paths: Iterable[Path], unreadable: list[str]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
         found = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
         if not found:
-            raise UnreadableError(f"{path}: the folder contains no YAML or JSON files")
-        return [resource for file in found for resource in read(file)]
+            unreadable.append(f"{path}: the folder contains no YAML or JSON files")
+        yield from found
+
+
+def _read(path: Path) -> list[Resource]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UnreadableError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{path}: cannot be read: {error}") from None
     resources: list[Resource] = []
-    known = 0
-    for document in documents(text, str(path)):
-        known += 1
+    name = "stdin" if path == STDIN else str(path)
+    for document in documents(text, name):
         try:
             resources += _resources(document)
+        except RecursionError:
+            where = f"{document.file}:{document.line}"
+            raise UnreadableError(f"{where}: nested too deeply") from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(
                 f"{document.file}:{document.line}: not a valid {_format(document.content)}: "
                 f"{type(error).__name__}: {error}"
             ) from None
-    if not known:
-        raise UnreadableError(f"{path}: the file is empty")
     return resources
 
 

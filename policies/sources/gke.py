@@ -1,8 +1,10 @@
 """Converts GKE clusters from the container API's JSON to the provider's resource properties.
 
-Most names are the same in both; the tables here hold the differences. A document is the JSON
-output of `gcloud container clusters describe` or of `clusters.list`, or a client library's dump
-of the same message (see `api_json`).
+Most names are the same in both; the tables here hold the differences. As in all JSON of protocol
+buffers, an absent field has its zero value: without `enabled: true` a feature is off.
+
+A document is the JSON output of `gcloud container clusters describe` or of `clusters.list`, or a
+client library's dump of the same message (see `api_json`).
 """
 
 from collections.abc import Iterator
@@ -51,11 +53,14 @@ def resources(document: Document) -> Iterator[Resource]:
     clusters = content if isinstance(content, list) else content.get("clusters", [content])
     for cluster in map(api_json.to_api_json, clusters):
         name, file, line = str(cluster["name"]), document.file, document.line
-        yield Resource(CLUSTER, cluster_inputs(cluster), name, file=file, line=line)
+        props = cluster_inputs(cluster)
+        yield Resource(CLUSTER, props, name, file=file, line=line, origin="api")
+        if props.get("enableAutopilot"):
+            continue  # Google manages an Autopilot cluster's pools
         for pool in cluster.get("nodePools") or []:
             props, full = node_pool_inputs(pool), f"{name}/{pool.get('name')}"
             props["cluster"] = name
-            yield Resource(NODE_POOL, props, full, file=file, line=line)
+            yield Resource(NODE_POOL, props, full, file=file, line=line, origin="api")
 
 
 def cluster_inputs(cluster: Json) -> Json:
@@ -65,6 +70,8 @@ def cluster_inputs(cluster: Json) -> Json:
         if isinstance(cluster.get(key), dict) and flag:
             declared[flag] = bool(cluster[key].get("enabled"))
     declared["network"] = cluster.get("network")
+    declared["nodeLocations"] = cluster.get("locations")
+    _default_pool(cluster, declared)
     _networking(cluster, declared)
     _private(cluster, declared)
     _access(cluster, declared)
@@ -124,13 +131,28 @@ _RENAMED_OR_MOVED = {
 }
 
 
+def _default_pool(cluster: Json, declared: Json) -> None:
+    """Keep the cluster's own node configuration only where it is that of a pool.
+
+    Beside `nodePools`, the API repeats the first pool's configuration in the cluster.
+    """
+    if cluster.get("nodeConfig") and not cluster.get("nodePools"):
+        declared["nodeConfig"] = node_config_inputs(cluster["nodeConfig"])
+    else:
+        declared.pop("nodeConfig", None)
+        declared["removeDefaultNodePool"] = True
+
+
 def _networking(cluster: Json, declared: Json) -> None:
     network = cluster.get("networkConfig") or {}
     declared["datapathProvider"] = network.get("datapathProvider")
-    declared["enableIntranodeVisibility"] = bool(network.get("enableIntraNodeVisibility"))
+    visible = bool(network.get("enableIntraNodeVisibility"))
+    # Dataplane V2 always has it, and the API does not return it then.
+    is_advanced = declared["datapathProvider"] == "ADVANCED_DATAPATH"
+    declared["enableIntranodeVisibility"] = visible or is_advanced
     declared["enableL4IlbSubsetting"] = bool(network.get("enableL4ilbSubsetting"))
-    if (cluster.get("ipAllocationPolicy") or {}).get("useIpAliases"):
-        declared["networkingMode"] = "VPC_NATIVE"
+    if isinstance(policy := cluster.get("ipAllocationPolicy"), dict):
+        declared["networkingMode"] = "VPC_NATIVE" if policy.get("useIpAliases") else "ROUTES"
     if network.get("gatewayApiConfig"):
         declared["gatewayApiConfig"] = network["gatewayApiConfig"]
     if network.get("dnsConfig"):
@@ -142,22 +164,31 @@ def _private(cluster: Json, declared: Json) -> None:
     network = cluster.get("networkConfig") or {}
     if network.get("defaultEnablePrivateNodes"):
         private["enablePrivateNodes"] = True
-    endpoints = (cluster.get("controlPlaneEndpointsConfig") or {}).get("ipEndpointsConfig") or {}
-    if "enablePublicEndpoint" in endpoints:
-        private["enablePrivateEndpoint"] = not endpoints["enablePublicEndpoint"]
+    endpoints = _ip_endpoints(cluster)
+    if endpoints is not None:
+        is_on = bool(endpoints.get("enabled"))
+        declared["controlPlaneEndpointsConfig"] = {"ipEndpointsConfig": {"enabled": is_on}}
+        if not endpoints.get("enablePublicEndpoint"):
+            private["enablePrivateEndpoint"] = True
     declared["privateClusterConfig"] = private or None
 
 
+def _ip_endpoints(cluster: Json) -> Json | None:
+    found = (cluster.get("controlPlaneEndpointsConfig") or {}).get("ipEndpointsConfig")
+    return found if isinstance(found, dict) else None
+
+
 def _access(cluster: Json, declared: Json) -> None:
-    endpoints = (cluster.get("controlPlaneEndpointsConfig") or {}).get("ipEndpointsConfig") or {}
-    networks = cluster.get("masterAuthorizedNetworksConfig") or endpoints.get(
-        "authorizedNetworksConfig"
-    )
-    if networks and networks.get("enabled", True):
-        given = {"cidrBlocks": networks.get("cidrBlocks") or []}
-        if networks.get("gcpPublicCidrsAccessEnabled") is not None:
-            given["gcpPublicCidrsAccessEnabled"] = networks["gcpPublicCidrsAccessEnabled"]
-        declared["masterAuthorizedNetworksConfig"] = given
+    of_endpoints = (_ip_endpoints(cluster) or {}).get("authorizedNetworksConfig")
+    for networks in (cluster.get("masterAuthorizedNetworksConfig"), of_endpoints):
+        if networks and networks.get("enabled"):
+            given = {"cidrBlocks": networks.get("cidrBlocks") or []}
+            if networks.get("gcpPublicCidrsAccessEnabled") is not None:
+                given["gcpPublicCidrsAccessEnabled"] = networks["gcpPublicCidrsAccessEnabled"]
+            declared["masterAuthorizedNetworksConfig"] = given
+    groups = cluster.get("authenticatorGroupsConfig")
+    if isinstance(groups, dict):
+        declared["authenticatorGroupsConfig"] = groups | {"enabled": bool(groups.get("enabled"))}
     auth = cluster.get("masterAuth")
     if isinstance(auth, dict):
         kept = {k: v for k, v in auth.items() if k in ("username", "password")}
@@ -170,10 +201,15 @@ def _access(cluster: Json, declared: Json) -> None:
 
 
 def _operations(cluster: Json, declared: Json) -> None:
-    for key in ("loggingConfig", "monitoringConfig"):
-        # No components in the API's answer means that none is collected.
+    for key, service in (
+        ("loggingConfig", "loggingService"),
+        ("monitoringConfig", "monitoringService"),
+    ):
+        # No components in the API's answer means that none is collected. Clusters that are older
+        # than the field have the service only.
         config = cluster.get(key) or {}
-        if isinstance(config, dict):
+        is_older = key not in cluster and bool(cluster.get(service))
+        if isinstance(config, dict) and not is_older:
             components = (config.get("componentConfig") or {}).get("enableComponents") or []
             rest = {k: v for k, v in config.items() if k != "componentConfig"}
             if "managedPrometheusConfig" in rest:
@@ -187,12 +223,22 @@ def _operations(cluster: Json, declared: Json) -> None:
             for key, value in window.items()
             if key in ("dailyMaintenanceWindow", "recurringWindow", "maintenanceExclusions")
         }
+    addons = cluster.get("addonsConfig")
+    if isinstance(addons, dict):
+        disk_driver = addons.get("gcePersistentDiskCsiDriverConfig") or {}
+        declared["addonsConfig"] = addons | {
+            "gcePersistentDiskCsiDriverConfig": {"enabled": bool(disk_driver.get("enabled"))}
+        }
     scaling = cluster.get("autoscaling")
     if isinstance(scaling, dict):
+        defaults = dict(scaling.get("autoprovisioningNodePoolDefaults") or {})
+        if isinstance(management := defaults.get("management"), dict):
+            off = {"autoRepair": False, "autoUpgrade": False}
+            defaults["management"] = off | management
         declared["clusterAutoscaling"] = {
             "enabled": bool(scaling.get("enableNodeAutoprovisioning")),
             "resourceLimits": scaling.get("resourceLimits") or [],
-            "autoProvisioningDefaults": scaling.get("autoprovisioningNodePoolDefaults") or {},
+            "autoProvisioningDefaults": defaults,
         }
     declared["resourceLabels"] = cluster.get("resourceLabels") or {}
 
@@ -202,8 +248,12 @@ def node_pool_inputs(pool: Json) -> Json:
     declared = {key: value for key, value in pool.items() if key not in ("config", "autoscaling")}
     declared["nodeConfig"] = node_config_inputs(pool.get("config") or {})
     scaling = pool.get("autoscaling") or {}
+    declared["nodeLocations"] = pool.get("locations") or []
     if scaling.get("enabled"):
-        declared["autoscaling"] = {k: v for k, v in scaling.items() if k != "enabled"}
+        # A limit of 0 is one that is not set: a dump has all fields.
+        declared["autoscaling"] = {k: v for k, v in scaling.items() if k != "enabled" and v}
+    else:
+        declared["nodeCount"] = pool.get("initialNodeCount") or 0  # per zone
     if "upgradeSettings" in pool:
         declared["upgradeSettings"] = dict(pool["upgradeSettings"])
     return declared

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from policies import kinds
 from policies.sources.documents import Document, UnreadableError
 from policies.subjects import Resource
 
@@ -21,16 +22,27 @@ def _objects(content: Any, document: Document) -> Iterator[Resource]:
     if not isinstance(kind, str) or not isinstance(version, str):
         missing = "kind" if not isinstance(kind, str) else "apiVersion"
         raise UnreadableError(f"{document.file}:{document.line}: the object has no {missing}")
+    try:
+        kinds.check(version, kind)
+    except kinds.UnknownKindError as error:
+        raise UnreadableError(f"{document.file}:{document.line}: {error}") from None
     items = content.get("items")
     if kind.endswith("List") and isinstance(items, list):
         singular = {"apiVersion": version, "kind": kind.removesuffix("List")}
         for item in items:
+            if item is None:
+                continue  # like an empty document
             # Items of a typed list, such as PodList, omit apiVersion and kind.
             whole = {**singular, **item} if isinstance(item, dict) and kind != "List" else item
             yield from _objects(whole, document)
         return
     yield Resource(
-        type_of(version, kind), content, _name(content), file=document.file, line=document.line
+        type_of(version, kind),
+        content,
+        _name(content),
+        origin="manifest",
+        file=document.file,
+        line=document.line,
     )
 
 

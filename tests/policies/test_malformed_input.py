@@ -48,7 +48,7 @@ def request(kind: str, name: str, props: Any) -> Any:
 def test_odd_resources_are_judged_and_repaired_without_falling_over(batch: int) -> None:
     seed = SEED + batch
     chance = random.Random(seed)
-    analyzer = Analyzer(REPAIRING)
+    analyzer = Analyzer.of(REPAIRING)
     stack: list[Any] = []
     for number in range(SIZE):
         odd = mutations.resource(chance)
@@ -69,7 +69,7 @@ def test_odd_resources_are_judged_and_repaired_without_falling_over(batch: int) 
             if len(stack) == 25:
                 whole = analyzer_pb2.AnalyzeStackRequest(resources=stack)
                 assert analyzer.AnalyzeStack(whole, None).IsInitialized()
-                stack, analyzer = [], Analyzer(REPAIRING)
+                stack, analyzer = [], Analyzer.of(REPAIRING)
         except Exception as error:
             raise AssertionError(f"MUTATION_SEED={seed}, number {number}: {odd}") from error
 
@@ -193,7 +193,7 @@ def test_a_rule_that_raises_is_a_violation_of_rule_and_resource(where: str) -> N
 
 def test_a_repair_that_raises_changes_nothing_and_the_rule_still_judges() -> None:
     rule = raising(where="repair")
-    analyzer = Analyzer(Pack([rule], {rule.id: Level.REMEDIATE}))
+    analyzer = Analyzer.of(Pack([rule], {rule.id: Level.REMEDIATE}))
     asked = request("gcp:storage/bucket:Bucket", "files", {"name": "files"})
     assert list(analyzer.Remediate(asked, None).remediations) == []
     assert list(analyzer.Analyze(asked, None).diagnostics) == []

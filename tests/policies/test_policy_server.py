@@ -1,5 +1,6 @@
 """The pack through the engine's protocol: names, levels, unknown values, settings."""
 
+import json
 import os
 import re
 import signal
@@ -12,13 +13,19 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+from pulumi_policy import EnforcementLevel
+from pulumi_policy.policy import _PolicyAnalyzerServicer
 
+from policies.crossguard import policies, policy
 from policies.pack import Pack
 from policies.pods import deployment
 from policies.registry import RULES
-from policies.server import Analyzer
+from policies.rule import Level, Rule
+from policies.rules.labels import PlatformLabels
+from policies.server import VERSION, Analyzer
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -27,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 POOL = "gcp:container/nodePool:NodePool"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 HPA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+LABELS = {"system": "ml", "environment": "dev", "layer": "cluster", "managed-by": "pulumi"}
 GOOD_POOL = {
     "name": "general",
     "autoscaling": {"minNodeCount": 1, "maxNodeCount": 5},
@@ -103,7 +111,7 @@ class Engine:
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(Pack(RULES)), server)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer.of(Pack(RULES)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -270,6 +278,91 @@ def test_a_stack_is_judged_by_what_was_declared(engine: Engine) -> None:
     assert rule not in {d.policyName for d in engine.analyze_stack(*stack).diagnostics}
 
 
+def test_a_policy_configuration_file_sets_parameters(engine: Engine) -> None:
+    engine.configure_stack()
+    wanted = engine.info()["images-come-from-allowed-registries"]
+    assert list(wanted.configSchema.properties) == ["allowed"]
+    request = analyzer_pb2.ConfigureAnalyzerRequest()
+    request.policyConfig[wanted.name].enforcementLevel = analyzer_pb2.MANDATORY
+    request.policyConfig[wanted.name].properties.update({"allowed": ["registry.example/"]})
+    engine.stub.Configure(request)
+    pod = {"spec": {"containers": [{"name": "a", "image": "elsewhere.example/a:1"}]}}
+    said = [d.policyName for d in engine.analyze("kubernetes:core/v1:Pod", pod).diagnostics]
+    assert wanted.name in said
+
+
+def test_a_parameter_that_does_not_fit_is_refused(engine: Engine) -> None:
+    engine.configure_stack()
+    request = analyzer_pb2.ConfigureAnalyzerRequest()
+    one = request.policyConfig["images-come-from-allowed-registries"]
+    one.enforcementLevel = analyzer_pb2.MANDATORY
+    one.properties.update({"registry": ["registry.example"]})
+    with pytest.raises(grpc.RpcError) as refused:
+        engine.stub.Configure(request)
+    assert "images-come-from-allowed-registries" in (refused.value.details() or "")
+
+
+def test_a_schema_of_the_configuration_has_no_references() -> None:
+    schemas = [one.config_schema for one in policies(RULES) if one.config_schema is not None]
+    assert len(schemas) > 10
+    assert "$ref" not in json.dumps([schema.properties for schema in schemas])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_policy_works_in_the_servicer_of_the_sdk(rule: Rule) -> None:
+    """Whoever has the SDK only gets the same verdicts, one at a time."""
+    sdk = _PolicyAnalyzerServicer("a", "1", [policy(rule)], EnforcementLevel.MANDATORY)
+    verdicts = []
+    for which in ("passing", "failing"):
+        resources = [
+            analyzer_pb2.AnalyzerResource(
+                type=one.type,
+                name=one.name,
+                urn=urn(one.type, one.name),
+                properties=struct(one.props),
+                options=analyzer_pb2.AnalyzerResourceOptions(protect=one.protect),
+            )
+            for one in rule.examples(which)  # type: ignore[arg-type]
+        ]
+        if rule.over_stack:
+            stack = analyzer_pb2.AnalyzeStackRequest(resources=resources)
+            said = list(sdk.AnalyzeStack(stack, None).diagnostics)
+        else:
+            said = [d for one in resources for d in sdk.Analyze(_asked(one), None).diagnostics]
+        verdicts.append({one.policyName for one in said})
+    assert verdicts == [set(), {rule.id}]
+
+
+def _asked(one: Any) -> Any:
+    return analyzer_pb2.AnalyzeRequest(
+        type=one.type, name=one.name, urn=one.urn, properties=one.properties, options=one.options
+    )
+
+
+def test_the_servicer_of_the_sdk_reports_unknown_values_and_repairs() -> None:
+    (rule,) = [rule for rule in RULES if rule.id == "resources-bear-the-platform-labels"]
+    parameters = PlatformLabels(values={"system": "ml"})
+    one = policy(rule, Level.REMEDIATE, parameters)
+    sdk = _PolicyAnalyzerServicer("a", "1", [one], EnforcementLevel.MANDATORY)
+    bucket = "gcp:storage/bucket:Bucket"
+    secret = {SIGNATURE: SECRET, "value": "b"}
+    given = {"labels": {k: v for k, v in LABELS.items() if k != "system"}, "name": secret}
+    request = analyzer_pb2.AnalyzeRequest(
+        type=bucket, name="b", urn=urn(bucket), properties=struct(given)
+    )
+    (repair,) = sdk.Remediate(request, None).remediations
+    assert dict(repair.properties["labels"])["system"] == "ml"
+    assert dict(repair.properties["name"]) == secret
+    request.properties.update({"labels": UNKNOWN})
+    (said,) = sdk.Analyze(request, None).diagnostics
+    assert said.enforcementLevel == analyzer_pb2.ADVISORY
+    assert "labels" in said.message
+
+
+def test_the_version_is_that_of_the_project_file() -> None:
+    assert yaml.safe_load((ROOT / "policies/PulumiPolicy.yaml").read_text())["version"] == VERSION
+
+
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", *arguments],
@@ -295,13 +388,12 @@ def test_the_pack_starts_as_the_engine_starts_it_and_leaves_quietly() -> None:
 def test_a_broken_rule_is_one_line_and_no_service(tmp_path: Path) -> None:
     program = (
         "from policies.rule import mandatory\nfrom policies.subjects import gcp\n"
-        "from policies.server import serve\n"
-        "def pack():\n"
+        "from policies.server import errors_in_one_line\n"
+        "with errors_in_one_line():\n"
         "    @mandatory(gcp('x:X'), why='because.')\n"
         "    def nodes_are_blue(node):\n"
         "        '''Nodes are blue.'''\n"
         "        yield 'blue'\n"
-        "serve(pack)\n"
     )
     (tmp_path / "__main__.py").write_text(program)
     process = start(tmp_path, str(tmp_path))

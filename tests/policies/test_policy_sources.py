@@ -9,7 +9,7 @@ import pytest
 from policies.check import judge
 from policies.pack import Pack
 from policies.registry import RULES
-from policies.sources import UnreadableError, read
+from policies.sources import UnreadableError, read, read_all
 from policies.sources.gke import CLUSTER, NODE_POOL
 from policies.subjects import Resource
 from policies.values import Secret
@@ -149,7 +149,8 @@ def test_a_stack_export_is_its_resources_inputs(tmp_path: Path) -> None:
         ("just words", "given.yaml:1: not a Kubernetes object"),
         ("kind: Pod\n", "given.yaml:1: the object has no apiVersion"),
         ("\n\nfoo: 1\n", "given.yaml:3: not a Kubernetes object"),
-        ("", "the file is empty"),
+        pytest.param("[" * 3000 + "]" * 3000, "nested too deeply", id="deep JSON"),
+        pytest.param("a: " + "[" * 3000 + "]" * 3000, "nested too deeply", id="deep YAML"),
         ("apiVersion: v1\nkind: List\nitems: [1]\n", "an item of a list is not an object"),
     ],
 )
@@ -157,6 +158,39 @@ def test_what_cannot_be_judged_is_said_with_its_place(tmp_path: Path, text: str,
     with pytest.raises(UnreadableError) as refused:
         read(file(tmp_path, text))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "---\n---\n",
+        "apiVersion: v1\nkind: List\nitems: []\n",
+        "apiVersion: v1\nkind: List\nitems: [null]\n",
+    ],
+)
+def test_nothing_is_no_resource_and_no_error(tmp_path: Path, text: str) -> None:
+    assert read(file(tmp_path, text)) == []
+
+
+def test_a_stream_of_json_documents_is_read(tmp_path: Path) -> None:
+    pod = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}, indent=1)
+    found = read(file(tmp_path, f"{pod}\n{pod} {pod}\n", "given.json"))
+    lines = pod.count("\n") + 1
+    assert [one.line for one in found] == [1, 1 + lines, 2 * lines]
+
+
+def test_an_unreadable_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    file(tmp_path, "image: {{ .Values.image }}", "template.yaml")
+    file(tmp_path, "replicas: 2\n", "values.yaml")
+    file(tmp_path, MANIFESTS, "manifests.yaml")
+    resources, unreadable = read_all([tmp_path])
+    assert len(resources) == 3
+    assert [message.partition(":")[0] for message in unreadable] == [
+        str(tmp_path / "template.yaml"),
+        str(tmp_path / "values.yaml"),
+    ]
 
 
 def test_what_is_read_can_be_judged(tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from policies.subjects import Resource, gcp
 from policies.values import Props
 
 BY_ID = {rule.id: rule for rule in RULES}
-POD_RULES = [rule for rule in RULES if rule.selector.example == "kubernetes:core/v1:Pod"]
+POD_RULES = [
+    rule
+    for rule in RULES
+    if rule.selector.example == "kubernetes:core/v1:Pod"
+    and rule.selector.matches("kubernetes:apps/v1:Deployment")
+]
 
 
 def judged(rule: Rule, resources: Iterable[Resource]) -> list[Finding]:

@@ -1,0 +1,248 @@
+"""The rules as policies of Pulumi's SDK: `ResourceValidationPolicy` and `StackValidationPolicy`.
+
+Each policy has a rule's metadata, and its level and parameters in one stack. It runs in the SDK's
+own servicer as well as in ours (`policies.server`), which passes `ResourceArgs` and `StackArgs`:
+a resource that is read once for all policies, with unknown and secret values kept.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from google.protobuf import json_format, struct_pb2
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    PolicyCustomTimeouts,
+    PolicyResourceOptions,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.deserialize import serialize_properties
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
+
+from gkeplatform.config import Settings
+from policies.properties import from_json, set_value
+from policies.rule import Level, Rule, Stack
+from policies.subjects import Path, Resource, View
+from policies.values import MalformedInputError, UnknownError
+
+Report = Callable[[str, str | None], None]
+
+_TIMEOUTS = PolicyCustomTimeouts(0, 0, 0)
+
+
+class ResourceArgs(ResourceValidationArgs):  # type: ignore[misc]  # the SDK has no type stubs
+    """Arguments of a resource policy for a resource of its type, read once for all policies."""
+
+    def __init__(self, resource: Resource) -> None:
+        options = PolicyResourceOptions(resource.protect, [], None, [], _TIMEOUTS, [])
+        super().__init__(
+            resource.type, resource.props, resource.urn, resource.name, options, provider=None
+        )
+        self.resource = resource
+        self._views: dict[View, list[Any]] = {}
+
+    def viewed(self, view: View) -> list[Any]:
+        """Return the resource in a view. Policies of the same view share the result."""
+        found = self._views.get(view)
+        if found is None:
+            found = self._views[view] = list(view(self.resource))
+        return found
+
+
+class StackArgs(StackValidationArgs):  # type: ignore[misc]
+    """Arguments of a stack policy for one resource of its type within the stack."""
+
+    def __init__(self, stack: Stack, subject: ResourceArgs) -> None:
+        super().__init__([])
+        self.stack = stack
+        self.subject = subject
+
+
+class ResourcePolicy(ResourceValidationPolicy):  # type: ignore[misc]
+    """A rule that needs one resource only."""
+
+    def __init__(self, rule: Rule, level: Level, parameters: Settings | None) -> None:
+        super().__init__(
+            validate=self._validate,
+            remediate=self._remediate if rule.repair else None,
+            **_metadata(rule, level),
+        )
+        self.rule = rule
+        self.level = level
+        self.parameters = parameters
+        self._given = () if parameters is None else (parameters,)
+
+    def repairs(self, resource: Resource) -> list[tuple[Path, Any]]:
+        """Return the values that repair a resource; empty if it complies or has no repair."""
+        return list(self.rule.repair(resource, *self._given)) if self.rule.repair else []
+
+    def _validate(self, args: ResourceValidationArgs, report: Report) -> None:
+        rule = self.rule
+        if isinstance(args, ResourceArgs):
+            for subject in args.viewed(rule.selector.view):
+                for message in rule.judge(subject, *self._given):
+                    report(str(message), None)
+            return
+        with _errors_of_the_sdk(rule, args.name, lambda message: report(message, None)):
+            resource = _resource(args)
+            if rule.selector.matches(resource.type):
+                for subject in rule.selector.view(resource):
+                    for message in rule.judge(subject, *_given(self, args)):
+                        report(str(message), None)
+
+    def _remediate(self, args: ResourceValidationArgs) -> dict[str, Any] | None:
+        if not self.rule.selector.matches(args.resource_type):
+            return None
+        repaired = struct_pb2.Struct()
+        repaired.update(serialize_properties(args.props))
+        try:
+            repairs = self.repairs(_resource(args))
+            for path, value in repairs:
+                set_value(repaired, path, value)
+        except (MalformedInputError, UnknownError):
+            return None  # left unchanged; the validation reports the violation
+        return json_format.MessageToDict(repaired) if repairs else None
+
+
+class StackPolicy(StackValidationPolicy):  # type: ignore[misc]
+    """A rule that needs the stack's other resources too."""
+
+    def __init__(self, rule: Rule, level: Level, parameters: Settings | None) -> None:
+        super().__init__(validate=self._validate, **_metadata(rule, level))
+        self.rule = rule
+        self.level = level
+        self.parameters = parameters
+        self._given = () if parameters is None else (parameters,)
+
+    def _validate(self, args: StackValidationArgs, report: Report) -> None:
+        rule = self.rule
+        if isinstance(args, StackArgs):
+            for subject in args.subject.viewed(rule.selector.view):
+                for message in rule.judge(subject, args.stack, *self._given):
+                    report(str(message), None)
+            return
+        stack = Stack([_resource(one) for one in args.resources])
+        for resource in stack.of(rule.selector):
+
+            def report_it(message: str, urn: str = resource.urn) -> None:
+                report(message, urn)
+
+            with _errors_of_the_sdk(rule, resource.name, report_it):
+                for subject in rule.selector.view(resource):
+                    for message in rule.judge(subject, stack, *_given(self, args)):
+                        report_it(str(message))
+
+
+RulePolicy = ResourcePolicy | StackPolicy
+
+
+def policy(
+    rule: Rule, level: Level | None = None, parameters: Settings | None = None
+) -> RulePolicy:
+    """Return a rule's policy. Default: the rule's own level and parameters."""
+    if parameters is None and rule.parameters is not None:
+        parameters = rule.parameters()
+    kind = StackPolicy if rule.over_stack else ResourcePolicy
+    return kind(rule, level or rule.level, parameters)
+
+
+def policies(rules: Iterable[Rule]) -> list[RulePolicy]:
+    """Return the policies of rules, for a `PolicyPack`."""
+    return [policy(rule) for rule in rules]
+
+
+def converted(rule: Rule, config: Any) -> Settings | None:
+    """Return a policy's configuration as the rule's parameters.
+
+    None if there is neither. Raises msgspec.ValidationError for a value that does not fit.
+    """
+    return None if rule.parameters is None else msgspec.convert(_integers(config), rule.parameters)
+
+
+def config_schema(parameters: type[Settings]) -> PolicyConfigSchema:
+    """Return the JSON Schema of a rule's parameters. All of them have defaults."""
+    (reference,), types = msgspec.json.schema_components([parameters], ref_template="{name}")
+    return PolicyConfigSchema(_inlined(types[reference["$ref"]]["properties"], types))
+
+
+def _metadata(rule: Rule, level: Level) -> dict[str, Any]:
+    first = rule.references[0]
+    return {
+        "name": rule.id,
+        "description": rule.title,
+        "display_name": rule.title,
+        "enforcement_level": EnforcementLevel(level.value),
+        "config_schema": None if rule.parameters is None else config_schema(rule.parameters),
+        "severity": Severity(rule.severity),
+        "framework": PolicyComplianceFramework(
+            name=first.source, reference=first.control, specification=first.url
+        ),
+        "tags": [rule.layer],
+        "remediation_steps": rule.fix,
+        "url": first.url,
+    }
+
+
+def _inlined(schema: Any, types: Any) -> Any:
+    """Replace references by what they refer to: the engine resolves none."""
+    if isinstance(schema, list):
+        return [_inlined(item, types) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(name := schema.get("$ref"), str):
+        return _inlined(types[name], types)
+    return {key: _inlined(value, types) for key, value in schema.items()}
+
+
+def _given(one: RulePolicy, args: Any) -> tuple[Settings, ...]:
+    """The parameters in a policy configuration, or the policy's own."""
+    config = args.get_config()
+    found = converted(one.rule, config) if config else one.parameters
+    return () if found is None else (found,)
+
+
+def _integers(value: Any) -> Any:
+    """Undo what a protobuf Struct does to integers: it knows floating-point numbers only."""
+    if isinstance(value, dict):
+        return {key: _integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_integers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _resource(args: Any) -> Resource:
+    """Read a resource from the SDK's arguments."""
+    provider = {} if args.provider is None else _wire(args.provider.props)
+    return Resource(
+        args.resource_type,
+        from_json(_wire(args.props), args.name),
+        args.name,
+        args.urn,
+        from_json(provider, ""),
+        protect=args.opts.protect,
+    )
+
+
+def _wire(props: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _integers(serialize_properties(props))
+    return found
+
+
+@contextmanager
+def _errors_of_the_sdk(rule: Rule, name: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Report what a rule cannot evaluate; an unknown value becomes the SDK's error."""
+    try:
+        yield
+    except UnknownError as error:
+        raise UnknownValueError(UNKNOWN_STRING_VALUE, [error.path]) from None
+    except Exception as error:
+        reason = json.dumps(str(error)) if not isinstance(error, MalformedInputError) else error
+        report(f"rule {rule.id} cannot evaluate {name}: {reason}")

@@ -1,0 +1,202 @@
+"""Cases that the pack once misjudged, each for its kind."""
+
+from typing import Any
+
+import pytest
+
+from policies import settings
+from policies.pack import Pack
+from policies.pods import deployment, pod
+from policies.registry import RULES
+from policies.rules.api_versions import ServedBy
+from policies.subjects import Resource
+
+BY_ID = {rule.id: rule for rule in RULES}
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+
+def is_found(rule: str, *resources: Resource) -> bool:
+    pack = Pack([BY_ID[rule]])
+    findings = [f for one in resources for f in pack.judge(one)] + pack.judge_stack(resources)
+    return bool(findings)
+
+
+@pytest.mark.parametrize(
+    ("spec", "blocks"),
+    [
+        ({"minAvailable": "100%"}, True),
+        ({"maxUnavailable": 0}, True),
+        ({"maxUnavailable": "0%"}, True),
+        ({"minAvailable": "50%"}, False),
+        ({"maxUnavailable": 1}, False),
+    ],
+)
+def test_a_budget_is_judged_without_its_workload(spec: Any, blocks: bool) -> None:
+    props = {"metadata": {"name": "a"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, **spec}}
+    assert is_found("disruption-budget-allows-a-drain", Resource(BUDGET, props)) is blocks
+
+
+def anti_affinity(key: str, app: str) -> Any:
+    term = {"topologyKey": key, "labelSelector": {"matchLabels": {"app": app}}}
+    return {
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_wrong"),
+    [
+        (anti_affinity("kubernetes.io/hostname", "resnet"), False),
+        (anti_affinity("kubernetes.io/hostname", "bert"), True),
+        (anti_affinity("kubernetes.io/arch", "resnet"), True),
+        (
+            {
+                "topologySpreadConstraints": [
+                    {
+                        "topologyKey": "kubernetes.io/arch",
+                        "labelSelector": {"matchLabels": {"app": "resnet"}},
+                    }
+                ]
+            },
+            True,
+        ),
+    ],
+)
+def test_spreading_is_over_failure_domains_and_of_the_own_pods(spec: Any, is_wrong: bool) -> None:
+    props = deployment(replicas=3)
+    props["spec"]["template"]["spec"] |= spec
+    assert is_found("replicas-are-spread", Resource(DEPLOYMENT, props, "resnet")) is is_wrong
+
+
+@pytest.mark.parametrize("holder", ["projects", "folder", "organizations"])
+@pytest.mark.parametrize("kind", ["IAMMember", "IAMBinding"])
+def test_grants_on_folders_and_organizations_count(holder: str, kind: str) -> None:
+    type_ = f"gcp:{holder}/{kind[0].lower()}{kind[1:]}:{kind}"
+    props = {"role": "roles/iam.serviceAccountUser", "members": ["user:a@b.example"]}
+    rule = "service-account-roles-are-not-granted-on-the-project"
+    assert is_found(rule, Resource(type_, props))
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "is_refused"),
+    [
+        ("net.ipv4.tcp_notsent_lowat", "1.37", False),
+        ("net.ipv4.tcp_notsent_lowat", "1.36", True),
+        ("net.ipv4.tcp_rmem", "1.31", True),
+        ("net.ipv4.tcp_rmem", "1.32", False),
+        ("kernel.msgmax", "1.99", True),
+    ],
+)
+def test_safe_sysctls_follow_the_version(name: str, version: str, is_refused: bool) -> None:
+    rule = BY_ID["sysctls-are-safe"]
+    pack = Pack([rule], parameters={rule.id: ServedBy(kubernetes=version)})
+    props = pod(securityContext={"sysctls": [{"name": name, "value": "1"}]})
+    assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
+
+
+def test_a_cluster_s_version_is_set_once() -> None:
+    config = {"gke-policies:parameters": '{"api-versions-are-served": {"kubernetes": "1.37"}}'}
+    found = settings.for_stack("dev", config, rules=BY_ID)
+    assert found.parameters["sysctls-are-safe"] == ServedBy(kubernetes="1.37")
+
+
+SCALED = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+HPA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+
+
+def named(type_: str, name: str, **rest: Any) -> Resource:
+    return Resource(type_, {"metadata": {"name": name, "namespace": "models"}, **rest}, name)
+
+
+def scaler(type_: str, name: str, target: str) -> Resource:
+    return named(type_, name, spec={"scaleTargetRef": {"kind": "Deployment", "name": target}})
+
+
+@pytest.mark.parametrize(
+    ("scalers", "is_wrong"),
+    [
+        ((scaler(HPA, "a", "x"), scaler(HPA, "b", "x")), True),
+        ((scaler(SCALED, "a", "x"), scaler(SCALED, "b", "x")), True),
+        ((scaler(SCALED, "a", "x"), scaler(HPA, "b", "y")), False),
+    ],
+)
+def test_a_workload_has_one_autoscaler(scalers: tuple[Resource, ...], is_wrong: bool) -> None:
+    assert is_found("workloads-have-one-autoscaler", *scalers) is is_wrong
+
+
+def ingress(name: str, path: str, class_name: str = "nginx", **annotations: str) -> Resource:
+    backend = {"service": {"name": "a", "port": {"number": 80}}}
+    paths = [{"path": path, "pathType": "Prefix", "backend": backend}]
+    one = named(
+        INGRESS,
+        name,
+        spec={
+            "ingressClassName": class_name,
+            "rules": [{"host": "a.example", "http": {"paths": paths}}],
+        },
+    )
+    one.props["metadata"]["annotations"] = annotations
+    return one
+
+
+@pytest.mark.parametrize(
+    ("second", "is_wrong"),
+    [
+        (ingress("b", "/x"), True),
+        (ingress("b", "/y"), False),
+        (ingress("b", "/x", "gce"), False),
+        (ingress("b", "/x", **{"nginx.ingress.kubernetes.io/canary": "true"}), False),
+    ],
+)
+def test_a_host_and_path_is_routed_once(second: Resource, is_wrong: bool) -> None:
+    assert is_found("hosts-and-paths-are-routed-once", ingress("a", "/x"), second) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("image", "is_vulnerable"),
+    [
+        ("vllm/vllm-openai:v0.8.4", True),
+        ("docker.io/vllm/vllm-openai:v0.8.4@sha256:" + "0" * 64, True),
+        ("vllm/vllm-openai:v0.11.0", False),
+        ("vllm/vllm-openai:latest", False),
+        ("mirror.example/vllm/vllm-openai:v0.10.1", True),
+        ("nvcr.io/nvidia/tritonserver:25.06-py3", True),
+        ("nvcr.io/nvidia/tritonserver:25.07-py3", False),
+        ("localhost:5000/ollama/ollama", False),
+        ("ollama/ollama:0.1.33", True),
+        ("tensorflow/serving:2.19.0", False),
+    ],
+)
+def test_images_of_model_servers_are_checked_by_version(image: str, is_vulnerable: bool) -> None:
+    resource = Resource("kubernetes:core/v1:Pod", pod(container={"image": image}))
+    assert is_found("model-servers-have-no-known-vulnerabilities", resource) is is_vulnerable
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit", "is_wrong"),
+    [("1Gi", "4Gi", False), ("1Gi", "5Gi", True), ("1e9", "1G", False), (1024, "1Mi", True)],
+)
+def test_a_memory_limit_is_near_its_request(request_: Any, limit: Any, is_wrong: bool) -> None:
+    resources = {"requests": {"memory": request_}, "limits": {"memory": limit}}
+    resource = Resource("kubernetes:core/v1:Pod", pod(container={"resources": resources}))
+    assert is_found("memory-limits-are-near-requests", resource) is is_wrong
+
+
+def binding(kind: str, role: str) -> Resource:
+    type_ = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
+    return named(type_, "a", roleRef={"kind": kind, "name": role})
+
+
+@pytest.mark.parametrize(
+    ("one", "is_wrong"),
+    [
+        (binding("ClusterRole", "view"), False),
+        (binding("ClusterRole", "system:auth-delegator"), False),
+        (binding("ClusterRole", "missing"), True),
+        (binding("Role", "missing"), True),
+    ],
+)
+def test_a_binding_names_a_role_that_exists(one: Resource, is_wrong: bool) -> None:
+    assert is_found("bindings-refer-to-declared-roles", one) is is_wrong
