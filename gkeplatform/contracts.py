@@ -159,12 +159,12 @@ class Route(Part):
     """The model's own paths. Everything below a path, and its verbs, belong to the model too."""
     verbs: tuple[str, ...]
     """Verbs of the model server, such as `predict` in `<path>:predict`."""
+    backend: NegBackend | InstanceGroupBackend
     probe_path: str | None = None
     """Path of the health check, which answers 200 when the model can serve.
 
     None: the health check is gRPC's.
     """
-    backend: NegBackend | InstanceGroupBackend
     probe_port: int | None = None
     """Port of the health check; None: the backend's."""
     protocol: Literal["http", "http2", "grpc"] = "http"
