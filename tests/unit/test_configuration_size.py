@@ -79,10 +79,8 @@ def test_the_same_models_in_a_folder_are_read(tmp_path: Path) -> None:
 
 def test_the_largest_key_is_named(tmp_path: Path) -> None:
     config = {"gcp:project": "p", KEY: [], "platform:labels": {"x": "y" * 140_000}}
-    with pytest.raises(
-        PlatformError, match=r"platform:labels has 140,0.* of them\nhint: shorten it"
-    ):
-        assert configuration_size.problem(config, file=FILE) is None
+    said = configuration_size.problem(config, file=FILE) or ""
+    assert re.search(r"platform:labels has 140,0.* of them\nhint: shorten it", said)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
