@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gkeplatform import configuration_size, yaml_files
+from facts import configuration_size
+from gkeplatform import yaml_files
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from gkeplatform.explanation import REFERENCE
@@ -23,7 +24,8 @@ def read(environment: str, *, root: Path) -> dict[str, str]:
     file = file_of(environment)
     document = yaml_files.read(root / file, file).value
     values = of_document(document, file)
-    configuration_size.check(document["config"], file=file)
+    if problem := configuration_size.problem(document["config"], file=file):
+        raise PlatformError(problem)
     return values
 
 

@@ -23,8 +23,7 @@ from typing import Any
 
 import grpc
 
-from gkeplatform import configuration_size
-from gkeplatform.errors import PlatformError
+from facts import configuration_size
 from sandbox.protocol import modules
 
 language_pb2, language_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, empty_pb2 = (
@@ -153,10 +152,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             *request.args,
         ]  # fmt: skip
         config = dict(request.config)
-        try:
-            configuration_size.check(config, file=_file(request.stack))
-        except PlatformError as error:
-            self._log(str(error))
+        if problem := configuration_size.problem(config, file=_file(request.stack)):
+            self._log(problem)
             return language_pb2.RunResponse(bail=True)
         environment = os.environ | {
             configuration_size.VARIABLE: configuration_size.encoded(config),
@@ -234,12 +231,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         config = environment.get(configuration_size.VARIABLE)
         if config is None or len(config.encode()) <= configuration_size.LIMIT:
             return
-        try:
-            configuration_size.check(
-                json.loads(config), file=_file(environment.get("PULUMI_STACK"))
-            )
-        except PlatformError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        stack = environment.get("PULUMI_STACK")
+        if problem := configuration_size.problem(json.loads(config), file=_file(stack)):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
 
     @staticmethod
     def _checked(resolve: Any, context: Any) -> str:

@@ -9,8 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gkeplatform.errors import PlatformError
-
 VARIABLE = "PULUMI_CONFIG"
 LIMIT = 128 * 1024 - len(f"{VARIABLE}=\0")
 """The largest value of the variable, in bytes.
@@ -43,14 +41,14 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def check(config: Mapping[str, Any], *, file: str) -> None:
-    """Raise `PlatformError` where `config`, parsed or as text, cannot be passed to a program."""
+def problem(config: Mapping[str, Any], *, file: str) -> str | None:
+    """Why `config`, parsed or as text, cannot be passed to a program; None if it can."""
     texts = {str(key): text(value) for key, value in config.items()}
     total = size(texts)
     if total <= LIMIT:
-        return
+        return None
     largest = max(texts, key=lambda key: size({key: texts[key]}))
-    raise PlatformError(
+    return (
         f"{file}: the configuration has {total:,} bytes, and Linux passes at most {LIMIT:,} to a "
         f"program; {largest} has {size({largest: texts[largest]}):,} of them\n"
         f"hint: {_REMEDIES.get(largest, 'shorten it')}"
