@@ -5,6 +5,7 @@ from itertools import groupby
 
 from policies.check import JudgedFinding, Report
 from policies.pack import Finding, Verdict
+from policies.remedies import remedy
 from policies.rule import Severity
 
 _ORDER: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -110,7 +111,7 @@ def _finding_text(judged: JudgedFinding) -> list[str]:
         return [*lines, f"          waived {finding.waiver.describe()}"]
     if finding.expired_waiver:
         lines.append(f"          its waiver expired ({finding.expired_waiver.describe()})")
-    return [*lines, f"          fix: {finding.rule.fix}"]
+    return [*lines, f"          fix: {remedy(finding.rule, finding.resource)}"]
 
 
 def finding_lines(finding: Finding) -> list[str]:
