@@ -76,8 +76,8 @@ def main() -> int:
     found: dict[str, set[tuple[str, str]]] = {}
     for _ in range(chosen.rounds):
         for name, kind in (("SDK", _PolicyAnalyzerServicer), ("ours", Analyzer)):
-            taken, found[name] = _timed(kind(NAME, VERSION, rules, level), requests)
-            seconds[name].append(taken)
+            once, found[name] = _timed(kind(NAME, VERSION, rules, level), requests)
+            seconds[name].append(once)
     print(f"{len(requests)} objects, {len(rules)} policies, {chosen.rounds} alternating rounds")
     for name, taken in seconds.items():
         median = statistics.median(taken)
