@@ -8,12 +8,13 @@ a resource that is read once for all policies, with unknown and secret values ke
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from google.protobuf import json_format, struct_pb2
 from pulumi_policy import (
     EnforcementLevel,
+    Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
     PolicyCustomTimeouts,
@@ -38,7 +39,7 @@ Report = Callable[[str, str | None], None]
 _TIMEOUTS = PolicyCustomTimeouts(0, 0, 0)
 
 
-class ResourceArgs(ResourceValidationArgs):  # type: ignore[misc]  # the SDK has no type stubs
+class ResourceArgs(ResourceValidationArgs):
     """Arguments of a resource policy for a resource of its type, read once for all policies."""
 
     def __init__(self, resource: Resource) -> None:
@@ -57,7 +58,7 @@ class ResourceArgs(ResourceValidationArgs):  # type: ignore[misc]  # the SDK has
         return found
 
 
-class StackArgs(StackValidationArgs):  # type: ignore[misc]
+class StackArgs(StackValidationArgs):
     """Arguments of a stack policy for one resource of its type within the stack."""
 
     def __init__(self, stack: Stack, subject: ResourceArgs) -> None:
@@ -66,13 +67,14 @@ class StackArgs(StackValidationArgs):  # type: ignore[misc]
         self.subject = subject
 
 
-class ResourcePolicy(ResourceValidationPolicy):  # type: ignore[misc]
+class ResourcePolicy(ResourceValidationPolicy):
     """A rule that needs one resource only."""
 
     def __init__(self, rule: Rule, level: Level, parameters: Settings | None) -> None:
         super().__init__(
             validate=self._validate,
-            remediate=self._remediate if rule.repair else None,
+            # The SDK's annotation names awaitables only; it takes a plain result too.
+            remediate=cast(Any, self._remediate) if rule.repair else None,
             **_metadata(rule, level),
         )
         self.rule = rule
@@ -112,7 +114,7 @@ class ResourcePolicy(ResourceValidationPolicy):  # type: ignore[misc]
         return json_format.MessageToDict(repaired) if repairs else None
 
 
-class StackPolicy(StackValidationPolicy):  # type: ignore[misc]
+class StackPolicy(StackValidationPolicy):
     """A rule that needs the stack's other resources too."""
 
     def __init__(self, rule: Rule, level: Level, parameters: Settings | None) -> None:
@@ -154,7 +156,7 @@ def policy(
     return kind(rule, level or rule.level, parameters)
 
 
-def policies(rules: Iterable[Rule]) -> list[RulePolicy]:
+def policies(rules: Iterable[Rule]) -> list[Policy]:
     """Return the policies of rules, for a `PolicyPack`."""
     return [policy(rule) for rule in rules]
 

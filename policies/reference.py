@@ -31,9 +31,24 @@ config:
     resources-bear-the-platform-labels: {required: [environment, owner]}
 ```
 
-To exempt one resource from a rule until a date, add a [waiver](../guides/waivers.md).
-`./platformctl policy check FILE` runs the same rules on manifests, stack exports and clusters
-exported from the GKE API. To add a rule, see [Writing a rule](../guides/writing-a-rule.md).
+To exempt one resource from a rule until a date, add a [waiver](../guides/waivers.md). To add a
+rule, see [Writing a rule](../guides/writing-a-rule.md).
+
+`./platformctl policy check FILE...` runs the same rules on manifests, stack exports and clusters
+exported from the GKE API; `-` is stdin. `--profile` chooses the rules: `gke` (the default for
+files) leaves out this platform's conventions, `kubernetes` also leaves out rules for Google Cloud,
+and `platform` has all of them.
+
+| input or result | answer |
+| --- | --- |
+| no violations | exit 0 |
+| violations of mandatory rules | exit 5 |
+| a file that cannot be read, such as a template | named; the others are judged; exit 2 |
+| a kind or version that a built-in API group does not have | refused, with a suggestion; exit 2 |
+| kinds that no rule is for | named and counted; with `--strict` exit 9 |
+| questions that a file cannot answer | named apart from the findings |
+| an empty file, comments alone, a List without items, a `null` in a List | no resources, no error |
+| several JSON documents in one file | each is read |
 """
 
 

@@ -46,17 +46,17 @@ _TO_PROTO = {
 }
 
 
-class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK has no type stubs
+class Analyzer(sdk._PolicyAnalyzerServicer):
     """The SDK's servicer over a `Pack`.
 
     It runs the policies of a resource's type only, on a resource that it reads once.
     """
 
     def __init__(
-        self, name: str, version: str, policies: Sequence[RulePolicy], level: Any, *rest: Any
+        self, name: str, version: str, policies: Sequence[sdk.Policy], level: Any, *rest: Any
     ) -> None:
         super().__init__(name, version, list(policies), level, *rest)
-        self._pack = Pack([policy.rule for policy in policies], {p.name: p.level for p in policies})
+        self._pack = _pack(policies)
         self._preview = True
         self._declared: dict[str, Resource] = {}
         self._recorder = Recorder.from_environment()
@@ -85,7 +85,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK ha
 
     def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the policies with their levels for this stack."""
-        info = super().GetAnalyzerInfo(request, context)
+        info: Any = super().GetAnalyzerInfo(request, context)  # type: ignore[no-untyped-call]
         info.version = VERSION
         for policy in info.policies:
             policy.enforcementLevel = _TO_PROTO[self._pack.policies[policy.name].level]
@@ -93,7 +93,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK ha
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Apply levels and parameters of a policy configuration file."""
-        answer = super().Configure(request, context)
+        answer = super().Configure(request, context)  # type: ignore[no-untyped-call]
         levels: dict[str, Level] = {}
         parameters: dict[str, Settings] = {}
         for policy in self._pack.policies.values():
@@ -206,6 +206,12 @@ class Analyzer(sdk._PolicyAnalyzerServicer):  # type: ignore[misc]  # the SDK ha
         return response
 
 
+def _pack(policies: Iterable[sdk.Policy]) -> Pack:
+    """Return the pack of rules' policies. Raises PlatformError if two have one name."""
+    ours = [one for one in policies if isinstance(one, RulePolicy)]
+    return Pack([one.rule for one in ours], {one.name: one.level for one in ours})
+
+
 def _waived(finding: Finding) -> str:
     if finding.waiver is not None:
         return f"\nwaived {finding.waiver.describe()}"
@@ -260,16 +266,16 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-class PolicyPack(pulumi_policy.PolicyPack):  # type: ignore[misc]
+class PolicyPack(pulumi_policy.PolicyPack):
     """The SDK's `PolicyPack`, served by `Analyzer` until SIGINT or SIGTERM.
 
     Raises PlatformError if two policies have one name.
     """
 
-    def __init__(self, name: str, policies: Sequence[RulePolicy], **metadata: Any) -> None:
-        Pack([policy.rule for policy in policies])
+    def __init__(self, name: str, policies: Sequence[sdk.Policy], **metadata: Any) -> None:
+        _pack(policies)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # The SDK's constructor names the servicer's class, and has no parameter for another.
-        sdk._PolicyAnalyzerServicer = Analyzer
+        sdk._PolicyAnalyzerServicer = Analyzer  # type: ignore[misc, assignment]
         with suppress(KeyboardInterrupt):  # one that comes before the constructor waits for it
             super().__init__(name, list(policies), **metadata)

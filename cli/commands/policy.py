@@ -16,6 +16,7 @@ from cli.errors import CliError, Exit
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
 from policies.former_ids import current_id
+from policies.profiles import Profile, restricted
 from policies.registry import RULES
 from policies.reports import FORMATS, as_json
 from policies.rule import Level, Rule
@@ -65,7 +66,9 @@ def explain(rule: str, as_json_: reports.AsJson = False) -> None:
 def check(  # noqa: PLR0913, PLR0917 (an option each)
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files or folders: manifests, stack exports, API clusters."),
+        typer.Argument(
+            help="Files or folders: manifests, stack exports, API clusters; - is stdin."
+        ),
     ] = None,
     env: arguments.Environments = None,
     layer: arguments.Layers = None,
@@ -81,6 +84,13 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
             help="Report values not known before the update; do not fail.",
         ),
     ] = False,
+    profile: Annotated[
+        Profile | None,
+        typer.Option(
+            "--profile",
+            help="The rules that files are held to. Default: gke; with --env, platform.",
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Exit with 9 if no rule is for the kind of some object."),
@@ -104,10 +114,13 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
         hint = "leave them out"
         message = "--layer, --deployed and --preview do not apply to files"
         raise CliError(message, hint, Exit.USAGE)
+    if profile and not files:
+        raise CliError("--profile applies to files only", "leave it out", Exit.USAGE)
     further = reports.files(also)
     if files:
         _only_one(env)
         pack = judging.pack_of(env[0] if env else "")
+        pack = restricted(pack, profile or (Profile.PLATFORM if env else Profile.GKE))
         resources, unreadable = _read(files)
         report = judge(resources, pack, environment=env[0] if env else "")
         report.unreadable = unreadable

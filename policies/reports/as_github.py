@@ -7,6 +7,7 @@ rule's findings on several resources share one annotation. The last line is a su
 from collections.abc import Sequence
 
 from policies.check import JudgedFinding, Report, source_location
+from policies.remedies import remedy
 from policies.reports.as_text import finding_lines, is_pending, location, sort_key, summary
 from policies.waivers import FILE
 
@@ -54,7 +55,7 @@ def _annotation(group: Sequence[JudgedFinding]) -> str:
         lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
         if judged.finding.waiver:
             lines.append(f"waived {judged.finding.waiver.describe()}")
-    lines.append(f"fix: {rule.fix}")
+    lines.append(f"fix: {remedy(rule, first.finding.resource)}")
     title = f"{rule.id} ({rule.severity})"
     if is_pending(first):
         title += ": not evaluated yet"

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from policies.check import JudgedFinding, Report
+from policies.remedies import remedy
 from policies.reports.as_text import finding_lines
 from policies.rule import Rule
 
@@ -61,7 +62,7 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
         "file": found.resource.file or None,
         "line": found.resource.line or None,
         "messages": finding_lines(found),
-        "fix": found.rule.fix,
+        "fix": remedy(found.rule, found.resource),
         "references": [_reference(one) for one in found.rule.references],
         "waiver": None if found.waiver is None else _waiver(found.waiver),
     }

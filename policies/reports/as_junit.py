@@ -5,6 +5,7 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from policies.check import JudgedFinding, Report
+from policies.remedies import remedy
 from policies.reports.as_text import finding_lines, location
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,7 +44,7 @@ def render(report: Report) -> str:
 
 def _case(judged: JudgedFinding) -> str:
     finding = judged.finding
-    lines = [*finding_lines(finding), f"fix: {finding.rule.fix}"]
+    lines = [*finding_lines(finding), f"fix: {remedy(finding.rule, finding.resource)}"]
     if finding.waiver is not None:
         lines.append(f"waived {finding.waiver.describe()}")
     text, title = escape("\n".join(lines)), quoteattr(finding.rule.title)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from policies.check import JudgedFinding, Report, source_location
+from policies.remedies import remedy
 from policies.reports.as_json import to_json
 from policies.reports.as_text import finding_lines
 from policies.rule import Rule
@@ -49,7 +50,11 @@ def _result(judged: JudgedFinding, indexes: dict[str, int]) -> dict[str, Any]:
     finding = judged.finding
     resource = finding.resource
     text = "\n".join(
-        (f"{resource.name}: {finding.rule.title}", *finding_lines(finding), finding.rule.fix)
+        (
+            f"{resource.name}: {finding.rule.title}",
+            *finding_lines(finding),
+            remedy(finding.rule, resource),
+        )
     )
     file, line = source_location(judged)
     result: dict[str, Any] = {

@@ -5,14 +5,17 @@ from itertools import groupby
 
 from policies.check import JudgedFinding, Report
 from policies.pack import Finding, Verdict
+from policies.remedies import remedy
 from policies.rule import Severity
 
 _ORDER: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
+_OVERLOOKED = 20
+
 
 def render(report: Report) -> str:
     """Return the report as plain text, without colours."""
-    lines: list[str] = []
+    lines: list[str] = _by_rule(report)
     current = ""
     for judged in sorted((one for one in report.findings if not is_pending(one)), key=sort_key):
         if (here := location(judged)) != current:
@@ -27,6 +30,14 @@ def render(report: Report) -> str:
     for waiver in report.unused:
         lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource}: no finding")
     return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"
+
+
+def _by_rule(report: Report) -> list[str]:
+    """Return the number of findings by rule, if there are more than can be overlooked."""
+    counts = Counter(one.finding.rule.id for one in report.findings if not is_pending(one))
+    if counts.total() <= _OVERLOOKED:
+        return []
+    return [f"{count:>6}  {rule}" for rule, count in counts.most_common()]
 
 
 def is_pending(judged: JudgedFinding) -> bool:
@@ -100,7 +111,7 @@ def _finding_text(judged: JudgedFinding) -> list[str]:
         return [*lines, f"          waived {finding.waiver.describe()}"]
     if finding.expired_waiver:
         lines.append(f"          its waiver expired ({finding.expired_waiver.describe()})")
-    return [*lines, f"          fix: {finding.rule.fix}"]
+    return [*lines, f"          fix: {remedy(finding.rule, finding.resource)}"]
 
 
 def finding_lines(finding: Finding) -> list[str]:

@@ -135,8 +135,10 @@ class Services:
 
     def lacks(self, namespace: str, name: str, port: Any) -> bool:
         """Whether the Service is declared, without the port (a number or a name)."""
-        found = self._found.get((namespace, name))
-        if found is None or port is None or text(found, "spec", "type") == "ExternalName":
+        if not self.has(namespace, name):
+            return False
+        found = self._found[namespace, name]
+        if port is None or text(found, "spec", "type") == "ExternalName":
             return False
         ports = entries(found, "spec", "ports")
         own = {comparable_text(one.get(key)) for one in ports for key in ("port", "name")}

@@ -6,7 +6,17 @@ from policies.rule import Stack, advisory, cis, google, mandatory
 from policies.rules.cluster import CLUSTER
 from policies.rules.node_pools import NODE_POOL, POOLS, describe_pool
 from policies.subjects import Resource
-from policies.values import MalformedInputError, Props, block, entries, flag, number, text, texts
+from policies.values import (
+    MalformedInputError,
+    Props,
+    block,
+    comparable_text,
+    entries,
+    flag,
+    number,
+    text,
+    texts,
+)
 
 _GKE = "kubernetes-engine/docs/"
 
@@ -297,7 +307,7 @@ def kubelets_have_no_read_only_port(subject: Props) -> Iterator[str]:
     """The kubelet's read-only port is off."""
     for path in _KUBELETS:
         # The provider spells it TRUE or FALSE, the API true or false.
-        if str(block(subject, *path).get(_READ_ONLY_PORT)).lower() == "true":
+        if comparable_text(block(subject, *path).get(_READ_ONLY_PORT)).lower() == "true":
             yield f"{'.'.join(path)}.{_READ_ONLY_PORT} is true"
 
 

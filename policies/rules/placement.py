@@ -127,8 +127,8 @@ def _counts(term: Props, workload: Resource) -> bool:
     return selector_matches(selector, labels_of(workload))
 
 
-def _bare(**spec: object) -> Props:
-    return pod(container={"ports": [{"containerPort": 8501}]}, **spec)
+def _bare(policy: str) -> Props:
+    return pod(container={"ports": [{"containerPort": 8501}]}, restartPolicy=policy)
 
 
 @advisory(
@@ -141,8 +141,8 @@ def _bare(**spec: object) -> Props:
     references=(
         kubernetes_docs("Pods and controllers", "concepts/workloads/pods/#pods-and-controllers"),
     ),
-    passing=_bare(restartPolicy="Never"),
-    failing=_bare(),
+    passing=_bare("Never"),
+    failing=_bare("Always"),
 )
 def servers_have_a_controller(pod: Pod) -> Iterator[str]:
     """A pod that serves belongs to a controller, which recreates it elsewhere."""

@@ -10,6 +10,7 @@ import yaml
 
 from gkeplatform.errors import PlatformError
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _VALUE = re.compile(r"\S")
 
 
@@ -61,11 +62,24 @@ def documents(text: str, file: str) -> Iterator[Document]:
         loader.dispose()
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether every surrogate that JSON escapes has its other half."""
+    try:
+        re.sub(
+            r"((?:\\u[dD][89a-fA-F][0-9a-fA-F]{2})+)", lambda m: json.loads(f'"{m[1]}"'), text
+        ).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _json_stream(text: str, file: str) -> list[Document] | None:
     """Read JSON documents, one after the other; None if the text is not JSON throughout.
 
     YAML that begins with a bracket is often JSON, but only one document of it is YAML.
     """
+    if _SURROGATE.search(text) and not _is_unicode(text):
+        raise UnreadableError(f"{file}: not Unicode: half of a surrogate pair")
     decoder, found, position, line = json.JSONDecoder(), [], 0, 1
     while match := _VALUE.search(text, position):
         line += text.count("\n", position, match.start())

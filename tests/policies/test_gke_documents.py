@@ -11,6 +11,7 @@ from policies.pack import Pack
 from policies.registry import RULES
 from policies.sources import read
 from policies.subjects import Resource
+from policies.values import Props
 
 NAMED = "control-plane-is-reached-from-named-networks"
 PUBLIC = "control-plane-has-no-public-endpoint"
@@ -58,7 +59,11 @@ def test_a_cluster_without_an_ip_endpoint_has_no_public_one(tmp_path: Path) -> N
 
 def test_authorized_networks_of_a_stack_are_on_when_empty() -> None:
     cluster = "gcp:container/cluster:Cluster"
-    for props, is_open in ({"masterAuthorizedNetworksConfig": {}}, False), ({}, True):
+    cases: tuple[tuple[Props, bool], ...] = (
+        ({"masterAuthorizedNetworksConfig": {}}, False),
+        ({}, True),
+    )
+    for props, is_open in cases:
         report = judge([Resource(cluster, props)], Pack(RULES))
         assert (NAMED in rules(report)) is is_open
 

@@ -311,7 +311,7 @@ def test_a_schema_of_the_configuration_has_no_references() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_policy_works_in_the_servicer_of_the_sdk(rule: Rule) -> None:
     """Whoever has the SDK only gets the same verdicts, one at a time."""
-    sdk = _PolicyAnalyzerServicer("a", "1", [policy(rule)], EnforcementLevel.MANDATORY)
+    sdk: Any = _PolicyAnalyzerServicer("a", "1", [policy(rule)], EnforcementLevel.MANDATORY)
     verdicts = []
     for which in ("passing", "failing"):
         resources = [
@@ -322,7 +322,7 @@ def test_a_policy_works_in_the_servicer_of_the_sdk(rule: Rule) -> None:
                 properties=struct(one.props),
                 options=analyzer_pb2.AnalyzerResourceOptions(protect=one.protect),
             )
-            for one in rule.examples(which)  # type: ignore[arg-type]
+            for one in rule.examples(which)
         ]
         if rule.over_stack:
             stack = analyzer_pb2.AnalyzeStackRequest(resources=resources)
@@ -343,7 +343,7 @@ def test_the_servicer_of_the_sdk_reports_unknown_values_and_repairs() -> None:
     (rule,) = [rule for rule in RULES if rule.id == "resources-bear-the-platform-labels"]
     parameters = PlatformLabels(values={"system": "ml"})
     one = policy(rule, Level.REMEDIATE, parameters)
-    sdk = _PolicyAnalyzerServicer("a", "1", [one], EnforcementLevel.MANDATORY)
+    sdk: Any = _PolicyAnalyzerServicer("a", "1", [one], EnforcementLevel.MANDATORY)
     bucket = "gcp:storage/bucket:Bucket"
     secret = {SIGNATURE: SECRET, "value": "b"}
     given = {"labels": {k: v for k, v in LABELS.items() if k != "system"}, "name": secret}

@@ -1,0 +1,44 @@
+"""Profiles leave out whole sets of rules, and nothing else."""
+
+import re
+
+from policies.check import judge
+from policies.pack import Pack
+from policies.pods import pod
+from policies.profiles import CONVENTIONS, Profile, restricted
+from policies.registry import RULES
+from policies.remedies import IN_MANIFESTS, remedy
+from policies.subjects import Resource
+
+CLUSTER = Resource("gcp:container/cluster:Cluster", {"enableLegacyAbac": True}, "main")
+BARE = Resource("kubernetes:core/v1:Pod", pod(hostNetwork=True), "a")
+DEPLOYMENT = Resource("kubernetes:apps/v1:Deployment", {"metadata": {"name": "a"}}, "a")
+
+
+def found(profile: Profile) -> set[str]:
+    report = judge([CLUSTER, BARE, DEPLOYMENT], restricted(Pack(RULES), profile))
+    return {one.finding.rule.id for one in report.findings}
+
+
+def test_conventions_are_rules() -> None:
+    assert {rule.id for rule in RULES} >= CONVENTIONS
+
+
+def test_a_profile_leaves_out_what_is_not_its_own() -> None:
+    platform, gke, kubernetes = (found(profile) for profile in Profile)
+    assert platform - gke == {"objects-bear-the-platform-labels", "objects-have-a-namespace"} | (
+        (platform - gke) & CONVENTIONS
+    )
+    assert "cluster-refuses-legacy-authorization" in gke - kubernetes
+    assert "pods-keep-out-of-host-namespaces" in kubernetes
+    assert kubernetes < gke < platform
+
+
+def test_a_manifest_s_remedy_is_in_kubernetes_terms() -> None:
+    for rule in RULES:
+        if any(one.startswith("kubernetes") for one in rule.selector.types):
+            manifest = Resource(rule.selector.example, {}, origin="manifest")
+            words = remedy(rule, manifest)
+            is_ours = rule.id in CONVENTIONS or rule.module.endswith("change")
+            assert is_ours or not re.search(r"gke-\w+:|\bwaiver|\bpreset|\blayer\b", words), words
+    assert set(IN_MANIFESTS) <= {rule.id for rule in RULES}
