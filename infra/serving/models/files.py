@@ -39,9 +39,7 @@ class Download(Settings, tag_field="via", tag=DOWNLOAD):
 class FuseSidecar(Settings):
     """Resources of the driver's sidecar: its requests, and its limits."""
 
-    cpu: Annotated[
-        Cpu | None, Meta(description="Cores. Default: `250m`, with a cache `1`.")
-    ] = None
+    cpu: Annotated[Cpu | None, Meta(description="Cores. Default: `250m`, with a cache `1`.")] = None
     memory: Annotated[
         Memory | None, Meta(description="Memory. Default: `256Mi`, with a cache `1Gi`.")
     ] = None
