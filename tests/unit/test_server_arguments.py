@@ -229,7 +229,8 @@ def test_the_check_of_a_pull_request_reports_old_pins() -> None:
 def test_torchserve_runs_as_the_changelog_shows() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     snippet = text.partition("```yaml\n")[2].partition("```")[0]
-    found = container("custom", **yaml.safe_load(textwrap.dedent(snippet)))
+    entry = yaml.safe_load(textwrap.dedent(snippet))
+    found = container(entry.pop("server"), **entry)
     assert found["command"] == ["torchserve"]
     assert found["args"][-2:] == ["--model-store=/models/m1", "--models=m1=m1.mar"]
     assert found["readinessProbe"]["httpGet"]["path"] == "/ping"
