@@ -60,11 +60,7 @@ if TYPE_CHECKING:
     Cpu = str
     Memory = str
 else:
-    Cpu = (
-        Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?m?$")]
-        | Annotated[int, Meta(ge=0)]
-        | Annotated[float, Meta(ge=0)]
-    )
+    Cpu = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?m?$")] | Annotated[float, Meta(ge=0)]
     Memory = (
         Annotated[
             str,

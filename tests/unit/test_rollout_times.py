@@ -73,7 +73,7 @@ def test_drains_last_up_to_an_hour() -> None:
 def test_a_timeout_longer_than_the_drain_is_reported(timeout: int, drain: int) -> None:
     served = workload(exposure=ROUTED | {"timeout_seconds": timeout}, drain_seconds=drain)
     (said,) = served.advice
-    assert said.startswith(f"gke-serving:models[0].drain_seconds: {drain}, and exposure.timeout_s")
+    assert said.startswith(f'gke-serving:models[0].drain_seconds: model "m1" drains {drain} s')
     assert f"set drain_seconds: {timeout}" in said
 
 

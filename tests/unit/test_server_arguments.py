@@ -1,14 +1,17 @@
 """The command line of a model server: preset, entry, and the name that callers know."""
 
+import textwrap
 from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
+from declared.environment import ROOT
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.models.pins import OLD_DAYS, Pin, old
-from infra.serving.models.presets import PRESETS
+from infra.serving.models.presets import PINS, PRESETS
 
 ENTRY: dict[str, Any] = {
     "name": "m1",
@@ -216,3 +219,18 @@ def test_an_old_pin_is_reported() -> None:
     (said,) = old(pins, released + timedelta(days=OLD_DAYS + 1))
     assert said.startswith("preset x: a/b:1 was released on 2026-01-01, 181 days ago")
     assert "https://example.com/1" in said
+
+
+def test_the_check_of_a_pull_request_reports_old_pins() -> None:
+    longest = max(pin.released for pin in PINS.values()) + timedelta(days=OLD_DAYS + 1)
+    assert len(old(PINS, longest)) == len(PRESETS)
+
+
+def test_torchserve_runs_as_the_changelog_shows() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    snippet = text.partition("```yaml\n")[2].partition("```")[0]
+    entry = yaml.safe_load(textwrap.dedent(snippet))
+    found = container(entry.pop("server"), **entry)
+    assert found["command"] == ["torchserve"]
+    assert found["args"][-2:] == ["--model-store=/models/m1", "--models=m1=m1.mar"]
+    assert found["readinessProbe"]["httpGet"]["path"] == "/ping"

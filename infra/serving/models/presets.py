@@ -313,6 +313,11 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
+PINS: Mapping[str, Pin] = {
+    f"preset {name}": preset.pin for name, preset in PRESETS.items() if preset.pin
+}
+"""The image of each preset."""
+
 REMOVED = {
     "torchserve": "its makers no longer maintain it; run it with server: custom, as "
     "CHANGELOG.md shows",

@@ -94,9 +94,9 @@ class Workload:
         if timeout is None or timeout <= self.drain_seconds:
             return ()
         return (
-            f"{self.key}.drain_seconds: {self.drain_seconds}, and exposure.timeout_seconds is "
-            f"{timeout}: when a pod stops, answers that take longer than {self.drain_seconds} s "
-            f"are cut off; set drain_seconds: {min(timeout, LONGEST_DRAIN)}, or a shorter timeout",
+            f'{self.key}.drain_seconds: model "{self.name}" drains {self.drain_seconds} s, and '
+            f"exposure.timeout_seconds is {timeout}: when a pod stops, longer answers are cut "
+            f"off; set drain_seconds: {min(timeout, LONGEST_DRAIN)}, or a shorter timeout",
         )
 
     @property
