@@ -6,6 +6,11 @@ import os
 
 from cli import arguments, console, deployment, environments, layers
 from cli.commands.sandbox import running_environment
+from cli.errors import CliError
+from gkeplatform import stack_values
+from gkeplatform.errors import PlatformError
+from gkeplatform.layers import SERVING
+from sandbox import engine
 
 LOOK_AROUND = """
   look around    eval "$(./platformctl sandbox env)"
@@ -29,6 +34,11 @@ def rehearse(
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
     variables = running_environment(dict(os.environ))
+    if SERVING in chosen and _scales_on_metrics(environment):
+        try:
+            engine.keda(console.say)
+        except engine.EngineError as error:
+            raise CliError(str(error), error.hint) from error
     document = deployment.up(
         environment, variables, interactive=False, preview=False, layers=chosen
     )
@@ -36,3 +46,15 @@ def rehearse(
         console.document(document)
         return
     print("\n" + deployment.summary(document) + LOOK_AROUND.format(environment=environment))
+
+
+def _scales_on_metrics(environment: str) -> bool:
+    """Whether the sandbox will run KEDA for a model of the environment."""
+    from infra import stack_file  # noqa: PLC0415 (only a rehearsal needs it)
+
+    values = stack_values.read(environment, root=environments.ROOT)
+    try:
+        found = stack_file.read(values, file=environment)
+    except PlatformError:
+        return False  # the deployment reports it, with the file
+    return found.serving is not None and found.serving.needs_keda

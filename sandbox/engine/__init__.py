@@ -15,7 +15,7 @@ from pathlib import Path
 from sandbox.engine import build, pulumi_cli
 from sandbox.engine.errors import EngineError
 
-__all__ = ["Engine", "EngineError", "actionlint", "ensure"]
+__all__ = ["Engine", "EngineError", "actionlint", "ensure", "keda"]
 
 Progress = Callable[[str], None]
 _CLI = "github.com/pulumi/pulumi/pkg/v3"
@@ -89,6 +89,11 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
 
 def _data(tool_set: build.ToolSet, entry: Path) -> dict[str, Path]:
     return {name: entry / "modules" / name for name in tool_set.module_folders}
+
+
+def keda(progress: Progress = lambda _: None) -> Path:
+    """The folder of KEDA's binaries; only models that scale on metrics need it. EngineError."""
+    return build.ensure(build.KEDA, progress) / "bin"
 
 
 def actionlint(progress: Progress = lambda _: None) -> Path:

@@ -35,6 +35,8 @@ _FROM_KWOK = (
 )
 _METRICS_SERVER_MANIFESTS = "manifests/base"
 _API_SERVER = "kube-apiserver"
+_ADMINISTRATOR = "kwok-admin"
+"""Name in the certificate with which the API server calls aggregated API servers."""
 _FLAGS: Mapping[str, Mapping[str, str]] = {
     "etcd": {},
     _API_SERVER: {
@@ -98,6 +100,12 @@ def render(
     api_server = {
         "token-auth-file": str(folder.tokens),
         "service-cluster-ip-range": settings.service_cidr,
+        # Aggregated API servers learn the caller from headers, as on GKE.
+        "requestheader-client-ca-file": str(folder.state / "pki" / "ca.crt"),
+        "requestheader-allowed-names": _ADMINISTRATOR,
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
     }
     document = {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",

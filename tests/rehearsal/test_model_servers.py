@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 import pytest
 
-from infra.serving.models import Model
-from infra.serving.scaling.autoscaler import autoscaler
 from tests.rehearsal.watching import NAME, ready_pods, until
 from tests.rehearsal.workspace import Workspace
 
@@ -142,114 +139,10 @@ def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
     until(lambda: running() == floors, f"both are back at {floors}")
 
 
-def tell(dev: Workspace, kind: str, *which: str, **annotations: Any) -> None:
-    """Write the annotations that the sandbox's metrics adapter reads."""
-    words = [f"sandbox/{key.replace('_', '-')}={json.dumps(v)}" for key, v in annotations.items()]
-    dev.kubectl("annotate", kind, *which, "--overwrite", *words)
-
-
-def is_active(dev: Workspace, scaler: str) -> str:
-    status = dev.kubernetes("hpa", scaler, "-n", "vision").get("status", {})
-    reasons = {c["type"]: c["reason"] for c in status.get("conditions", [])}
-    return str(reasons.get("ScalingActive"))
-
-
-def test_a_gauge_of_the_pods_scales_a_model_and_its_absence_does_not(dev: Workspace) -> None:
-    gauge = "nv_inference_pending_request_count"
-    metrics = dev.kubernetes("hpa", "segmenter", "-n", "vision")["spec"]["metrics"]
-    assert metrics[0]["pods"]["metric"]["name"] == f"prometheus.googleapis.com|{gauge}|gauge"
-    chosen = ("-n", "vision", "-l", f"{NAME}=segmenter")
-    until(lambda: is_active(dev, "segmenter") == "FailedGetPodsMetric", "the gauge has no value")
-    # The target is 8 a pod, and the maximum 4 pods.
-    tell(dev, "pods", *chosen, gauges={gauge: "32"})
-    try:
-        until(lambda: replicas(dev, "segmenter", "vision") == 4, "segmenter has 4 replicas")
-        until(lambda: is_active(dev, "segmenter") == "ValidMetricFound", "the gauge is read")
-        tell(dev, "pods", *chosen, gauges={gauge: "0"})
-        until(lambda: replicas(dev, "segmenter", "vision") == 1, "segmenter is back at 1")
-    finally:
-        dev.kubectl("annotate", "pods", *chosen, "sandbox/gauges-")
-
-
-WORKER: dict[str, Any] = {
-    "name": "worker",
-    "server": "triton",
-    "source": "gs://any-bucket/worker",
-    "files": {"via": "download", "size": "1Gi"},
-    "replicas": {"min": 1, "max": 4},
-    "autoscaling": {
-        "metrics": [
-            {"kind": "pubsub-backlog", "subscription": "jobs", "average": "20"},
-            {"kind": "gpu-duty-cycle", "average": 80},
-        ],
-        "scale_down_after_seconds": 0,
-    },
-    "resources": {
-        "requests": {"cpu": "100m", "memory": "2Gi"},
-        "limits": {"cpu": "100m", "memory": "2Gi"},
-        "gpu": {"type": "nvidia-l4"},
-    },
-    "exposure": {"kind": "cluster-ip"},
-}
-
-
-def test_a_backlog_and_busy_gpus_scale_their_models(dev: Workspace) -> None:
-    model = msgspec.convert(WORKER, Model)
-    assert model.autoscaling
-    labels = {NAME: "worker"}
-    metadata = {"name": "worker", "namespace": "vision"}
-    pod = json.loads(vision_pod(None))
-    objects = [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
-            },
-        },
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": metadata,
-            "spec": autoscaler(
-                model.autoscaling, model.replicas, name=model.name, namespace="vision"
-            ),
-        },
-    ]
-    path = dev.home / "worker.json"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    dev.kubectl("apply", "-f", str(path))
-
-    def measure(backlog: int, busy: int) -> None:
-        tell(dev, "namespace", "vision", time_series=[
-            {
-                "name": "pubsub.googleapis.com|subscription|num_undelivered_messages",
-                "labels": {"resource.labels.subscription_id": "jobs"},
-                "value": backlog,
-            },
-            {
-                "name": "kubernetes.io|container|accelerator|duty_cycle",
-                "labels": {
-                    "resource.labels.container_name": "worker",
-                    "resource.labels.namespace_name": "vision",
-                },
-                "value": busy,
-            },
-        ])  # fmt: skip
-
-    try:
-        for backlog, busy, expected in ((75, 10, 4), (0, 10, 1), (0, 230, 3)):
-            measure(backlog, busy)
-            until(
-                lambda wanted=expected: replicas(dev, "worker", "vision") == wanted,  # type: ignore[misc]
-                f"{backlog} messages and {busy} % of GPUs make {expected} replicas",
-            )
-        assert is_active(dev, "worker") == "ValidMetricFound"
-    finally:
-        dev.kubectl("delete", "-f", str(path))
-        dev.kubectl("annotate", "namespace", "vision", "sandbox/time-series-")
+def test_gauges_are_collected_where_a_server_has_any(dev: Workspace) -> None:
+    spec = dev.kubernetes("podmonitoring", "segmenter", "-n", "vision")["spec"]
+    assert spec["endpoints"][0]["port"] == 8002
+    assert spec["selector"]["matchLabels"][NAME] == "segmenter"
 
 
 def vision_pod(*containers: dict[str, str] | None) -> str:

@@ -152,7 +152,7 @@ def stage() -> Declared:
     [
         ("core/v1:ResourceQuota", {"vision", "postgres"}),
         ("core/v1:LimitRange", {"vision"}),
-        ("networking.k8s.io/v1:NetworkPolicy", {"vision", "models", "postgres"}),
+        ("networking.k8s.io/v1:NetworkPolicy", {"vision", "models", "postgres", "keda"}),
     ],
 )
 def test_namespaces_are_walled_in(kind: str, namespaces: set[str], stage: Declared) -> None:

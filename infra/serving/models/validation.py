@@ -159,11 +159,6 @@ def _external(key: str, metric: ExternalMetric) -> None:
             f'{key}.name: "{metric.name}" is not a metric type of Cloud Monitoring with | for /'
             f"{meant or ', as pubsub.googleapis.com|subscription|num_undelivered_messages is'}"
         )
-    if metric.name != metric.name.lower():
-        raise ValueError(
-            f"{key}.name: the autoscaler asks for external metrics in lower case; "
-            f'write "{metric.name.lower()}"'
-        )
     for label in metric.labels:
         if not _LABEL.match(label):
             raise ValueError(

@@ -29,7 +29,6 @@ _MOUNT = "/certs"
 
 def operator(labels: dict[str, str]) -> Manifest:
     """The spec of the operator's Deployment."""
-    probe = {"port": _PROBE_PORT}
     container: Manifest = {
         "image": f"ghcr.io/kedacore/keda:{VERSION}",
         "command": ["/keda"],
@@ -46,12 +45,7 @@ def operator(labels: dict[str, str]) -> Manifest:
             {"name": "metricsservice", "containerPort": OPERATOR_PORT, "protocol": "TCP"},
             {"name": "probes", "containerPort": _PROBE_PORT, "protocol": "TCP"},
         ],
-        "readinessProbe": {"httpGet": {"path": "/readyz", **probe}, "periodSeconds": 10},
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", **probe},
-            "initialDelaySeconds": 25,
-            "periodSeconds": 10,
-        },
+        **_probes({"port": _PROBE_PORT}),
     }
     # The operator creates the Secret at its first start.
     return _deployment(OPERATOR, container, labels, optional=True)
@@ -59,7 +53,6 @@ def operator(labels: dict[str, str]) -> Manifest:
 
 def adapter(labels: dict[str, str]) -> Manifest:
     """The spec of the Deployment of the API server for external metrics."""
-    probe = {"port": "https", "scheme": "HTTPS"}
     container: Manifest = {
         "image": f"ghcr.io/kedacore/keda-metrics-apiserver:{VERSION}",
         "command": ["/keda-adapter"],
@@ -73,14 +66,19 @@ def adapter(labels: dict[str, str]) -> Manifest:
             f"--metrics-service-address={OPERATOR}.{NAMESPACE}.svc.cluster.local:{OPERATOR_PORT}",
         ],
         "ports": [{"name": "https", "containerPort": ADAPTER_PORT, "protocol": "TCP"}],
-        "readinessProbe": {"httpGet": {"path": "/readyz", **probe}, "periodSeconds": 5},
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", **probe},
-            "initialDelaySeconds": 25,
-            "periodSeconds": 10,
-        },
+        **_probes({"port": "https", "scheme": "HTTPS"}),
     }
     return _deployment(ADAPTER, container, labels, optional=False)
+
+
+def _probes(endpoint: Manifest) -> Manifest:
+    ready = {"httpGet": {"path": "/readyz", **endpoint}, "periodSeconds": 10}
+    alive = {"httpGet": {"path": "/healthz", **endpoint}, "periodSeconds": 10}
+    return {
+        "startupProbe": {**alive, "failureThreshold": 30},
+        "readinessProbe": ready,
+        "livenessProbe": alive,
+    }
 
 
 def _deployment(

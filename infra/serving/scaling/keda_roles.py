@@ -6,6 +6,7 @@ workload identity. Source: https://github.com/kedacore/keda/tree/v2.21.0/config/
 """
 
 from infra.serving.manifest import Manifest
+from infra.serving.scaling.keda_manifests import CERTIFICATES
 
 READ = ["get", "list", "watch"]
 WRITE = ["create", "delete", "get", "list", "patch", "update", "watch"]
@@ -54,7 +55,8 @@ def cluster_rules() -> list[Manifest]:
 def namespace_rules() -> list[Manifest]:
     """Rules in KEDA's own namespace: its certificates, and the lease of the active operator."""
     return [
-        _rule([""], ["secrets"], WRITE),
+        _rule([""], ["secrets"], ["create", "list", "watch"]),
+        _rule([""], ["secrets"], ["delete", "get", "patch", "update"], CERTIFICATES),
         _rule(["coordination.k8s.io"], ["leases"], WRITE),
     ]
 

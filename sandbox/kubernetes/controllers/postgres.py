@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import json
 import logging
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import psutil
 
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.patroni import Patroni, environment
@@ -109,7 +108,7 @@ class Postgres:
             variables[_OBJECT] = await self._configure(namespace, name)
         token = await self._server.token(namespace, pod["spec"]["serviceAccountName"], pod)
         kubeconfig = self._folder.path / f"{NAME}.kubeconfig"
-        write_private(kubeconfig, _kubeconfig(self._server, token))
+        write_private(kubeconfig, pod_process.kubeconfig(self._server, token, user=NAME))
         program = self._folder.binaries / NAME
         assert self._binaries is not None  # noqa: S101 (the caller has looked)
         program.unlink(missing_ok=True)
@@ -144,7 +143,7 @@ class Postgres:
         configuration = copy.deepcopy(found["configuration"])
         configuration["logging_rest_api"] = {
             **(configuration.get("logging_rest_api") or {}),
-            "api_port": _free_port(),
+            "api_port": pod_process.free_port(),
         }
         own = f"{name}-simulated"
         body = {
@@ -173,33 +172,5 @@ def _end_others(folder: Folder) -> None:
 
 
 def _is_operator(pod: Json) -> bool:
-    status = pod.get("status") or {}
-    return (
-        bool(_IMAGE.search(pod["spec"]["containers"][0]["image"]))
-        and "deletionTimestamp" not in pod["metadata"]
-        and any(
-            one["type"] == "Ready" and one["status"] == "True"
-            for one in status.get("conditions") or []
-        )
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _kubeconfig(server: ApiServer, token: str) -> str:
-    """Return a kubeconfig as JSON, which is valid YAML."""
-    cluster = {"server": server.address, "certificate-authority": str(server.ca)}
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "main", "cluster": cluster}],
-            "users": [{"name": NAME, "user": {"token": token}}],
-            "contexts": [{"name": "main", "context": {"cluster": "main", "user": NAME}}],
-            "current-context": "main",
-        }
-    )
+    image = pod["spec"]["containers"][0]["image"]
+    return bool(_IMAGE.search(image)) and pod_process.is_ready(pod)

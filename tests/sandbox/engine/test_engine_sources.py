@@ -81,6 +81,7 @@ def test_every_tool_is_pinned() -> None:
     assert build.version(build.ACTIONLINT, "github.com/rhysd/actionlint").startswith("v")
     operator = "github.com/zalando/postgres-operator"
     assert build.version(build.POSTGRES, operator).startswith("v")
+    assert build.version(build.KEDA, "github.com/kedacore/keda/v2").startswith("v")
     for tool_set in (build.PULUMI, build.KUBERNETES, build.GATEWAY_API):
         for module, _ in tool_set.module_folders.values():
             assert build.version(tool_set, module).startswith("v")

@@ -308,7 +308,6 @@ def test_a_backlog_starts_a_model_from_zero_and_its_end_stops_it(keda: Sandbox) 
 
 def test_it_lacks_no_right_and_has_none_that_it_does_not_need(keda: Sandbox) -> None:
     assert "forbidden" not in keda.folder.log("keda").read_text()
-    assert "forbidden" not in keda.folder.log("keda-adapter").read_text()
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
