@@ -359,23 +359,87 @@ def test_server_config_offers_what_can_be_asked_for() -> None:
     asyncio.run(run())
 
 
-def test_windows_must_leave_google_enough_hours() -> None:
+def windows(hours: int, recurrence: str) -> dict[str, Any]:
+    """A cluster's maintenance policy: windows of `hours` by a recurrence rule."""
+    times = {
+        "startTime": "2026-01-03T02:00:00Z",
+        "endTime": f"2026-01-03T{2 + hours:02d}:00:00Z",
+    }
+    recurring = {"window": times, "recurrence": recurrence}
+    return {"maintenancePolicy": {"window": {"recurringWindow": recurring}}}
+
+
+@pytest.mark.parametrize(
+    ("hours", "recurrence"),
+    [
+        (4, "FREQ=WEEKLY;BYDAY=SA,SU"),
+        (3, "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU"),
+        (6, "FREQ=MONTHLY;BYSETPOS=1;BYDAY=SA,SU"),
+        (20, "FREQ=DAILY;INTERVAL=20"),
+        (20, "FREQ=DAILY;COUNT=40"),
+        (20, "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"),
+    ],
+)
+def test_too_few_hours_of_maintenance_are_refused(hours: int, recurrence: str) -> None:
     async def run() -> None:
         async with emulator() as client:
-
-            def windows(hours: int, days: str) -> dict[str, Any]:
-                times = {
-                    "startTime": "2026-01-03T02:00:00Z",
-                    "endTime": f"2026-01-03T{2 + hours:02d}:00:00Z",
-                }
-                recurring = {"window": times, "recurrence": f"FREQ=WEEKLY;BYDAY={days}"}
-                return {"maintenancePolicy": {"window": {"recurringWindow": recurring}}}
-
-            reason = await client.refused(windows(4, "SA,SU"))
+            reason = await client.refused(windows(hours, recurrence))
             assert "longer than 32d without 48h maintenance availability" in reason
-            assert "in windows of >=4h" in await client.refused(windows(3, "MO,TU,WE,TH,FR,SA,SU"))
-            made = await client.make(**windows(6, "SA,SU"))
-            assert "recurringWindow" in made["maintenancePolicy"]["window"]
+            assert "in windows of >=4h" in reason
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("hours", "recurrence"),
+    [
+        (6, "FREQ=WEEKLY;BYDAY=SA,SU"),
+        (4, "FREQ=DAILY;INTERVAL=2"),
+        (6, "FREQ=MONTHLY;BYDAY=SA,SU"),
+        (12, "FREQ=WEEKLY"),
+    ],
+)
+def test_enough_hours_of_maintenance_are_accepted(hours: int, recurrence: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            made = await client.make(**windows(hours, recurrence))
+            window = made["maintenancePolicy"]["window"]["recurringWindow"]
+            assert window["recurrence"] == recurrence
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "recurrence",
+    [
+        "FREQ=DAILY;INTERVAL=often",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;INTERVAL=-1",
+        "FREQ=DAILY;INTERVAL=99999999999999",
+        "FREQ=HOURLY",
+        "FREQ=DAILY\nEXRULE:FREQ=DAILY",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=WEEKLY;BYHOUR=99",
+        "INTERVAL=1",
+        "weekly",
+        "",
+    ],
+)
+def test_an_invalid_recurrence_rule_is_refused(recurrence: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            assert "recurrence" in await client.refused(windows(6, recurrence))
+
+    asyncio.run(run())
+
+
+def test_a_window_needs_a_start_and_an_end() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            policy = windows(6, "FREQ=DAILY")
+            times = policy["maintenancePolicy"]["window"]["recurringWindow"]["window"]
+            del times["endTime"]
+            assert "a start and an end" in await client.refused(policy)
 
     asyncio.run(run())
 
