@@ -1,4 +1,4 @@
-"""Request validation of Kubernetes Engine, from the request and the machine catalogue alone.
+"""Request validation of Kubernetes Engine, from the request and the machine catalog alone.
 
 Each function raises `InvalidError` with the message of the API's 400 answer. Conflicts with
 networks, ranges and other clusters are checked in `placement` and `clusters`.
@@ -6,7 +6,7 @@ networks, ranges and other clusters are checked in `placement` and `clusters`.
 
 from __future__ import annotations
 
-from facts.machines import catalogue
+from facts.machines import catalog
 from facts.zones import is_region, is_zone, region_of, zones_of
 from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
@@ -48,7 +48,7 @@ def location(value: str) -> None:
         raise InvalidError(f"Location {value!r} does not exist.".replace("'", '"'))
     if is_region(value) and not zones_of(value):
         raise InvalidError(
-            f'Region "{value}" has no zone in the sandbox\'s catalogue of {catalogue().date}.'
+            f'Region "{value}" has no zone in the sandbox\'s catalog of {catalog().date}.'
         )
 
 

@@ -12,7 +12,7 @@ from dateutil.rrule import rrule, rrulestr
 
 from sandbox.gcp.services.container.checks import InvalidError
 from sandbox.gcp.services.container.wire_format import Json
-from sandbox.gcp.well_known_types import moment
+from sandbox.well_known_types import moment
 
 _MIN_HOURS = 48
 _PERIOD = timedelta(days=32)
