@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from facts.files import machine_types, series
-from facts.machines import catalogue
+from facts.machines import catalog
 from facts.zones import unfold
 
 
@@ -20,7 +20,7 @@ def accelerators() -> Mapping[str, frozenset[str] | None]:
     found: dict[str, frozenset[str] | None] = {
         name: sets[zones] for name, zones in raw["accelerators"].items()
     }
-    for machine in catalogue().machine_types.values():
+    for machine in catalog().machine_types.values():
         if machine.accelerators is not None:
             name = machine.accelerators.type
             known = found.get(name, frozenset())

@@ -1,6 +1,6 @@
 """Machine types of Compute Engine: size, zones, GPUs, TPUs, disks.
 
-A type that is absent here may be newer than the data, whose day is `Catalogue.date`: the layers let
+A type that is absent here may be newer than the data, whose day is `Catalog.date`: the layers let
 it pass with a warning. Zones, boot disks or local SSDs that could not be verified are None.
 """
 
@@ -126,7 +126,7 @@ class MachineType:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """All machine types that are known."""
 
     sources: tuple[str, ...]
@@ -141,11 +141,11 @@ class Catalogue:
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalog() -> Catalog:
     """The machine types, read once."""
     known = {machine.name: machine for machine in _listed()}
     known |= {machine.name: machine for machine in _of_series(known)}
-    return Catalogue(
+    return Catalog(
         sources=(files.machine_types()["source"], *files.series()["sources"].values()),
         date=files.series()["date"],
         machine_types=known,
@@ -154,12 +154,12 @@ def catalogue() -> Catalogue:
 
 def machine_type(name: str) -> MachineType | None:
     """The machine type of this name, custom ones (`n2-custom-4-8192`) included."""
-    known = catalogue().machine_types.get(name)
+    known = catalog().machine_types.get(name)
     custom = None if known else _CUSTOM.fullmatch(name)
     if custom is None:
         return known
     prefix = f"{custom['series'] or 'n1'}-standard-"
-    peers = [m for m in catalogue().machine_types.values() if m.name.startswith(prefix)]
+    peers = [m for m in catalog().machine_types.values() if m.name.startswith(prefix)]
     if not peers:
         return None
     offered = [peer.zones for peer in peers if peer.zones is not None]

@@ -67,12 +67,12 @@ def explain(
         where, problem = f"{namespace}:{key[1]}", key[2]
     is_hidden = any(path.startswith(f".{key}") for key in hidden)
     shown = "a secret value" if is_hidden else _shown(place.value)
-    said = _say(problem, place.info, shown, place.value)
+    reason = _reason(problem, place.info, shown, place.value)
     description = place.description
     if missing := _MISSING.match(problem):
         description = _description_of(place.info, missing[1])
     hint = description or f"every key is described in {REFERENCE}"
-    return f"{where}: {said}\nhint: {hint}"
+    return f"{where}: {reason}\nhint: {hint}"
 
 
 def _place(path: str, model: type[msgspec.Struct], value: Any) -> Place:
@@ -118,7 +118,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"{meant}known here: {', '.join(names) or 'none'}"
 
 
-def _say(problem: str, info: inspect.Type | None, shown: str, found: object) -> str:
+def _reason(problem: str, info: inspect.Type | None, shown: str, found: object) -> str:
     if unknown := _UNKNOWN.match(problem):
         known = [field.encode_name for field in _fields(info, found)]
         return f'unknown key "{unknown[1]}"; {suggestion(unknown[1], known)}'
