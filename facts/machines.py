@@ -1,7 +1,7 @@
 """Machine types of Compute Engine: size, zones, GPUs, TPUs, disks.
 
-A type that is absent here may be newer than the data, whose day is `Catalog.date`: the layers let
-it pass with a warning. Zones, boot disks or local SSDs that could not be verified are None.
+A type that is absent here may be newer than the data (`Catalog.date`), so the layers accept it with
+a warning. Zones, boot disks or local SSDs that could not be verified are None.
 """
 
 import re
@@ -13,16 +13,8 @@ from typing import Any
 from facts import allocatable, files, zones
 
 LOCAL_SSD_GIB = 375
-"""Size of a local SSD, but for the few series that say otherwise."""
+"""Size of a local SSD, except in the series whose data name another."""
 
-# https://docs.cloud.google.com/compute/docs/general-purpose-machines#sharedcore
-_SHARED_MILLICPU = {
-    "e2-micro": 250,
-    "e2-small": 500,
-    "e2-medium": 1000,
-    "f1-micro": 200,
-    "g1-small": 500,
-}
 _SHARED_N1 = {"f1", "g1"}
 _CUSTOM = re.compile(
     r"(?:(?P<series>[a-z]\d[a-z]?)-)?custom-(?P<cpus>\d+)-(?P<memory>\d+)(?:-ext)?"
@@ -67,11 +59,6 @@ class MachineType:
     def architecture(self) -> str:
         """CPU architecture as Kubernetes spells it."""
         return str(_series_of(self.family).get("architecture", "amd64"))
-
-    @property
-    def millicpus(self) -> int:
-        """Thousandths of a core that are guaranteed; less than the vCPUs where they are shared."""
-        return _SHARED_MILLICPU.get(self.name, self.cpus * 1000)
 
     @property
     def allocatable_millicpu(self) -> int:
