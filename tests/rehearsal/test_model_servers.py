@@ -116,7 +116,7 @@ def replicas(dev: Workspace, model: str, namespace: str = "models") -> int:
     return int(status.get("availableReplicas", 0))
 
 
-def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
+def test_models_scale_to_their_maximum_under_load_and_back_to_their_minimum(
     dev: Workspace,
 ) -> None:
     """Two models at once, to save time: one scales by CPU, one by memory."""
@@ -154,7 +154,7 @@ def is_active(dev: Workspace, scaler: str) -> str:
     return str(reasons.get("ScalingActive"))
 
 
-def test_a_gauge_of_the_pods_scales_a_model_and_its_absence_does_not(dev: Workspace) -> None:
+def test_a_pod_gauge_scales_a_model_and_a_missing_gauge_does_not(dev: Workspace) -> None:
     gauge = "nv_inference_pending_request_count"
     metrics = dev.kubernetes("hpa", "segmenter", "-n", "vision")["spec"]["metrics"]
     assert metrics[0]["pods"]["metric"]["name"] == f"prometheus.googleapis.com|{gauge}|gauge"
@@ -308,7 +308,7 @@ REFUSED: dict[str, tuple[list[dict[str, str]], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_team_s_namespace_refuses(dev: Workspace, case: str) -> None:
+def test_a_teams_namespace_refuses_pods(dev: Workspace, case: str) -> None:
     containers, said = REFUSED[case]
     code, text = admitted(dev, vision_pod(*containers))
     assert code != 0
@@ -316,7 +316,7 @@ def test_a_team_s_namespace_refuses(dev: Workspace, case: str) -> None:
     assert said in text
 
 
-def test_a_container_that_states_nothing_gets_the_team_s_default(dev: Workspace) -> None:
+def test_a_container_without_resources_gets_the_teams_defaults(dev: Workspace) -> None:
     code, text = admitted(dev, vision_pod(None))
     assert code == 0, text
     (container,) = json.loads(text)["spec"]["containers"]
@@ -332,7 +332,7 @@ def test_every_model_server_has_a_network_policy(dev: Workspace) -> None:
     assert all(pod["metadata"]["labels"].items() >= chosen for pod in servers)
 
 
-def test_a_team_s_pods_are_closed_to_other_namespaces(dev: Workspace) -> None:
+def test_a_teams_pods_refuse_other_namespaces(dev: Workspace) -> None:
     """Only that the policy selects the pods: simulated nodes have no network."""
     policy = dev.kubernetes("networkpolicy", "team", "-n", "vision")["spec"]
     assert policy["podSelector"] == {}

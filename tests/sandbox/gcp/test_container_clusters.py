@@ -1,4 +1,4 @@
-"""Clusters through the API: defaults, refusals, updates, and what stands behind them."""
+"""Clusters through the API: defaults, refusals, updates, and the resources behind them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPUTE = f"/compute/v1/projects/{PROJECT}"
 CLUSTERS = f"/container/v1beta1/projects/{PROJECT}/locations/us-central1-a/clusters"
 
 
-def test_a_cluster_is_made_with_googles_defaults() -> None:
+def test_a_cluster_is_created_with_googles_defaults() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.make()
@@ -115,7 +115,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSALS)
-def test_what_google_refuses_is_refused(body: dict[str, object], message: str) -> None:
+def test_an_invalid_cluster_is_refused(body: dict[str, object], message: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             assert message in await client.refused(body)
@@ -132,7 +132,7 @@ def test_a_location_that_does_not_exist_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_name_is_taken_once_and_absence_is_told_in_googles_words() -> None:
+def test_a_taken_name_and_a_missing_cluster_get_googles_messages() -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.make()
@@ -251,7 +251,7 @@ def test_an_update_shows(update: dict[str, object], expected: tuple[str, object]
     asyncio.run(run())
 
 
-def test_labels_need_the_present_fingerprint() -> None:
+def test_setting_labels_needs_the_current_fingerprint() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.make(resourceLabels={"a": "1"})
@@ -268,7 +268,7 @@ def test_labels_need_the_present_fingerprint() -> None:
     asyncio.run(run())
 
 
-def test_one_operation_at_a_time_holds_a_cluster() -> None:
+def test_a_cluster_has_one_operation_at_a_time() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes(gate=asyncio.Event())
         async with emulator(control_planes=planes) as client:
@@ -288,7 +288,7 @@ def test_one_operation_at_a_time_holds_a_cluster() -> None:
     asyncio.run(run())
 
 
-def test_the_gateway_api_comes_to_a_cluster_that_runs() -> None:
+def test_the_gateway_api_can_be_turned_on_in_a_running_cluster() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -307,7 +307,7 @@ def test_the_gateway_api_comes_to_a_cluster_that_runs() -> None:
     asyncio.run(run())
 
 
-def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
+def test_a_control_plane_that_fails_to_start_is_reported_with_the_reason() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes(failure="etcd: no space left on device")
         async with emulator(control_planes=planes) as client:
@@ -325,7 +325,7 @@ def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
     asyncio.run(run())
 
 
-def test_clusters_and_operations_under_way_outlive_a_restart(tmp_path: Path) -> None:
+def test_clusters_and_running_operations_survive_a_restart(tmp_path: Path) -> None:
     async def run() -> None:
         body = {"cluster": {"name": "late", "initialNodeCount": 1}}
         first = PretendedControlPlanes()
@@ -346,7 +346,7 @@ def test_clusters_and_operations_under_way_outlive_a_restart(tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_server_config_offers_what_can_be_asked_for() -> None:
+def test_a_version_of_the_server_config_can_be_created() -> None:
     async def run() -> None:
         async with emulator() as client:
             path = f"/container/v1/projects/{PROJECT}/locations/us-central1/serverConfig"

@@ -1,4 +1,4 @@
-"""The adapter of metrics: what autoscalers are told, and what they are not."""
+"""The metrics adapter: the values that autoscalers get."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def values(path: str) -> list[str]:
     return [item["value"] for item in answer["items"]]
 
 
-def test_a_gauge_is_told_of_the_pods_that_have_it() -> None:
+def test_a_gauge_is_reported_for_the_pods_that_have_it() -> None:
     name = quote("prometheus.googleapis.com|queue|gauge")
     path = f"/apis/custom.metrics.k8s.io/v1beta2/namespaces/n/pods/*/{name}?labelSelector=a%3Db"
     status, answer = asked(path)
@@ -64,7 +64,7 @@ def test_a_selector_other_than_of_equals_is_refused() -> None:
     assert asked(path + quote("a in (b)"))[0] == 500
 
 
-def test_what_it_does_not_know_is_not_found() -> None:
+def test_an_unknown_metric_is_not_found() -> None:
     assert asked("/openapi/v2")[0] == 404
     assert asked("/apis/custom.metrics.k8s.io/v1beta2")[0] == 200
     assert asked("/apis/custom.metrics.k8s.io/v1")[0] == 404
