@@ -99,7 +99,7 @@ class MachineType:
 
     @property
     def is_without_local_ssds(self) -> bool:
-        """Whether it is the variant of another type that has none."""
+        """Whether it is the variant without local SSDs of another type."""
         return self.name.endswith("-nolssd")
 
     @property
