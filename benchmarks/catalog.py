@@ -1,4 +1,4 @@
-"""Reading and checking 1,000 models from a catalogue folder of 50 files.
+"""Reading and checking 1,000 models from a catalog folder of 50 files.
 
 The budget is one second of processor time for the whole stack file; the best of several runs.
 """

@@ -22,6 +22,7 @@ from typing import Any
 import grpc
 
 from sandbox import engine
+from sandbox.gcp.services.container.versions import CHANNELS
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes, Endpoint
 from sandbox.plugins.values import decode, encode
 from sandbox.protocol import modules
@@ -220,7 +221,7 @@ async def run(tools: engine.Engine, home: Path) -> Json:
         api=lambda: "http://127.0.0.1:9",
     )
     try:
-        endpoint = await planes.create(CLUSTER, version="1.36.3-gke.1237000")
+        endpoint = await planes.create(CLUSTER, version=CHANNELS["REGULAR"].default)
         return await asyncio.to_thread(with_plugin, endpoint)
     finally:
         await planes.delete(CLUSTER)

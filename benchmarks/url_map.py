@@ -71,7 +71,7 @@ def entries(count: int) -> list[dict[str, Any]]:
     return found
 
 
-def catalogue(count: int) -> ServingConfig:
+def catalog(count: int) -> ServingConfig:
     """The catalog as the layers read and check it."""
     return msgspec.convert({"models": entries(count)}, ServingConfig)
 
@@ -115,13 +115,13 @@ def declared(routed: tuple[ServedModel, ...]) -> dict[str, Any]:
 
 def judged(document: dict[str, Any]) -> None:
     """The emulated API's objections, including failed tests."""
-    said = [
+    problems = [
         *url_maps.problems(document),
         *url_map_limits.problems(document, is_classic=False),
         *url_maps.test_failures(document, PROJECT),
     ]
-    if said:
-        sys.exit(f"the URL map is refused: {said[0]}")
+    if problems:
+        sys.exit(f"the URL map is refused: {problems[0]}")
 
 
 def timed(step: Callable[[], Any], rounds: int) -> tuple[Any, float]:
@@ -140,7 +140,7 @@ def main() -> int:
     parser.add_argument("--models", type=int, default=MODELS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = parser.parse_args()
-    config, reading = timed(lambda: catalogue(chosen.models), chosen.rounds)
+    config, reading = timed(lambda: catalog(chosen.models), chosen.rounds)
     routed, publishing = timed(lambda: models(config), chosen.rounds)
     planned, planning = timed(lambda: matchers(routed), chosen.rounds)
     _, testing = timed(lambda: cases(planned), chosen.rounds)
@@ -149,7 +149,7 @@ def main() -> int:
     size = len(json.dumps(document))
     print(f"{chosen.models} models, {len(planned)} matchers, {size / 1000:.0f} kB of JSON")
     for name, seconds in {
-        "read and check the catalogue": reading,
+        "read and check the catalog": reading,
         "publish it": publishing,
         "plan the map": planning,
         "plan its tests": testing,

@@ -1,6 +1,6 @@
 """The reference of the stack files, generated from the configuration types.
 
-Renders the JSON Schemas with which editors complete and check stack files and catalogue files, the
+Renders the JSON Schemas with which editors complete and check stack files and catalog files, the
 page of all keys, and the Configuration section of each layer's README.
 """
 
@@ -70,11 +70,11 @@ def namespaces() -> dict[str, type[Settings]]:
 
 
 def models_schema() -> dict[str, Any]:
-    """The JSON Schema of a file in a catalogue folder: one model, or a list of models."""
+    """The JSON Schema of a file in a catalog folder: one model, or a list of models."""
     (model,), definitions = msgspec.json.schema_components([Model], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Models of one environment's catalogue",
+        "title": "Models of one environment's catalog",
         "if": {"type": "array"},
         "then": {"items": model, "minItems": 1},
         "else": model,
@@ -92,7 +92,7 @@ def schema() -> dict[str, Any]:
         own = definitions.pop(model.__name__)
         properties |= {f"{namespace}:{key}": value for key, value in own["properties"].items()}
         required += [f"{namespace}:{key}" for key in own.get("required", [])]
-    # The catalogue's folder may hold all models.
+    # The catalog's folder may hold all models.
     required = [key for key in required if key != MODELS]
     # Each rule has a name and parameters of its own, which the pack knows.
     policies, types = policy_reference.stack_schema()

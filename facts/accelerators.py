@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from facts.files import machine_types, series
-from facts.machines import catalogue
+from facts.machines import catalog
 from facts.zones import unfold
 
 
@@ -20,7 +20,7 @@ def accelerators() -> Mapping[str, frozenset[str] | None]:
     found: dict[str, frozenset[str] | None] = {
         name: sets[zones] for name, zones in raw["accelerators"].items()
     }
-    for machine in catalogue().machine_types.values():
+    for machine in catalog().machine_types.values():
         if machine.accelerators is not None:
             name = machine.accelerators.type
             known = found.get(name, frozenset())
@@ -30,7 +30,7 @@ def accelerators() -> Mapping[str, frozenset[str] | None]:
 
 
 def accelerator_zones(name: str) -> frozenset[str] | None:
-    """The zones that offer a GPU type; None where it, or where its zones are not known."""
+    """The zones that offer a GPU type; None for an unknown type or unknown zones."""
     return accelerators().get(name)
 
 
@@ -47,7 +47,7 @@ def partition_count(accelerator: str, size: str) -> int | None:
 
 @cache
 def attachable() -> Mapping[str, Mapping[int, int | None]]:
-    """GPU type → GPUs a machine may have attached → the most vCPUs it may have then, if limited."""
+    """GPU type → number of attached GPUs → maximum vCPUs of the machine, if limited."""
     return {
         name: {int(count): cpus for count, cpus in counts.items()}
         for name, counts in series()["attachable_gpus"].items()
@@ -55,5 +55,5 @@ def attachable() -> Mapping[str, Mapping[int, int | None]]:
 
 
 def attaches_gpus(machine_type: str) -> bool:
-    """Whether GPUs can be attached to the machine type: N1 only, but for its shared cores."""
+    """Whether GPUs can be attached to the machine type: N1 without shared cores."""
     return machine_type.startswith(("n1-", "custom-"))

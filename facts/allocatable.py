@@ -18,13 +18,13 @@ _SMALL_MEMORY_RESERVED_MIB = 255
 EVICTION_MIB = 100
 """Kept free so that pods can be evicted."""
 _SSD_SYSTEM_GIB = {1: 50, 2: 75}
-_SSD_SYSTEM_MOST_GIB = 100
+_SSD_SYSTEM_MAX_GIB = 100
 
 
 def reserved_millicpu(cpus: int, *, is_shared: bool = False) -> int:
-    """Thousandths of a core that GKE keeps."""
+    """Thousandths of a core that GKE reserves."""
     if is_shared:
-        # One sum is documented for all of them; never all that a smaller one has.
+        # One amount is documented for all of them; it must not use up the smallest.
         return min(_SHARED_CORE_MILLICPU, cpus * 1000 * 53 // 100)
     reserved, left = 0.0, cpus
     for cores, each in _CPU_STEPS:
@@ -35,7 +35,7 @@ def reserved_millicpu(cpus: int, *, is_shared: bool = False) -> int:
 
 
 def reserved_memory_mib(memory_mib: int) -> int:
-    """MiB of memory that GKE keeps, without `EVICTION_MIB`."""
+    """MiB of memory that GKE reserves, without `EVICTION_MIB`."""
     if memory_mib < _SMALL_MEMORY_MIB:
         return _SMALL_MEMORY_RESERVED_MIB
     reserved, left = 0.0, memory_mib
@@ -59,7 +59,7 @@ def reserved_disk_gib(disk_gib: int) -> int:
 
 def reserved_local_ssd_gib(count: int, *, size_gib: int) -> int:
     """GiB of `count` local SSDs that are not for pods' ephemeral storage."""
-    return round(_SSD_SYSTEM_GIB.get(count, _SSD_SYSTEM_MOST_GIB) + count * size_gib * 0.1)
+    return round(_SSD_SYSTEM_GIB.get(count, _SSD_SYSTEM_MAX_GIB) + count * size_gib * 0.1)
 
 
 def allocatable_disk_gib(disk_gib: int, *, local_ssds: int = 0, local_ssd_gib: int = 375) -> int:

@@ -14,7 +14,7 @@ DATA = Path(__file__).parent / "data"
 
 @cache
 def machine_types() -> dict[str, Any]:
-    """Machine types, accelerators, zones and regions as the source of the catalogue lists them."""
+    """Machine types, accelerators, zones and regions as the source of the catalog lists them."""
     return _read("machine_types.json")
 
 

@@ -26,7 +26,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=";"))
 
 
-def catalogue(folder: Path, *, date: str, commit: str) -> str:
+def catalog(folder: Path, *, date: str, commit: str) -> str:
     """The text of TARGET."""
     where: dict[str, set[str]] = {}
     size: dict[str, tuple[int, int, bool]] = {}
@@ -75,14 +75,14 @@ def catalogue(folder: Path, *, date: str, commit: str) -> str:
 
 
 def main() -> None:
-    """Read the tables and write the catalogue."""
+    """Read the tables and write the catalog."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the four tables are")
     parser.add_argument("--date", default="2026-08-20", help="the day the tables were published")
     parser.add_argument("--commit", default="dac31281", help="their commit")
     args = parser.parse_args()
     TARGET.parent.mkdir(exist_ok=True)
-    text = catalogue(args.folder, date=args.date, commit=args.commit)
+    text = catalog(args.folder, date=args.date, commit=args.commit)
     TARGET.write_text(text, encoding="utf-8")
 
 

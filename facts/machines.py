@@ -1,7 +1,7 @@
 """Machine types of Compute Engine: size, zones, GPUs, TPUs, disks.
 
-A type that is absent here may be newer than the data, whose day is `Catalogue.date`: the layers let
-it pass with a warning. Zones, boot disks or local SSDs that could not be verified are None.
+A type that is absent here may be newer than the data (`Catalog.date`), so the layers accept it with
+a warning. Zones, boot disks or local SSDs that could not be verified are None.
 """
 
 import re
@@ -13,16 +13,8 @@ from typing import Any
 from facts import allocatable, files, zones
 
 LOCAL_SSD_GIB = 375
-"""Size of a local SSD, but for the few series that say otherwise."""
+"""Size of a local SSD, except in the series whose data name another."""
 
-# https://docs.cloud.google.com/compute/docs/general-purpose-machines#sharedcore
-_SHARED_MILLICPU = {
-    "e2-micro": 250,
-    "e2-small": 500,
-    "e2-medium": 1000,
-    "f1-micro": 200,
-    "g1-small": 500,
-}
 _SHARED_N1 = {"f1", "g1"}
 _CUSTOM = re.compile(
     r"(?:(?P<series>[a-z]\d[a-z]?)-)?custom-(?P<cpus>\d+)-(?P<memory>\d+)(?:-ext)?"
@@ -69,11 +61,6 @@ class MachineType:
         return str(_series_of(self.family).get("architecture", "amd64"))
 
     @property
-    def millicpus(self) -> int:
-        """Thousandths of a core that are guaranteed; less than the vCPUs where they are shared."""
-        return _SHARED_MILLICPU.get(self.name, self.cpus * 1000)
-
-    @property
     def tpu_topology(self) -> str:
         """Topology of a TPU slice of one such node, as GKE labels it: `2x2`; empty without TPUs."""
         topologies = _series_of(self.family).get("tpu_topologies", {})
@@ -118,7 +105,7 @@ class MachineType:
 
     @property
     def is_without_local_ssds(self) -> bool:
-        """Whether it is the variant of another type that has none."""
+        """Whether it is the variant without local SSDs of another type."""
         return self.name.endswith("-nolssd")
 
     @property
@@ -132,7 +119,7 @@ class MachineType:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """All machine types that are known."""
 
     sources: tuple[str, ...]
@@ -147,11 +134,11 @@ class Catalogue:
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalog() -> Catalog:
     """The machine types, read once."""
     known = {machine.name: machine for machine in _listed()}
     known |= {machine.name: machine for machine in _of_series(known)}
-    return Catalogue(
+    return Catalog(
         sources=(files.machine_types()["source"], *files.series()["sources"].values()),
         date=files.series()["date"],
         machine_types=known,
@@ -160,12 +147,12 @@ def catalogue() -> Catalogue:
 
 def machine_type(name: str) -> MachineType | None:
     """The machine type of this name, custom ones (`n2-custom-4-8192`) included."""
-    known = catalogue().machine_types.get(name)
+    known = catalog().machine_types.get(name)
     custom = None if known else _CUSTOM.fullmatch(name)
     if custom is None:
         return known
     prefix = f"{custom['series'] or 'n1'}-standard-"
-    peers = [m for m in catalogue().machine_types.values() if m.name.startswith(prefix)]
+    peers = [m for m in catalog().machine_types.values() if m.name.startswith(prefix)]
     if not peers:
         return None
     offered = [peer.zones for peer in peers if peer.zones is not None]

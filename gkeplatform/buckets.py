@@ -61,7 +61,7 @@ class BucketArgs(Settings):
             )
 
 
-def kept(args: BucketArgs) -> dict[str, Any]:
+def protection(args: BucketArgs) -> dict[str, Any]:
     """The arguments of a bucket resource for these settings."""
     rules: list[dict[str, Any]] = [
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": UPLOAD_DAYS}}

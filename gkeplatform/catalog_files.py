@@ -1,4 +1,4 @@
-"""The model catalogue as a folder: files of entries beside `gke-serving:models`.
+"""The model catalog as a folder: files of entries beside `gke-serving:models`.
 
 `gke-serving:catalogue: models/dev` names a folder below `stacks/`. Each `.yaml` file in it or below
 it holds one entry (a mapping) or several (a list), so that a team can own its models' files. The
@@ -26,7 +26,7 @@ FOLDER_PATTERN = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a catalogue file, as YAML has it, and where it is."""
+    """One entry of a catalog file, as YAML has it, and where it is."""
 
     value: Any
     file: str
@@ -86,14 +86,14 @@ def read(folder: object, *, root: Path, file: str) -> list[Entry]:
 
 
 def _files(top: Path, root: Path) -> Iterator[Path]:
-    """The catalogue's files by path. Any other file is refused: a misnamed one would be lost."""
+    """The catalog's files by path. Any other file is refused: a misnamed one would be lost."""
     for path in sorted(top.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(top).parts)
         if path.is_dir() or hidden or path.name == "README.md":
             continue
         if path.suffix not in SUFFIXES:
             raise PlatformError(
-                f"{path.relative_to(root).as_posix()}: not a .yaml file; a catalogue folder holds "
+                f"{path.relative_to(root).as_posix()}: not a .yaml file; a catalog folder holds "
                 "files of models and README.md"
             )
         yield path

@@ -69,12 +69,12 @@ def explain(
         where, problem = f"{namespace}:{key[1]}", key[2]
     is_hidden = any(path.startswith(f".{key}") for key in hidden)
     shown = "a secret value" if is_hidden else _shown(place.value)
-    said = _say(problem, place, shown)
+    reason = _reason(problem, place, shown)
     description = place.description
     if missing := _MISSING.match(problem):
         description = _description_of(place.info, missing[1])
     hint = description or f"every key is described in {REFERENCE}"
-    return f"{where}: {said}\nhint: {hint}"
+    return f"{where}: {reason}\nhint: {hint}"
 
 
 def _place(path: str, model: type[msgspec.Struct], value: Any) -> Place:
@@ -128,7 +128,7 @@ def _unknown_key(word: str, place: Place) -> str:
     return f'unknown key "{word}"; {remedy or suggestion(word, known)}'
 
 
-def _say(problem: str, place: Place, shown: str) -> str:
+def _reason(problem: str, place: Place, shown: str) -> str:
     info, found = place.info, place.value
     if unknown := _UNKNOWN.match(problem):
         return _unknown_key(unknown[1], place)

@@ -1,6 +1,6 @@
 """The namespaces of a stack file: the platform's own, and those of Pulumi and its providers.
 
-A key is `namespace:name`. Pulumi ignores a namespace that nobody reads, so a misspelt one would
+A key is `namespace:name`. Pulumi ignores a namespace that no program reads, so a misspelt one would
 silently leave its keys at their defaults; here it is an error.
 """
 

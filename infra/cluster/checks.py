@@ -70,13 +70,13 @@ def _refuse_small_ranges(config: ClusterConfig) -> None:
         for pool in config.node_pools
     }
     nodes, plan = sum(sizes.values()), config.network
-    said = " + ".join(f"{name} {size}" for name, size in sizes.items())
+    pools = " + ".join(f"{name} {size}" for name, size in sizes.items())
     room = network("nodes_cidr", plan.nodes_cidr).num_addresses - RESERVED
     if nodes > room:
         raise PlatformError(
             f"gke-cluster:network.nodes_cidr: {plan.nodes_cidr} has {room} addresses for nodes "
             f"({room + RESERVED} - {RESERVED} of Google's), and the pools may grow to {nodes} "
-            f"nodes with those of an upgrade ({said}); a /{smallest(nodes + RESERVED)} would do"
+            f"nodes with those of an upgrade ({pools}); a /{smallest(nodes + RESERVED)} would do"
         )
     blocks = {
         pool.name: sizes[pool.name] * block_of(pool.max_pods_per_node) for pool in config.node_pools

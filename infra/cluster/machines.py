@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from math import prod
 
 from facts import accelerators
-from facts.machines import MachineType, catalogue, machine_type
+from facts.machines import MachineType, catalog, machine_type
 from gkeplatform.errors import PlatformError
 from infra.cluster.config import ClusterConfig
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs
@@ -44,7 +44,7 @@ def unknown(config: ClusterConfig) -> Iterator[str]:
     for index, pool in enumerate(config.node_pools):
         key = f"gke-cluster:node_pools[{index}]"
         if machine_type(pool.machine_type) is None:
-            known = catalogue().machine_types
+            known = catalog().machine_types
             yield _warning(f"{key}.machine_type", "machine type", pool.machine_type, known)
         gpu = pool.accelerator
         if gpu and gpu.type not in accelerators.accelerators():
@@ -56,7 +56,7 @@ def _warning(key: str, kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=_NEAREST)
     meant = f"; did you mean {_either(near)}?" if near else ""
     return (
-        f'{key}: {kind} "{name}" is not known (catalogue of {catalogue().date}), so that its zones '
+        f'{key}: {kind} "{name}" is not known (catalog of {catalog().date}), so that its zones '
         f"and limits are not checked{meant}"
     )
 
@@ -66,8 +66,8 @@ def _check_zones(key: str, machine: MachineType, zones: tuple[str, ...]) -> None
         region = zones[0].rpartition("-")[0]
         near = [zone for zone in sorted(machine.zones or ()) if zone.rpartition("-")[0] == region]
         raise PlatformError(
-            f"{key}.machine_type: {', '.join(missing)} has no {machine.name} (catalogue of "
-            f"{catalogue().date}); zones of the region that have it: {', '.join(near) or 'none'}"
+            f"{key}.machine_type: {', '.join(missing)} has no {machine.name} (catalog of "
+            f"{catalog().date}); zones of the region that have it: {', '.join(near) or 'none'}"
         )
 
 
@@ -82,8 +82,8 @@ def _check_accelerator_zones(key: str, gpu: Accelerator, zones: tuple[str, ...])
             name for name, there in accelerators.accelerators().items() if zones[0] in (there or ())
         )
         raise PlatformError(
-            f"{key}.accelerator.type: {', '.join(missing)} has no {gpu.type} (catalogue of "
-            f"{catalogue().date}); zones of {region} that have it: {', '.join(near) or 'none'}; "
+            f"{key}.accelerator.type: {', '.join(missing)} has no {gpu.type} (catalog of "
+            f"{catalog().date}); zones of {region} that have it: {', '.join(near) or 'none'}; "
             f"accelerators of {zones[0]}: {', '.join(here) or 'none'}"
         )
 
@@ -121,7 +121,7 @@ def _alternative(gpu: str) -> str:
     having = sorted(
         (
             machine
-            for machine in catalogue().machine_types.values()
+            for machine in catalog().machine_types.values()
             if machine.accelerators is not None and machine.accelerators.type == gpu
         ),
         key=lambda machine: machine.cpus,

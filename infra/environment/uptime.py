@@ -44,13 +44,13 @@ def uptime_check(
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.UptimeCheckConfig:
     """The check of one model's URL, certificate included. `alerts.uptime` has the alert."""
-    asked = probe(model.url)
+    target = probe(model.url)
     http: monitoring.UptimeCheckConfigHttpCheckArgsDict = {
-        "path": asked.path,
-        "port": asked.port,
+        "path": target.path,
+        "port": target.port,
         "request_method": "GET",
     }
-    if asked.is_encrypted:
+    if target.is_encrypted:
         http |= {"use_ssl": True, "validate_ssl": True}
     return monitoring.UptimeCheckConfig(
         name,
@@ -59,7 +59,7 @@ def uptime_check(
         timeout=f"{args.timeout_seconds}s",
         monitored_resource={
             "type": "uptime_url",
-            "labels": {"project_id": naming.environment.project, "host": asked.host},
+            "labels": {"project_id": naming.environment.project, "host": target.host},
         },
         http_check=http,
         user_labels=labels.google(model=model.name),

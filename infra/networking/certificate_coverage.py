@@ -216,7 +216,9 @@ def _keys(config: NetworkingConfig) -> None:
                 f"certificates[{index}].name: {name} is self-managed and has no private key; "
                 f"{own_certificates.how_to_set(name)}"
             )
-        wrong = own_certificates.problem(certificate, config.private_keys[name])
+        from infra.networking import own_certificate_pem  # noqa: PLC0415 (see there)
+
+        wrong = own_certificate_pem.problem(certificate, config.private_keys[name])
         if wrong:
             raise ValueError(f"certificates[{index}].certificate: {wrong}")
 

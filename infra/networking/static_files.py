@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_gcp import compute, storage
 
-from gkeplatform.buckets import kept
+from gkeplatform.buckets import protection
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.config import Cache, StaticFilesArgs
@@ -36,7 +36,7 @@ class StaticFiles(pulumi.ComponentResource):
             public_access_prevention="inherited" if args.public else "enforced",
             labels=labels.google(),
             opts=child,
-            **kept(args),
+            **protection(args),
         )
         if args.public:
             storage.BucketIAMMember(

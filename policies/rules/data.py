@@ -115,9 +115,14 @@ def keys_are_rotated(key: Props) -> Iterator[str]:
     if not period:
         yield "rotationPeriod is not set"
         return
+    from google.protobuf.duration_pb2 import Duration  # noqa: PLC0415 (few inputs have keys)
+
+    duration = Duration()
     try:
-        seconds = float(period.removesuffix("s"))
+        duration.FromJsonString(period)
     except ValueError:
-        raise MalformedInputError(f"rotationPeriod should be seconds, not {period!r}") from None
-    if not 0 < seconds <= _NINETY_DAYS:
-        yield f"rotationPeriod is {seconds / 86400:.0f} days"
+        raise MalformedInputError(
+            f"rotationPeriod should be seconds such as 7776000s, not {period!r}"
+        ) from None
+    if not 0 < duration.ToMilliseconds() <= _NINETY_DAYS * 1000:
+        yield f"rotationPeriod is {duration.ToSeconds() / 86400:.0f} days"

@@ -17,7 +17,7 @@ class Place(NamedTuple):
 
 
 def places(environment: str, root: Path) -> Mapping[str, Place]:
-    """The place of each named entry of the stack file and its catalogue folder, by the name.
+    """The place of each named entry of the stack file and its catalog folder, by the name.
 
     A resource has the name of the entry that declares it: a model, a node pool, a team. Where two
     entries have one name, the first counts. A file that cannot be read has no places: the check of

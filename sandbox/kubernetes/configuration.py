@@ -170,5 +170,5 @@ def check(binaries: Path, modules: Mapping[str, Path]) -> None:
     missing += [str(path) for path in wanted if not path.exists()]
     if missing:
         raise ControlPlaneError(
-            f"the engine is incomplete, {', '.join(missing)} is missing; build the engine anew"
+            f"the engine is incomplete, {', '.join(missing)} is missing; rebuild the engine"
         )

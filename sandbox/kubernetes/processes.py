@@ -69,16 +69,16 @@ def _end(folder: Path, timeout: float) -> set[psutil.Process]:
     ended = set(builders(folder))
     for process in ended:
         _kill(process)
-    asked: list[psutil.Process] = []
+    terminated: list[psutil.Process] = []
     for process, name in below(folder).items():
         ended.add(process)
         if name == "etcd":
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-            asked.append(process)
+            terminated.append(process)
         else:
             _kill(process)
-    _, stubborn = psutil.wait_procs(asked, timeout=timeout)
+    _, stubborn = psutil.wait_procs(terminated, timeout=timeout)
     for process in stubborn:
         _kill(process)
     psutil.wait_procs(list(ended), timeout=timeout)

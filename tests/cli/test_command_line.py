@@ -1,4 +1,4 @@
-"""The command line from outside: codes, streams and words."""
+"""The command line as a process: exit codes, streams and messages."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def test_an_unknown_environment_gets_the_nearest_one(tmp_path: Path, verb: str) 
 
 
 @pytest.mark.parametrize("verb", ["up", "down"])
-def test_without_credentials_it_says_how_to_get_them_and_names_rehearse(
-    tmp_path: Path, verb: str
-) -> None:
+def test_missing_credentials_are_explained(tmp_path: Path, verb: str) -> None:
     done = _run(tmp_path, verb, "dev", "--yes")
     assert done.returncode == 3
     assert "gcloud auth application-default login" in done.stderr
@@ -52,7 +50,7 @@ def test_without_credentials_it_says_how_to_get_them_and_names_rehearse(
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_terminal_it_names_the_flag(tmp_path: Path) -> None:
+def test_without_a_terminal_the_error_names_the_flag(tmp_path: Path) -> None:
     done = _run(tmp_path, "up", "dev", GOOGLE_OAUTH_ACCESS_TOKEN="any")
     assert done.returncode == 2
     assert "--yes" in done.stderr
@@ -67,14 +65,16 @@ def test_a_failure_with_json_is_one_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("rehearse",), ("rehearse", "dev", "--what")])
-def test_bad_usage_is_one_line_and_code_two(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_bad_usage_is_a_one_line_error_with_code_2(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     done = _run(tmp_path, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
 
 
-def test_the_environment_of_a_sandbox_that_does_not_run_says_how_to_start_it(
+def test_sandbox_env_explains_how_to_start_a_stopped_sandbox(
     tmp_path: Path,
 ) -> None:
     done = _run(tmp_path, "sandbox", "env")
@@ -83,14 +83,14 @@ def test_the_environment_of_a_sandbox_that_does_not_run_says_how_to_start_it(
     assert "./platformctl sandbox start" in done.stderr
 
 
-def test_status_and_stop_without_a_sandbox_are_no_failure(tmp_path: Path) -> None:
+def test_status_and_stop_succeed_without_a_sandbox(tmp_path: Path) -> None:
     assert "stopped" in _run(tmp_path, "sandbox", "status").stdout
     assert json.loads(_run(tmp_path, "sandbox", "status", "--json").stdout)["running"] is False
     assert _run(tmp_path, "sandbox", "stop").returncode == 0
     assert _run(tmp_path, "sandbox", "reset").returncode == 0
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_unwritable_home_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = _run(tmp_path, "sandbox", "start", PLATFORM_SANDBOX_HOME=str(tmp_path / "file" / "home"))
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The one wrapper of Pulumi, driven with a stand-in of the CLI that behaves as a case needs."""
+"""The wrapper of Pulumi, with a fake Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_changes_and_outputs_come_from_the_event_log(tmp_path: Path) -> None:
     assert result.outputs == {"address": "127.16.0.1"}
 
 
-def test_a_failure_names_layer_and_reason(tmp_path: Path) -> None:
+def test_a_failure_names_the_layer_and_the_reason(tmp_path: Path) -> None:
     (tmp_path / "events").write_text(json.dumps(EVENT) + "\n")
     with pytest.raises(CliError, match="cluster: no such zone") as caught:
         _up(_engine(tmp_path, f'cat {tmp_path}/events >"$log"; exit 255'))
     assert caught.value.code is Exit.RESOURCE
 
 
-def test_a_missing_stack_is_made_once(tmp_path: Path) -> None:
+def test_a_missing_stack_is_created_once(tmp_path: Path) -> None:
     script = (
         f'[ "$1" != stack ] || {{ touch {tmp_path}/made; exit; }}\n'
         f"[ -e {tmp_path}/made ] || {{ echo \"error: no stack named 'dev' found\"; exit 255; }}"
@@ -60,7 +60,7 @@ def test_a_missing_stack_is_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
 
 
-def test_without_pulumi_it_says_where_to_go(tmp_path: Path) -> None:
+def test_a_missing_pulumi_is_explained(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="`pulumi` is not on the PATH") as caught:
         Engine({"PATH": str(tmp_path)}, lambda *_: None)
     assert "./platformctl rehearse dev" in caught.value.hint

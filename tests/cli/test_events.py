@@ -1,4 +1,4 @@
-"""What a run's events tell: changes, errors, and each violation once."""
+"""The event log of a run: changes, errors, and each violation once."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def test_changes_are_those_of_the_summary() -> None:
     assert run.changes == {"create": 3, "update": 0, "delete": 0, "replace": 0, "same": 1}
 
 
-def test_a_violation_that_comes_twice_counts_once() -> None:
+def test_a_repeated_violation_counts_once() -> None:
     run = Run()
     run.take(_policy())
     run.take(_policy())
@@ -47,7 +47,7 @@ def test_an_error_names_its_resource_without_colour_marks() -> None:
     assert run.errors == ["main: no such zone"]
 
 
-def test_the_outputs_are_the_stacks() -> None:
+def test_outputs_are_those_of_the_stack() -> None:
     run = Run()
     metadata = {
         "op": "same",

@@ -1,4 +1,4 @@
-"""A sandbox starts, survives, stops whole, and stands beside others."""
+"""The sandbox's lifecycle: start, restart, stop, reset, and two side by side."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_second_start_changes_nothing(home: Home) -> None:
     assert lifecycle.start(home, engine.ensure()).pid == lifecycle.start(home, engine.ensure()).pid
 
 
-def test_two_sandboxes_stand_side_by_side(home: Home, tmp_path: Path) -> None:
+def test_two_sandboxes_run_side_by_side(home: Home, tmp_path: Path) -> None:
     other = Home(tmp_path / "other")
     try:
         first, second = (lifecycle.start(h, engine.ensure()) for h in (home, other))
@@ -79,7 +79,7 @@ def test_two_sandboxes_stand_side_by_side(home: Home, tmp_path: Path) -> None:
         lifecycle.reset(other)
 
 
-def test_a_taken_port_is_not_in_the_way(home: Home) -> None:
+def test_a_taken_port_is_replaced_by_a_free_one(home: Home) -> None:
     first = lifecycle.start(home, engine.ensure())
     lifecycle.stop(home)
     assert first.port
@@ -105,7 +105,7 @@ def test_secrets_are_readable_by_their_owner_alone(home: Home) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_broken_database_is_one_clear_line(home: Home) -> None:
+def test_a_corrupt_database_is_a_one_line_error(home: Home) -> None:
     home.prepare()
     home.database.write_text("this is no database, and longer than a header of one would be" * 20)
     with pytest.raises(lifecycle.SandboxError, match="file is not a database") as caught:

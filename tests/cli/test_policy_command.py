@@ -1,4 +1,4 @@
-"""`platformctl policy` as a user runs it: what it prints and what it ends with."""
+"""`platformctl policy` as a process: output and exit codes."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def test_the_list_is_one_object_a_rule() -> None:
     assert all(one["why"] and one["fix"] and one["references"] for one in listed)
 
 
-def test_a_rule_is_explained_and_a_misspelt_one_guessed() -> None:
+def test_a_rule_is_explained_and_the_nearest_one_suggested() -> None:
     shown = policy("explain", "resources-bear-the-platform-labels").stdout
     assert "gke-policies:parameters.resources-bear-the-platform-labels" in shown
     assert "level `remediate` repairs it" in shown
@@ -53,14 +53,14 @@ def test_a_rule_is_explained_and_a_misspelt_one_guessed() -> None:
     assert "did you mean `resources-bear-the-platform-labels`?" in done.stderr
 
 
-def test_violations_end_with_5_and_name_file_and_line(bad: Path) -> None:
+def test_violations_exit_with_5_and_name_file_and_line(bad: Path) -> None:
     done = policy("check", bad)
     assert done.returncode == 5
     assert f"{bad}\n" in done.stdout
     assert "pods-keep-out-of-host-namespaces  Pod bad:1" in done.stdout
 
 
-def test_the_report_has_its_four_forms(bad: Path) -> None:
+def test_a_report_is_written_in_each_format(bad: Path) -> None:
     document = json.loads(policy("check", bad, "--json").stdout)
     assert document["ok"] is False
     rules = {finding["rule"] for finding in document["findings"]}
@@ -77,7 +77,7 @@ def test_the_report_has_its_four_forms(bad: Path) -> None:
     assert failed == rules
 
 
-def test_what_cannot_be_judged_ends_with_2(tmp_path: Path) -> None:
+def test_unreadable_files_exit_with_2(tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text("a: [")
     done = policy("check", path, "--json")
@@ -95,7 +95,7 @@ def test_the_environments_as_declared_are_clean() -> None:
     assert document["resources"] > 10
 
 
-def test_a_simulation_tells_what_would_stop_where() -> None:
+def test_a_simulation_lists_what_would_stop_in_each_environment() -> None:
     arguments = ("simulate", "--rule", "control-plane-is-reached-from-named-networks")
     done = policy(*arguments, "--level", "mandatory")
     assert done.returncode == 5
@@ -116,7 +116,7 @@ def test_a_simulation_tells_what_would_stop_where() -> None:
         ),
     ],
 )
-def test_odd_arguments_are_one_clear_error(arguments: tuple[str, ...], said: str) -> None:
+def test_conflicting_arguments_are_one_error(arguments: tuple[str, ...], said: str) -> None:
     done = policy(*arguments)
     assert done.returncode == 2
     assert said in done.stderr

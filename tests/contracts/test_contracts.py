@@ -1,4 +1,4 @@
-"""Contracts: what is published can be read, and what cannot be read stops the reader at once."""
+"""Contracts: what is published can be read, and an invalid one stops the reader at once."""
 
 import copy
 import json
@@ -43,16 +43,14 @@ CONTRACTS: tuple[type[Contract], ...] = (
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_what_a_layer_publishes_is_its_contract(
-    contract: type[Contract], dev: dict[str, Declared]
-) -> None:
+def test_a_layer_publishes_its_contract(contract: type[Contract], dev: dict[str, Declared]) -> None:
     outputs = dev[contract.layer.name].outputs
     assert sorted(outputs) == sorted(contract.__struct_fields__)
     assert isinstance(stack.read(contract, outputs, environment="dev"), contract)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
-def test_a_contract_survives_the_wire_s_floats_and_dropped_nulls(
+def test_a_contract_survives_the_engines_floats_and_dropped_nulls(
     contract: type[Contract], dev: dict[str, Declared]
 ) -> None:
     def wired(value: Any) -> Any:
@@ -66,7 +64,7 @@ def test_a_contract_survives_the_wire_s_floats_and_dropped_nulls(
     assert isinstance(stack.read(contract, outputs, environment="dev"), contract)
 
 
-def test_only_the_kubeconfig_is_secret_and_it_stays_so(dev: dict[str, Declared]) -> None:
+def test_only_the_kubeconfig_is_secret_and_it_stays_secret(dev: dict[str, Declared]) -> None:
     assert dev["cluster"].secret_outputs == {"kubeconfig"}
     read = stack.read(ClusterContract, dev["cluster"].outputs, environment="dev")
     assert "apiVersion" not in repr(read)
@@ -74,7 +72,7 @@ def test_only_the_kubeconfig_is_secret_and_it_stays_so(dev: dict[str, Declared])
     assert secrecy.secret_outputs == {"again"}
 
 
-def test_a_newer_publisher_may_say_more(dev: dict[str, Declared]) -> None:
+def test_unknown_fields_of_a_contract_are_accepted(dev: dict[str, Declared]) -> None:
     outputs = dev["cluster"].outputs | {"later": "addition"}
     assert stack.read(ClusterContract, outputs, environment="dev").name == "acme-ml-dev-cluster"
 
@@ -88,7 +86,7 @@ def test_a_backend_is_read_as_its_kind(dev: dict[str, Declared]) -> None:
     )
 
 
-def test_publishing_something_else_than_the_contract_is_a_defect() -> None:
+def test_outputs_that_differ_from_the_contract_are_a_type_error() -> None:
     with pytest.raises(TypeError, match=r"differ in \['addres', 'address', 'url'\]"):
         declare(lambda: stack.publish(EnvironmentSummary, environment="dev", addres="x", models=[]))
 
@@ -177,7 +175,7 @@ def test_a_pool_whose_account_would_be_too_long_stops_the_cluster() -> None:
     assert "shorten" in said
 
 
-def test_a_model_on_a_pool_that_is_not_there_stops_serving(
+def test_a_model_on_a_missing_pool_stops_serving(
     upstream: dict[str, dict[str, Any]],
 ) -> None:
     upstream["organization/gke-cluster/dev"]["node_pools"][1]["name"] = "servings"
@@ -186,7 +184,7 @@ def test_a_model_on_a_pool_that_is_not_there_stops_serving(
     assert 'did you mean "servings"?' in said
 
 
-def test_a_model_in_a_bucket_it_may_not_read_stops_serving(
+def test_a_model_in_an_unreadable_bucket_stops_serving(
     upstream: dict[str, dict[str, Any]],
 ) -> None:
     models = stack_config("dev")["gke-serving:models"].replace(
@@ -206,7 +204,7 @@ def test_a_model_in_a_bucket_it_may_not_read_stops_serving(
     ]
 
 
-def test_contracts_that_do_not_agree_stop_the_environment(
+def test_contradicting_contracts_stop_the_environment(
     upstream: dict[str, dict[str, Any]],
 ) -> None:
     upstream["organization/gke-cluster/dev"]["name"] = "acme-ml-dev-another"
@@ -238,7 +236,7 @@ def test_contracts_that_do_not_agree_stop_the_environment(
         ),
     ],
 )
-def test_what_cannot_be_watched_stops_the_environment(
+def test_invalid_monitoring_stops_the_environment(
     upstream: dict[str, dict[str, Any]], key: str, value: dict[str, Any], starts: str, has: str
 ) -> None:
     said = refusal(ENVIRONMENT, upstream, edited({f"gke-platform:{key}": json.dumps(value)}))

@@ -89,7 +89,7 @@ def test_an_entry_that_cannot_be_served_is_refused(dev: Workspace, case: str) ->
     assert "Deployment" not in text
 
 
-def test_an_upstream_layer_that_is_not_deployed_is_named(dev: Workspace) -> None:
+def test_a_missing_upstream_layer_is_named(dev: Workspace) -> None:
     dev.run("pulumi", "stack", "init", "lonely", "--no-select", layer="serving", check=False)
     (dev.root / "stacks" / "Pulumi.lonely.yaml").write_text(
         (dev.root / "stacks" / "Pulumi.dev.yaml").read_text()

@@ -149,7 +149,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
 
 
-def test_a_private_key_is_nowhere_in_plain_text(stack_file: Workspace) -> None:
+def test_no_private_key_is_in_plaintext(stack_file: Workspace) -> None:
     dev = stack_file
     certificate, key = pair(*DOMAINS)
     body = key.splitlines()[1]

@@ -1,4 +1,4 @@
-"""The cluster layer alone: a zonal cluster with all kinds of pools, destroyed and recreated."""
+"""The cluster layer: a zonal cluster with every kind of pool, destroyed and recreated."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_nodes_offer_the_devices_of_their_pool(lab: Lab) -> None:
     assert labels["workload"] == "serving"
 
 
-def test_pools_are_upgraded_repaired_and_queued_as_asked(lab: Lab) -> None:
+def test_pools_have_the_configured_upgrade_repair_and_queueing(lab: Lab) -> None:
     (cluster,) = lab.google("container", "locations/-/clusters")["clusters"]
     pools = {pool["name"]: pool for pool in cluster["nodePools"]}
     upgrade = pools["serving"]["upgradeSettings"]

@@ -61,7 +61,7 @@ def _completes(document: dict[str, Any]) -> None:
     assert document["address"]
 
 
-def test_ctrl_c_leaves_what_the_next_rehearsal_completes(other_workspace: Workspace) -> None:
+def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Workspace) -> None:
     for layer in ("cluster", "serving"):
         process = _start_and_wait_for(other_workspace, layer)
         time.sleep(0.5)
@@ -97,7 +97,7 @@ def test_ctrl_c_leaves_what_the_next_rehearsal_completes(other_workspace: Worksp
     _completes(other_workspace.rehearse())
 
 
-def test_a_dead_daemon_is_started_again(dev: Workspace) -> None:
+def test_a_dead_daemon_is_restarted(dev: Workspace) -> None:
     for process in dev.processes():
         if "sandbox.daemon" in " ".join(process.cmdline()):
             process.kill()

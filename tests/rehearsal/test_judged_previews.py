@@ -58,7 +58,7 @@ def judged(dev: Workspace, layer: str, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_what_the_preview_shows_is_judged_once(dev: Workspace, tmp_path: Path) -> None:
+def test_each_previewed_resource_is_judged_once(dev: Workspace, tmp_path: Path) -> None:
     report = tmp_path / "report.sarif"
     also = ("--report", f"sarif={report}")
     code, out, err = judged(dev, "cluster", "--env", "dev", "--json", *also)
@@ -74,7 +74,7 @@ def test_what_the_preview_shows_is_judged_once(dev: Workspace, tmp_path: Path) -
     assert len(run["results"]) == len(told)
 
 
-def test_a_violation_of_a_preview_ends_with_5_and_changes_nothing(dev: Workspace) -> None:
+def test_a_violation_in_a_preview_exits_with_5_and_changes_nothing(dev: Workspace) -> None:
     before = dev.state("serving")
     levels = {"images_are_pinned_by_digest": "mandatory", "namespaces_have_a_quota": "advisory"}
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
@@ -108,7 +108,7 @@ def test_an_unknown_value_does_not_pass(dev: Workspace) -> None:
     assert later == (5 if any(one["stops"] for one in findings) else 0)
 
 
-def test_what_cannot_be_previewed_ends_with_2(dev: Workspace) -> None:
+def test_a_failed_preview_exits_with_2(dev: Workspace) -> None:
     answers = [judged(dev, "cluster", "--env", "prod")]
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     with changed(stack, lambda text: text.replace("max_nodes: ", "max_nodes: many #", 1)):

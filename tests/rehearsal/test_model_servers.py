@@ -113,7 +113,7 @@ def replicas(dev: Workspace, model: str, namespace: str = "models") -> int:
     return int(status.get("availableReplicas", 0))
 
 
-def test_load_scales_models_to_their_ceilings_and_its_end_back_to_their_floors(
+def test_models_scale_to_their_maximum_under_load_and_back_to_their_minimum(
     dev: Workspace,
 ) -> None:
     """Two models at once, to save time: one scales by CPU, one by memory."""
@@ -201,7 +201,7 @@ REFUSED: dict[str, tuple[list[dict[str, str]], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_team_s_namespace_refuses(dev: Workspace, case: str) -> None:
+def test_a_teams_namespace_refuses_pods(dev: Workspace, case: str) -> None:
     containers, said = REFUSED[case]
     code, text = admitted(dev, vision_pod(*containers))
     assert code != 0
@@ -209,7 +209,7 @@ def test_a_team_s_namespace_refuses(dev: Workspace, case: str) -> None:
     assert said in text
 
 
-def test_a_container_that_states_nothing_gets_the_team_s_default(dev: Workspace) -> None:
+def test_a_container_without_resources_gets_the_teams_defaults(dev: Workspace) -> None:
     code, text = admitted(dev, vision_pod(None))
     assert code == 0, text
     (container,) = json.loads(text)["spec"]["containers"]
@@ -225,7 +225,7 @@ def test_every_model_server_has_a_network_policy(dev: Workspace) -> None:
     assert all(pod["metadata"]["labels"].items() >= chosen for pod in servers)
 
 
-def test_a_team_s_pods_are_closed_to_other_namespaces(dev: Workspace) -> None:
+def test_a_teams_pods_refuse_other_namespaces(dev: Workspace) -> None:
     """Only that the policy selects the pods: simulated nodes have no network."""
     policy = dev.kubernetes("networkpolicy", "team", "-n", "vision")["spec"]
     assert policy["podSelector"] == {}

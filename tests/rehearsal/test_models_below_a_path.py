@@ -28,7 +28,7 @@ def url(dev: Workspace) -> str:
     return str(next(m["url"] for m in json.loads(out)["models"] if m["name"] == MODEL))
 
 
-def test_the_endpoint_is_the_ingress_s_and_its_rewrite_keeps_the_rest_of_the_path(
+def test_the_url_is_the_ingress_and_its_rewrite_keeps_the_rest_of_the_path(
     dev: Workspace,
 ) -> None:
     live = dev.kubernetes(*INGRESS)
@@ -75,7 +75,7 @@ def test_changing_the_kind_moves_the_model_to_the_gateway_and_back(dev: Workspac
     assert made(dev, "forwardingRules", "gkegw1-") == {}
 
 
-def test_without_our_controller_the_endpoint_has_no_address_yet(dev: Workspace) -> None:
+def test_without_a_controller_the_model_has_no_address(dev: Workspace) -> None:
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
     assert OTHERS_OWN in before

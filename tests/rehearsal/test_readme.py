@@ -16,7 +16,7 @@ CHECK = "./platformctl check\n"
 LINKS = re.findall(r"\]\((?!https?://)([^)#]+)", README)
 
 
-def test_the_commands_are_there() -> None:
+def test_the_readmes_commands_exist() -> None:
     assert "./platformctl rehearse dev\n" in BLOCKS
     assert "./platformctl test\n" in BLOCKS
     assert CHECK in BLOCKS

@@ -48,7 +48,7 @@ def test_only_the_layers_from_one_on_are_rehearsed(dev: Workspace) -> None:
     assert "\n  networking" not in done.stdout
 
 
-def test_a_rehearsal_leaves_the_repository_as_it_was(dev: Workspace) -> None:
+def test_a_rehearsal_does_not_change_the_repository(dev: Workspace) -> None:
     ours = (dev.root / "stacks" / "Pulumi.dev.yaml").read_text()
     assert "encryptionsalt" not in ours
 
@@ -67,7 +67,7 @@ def test_refresh_without_drift_finds_nothing(dev: Workspace) -> None:
         dev.run(*command, layer=layer)
 
 
-def test_the_models_run_as_kubernetes_sees_them(dev: Workspace) -> None:
+def test_every_models_pods_are_ready(dev: Workspace) -> None:
     deployments = dev.kubernetes("deployments", "-A")["items"]
     serving = [d for d in deployments if d["metadata"]["namespace"] != "kube-system"]
     assert serving
@@ -106,7 +106,7 @@ def _project(dev: Workspace) -> str:
     ).stdout.strip()
 
 
-def test_secrets_are_nowhere_in_plaintext(dev: Workspace) -> None:
+def test_no_secret_is_in_plaintext(dev: Workspace) -> None:
     token = (dev.home / "token").read_text().strip()
     passphrase = (dev.home / "passphrase").read_text().strip()
     texts = {
@@ -124,7 +124,7 @@ def test_secrets_are_nowhere_in_plaintext(dev: Workspace) -> None:
     assert "certificate-authority-data" not in texts["state of cluster"]
 
 
-def test_a_changed_model_changes_only_what_it_touches(dev: Workspace) -> None:
+def test_changing_a_model_changes_only_its_own_resources(dev: Workspace) -> None:
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
     assert "max: 10" in before
@@ -141,7 +141,7 @@ def test_a_changed_model_changes_only_what_it_touches(dev: Workspace) -> None:
         dev.rehearse()
 
 
-def test_drift_is_seen_and_repaired(dev: Workspace) -> None:
+def test_drift_is_found_and_repaired(dev: Workspace) -> None:
     project = _project(dev)
     [namespace, name] = dev.kubectl(
         "get",
@@ -196,7 +196,7 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
     dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
 
 
-def test_a_restarted_sandbox_has_its_state(dev: Workspace) -> None:
+def test_a_restarted_sandbox_keeps_its_state(dev: Workspace) -> None:
     before = {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]}
     dev.platformctl("sandbox", "stop")
     assert [" ".join(p.cmdline())[:120] for p in dev.processes()] == []

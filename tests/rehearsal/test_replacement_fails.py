@@ -1,4 +1,4 @@
-"""A replacement that fails halfway, and goes back: the cluster layer alone."""
+"""The cluster layer: a replacement that fails halfway and is reverted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def back(workspace: Workspace) -> Iterator[Back]:
     stack.unlink()
 
 
-def test_a_failed_replacement_goes_back_and_everything_is_there(back: Back) -> None:
+def test_reverting_a_failed_replacement_restores_everything(back: Back) -> None:
     before = "10.10.0.0/20"
     back.up(before)
     network = f"projects/{PROJECT}/global/networks/acme-ml-back-network"

@@ -1,4 +1,4 @@
-"""All environments in one sandbox, as those of one company."""
+"""All environments in one sandbox."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_an_environment_is_rehearsed_whole(
     assert all(model["url"] for model in runs[environment]["models"])
 
 
-def test_each_has_an_address_of_its_own(runs: dict[str, dict[str, Any]]) -> None:
+def test_each_environment_has_its_own_address(runs: dict[str, dict[str, Any]]) -> None:
     assert len({run["address"] for run in runs.values()}) == len(ENVIRONMENTS)
 
 
@@ -55,7 +55,7 @@ def test_a_second_run_changes_nothing(three: Workspace, environment: str) -> Non
         assert changed == {}, layer["layer"]
 
 
-def test_each_has_a_cluster_of_its_own(three: Workspace) -> None:
+def test_each_environment_has_its_own_cluster(three: Workspace) -> None:
     found = {}
     for environment in ENVIRONMENTS:
         path = f"projects/{project(environment)}/locations/-/clusters"
@@ -83,7 +83,9 @@ def google_names(three: Workspace, environment: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_no_name_in_the_cloud_is_in_two_of_them(three: Workspace, one: str, other: str) -> None:
+def test_no_resource_name_is_used_by_two_environments(
+    three: Workspace, one: str, other: str
+) -> None:
     first, second = google_names(three, one), google_names(three, other)
     made = {name for name in first & second if not name.endswith(("/default", "/k8s"))}
     assert len(first) > 20
@@ -233,7 +235,7 @@ def deployments(three: Workspace, environment: str) -> dict[str, tuple[str, str]
     }
 
 
-def test_a_canary_serves_its_share_and_is_rolled_back_by_weight_alone(three: Workspace) -> None:
+def test_a_canary_serves_its_share_and_is_rolled_back_by_its_weight(three: Workspace) -> None:
     before = deployments(three, "stage")
     assert {"resnet", "resnet-canary"} <= set(before)
     mine, stable, canary = project("stage"), "acme-ml-stage-resnet", "acme-ml-stage-resnet-canary"
@@ -294,7 +296,7 @@ def test_only_named_members_may_use_the_proxy(three: Workspace, environment: str
     }
 
 
-def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
+def test_each_environment_has_a_budget_for_its_own_project(three: Workspace) -> None:
     account = "billingAccounts/01ACE0-01ACE0-01ACE0/budgets"
     budgets = three.google("billing", account)["budgets"]
     scopes = {tuple(budget["budgetFilter"]["projects"]) for budget in budgets}
@@ -302,7 +304,7 @@ def test_each_has_a_budget_for_its_project_alone(three: Workspace) -> None:
     assert len({budget["displayName"] for budget in budgets}) == len(ENVIRONMENTS)
 
 
-def test_all_environments_fit_a_laptops_memory(three: Workspace) -> None:
+def test_all_environments_fit_into_a_laptops_memory(three: Workspace) -> None:
     shares = {}
     for process in three.processes():
         try:
@@ -313,7 +315,7 @@ def test_all_environments_fit_a_laptops_memory(three: Workspace) -> None:
     assert sum(shares.values()) / 2**20 < MOST_MIB
 
 
-def test_a_webhook_s_password_is_nowhere_in_plaintext(three: Workspace) -> None:
+def test_no_webhook_password_is_in_plaintext(three: Workspace) -> None:
     password = "correct-horse-battery-staple"  # it must be found nowhere
     channel = {
         "kind": "webhook",

@@ -23,7 +23,7 @@ def instances(three: Workspace, environment: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(("environment", "count"), [("stage", 2), ("prod", 3)])
-def test_a_cluster_runs_when_the_rehearsal_ends(
+def test_a_cluster_is_running_when_the_rehearsal_ends(
     three: Workspace, environment: str, count: int
 ) -> None:
     [cluster] = three.kubernetes_of(environment, "postgresqls", "-n", "postgres")["items"]
@@ -43,7 +43,7 @@ def test_a_cluster_runs_when_the_rehearsal_ends(
 
 
 @pytest.mark.parametrize("environment", WITH_POSTGRES)
-def test_a_model_has_its_connection_from_the_operator_s_secret(
+def test_a_model_gets_its_connection_from_the_operators_secret(
     three: Workspace, environment: str
 ) -> None:
     model = ("-n", "models", "-l", "app.kubernetes.io/name=recommender")
@@ -107,7 +107,7 @@ def test_backups_go_to_a_bucket_that_only_the_instances_may_write(
     assert found["metadata"]["annotations"]["iam.gke.io/gcp-service-account"] == account
 
 
-def test_a_drain_of_prod_takes_a_replica_and_not_the_primary(three: Workspace) -> None:
+def test_a_drain_in_prod_evicts_a_replica_and_not_the_primary(three: Workspace) -> None:
     context = "gke_acme-ml-prod_europe-west4_acme-ml-prod-cluster"
     three.kubectl("config", "use-context", context)
     roles = {

@@ -1,4 +1,4 @@
-"""The `pulumi` of a sandbox's home: the stack file that the real CLI is given."""
+"""The sandbox's `pulumi` script: the stack file that it gives the real CLI."""
 
 from __future__ import annotations
 
@@ -100,12 +100,12 @@ def test_a_stack_file_with_secrets_of_its_own_is_read_itself(script: Script, own
 
 
 @pytest.mark.parametrize("words", [("config", "-s", "dev"), ("version",), ("plugin", "ls")])
-def test_what_reads_no_secret_is_passed_on(script: Script, words: tuple[str, ...]) -> None:
+def test_other_commands_are_passed_on_unchanged(script: Script, words: tuple[str, ...]) -> None:
     assert script.run(*words)[:2] == [f"words {' '.join(words)}", "file "]
     assert not script.copy.exists()
 
 
-def test_a_config_file_that_was_chosen_stays(script: Script) -> None:
+def test_a_given_config_file_is_kept(script: Script) -> None:
     lines = script.run("up", "-s", "dev", PULUMI_OPTION_CONFIG_FILE="/chosen.yaml")
     assert lines[1] == "file /chosen.yaml"
 

@@ -1,4 +1,4 @@
-"""The table of services: what is derived from it, and that there is no second one."""
+"""The table of services: what is derived from it, and that there is no second list."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_sdk_has_each_option_that_the_plugin_reads() -> None:
 
 
 @pytest.mark.parametrize("row", SERVICES, ids=lambda row: row.name)
-def test_a_row_leads_to_its_service_by_variable_and_by_host(
+def test_a_service_is_reached_by_its_variable_and_by_its_host(
     row: GoogleService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, address in addresses("http://127.0.0.1:1").items():
@@ -76,7 +76,7 @@ def test_every_resource_type_is_of_a_service_in_the_table() -> None:
         assert spec.type.split(":")[1].partition("/")[0] in PACKAGES
 
 
-def test_there_is_no_second_table() -> None:
+def test_services_are_listed_in_one_table_only() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for folder in ("sandbox", "cli", "tests", "benchmarks")
@@ -97,7 +97,7 @@ def test_there_is_no_second_table() -> None:
         '"GOOGLE_Z_CUSTOM_ENDPOINT": 3}',
     ],
 )
-def test_a_second_table_is_found(text: str) -> None:
+def test_a_second_list_of_services_is_detected(text: str) -> None:
     assert list(_tables(text)) == [1]
 
 

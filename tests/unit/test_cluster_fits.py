@@ -107,7 +107,7 @@ def tpu_pool(**more: Any) -> Config:
         ),
         (
             lambda c: c[POOL].append(tpu_pool(zones=["europe-west4-a"])),
-            "node_pools[2].machine_type: europe-west4-a has no ct5lp-hightpu-4t (catalogue of "
+            "node_pools[2].machine_type: europe-west4-a has no ct5lp-hightpu-4t (catalog of "
             "2026-11-26); zones of the region that have it: europe-west4-b",
         ),
         (

@@ -178,7 +178,7 @@ def test_partitions_are_counted_by_the_gpu_that_they_are_of() -> None:
     assert capacity.gpus(given) == 7
 
 
-def test_what_is_newer_than_the_catalogue_passes_with_a_warning(
+def test_what_is_newer_than_the_catalog_passes_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = edited(

@@ -497,7 +497,7 @@ SERVING += [
 
 
 @pytest.mark.parametrize(("edit", "expected"), SERVING)
-def test_a_wrong_catalogue_entry_is_named(
+def test_a_wrong_catalog_entry_is_named(
     edit: Callable[[dict[str, Any]], Any], expected: str
 ) -> None:
     said = message(ServingConfig, "gke-serving", edit)

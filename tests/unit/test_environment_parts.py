@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from declared import Declared, run_environment, run_layer, stack_config
-from gkeplatform.buckets import BucketArgs, kept
+from gkeplatform.buckets import BucketArgs, protection
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import NetworkingContract, RoutedModel
 from gkeplatform.errors import PlatformError
@@ -144,8 +144,8 @@ def test_a_bucket_that_cannot_be_is_refused(static: dict[str, Any], has: str) ->
 
 def test_retention_is_said_in_seconds() -> None:
     args = BucketArgs(versioning=False, retention_days=2)
-    assert kept(args)["retention_policy"] == {"retention_period": "172800"}
-    assert [rule["action"]["type"] for rule in kept(args)["lifecycle_rules"]] == [
+    assert protection(args)["retention_policy"] == {"retention_period": "172800"}
+    assert [rule["action"]["type"] for rule in protection(args)["lifecycle_rules"]] == [
         "AbortIncompleteMultipartUpload"
     ]
 

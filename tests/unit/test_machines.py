@@ -6,16 +6,16 @@ from math import prod
 import pytest
 
 from facts import accelerators, allocatable, files, machine_types_update, zones
-from facts.machines import catalogue, machine_type
+from facts.machines import catalog, machine_type
 from facts.quantity import amount
 
-MACHINES = catalogue().machine_types
+MACHINES = catalog().machine_types
 DISKS = {"pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"}
 
 
 def test_the_data_names_its_sources_and_days() -> None:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", catalogue().date)
-    assert all(catalogue().sources)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", catalog().date)
+    assert all(catalog().sources)
     for name, series in files.series()["series"].items():
         assert series["page"].startswith("https://docs.cloud.google.com/"), name
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", series["checked"]), name

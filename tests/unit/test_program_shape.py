@@ -108,7 +108,7 @@ def test_the_schema_refuses_an_unknown_key(tmp_path: Path, old: str, new: str) -
         ("{{name: other, sever: triton}}", False),
     ],
 )
-def test_the_schema_of_catalogue_files(tmp_path: Path, text: str, is_valid: bool) -> None:
+def test_the_schema_of_catalog_files(tmp_path: Path, text: str, is_valid: bool) -> None:
     file = tmp_path / "models.yaml"
     model = json.loads(stack_config("dev")["gke-serving:models"])[0]
     file.write_text(text.format(model=json.dumps(model)))

@@ -1,4 +1,4 @@
-"""The whole stack file: rules between layers, the catalogue as a folder, and where a mistake is."""
+"""The whole stack file: rules between layers, the catalog as a folder, and where a mistake is."""
 
 import json
 import time
@@ -113,7 +113,7 @@ def test_a_model_s_host_is_one_of_the_domains(
         stack_file.read(values, file="f")
 
 
-# The catalogue as a folder.
+# The catalog as a folder.
 
 
 def test_a_file_holds_one_model_or_several(checkout: Checkout) -> None:

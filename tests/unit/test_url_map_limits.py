@@ -18,7 +18,7 @@ from sandbox.gcp.services.compute.url_map_routing import Request, route
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return many.declared(many.models(many.catalogue(500)))
+    return many.declared(many.models(many.catalog(500)))
 
 
 def answer(document: dict[str, Any], host: str, path: str) -> str:
@@ -46,7 +46,7 @@ def test_each_of_500_models_gets_its_own_requests(document: dict[str, Any], verb
 
 
 def test_few_models_are_said_pattern_by_pattern() -> None:
-    few = many.declared(many.models(many.catalogue(200)))
+    few = many.declared(many.models(many.catalog(200)))
     assert all("routeRules" not in matcher for matcher in few["pathMatchers"])
 
 
@@ -129,7 +129,7 @@ def test_what_fits_is_taken(given_: list[Claim]) -> None:
 
 
 def test_the_size_is_told_about_right(document: dict[str, Any]) -> None:
-    config = many.catalogue(500)
+    config = many.catalog(500)
     told = [
         Claim(
             hosts=model.route.hosts,
@@ -148,6 +148,6 @@ def test_the_size_is_told_about_right(document: dict[str, Any]) -> None:
         assert url_map_limits.excess(told) is None
 
 
-def test_a_catalogue_that_no_url_map_holds_is_refused_by_its_key() -> None:
+def test_a_catalog_that_no_url_map_holds_is_refused_by_its_key() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"^models: on every host they claim 1188 "):
-        many.catalogue(1200)
+        many.catalog(1200)

@@ -1,6 +1,6 @@
 """Route actions: weighted split, mirroring, rewrite, timeout and retries.
 
-A rule leads to one service, or to several by weight; other actions stand beside a single service.
+A rule leads to one service, or to several by weight; other actions accompany a single service.
 Circuit breakers are left out: the API takes them only for meshes and for internal and regional load
 balancers.
 """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_gcp import serviceaccount, storage
 
-from gkeplatform.buckets import kept
+from gkeplatform.buckets import protection
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
 from infra.serving.postgres.manifests import POD_ACCOUNT
@@ -40,7 +40,7 @@ class BackupStore(pulumi.ComponentResource):
             public_access_prevention="enforced",
             labels=labels.google(),
             opts=child,
-            **kept(args.backups_bucket),
+            **protection(args.backups_bucket),
         )
         self.account = serviceaccount.Account(
             name,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_gcp import storage
 
-from gkeplatform.buckets import BucketArgs, kept
+from gkeplatform.buckets import BucketArgs, protection
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.tenancy.namespaces import ModelsNamespace
@@ -42,7 +42,7 @@ class ModelStore(pulumi.ComponentResource):
             public_access_prevention="enforced",
             labels=labels.google(),
             opts=child,
-            **kept(args),
+            **protection(args),
         )
         self.name = self.bucket.name
         self.grants = [

@@ -20,7 +20,7 @@ from sandbox.gcp.service import Call, Handler, Service, State, fingerprint, now,
 from sandbox.gcp.services import cloudresourcemanager
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.crc32c import crc32c
-from sandbox.gcp.well_known_types import moment, seconds
+from sandbox.well_known_types import moment, seconds
 
 _MOST_BYTES = 65_536
 _DAY = 86400

@@ -196,9 +196,9 @@ def exposed_ports(service: Json, cluster_uid: str) -> dict[int, str]:
     if not text:
         return {}
     try:
-        asked: Json = json.loads(text)
-        ports: Json = dict(asked.get("exposed_ports") or {})
-        if asked.get("ingress"):
+        requested: Json = json.loads(text)
+        ports: Json = dict(requested.get("exposed_ports") or {})
+        if requested.get("ingress"):
             ports.update({str(p["port"]): {} for p in service["spec"]["ports"]})
         return {
             int(port): (settings or {}).get("name") or _generated(service, int(port), cluster_uid)
@@ -235,7 +235,8 @@ def description(service: Json, port: int, cluster_uid: str) -> str:
 def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
     """Yield the endpoints of ready pods behind a Service's port."""
     metadata = service["metadata"]
-    asked: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
+    service_port: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
+    name = service_port.get("name", "")
     for one in slices:
         labels = one["metadata"].get("labels") or {}
         if (
@@ -243,9 +244,7 @@ def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[En
             or labels.get("kubernetes.io/service-name") != metadata["name"]
         ):
             continue
-        numbers = [
-            p["port"] for p in one.get("ports") or [] if p.get("name", "") == asked.get("name", "")
-        ]
+        numbers = [p["port"] for p in one.get("ports") or [] if p.get("name", "") == name]
         for endpoint in one.get("endpoints") or []:
             if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("nodeName"):
                 for number in numbers:

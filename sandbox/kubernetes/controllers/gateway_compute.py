@@ -47,40 +47,40 @@ def named(prefix: str, *parts: str) -> str:
 
 def health_check(name: str, target: Target) -> Json:
     """Return the health check. Default without a policy: `/` on the serving port."""
-    said = target.health
-    config: Json = said.get("config") or {}
-    asked: Json = config.get("httpHealthCheck") or {}
+    policy = target.health
+    config: Json = policy.get("config") or {}
+    request: Json = config.get("httpHealthCheck") or {}
     http = {
-        "requestPath": asked.get("requestPath", "/"),
-        "portSpecification": asked.get("portSpecification", "USE_SERVING_PORT"),
+        "requestPath": request.get("requestPath", "/"),
+        "portSpecification": request.get("portSpecification", "USE_SERVING_PORT"),
     }
-    if asked.get("port"):
-        http["port"] = asked["port"]
-    if asked.get("host"):
-        http["host"] = asked["host"]
+    if request.get("port"):
+        http["port"] = request["port"]
+    if request.get("host"):
+        http["host"] = request["host"]
     return {
         "name": name,
         "type": "HTTP",
         "httpHealthCheck": http,
-        "checkIntervalSec": said.get("checkIntervalSec", 15),
-        "timeoutSec": said.get("timeoutSec", 15),
-        "healthyThreshold": said.get("healthyThreshold", 1),
-        "unhealthyThreshold": said.get("unhealthyThreshold", 2),
+        "checkIntervalSec": policy.get("checkIntervalSec", 15),
+        "timeoutSec": policy.get("timeoutSec", 15),
+        "healthyThreshold": policy.get("healthyThreshold", 1),
+        "unhealthyThreshold": policy.get("unhealthyThreshold", 2),
     }
 
 
 def backend_service(name: str, target: Target, *, check: str) -> Json:
     """Return the backend service. `check` is the health check's link."""
-    said = target.policy
-    logging: Json = said.get("logging") or {}
-    draining: Json = said.get("connectionDraining") or {}
-    rate = said.get("maxRatePerEndpoint", 100_000_000)
+    policy = target.policy
+    logging: Json = policy.get("logging") or {}
+    draining: Json = policy.get("connectionDraining") or {}
+    rate = policy.get("maxRatePerEndpoint", 100_000_000)
     body: Json = {
         "name": name,
         "loadBalancingScheme": SCHEME,
         "protocol": "HTTP",
         "healthChecks": [check],
-        "timeoutSec": said.get("timeoutSec", 30),
+        "timeoutSec": policy.get("timeoutSec", 30),
         "connectionDraining": {"drainingTimeoutSec": draining.get("drainingTimeoutSec", 0)},
         "backends": [
             {"group": group, "balancingMode": "RATE", "maxRatePerEndpoint": rate}
@@ -90,9 +90,9 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
     }
     if logging.get("enabled"):
         body["logConfig"]["sampleRate"] = logging.get("sampleRate", _MILLION) / _MILLION
-    if said.get("securityPolicy"):
-        body["securityPolicy"] = f"global/securityPolicies/{said['securityPolicy']}"
-    if (said.get("iap") or {}).get("enabled"):
+    if policy.get("securityPolicy"):
+        body["securityPolicy"] = f"global/securityPolicies/{policy['securityPolicy']}"
+    if (policy.get("iap") or {}).get("enabled"):
         body["iap"] = {"enabled": True}
     return body
 
@@ -183,11 +183,11 @@ def _path_matches(path: Json) -> list[Json]:
     return [{"fullPathMatch": value}, {"prefixMatch": f"{value.rstrip('/')}/"}]
 
 
-def _redirect(asked: Json) -> Json:
+def _redirect(redirect: Json) -> Json:
     codes = {301: "MOVED_PERMANENTLY_DEFAULT", 302: "FOUND"}
     return {
-        "httpsRedirect": asked.get("scheme") == "https",
-        "redirectResponseCode": codes[asked.get("statusCode", 302)],
+        "httpsRedirect": redirect.get("scheme") == "https",
+        "redirectResponseCode": codes[redirect.get("statusCode", 302)],
     }
 
 

@@ -99,14 +99,14 @@ class Gateways:
             address = await self._balance(gateway, by_listener, seen)
         except ComputeError as error:
             self.has_failures = True
-            said = status.gateway(gateway, address=None, attached=attached, problem=str(error))
+            desired = status.gateway(gateway, address=None, attached=attached, problem=str(error))
             if self._last_errors.get(self._owner(gateway)) != str(error):
                 _log.warning("gateway %s: %s", gateway["metadata"]["name"], error)
             self._last_errors[self._owner(gateway)] = str(error)
         else:
             self._last_errors.pop(self._owner(gateway), None)
-            said = status.gateway(gateway, address=address, attached=attached)
-        await self._update_status(gateway_api.GATEWAYS, gateway, said)
+            desired = status.gateway(gateway, address=address, attached=attached)
+        await self._update_status(gateway_api.GATEWAYS, gateway, desired)
 
     async def _balance(
         self, gateway: Json, by_listener: dict[str, list[Json]], seen: Snapshot
@@ -148,11 +148,11 @@ class Gateways:
 
     async def _address(self, gateway: Json) -> str | None:
         """Return the reserved address that the Gateway names; None for an ephemeral one."""
-        for asked in gateway["spec"].get("addresses") or ():
-            if asked.get("type") == "NamedAddress":
-                found = await self._compute.request("GET", f"global/addresses/{asked['value']}")
+        for address in gateway["spec"].get("addresses") or ():
+            if address.get("type") == "NamedAddress":
+                found = await self._compute.request("GET", f"global/addresses/{address['value']}")
                 return str(found["address"])
-            return str(asked["value"])
+            return str(address["value"])
         return None
 
     async def _backends(
@@ -174,7 +174,7 @@ class Gateways:
     async def _backend(
         self, own: Owner, key: tuple[str, str, int], service: Json, seen: Snapshot
     ) -> str:
-        await self._ask_for_groups(service, key[2])
+        await self._request_groups(service, key[2])
         target = Target(
             namespace=key[0],
             service=key[1],
@@ -192,16 +192,16 @@ class Gateways:
         body = shape.backend_service(name, target, check=check["selfLink"])
         return str((await self._resources.ensure(own, "global/backendServices", body))["selfLink"])
 
-    async def _ask_for_groups(self, service: Json, port: int) -> None:
+    async def _request_groups(self, service: Json, port: int) -> None:
         """Add the annotation that requests endpoint groups, as GKE does."""
         metadata = service["metadata"]
-        asked: Json = json.loads((metadata.get("annotations") or {}).get(ANNOTATION) or "{}")
-        ports: Json = asked.setdefault("exposed_ports", {})
+        requested: Json = json.loads((metadata.get("annotations") or {}).get(ANNOTATION) or "{}")
+        ports: Json = requested.setdefault("exposed_ports", {})
         if str(port) in ports:
             return
         ports[str(port)] = {}
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
-        body = {"metadata": {"annotations": {ANNOTATION: json.dumps(asked)}}}
+        body = {"metadata": {"annotations": {ANNOTATION: json.dumps(requested)}}}
         await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
 
     async def _remove(self, gateway: Json) -> None:
@@ -225,11 +225,11 @@ class Gateways:
         ):
             for one in policies:
                 target = (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"])
-                said = status.policy(one, is_attached=target in seen.services)
-                await self._update_status(collection, one, said)
+                desired = status.policy(one, is_attached=target in seen.services)
+                await self._update_status(collection, one, desired)
 
-    async def _update_status(self, collection: str, one: Json, said: Json) -> None:
-        fresh = status.merged(one.get("status") or {}, said)
+    async def _update_status(self, collection: str, one: Json, desired: Json) -> None:
+        fresh = status.merged(one.get("status") or {}, desired)
         old = one.get("status") or {}
         if any(old.get(key) != value for key, value in fresh.items()):
             await self._patch(collection, one, {"status": fresh}, "/status")

@@ -176,8 +176,8 @@ def _is_internal(service: Json) -> bool:
 def _signature(service: Json, addresses: list[str]) -> str:
     """Return everything that a load balancer depends on."""
     spec = service["spec"]
-    asked = [spec.get(name) for name in ("ports", "loadBalancerIP", "loadBalancerSourceRanges")]
-    return repr((asked, service["metadata"].get("annotations"), addresses))
+    requested = [spec.get(name) for name in ("ports", "loadBalancerIP", "loadBalancerSourceRanges")]
+    return repr((requested, service["metadata"].get("annotations"), addresses))
 
 
 def _fits(found: Json, body: Json) -> bool:

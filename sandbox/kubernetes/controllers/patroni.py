@@ -147,9 +147,9 @@ class Patroni:
         pod = next((p for p in self._pods() if _is_at(p, url.hostname)), None)
         if pod is None:
             return 502, f"no pod has the address {url.hostname}"
-        asked = json.loads(content) if content else {}
+        body = json.loads(content) if content else {}
         try:
-            return await (self._status_of if method == "GET" else self._done)(pod, url.path, asked)
+            return await (self._status_of if method == "GET" else self._done)(pod, url.path, body)
         except (ApiServerError, httpx.HTTPError, OSError) as error:
             return 503, str(error)
 
@@ -165,14 +165,14 @@ class Patroni:
                 return 200, await self._configuration(pod)
         return 404, f"{path} is not served"
 
-    async def _done(self, pod: Json, path: str, asked: Json) -> tuple[int, Json | str]:
+    async def _done(self, pod: Json, path: str, body: Json) -> tuple[int, Json | str]:
         match path:
             case "/config":
-                changed = merged(await self._configuration(pod), asked)
+                changed = merged(await self._configuration(pod), body)
                 await self._keep(pod, changed)
                 return 200, changed
             case "/switchover":
-                return self._switch(pod, asked)
+                return self._switch(pod, body)
             case "/restart":
                 return 200, "restarted successfully"
         return 404, f"{path} is not served"
@@ -185,8 +185,8 @@ class Patroni:
         mates = [p for p in here if _is_postgres(p) and p["metadata"]["labels"][CLUSTER] == name]
         return sorted((p for p in mates if _is_ready(p)), key=_ordinal)
 
-    def _switch(self, pod: Json, asked: Json) -> tuple[int, str]:
-        wanted = asked.get("member") or asked.get("candidate")
+    def _switch(self, pod: Json, body: Json) -> tuple[int, str]:
+        wanted = body.get("member") or body.get("candidate")
         if not any(mate["metadata"]["name"] == wanted for mate in self._ready_members(pod)):
             return 412, f"candidate {wanted} does not exist"
         # Roles change after the answer, like Patroni's, which runs every few seconds: the caller

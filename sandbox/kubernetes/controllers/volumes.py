@@ -103,16 +103,16 @@ class Volumes:
 
     async def _grow(self, claim: Json, volume: Json) -> None:
         """Grow a volume to its claim's request. Volumes never shrink."""
-        asked = claim["spec"]["resources"]["requests"]["storage"]
+        requested = claim["spec"]["resources"]["requests"]["storage"]
         has = ((claim.get("status") or {}).get("capacity") or {}).get("storage")
-        if has is None or _by(volume) not in DRIVERS or amount(asked) <= amount(has):
+        if has is None or _by(volume) not in DRIVERS or amount(requested) <= amount(has):
             return
         path = f"{_VOLUMES}/{volume['metadata']['name']}"
-        await self._patch(path, {"spec": {"capacity": {"storage": asked}}})
+        await self._patch(path, {"spec": {"capacity": {"storage": requested}}})
         metadata = claim["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/persistentvolumeclaims/"
         await self._patch(
-            f"{path}{metadata['name']}/status", {"status": {"capacity": {"storage": asked}}}
+            f"{path}{metadata['name']}/status", {"status": {"capacity": {"storage": requested}}}
         )
 
     async def _delete(self, volume: Json) -> None:

@@ -30,12 +30,12 @@ class Room:
     group: ScalingGroup | None = None
     """The group of a simulated node; None for an existing one."""
 
-    def fits(self, pod: Json, asked: Mapping[str, Any]) -> bool:
+    def fits(self, pod: Json, requested: Mapping[str, Any]) -> bool:
         """Whether the pod fits on the node."""
         return (
             needs.tolerates(pod, self.taints) is None
             and needs.selects(pod, self.labels)
-            and all(self.free.get(name, 0) >= amount for name, amount in asked.items())
+            and all(self.free.get(name, 0) >= amount for name, amount in requested.items())
         )
 
 
@@ -83,22 +83,22 @@ def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence
     ]
     open_rooms = list(rooms.values())
     for pod in sorted(filter(needs.is_unschedulable, pods), key=_age):
-        asked = needs.requests(pod)
+        requested = needs.requests(pod)
         room = next(
             (
                 room
                 for room in open_rooms
-                if room.fits(pod, asked) and needs.spreads(pod, room.zone, placed, zones)
+                if room.fits(pod, requested) and needs.spreads(pod, room.zone, placed, zones)
             ),
             None,
         )
         if room is None:
-            room, reasons = _new_room(pools, plan, pod, asked, placed, zones)
+            room, reasons = _new_room(pools, plan, pod, requested, placed, zones)
             if room is None:
                 plan.unschedulable.append((pod, reasons))
                 continue
             open_rooms.append(room)
-        room.free.subtract(asked)
+        room.free.subtract(requested)
         placed.append((pod, room.zone))
         if room.group is not None:
             plan.helped.append((pod, room.group))
@@ -116,7 +116,7 @@ def _new_room(
     pools: Sequence[ScalingPool],
     plan: Plan,
     pod: Json,
-    asked: Counter[str],
+    requested: Counter[str],
     placed: Sequence[tuple[Json, str]],
     zones: set[str],
 ) -> tuple[Room | None, str]:
@@ -131,7 +131,7 @@ def _new_room(
                 reasons["node(s) didn't match Pod's node affinity/selector"] += 1
             elif taint is not None:
                 reasons[f"node(s) had untolerated taint {{{taint['key']}}}"] += 1
-            elif lacking := [n for n, amount in asked.items() if room.free.get(n, 0) < amount]:
+            elif lacking := [n for n, amount in requested.items() if room.free.get(n, 0) < amount]:
                 reasons[f"Insufficient {lacking[0]}"] += 1
             elif not _may_grow(pool, group, plan):
                 reasons["max node group size reached"] += 1
@@ -139,7 +139,7 @@ def _new_room(
                 reasons["node(s) didn't match pod topology spread constraints"] += 1
             else:
                 size = group.size + plan.growth[group]
-                found.append((_waste(room, asked), size, group.path, room))
+                found.append((_waste(room, requested), size, group.path, room))
     if not found:
         texts = ", ".join(f"{count} {text}" for text, count in sorted(reasons.items()))
         return None, texts or "there is no node pool that autoscales"
@@ -167,10 +167,10 @@ def _may_grow(pool: ScalingPool, group: ScalingGroup, plan: Plan) -> bool:
     return group.size + plan.growth[group] < pool.max
 
 
-def _waste(room: Room, asked: Counter[str]) -> Fraction:
+def _waste(room: Room, requested: Counter[str]) -> Fraction:
     """Return the unused share of a new node's CPU and memory. GPUs have the highest weight."""
     shares = [
-        1 - Fraction(asked.get(name, 0)) / Fraction(amount)
+        1 - Fraction(requested.get(name, 0)) / Fraction(amount)
         for name, amount in room.free.items()
         if amount and name in ("cpu", "memory", "nvidia.com/gpu", "google.com/tpu")
     ]
@@ -218,11 +218,11 @@ def _can_go(
             return False
     left = {other: Counter(room.free) for other, room in rooms.items() if other != name}
     for pod in movable:
-        asked = needs.requests(pod)
+        requested = needs.requests(pod)
         for other, amounts in left.items():
             room = rooms[other]
-            if Room(room.zone, room.labels, room.taints, amounts).fits(pod, asked):
-                amounts.subtract(asked)
+            if Room(room.zone, room.labels, room.taints, amounts).fits(pod, requested):
+                amounts.subtract(requested)
                 break
         else:
             return False

@@ -23,13 +23,13 @@ def requests(pod: Json) -> Counter[str]:
     sidecars: Counter[str] = Counter()
     peak: Counter[str] = Counter()
     for container in spec.get("initContainers") or ():
-        asked = _sum([container])
+        requested = _sum([container])
         if container.get("restartPolicy") == "Always":
-            sidecars.update(asked)
-            asked = Counter(sidecars)
+            sidecars.update(requested)
+            requested = Counter(sidecars)
         else:
-            asked.update(sidecars)
-        peak |= asked
+            requested.update(sidecars)
+        peak |= requested
     total.update(sidecars)
     total |= peak
     total.update(_amounts(spec.get("overhead") or {}))

@@ -130,7 +130,7 @@ def get_certificates(context: Context, args: Values) -> Values:
     assert handler is not None  # noqa: S101  # a type of this plugin's own
     found = []
     for body in _pages(context, f"{place}/certificates", "certificates", args.get("filter")):
-        said = handler.from_api(body)
+        outputs = handler.from_api(body)
         found.append(
             {
                 "name": body["name"],
@@ -143,7 +143,7 @@ def get_certificates(context: Context, args: Values) -> Values:
                 "deletionPolicy": "",
                 "scope": body.get("scope", "DEFAULT"),
                 "sanDnsnames": body.get("sanDnsnames", []),
-                "manageds": [said["managed"]] if said.get("managed") else [],
+                "manageds": [outputs["managed"]] if outputs.get("managed") else [],
             }
         )
     return {
@@ -172,9 +172,9 @@ def _pages(
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     token = None
-    asked = {"filter": filter_} if filter_ else {}
+    query = {"filter": filter_} if filter_ else {}
     while True:
-        page = context.get(path, asked | ({"pageToken": token} if token else {}))
+        page = context.get(path, query | ({"pageToken": token} if token else {}))
         found.extend(page.get(key, ()))
         token = page.get("nextPageToken")
         if not token:

@@ -359,7 +359,7 @@ class Handler:
 
     def _imported(self, live: Values) -> Values:
         """The inputs of a program for an imported resource."""
-        found = _said(self.fields, live)
+        found = _stated(self.fields, live)
         for name in (*PLACES, self.spec.name, *self.spec.local):
             field = self.fields.get(name)
             is_place = name in (*PLACES, self.spec.name)
@@ -386,9 +386,9 @@ def _known(values: Mapping[str, Any]) -> Values:
     return {key: value for key, value in plain.items() if value not in (None, "")}
 
 
-def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
+def _stated(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
     """The inputs without defaults and without values that the server chose."""
-    said: Values = {}
+    stated: Values = {}
     for name, field in fields.items():
         value = live.get(name)
         if not field.is_input or _is_zero(value):
@@ -396,12 +396,12 @@ def _said(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:
         if field.required or not (
             field.computed or field.local or same(field, value, field.default)
         ):
-            kept = _said(field.fields, value) if isinstance(value, Mapping) else value
+            kept = _stated(field.fields, value) if isinstance(value, Mapping) else value
             if field.kind == "map" or not isinstance(value, Mapping):
                 kept = value
             if not _is_zero(kept):
-                said[name] = kept
-    return said
+                stated[name] = kept
+    return stated
 
 
 def _is_zero(value: Any) -> bool:

@@ -44,8 +44,8 @@ class Applier:
     ) -> Json:  # fmt: skip
         """Apply the inputs and return the resulting object. Raises ApiError with a readable reason.
 
-        `before` are the inputs that were applied last: a field of those that somebody has changed
-        since is taken back.
+        `before` are the inputs that were applied last: fields of these that another manager has
+        changed since are taken back.
         """
         body = {key: value for key, value in reveal(inputs).items() if key != "status"}
         try:

@@ -1,7 +1,7 @@
-"""Field conflicts: who manages a field, and whether the program may take it back.
+"""Field conflicts: which manager owns a field, and whether the program may take it over.
 
-A change behind Pulumi's back makes whoever made it the field's manager. What the program set
-before is the program's; what it never set is not taken from another without being told to.
+A change outside Pulumi makes its author the field's manager. The program takes back fields that it
+set before; a field that it never set needs `pulumi.com/patchForce`.
 """
 
 from __future__ import annotations

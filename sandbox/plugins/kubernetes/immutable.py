@@ -71,7 +71,7 @@ def replaces(inputs: Json, path: str, *, mutable: frozenset[str] = frozenset()) 
     """Whether a change at `path` (such as `spec.selector.matchLabels`) needs a new object.
 
     `mutable` are the kinds of ConfigMap and Secret whose data the provider's settings let change;
-    without it whoever reads the data would go on with the old.
+    without it, pods would keep using the old data.
     """
     kind = str(inputs.get("kind", ""))
     fields = [*_ALWAYS, *_BY_KIND.get(f"{group(inputs)}/{kind}", ())]

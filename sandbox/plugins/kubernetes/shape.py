@@ -96,8 +96,8 @@ def _refreshed(inputs: Any, before: Any, now: Any) -> Any:
 def sealed(inputs: Any, live: Any) -> Any:
     """The live values, secret wherever the inputs are secret.
 
-    By its place, and by its value wherever else it shows, plain or in base64: in an annotation,
-    in another field, in a list whose items moved.
+    A secret is recognized by its place, and elsewhere by its value, plain or in base64: in an
+    annotation, in another field, in a list whose items moved.
     """
     texts = tuple(_secret_texts(inputs))
     return _sealed_values(_sealed_places(inputs, live), texts) if _has_any(inputs) else live

@@ -61,17 +61,17 @@ def password(inputs: Properties) -> str:
     return "".join(drawn)
 
 
-def forms(data: bytes, prefix: str) -> Properties:
+def encodings(data: bytes, prefix: str) -> Properties:
     """The encodings of RandomId's bytes."""
     return {
         "b64Std": prefix + base64.b64encode(data).decode(),
-        "b64Url": prefix + url_form(data),
+        "b64Url": prefix + url_encoding(data),
         "dec": prefix + str(int.from_bytes(data)),
         "hex": prefix + data.hex(),
     }
 
 
-def url_form(data: bytes) -> str:
+def url_encoding(data: bytes) -> str:
     """URL-safe base64 without padding: RandomId's id."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 

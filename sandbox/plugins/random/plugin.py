@@ -42,14 +42,14 @@ class _Kind:
 
 def _id(inputs: Properties) -> tuple[str, Properties]:
     data = secrets.token_bytes(int(inputs["byteLength"]))
-    return draw.url_form(data), draw.forms(data, inputs.get("prefix") or "")
+    return draw.url_encoding(data), draw.encodings(data, inputs.get("prefix") or "")
 
 
 def _restore_id(text: str) -> tuple[Properties, Properties]:
     prefix, comma, encoded = text.rpartition(",")
     data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     inputs: Properties = {"byteLength": len(data)} | ({"prefix": prefix} if comma else {})
-    return inputs, draw.forms(data, prefix)
+    return inputs, draw.encodings(data, prefix)
 
 
 def _string(inputs: Properties) -> tuple[str, Properties]:

@@ -1,4 +1,4 @@
-"""Tools are built from a pinned go.mod by the real compiler, and a failure says why."""
+"""Building tools from a pinned go.mod with the real compiler; a failure names its reason."""
 
 import subprocess
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_a_second_build_is_taken_from_the_cache(source: Path) -> None:
     assert said == []
 
 
-def test_another_pin_is_another_build(source: Path, tmp_path: Path) -> None:
+def test_a_new_pin_is_built_again(source: Path, tmp_path: Path) -> None:
     build.ensure(HELLO, lambda _: None)
     (source / "go.sum").write_text("\n")
     build.ensure(HELLO, lambda _: None)

@@ -1,4 +1,4 @@
-"""An entry of the engine's cache appears whole and once, whoever asks and whatever happens."""
+"""The engine's cache: an entry is complete, built once, and removed after a failure."""
 
 import errno
 import multiprocessing
@@ -31,7 +31,7 @@ def _maker() -> None:
     assert (folder / "whole").exists()
 
 
-def test_two_makers_at_once_make_it_once(tmp_path: Path) -> None:
+def test_concurrent_builds_of_an_entry_build_it_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     makers = [context.Process(target=_maker) for _ in range(2)]
     for maker in makers:
@@ -42,7 +42,7 @@ def test_two_makers_at_once_make_it_once(tmp_path: Path) -> None:
     assert (tmp_path / "made").read_text() == "made\n"
 
 
-def test_a_maker_that_fails_leaves_nothing(cache_home: Path) -> None:
+def test_a_failed_build_leaves_no_entry(cache_home: Path) -> None:
     def make(folder: Path) -> None:
         (folder / "half").touch()
         raise KeyboardInterrupt
@@ -52,7 +52,7 @@ def test_a_maker_that_fails_leaves_nothing(cache_home: Path) -> None:
     assert [path.name for path in cache_home.iterdir()] == ["thing.lock"]
 
 
-def test_a_maker_that_is_killed_is_cleaned_up_after(cache_home: Path) -> None:
+def test_the_remains_of_a_killed_build_are_removed(cache_home: Path) -> None:
     context = multiprocessing.get_context("spawn")
     maker = context.Process(target=_maker)
     maker.start()
@@ -72,7 +72,7 @@ def test_a_maker_that_is_killed_is_cleaned_up_after(cache_home: Path) -> None:
     assert (cache.entry("thing", make, lambda: None) / "whole").exists()
 
 
-def test_a_full_disk_is_one_clear_line(cache_home: Path) -> None:
+def test_a_full_disk_is_a_one_line_error(cache_home: Path) -> None:
     def make(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_one_clear_line(cache_home: Path) -> None:
     assert "XDG_CACHE_HOME" in caught.value.hint
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_line(
+def test_an_unwritable_cache_is_a_one_line_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""Which Pulumi and which Go are taken: the order of the sources, and what is new enough."""
+"""Which Pulumi and which Go are used: the order of the sources, and the minimum versions."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLATFORM_SANDBOX_HOME", raising=False)
 
 
-def test_an_installed_pulumi_that_is_new_enough_is_taken(
+def test_an_installed_pulumi_that_is_new_enough_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pulumi = _script(tmp_path / "pulumi", "v3.999.0")
@@ -33,7 +33,7 @@ def test_an_installed_pulumi_that_is_new_enough_is_taken(
 
 
 @pytest.mark.parametrize("version", ["v3.245.9", "v2.999.0", "nonsense", ""])
-def test_an_old_or_odd_pulumi_is_passed_over(
+def test_an_old_or_unknown_pulumi_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     _script(tmp_path / "pulumi", version)
@@ -42,7 +42,7 @@ def test_an_old_or_odd_pulumi_is_passed_over(
     assert pulumi_cli.installed() is None
 
 
-def test_a_pulumi_without_a_python_host_is_passed_over(
+def test_a_pulumi_without_a_python_host_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _script(tmp_path / "pulumi", "v3.999.0")
@@ -50,7 +50,7 @@ def test_a_pulumi_without_a_python_host_is_passed_over(
     assert pulumi_cli.installed() is None
 
 
-def test_what_the_home_put_on_the_path_is_not_an_installed_pulumi(
+def test_the_sandboxs_own_script_is_not_an_installed_pulumi(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _script(tmp_path / "bin" / "pulumi", "v3.999.0")
@@ -60,7 +60,7 @@ def test_what_the_home_put_on_the_path_is_not_an_installed_pulumi(
     assert pulumi_cli.installed() is None
 
 
-def test_an_old_go_is_passed_over_for_the_packaged_one(
+def test_an_old_go_is_replaced_by_the_packaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _script(tmp_path / "go", "go1.19.8")
@@ -71,7 +71,7 @@ def test_an_old_go_is_passed_over_for_the_packaged_one(
     assert go.ensure(lambda _: None) == packaged / "go" / "bin" / "go"
 
 
-def test_a_go_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_go_that_is_new_enough_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = _script(tmp_path / "go", "go1.26.0")
     _on_path(monkeypatch, tmp_path)
     assert go.ensure(lambda _: None) == found

@@ -1,4 +1,4 @@
-"""The real engine runs Python programs through our language host, and leaves nothing behind."""
+"""The real engine runs Python programs through our language host and leaves no process."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_a_missing_virtual_environment_is_named(project: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_stays_when_the_cli_ends(project: Path, number: signal.Signals) -> None:
+def test_no_process_remains_after_the_cli(project: Path, number: signal.Signals) -> None:
     _pulumi(project, "stack", "init", "dev")
     (project / "__main__.py").write_text(
         "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"

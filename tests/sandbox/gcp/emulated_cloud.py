@@ -1,4 +1,4 @@
-"""An emulated Google Cloud that is asked over HTTP, as its clients ask it."""
+"""An emulated Google Cloud, called over HTTP as its clients call it. Not a test."""
 
 from __future__ import annotations
 

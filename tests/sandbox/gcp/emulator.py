@@ -1,4 +1,4 @@
-"""An emulator in memory, spoken to over HTTP as a client would. Not a test."""
+"""An emulator in memory, called over HTTP as a client would. Not a test."""
 
 from __future__ import annotations
 

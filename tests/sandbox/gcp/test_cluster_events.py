@@ -1,4 +1,4 @@
-"""Topics of Pub/Sub, and the clusters that publish to them."""
+"""Pub/Sub topics, and the clusters that publish to them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_topic_is_changed_and_deleted_under_its_subscriptions(cloud: Cloud) ->
         (TOPIC.replace("events", "x"), {}, "Invalid resource name"),
     ],
 )
-def test_a_topic_that_cannot_be_is_refused(
+def test_an_invalid_topic_is_refused(
     cloud: Cloud, path: str, body: dict[str, Any], reason: str
 ) -> None:
     assert reason in cloud.call("PUT", path, body, status=400)["error"]["message"]
@@ -104,7 +104,7 @@ async def received(client: Client, subscription: str) -> list[Json]:
     return [one["message"] for one in answer.get("receivedMessages", ())]
 
 
-def test_a_cluster_that_is_upgraded_says_so() -> None:
+def test_an_upgrade_publishes_an_event() -> None:
     async def run() -> None:
         async with emulator() as client:
             subscription = await listening(client)
@@ -124,7 +124,7 @@ def test_a_cluster_that_is_upgraded_says_so() -> None:
 @pytest.mark.parametrize(
     "config", [told(EVENTS, "SECURITY_BULLETIN_EVENT"), {"pubsub": {"enabled": False}}]
 )
-def test_what_nobody_asked_for_is_not_told(config: Json) -> None:
+def test_unsubscribed_events_are_not_published(config: Json) -> None:
     async def run() -> None:
         async with emulator() as client:
             subscription = await listening(client)
@@ -135,7 +135,7 @@ def test_what_nobody_asked_for_is_not_told(config: Json) -> None:
     asyncio.run(run())
 
 
-def test_a_cluster_is_refused_a_topic_that_is_not_there() -> None:
+def test_a_cluster_with_a_missing_topic_is_refused() -> None:
     async def run() -> None:
         async with emulator() as client:
             reason = await client.refused({"notificationConfig": told()})

@@ -1,4 +1,4 @@
-"""The collection engine, by a service that exists only here: two rows of a table."""
+"""The collection engine, with a service of two rows that exists only here."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_output_only_fields_of_a_request_are_ignored(library: Library) -> None:
 
 
 @pytest.mark.parametrize("mask", ["size.height", "size.height,labels", "size.height, labels"])
-def test_a_mask_changes_its_paths_alone(library: Library, shelf: Json, mask: str) -> None:
+def test_a_mask_limits_the_change_to_its_paths(library: Library, shelf: Json, mask: str) -> None:
     body = {"size": {"width": 9, "height": 9}, "room": "south"}
     changed = library.call("PATCH", "shelves/a", body, updateMask=mask)
     assert changed["size"] == {"width": 1, "height": 9}

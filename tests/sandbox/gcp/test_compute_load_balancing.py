@@ -1,4 +1,4 @@
-"""The chain of a load balancer: what refers to what, what is refused, what is filled in."""
+"""The parts of a load balancer: references, refusals, defaults."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def chain(cloud: Cloud) -> Cloud:
     return cloud
 
 
-def test_nothing_of_the_chain_goes_while_it_is_used(chain: Cloud) -> None:
+def test_a_resource_in_use_is_not_deleted(chain: Cloud) -> None:
     order = [
         "global/forwardingRules/rule",
         "global/targetHttpProxies/proxy",
@@ -53,7 +53,7 @@ def test_nothing_of_the_chain_goes_while_it_is_used(chain: Cloud) -> None:
         assert chain.request("GET", f"/compute/v1/projects/p/{free}").status_code == 404
 
 
-def test_the_address_shows_its_rule_and_the_rule_its_number(chain: Cloud) -> None:
+def test_an_address_lists_its_forwarding_rule(chain: Cloud) -> None:
     address = chain.compute("GET", "global/addresses/front")
     rule = chain.compute("GET", "global/forwardingRules/rule")
     assert rule["IPAddress"] == address["address"]
@@ -88,7 +88,9 @@ def test_a_classic_rule_on_a_managed_service_is_refused(chain: Cloud) -> None:
         ("backendServices", SERVICE | {"name": "x", "healthChecks": ["global/healthChecks/no"]}),
     ],
 )
-def test_a_reference_to_nothing_is_refused(chain: Cloud, path: str, body: dict[str, Any]) -> None:
+def test_a_reference_to_a_missing_resource_is_refused(
+    chain: Cloud, path: str, body: dict[str, Any]
+) -> None:
     assert chain.refused("POST", f"global/{path}", body, status=404)["reason"] == "notFound"
 
 
@@ -101,7 +103,7 @@ def test_a_stale_fingerprint_changes_nothing(chain: Cloud) -> None:
     assert chain.compute("GET", path)["timeoutSec"] == 10
 
 
-def test_an_update_forgets_what_it_does_not_name(chain: Cloud) -> None:
+def test_an_update_unsets_omitted_fields(chain: Cloud) -> None:
     path = "global/backendServices/service"
     chain.compute("PATCH", path, {"description": "first", "timeoutSec": 10})
     fresh = chain.compute("GET", path)["fingerprint"]
@@ -147,7 +149,7 @@ def endpoint_group(cloud: Cloud, name: str = "pods") -> str:
         {"balancingMode": "LUCK", "maxRatePerEndpoint": 5},
     ],
 )
-def test_a_bad_balancing_mode_is_refused(chain: Cloud, backend: dict[str, Any]) -> None:
+def test_an_invalid_balancing_mode_is_refused(chain: Cloud, backend: dict[str, Any]) -> None:
     group = endpoint_group(chain)
     change = {"backends": [backend | {"group": group}]}
     chain.refused("PATCH", "global/backendServices/service", change)
@@ -182,7 +184,7 @@ def test_endpoints_are_attached_listed_and_detached(cloud: Cloud) -> None:
     cloud.refused("POST", f"{path}/detachNetworkEndpoints", gone)
 
 
-def test_named_ports_are_guarded_by_the_fingerprint(cloud: Cloud) -> None:
+def test_changing_named_ports_needs_the_current_fingerprint(cloud: Cloud) -> None:
     cloud.compute("POST", f"{ZONE}/instanceGroups", {"name": "group"})
     path = f"{ZONE}/instanceGroups/group"
     before = cloud.compute("GET", path)["fingerprint"]

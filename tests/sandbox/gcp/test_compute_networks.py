@@ -33,7 +33,7 @@ def test_a_network_starts_with_googles_defaults(network: Cloud) -> None:
     assert "subnetworks" not in made
 
 
-def test_auto_mode_makes_a_subnetwork_in_each_region(cloud: Cloud) -> None:
+def test_auto_mode_creates_a_subnetwork_in_each_region(cloud: Cloud) -> None:
     cloud.compute("POST", "global/networks", {"name": "auto"})
     links = cloud.compute("GET", "global/networks/auto")["subnetworks"]
     regions = cloud.compute("GET", "regions")["items"]
@@ -88,7 +88,9 @@ def test_ranges_of_two_networks_may_overlap(network: Cloud) -> None:
         (subnetwork() | {"network": "global/networks/absent"}, 404),
     ],
 )
-def test_a_bad_subnetwork_is_refused(network: Cloud, body: dict[str, Any], status: int) -> None:
+def test_an_invalid_subnetwork_is_refused(
+    network: Cloud, body: dict[str, Any], status: int
+) -> None:
     network.refused("POST", f"{REGION}/subnetworks", body, status=status)
 
 
@@ -96,7 +98,7 @@ def test_an_unknown_region_is_refused(network: Cloud) -> None:
     network.refused("POST", "regions/mars-north1/subnetworks", subnetwork())
 
 
-def test_a_nat_is_added_to_a_router_and_taken_away(network: Cloud) -> None:
+def test_a_nat_is_added_to_a_router_and_removed(network: Cloud) -> None:
     body = {"name": "router", "network": "global/networks/main"}
     network.compute("POST", f"{REGION}/routers", body)
     nat = {
@@ -123,7 +125,7 @@ def test_a_nat_is_added_to_a_router_and_taken_away(network: Cloud) -> None:
         {"allowed": [{"IPProtocol": "tcp"}], "sourceRanges": ["10.0.0.0/64"]},
     ],
 )
-def test_a_bad_firewall_rule_is_refused(network: Cloud, rule: dict[str, Any]) -> None:
+def test_an_invalid_firewall_rule_is_refused(network: Cloud, rule: dict[str, Any]) -> None:
     body = {"name": "rule", "network": "global/networks/main", **rule}
     network.refused("POST", "global/firewalls", body)
 
@@ -146,7 +148,7 @@ def test_addresses_are_loopback_and_differ(cloud: Cloud) -> None:
     assert ipaddress.ip_address(one).is_loopback
 
 
-def test_labels_are_guarded_by_their_fingerprint(cloud: Cloud) -> None:
+def test_changing_labels_needs_the_current_fingerprint(cloud: Cloud) -> None:
     cloud.compute("POST", "global/addresses", {"name": "one"})
     path = "global/addresses/one"
     current = cloud.compute("GET", path)["labelFingerprint"]

@@ -31,7 +31,7 @@ def _machine(name: str) -> MachineType:
         ("n2-standard-32", "31850m", 118.58),
     ],
 )
-def test_what_a_node_leaves_to_pods_is_what_google_documents(
+def test_allocatable_resources_are_those_that_google_documents(
     name: str, cpu: str, memory_gib: float
 ) -> None:
     left = capacity.allocatable(_machine(name), disk_gb=100)
@@ -39,7 +39,7 @@ def test_what_a_node_leaves_to_pods_is_what_google_documents(
     assert left.memory_kib / 1024 / 1024 == pytest.approx(memory_gib, abs=0.01)
 
 
-def test_a_node_has_all_that_its_machine_type_has() -> None:
+def test_node_capacity_is_that_of_the_machine_type() -> None:
     whole = capacity.capacity(_machine("n2-standard-8"), disk_gb=200)
     assert (whole.cpu, whole.memory) == ("8", f"{32 * 1024 * 1024}Ki")
     assert whole.ephemeral_storage == f"{200 * 1024 * 1024}Ki"
@@ -68,7 +68,7 @@ def test_a_free_range_overlaps_nothing(taken: list[IPv4Network], length: int) ->
     assert ranges.overlapping(free, taken) is None
 
 
-def test_a_full_address_space_is_said_to_be_full() -> None:
+def test_an_exhausted_address_space_is_reported() -> None:
     with pytest.raises(ranges.RangeError, match="no free range"):
         ranges.free_range([IPv4Network("10.0.0.0/8")], 20)
 
@@ -102,7 +102,7 @@ def test_a_channel_offers_its_default() -> None:
         assert versions.resolve(channel.default, channel.name) == channel.default
 
 
-def test_defaults_are_left_out_and_empty_messages_stay() -> None:
+def test_default_values_are_omitted_and_empty_messages_kept() -> None:
     shown = prune(
         {
             "autopilot": {"enabled": False},
@@ -120,7 +120,7 @@ def test_defaults_are_left_out_and_empty_messages_stay() -> None:
     }
 
 
-def test_what_is_given_lies_over_the_defaults() -> None:
+def test_given_values_override_the_defaults() -> None:
     assert merge({"a": {"x": 1, "y": 2}, "l": [1]}, {"a": {"y": 3}, "l": [2], "n": None}) == {
         "a": {"x": 1, "y": 3},
         "l": [2],

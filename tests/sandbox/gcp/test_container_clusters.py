@@ -1,4 +1,4 @@
-"""Clusters through the API: defaults, refusals, updates, and what stands behind them."""
+"""Clusters through the API: defaults, refusals, updates, and the resources behind them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPUTE = f"/compute/v1/projects/{PROJECT}"
 CLUSTERS = f"/container/v1beta1/projects/{PROJECT}/locations/us-central1-a/clusters"
 
 
-def test_a_cluster_is_made_with_googles_defaults() -> None:
+def test_a_cluster_is_created_with_googles_defaults() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.make()
@@ -115,7 +115,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSALS)
-def test_what_google_refuses_is_refused(body: dict[str, object], message: str) -> None:
+def test_an_invalid_cluster_is_refused(body: dict[str, object], message: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             assert message in await client.refused(body)
@@ -132,7 +132,7 @@ def test_a_location_that_does_not_exist_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_name_is_taken_once_and_absence_is_told_in_googles_words() -> None:
+def test_a_taken_name_and_a_missing_cluster_get_googles_messages() -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.make()
@@ -251,7 +251,7 @@ def test_an_update_shows(update: dict[str, object], expected: tuple[str, object]
     asyncio.run(run())
 
 
-def test_labels_need_the_present_fingerprint() -> None:
+def test_setting_labels_needs_the_current_fingerprint() -> None:
     async def run() -> None:
         async with emulator() as client:
             made = await client.make(resourceLabels={"a": "1"})
@@ -268,7 +268,7 @@ def test_labels_need_the_present_fingerprint() -> None:
     asyncio.run(run())
 
 
-def test_one_operation_at_a_time_holds_a_cluster() -> None:
+def test_a_cluster_has_one_operation_at_a_time() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes(gate=asyncio.Event())
         async with emulator(control_planes=planes) as client:
@@ -288,7 +288,7 @@ def test_one_operation_at_a_time_holds_a_cluster() -> None:
     asyncio.run(run())
 
 
-def test_the_gateway_api_comes_to_a_cluster_that_runs() -> None:
+def test_the_gateway_api_can_be_turned_on_in_a_running_cluster() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -307,7 +307,7 @@ def test_the_gateway_api_comes_to_a_cluster_that_runs() -> None:
     asyncio.run(run())
 
 
-def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
+def test_a_control_plane_that_fails_to_start_is_reported_with_the_reason() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes(failure="etcd: no space left on device")
         async with emulator(control_planes=planes) as client:
@@ -325,7 +325,7 @@ def test_a_control_plane_that_does_not_start_is_told_with_its_reason() -> None:
     asyncio.run(run())
 
 
-def test_clusters_and_operations_under_way_outlive_a_restart(tmp_path: Path) -> None:
+def test_clusters_and_running_operations_survive_a_restart(tmp_path: Path) -> None:
     async def run() -> None:
         body = {"cluster": {"name": "late", "initialNodeCount": 1}}
         first = PretendedControlPlanes()
@@ -346,7 +346,7 @@ def test_clusters_and_operations_under_way_outlive_a_restart(tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_server_config_offers_what_can_be_asked_for() -> None:
+def test_a_version_of_the_server_config_can_be_created() -> None:
     async def run() -> None:
         async with emulator() as client:
             path = f"/container/v1/projects/{PROJECT}/locations/us-central1/serverConfig"
@@ -359,23 +359,87 @@ def test_server_config_offers_what_can_be_asked_for() -> None:
     asyncio.run(run())
 
 
-def test_windows_must_leave_google_enough_hours() -> None:
+def windows(hours: int, recurrence: str) -> dict[str, Any]:
+    """A cluster's maintenance policy: windows of `hours` by a recurrence rule."""
+    times = {
+        "startTime": "2026-01-03T02:00:00Z",
+        "endTime": f"2026-01-03T{2 + hours:02d}:00:00Z",
+    }
+    recurring = {"window": times, "recurrence": recurrence}
+    return {"maintenancePolicy": {"window": {"recurringWindow": recurring}}}
+
+
+@pytest.mark.parametrize(
+    ("hours", "recurrence"),
+    [
+        (4, "FREQ=WEEKLY;BYDAY=SA,SU"),
+        (3, "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU"),
+        (6, "FREQ=MONTHLY;BYSETPOS=1;BYDAY=SA,SU"),
+        (20, "FREQ=DAILY;INTERVAL=20"),
+        (20, "FREQ=DAILY;COUNT=40"),
+        (20, "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"),
+    ],
+)
+def test_too_few_hours_of_maintenance_are_refused(hours: int, recurrence: str) -> None:
     async def run() -> None:
         async with emulator() as client:
-
-            def windows(hours: int, days: str) -> dict[str, Any]:
-                times = {
-                    "startTime": "2026-01-03T02:00:00Z",
-                    "endTime": f"2026-01-03T{2 + hours:02d}:00:00Z",
-                }
-                recurring = {"window": times, "recurrence": f"FREQ=WEEKLY;BYDAY={days}"}
-                return {"maintenancePolicy": {"window": {"recurringWindow": recurring}}}
-
-            reason = await client.refused(windows(4, "SA,SU"))
+            reason = await client.refused(windows(hours, recurrence))
             assert "longer than 32d without 48h maintenance availability" in reason
-            assert "in windows of >=4h" in await client.refused(windows(3, "MO,TU,WE,TH,FR,SA,SU"))
-            made = await client.make(**windows(6, "SA,SU"))
-            assert "recurringWindow" in made["maintenancePolicy"]["window"]
+            assert "in windows of >=4h" in reason
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("hours", "recurrence"),
+    [
+        (6, "FREQ=WEEKLY;BYDAY=SA,SU"),
+        (4, "FREQ=DAILY;INTERVAL=2"),
+        (6, "FREQ=MONTHLY;BYDAY=SA,SU"),
+        (12, "FREQ=WEEKLY"),
+    ],
+)
+def test_enough_hours_of_maintenance_are_accepted(hours: int, recurrence: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            made = await client.make(**windows(hours, recurrence))
+            window = made["maintenancePolicy"]["window"]["recurringWindow"]
+            assert window["recurrence"] == recurrence
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "recurrence",
+    [
+        "FREQ=DAILY;INTERVAL=often",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;INTERVAL=-1",
+        "FREQ=DAILY;INTERVAL=99999999999999",
+        "FREQ=HOURLY",
+        "FREQ=DAILY\nEXRULE:FREQ=DAILY",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=WEEKLY;BYHOUR=99",
+        "INTERVAL=1",
+        "weekly",
+        "",
+    ],
+)
+def test_an_invalid_recurrence_rule_is_refused(recurrence: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            assert "recurrence" in await client.refused(windows(6, recurrence))
+
+    asyncio.run(run())
+
+
+def test_a_window_needs_a_start_and_an_end() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            policy = windows(6, "FREQ=DAILY")
+            times = policy["maintenancePolicy"]["window"]["recurringWindow"]["window"]
+            del times["endTime"]
+            assert "a start and an end" in await client.refused(policy)
 
     asyncio.run(run())
 

@@ -1,4 +1,4 @@
-"""Pools whose nodes are scarce, shared, sliced or of TPUs: refusals, and what their nodes offer."""
+"""Pools of flex-start, queued, shared, partitioned and TPU nodes: refusals, and nodes' offers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def made(client: Client, pool: Json) -> Json:
         {"config": {**gpus(), **NO_RESERVATION}, "queuedProvisioning": {"enabled": True}},
     ],
 )
-def test_scarce_nodes_are_asked_for_in_a_cluster_of_a_channel(pool: Json) -> None:
+def test_flex_start_and_queued_pools_in_a_release_channel_are_accepted(pool: Json) -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -77,7 +77,7 @@ FLEX: Json = {**gpus(), "flexStart": True, **NO_RESERVATION}
         ({"config": GPU, "queuedProvisioning": {"enabled": True}}, "queued provisioning must have"),
     ],
 )
-def test_scarce_nodes_that_cannot_be_are_refused(pool: Json, reason: str) -> None:
+def test_invalid_flex_start_and_queued_pools_are_refused(pool: Json, reason: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             await cluster(client)
@@ -120,7 +120,7 @@ SHARED = {"gpuSharingConfig": {"gpuSharingStrategy": "TIME_SHARING", "maxSharedC
         ),
     ],
 )
-def test_a_shared_or_sliced_gpu_counts_as_many(
+def test_shared_and_partitioned_gpus_are_counted_as_several(
     config: Json, offered: int, labels: dict[str, str]
 ) -> None:
     async def run() -> None:
@@ -135,7 +135,7 @@ def test_a_shared_or_sliced_gpu_counts_as_many(
     asyncio.run(run())
 
 
-def test_local_ssds_are_the_storage_of_pods_and_images_are_streamed() -> None:
+def test_local_ssds_are_ephemeral_storage_and_images_are_streamed() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -161,7 +161,7 @@ SLICE: Json = {
 }
 
 
-def test_a_slice_of_tpus_has_all_of_its_nodes() -> None:
+def test_a_tpu_slice_has_all_of_its_nodes() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -205,7 +205,7 @@ def test_a_slice_of_one_node_has_the_topology_of_its_machine() -> None:
         ),
     ],
 )
-def test_a_slice_that_cannot_be_is_refused(change: Json, reason: str) -> None:
+def test_an_invalid_tpu_slice_is_refused(change: Json, reason: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.make("europe-west1-b")

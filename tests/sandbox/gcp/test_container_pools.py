@@ -1,4 +1,4 @@
-"""Node pools through the API, and the nodes that they make."""
+"""Node pools through the API, and their nodes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_pools_size_is_its_instance_groups_size() -> None:
     asyncio.run(run())
 
 
-def test_a_group_is_resized_through_compute_while_its_pool_goes_on_running() -> None:
+def test_resizing_an_instance_group_resizes_its_pool() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()
         async with emulator(control_planes=planes) as client:
@@ -110,7 +110,7 @@ def test_a_group_is_resized_through_compute_while_its_pool_goes_on_running() -> 
     asyncio.run(run())
 
 
-def test_pools_can_be_made_side_by_side_but_changed_one_at_a_time() -> None:
+def test_pools_are_created_concurrently_and_changed_one_at_a_time() -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.make()
@@ -170,7 +170,7 @@ def test_a_pool_is_updated_scaled_and_upgraded() -> None:
         ("POST", "/general:rollback", {}, "no upgrade in progress"),
     ],
 )
-def test_a_bad_change_of_a_pool_is_refused_and_changes_nothing(
+def test_an_invalid_change_of_a_pool_is_refused_and_changes_nothing(
     verb: str, path: str, body: dict[str, object], message: str
 ) -> None:
     async def run() -> None:

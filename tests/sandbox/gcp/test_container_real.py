@@ -1,4 +1,4 @@
-"""A cluster that is really booted: made through the API, seen with a client, and gone after."""
+"""A cluster with a real control plane: created through the API, used by a client, deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every service has in common: routes, tokens, errors, operations, state, faults."""
+"""What all services share: routes, tokens, errors, operations, state, faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_request_without_a_token_is_refused(cloud: Cloud) -> None:
     assert answer.json()["error"]["code"] == 401
 
 
-def test_a_method_that_no_service_covers_names_itself(cloud: Cloud) -> None:
+def test_a_method_that_is_not_emulated_is_named(cloud: Cloud) -> None:
     answer = cloud.request("GET", "/compute/v1/projects/p/global/networks/n/getEffectiveFirewalls")
     assert answer.status_code == 501
     message = answer.json()["error"]["message"]
@@ -40,7 +40,7 @@ def test_a_method_that_no_service_covers_names_itself(cloud: Cloud) -> None:
         "https://run.googleapis.com/v2/projects/p/locations/l/services",
     ],
 )
-def test_a_path_of_no_service_names_itself(cloud: Cloud, url: str) -> None:
+def test_a_path_of_no_service_is_named(cloud: Cloud, url: str) -> None:
     answer = cloud.request("GET", url)
     assert answer.status_code == 501
     assert f"sandbox does not emulate GET {url}" in answer.json()["error"]["message"]
@@ -72,7 +72,7 @@ def test_a_service_is_found_by_host_and_by_path(cloud: Cloud, url: str) -> None:
         ({}, "resource.name"),
     ],
 )
-def test_what_the_schema_does_not_allow_is_refused(
+def test_a_body_that_the_schema_does_not_allow_is_refused(
     cloud: Cloud, body: dict[str, object], part: str
 ) -> None:
     assert part in cloud.refused("POST", "global/networks", body)["message"]
@@ -92,12 +92,12 @@ def test_a_name_is_taken_once_and_found_under_it(cloud: Cloud) -> None:
     assert int(network["id"]) > 0
 
 
-def test_projects_do_not_see_each_other(cloud: Cloud) -> None:
+def test_projects_are_isolated(cloud: Cloud) -> None:
     cloud.compute("POST", "global/networks", NETWORK)
     assert cloud.request("GET", "/compute/v1/projects/q/global/networks/main").status_code == 404
 
 
-def test_an_operation_runs_for_the_latency_that_was_asked_for(cloud: Cloud) -> None:
+def test_an_operation_takes_the_configured_latency(cloud: Cloud) -> None:
     cloud.call("PUT", "/sandbox/v1/latency", {"seconds": 0.2})
     started = time.monotonic()
     operation = cloud.compute("POST", "global/networks", NETWORK)
@@ -109,7 +109,7 @@ def test_an_operation_runs_for_the_latency_that_was_asked_for(cloud: Cloud) -> N
     assert time.monotonic() - started >= 0.2
 
 
-def test_a_fault_answers_as_often_as_it_was_asked_for(cloud: Cloud) -> None:
+def test_a_fault_is_injected_the_requested_number_of_times(cloud: Cloud) -> None:
     fault = {"method": "GET", "path": "networks$", "status": 503, "times": 2}
     cloud.call("POST", "/sandbox/v1/faults", fault)
     statuses = [
@@ -120,7 +120,7 @@ def test_a_fault_answers_as_often_as_it_was_asked_for(cloud: Cloud) -> None:
     assert [r["status"] for r in seen if r["path"].endswith("networks")] == [503, 503, 200]
 
 
-def test_state_outlives_the_process(tmp_path: Path) -> None:
+def test_state_survives_the_process(tmp_path: Path) -> None:
     # No close: what was answered must be in the file even if the process is killed.
     first = Cloud(tmp_path / "state.sqlite")
     first.compute("POST", "global/networks", NETWORK)
@@ -143,7 +143,7 @@ def test_lists_are_paged_and_filtered(cloud: Cloud) -> None:
     assert [n["name"] for n in found["items"]] == ["b"]
 
 
-def test_requests_are_quick(cloud: Cloud) -> None:
+def test_requests_are_fast(cloud: Cloud) -> None:
     cloud.compute("POST", "global/networks", NETWORK)
     url = "/compute/v1/projects/p/global/networks/main"
     quickest = min(cloud.request("GET", url).elapsed.total_seconds() for _ in range(20))

@@ -63,7 +63,7 @@ def test_a_malformed_rotation_is_refused(ring: Cloud) -> None:
         assert "Invalid" in ring.call("POST", path, body, status=400)["error"]["message"]
 
 
-def test_a_rotation_needs_its_next_time(ring: Cloud) -> None:
+def test_a_rotation_period_needs_a_next_rotation_time(ring: Cloud) -> None:
     at = (datetime.now(UTC) + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = make_key(ring, rotationPeriod="7776000s", nextRotationTime=at)
     assert key["nextRotationTime"] == at

@@ -54,7 +54,9 @@ def test_a_stale_etag_changes_nothing(cloud: Cloud, service: dict[str, Any]) -> 
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", stale, status=409)
 
 
-def test_a_policy_ends_with_its_backend_service(cloud: Cloud, service: dict[str, Any]) -> None:
+def test_a_policy_is_deleted_with_its_backend_service(
+    cloud: Cloud, service: dict[str, Any]
+) -> None:
     assert service
     cloud.call("POST", f"{FOLDER}/one:setIamPolicy", {"policy": POLICY})
     cloud.compute("DELETE", "global/backendServices/one")
@@ -63,9 +65,7 @@ def test_a_policy_ends_with_its_backend_service(cloud: Cloud, service: dict[str,
     assert "bindings" not in cloud.call("POST", f"{FOLDER}/one:getIamPolicy", {})
 
 
-def test_an_update_that_does_not_name_the_proxy_leaves_it_on(
-    cloud: Cloud, service: dict[str, Any]
-) -> None:
+def test_an_update_without_iap_leaves_it_on(cloud: Cloud, service: dict[str, Any]) -> None:
     assert service["iap"]["enabled"] is True
     body = {"name": "one", "loadBalancingScheme": "EXTERNAL_MANAGED", "timeoutSec": 60}
     url = "global/backendServices/one"

@@ -1,4 +1,4 @@
-"""Machine types as the emulated Compute Engine shows them, and nodes that Google would refuse."""
+"""Machine types in the emulated Compute Engine, and node configurations that Google refuses."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def gpus(kind: str, count: int) -> list[dict[str, Any]]:
         ),
     ],
 )
-def test_nodes_that_google_refuses_are_refused(config: dict[str, Any], message: str) -> None:
+def test_a_node_configuration_that_google_refuses_is_refused(
+    config: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InvalidError) as raised:
         node_config(config, ZONES)
     assert message in str(raised.value)
@@ -83,7 +85,7 @@ def test_nodes_that_google_refuses_are_refused(config: dict[str, Any], message: 
         ("c4a-standard-4", [], "hyperdisk-balanced"),
     ],
 )
-def test_nodes_that_google_makes_are_made(
+def test_a_node_configuration_that_google_accepts_is_accepted(
     name: str, accelerators: list[dict[str, Any]], disk: str
 ) -> None:
     config = {"machineType": name, "accelerators": accelerators}
@@ -103,7 +105,7 @@ def test_a_node_with_h100s_has_what_its_machine_type_has() -> None:
     assert whole.ephemeral_storage == f"{16 * 375 * 1024 * 1024}Ki"
 
 
-def test_regions_know_their_zones() -> None:
+def test_regions_list_their_zones() -> None:
     assert zones.zones_of("europe-west1") == (
         "europe-west1-b",
         "europe-west1-c",

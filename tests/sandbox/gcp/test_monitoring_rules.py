@@ -209,7 +209,7 @@ CUT = {"distributionCut": {"distributionFilter": LATENCIES, "range": {"max": 500
         ),
     ],
 )
-def test_an_objective_that_cannot_be_measured_is_refused(body: dict[str, Any], why: str) -> None:
+def test_an_invalid_objective_is_refused(body: dict[str, Any], why: str) -> None:
     service = f"{FOLDER}/services"
     _, answer = called(
         ("POST", f"{service}?serviceId=resnet", {"custom": {}}, 200),

@@ -1,4 +1,4 @@
-"""The emulator answers as Google did, in every recording that is at hand."""
+"""The emulator's answers equal Google's in every available recording."""
 
 from __future__ import annotations
 

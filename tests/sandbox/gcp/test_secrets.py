@@ -77,7 +77,7 @@ def test_an_invalid_secret_is_refused(cloud: Cloud, body: dict[str, Any], status
     cloud.call("GET", SECRET, status=404)
 
 
-def test_a_rotation_needs_a_topic_and_a_time_to_come(cloud: Cloud) -> None:
+def test_a_rotation_needs_a_topic_and_a_future_time(cloud: Cloud) -> None:
     cloud.call("PUT", "/pubsub/v1/projects/p/topics/rotate", {})
     topics = [{"name": "projects/p/topics/rotate"}]
     soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
@@ -86,7 +86,7 @@ def test_a_rotation_needs_a_topic_and_a_time_to_come(cloud: Cloud) -> None:
     assert make(cloud, topics=topics, rotation=rotation)["rotation"] == rotation
 
 
-def test_a_patch_changes_what_its_mask_names(secret: Cloud) -> None:
+def test_a_patch_changes_the_fields_of_its_mask(secret: Cloud) -> None:
     body = {"labels": {"team": "ml"}, "annotations": {"a": "b"}}
     changed = secret.call("PATCH", f"{SECRET}?updateMask=labels", body)
     assert changed["labels"] == {"team": "ml"}
@@ -115,7 +115,7 @@ def test_versions_are_numbered_and_latest_is_the_newest(secret: Cloud) -> None:
     assert all("data" not in str(one.keys()) for one in listed)
 
 
-def test_an_alias_stands_for_a_version(secret: Cloud) -> None:
+def test_an_alias_resolves_to_a_version(secret: Cloud) -> None:
     add(secret, "one")
     add(secret, "two")
     aliases = {"versionAliases": {"live": "1"}}
@@ -161,7 +161,7 @@ def test_a_destroyed_version_stays_destroyed(secret: Cloud) -> None:
     assert add(secret, "next")["name"] == f"{NAME}/versions/2"
 
 
-def test_destruction_with_a_delay_can_be_undone(cloud: Cloud) -> None:
+def test_delayed_destruction_can_be_undone(cloud: Cloud) -> None:
     make(cloud, versionDestroyTtl="86400s")
     add(cloud, "value")
     due = cloud.call("POST", f"{SECRET}/versions/1:destroy", {})
@@ -171,7 +171,7 @@ def test_destruction_with_a_delay_can_be_undone(cloud: Cloud) -> None:
     assert accessed(cloud, "1") == "value"
 
 
-def test_a_policy_ends_with_its_secret(secret: Cloud) -> None:
+def test_a_policy_is_deleted_with_its_secret(secret: Cloud) -> None:
     binding = {"role": "roles/secretmanager.secretAccessor", "members": ["user:a@example.com"]}
     body = {"policy": {"bindings": [binding]}}
     assert secret.call("POST", f"{SECRET}:setIamPolicy", body)["bindings"] == [binding]

@@ -123,7 +123,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-def test_a_bad_map_is_neither_stored_nor_validated(services: Cloud, body: dict[str, Any]) -> None:
+def test_an_invalid_url_map_is_refused(services: Cloud, body: dict[str, Any]) -> None:
     services.refused("POST", "global/urlMaps", body)
     services.refused("GET", "global/urlMaps/routes", status=404)
     judged = services.compute("POST", "global/urlMaps/routes/validate", {"resource": body})
@@ -207,7 +207,7 @@ GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("matcher", "test"), GOOD)
-def test_requests_go_where_the_map_says(
+def test_requests_are_routed_by_the_url_map(
     services: Cloud, matcher: dict[str, Any], test: dict[str, Any]
 ) -> None:
     body = {"resource": url_map(matcher, tests=[test])}
@@ -226,13 +226,13 @@ def test_a_map_whose_test_fails_is_refused(services: Cloud) -> None:
     assert failure["actualService"].endswith("backendServices/two")
 
 
-def test_a_wrong_output_url_fails_too(services: Cloud) -> None:
+def test_a_wrong_expected_url_fails_the_test(services: Cloud) -> None:
     test = {"host": HOST, "path": "/old/a", "expectedOutputUrl": f"https://{HOST}/old/a"}
     body = url_map(ROUTE_RULES, tests=[test])
     assert "/new/a" in services.refused("POST", "global/urlMaps", body)["message"]
 
 
-def test_a_stored_map_is_updated_only_if_it_stays_right(services: Cloud) -> None:
+def test_an_update_whose_tests_fail_is_refused(services: Cloud) -> None:
     services.compute("POST", "global/urlMaps", url_map(PATH_RULES))
     before = services.compute("GET", "global/urlMaps/routes")
     services.refused("PUT", "global/urlMaps/routes", BAD["one path twice"])
@@ -247,12 +247,12 @@ def test_a_version_without_weight_gets_no_request(services: Cloud) -> None:
     assert "backendServices/one'" in message
 
 
-def test_a_split_to_a_backend_that_is_not_there_is_refused(services: Cloud) -> None:
+def test_a_split_to_a_missing_backend_is_refused(services: Cloud) -> None:
     body = url_map({"pathRules": [split((ONE, 1), ("global/backendServices/three", 1))]})
     assert "three" in services.refused("POST", "global/urlMaps", body, status=404)["message"]
 
 
-def test_what_a_load_balancer_of_the_scheme_cannot_do_is_refused(services: Cloud) -> None:
+def test_features_outside_the_load_balancing_scheme_are_refused(services: Cloud) -> None:
     lasting = url_map({"pathRules": [acting(maxStreamDuration={"seconds": "60"})]})
     message = services.refused("POST", "global/urlMaps", lasting)["message"]
     assert "INTERNAL_SELF_MANAGED" in message

@@ -1,4 +1,4 @@
-"""A control plane and the emulated compute API beside it, in an event loop of their own."""
+"""A control plane and an emulated compute API, in their own event loop."""
 
 import asyncio
 import socket

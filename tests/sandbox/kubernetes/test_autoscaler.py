@@ -1,4 +1,4 @@
-"""The cluster autoscaler on a real control plane, through the emulated container and compute."""
+"""The cluster autoscaler on a real control plane, with the emulated container and compute APIs."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def _scenario(cluster: _Cluster) -> None:
     assert shown.get("currentNodeCount", 0) <= 1
 
 
-def test_pools_grow_for_pods_that_wait_and_shrink_when_idle(tmp_path: Path) -> None:
+def test_pools_grow_for_pending_pods_and_shrink_when_idle(tmp_path: Path) -> None:
     async def run() -> None:
         tools = await asyncio.to_thread(engine.ensure)
         listener = socket.socket()

@@ -1,4 +1,4 @@
-"""A real control plane: rolls out, guards its budgets, scales, survives, leaves no trace."""
+"""A real control plane: rollouts, disruption budgets, autoscaling, restarts, deletion."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def _pods(sandbox: Sandbox, name: str) -> list[Any]:
     return sandbox.items(f"{PODS}?labelSelector=app%3D{name}")
 
 
-def test_nodes_have_their_machines_capacity_and_zone(sandbox: Sandbox) -> None:
+def test_nodes_have_the_capacity_and_zone_of_their_machines(sandbox: Sandbox) -> None:
     found = sandbox.kube("GET", "/api/v1/nodes/gke-main-general-a-0")
     assert found["status"]["capacity"]["cpu"] == "4"
     assert found["status"]["allocatable"]["cpu"] == "3920m"
@@ -50,7 +50,7 @@ def test_nodes_have_their_machines_capacity_and_zone(sandbox: Sandbox) -> None:
     assert len(ranges) == 4
 
 
-def test_a_node_is_ready_with_what_its_pool_says_however_late(sandbox: Sandbox) -> None:
+def test_a_node_that_registers_late_has_its_pools_labels_and_taints(sandbox: Sandbox) -> None:
     spec = node("a", 9)
     sandbox.kube("POST", "/api/v1/nodes", nodes.manifest(spec, "late", project="p", pod_cidr=None))
     path = f"/api/v1/nodes/{spec.name}"
@@ -65,7 +65,7 @@ def test_a_node_is_ready_with_what_its_pool_says_however_late(sandbox: Sandbox) 
         sandbox.kube("DELETE", path)
 
 
-def test_ports_that_kubernetes_draws_leave_those_that_models_may_choose(sandbox: Sandbox) -> None:
+def test_allocated_node_ports_leave_the_models_range_free(sandbox: Sandbox) -> None:
     services = "/api/v1/namespaces/default/services"
     drawn = []
     for index in range(200):
@@ -129,7 +129,7 @@ def test_a_disruption_budget_refuses_an_eviction(sandbox: Sandbox) -> None:
     sandbox.kube("DELETE", f"{DEPLOYMENTS}/guarded")
 
 
-def test_pods_of_a_removed_node_come_up_on_another(sandbox: Sandbox) -> None:
+def test_pods_of_a_removed_node_are_rescheduled(sandbox: Sandbox) -> None:
     extra = node("a", 9, name="gke-main-extra-a-0", labels={"only": "here"})
     sandbox.nodes("extra", extra)
     sandbox.kube("POST", DEPLOYMENTS, deployment("moving", 5))
@@ -143,7 +143,7 @@ def test_pods_of_a_removed_node_come_up_on_another(sandbox: Sandbox) -> None:
     sandbox.kube("DELETE", f"{DEPLOYMENTS}/moving")
 
 
-def test_an_autoscaler_scales_by_what_pods_are_annotated_to_use(sandbox: Sandbox) -> None:
+def test_an_autoscaler_scales_by_annotated_usage(sandbox: Sandbox) -> None:
     busy = {"kwok.x-k8s.io/usage-cpu": "90m"}
     sandbox.kube("POST", DEPLOYMENTS, deployment("busy", 2, busy))
     metric = {
@@ -179,7 +179,7 @@ def test_a_stop_and_a_start_keep_objects_and_address(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("component", ["kube-apiserver", "etcd", "kwok-controller"])
-def test_a_killed_component_is_revived_by_start(sandbox: Sandbox, component: str) -> None:
+def test_start_restarts_a_killed_component(sandbox: Sandbox, component: str) -> None:
     before = {name: process for process, name in processes.below(sandbox.folder.path).items()}
     os.kill(before[component].pid, signal.SIGKILL)
     psutil.wait_procs([before[component]], timeout=5)
@@ -215,7 +215,7 @@ def test_a_failed_boot_names_the_component_and_leaves_nothing_running(
     assert planes.clusters() == []
 
 
-def test_a_taken_port_makes_start_choose_another(sandbox: Sandbox) -> None:
+def test_start_chooses_another_port_if_one_is_taken(sandbox: Sandbox) -> None:
     sandbox.loop.run(sandbox.planes.stop(CLUSTER))
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -228,9 +228,7 @@ def test_a_taken_port_makes_start_choose_another(sandbox: Sandbox) -> None:
     assert len(sandbox.items("/api/v1/nodes")) == 4
 
 
-def test_what_a_killed_daemon_had_begun_is_cleared_by_the_next_create(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_create_removes_the_remains_of_a_killed_daemon(sandbox: Sandbox, tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"

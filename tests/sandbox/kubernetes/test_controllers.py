@@ -1,4 +1,4 @@
-"""What GKE's controllers do, seen from both sides: the cluster and the compute API."""
+"""GKE's controllers, observed in the cluster and in the compute API."""
 
 import json
 from typing import Any
@@ -105,7 +105,7 @@ def test_a_load_balancer_service_gets_an_address_and_a_forwarding_rule(sandbox: 
     )
 
 
-def test_a_service_that_becomes_internal_gets_another_rule_and_none_as_cluster_ip(
+def test_a_services_rule_follows_its_type_and_scheme(
     sandbox: Sandbox,
 ) -> None:
     sandbox.kube("POST", SERVICES, _service("internal", type="LoadBalancer"))
@@ -130,7 +130,7 @@ def test_a_service_that_becomes_internal_gets_another_rule_and_none_as_cluster_i
     sandbox.kube("DELETE", f"{SERVICES}/internal")
 
 
-def test_one_refused_service_is_told_so_and_holds_up_no_other(sandbox: Sandbox) -> None:
+def test_a_refused_service_gets_an_event_and_does_not_block_others(sandbox: Sandbox) -> None:
     refused = _service("refused", type="LoadBalancer", loadBalancerIP="127.99.99.99")
     sandbox.kube("POST", SERVICES, _service("first", type="LoadBalancer"))
     address = eventually(lambda: _address(sandbox, "first"))
@@ -152,7 +152,7 @@ def test_one_refused_service_is_told_so_and_holds_up_no_other(sandbox: Sandbox) 
     assert eventually(lambda: not sandbox.compute("GET", RULES).get("items"))
 
 
-def test_endpoint_groups_follow_the_ready_pods_and_go_when_nobody_uses_them(
+def test_endpoint_groups_follow_ready_pods_and_are_deleted_when_unused(
     sandbox: Sandbox,
 ) -> None:
     sandbox.kube("POST", DEPLOYMENTS, deployment("models", 4))
@@ -220,7 +220,7 @@ def test_an_endpoint_group_appears_in_a_zone_that_gets_its_first_node(sandbox: S
     sandbox.kube("DELETE", f"{SERVICES}/zonal")
 
 
-def test_controllers_go_on_after_the_control_plane_was_revived(sandbox: Sandbox) -> None:
+def test_controllers_continue_after_a_restart_of_the_control_plane(sandbox: Sandbox) -> None:
     for process in list(_processes(sandbox)):
         process.kill()
     sandbox.loop.run(sandbox.planes.start(CLUSTER))

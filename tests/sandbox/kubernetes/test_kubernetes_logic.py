@@ -1,4 +1,4 @@
-"""What needs no control plane: what is decided, written and read."""
+"""The parts of the Kubernetes sandbox that need no control plane."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def _service(neg: str | None = None) -> Any:
 
 
 @given(st.builds(ClusterKey, *[st.from_regex(r"[a-z][-a-z0-9]{0,20}", fullmatch=True)] * 3))
-def test_a_cluster_key_reads_what_it_writes(key: ClusterKey) -> None:
+def test_a_cluster_key_is_read_back_as_written(key: ClusterKey) -> None:
     assert ClusterKey.parse(str(key)) == key
     scoped = ClusterKey(f"example.com:{key.project}", key.location, key.name)
     assert ClusterKey.parse(str(scoped)) == scoped
@@ -59,7 +59,7 @@ def test_a_taken_port_is_replaced_and_the_free_ones_are_kept() -> None:
     assert {**second, "etcd": 0} == {**first, "etcd": 0}
 
 
-def test_kwokctl_is_told_every_binary_and_only_loopback_is_served(tmp_path: Path) -> None:
+def test_kwokctl_gets_every_binary_and_serves_loopback_only(tmp_path: Path) -> None:
     settings = Settings(version="1", ports=dict.fromkeys(ports.PORTS, 20000))
     modules = {"kwok": tmp_path / "kwok", "metrics-server": tmp_path / "ms"}
     folder = Folder(tmp_path / str(CLUSTER), CLUSTER)
@@ -83,7 +83,7 @@ def test_a_missing_binary_is_named_before_anything_starts(tmp_path: Path) -> Non
     assert planes.clusters() == []
 
 
-def test_a_cluster_that_is_not_there_cannot_be_started_but_can_be_deleted(tmp_path: Path) -> None:
+def test_a_missing_cluster_cannot_be_started_but_can_be_deleted(tmp_path: Path) -> None:
     planes = ControlPlanes(tmp_path, binaries=tmp_path, token="t", modules={}, api=str)
     with pytest.raises(ControlPlaneError, match="has no control plane"):
         asyncio.run(planes.start(CLUSTER))
@@ -115,7 +115,7 @@ def test_the_reason_is_read_from_the_end_of_a_log(tmp_path: Path, line: str, fou
     assert failure_reasons.find(tmp_path / "none") == "it wrote no log"
 
 
-def test_a_node_is_what_its_machine_is() -> None:
+def test_a_node_has_the_capacity_of_its_machine() -> None:
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
     spec = node("a", accelerators=2, taints=[taint], labels={"team": "vision"})
     made = nodes.manifest(spec, "general", project="acme", pod_cidr="10.8.0.0/24")
@@ -130,7 +130,7 @@ def test_a_node_is_what_its_machine_is() -> None:
     assert status["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 20001
 
 
-def test_pod_ranges_are_handed_out_once() -> None:
+def test_pod_ranges_are_allocated_once() -> None:
     free = nodes.free_ranges("10.8.0.0/14", {"10.8.0.0/24", "10.8.2.0/24"})
     assert list(islice(free, 2)) == ["10.8.1.0/24", "10.8.3.0/24"]
     assert list(nodes.free_ranges("10.8.0.0/26", set())) == ["10.8.0.0/26"]
@@ -147,7 +147,7 @@ def test_pod_ranges_are_handed_out_once() -> None:
         ('{"exposed_ports": {"x": {}}}', {}),
     ],
 )
-def test_the_annotation_says_which_ports_get_groups(
+def test_the_annotation_lists_the_ports_with_groups(
     annotation: str | None, found: dict[int, str]
 ) -> None:
     assert endpoint_groups.exposed_ports(_service(annotation), UID) == found
@@ -211,7 +211,7 @@ def test_the_auth_plugin_says_what_to_do_without_a_token(tmp_path: Path) -> None
     assert "./platformctl sandbox start" in answer.stderr
 
 
-def test_a_component_that_starts_while_it_is_looked_for_is_not_dead(
+def test_a_component_that_starts_during_the_check_is_not_reported_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Folder(tmp_path, CLUSTER)
@@ -232,7 +232,7 @@ def test_a_component_that_starts_while_it_is_looked_for_is_not_dead(
         boot._check_alive(folder)
 
 
-def test_a_watch_that_is_too_old_is_closed_before_the_next_begins() -> None:
+def test_an_expired_watch_is_closed_before_the_next_one() -> None:
     said: list[str] = []
 
     class Server:

@@ -1,4 +1,4 @@
-"""Who leads a Postgres cluster, what Patroni says of it, and the volumes of its instances."""
+"""Emulated Patroni: leader election, status, and volumes of the instances."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_a_replica_takes_over_before_an_empty_instance(
     assert patroni.leader(pods)["metadata"]["name"] == who
 
 
-def test_a_member_tells_its_role_and_version() -> None:
+def test_a_member_reports_its_role_and_version() -> None:
     told = patroni.member(pod("f-0", "master", PGVERSION="16"))
     assert (told["role"], told["server_version"], told["state"]) == ("primary", 160_000, "running")
     listed = list(patroni.members([pod("f-0", "master"), pod("f-1", "replica")]))
@@ -49,19 +49,19 @@ def test_a_member_tells_its_role_and_version() -> None:
     ]
 
 
-def test_of_a_synchronous_cluster_one_replica_is_waited_for() -> None:
+def test_a_synchronous_cluster_lists_one_synchronous_standby() -> None:
     pods = [pod("f-0", "replica"), pod("f-1", "master"), pod("f-2", "replica")]
     listed = [one["role"] for one in patroni.members(pods, is_synchronous=True)]
     assert listed == ["sync_standby", "leader", "replica"]
 
 
-def test_a_configuration_is_changed_in_depth_and_null_takes_away() -> None:
+def test_a_configuration_patch_is_merged_deeply_and_null_removes() -> None:
     old = {"ttl": 30, "postgresql": {"parameters": {"a": "1", "b": "2"}}}
     change = {"ttl": None, "postgresql": {"parameters": {"b": "3"}}}
     assert patroni.merged(old, change) == {"postgresql": {"parameters": {"a": "1", "b": "3"}}}
 
 
-def test_a_disk_lies_in_the_zone_of_the_pod_that_waits_for_it() -> None:
+def test_a_disk_is_created_in_the_zone_of_its_pod() -> None:
     claim = {
         "metadata": {"name": "pgdata-f-0", "namespace": "postgres", "uid": "u"},
         "spec": {

@@ -1,4 +1,4 @@
-"""Zalando's operator on what the stage environment declares, with the rights declared there."""
+"""Zalando's operator with the objects and roles that the stage environment declares."""
 
 import base64
 import json
@@ -172,7 +172,7 @@ def test_each_instance_has_a_disk_in_its_own_zone(databases: Sandbox) -> None:
         assert term["matchExpressions"][0]["values"] == [f"europe-west4-{node.split('-')[3]}"]
 
 
-def test_a_model_s_login_is_in_its_own_namespace_and_in_no_log(databases: Sandbox) -> None:
+def test_a_models_login_is_in_its_namespace_and_not_logged(databases: Sandbox) -> None:
     data = databases.kube("GET", f"/api/v1/namespaces/models/secrets/{SECRET}")["data"]
     assert base64.b64decode(data["username"]) == b"models.recommender"
     password = base64.b64decode(data["password"]).decode()
@@ -180,7 +180,7 @@ def test_a_model_s_login_is_in_its_own_namespace_and_in_no_log(databases: Sandbo
     assert password not in databases.folder.log("postgres-operator").read_text()
 
 
-def test_the_service_leads_to_the_primary(databases: Sandbox) -> None:
+def test_the_service_selects_the_primary(databases: Sandbox) -> None:
     def address() -> str:
         [subset] = databases.kube("GET", f"{INSIDE}/endpoints/features")["subsets"]
         [found] = subset["addresses"]
@@ -189,7 +189,7 @@ def test_the_service_leads_to_the_primary(databases: Sandbox) -> None:
     assert address() == named(databases, "master")
 
 
-def test_the_operator_was_refused_nothing_and_may_do_no_more(databases: Sandbox) -> None:
+def test_the_operator_has_the_rights_that_it_needs_and_no_more(databases: Sandbox) -> None:
     log = databases.folder.log("postgres-operator").read_text()
     assert "forbidden" not in log
     assert may(
@@ -202,7 +202,7 @@ def test_the_operator_was_refused_nothing_and_may_do_no_more(databases: Sandbox)
     assert not may(databases, "postgres-pod", "get", resource="secrets", namespace="postgres")
 
 
-def test_a_drain_takes_the_replica_at_once_and_never_the_primary(databases: Sandbox) -> None:
+def test_a_drain_evicts_the_replica_and_never_the_primary(databases: Sandbox) -> None:
     assert eventually(lambda: has_both(databases))
     primary, replica = named(databases, "master"), named(databases, "replica")
     before = pods(databases)[replica]["metadata"]["uid"]
@@ -219,7 +219,7 @@ def test_a_drain_takes_the_replica_at_once_and_never_the_primary(databases: Sand
     assert named(databases, "master") == primary
 
 
-def test_the_operator_moves_the_primary_off_a_node_that_is_drained(databases: Sandbox) -> None:
+def test_the_operator_moves_the_primary_off_a_drained_node(databases: Sandbox) -> None:
     assert eventually(lambda: has_both(databases))
     old, new = named(databases, "master"), named(databases, "replica")
     node = pods(databases)[old]["spec"]["nodeName"]
@@ -238,7 +238,7 @@ def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
     assert eventually(lambda: has_grown(databases, "30Gi"), 60)
 
 
-def test_a_synchronous_cluster_is_handed_to_the_replica_that_has_it_all(
+def test_a_synchronous_cluster_fails_over_to_the_synchronous_replica(
     databases: Sandbox,
 ) -> None:
     assert eventually(lambda: has_both(databases))
@@ -275,7 +275,7 @@ def test_a_cluster_shrinks_to_its_primary_and_grows_again(databases: Sandbox) ->
     assert eventually(lambda: status(databases) == "Running", 60)
 
 
-def test_what_the_operator_cannot_read_is_told_so(databases: Sandbox) -> None:
+def test_an_invalid_postgresql_object_is_reported(databases: Sandbox) -> None:
     spec = databases.kube("GET", CR)["spec"] | {"clone": {"cluster": "No_Such_Name"}}
     metadata = {"name": "broken", "namespace": "postgres"}
     body = {"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": metadata}
@@ -295,7 +295,7 @@ def operators(sandbox: Sandbox) -> list[psutil.Process]:
     return [process for process, name in found.items() if name == "postgres-operator"]
 
 
-def test_an_operator_that_died_is_started_anew(databases: Sandbox) -> None:
+def test_a_dead_operator_is_restarted(databases: Sandbox) -> None:
     [died] = operators(databases)
     died.kill()
     assert eventually(lambda: operators(databases) and died not in operators(databases))
@@ -305,7 +305,7 @@ def test_an_operator_that_died_is_started_anew(databases: Sandbox) -> None:
     assert operators(databases) == [revived]
 
 
-def test_the_operator_ends_and_begins_with_the_cluster_s_controllers(databases: Sandbox) -> None:
+def test_the_operator_stops_and_starts_with_the_controllers(databases: Sandbox) -> None:
     databases.loop.run(databases.planes.stop_controllers(databases.cluster))
     assert operators(databases) == []
     begin = databases.planes.start_controllers(databases.cluster, network=NETWORK, subnetwork="")
@@ -314,12 +314,12 @@ def test_the_operator_ends_and_begins_with_the_cluster_s_controllers(databases: 
     assert eventually(lambda: has_both(databases))
 
 
-def test_a_version_that_there_is_not_is_refused_by_the_definition(databases: Sandbox) -> None:
+def test_the_definition_refuses_an_unknown_postgres_version(databases: Sandbox) -> None:
     with pytest.raises(ApiServerError, match="Unsupported value"):
         change(databases, postgresql={"version": "11"})
 
 
-def test_a_deleted_cluster_leaves_its_disks_alone(databases: Sandbox) -> None:
+def test_deleting_a_cluster_keeps_its_disks(databases: Sandbox) -> None:
     # An operator that has just begun forgets where a cluster is when that is deleted meanwhile.
     change(databases, volume={"size": "32Gi"})
     assert eventually(lambda: has_grown(databases, "32Gi"), 60)

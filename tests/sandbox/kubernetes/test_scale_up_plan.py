@@ -1,4 +1,4 @@
-"""What the cluster autoscaler decides, without a cluster."""
+"""The cluster autoscaler's decisions, without a cluster."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _grown(found: plan.Plan) -> dict[str, int]:
     return {group.path.rpartition("/")[2]: added for group, added in found.growth.items()}
 
 
-def test_no_more_nodes_than_the_pods_need() -> None:
+def test_a_plan_adds_no_more_nodes_than_the_pods_need() -> None:
     pods = [_pod(f"p{index}", "1500m") for index in range(4)]
     # Two fit on a node of four cores: two nodes, one in each zone.
     assert _grown(plan.scale_up([_pool("g", 1, most=5)], [], pods)) == {"g-a": 1, "g-b": 1}
 
 
-def test_room_that_is_there_is_used_first() -> None:
+def test_free_capacity_is_used_first() -> None:
     found = plan.scale_up([_pool("g", 1, most=5)], [_node("g", "a")], [_pod("p", "3")])
     assert not found.growth
     assert not found.unschedulable
@@ -83,7 +83,7 @@ def test_room_that_is_there_is_used_first() -> None:
         (_pod("p", more={"nvidia.com/gpu": "1"}), "2 Insufficient nvidia.com/gpu"),
     ],
 )
-def test_a_pod_that_no_node_would_take_is_told_why(pod: Json, reason: str) -> None:
+def test_the_reasons_for_an_unschedulable_pod_are_given(pod: Json, reason: str) -> None:
     found = plan.scale_up([_pool("g", 0, most=5)], [], [pod])
     assert not found.growth
     assert reason in found.unschedulable[0][1]
@@ -96,7 +96,7 @@ def test_a_pool_grows_to_its_limit_and_no_further() -> None:
     assert [reason for _, reason in found.unschedulable] == ["2 max node group size reached"] * 2
 
 
-def test_accelerators_are_kept_for_those_who_ask_for_them() -> None:
+def test_nodes_with_accelerators_are_added_only_for_pods_that_request_them() -> None:
     gpu = _pool("gpu", 0, most=2, accelerators=1, taints=(GPU_TAINT,))
     general = _pool("g", 0, most=2)
     plain = _pod("plain")
@@ -111,7 +111,7 @@ def test_accelerators_are_kept_for_those_who_ask_for_them() -> None:
     assert "untolerated taint {nvidia.com/gpu}" in found.unschedulable[0][1]
 
 
-def test_a_node_comes_up_in_the_zone_that_the_spread_asks_for() -> None:
+def test_a_node_is_added_in_the_zone_that_the_spread_requires() -> None:
     spread = {
         "maxSkew": 1,
         "topologyKey": "topology.kubernetes.io/zone",
@@ -124,7 +124,7 @@ def test_a_node_comes_up_in_the_zone_that_the_spread_asks_for() -> None:
     assert _grown(found) == {"g-a": 1}
 
 
-def test_what_a_pod_asks_for_counts_sidecars_and_the_largest_init_container() -> None:
+def test_a_pods_requests_include_sidecars_and_the_largest_init_container() -> None:
     def container(cpu: str, **more: Any) -> Json:
         return {"resources": {"requests": {"cpu": cpu}}} | more
 
@@ -138,7 +138,7 @@ def test_what_a_pod_asks_for_counts_sidecars_and_the_largest_init_container() ->
     assert requests(pod)["cpu"] == amount("2150m")
 
 
-def test_an_idle_node_can_go_and_a_used_or_guarded_one_cannot() -> None:
+def test_an_idle_node_is_removed_and_a_used_or_protected_one_is_not() -> None:
     pool = _pool("g", 1, most=5)
     nodes = [_node("g", "a"), _node("g", "b")]
     small = _pod("small", "500m", node="g-a-0")

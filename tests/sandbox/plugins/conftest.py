@@ -1,4 +1,4 @@
-"""One real control plane for all the tests of plugins that need one."""
+"""One real control plane for all plugin tests that need one."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The emulated API on a free port, in this process, and requests behind the plugin's back."""
+"""The emulated API on a free port of this process, and requests that bypass the plugin."""
 
 from __future__ import annotations
 

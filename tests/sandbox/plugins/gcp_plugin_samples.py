@@ -1,4 +1,4 @@
-"""A plain resource of every type the plugin knows, and what its changes are officially."""
+"""A resource of every type of the gcp plugin, and which of its changes replace it officially."""
 
 from __future__ import annotations
 

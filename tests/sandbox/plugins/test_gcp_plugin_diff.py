@@ -1,4 +1,4 @@
-"""Which changes replace, which are done in place, and which are none."""
+"""Which changes replace, which update in place, and which are none."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def test_the_same_inputs_are_no_change(token: str) -> None:
     CHANGES,
     ids=[f"{token.rpartition(':')[2]}.{path}" for token, path, _, _ in CHANGES],
 )
-def test_a_change_replaces_as_officially(token: str, path: str, value: Any, replaces: bool) -> None:
+def test_the_changes_that_replace_are_those_of_the_official_provider(
+    token: str, path: str, value: Any, replaces: bool
+) -> None:
     result = Engine().diff(known(token), changed(SAMPLES[token], path, value))
     assert result.changes
     assert bool(result.replaces) is replaces, result.detailed
 
 
-def test_a_name_that_stays_is_deleted_before_it_is_made_again() -> None:
+def test_a_resource_with_an_unchanged_name_is_deleted_before_replacement() -> None:
     token = "gcp:compute/globalAddress:GlobalAddress"
     result = Engine().diff(known(token), {**SAMPLES[token], "ipVersion": "IPV6"})
     assert result.delete_before_replace
@@ -70,13 +72,13 @@ def test_lists_without_an_order_are_compared_without_it() -> None:
     assert not same(Field("domains", "list", element="str"), ["a", "b"], ["b", "a"])
 
 
-def test_an_unknown_value_is_a_change_and_of_an_immutable_field_a_replacement() -> None:
+def test_an_unknown_value_of_an_immutable_field_replaces() -> None:
     token = "gcp:compute/subnetwork:Subnetwork"
     result = Engine().diff(known(token), {**SAMPLES[token], "network": UNKNOWN})
     assert list(result.replaces) == ["network"]
 
 
-def test_what_the_server_chose_is_no_change() -> None:
+def test_values_that_the_server_chose_are_no_change() -> None:
     token = "gcp:compute/network:Network"
     resource = known(token)
     resource.outputs |= {"mtu": 1460, "networkFirewallPolicyEnforcementOrder": "X"}
@@ -85,7 +87,7 @@ def test_what_the_server_chose_is_no_change() -> None:
     assert not asked.changes, asked.detailed
 
 
-def test_another_project_of_the_provider_replaces() -> None:
+def test_a_new_project_of_the_provider_replaces() -> None:
     token = "gcp:compute/network:Network"
     resource = known(token)
     result = Engine(project="other").diff(resource, SAMPLES[token])
@@ -111,7 +113,7 @@ def test_ignored_changes_are_left_out() -> None:
     assert not result.changes
 
 
-def test_drift_is_told_from_what_the_server_fills() -> None:
+def test_drift_is_distinguished_from_server_defaults() -> None:
     handler = handler_of("gcp:compute/backendService:BackendService")
     assert handler is not None
     inputs = {"name": "b", "timeoutSec": 30, "healthChecks": "projects/p/global/healthChecks/h"}
@@ -127,7 +129,7 @@ def test_drift_is_told_from_what_the_server_fills() -> None:
 
 
 @pytest.mark.parametrize("token", SAMPLES)
-def test_inputs_survive_the_way_to_the_api_and_back(token: str) -> None:
+def test_inputs_are_read_back_as_sent(token: str) -> None:
     handler = handler_of(token)
     assert handler is not None
     inputs = Engine().check(token, "x", SAMPLES[token]).inputs

@@ -1,4 +1,4 @@
-"""The life of a resource of every type, against the emulated API."""
+"""The lifecycle of every resource type, against the emulated API."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_refresh_without_drift_changes_nothing(engine: Engine, world: World, t
 
 
 @pytest.mark.parametrize("token", ORDER)
-def test_an_import_finds_the_same(engine: Engine, world: World, token: str) -> None:
+def test_an_import_has_the_same_inputs(engine: Engine, world: World, token: str) -> None:
     found = engine.adopt(token, "x", world[token].id)
     assert found is not None
     assert found.id == world[token].id
@@ -87,7 +87,7 @@ def test_an_import_finds_the_same(engine: Engine, world: World, token: str) -> N
 
 
 @pytest.mark.parametrize("token", ORDER)
-def test_outputs_bear_the_official_names(world: World, token: str) -> None:
+def test_outputs_have_the_official_names(world: World, token: str) -> None:
     outputs = world[token].plain
     assert outputs["id"] == world[token].id
     if token.startswith("gcp:compute/") and "selfLink" in outputs:
@@ -97,7 +97,7 @@ def test_outputs_bear_the_official_names(world: World, token: str) -> None:
         assert outputs["effectiveLabels"]["goog-pulumi-provisioned"] == "true"
 
 
-def test_the_outputs_that_programs_use_are_there(world: World) -> None:
+def test_the_outputs_that_programs_use_exist(world: World) -> None:
     cluster = world[CLUSTER].plain
     assert cluster["endpoint"]
     assert cluster["masterAuth"]["clusterCaCertificate"] is not None
@@ -144,7 +144,7 @@ UPDATES = [
     UPDATES,
     ids=[f"{token.rpartition(':')[2]}.{path}" for token, path, _ in UPDATES],
 )
-def test_an_update_is_done_seen_and_taken_back(
+def test_an_update_is_applied_and_reverted(
     engine: Engine, world: World, token: str, path: str, value: Any
 ) -> None:
     resource, wanted = world[token], changed(SAMPLES[token], path, value)
@@ -233,7 +233,7 @@ DRIFT: list[tuple[str, str, str, dict[str, Any], set[str]]] = [
 @pytest.mark.parametrize(
     ("token", "method", "path", "body", "shown"), DRIFT, ids=[one[0] for one in DRIFT]
 )
-def test_drift_is_shown_by_a_refresh_and_repaired_by_an_up(  # noqa: PLR0917  # a case a type
+def test_a_refresh_finds_drift_and_an_up_reverts_it(  # noqa: PLR0917  # a case a type
     api: Api,
     engine: Engine,
     world: World,
@@ -253,7 +253,7 @@ def test_drift_is_shown_by_a_refresh_and_repaired_by_an_up(  # noqa: PLR0917  # 
     assert not after.changes, after.detailed
 
 
-def test_a_named_port_is_set_and_taken_away(engine: Engine, world: World) -> None:
+def test_a_named_port_is_added_and_removed(engine: Engine, world: World) -> None:
     token = "gcp:compute/instanceGroupNamedPort:InstanceGroupNamedPort"
     group = world[POOL].plain["managedInstanceGroupUrls"][0]
     inputs = {"group": group, "name": "http", "port": 30080}
@@ -271,7 +271,7 @@ def test_a_named_port_is_set_and_taken_away(engine: Engine, world: World) -> Non
     engine.delete(second)
 
 
-def test_members_of_a_policy_do_not_disturb_each_other(engine: Engine, world: World) -> None:
+def test_members_of_a_policy_are_independent(engine: Engine, world: World) -> None:
     inputs = SAMPLES[MEMBER]
     second = engine.create(MEMBER, "y", **{**inputs, "role": "roles/monitoring.metricWriter"})
     condition = {"title": "until", "expression": 'request.time < timestamp("2030-01-01")'}
@@ -311,21 +311,23 @@ def test_data_sources_answer(engine: Engine, world: World) -> None:
         invoke(get, name="none", zone=ZONE)
 
 
-def test_what_is_in_use_is_not_deleted_and_the_error_says_so(engine: Engine, world: World) -> None:
+def test_deleting_a_resource_in_use_fails_with_googles_message(
+    engine: Engine, world: World
+) -> None:
     with pytest.raises(PluginError, match="resourceInUseByAnotherResource") as caught:
         engine.delete(world["gcp:compute/healthCheck:HealthCheck"])
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("deleting x: Error 400:")
 
 
-def test_a_reference_to_nothing_is_refused_in_one_line(engine: Engine) -> None:
+def test_a_reference_to_a_missing_resource_is_a_one_line_error(engine: Engine) -> None:
     with pytest.raises(PluginError, match=r"creating s: Error 40\d: .*networks/none"):
         engine.create(
             SUBNETWORK, "s", name="s", network=f"{GLOBAL}/networks/none", ipCidrRange="10.9.0.0/24"
         )
 
 
-def test_a_bucket_with_objects_goes_only_by_force(other: Api) -> None:
+def test_a_bucket_with_objects_is_deleted_only_with_force_destroy(other: Api) -> None:
     engine = other.engine()
     bucket_type = "gcp:storage/bucket:Bucket"
     made = made_of(engine, bucket_type, "gcp:storage/bucketObject:BucketObject")
@@ -336,7 +338,7 @@ def test_a_bucket_with_objects_goes_only_by_force(other: Api) -> None:
     assert not engine.refresh(made[bucket_type])
 
 
-def test_a_replacement_leaves_only_the_new_one(other: Api) -> None:
+def test_a_replacement_deletes_the_old_resource(other: Api) -> None:
     engine = other.engine()
     token = "gcp:compute/globalAddress:GlobalAddress"
     made = engine.create(token, "ip", **SAMPLES[token])
@@ -352,7 +354,7 @@ def test_a_replacement_leaves_only_the_new_one(other: Api) -> None:
     assert engine.adopt(token, "ip", "other") is not None
 
 
-def test_everything_is_deleted_from_the_top_down(other: Api) -> None:
+def test_resources_are_deleted_in_reverse_order(other: Api) -> None:
     engine = other.engine()
     made = made_of(engine, *ORDER)
     # A bucket with versions is not empty once its object is deleted.
@@ -365,7 +367,7 @@ def test_everything_is_deleted_from_the_top_down(other: Api) -> None:
     engine.delete(made[SUBNETWORK])  # that it is gone already is no error
 
 
-def test_a_key_that_is_destroyed_stays_without_versions_and_its_name_is_taken(other: Api) -> None:
+def test_a_destroyed_key_remains_without_versions(other: Api) -> None:
     engine = other.engine()
     ring_type = "gcp:kms/keyRing:KeyRing"
     made = made_of(engine, ring_type, KEY)
@@ -379,7 +381,7 @@ def test_a_key_that_is_destroyed_stays_without_versions_and_its_name_is_taken(ot
         engine.create(ring_type, "again", **SAMPLES[ring_type])
 
 
-def test_a_proxy_that_the_program_no_longer_names_is_turned_off(other: Api) -> None:
+def test_iap_is_turned_off_when_the_program_omits_it(other: Api) -> None:
     engine, token = other.engine(), "gcp:compute/backendService:BackendService"
     made_of(engine, "gcp:compute/healthCheck:HealthCheck")
     guarded = {**SAMPLES[token], "iap": {"enabled": True}}
@@ -424,9 +426,7 @@ ACTION = {
         },
     ],
 )
-def test_what_happens_to_requests_on_their_way_does_not_drift(
-    other: Api, rules: dict[str, Any]
-) -> None:
+def test_route_actions_have_no_drift(other: Api, rules: dict[str, Any]) -> None:
     engine, service = other.engine(), "gcp:compute/backendService:BackendService"
     needed = (BUCKET, "gcp:compute/backendBucket:BackendBucket")
     made_of(engine, *needed, "gcp:compute/healthCheck:HealthCheck")

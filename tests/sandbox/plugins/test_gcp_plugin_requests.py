@@ -1,4 +1,4 @@
-"""What the plugin asks of the API, how it waits, tries again, gives up and cancels."""
+"""The plugin's requests: bodies, waits, retries, failures and cancellation."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_node_pool_is_updated_part_by_part(api: Recorder) -> None:
     ]
 
 
-def test_what_is_transient_is_tried_again(api: Recorder) -> None:
+def test_transient_errors_are_retried(api: Recorder) -> None:
     api.faults = [
         refused(503, "backendError", "try later"),
         refused(429, "rateLimitExceeded", "slower"),
@@ -210,7 +210,9 @@ def test_an_error_is_googles_message_with_the_resource_in_one_line(api: Recorder
     )
 
 
-def test_nothing_that_answers_is_one_line(api: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_api_is_a_one_line_error(
+    api: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "CONNECT_SECONDS", 0.2)
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -227,7 +229,7 @@ def test_without_a_token_the_error_says_how_to_get_one(monkeypatch: pytest.Monke
         Engine(computeCustomEndpoint="http://127.0.0.1:9/").create(NETWORK, "main", name="vpc")
 
 
-def test_an_operation_that_fails_leaves_nothing_where_nothing_was_made(api: Recorder) -> None:
+def test_a_failed_create_operation_without_a_resource_leaves_no_state(api: Recorder) -> None:
     failed = {
         "kind": "compute#operation",
         "name": "op",
@@ -240,7 +242,7 @@ def test_an_operation_that_fails_leaves_nothing_where_nothing_was_made(api: Reco
         api.engine().create(NETWORK, "main", name="vpc")
 
 
-def test_an_operation_that_fails_keeps_what_was_made(api: Recorder) -> None:
+def test_a_failed_create_operation_keeps_the_partial_resource(api: Recorder) -> None:
     api.objects[f"{GLOBAL}/networks/vpc"] = {"name": "vpc", "id": "9"}
     failed: dict[str, Any] = {
         "kind": "compute#operation",
@@ -277,7 +279,7 @@ def test_secret_inputs_stay_secret_in_the_outputs(api: Recorder) -> None:
     assert api.asked("POST")[0][1]["description"] == "why"
 
 
-def test_labels_of_others_are_left_alone(api: Recorder) -> None:
+def test_labels_of_other_owners_are_kept(api: Recorder) -> None:
     engine = api.engine(defaultLabels={"env": "dev"}, addPulumiAttributionLabel=False)
     made = engine.create(ADDRESS, "ip", name="ip", labels={"team": "ml"})
     api.objects[made.id]["labels"]["by-hand"] = "x"
@@ -299,7 +301,7 @@ def test_labels_of_others_are_left_alone(api: Recorder) -> None:
         "vpc",
     ],
 )
-def test_an_import_takes_all_official_forms_of_an_id(api: Recorder, form: str) -> None:
+def test_an_import_accepts_all_official_id_formats(api: Recorder, form: str) -> None:
     full = f"{GLOBAL}/networks/vpc"
     api.objects[full] = {"name": "vpc", "description": "by hand", "autoCreateSubnetworks": False}
     engine = api.engine()
@@ -312,6 +314,6 @@ def test_an_import_takes_all_official_forms_of_an_id(api: Recorder, form: str) -
     assert engine.adopt(NETWORK, "main", "other") is None
 
 
-def test_an_id_of_another_form_is_refused(api: Recorder) -> None:
+def test_an_import_id_of_another_format_is_refused(api: Recorder) -> None:
     with pytest.raises(PluginError, match="does not have the form"):
         api.engine().adopt(NETWORK, "main", "a/b/c/d")

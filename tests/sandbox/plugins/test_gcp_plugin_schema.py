@@ -1,4 +1,4 @@
-"""The generated fields, and what the plugin says offline of a resource's inputs."""
+"""The generated fields, and the checks of inputs that need no API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_generated_fields_are_fresh() -> None:
 
 
 @pytest.mark.parametrize("spec", specs(), ids=lambda spec: spec.type)
-def test_every_field_a_spec_names_exists(spec: Spec) -> None:
+def test_every_field_of_a_spec_exists(spec: Spec) -> None:
     handler = handler_of(spec.type)
     assert handler is not None
     known = {path for path, _ in walk(handler.fields)} | {"*"}
@@ -53,7 +53,7 @@ def test_the_plugin_starts_without_the_sdk() -> None:
 
 
 @pytest.mark.slow
-def test_the_plugin_prints_its_port_and_leaves_with_its_parent(tmp_path: Path) -> None:
+def test_the_plugin_prints_its_port_and_exits_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', "
         "'sandbox.plugins.gcp'], stdout=subprocess.PIPE, text=True); "
@@ -68,7 +68,7 @@ def test_the_plugin_prints_its_port_and_leaves_with_its_parent(tmp_path: Path) -
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_missing_name_is_made_of_the_logical_name_and_kept() -> None:
+def test_a_missing_name_is_derived_from_the_logical_name_and_kept() -> None:
     engine = Engine()
     first = engine.check(NETWORK, "Main", {}).inputs
     assert first["name"].startswith("main-")
@@ -113,7 +113,7 @@ def test_defaults_are_the_official_ones() -> None:
         ("gcp:compute/firewall:Firewall", {"network": "n"}, "allows", "one of allows, denies"),
     ],
 )
-def test_what_is_wrong_is_refused_offline(
+def test_invalid_inputs_are_refused_by_check(
     token: str, inputs: dict[str, object], property_: str, text: str
 ) -> None:
     failures = Engine().check(token, "x", inputs).failures
@@ -127,12 +127,12 @@ def test_unknown_and_secret_inputs_pass_the_check() -> None:
     assert result.inputs["network"] is UNKNOWN
 
 
-def test_a_type_that_is_not_there_is_said_so() -> None:
+def test_an_unknown_type_is_named() -> None:
     with pytest.raises(PluginError, match="does not have that resource type"):
         Engine().check("gcp:sql/databaseInstance:DatabaseInstance", "db", {})
 
 
-def test_a_preview_knows_what_can_be_told_and_no_more() -> None:
+def test_a_preview_shows_the_known_outputs_only() -> None:
     outputs = Engine().preview(ADDRESS, "ip", {"name": "ip", "description": Secret("why")})
     assert outputs["project"] == PROJECT
     assert outputs["addressType"] == "EXTERNAL"

@@ -1,4 +1,4 @@
-"""The kubernetes plugin's way to the API server: kubeconfigs, credentials, retries."""
+"""The kubernetes plugin's client: kubeconfigs, credentials, retries."""
 
 import base64
 import json
@@ -97,7 +97,7 @@ def refused(code: int, message: str, **status: Any) -> Reply:
 # Kubeconfigs.
 
 
-def test_contents_paths_and_the_environment_are_taken(
+def test_a_kubeconfig_is_read_from_text_path_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "config"
@@ -108,12 +108,12 @@ def test_contents_paths_and_the_environment_are_taken(
     assert kubeconfig.load(None).server == "https://10.0.0.2"
 
 
-def test_a_context_brings_its_namespace() -> None:
+def test_a_context_sets_the_namespace() -> None:
     assert kubeconfig.load(config()).namespace == "default"
     assert kubeconfig.load(config(), "other").namespace == "n"
 
 
-def test_files_are_found_beside_the_kubeconfig(tmp_path: Path) -> None:
+def test_relative_paths_are_resolved_from_the_kubeconfig(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-a-file\n")
     file = tmp_path / "config"
     file.write_text(config(user={"tokenFile": "token"}))
@@ -129,7 +129,7 @@ def test_files_are_found_beside_the_kubeconfig(tmp_path: Path) -> None:
         ("/does/not/exist", None, "No such file"),
     ],
 )
-def test_a_kubeconfig_that_is_none_is_one_clear_line(
+def test_an_invalid_kubeconfig_is_a_one_line_error(
     given: str, context: str | None, words: str
 ) -> None:
     with pytest.raises(PluginError) as caught:
@@ -154,7 +154,7 @@ def cluster(user: Json) -> Cluster:
     return kubeconfig.load(config(user=user))
 
 
-def test_an_exec_plugin_is_asked_once_until_its_token_expires(tmp_path: Path) -> None:
+def test_an_exec_plugin_runs_once_until_its_token_expires(tmp_path: Path) -> None:
     found = cluster(plugin(tmp_path, credential("t", "2999-01-01T00:00:00Z"))).credentials
     assert [found.token() for _ in range(3)] == ["t"] * 3
     assert (tmp_path / "asked").read_text() == "x\n"
@@ -171,18 +171,20 @@ def test_an_exec_plugin_is_asked_once_until_its_token_expires(tmp_path: Path) ->
         ("echo nonsense", "did not answer with an ExecCredential"),
     ],
 )
-def test_an_exec_plugin_that_fails_says_why(tmp_path: Path, script: str, words: str) -> None:
+def test_the_error_of_a_failing_exec_plugin_is_shown(
+    tmp_path: Path, script: str, words: str
+) -> None:
     with pytest.raises(PluginError, match=words):
         cluster(plugin(tmp_path, script)).credentials.token()
 
 
-def test_an_exec_plugin_that_is_missing_is_named_with_its_hint() -> None:
+def test_a_missing_exec_plugin_is_named_with_its_hint() -> None:
     user = {"exec": {"command": "no-such-plugin", "installHint": "install it\nfrom there"}}
     with pytest.raises(PluginError, match="`no-such-plugin` is not installed: install it from"):
         cluster(user).credentials.token()
 
 
-def test_a_token_that_is_turned_away_is_asked_for_again(tmp_path: Path, server: Server) -> None:
+def test_a_rejected_token_is_renewed(tmp_path: Path, server: Server) -> None:
     user = plugin(tmp_path, credential("t"))
     client = Client(kubeconfig.load(config(server.url, user)), threading.Event())
     client.request("GET", "/a")
@@ -227,13 +229,13 @@ def trusting(server: str, authority: str) -> Any:
         (config(), UNKNOWN, False),
     ],
 )
-def test_another_cluster_replaces_what_is_in_it(old: Any, new: Any, replaced: bool) -> None:
+def test_another_cluster_replaces_the_objects(old: Any, new: Any, replaced: bool) -> None:
     diff = KubernetesProvider().diff_config({"kubeconfig": old}, {"kubeconfig": new})
     assert diff.changes
     assert bool(diff.replaces) == replaced
 
 
-def test_a_cluster_identifier_decides_alone() -> None:
+def test_a_cluster_identifier_takes_precedence() -> None:
     old = {"kubeconfig": config("https://10.0.0.1"), "clusterIdentifier": "x"}
     new = {"kubeconfig": config("https://10.0.0.2"), "clusterIdentifier": "x"}
     assert not KubernetesProvider().diff_config(old, new).replaces
@@ -244,7 +246,7 @@ def test_a_cluster_identifier_decides_alone() -> None:
 
 
 @pytest.mark.parametrize("code", [429, 500, 503, 504])
-def test_what_passes_is_tried_again(server: Server, client: Client, code: int) -> None:
+def test_transient_failures_are_retried(server: Server, client: Client, code: int) -> None:
     server.replies = [refused(code, "failed calling webhook"), (200, {"fine": True})]
     assert client.request("PATCH", "/a", {}) == {"fine": True}
     assert len(server.seen) == 2
@@ -255,7 +257,7 @@ def test_what_passes_is_tried_again(server: Server, client: Client, code: int) -
     [(400, "bad"), (404, "no"), (409, "taken"), (422, "invalid"),
      (500, "failed to create typed patch object: field not declared in schema")],
 )  # fmt: skip
-def test_what_stays_wrong_is_not_tried_again(
+def test_permanent_failures_are_not_retried(
     server: Server, client: Client, code: int, message: str
 ) -> None:
     server.replies = [refused(code, message)]
@@ -264,16 +266,14 @@ def test_what_stays_wrong_is_not_tried_again(
     assert len(server.seen) == 1
 
 
-def test_the_server_says_how_long_to_wait(server: Server, client: Client) -> None:
+def test_retry_after_is_respected(server: Server, client: Client) -> None:
     server.replies = [refused(429, "slow down", headers={"Retry-After": "1"}), (200, {})]
     begun = time.monotonic()
     client.request("GET", "/a")
     assert time.monotonic() - begun >= 1
 
 
-def test_a_connection_that_was_closed_meanwhile_is_made_anew(
-    server: Server, client: Client
-) -> None:
+def test_a_closed_connection_is_reopened(server: Server, client: Client) -> None:
     server.replies = [(200, {"headers": {"Connection": "close"}})]
     client.request("GET", "/a")
     client.request("GET", "/b")
@@ -299,7 +299,7 @@ def silent() -> str:
     return url
 
 
-def test_a_cluster_that_is_not_there_is_said_once_slowly_and_then_at_once() -> None:
+def test_an_unreachable_cluster_fails_after_retries_and_then_immediately() -> None:
     client = Client(kubeconfig.load(config(silent())), threading.Event())
     with pytest.raises(Unreachable, match=r"does not answer \(connection refused\); see that it"):
         client.request("GET", "/a")
@@ -312,7 +312,7 @@ def test_a_cluster_that_is_not_there_is_said_once_slowly_and_then_at_once() -> N
 # A cluster that is not known, or not there.
 
 
-def test_a_preview_before_the_cluster_is_made_is_the_inputs() -> None:
+def test_a_preview_without_a_cluster_returns_the_inputs() -> None:
     engine = Engine(UNKNOWN)
     shown = engine.preview(CONFIG_MAP, "a", {"data": {"a": "b"}})
     assert shown["data"] == {"a": "b"}
@@ -321,14 +321,14 @@ def test_a_preview_before_the_cluster_is_made_is_the_inputs() -> None:
     assert engine.said == ["its cluster is not made yet: the API server checks nothing now"]
 
 
-def test_inputs_keep_their_namespace_while_the_cluster_is_away() -> None:
+def test_inputs_keep_their_namespace_without_a_cluster() -> None:
     engine = Engine(config(silent()))
     assert engine.checked(CONFIG_MAP, "a", {})["metadata"]["namespace"] == "default"
     role = token_of("rbac.authorization.k8s.io/v1", "ClusterRole")
     assert "namespace" not in engine.checked(role, "a", {})["metadata"]
 
 
-def test_a_refresh_without_the_cluster_fails_unless_told_to_forget(
+def test_a_refresh_without_the_cluster_fails_by_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = silent()
@@ -339,6 +339,6 @@ def test_a_refresh_without_the_cluster_fails_unless_told_to_forget(
     assert forgetful.imported(CONFIG_MAP, "a", "default/a") is None
 
 
-def test_what_this_plugin_does_not_do_is_refused(tmp_path: Callable[..., Any]) -> None:
+def test_unsupported_provider_settings_are_refused(tmp_path: Callable[..., Any]) -> None:
     with pytest.raises(PluginError, match="renderYamlToDirectory"):
         Engine(config(), renderYamlToDirectory=str(tmp_path))

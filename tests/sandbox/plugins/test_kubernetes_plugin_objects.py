@@ -1,4 +1,4 @@
-"""The kubernetes plugin against a real API server: what it makes, changes, sees and removes."""
+"""The kubernetes plugin against a real API server: create, update, refresh, import, delete."""
 
 import base64
 import json
@@ -80,7 +80,7 @@ def live(kubectl: Kubectl, kind: str, resource_id: str) -> Json:
     return found
 
 
-def test_an_object_without_a_name_gets_one_of_its_own(engine: Engine, space: str) -> None:
+def test_an_object_without_a_name_gets_a_generated_one(engine: Engine, space: str) -> None:
     made = engine.create(CONFIG_MAP, "settings", {"metadata": {"namespace": space}})
     name = made.plain["metadata"]["name"]
     assert made.id == f"{space}/{name}"
@@ -106,7 +106,7 @@ def test_outputs_are_the_live_object(engine: Engine, space: str, kubectl: Kubect
     assert made.plain["status"]["availableReplicas"] == 2
 
 
-def test_a_second_look_finds_no_change(engine: Engine, space: str) -> None:
+def test_the_same_inputs_have_no_diff(engine: Engine, space: str) -> None:
     news = deployment(space, container={"resources": {"requests": {"cpu": "1000m"}}})
     made = engine.create(DEPLOYMENT, "app", news)
     assert not engine.diff(made, news).changes
@@ -116,7 +116,7 @@ def test_a_second_look_finds_no_change(engine: Engine, space: str) -> None:
     assert not engine.diff(seen, news).changes
 
 
-def test_a_preview_shows_what_the_server_makes_of_it(engine: Engine, space: str) -> None:
+def test_a_preview_shows_the_servers_defaults(engine: Engine, space: str) -> None:
     shown = engine.preview(DEPLOYMENT, "app", deployment(space))
     assert shown["spec"]["replicas"] == 1
     assert shown["status"] is UNKNOWN
@@ -133,12 +133,12 @@ def test_a_preview_shows_what_the_server_makes_of_it(engine: Engine, space: str)
     assert shown["spec"]["ports"][0]["port"] == 80
 
 
-def test_a_preview_in_a_namespace_to_come_is_taken(engine: Engine) -> None:
+def test_a_preview_in_a_future_namespace_is_accepted(engine: Engine) -> None:
     shown = engine.preview(CONFIG_MAP, "a", {"metadata": {"namespace": "to-come"}})
     assert shown["metadata"]["namespace"] == "to-come"
 
 
-def test_a_preview_of_a_kind_to_come_is_taken_and_said(engine: Engine) -> None:
+def test_a_preview_of_a_future_kind_is_accepted_with_a_message(engine: Engine) -> None:
     token = token_of("example.com/v1", "Widget")
     news = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
     assert engine.preview(token, "w", news)["metadata"]["name"] == "w"
@@ -153,7 +153,9 @@ def test_a_preview_of_a_kind_to_come_is_taken_and_said(engine: Engine) -> None:
         ({"replicas": -1}, "spec.replicas"),
     ],
 )
-def test_the_server_speaks_at_preview(engine: Engine, space: str, change: Json, words: str) -> None:
+def test_server_errors_are_shown_in_the_preview(
+    engine: Engine, space: str, change: Json, words: str
+) -> None:
     news = deployment(space, **change)
     with pytest.raises(PluginError) as caught:
         engine.preview(DEPLOYMENT, "app", news)
@@ -162,12 +164,12 @@ def test_the_server_speaks_at_preview(engine: Engine, space: str, change: Json, 
     assert "\n" not in str(caught.value)
 
 
-def test_labels_that_are_no_text_are_named(engine: Engine) -> None:
+def test_labels_that_are_not_strings_are_named(engine: Engine) -> None:
     result = engine.check(CONFIG_MAP, "a", {"metadata": {"labels": {"a.b/c": 1}}})
     assert [failure.property for failure in result.failures] == ['metadata.labels["a.b/c"]']
 
 
-def test_an_object_of_somebody_else_is_not_overwritten(
+def test_an_existing_object_is_not_overwritten(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     kubectl("create", "configmap", "theirs", "-n", space, "--from-literal=a=b")
@@ -188,7 +190,7 @@ def test_an_interrupted_create_is_completed(engine: Engine, space: str) -> None:
     assert again.plain["metadata"]["uid"] == first.plain["metadata"]["uid"]
 
 
-def test_an_update_lets_go_of_what_is_no_longer_asked_for(
+def test_an_update_removes_fields_that_are_no_longer_declared(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     news = deployment(space)
@@ -202,7 +204,7 @@ def test_an_update_lets_go_of_what_is_no_longer_asked_for(
     assert live(kubectl, "deployment", made.id)["metadata"]["labels"] == {"team": "vision"}
 
 
-def test_drift_is_seen_and_taken_back(engine: Engine, space: str, kubectl: Kubectl) -> None:
+def test_drift_is_found_and_reverted(engine: Engine, space: str, kubectl: Kubectl) -> None:
     news = deployment(space)
     made = engine.create(DEPLOYMENT, "app", news)
     kubectl("set", "image", "deployment/app", "app=other:2", "-n", space)
@@ -219,7 +221,7 @@ def test_drift_is_seen_and_taken_back(engine: Engine, space: str, kubectl: Kubec
     assert now["metadata"]["labels"] == {"colour": "blue"}
 
 
-def test_a_field_of_somebody_else_is_not_taken(
+def test_a_conflicting_field_manager_is_reported(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     made = engine.create(DEPLOYMENT, "app", deployment(space))
@@ -235,7 +237,7 @@ def test_a_field_of_somebody_else_is_not_taken(
     assert live(kubectl, "deployment", made.id)["metadata"]["labels"] == {"colour": "red"}
 
 
-def test_replicas_that_are_not_set_are_left_to_the_autoscaler(
+def test_undeclared_replicas_are_left_to_the_autoscaler(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     made = engine.create(DEPLOYMENT, "app", deployment(space))
@@ -248,7 +250,7 @@ def test_replicas_that_are_not_set_are_left_to_the_autoscaler(
     assert live(kubectl, "deployment", made.id)["spec"]["replicas"] == 3
 
 
-def test_ignored_fields_are_left_to_whoever_sets_them(
+def test_ignored_fields_are_left_to_other_managers(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     made = engine.create(DEPLOYMENT, "app", deployment(space, replicas=1))
@@ -258,7 +260,7 @@ def test_ignored_fields_are_left_to_whoever_sets_them(
     assert live(kubectl, "deployment", made.id)["spec"]["replicas"] == 2
 
 
-def test_a_change_of_the_selector_replaces(engine: Engine, space: str) -> None:
+def test_a_changed_selector_replaces(engine: Engine, space: str) -> None:
     made = engine.create(DEPLOYMENT, "app", deployment(space))
     changed = deployment(space)
     changed["spec"]["selector"]["matchLabels"] = {"app": "app", "more": "x"}
@@ -270,7 +272,7 @@ def test_a_change_of_the_selector_replaces(engine: Engine, space: str) -> None:
     assert engine.preview(DEPLOYMENT, "app", changed)["spec"]["selector"]["matchLabels"]["more"]
 
 
-def test_what_the_server_calls_immutable_replaces(engine: Engine, space: str) -> None:
+def test_fields_that_the_server_reports_as_immutable_replace(engine: Engine, space: str) -> None:
     token = token_of("v1", "PersistentVolumeClaim")
     news: Json = {
         "metadata": {"name": "c", "namespace": space,
@@ -285,7 +287,7 @@ def test_what_the_server_calls_immutable_replaces(engine: Engine, space: str) ->
     assert diff.delete_before_replace
 
 
-def test_data_of_a_config_map_replaces_unless_told_otherwise(
+def test_changed_config_map_data_replaces_by_default(
     engine: Engine, space: str, engines: Callable[..., Engine]
 ) -> None:
     news = {"metadata": {"namespace": space}, "data": {"a": "b"}}
@@ -339,14 +341,16 @@ def test_a_refusal_does_not_repeat_secrets(engine: Engine, space: str) -> None:
     assert "[secret]" in str(caught.value)
 
 
-def test_an_object_that_is_gone_is_found_gone(engine: Engine, space: str, kubectl: Kubectl) -> None:
+def test_a_refresh_finds_a_deleted_object(engine: Engine, space: str, kubectl: Kubectl) -> None:
     made = engine.create(CONFIG_MAP, "a", {"metadata": {"namespace": space}})
     kubectl("delete", "configmap", made.id.partition("/")[2], "-n", space)
     assert engine.refresh(made) is None
     engine.delete(made)
 
 
-def test_an_import_takes_what_was_applied(engine: Engine, space: str, kubectl: Kubectl) -> None:
+def test_an_import_reads_the_last_applied_configuration(
+    engine: Engine, space: str, kubectl: Kubectl
+) -> None:
     given = {"apiVersion": "apps/v1", "kind": "Deployment", **deployment(space, replicas=1)}
     kubectl("apply", "-f", "-", given=given)
     found = engine.imported(DEPLOYMENT, "app", f"{space}/app")
@@ -359,7 +363,7 @@ def test_an_import_takes_what_was_applied(engine: Engine, space: str, kubectl: K
     assert spec["containers"][0]["image"] == "server:2"
 
 
-def test_an_import_of_a_servers_side_apply_takes_the_same(
+def test_an_import_reads_the_fields_of_a_server_side_apply(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     given = {"apiVersion": "apps/v1", "kind": "Deployment", **deployment(space, replicas=1)}
@@ -370,9 +374,7 @@ def test_an_import_of_a_servers_side_apply_takes_the_same(
     assert not engine.diff(found, given).changes
 
 
-def test_a_patch_sets_its_fields_and_lets_go_of_them(
-    engine: Engine, space: str, kubectl: Kubectl
-) -> None:
+def test_a_patch_sets_and_releases_its_fields(engine: Engine, space: str, kubectl: Kubectl) -> None:
     kubectl("create", "configmap", "theirs", "-n", space, "--from-literal=a=b")
     patch = engine.create(
         "kubernetes:core/v1:ConfigMapPatch",
@@ -412,7 +414,7 @@ def test_a_custom_resource_follows_its_definition(engine: Engine, kubectl: Kubec
     engine.delete(gadget)
 
 
-def test_an_annotation_says_what_to_wait_for(engine: Engine, kubectl: Kubectl, space: str) -> None:
+def test_wait_for_is_respected(engine: Engine, kubectl: Kubectl, space: str) -> None:
     annotations = {"pulumi.com/waitFor": "jsonpath={.data.state}=done"}
     news = {
         "metadata": {"name": "job", "namespace": space, "annotations": annotations},
@@ -426,7 +428,7 @@ def test_an_annotation_says_what_to_wait_for(engine: Engine, kubectl: Kubectl, s
     assert live(kubectl, "configmap", made.id)["data"] == {"state": "done"}
 
 
-def test_a_name_of_the_servers_making_is_kept(engine: Engine, space: str) -> None:
+def test_a_generated_name_is_kept(engine: Engine, space: str) -> None:
     news = {"metadata": {"generateName": "g-", "namespace": space}, "data": {"a": "b"}}
     made = engine.create(CONFIG_MAP, "g", news)
     assert made.id.startswith(f"{space}/g-")
@@ -435,9 +437,7 @@ def test_a_name_of_the_servers_making_is_kept(engine: Engine, space: str) -> Non
     assert changed.plain["metadata"]["name"] == made.plain["metadata"]["name"]
 
 
-def test_an_update_with_something_unknown_keeps_what_the_server_set(
-    engine: Engine, space: str
-) -> None:
+def test_a_preview_with_unknowns_keeps_server_values(engine: Engine, space: str) -> None:
     news = {
         "metadata": {"name": "s", "namespace": space},
         "spec": {"ports": [{"port": 80}]},
@@ -460,7 +460,7 @@ def test_an_update_with_something_unknown_keeps_what_the_server_set(
         ({"container": {"resources": {"requests": {"cpu": "99"}}}}, "Insufficient cpu"),
     ],
 )
-def test_a_rollout_that_fails_says_why_and_is_kept(
+def test_a_failed_rollout_is_explained_and_kept(
     engine: Engine, space: str, spec: Json, words: str
 ) -> None:
     with pytest.raises(PartialFailure) as caught:
@@ -470,20 +470,20 @@ def test_a_rollout_that_fails_says_why_and_is_kept(
     assert any(words in reason for reason in caught.value.reasons), caught.value.reasons
 
 
-def test_a_deadline_that_passes_ends_the_wait(engine: Engine, space: str) -> None:
+def test_the_wait_ends_at_the_deadline(engine: Engine, space: str) -> None:
     news = deployment(space, image="does-not-exist", progressDeadlineSeconds=2)
     with pytest.raises(PartialFailure, match="progress"):
         engine.create(DEPLOYMENT, "app", news, timeout=60)
 
 
-def test_a_used_up_quota_is_named(engine: Engine, space: str) -> None:
+def test_an_exhausted_quota_is_named(engine: Engine, space: str) -> None:
     quota = {"metadata": {"namespace": space}, "spec": {"hard": {"pods": "1"}}}
     engine.create(token_of("v1", "ResourceQuota"), "q", quota)
     with pytest.raises(PartialFailure, match="exceeded quota"):
         engine.create(DEPLOYMENT, "app", deployment(space, replicas=3), timeout=4)
 
 
-def test_what_failed_is_completed_by_the_next_update(
+def test_the_next_update_completes_a_failed_one(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     bad = deployment(space, image="does-not-exist", progressDeadlineSeconds=2)
@@ -506,7 +506,7 @@ def test_a_cancel_ends_the_wait_at_once(engines: Callable[..., Engine], space: s
     timer.join()
 
 
-def test_nobody_waits_for_what_says_not_to(engine: Engine, space: str) -> None:
+def test_skip_await_is_respected(engine: Engine, space: str) -> None:
     news = deployment(space, image="does-not-exist")
     news["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     begun = time.monotonic()
@@ -514,7 +514,7 @@ def test_nobody_waits_for_what_says_not_to(engine: Engine, space: str) -> None:
     assert time.monotonic() - begun < 3
 
 
-def test_a_service_waits_for_pods_that_are_ready(engine: Engine, space: str) -> None:
+def test_a_service_is_awaited_until_it_has_ready_pods(engine: Engine, space: str) -> None:
     news = {
         "metadata": {"name": "s", "namespace": space},
         "spec": {"selector": {"app": "app"}, "ports": [{"port": 80}]},
@@ -526,7 +526,7 @@ def test_a_service_waits_for_pods_that_are_ready(engine: Engine, space: str) -> 
     assert made.plain["spec"]["clusterIP"]
 
 
-def test_a_load_balancer_waits_for_its_address(engine: Engine, space: str) -> None:
+def test_a_load_balancer_is_awaited_until_it_has_an_address(engine: Engine, space: str) -> None:
     news = {
         "metadata": {"name": "s", "namespace": space},
         "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
@@ -552,7 +552,7 @@ def test_a_job_is_awaited_to_its_end(engine: Engine, space: str) -> None:
         engine.create(JOB, "bad", job("bad", {"kwok.x-k8s.io/failure": "job"}))
 
 
-def test_a_delete_names_the_finalizers_that_hold_it(
+def test_a_blocked_delete_names_the_finalizers(
     engine: Engine, space: str, kubectl: Kubectl
 ) -> None:
     news = {"metadata": {"name": "held", "namespace": space, "finalizers": ["example.com/hold"]}}
@@ -566,7 +566,9 @@ def test_a_delete_names_the_finalizers_that_hold_it(
     engine.delete(made)
 
 
-def test_a_delete_takes_the_pods_along(engine: Engine, space: str, kubectl: Kubectl) -> None:
+def test_deleting_a_deployment_deletes_its_pods(
+    engine: Engine, space: str, kubectl: Kubectl
+) -> None:
     made = engine.create(DEPLOYMENT, "app", deployment(space, replicas=2))
     engine.delete(made)
     assert json.loads(kubectl("get", "pods", "-n", space, "-o", "json"))["items"] == []

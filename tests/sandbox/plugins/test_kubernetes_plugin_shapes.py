@@ -26,14 +26,14 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=3), VALUES), st.dictionaries(st.text(max_size=3), VALUES))
-def test_values_that_differ_are_found_to(old: Json, new: Json) -> None:
+def test_different_values_differ(old: Json, new: Json) -> None:
     assert bool(list(shape.differences(old, new))) == (old != new)
 
 
 @given(st.lists(st.text(max_size=5) | st.integers(0, 9), min_size=1, max_size=4))
 @example(["]"])
 @example(['"\\'])
-def test_paths_are_read_as_they_are_written(steps: list[str | int]) -> None:
+def test_paths_are_parsed_as_they_are_written(steps: list[str | int]) -> None:
     steps = ["spec", *steps]
     text = ""
     for step in steps:
@@ -41,7 +41,7 @@ def test_paths_are_read_as_they_are_written(steps: list[str | int]) -> None:
     assert paths.parsed(text) == steps
 
 
-def test_a_path_is_taken_out() -> None:
+def test_a_path_is_removed() -> None:
     document = {"spec": {"a": [{"x": 1, "y": 2}, {"x": 3}], "b": 1}}
     assert paths.removed(document, ["spec", "b"]) == {"spec": {"a": document["spec"]["a"]}}
     assert paths.removed(document, ["spec", "a", 0, "x"])["spec"]["a"] == [{"y": 2}, {"x": 3}]
@@ -52,25 +52,25 @@ def test_a_path_is_taken_out() -> None:
 # Drift.
 
 
-def test_what_the_server_writes_otherwise_is_no_drift() -> None:
+def test_normalized_values_are_no_drift() -> None:
     inputs = {"cpu": "1000m", "list": ["a"]}
     before = {"cpu": "1", "list": ["a"], "default": 3}
     assert shape.refreshed(inputs, before, {**before, "default": 4}) == inputs
 
 
-def test_drift_shows_in_the_inputs_and_only_where_it_is() -> None:
+def test_drift_is_written_to_the_inputs_that_drifted() -> None:
     inputs = {"cpu": "1000m", "image": "a", "gone": 1}
     before = {"cpu": "1", "image": "a", "gone": 1}
     now = {"cpu": "1", "image": "b", "more": 2}
     assert shape.refreshed(inputs, before, now) == {"cpu": "1000m", "image": "b"}
 
 
-def test_what_the_server_never_shows_stays() -> None:
+def test_write_only_values_are_kept() -> None:
     inputs = {"stringData": {"a": "b"}}
     assert shape.refreshed(inputs, {"data": {"a": "Yg=="}}, {"data": {"a": "Yg=="}}) == inputs
 
 
-def test_drift_does_not_bring_secrets_to_light() -> None:
+def test_drift_of_a_secret_stays_secret() -> None:
     inputs = {"env": [{"name": "A", "value": Secret("hush-hush")}]}
     before = reveal(inputs)
     now = {"env": [{"name": "B", "value": "x"}, {"name": "A", "value": "hush-hush"}]}
@@ -80,7 +80,7 @@ def test_drift_does_not_bring_secrets_to_light() -> None:
 
 
 @given(st.text(alphabet="abcdefgh", min_size=5), st.text(), st.text())
-def test_a_secret_is_sealed_wherever_it_shows(secret: str, before: str, after: str) -> None:
+def test_a_secret_is_marked_wherever_it_appears(secret: str, before: str, after: str) -> None:
     live = {"data": {"a": secret}, "metadata": {"annotations": {"x": before + secret + after}}}
     sealed = shape.sealed({"data": {"a": Secret(secret)}}, live)
     assert reveal(sealed) == live
@@ -129,18 +129,18 @@ BEFORE = {
         ),
     ],
 )
-def test_only_what_was_set_before_is_taken_back(field: str, owner: str, ours: bool) -> None:
+def test_only_previously_declared_fields_are_removed(field: str, owner: str, ours: bool) -> None:
     found = conflicts.of(conflict(field, owner))
     assert [(c.field, c.owner) for c in found] == [(field, owner)]
     assert conflicts.are_ours(found, BEFORE) == ours
 
 
-def test_an_autoscaler_is_not_fought() -> None:
+def test_fields_of_an_autoscaler_are_not_reverted() -> None:
     found = conflicts.of(conflict(".spec.replicas", "kube-controller-manager"))
     assert "ignoreChanges" in conflicts.advice(found)
 
 
-def test_another_refusal_is_no_conflict() -> None:
+def test_other_errors_are_no_conflicts() -> None:
     assert conflicts.of(ApiError(409, {"reason": "AlreadyExists"})) == []
     assert not conflicts.are_ours([], BEFORE)
 
@@ -174,7 +174,7 @@ def test_another_refusal_is_no_conflict() -> None:
         ("policy/v1", "PodDisruptionBudget", "spec.maxUnavailable", False),
     ],
 )
-def test_what_replaces_is_what_the_official_provider_replaces(
+def test_the_fields_that_replace_are_those_of_the_official_provider(
     api_version: str, kind: str, path: str, replaced: bool
 ) -> None:
     inputs = {"apiVersion": api_version, "kind": kind}
@@ -187,7 +187,7 @@ def test_what_replaces_is_what_the_official_provider_replaces(
     "Forbidden: pod updates may not change fields other than `spec.containers[*].image`",
     "Forbidden: spec is immutable after creation except resources.requests",
 ])  # fmt: skip
-def test_the_servers_words_for_immutable_are_known(message: str) -> None:
+def test_the_servers_messages_about_immutable_fields_are_recognized(message: str) -> None:
     details = {"causes": [{"field": "spec.x", "message": message}]}
     assert immutable.refused_fields(422, details) == ["spec.x"]
     assert immutable.refused_fields(400, details) == []
@@ -210,7 +210,7 @@ def test_tokens_name_their_kind(token: str, kind: tuple[str, str]) -> None:
     assert names.kind_of(token) == kind
 
 
-def test_a_plan_gives_the_same_name_again() -> None:
+def test_a_generated_name_is_deterministic_in_a_plan() -> None:
     urn = "urn:pulumi:dev::p::kubernetes:core/v1:ConfigMap::settings"
     first = names.with_name({}, None, urn, b"seed")
     assert names.with_name({}, None, urn, b"seed") == first
@@ -220,7 +220,7 @@ def test_a_plan_gives_the_same_name_again() -> None:
 # Imports.
 
 
-def test_an_import_keeps_what_a_person_set() -> None:
+def test_an_import_reads_fields_set_by_kubectl() -> None:
     live = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -265,7 +265,7 @@ def test_an_import_keeps_what_a_person_set() -> None:
     }
 
 
-def test_an_import_without_any_record_takes_all_but_the_servers_own() -> None:
+def test_an_import_without_managed_fields_omits_server_fields() -> None:
     live = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,4 +1,4 @@
-"""What `pulumi.com/waitFor` asks for, and what is not understood of it."""
+"""`pulumi.com/waitFor`: the conditions that it understands, and those that it refuses."""
 
 import json
 from typing import Any, cast
@@ -32,7 +32,7 @@ def test_a_value_is_waited_for() -> None:
     assert pending(RUNNING, status={"PostgresClusterStatus": "Running"}) is None
 
 
-def test_that_something_is_there_is_waited_for() -> None:
+def test_the_existence_of_a_field_is_waited_for() -> None:
     assert pending("jsonpath={.status.uid}", status={}) == ".status.uid is not there"
     assert pending("jsonpath={.status.uid}", status={"uid": "0"}) is None
 
@@ -49,16 +49,16 @@ def test_a_condition_is_waited_for(expression: str, status: str) -> None:
     assert pending(f"condition={expression}", status=conditions(status)) is None
 
 
-def test_of_a_list_all_must_hold() -> None:
+def test_all_conditions_of_a_list_are_waited_for() -> None:
     both = json.dumps(["jsonpath={.a}=1", "jsonpath={.b}"])
     assert pending(both, a=1) == ".b is not there"
     assert pending(both, a=1, b=2) is None
 
 
-def test_without_the_annotation_nothing_is_asked_for() -> None:
+def test_without_the_annotation_there_is_no_condition() -> None:
     assert wait_for.check({"metadata": {}}) is None
 
 
-def test_what_is_not_understood_is_refused() -> None:
+def test_an_invalid_condition_is_refused() -> None:
     with pytest.raises(PluginError, match="not understood"):
         pending("jsonpath={.items[0]}=1")

@@ -1,4 +1,4 @@
-"""The base of the plugins: values on the wire, errors in one line, and the end of the process."""
+"""The base of the plugins: encoding of values, one-line errors, and shutdown."""
 
 import os
 import signal
@@ -128,7 +128,7 @@ def test_values_survive_the_wire(values: dict[str, Any]) -> None:
     assert decode(encode(values)) == values
 
 
-def test_whole_numbers_come_back_whole() -> None:
+def test_whole_numbers_are_decoded_as_integers() -> None:
     seen = decode(encode({"numbers": [3, 3.0, 3.5]}))["numbers"]
     assert [repr(number) for number in seen] == ["3", "3", "3.5"]
 
@@ -148,7 +148,7 @@ def test_output_values_become_plain_unknown_or_secret() -> None:
     assert decode(encode(sent)) == {"a": 1, "b": UNKNOWN, "c": Secret(2)}
 
 
-def test_assets_are_left_alone() -> None:
+def test_assets_are_unchanged() -> None:
     asset = {
         "4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17",
         "path": "file",
@@ -157,12 +157,12 @@ def test_assets_are_left_alone() -> None:
     assert decode(encode({"a": asset})) == {"a": asset}
 
 
-def test_what_is_no_value_is_named() -> None:
+def test_an_unencodable_value_is_named() -> None:
     with pytest.raises(TypeError, match=r"a\.b\[0\]: object is not"):
         encode({"a": {"b": [object()]}})
 
 
-def test_the_plugin_introduces_itself(stub: Any) -> None:
+def test_the_plugin_reports_its_name_and_version(stub: Any) -> None:
     assert stub.GetPluginInfo(_empty()).version == "1.2.3"
     assert '"toy"' in stub.GetSchema(provider_pb2.GetSchemaRequest()).schema
     answer = stub.Configure(provider_pb2.ConfigureRequest())
@@ -174,13 +174,13 @@ def _empty() -> Any:
     return empty_pb2.Empty()
 
 
-def test_checks_know_the_type_and_return_failures(stub: Any) -> None:
+def test_check_returns_failures(stub: Any) -> None:
     answer = stub.Check(provider_pb2.CheckRequest(urn=URN, news=encode({"size": 99})))
     assert decode(answer.inputs)["type"] == "toy:index:Toy"
     assert [(f.property, f.reason) for f in answer.failures] == [("size", "is too big")]
 
 
-def test_diffs_say_what_replaces(stub: Any) -> None:
+def test_a_diff_lists_the_replacing_properties(stub: Any) -> None:
     answer = stub.Diff(
         provider_pb2.DiffRequest(
             urn=URN,
@@ -214,7 +214,7 @@ def test_an_error_is_one_line(stub: Any, do: str, text: str) -> None:
     assert caught.value.details() == text
 
 
-def test_a_half_made_resource_is_kept(stub: Any) -> None:
+def test_a_partially_created_resource_is_kept(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         create(stub, do="half")
     trailers: dict[str, Any] = {m.key: m.value for m in caught.value.trailing_metadata()}
@@ -227,7 +227,7 @@ def test_a_half_made_resource_is_kept(stub: Any) -> None:
     assert decode(failure.inputs) == {"do": "half"}
 
 
-def test_what_is_not_there_is_said(stub: Any) -> None:
+def test_unknown_types_and_functions_are_named(stub: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub.Invoke(provider_pb2.InvokeRequest(tok="toy:index:get"))
     assert "toy:index:get" in str(caught.value.details())
@@ -290,7 +290,7 @@ def test_a_traceback_goes_to_the_debug_log_alone(toy: Path, engine: tuple[_Engin
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_soon_even_while_it_works(toy: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_the_plugin_during_a_call(toy: Path, number: signal.Signals) -> None:
     process, port = started(toy)
     with process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
@@ -303,7 +303,7 @@ def test_a_signal_ends_it_soon_even_while_it_works(toy: Path, number: signal.Sig
         assert waiting.exception(timeout=1).details() == "cancelled"
 
 
-def test_it_ends_with_its_parent(toy: Path) -> None:
+def test_the_plugin_exits_with_its_parent(toy: Path) -> None:
     parent = subprocess.Popen(
         [
             sys.executable, "-c",
@@ -332,7 +332,7 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def test_many_calls_run_at_once(stub: Any) -> None:
+def test_calls_run_concurrently(stub: Any) -> None:
     seen: list[str] = []
     threads = [
         threading.Thread(target=lambda: seen.append(create(stub, a=1).id)) for _ in range(32)

@@ -1,4 +1,4 @@
-"""Random values: drawn once, as asked, never twice the same, and passwords nowhere in the open."""
+"""The random plugin: values are drawn once, differ, and passwords stay secret."""
 
 import string
 from typing import Any
@@ -41,7 +41,7 @@ def _create(name: str, **news: Any) -> tuple[str, dict[str, Any]]:
     return PROVIDER.create(type=_token(name), urn=URN, inputs=inputs, timeout=0, preview=False)
 
 
-def test_every_kind_is_tried_here() -> None:
+def test_every_type_is_covered_here() -> None:
     assert {_token(name) for name in MINIMAL} == set(KINDS)
 
 
@@ -116,18 +116,18 @@ def test_a_password_is_secret_and_not_its_own_id() -> None:
         ("RandomInteger", {"min": 2, "max": 1}, "min 2 exceeds max 1"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(name: str, inputs: dict[str, Any], words: str) -> None:
+def test_impossible_inputs_are_refused(name: str, inputs: dict[str, Any], words: str) -> None:
     with pytest.raises(PluginError, match=words):
         _create(name, **inputs)
 
 
-def test_what_is_missing_is_named() -> None:
+def test_a_missing_input_is_named() -> None:
     token = _token("RandomId")
     result = PROVIDER.check(type=token, urn=URN, olds={}, news={}, random_seed=b"")
     assert [failure.property for failure in result.failures] == ["byteLength"]
 
 
-def test_an_id_comes_back_by_import() -> None:
+def test_a_random_id_can_be_imported() -> None:
     made, outputs = _create("RandomId", byteLength=8)
     found = PROVIDER.read(type=_token("RandomId"), urn=URN, id=made, inputs={}, outputs={})
     assert found is not None
@@ -174,6 +174,6 @@ def test_an_import_takes_the_value_from_the_id(
         ("RandomPet", "x", "cannot be imported"),
     ],
 )
-def test_an_import_of_something_else_is_refused(name: str, given: str, words: str) -> None:
+def test_an_invalid_import_id_is_refused(name: str, given: str, words: str) -> None:
     with pytest.raises(PluginError, match=words):
         PROVIDER.read(type=_token(name), urn=URN, id=given, inputs={}, outputs={})

@@ -14,7 +14,7 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.cloudkms import versions
 from sandbox.gcp.services.cloudkms.errors import MESSAGES, bad
-from sandbox.gcp.well_known_types import moment, seconds
+from sandbox.well_known_types import moment, seconds
 
 _DAY = 86400
 _LONGEST_ROTATION = 876_000 * 3600

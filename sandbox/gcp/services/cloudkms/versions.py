@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import State, now
 from sandbox.gcp.services.cloudkms.errors import bad, not_ready
-from sandbox.gcp.well_known_types import seconds
+from sandbox.well_known_types import seconds
 
 SWITCHABLE = frozenset({"ENABLED", "DISABLED"})
 

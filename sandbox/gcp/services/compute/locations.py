@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from facts.accelerators import accelerators
-from facts.machines import catalogue, machine_type
+from facts.machines import catalog, machine_type
 from facts.zones import is_region, is_zone, region_of, regions, zones, zones_of
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
@@ -158,7 +158,7 @@ async def get_machine_type(call: Call) -> Json:
 async def list_machine_types(call: Call) -> Json:
     """`machineTypes.list`."""
     project, zone = call.path["project"], _checked_zone(call)
-    names = sorted(catalogue().machine_types)
+    names = sorted(catalog().machine_types)
     items = (_machine_type(project, zone, name) for name in names)
     return _listed(call, "compute#machineTypeList", items)
 

@@ -171,21 +171,21 @@ def _act(
 
 
 def _redirected(redirect: Json, request: Request, portion: str) -> str:
-    asked = urlsplit(request.path)
-    path: str = asked.path
+    url = urlsplit(request.path)
+    path: str = url.path
     if redirect.get("pathRedirect"):
         path = redirect["pathRedirect"]
     elif redirect.get("prefixRedirect"):
         path = redirect["prefixRedirect"] + path.removeprefix(portion)
     scheme = "https" if redirect.get("httpsRedirect") else request.scheme
     host: str = redirect.get("hostRedirect") or request.host
-    query = "" if redirect.get("stripQuery") else asked.query
+    query = "" if redirect.get("stripQuery") else url.query
     return urlunsplit((scheme, host, path, query, ""))
 
 
 def _rewritten(rewrite: Json, request: Request, portion: str, path_template: str | None) -> str:
-    asked = urlsplit(request.path)
-    path: str = asked.path
+    url = urlsplit(request.path)
+    path: str = url.path
     if rewrite.get("pathPrefixRewrite"):
         path = rewrite["pathPrefixRewrite"] + path.removeprefix(portion)
     elif rewrite.get("pathTemplateRewrite") and path_template:
@@ -193,4 +193,4 @@ def _rewritten(rewrite: Json, request: Request, portion: str, path_template: str
         values = found.groupdict() if found else {}
         path = _WILD.sub(lambda m: values.get(m["name"] or "", ""), rewrite["pathTemplateRewrite"])
     host: str = rewrite.get("hostRewrite") or request.host
-    return urlunsplit((request.scheme, host, path, asked.query, ""))
+    return urlunsplit((request.scheme, host, path, url.query, ""))

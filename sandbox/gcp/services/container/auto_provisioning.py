@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from facts.machines import MachineType, catalogue
+from facts.machines import MachineType, catalog
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import State
 from sandbox.gcp.services.container import new_pools, nodes, operations, provisioner, records
@@ -55,7 +55,7 @@ def candidates(state: State, record: ClusterRecord) -> Iterator[PoolRecord]:
 
 
 def _machines(limits: Json) -> Iterator[MachineType]:
-    for machine in catalogue().machine_types.values():
+    for machine in catalog().machine_types.values():
         gpus = machine.accelerators
         if machine.name in PLAIN or (gpus is not None and gpus.type in limits):
             yield machine

@@ -1,4 +1,4 @@
-"""Request validation of Kubernetes Engine, from the request and the machine catalogue alone.
+"""Request validation of Kubernetes Engine, from the request and the machine catalog alone.
 
 Each function raises `InvalidError` with the message of the API's 400 answer. Conflicts with
 networks, ranges and other clusters are checked in `placement` and `clusters`.
@@ -6,16 +6,13 @@ networks, ranges and other clusters are checked in `placement` and `clusters`.
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from facts.machines import catalogue
+from facts.machines import catalog
 from facts.zones import is_region, is_zone, region_of, zones_of
 from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
 from sandbox.gcp.services.container.wire_format import Json
 
 _MAX_NODES = 1000
-_MIN_MAINTENANCE_HOURS = 48
 _TAINT_EFFECTS = {"NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"}
 _IMAGES = {
     "COS_CONTAINERD",
@@ -51,7 +48,7 @@ def location(value: str) -> None:
         raise InvalidError(f"Location {value!r} does not exist.".replace("'", '"'))
     if is_region(value) and not zones_of(value):
         raise InvalidError(
-            f'Region "{value}" has no zone in the sandbox\'s catalogue of {catalogue().date}.'
+            f'Region "{value}" has no zone in the sandbox\'s catalog of {catalog().date}.'
         )
 
 
@@ -223,32 +220,3 @@ def pools(cluster: Json) -> None:
         if pool_name in seen:
             raise InvalidError(f'Node pool "{pool_name}" is given twice.')
         seen.add(pool_name)
-
-
-def maintenance(window: Json) -> None:
-    """Check that at most one kind of maintenance window is set."""
-    if window.get("dailyMaintenanceWindow") and window.get("recurringWindow"):
-        raise InvalidError("Only one of daily_maintenance_window and recurring_window may be set.")
-    recurring = window.get("recurringWindow")
-    if recurring and _hours(recurring) < _MIN_MAINTENANCE_HOURS:
-        raise InvalidError(
-            "Error validating maintenance policy: maintenance policy would go longer than 32d "
-            "without 48h maintenance availability (in windows of >=4h)."
-        )
-
-
-def _hours(recurring: Json) -> float:
-    """Return a recurring window's hours in 32 days. Windows under four hours do not count."""
-    times = [
-        str((recurring.get("window") or {}).get(key) or "") for key in ("startTime", "endTime")
-    ]
-    try:
-        start, end = (datetime.fromisoformat(time) for time in times)
-    except ValueError:
-        raise InvalidError("A recurring_window needs a window with a start and an end.") from None
-    hours = (end - start).total_seconds() / 3600
-    rule = dict(part.partition("=")[::2] for part in str(recurring.get("recurrence")).split(";"))
-    step = int(rule.get("INTERVAL") or 1)
-    days = 1 if rule.get("FREQ") == "DAILY" else len(str(rule.get("BYDAY") or "MO").split(","))
-    occurrences = 32 // step if rule.get("FREQ") == "DAILY" else days * (32 // (7 * step))
-    return hours * occurrences if hours >= 4 else 0

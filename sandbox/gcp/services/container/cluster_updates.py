@@ -11,6 +11,7 @@ from sandbox.gcp.services.container import (
     checks,
     defaults,
     encryption,
+    maintenance,
     node_pools,
     notifications,
     operation_steps,
@@ -172,7 +173,7 @@ async def set_network_policy(call: Call) -> Json:
 async def set_maintenance_policy(call: Call) -> Json:
     """Replace the maintenance policy."""
     policy = defaults.maintenance(call.body.get("maintenancePolicy") or {})
-    checks.maintenance(policy.get("window") or {})
+    maintenance.check(policy.get("window") or {})
 
     def change(fresh: ClusterRecord) -> None:
         version = defaults.policy_version(policy)

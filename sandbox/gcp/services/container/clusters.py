@@ -10,6 +10,7 @@ from sandbox.gcp.services.container import (
     checks,
     defaults,
     encryption,
+    maintenance,
     new_pools,
     notifications,
     operation_steps,
@@ -80,7 +81,7 @@ def _record(
     addons.check(call.state, requested.get("addonsConfig") or {}, where.project)
     notifications.check(call.state, requested.get("notificationConfig") or {}, where.project)
     encryption.check(call.state, requested.get("databaseEncryption") or {}, where)
-    checks.maintenance((requested.get("maintenancePolicy") or {}).get("window") or {})
+    maintenance.check((requested.get("maintenancePolicy") or {}).get("window") or {})
     checks.max_pods((requested.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
     channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "")
     version = checks.master_version(requested.get("initialClusterVersion") or "", channel)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from facts import accelerators, zones
-from facts.machines import MachineType, catalogue, machine_type
+from facts.machines import MachineType, catalog, machine_type
 from sandbox.gcp.services.container.wire_format import Json
 
 _DEFAULT_DISK = "pd-balanced"
@@ -31,7 +31,7 @@ def problems(config: Json, name: str, locations: tuple[str, ...]) -> Iterator[st
         if machine is None or not any(machine.is_offered_in(one) for one in region):
             yield (
                 f'Machine type with name "{name}" does not exist in zone "{zone}" '
-                f"(the sandbox's catalogue is of {catalogue().date})."
+                f"(the sandbox's catalog is of {catalog().date})."
             )
             return
     if machine is None:
@@ -49,7 +49,7 @@ def _missing(wanted: str, locations: tuple[str, ...]) -> Iterator[str]:
         if where is not None and zone not in where:
             yield (
                 f'Accelerator type "{wanted}" does not exist in zone {zone} '
-                f"(the sandbox's catalogue is of {catalogue().date})."
+                f"(the sandbox's catalog is of {catalog().date})."
             )
 
 

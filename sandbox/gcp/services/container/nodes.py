@@ -121,10 +121,10 @@ def taints(pool: Json) -> list[dict[str, str]]:
 
 
 def machine_of(pool: Json) -> MachineType:
-    """Return the machine type of a pool. Raises LookupError if the catalogue lacks it."""
+    """Return the machine type of a pool. Raises LookupError if the catalog lacks it."""
     machine = machine_type(pool["config"]["machineType"])
-    if machine is None:  # removed from the catalogue since the pool was created
-        raise LookupError(f"machine type {pool['config']['machineType']} is not in the catalogue")
+    if machine is None:  # removed from the catalog since the pool was created
+        raise LookupError(f"machine type {pool['config']['machineType']} is not in the catalog")
     return machine
 
 

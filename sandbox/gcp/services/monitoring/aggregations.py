@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.services.monitoring.metrics import NUMERIC, Metric
-from sandbox.gcp.well_known_types import seconds
+from sandbox.well_known_types import seconds
 
 _DISTRIBUTION = frozenset({"DISTRIBUTION"})
 _BOOL = frozenset({"BOOL"})

@@ -10,7 +10,7 @@ from sandbox.gcp.service import Call, project_number
 from sandbox.gcp.services.monitoring import aggregations
 from sandbox.gcp.services.monitoring.filters import Filter, FilterError, checked
 from sandbox.gcp.services.monitoring.metrics import NUMERIC
-from sandbox.gcp.well_known_types import seconds
+from sandbox.well_known_types import seconds
 
 _MOST_CONDITIONS = 6
 _DAY = 86400

@@ -9,7 +9,7 @@ from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.monitoring.shared import HIDDEN, bad, common, pruned
-from sandbox.gcp.well_known_types import seconds
+from sandbox.well_known_types import seconds
 
 _PERIODS = ("60s", "300s", "600s", "900s")
 

@@ -7,7 +7,7 @@ from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call
 from sandbox.gcp.services.pubsub.messages import ERRORS, ID, PREFIX, publish
-from sandbox.gcp.well_known_types import seconds
+from sandbox.well_known_types import seconds
 
 _RETENTION = (600, 31 * 86400)
 

@@ -226,8 +226,8 @@ async def set_policy(call: Call) -> Json:
 async def test_permissions(call: Call) -> Json:
     """`buckets.testIamPermissions`: grants everything."""
     load_bucket(call)
-    asked = call.query.get("permissions", [])
-    return {"kind": "storage#testIamPermissionsResponse", "permissions": list(asked)}
+    permissions = call.query.get("permissions", [])
+    return {"kind": "storage#testIamPermissionsResponse", "permissions": list(permissions)}
 
 
 _HANDLERS: dict[str, Handler] = {

@@ -10,6 +10,7 @@ from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.policy import IamMember, Policy
 from sandbox.plugins.gcp.spec import Spec, Values
+from sandbox.well_known_types import seconds
 
 RINGS = "projects/{project}/locations/{location}/keyRings"
 KEY = "{keyRing}/cryptoKeys/{name}"
@@ -52,7 +53,7 @@ class CryptoKey(Named):
         """The API's object, with the time of the first rotation."""
         body = super().to_api(inputs)
         if inputs.get("rotationPeriod"):
-            period = timedelta(seconds=float(str(inputs["rotationPeriod"]).removesuffix("s")))
+            period = timedelta(seconds=seconds(str(inputs["rotationPeriod"])))
             at = datetime.now(UTC) + period
             body["nextRotationTime"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return body

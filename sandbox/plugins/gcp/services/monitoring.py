@@ -10,6 +10,7 @@ from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.spec import Spec, Values
 from sandbox.plugins.provider import PluginError
+from sandbox.well_known_types import seconds
 
 PROJECT = "v3/projects/{project}"
 SECRET_LABELS = {"authToken": "auth_token", "password": "password", "serviceKey": "service_key"}
@@ -110,7 +111,7 @@ class Slo(WithId):
         rest = {key: value for key, value in body.items() if key != "rollingPeriod"}
         outputs = super().from_api(rest)
         if period:
-            outputs["rollingPeriodDays"] = int(float(str(period).removesuffix("s"))) // DAY
+            outputs["rollingPeriodDays"] = int(seconds(period)) // DAY
         outputs["service"] = str(body.get("name", "")).partition("/serviceLevelObjectives/")[0]
         outputs["service"] = outputs["service"].rpartition("/")[2]
         return outputs
@@ -164,13 +165,13 @@ def _json(inputs: Values) -> Any:
         raise PluginError(f"dashboardJson is not JSON: {error}") from None
 
 
-def _within(said: Any, there: Any) -> bool:
+def _within(declared: Any, remote: Any) -> bool:
     """Whether the dashboard has everything in the program's text; it may have more."""
-    if isinstance(said, dict) and isinstance(there, dict):
-        return all(key in there and _within(value, there[key]) for key, value in said.items())
-    if isinstance(said, list) and isinstance(there, list):
-        return len(said) == len(there) and all(map(_within, said, there))
-    return bool(said == there)
+    if isinstance(declared, dict) and isinstance(remote, dict):
+        return all(key in remote and _within(value, remote[key]) for key, value in declared.items())
+    if isinstance(declared, list) and isinstance(remote, list):
+        return len(declared) == len(remote) and all(map(_within, declared, remote))
+    return bool(declared == remote)
 
 
 class UptimeCheck(Named):

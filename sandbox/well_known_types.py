@@ -1,7 +1,7 @@
 """Protobuf's durations and timestamps, as JSON carries them.
 
-Parsed by protobuf itself. A value that protobuf refuses is a ValueError here; the service that
-reads it answers in its own words.
+Parsed by protobuf itself. A value that protobuf refuses is a ValueError here; an emulated service
+that reads it answers with an error message of its own.
 """
 
 from __future__ import annotations

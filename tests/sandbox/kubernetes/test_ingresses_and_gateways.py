@@ -1,4 +1,4 @@
-"""Ingresses and Gateways, seen from both sides: the cluster and the compute API."""
+"""Ingresses and Gateways, observed in the cluster and in the compute API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -237,7 +237,7 @@ def test_a_gateway_becomes_a_load_balancer_that_routes_and_rewrites(sandbox: San
     sandbox.kube("DELETE", f"{SERVICES}/words")
 
 
-def test_a_route_is_told_what_it_lacks(sandbox: Sandbox) -> None:
+def test_a_routes_status_names_what_is_missing(sandbox: Sandbox) -> None:
     with _reserved(sandbox):
         sandbox.kube("POST", f"{GATEWAY_API}/gateways", _gateway())
         sandbox.kube("POST", f"{GATEWAY_API}/httproutes", _http_route("missing", "/missing"))
@@ -256,7 +256,7 @@ def test_a_route_is_told_what_it_lacks(sandbox: Sandbox) -> None:
         assert eventually(lambda: sandbox.items(f"{GATEWAY_API}/gateways") == [])
 
 
-def test_the_api_server_refuses_what_gke_s_policies_do_not_know(sandbox: Sandbox) -> None:
+def test_unknown_fields_of_gkes_policies_are_refused(sandbox: Sandbox) -> None:
     odd = _policy("GCPBackendPolicy", "odd", {"timeoutSec": 0})
     with pytest.raises(Exception, match="timeoutSec"):
         sandbox.kube("POST", f"{GKE}/gcpbackendpolicies", odd)

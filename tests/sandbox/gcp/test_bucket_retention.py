@@ -1,4 +1,4 @@
-"""What a bucket keeps: versions, retention, and rules that cannot hold."""
+"""Versioning, soft delete, retention and lifecycle of buckets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OBJECTS = f"/storage/v1/b/{NAME}/o"
 OBJECT = f"{OBJECTS}/resnet%2F1%2Fmodel"
 
 
-def test_a_bucket_with_versions_keeps_what_was_replaced_and_deleted() -> None:
+def test_versioning_keeps_replaced_and_deleted_objects() -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.call("POST", BUCKETS, {"name": NAME, "versioning": {"enabled": True}})
@@ -42,7 +42,7 @@ def test_a_bucket_with_versions_keeps_what_was_replaced_and_deleted() -> None:
     asyncio.run(run())
 
 
-def test_a_bucket_without_versions_keeps_nothing() -> None:
+def test_without_versioning_replaced_objects_are_gone() -> None:
     async def run() -> None:
         async with emulator() as client:
             await client.call("POST", BUCKETS, {"name": NAME})
@@ -55,7 +55,7 @@ def test_a_bucket_without_versions_keeps_nothing() -> None:
     asyncio.run(run())
 
 
-def test_retention_lets_no_file_be_replaced_or_deleted() -> None:
+def test_objects_under_retention_are_not_replaced_or_deleted() -> None:
     async def run() -> None:
         async with emulator() as client:
             keeps = {"name": NAME, "retentionPolicy": {"retentionPeriod": "86400"}}
@@ -92,7 +92,7 @@ def test_retention_lets_no_file_be_replaced_or_deleted() -> None:
         ),
     ],
 )
-def test_rules_that_cannot_hold_are_refused(wrong: dict[str, Any], why: str) -> None:
+def test_invalid_bucket_settings_are_refused(wrong: dict[str, Any], why: str) -> None:
     async def run() -> None:
         async with emulator() as client:
             said = await client.call("POST", BUCKETS, {"name": NAME, **wrong}, status=400)
