@@ -4,6 +4,7 @@
 `policies.reports` formats a report.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,15 @@ from pathlib import Path
 
 from gkeplatform.environment import environments, file_of
 from policies import settings, waivers
+from policies.cluster_version import ClusterVersion
 from policies.pack import Finding, Pack, Verdict
 from policies.registry import RULES
 from policies.rule import Level
 from policies.subjects import Resource
+from policies.values import Unknown, comparable_text
+
+_CLUSTER = "gcp:container/cluster:Cluster"
+_MINOR = re.compile(r"(1\.\d{1,3})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ def judge(
     resources: Sequence[Resource], pack: Pack, *, environment: str = "", layer: str = ""
 ) -> Report:
     """Evaluate the pack on the resources of one stack or file set."""
+    pack = _for_declared_cluster(pack, resources)
     findings = list(_findings(resources, pack))
     judged = [
         JudgedFinding(finding, pack.level(finding.rule), environment, layer)
@@ -127,6 +134,27 @@ def judge(
         unjudged=[one for one in resources if not pack.judges(one.type)],
         not_applicable=not_applicable,
     )
+
+
+def _for_declared_cluster(pack: Pack, resources: Sequence[Resource]) -> Pack:
+    """Let rules follow the version of the cluster beside the objects, unless one is set."""
+    minors = {
+        found[1]
+        for one in resources
+        if one.type == _CLUSTER
+        for key in ("currentMasterVersion", "minMasterVersion")
+        if not isinstance(given := dict.get(one.props, key), Unknown)
+        if (found := _MINOR.match(comparable_text(given)))
+    }
+    if len(minors) != 1:
+        return pack
+    stated = ClusterVersion(kubernetes=minors.pop())
+    followers = {
+        policy.name: stated
+        for policy in pack.policies.values()
+        if policy.parameters == ClusterVersion()
+    }
+    return pack.with_settings(settings.RuleSettings({}, followers))
 
 
 def _findings(resources: Sequence[Resource], pack: Pack) -> Iterable[Finding]:

@@ -53,6 +53,11 @@ def check(api_version: str, kind: str) -> None:
     """Raise UnknownKindError for a kind or version that a built-in group does not have."""
     group, _, version = api_version.rpartition("/")
     if (group or "core") not in BUILT_IN:
+        if "." not in group:
+            raise UnknownKindError(
+                f"there is no API group {group}; {_suggestion(kind, [], group)}; a group of custom "
+                "resources has a dot"
+            )
         return
     versions, kinds = (one.split() for one in BUILT_IN[group or "core"])
     singular = kind.removesuffix("List") or "List"
@@ -64,11 +69,15 @@ def check(api_version: str, kind: str) -> None:
         )
 
 
-def _suggestion(kind: str, kinds: list[str]) -> str:
+def _suggestion(kind: str, kinds: list[str], typed: str = "") -> str:
     for group, (versions, others) in BUILT_IN.items():
         if kind in others.split():
             version = versions.split()[0]
             return f"{kind} is in {version if group == 'core' else f'{group}/{version}'}"
+    if typed:
+        return (
+            f"the groups without a dot are {', '.join(one for one in BUILT_IN if '.' not in one)}"
+        )
     by_lower = {one.lower(): one for one in kinds}
     near = difflib.get_close_matches(kind.lower(), by_lower, n=1)
     return f"did you mean {by_lower[near[0]]}?" if near else f"its kinds are {', '.join(kinds)}"

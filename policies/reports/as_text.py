@@ -63,11 +63,13 @@ def _pending(report: Report) -> list[str]:
 
 def _not_answered(report: Report) -> list[str]:
     """Return what was not judged: kinds without rules, and questions without answers."""
+    foreign = Counter(one.type for one in report.unjudged if one.origin != "program")
     lines = [
         f"NOT JUDGED  {count} of kind {kind}: no rule is for it"
-        for kind, count in sorted(Counter(one.type for one in report.unjudged).items())
-        if not kind.startswith(("pulumi:", "gkeplatform:"))
+        for kind, count in sorted(foreign.items())
     ]
+    if own := {one.type for one in report.unjudged if one.origin == "program"}:
+        lines.append(f"NOT JUDGED  resources of {len(own)} types without rules; --json names them")
     asked = sorted({(one.rule.id, one.messages[0]) for one in report.not_applicable})
     lines += [f"NOT JUDGED  {rule}: {reason}" for rule, reason in asked]
     lines += [f"NOT READ    {message}" for message in report.unreadable]

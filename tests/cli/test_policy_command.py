@@ -87,6 +87,29 @@ def test_unreadable_files_exit_with_2(tmp_path: Path) -> None:
     assert "not YAML" in message
 
 
+def test_an_unreadable_file_is_named_and_the_others_are_judged(bad: Path, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("replicas: 2\n")
+    done = policy("check", tmp_path)
+    assert done.returncode == 2
+    assert "pods-keep-out-of-host-namespaces  Pod bad:1" in done.stdout
+    assert f"NOT READ    {tmp_path / 'values.yaml'}:1: " in done.stdout
+
+
+def test_strict_has_its_own_exit_for_kinds_without_rules(tmp_path: Path) -> None:
+    path = tmp_path / "widget.yaml"
+    path.write_text("{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}}")
+    done = policy("check", path)
+    assert done.returncode == 0
+    assert "NOT JUDGED  1 of kind kubernetes:example.com/v1:Widget" in done.stdout
+    assert policy("check", path, "--strict").returncode == 9
+
+
+def test_files_are_held_to_the_platform_s_conventions_only_on_request(bad: Path) -> None:
+    rule = "objects-have-a-namespace"
+    assert rule not in policy("check", bad).stdout
+    assert rule in policy("check", bad, "--profile", "platform").stdout
+
+
 def test_the_environments_as_declared_are_clean() -> None:
     done = policy("check", "--env", "prod", "--layer", "cluster", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

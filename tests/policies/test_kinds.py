@@ -95,6 +95,8 @@ def test_a_repair_reaches_the_templates_of_a_custom_resource() -> None:
         ("v1", "pod", "v1 has no kind pod; did you mean Pod?"),
         ("apps/v1", "Pod", "apps/v1 has no kind Pod; Pod is in v1"),
         ("apps/v2", "Deployment", "there is no apiVersion apps/v2"),
+        ("app/v1", "Deployment", "there is no API group app; Deployment is in apps/v1"),
+        ("app/v1", "Widget", "there is no API group app; the groups without a dot are"),
         ("v1", "PodsList", "v1 has no kind PodsList"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from policies import settings
+from policies.check import judge
 from policies.pack import Pack
 from policies.pods import deployment, pod
 from policies.registry import RULES
@@ -99,6 +100,15 @@ def test_a_cluster_s_version_is_set_once() -> None:
     config = {"gke-policies:parameters": '{"api-versions-are-served": {"kubernetes": "1.37"}}'}
     found = settings.for_stack("dev", config, rules=BY_ID)
     assert found.parameters["sysctls-are-safe"] == ServedBy(kubernetes="1.37")
+
+
+def test_the_version_is_that_of_the_cluster_beside_the_objects() -> None:
+    rule = BY_ID["sysctls-are-safe"]
+    sysctls = [{"name": "net.ipv4.tcp_notsent_lowat", "value": "1"}]
+    one = Resource("kubernetes:core/v1:Pod", pod(securityContext={"sysctls": sysctls}))
+    for version, is_refused in ("1.36.2-gke.100", True), ("1.37.1-gke.100", False):
+        cluster = Resource("gcp:container/cluster:Cluster", {"currentMasterVersion": version})
+        assert bool(judge([cluster, one], Pack([rule])).findings) is is_refused
 
 
 SCALED = "kubernetes:keda.sh/v1alpha1:ScaledObject"
