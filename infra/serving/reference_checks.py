@@ -63,7 +63,7 @@ class ReferenceChecks(pulumi.ComponentResource):
         bindings = self._bindings.get(workload, [])
         if not bindings:
             return opts
-        enforced = pulumi.Output.from_input(_settled(bindings))
+        enforced: pulumi.Output[pulumi.Resource] = pulumi.Output.from_input(_settled(bindings))
         wait = pulumi.ResourceOptions(depends_on=[enforced])
         return pulumi.ResourceOptions.merge(opts, wait)
 

@@ -158,7 +158,7 @@ def test_text_that_is_no_quantity_is_refused(bad: str) -> None:
 
 
 def test_every_machine_with_tpus_has_the_topology_of_its_own_slice() -> None:
-    with_tpus = [machine for machine in catalogue().machine_types.values() if machine.tpus]
+    with_tpus = [machine for machine in catalog().machine_types.values() if machine.tpus]
     assert with_tpus
     for machine in with_tpus:
         assert prod(int(side) for side in machine.tpu_topology.split("x")) == machine.tpus

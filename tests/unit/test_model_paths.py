@@ -27,12 +27,13 @@ CUSTOM = {"rest_port": 9000, "path": "/v1/models", "ready": "/health", "also": [
 
 
 def entry(name: str, server: str, *paths: str, **exposure: Any) -> dict[str, Any]:
-    more: dict[str, Any] = {
+    kinds: dict[str, dict[str, Any]] = {
         "vllm": {"files": {"via": "gcs-fuse"}},
         "triton": {"files": {"via": "download", "size": "5Gi"}},
         "kserve-v2": {"files": {"via": "download", "size": "5Gi"}},
         "custom": {"custom": CUSTOM, "image": "a/b:1", "files": {"via": "gcs-fuse"}},
-    }.get(server, {})
+    }
+    more = kinds.get(server, {})
     return {
         "name": name,
         "server": server,
@@ -173,7 +174,7 @@ def test_a_stripped_prefix_keeps_the_verbs_of_tensorflow_serving() -> None:
 
 def test_the_url_of_a_model_is_the_one_of_its_status() -> None:
 
-    def of(server: str, *paths: str, **rewrites: str) -> str:
+    def of(server: str, *paths: str, **rewrites: Any) -> str:
         (one,) = config(entry("m1", server, *paths, **rewrites)).entries
         made = one.exposure.route(one, zones=("a",), naming=NAMING)
         served = ServedModel(name="m1", namespace="models", path=one.path, exposure="", route=made)

@@ -69,7 +69,9 @@ def check(model: Entry, preset: Preset) -> None:
     _check_metadata(settings.annotations, "annotations", RESERVED_ANNOTATIONS)
     names: dict[str, str] = {model.name: "the model's own container"}
     names |= dict.fromkeys(RESERVED_CONTAINERS, "a container of the platform")
-    ports: dict[int, str] = {preset.rest_port: "the server's REST port"}
+    ports: dict[int, str] = {}
+    if preset.rest_port:
+        ports[preset.rest_port] = "the server's REST port"
     if preset.grpc_port:
         ports[preset.grpc_port] = "the server's gRPC port"
     if preset.metrics:

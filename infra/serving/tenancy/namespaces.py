@@ -11,7 +11,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
 from infra.serving.manifest import Manifest, sdk
 from infra.serving.tenancy import teams
-from infra.serving.tenancy.network_policies import OPEN_POLICY, network_policies
+from infra.serving.tenancy.network_policies import network_policies
 from infra.serving.tenancy.teams import Team
 from infra.serving.tenancy.tenants import Tenant
 
@@ -102,7 +102,7 @@ class ModelsNamespace(pulumi.ComponentResource):
     def _isolate(self, name: str, policies: Mapping[str, Manifest], labels: Labels) -> None:
         for role, spec in policies.items():
             networking.NetworkPolicy(
-                f"{name}-{OPEN_POLICY}" if role == OPEN_POLICY else name,
+                name if role in {"team", "models"} else f"{name}-{role}",
                 metadata=sdk(self._metadata(role, labels)),
                 spec=sdk(spec),
                 opts=self._inside,
