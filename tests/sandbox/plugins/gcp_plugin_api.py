@@ -15,7 +15,7 @@ import uvicorn
 
 from sandbox import services
 from sandbox.gcp.app import create_app
-from tests.sandbox.plugins.gcp_plugin_harness import Engine
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, Engine
 
 
 class Api:
@@ -51,6 +51,11 @@ class Api:
             rest = made["selfLink"].split("/v1/", 1)[1]
             made = self._http.get(f"/{service}/v1/{rest}").json()
         return made
+
+    def store_secret(self) -> None:
+        """Create the secret of the samples: people create secrets, programs only refer to them."""
+        body = {"replication": {"automatic": {}}}
+        self.by_hand("POST", f"/secretmanager/v1/projects/{PROJECT}/secrets?secretId=hf-token", body)
 
     def close(self) -> None:
         self._http.close()

@@ -47,7 +47,8 @@ def engine(api: Api) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def world(engine: Engine) -> World:
+def world(api: Api, engine: Engine) -> World:
+    api.store_secret()
     return {token: engine.create(token, "x", **SAMPLES[token]) for token in ORDER}
 
 
@@ -356,6 +357,7 @@ def test_a_replacement_deletes_the_old_resource(other: Api) -> None:
 
 def test_resources_are_deleted_in_reverse_order(other: Api) -> None:
     engine = other.engine()
+    other.store_secret()
     made = made_of(engine, *ORDER)
     # A bucket with versions is not empty once its object is deleted.
     engine.update(made[BUCKET], **{**SAMPLES[BUCKET], "forceDestroy": True})
