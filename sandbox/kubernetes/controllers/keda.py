@@ -197,6 +197,8 @@ class Keda:
             # The API server leaves out an empty value.
             **{one["name"]: one.get("value", "") for one in given if "valueFrom" not in one},
             "POD_NAMESPACE": pod["metadata"]["namespace"],
+            # In a pod it is read from the mounted service account.
+            "KEDA_CLUSTER_OBJECT_NAMESPACE": pod["metadata"]["namespace"],
             "GCE_METADATA_HOST": f"127.0.0.1:{google}",
             "HTTPS_PROXY": f"http://127.0.0.1:{google}",
             "NO_PROXY": "127.0.0.1,localhost",
