@@ -23,7 +23,6 @@ from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.google_access import GoogleAccess
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.controllers.patroni import environment
 from sandbox.kubernetes.controllers.pod_process import PodProcess
 from sandbox.kubernetes.controllers.service_proxy import ServiceProxy
 from sandbox.kubernetes.folder import Folder
@@ -193,9 +192,13 @@ class Keda:
         return self._folder.path / "keda-certificates"
 
     def _environment(self, pod: Json, google: int) -> dict[str, str]:
+        given = pod["spec"]["containers"][0].get("env") or []
         return {
-            **environment(pod),
+            # The API server leaves out an empty value.
+            **{one["name"]: one.get("value", "") for one in given if "valueFrom" not in one},
             "POD_NAMESPACE": pod["metadata"]["namespace"],
+            # In a pod it is read from the mounted service account.
+            "KEDA_CLUSTER_OBJECT_NAMESPACE": pod["metadata"]["namespace"],
             "GCE_METADATA_HOST": f"127.0.0.1:{google}",
             "HTTPS_PROXY": f"http://127.0.0.1:{google}",
             "NO_PROXY": "127.0.0.1,localhost",

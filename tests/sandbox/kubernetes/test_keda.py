@@ -147,10 +147,13 @@ def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     planes = ControlPlanes(
         home, binaries=tools.binaries, token=TOKEN, modules=tools.modules, api=lambda: api
     )
-    app = create_app(home / "state.sqlite", planes)
-    iam_store.make_identity_pool(app.state, POOL)
-    config = uvicorn.Config(app, log_config=None, lifespan="on")
-    daemon = uvicorn.Server(config)
+
+    async def emulator() -> uvicorn.Server:
+        app = create_app(home / "state.sqlite", planes)
+        iam_store.make_identity_pool(app.state, POOL)
+        return uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+
+    daemon = loop.run(emulator())
     serving = loop.begin(daemon.serve([listener]))
     found = Sandbox(loop, home, api, planes, CLUSTER)
     try:
