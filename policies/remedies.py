@@ -16,6 +16,8 @@ IN_MANIFESTS = MappingProxyType(
         "containers-have-probes": "add a readinessProbe and a livenessProbe to the container",
         "containers-state-requests-and-limits": "set resources.requests for cpu and memory, and "
         "resources.limits.memory",
+        "secrets-stay-out-of-pod-specs": "keep it in a Secret and refer to it by "
+        "valueFrom.secretKeyRef, or mount it as a file",
         "disruption-budget-allows-a-drain": "set maxUnavailable to 1, or minAvailable below the "
         "number of replicas",
         "gateways-terminate-tls": "add an HTTPS listener with tls.certificateRefs, or the "

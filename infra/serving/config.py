@@ -67,7 +67,6 @@ class ServingConfig(Settings, dict=True):
     def __post_init__(self) -> None:
         _refuse_shared_names(self)
         _check_teams(self)
-        _check_keda(self)
         postgres_validation.check(
             self.postgres,
             self.clusters,
@@ -75,6 +74,7 @@ class ServingConfig(Settings, dict=True):
             teams=[team.name for team in self.teams],
             namespace=self.namespace,
         )
+        _check_keda(self)
         claims.check(self.entries)
         for index, entry in enumerate(self.entries):
             try:

@@ -91,6 +91,8 @@ class ModelServer(pulumi.ComponentResource):
             **args.exposure.service_annotations(args, naming),
             # The engine waits until the Service has an endpoint: for the first pod.
             TIMEOUT: str(rollout.progress_deadline(args)),
+            # A model that is scaled to zero has none.
+            **({} if args.replicas.min else {"pulumi.com/skipAwait": "true"}),
         }
         self.service = core.Service(
             name,

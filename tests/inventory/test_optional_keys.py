@@ -30,9 +30,11 @@ FILES = ("dev", "prod")
 MODELS = "gke-serving:models"
 REQUIRED: dict[Path, str] = {
     ("gke-cluster:node_pools", "accelerator"): "no node pool has",
+    ("gke-cluster:node_pools", "disk_size_gb"): "of disk for pods",
     ("gke-serving:teams",): "there is no team",
     ("gke-serving:priority_classes",): "there is no priority class",
     ("gke-serving:postgres",): "there is no Postgres cluster",
+    ("gke-serving:postgres", "clusters", "resources", "limits", "cpu"): "limits.cpu is missing",
     ("gke-serving:ingress",): "an Ingress needs a controller",
     ("gke-networking:domains",): "HTTPS needs domains",
     (MODELS, "source"): "source is missing",

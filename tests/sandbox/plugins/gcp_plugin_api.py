@@ -55,7 +55,9 @@ class Api:
     def store_secret(self) -> None:
         """Create the secret of the samples: people create secrets, programs only refer to them."""
         body = {"replication": {"automatic": {}}}
-        self.by_hand("POST", f"/secretmanager/v1/projects/{PROJECT}/secrets?secretId=hf-token", body)
+        self.by_hand(
+            "POST", f"/secretmanager/v1/projects/{PROJECT}/secrets?secretId=hf-token", body
+        )
 
     def close(self) -> None:
         self._http.close()
