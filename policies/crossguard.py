@@ -161,16 +161,23 @@ def policies(rules: Iterable[Rule]) -> list[Policy]:
     return [policy(rule) for rule in rules]
 
 
-def converted(rule: Rule, config: Any) -> Settings | None:
-    """Return a policy's configuration as the rule's parameters.
+def configured(one: RulePolicy, config: Any) -> Settings | None:
+    """Return a policy's parameters with those of a policy configuration in their place.
 
-    None if there is neither. Raises msgspec.ValidationError for a value that does not fit.
+    None without parameters. Raises msgspec.ValidationError for a value that does not fit.
     """
-    return None if rule.parameters is None else msgspec.convert(_integers(config), rule.parameters)
+    if one.parameters is None:
+        return None
+    values = msgspec.to_builtins(one.parameters) | _integers(config)
+    return msgspec.convert(values, type(one.parameters))
 
 
 def config_schema(parameters: type[Settings]) -> PolicyConfigSchema:
-    """Return the JSON Schema of a rule's parameters. All of them have defaults."""
+    """Return the JSON Schema of a rule's parameters, without their defaults.
+
+    The engine would send the defaults as if a policy configuration had set them, in place of those
+    of the stack file.
+    """
     (reference,), types = msgspec.json.schema_components([parameters], ref_template="{name}")
     return PolicyConfigSchema(_inlined(types[reference["$ref"]]["properties"], types))
 
@@ -201,13 +208,13 @@ def _inlined(schema: Any, types: Any) -> Any:
         return schema
     if isinstance(name := schema.get("$ref"), str):
         return _inlined(types[name], types)
-    return {key: _inlined(value, types) for key, value in schema.items()}
+    return {key: _inlined(value, types) for key, value in schema.items() if key != "default"}
 
 
 def _given(one: RulePolicy, args: Any) -> tuple[Settings, ...]:
     """The parameters in a policy configuration, or the policy's own."""
     config = args.get_config()
-    found = converted(one.rule, config) if config else one.parameters
+    found = configured(one, config) if config else one.parameters
     return () if found is None else (found,)
 
 

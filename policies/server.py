@@ -24,7 +24,7 @@ from gkeplatform.config import Settings
 from gkeplatform.environment import environment_of, environments
 from gkeplatform.errors import PlatformError
 from policies import settings, waivers
-from policies.crossguard import RulePolicy, converted
+from policies.crossguard import RulePolicy, configured
 from policies.pack import Finding, Pack, Verdict
 from policies.properties import from_struct, path_text, set_value
 from policies.recording import Recorder
@@ -102,7 +102,7 @@ class Analyzer(sdk._PolicyAnalyzerServicer):
             levels[policy.name] = Level(self._get_enforcement_level(policy).value)
             if config := self._get_policy_config(policy.name):
                 try:
-                    found = converted(policy.rule, config)
+                    found = configured(policy, config)
                 except msgspec.ValidationError as error:
                     reason = f"the policy configuration of {policy.name}: {error}"
                     context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)

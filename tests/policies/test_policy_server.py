@@ -302,6 +302,22 @@ def test_a_parameter_that_does_not_fit_is_refused(engine: Engine) -> None:
     assert "images-come-from-allowed-registries" in (refused.value.details() or "")
 
 
+def test_a_policy_configuration_file_keeps_the_other_parameters(engine: Engine) -> None:
+    rule = "resources-bear-the-platform-labels"
+    engine.configure_stack({"gke-policies:parameters": json.dumps({rule: {"required": ["team"]}})})
+    # The engine sends the defaults of a schema as if they were set.
+    assert '"default"' not in json.dumps(
+        [one.config_schema.properties for one in policies(RULES) if one.config_schema is not None]
+    )
+    request = analyzer_pb2.ConfigureAnalyzerRequest()
+    request.policyConfig[rule].enforcementLevel = analyzer_pb2.MANDATORY
+    request.policyConfig[rule].properties.update({"values": {"team": "ml"}})
+    engine.stub.Configure(request)
+    bucket = engine.analyze("gcp:storage/bucket:Bucket", {"labels": LABELS})
+    (said,) = [one for one in bucket.diagnostics if one.policyName == rule]
+    assert "missing labels: team" in said.message
+
+
 def test_a_schema_of_the_configuration_has_no_references() -> None:
     schemas = [one.config_schema for one in policies(RULES) if one.config_schema is not None]
     assert len(schemas) > 10
