@@ -46,9 +46,9 @@ ENTRIES = {
     ),
     "a missing preset": ("server: triton", "server: tritn", 'did you mean "triton"'),
     "a missing metric": (
-        "nv_inference_pending_request_count",
-        "nv_inference_pending_requests",
-        'did you mean "nv_inference_pending_request_count"',
+        "autoscaling: {cpu_utilization: 60, scale_down_after_seconds: 30}",
+        "autoscaling: {metrics: [{kind: pod, name: nv_gpu_utilisation, average: '8'}]}",
+        'did you mean "nv_gpu_utilization"',
     ),
     "a budget that no drain can satisfy": (
         "{min_available: 2}",
@@ -65,7 +65,7 @@ ENTRIES = {
         'requests: {cpu: 500m, memory: 90Gi}\n        limits: {cpu: "2", memory: 90Gi}',
         "for pods, 90 GiB asked",
     ),
-    "more than a team's quota": ('quota: {cpu: "8"', 'quota: {cpu: "4"', "ask for 5 cores at most"),
+    "more than a team's quota": ('quota: {cpu: "8"', 'quota: {cpu: "4"', "request 5 cores at most"),
 }
 
 

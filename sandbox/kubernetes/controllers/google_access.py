@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sandbox.kubernetes.controllers import certificates, http_messages
+from sandbox.kubernetes.controllers.connections import Connections
 from sandbox.kubernetes.controllers.http_messages import Message
 
 HOSTS = ("monitoring.googleapis.com",)
@@ -38,19 +39,22 @@ class GoogleAccess:
         self.authorities = folder
         """Folder of the certificate authority, `ca.crt`."""
         self._listener: asyncio.Server | None = None
+        self._connections = Connections()
         self._http = httpx.AsyncClient(trust_env=False, timeout=30)
         self._tls: ssl.SSLContext | None = None
 
     async def start(self) -> int:
         """Start both and return their port."""
         self._tls = await asyncio.to_thread(certificates.server_context, self.authorities, HOSTS)
-        self._listener = await asyncio.start_server(self._serve_connection, "127.0.0.1", 0)
+        serve = self._connections.tracked(self._serve_connection)
+        self._listener = await asyncio.start_server(serve, "127.0.0.1", 0)
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop both."""
         if self._listener is not None:
             self._listener.close()
+        await self._connections.close()
         await self._http.aclose()
 
     async def _serve_connection(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.kubernetes.controllers import http_messages
+from sandbox.kubernetes.controllers.connections import Connections
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
@@ -36,6 +37,7 @@ class ServiceProxy:
         self.backends: dict[str, int] = {}
         """Local ports of processes by the uid of the pod that they run for."""
         self._task: asyncio.Task[None] | None = None
+        self._connections = Connections()
 
     def start(self) -> None:
         """Start the proxy."""
@@ -47,11 +49,13 @@ class ServiceProxy:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._connections.close()
 
     async def _run(self, port: int) -> None:
         while True:
             try:
-                listener = await asyncio.start_server(self._serve_connection, "127.0.0.1", port)
+                serve = self._connections.tracked(self._serve_connection)
+                listener = await asyncio.start_server(serve, "127.0.0.1", port)
             except OSError as error:
                 _log.info("service proxy: %s; again in %.0f s", error, _AGAIN)
                 await asyncio.sleep(_AGAIN)
