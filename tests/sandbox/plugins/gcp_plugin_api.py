@@ -54,7 +54,7 @@ class Api:
 
     def store_secret(self) -> None:
         """Create the secret of the samples: people create secrets, programs only refer to them."""
-        body = {"replication": {"automatic": {}}}
+        body: dict[str, Any] = {"replication": {"automatic": {}}}
         self.by_hand(
             "POST", f"/secretmanager/v1/projects/{PROJECT}/secrets?secretId=hf-token", body
         )
