@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from sandbox.kubernetes.tls_connections import Transport
+
 Json = dict[str, Any]
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
@@ -40,11 +42,10 @@ class ApiServer:
         context.load_verify_locations(ca)
         self._http = httpx.AsyncClient(
             base_url=f"https://127.0.0.1:{port}",
-            verify=context,
+            transport=Transport(context, most=64, kept_alive=16),
             trust_env=False,
             headers={"Authorization": f"Bearer {token}", "User-Agent": agent},
             timeout=httpx.Timeout(30, connect=5),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
         )
 
     async def close(self) -> None:
