@@ -12,21 +12,18 @@ import contextlib
 import copy
 import logging
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.patroni import Patroni, environment
-from sandbox.kubernetes.folder import Folder, write_private
+from sandbox.kubernetes.controllers.pod_process import PodProcess
+from sandbox.kubernetes.folder import Folder
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
@@ -42,16 +39,13 @@ class Postgres:
 
     def __init__(self, server: ApiServer, *, folder: Folder, binaries: Path | None) -> None:
         self._server = server
-        self._folder = folder
+        self._process = PodProcess(NAME, folder)
         self._binaries = binaries
         self._wake = asyncio.Event()
         self._pods = Informer(server, "/api/v1/pods", self._wake.set)
         self._patroni = Patroni(server, self._pods.objects)
         self._events = Events(server, "kubelet", kind="Pod")
         self._tasks: list[asyncio.Task[None]] = []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pod = ""
-        """The uid of the operator's pod."""
 
     def start(self) -> None:
         """Start the controller."""
@@ -63,11 +57,11 @@ class Postgres:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._patroni.stop()
-        await asyncio.to_thread(self._end)
+        await asyncio.to_thread(self._process.stop)
 
     async def _run(self) -> None:
         # An operator left by an earlier daemon uses a proxy that no longer exists.
-        await asyncio.to_thread(_end_others, self._folder)
+        await asyncio.to_thread(self._process.stop_others)
         proxy = await self._patroni.start()
         await self._pods.synced.wait()
         again: float | None = None
@@ -76,7 +70,7 @@ class Postgres:
                 await asyncio.wait_for(self._wake.wait(), again)
             await asyncio.sleep(_SETTLE)
             self._wake.clear()
-            again = _AGAIN if self._process else None
+            again = _AGAIN if self._process.is_started else None
             try:
                 await self._operate(proxy)
                 await self._patroni.reconcile()
@@ -90,49 +84,37 @@ class Postgres:
     async def _operate(self, proxy: int) -> None:
         """Start or stop the operator according to its pod."""
         pod = next((one for one in self._pods.objects() if _is_operator(one)), None)
+        process, code = self._process, self._process.exit_code()
         uid = pod["metadata"]["uid"] if pod else ""
-        if self._process and (uid != self._pod or self._process.poll() is not None):
-            if uid == self._pod and pod:
-                log = self._folder.log(NAME)
-                message = f"it exited with {self._process.returncode}; see {log}"
+        if process.is_started and (uid != process.pod or code is not None):
+            if uid == process.pod and pod:
+                message = f"it exited with {code}; see {process.log}"
                 await self._events.warn(pod, "BackOff", message)
                 await asyncio.sleep(_AGAIN)
-            await asyncio.to_thread(self._end)
-        if pod and not self._process and self._binaries:
-            await self._begin(pod, proxy)
+            await asyncio.to_thread(process.stop)
+        if pod and not process.is_started and self._binaries:
+            await self._begin(pod, self._binaries, proxy)
 
-    async def _begin(self, pod: Json, proxy: int) -> None:
+    async def _begin(self, pod: Json, binaries: Path, proxy: int) -> None:
         namespace = pod["metadata"]["namespace"]
         variables = environment(pod)
         if name := variables.get(_OBJECT):
             variables[_OBJECT] = await self._configure(namespace, name)
-        token = await self._server.token(namespace, pod["spec"]["serviceAccountName"], pod)
-        kubeconfig = self._folder.path / f"{NAME}.kubeconfig"
-        write_private(kubeconfig, pod_process.kubeconfig(self._server, token, user=NAME))
-        program = self._folder.binaries / NAME
-        assert self._binaries is not None  # noqa: S101 (the caller has looked)
-        program.unlink(missing_ok=True)
-        try:
-            program.symlink_to(self._binaries / NAME)
-        except OSError:  # the file system does not support links
-            shutil.copy2(self._binaries / NAME, program)
-        arguments = ["-outofcluster", "-kubeconfig", str(kubeconfig), "-nodatabaseaccess"]
-        with self._folder.log(NAME).open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, *arguments, "-kubeqps", "50", "-kubeburst", "100"],
-                env={
-                    **variables,
-                    "OPERATOR_NAMESPACE": namespace,
-                    "HOME": str(self._folder.path),
-                    "HTTP_PROXY": f"http://127.0.0.1:{proxy}",
-                    "NO_PROXY": "127.0.0.1,localhost",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._pod = pod["metadata"]["uid"]
+        await self._process.authorize(self._server, pod)
+        self._process.start(
+            pod,
+            binaries,
+            [
+                *("-outofcluster", "-kubeconfig", str(self._process.kubeconfig)),
+                *("-nodatabaseaccess", "-kubeqps", "50", "-kubeburst", "100"),
+            ],
+            {
+                **variables,
+                "OPERATOR_NAMESPACE": namespace,
+                "HTTP_PROXY": f"http://127.0.0.1:{proxy}",
+                "NO_PROXY": "127.0.0.1,localhost",
+            },
+        )
 
     async def _configure(self, namespace: str, name: str) -> str:
         """Copy the pod's configuration with another port: clusters share a machine."""
@@ -154,21 +136,6 @@ class Postgres:
         }
         await self._server.apply(f"{path}/{own}", body, manager="kubelet")
         return own
-
-    def _end(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process.wait()
-        self._process, self._pod = None, ""
-
-
-def _end_others(folder: Folder) -> None:
-    for process, name in processes.below(folder.path).items():
-        if name == NAME:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-                process.wait(5)
 
 
 def _is_operator(pod: Json) -> bool:
