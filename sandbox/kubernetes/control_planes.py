@@ -18,7 +18,8 @@ from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes import managed_prometheus as managed_collection
 from sandbox.kubernetes import secret_sync as secret_sync_definitions
 from sandbox.kubernetes.api_server import ApiServer
-from sandbox.kubernetes.controllers import Controllers, Features
+from sandbox.kubernetes.controllers import Controllers
+from sandbox.kubernetes.features import NONE, Features
 from sandbox.kubernetes.folder import Folder, Settings
 from sandbox.kubernetes.managed_prometheus import Sample
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
@@ -82,7 +83,6 @@ class ControlPlanes:
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
         self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
-        self._collecting: set[ClusterKey] = set()
         """Clusters with managed collection of metrics."""
         self.unneeded_seconds = UNNEEDED
         """Seconds that a node must be idle before its pool shrinks."""
@@ -206,22 +206,19 @@ class ControlPlanes:
         *,
         network: str,
         subnetwork: str,
-        gateway_api: bool = False,
-        secret_sync: bool = False,
-        managed_prometheus: bool = False,
+        features: Features = NONE,
         provisioner: Provisioner | None = None,
     ) -> None:
         """Start GKE's own controllers for a cluster."""
         await self.stop_controllers(cluster)
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
-        if gateway_api:
+        if features.gateway_api:
             await gateway_definitions.install(server, self._modules)
-        if secret_sync:
+        if features.secret_sync:
             await secret_sync_definitions.install(server)
-        if managed_prometheus:
+        if features.managed_prometheus:
             await managed_collection.install(server)
-            self._collecting.add(cluster)
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,
@@ -235,24 +232,15 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             operator=self._modules.get("postgres-operator"),
-            features=Features(gateways=gateway_api, secret_sync=secret_sync),
+            features=features,
         )
         self._controllers[cluster] = controllers
         controllers.start()
 
-    def has_gateways(self, cluster: ClusterKey) -> bool:
-        """Whether a cluster's running controllers support Gateways."""
+    def features(self, cluster: ClusterKey) -> Features:
+        """The features of a cluster's running controllers; none if they do not run."""
         controllers = self._controllers.get(cluster)
-        return controllers is not None and controllers.features.gateways
-
-    def has_secret_sync(self, cluster: ClusterKey) -> bool:
-        """Whether a cluster's running controllers copy secrets of Secret Manager."""
-        controllers = self._controllers.get(cluster)
-        return controllers is not None and controllers.features.secret_sync
-
-    def has_managed_prometheus(self, cluster: ClusterKey) -> bool:
-        """Whether a cluster's PodMonitorings are collected."""
-        return cluster in self._collecting
+        return NONE if controllers is None else controllers.features
 
     async def samples(self, project: str) -> list[Sample]:
         """The last values of the metrics of a project's running clusters and services."""
@@ -262,7 +250,7 @@ class ControlPlanes:
                 continue
             server = self._server(self._folder(key), self._folder(key).load())
             found += await managed_collection.reported(server)
-            if self.has_managed_prometheus(key):
+            if self.features(key).managed_prometheus:
                 labels = {
                     "project_id": project,
                     "location": key.location,
@@ -273,7 +261,6 @@ class ControlPlanes:
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
         """Stop a cluster's controllers. Resources that they created stay."""
-        self._collecting.discard(cluster)
         if controllers := self._controllers.pop(cluster, None):
             await controllers.stop()
 

@@ -4,6 +4,6 @@ Each controller is level-triggered: it compares the whole current state with the
 applies the difference. So lost events, restarts and errors are corrected by the next run.
 """
 
-from sandbox.kubernetes.controllers.manager import Controllers, Features
+from sandbox.kubernetes.controllers.manager import Controllers
 
-__all__ = ["Controllers", "Features"]
+__all__ = ["Controllers"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,16 +20,9 @@ from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
 from sandbox.kubernetes.controllers.volumes import Volumes
+from sandbox.kubernetes.features import Features
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """Features of a cluster that have controllers of their own."""
-
-    gateways: bool = False
-    secret_sync: bool = False
 
 
 class Controllers:
@@ -75,7 +67,7 @@ class Controllers:
         self._postgres = Postgres(server, folder=folder, binaries=operator)
         self.features = features
         self._http_controllers = HttpControllers(
-            server, self._compute, uid=self._uid, has_gateways=features.gateways
+            server, self._compute, uid=self._uid, has_gateways=features.gateway_api
         )
         self._secret_syncs = (
             SecretSyncs(server, api=api, project=folder.key.project)

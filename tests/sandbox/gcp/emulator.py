@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from sandbox.gcp.app import App, create_app
+from sandbox.kubernetes.features import NONE, Features
 
 PROJECT = "acme-dev-1"
 Json = dict[str, Any]
@@ -99,8 +100,7 @@ class PretendedControlPlanes:
     nodes: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     scaling: dict[str, Any] = field(default_factory=dict)
     """Pool → its limits and groups; None where it keeps its size."""
-    gateways: bool = False
-    secret_sync: bool = False
+    started: Features = NONE
     """Whether the controllers were last started with the Gateway API."""
 
     async def create(self, cluster: Any, **_: Any) -> _Endpoint:
@@ -125,17 +125,12 @@ class PretendedControlPlanes:
             "kube-system": {"pods": 3},
         }
 
-    async def start_controllers(
-        self, cluster: Any, *, gateway_api: bool = False, secret_sync: bool = False, **_: Any
-    ) -> None:
+    async def start_controllers(self, cluster: Any, *, features: Features, **_: Any) -> None:
         self.calls.append(("start_controllers", cluster.name))
-        self.gateways, self.secret_sync = gateway_api, secret_sync
+        self.started = features
 
-    def has_gateways(self, cluster: Any) -> bool:
-        return self.gateways
-
-    def has_secret_sync(self, cluster: Any) -> bool:
-        return self.secret_sync
+    def features(self, cluster: Any) -> Features:
+        return self.started
 
     async def stop_controllers(self, cluster: Any) -> None:
         self.calls.append(("stop_controllers", cluster.name))

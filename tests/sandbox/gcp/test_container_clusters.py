@@ -294,11 +294,11 @@ def test_the_gateway_api_can_be_turned_on_in_a_running_cluster() -> None:
         async with emulator(control_planes=planes) as client:
             body = {"cluster": {"name": "main", "initialNodeCount": 1}}
             await client.wait(await client.call("POST", CLUSTERS, body))
-            assert not planes.gateways
+            assert not planes.started.gateway_api
             for channel, expected in (("CHANNEL_STANDARD", True), ("CHANNEL_DISABLED", False)):
                 change = {"update": {"desiredGatewayApiConfig": {"channel": channel}}}
                 await client.wait(await client.call("PUT", f"{CLUSTERS}/main", change))
-                assert planes.gateways is expected
+                assert planes.started.gateway_api is expected
             started = planes.calls.count(("start_controllers", "main"))
             other = {"update": {"desiredIntraNodeVisibilityConfig": {"enabled": True}}}
             await client.wait(await client.call("PUT", f"{CLUSTERS}/main", other))

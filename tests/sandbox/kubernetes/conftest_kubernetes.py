@@ -4,8 +4,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,10 +16,11 @@ import pytest
 import uvicorn
 
 from sandbox import engine
-from sandbox.gcp.app import create_app
+from sandbox.gcp.app import App, create_app
 from sandbox.gcp.services.container import versions
-from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.api_server import SERVER_SIDE_APPLY, ApiServer
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes, Endpoint, NodeSpec
+from sandbox.kubernetes.features import Features
 from sandbox.kubernetes.folder import Folder
 
 T = TypeVar("T")
@@ -104,6 +106,16 @@ class Sandbox:
     def nodes(self, pool: str, *specs: NodeSpec) -> None:
         self.loop.run(self.planes.set_nodes(self.cluster, pool, specs))
 
+    def apply(self, path: str, body: Any) -> None:
+        """Server-side apply, below the collection's path."""
+        self.kube(
+            "PATCH",
+            f"{path}/{body['metadata']['name']}",
+            body,
+            params={"fieldManager": "tests", "force": "true"},
+            content_type=SERVER_SIDE_APPLY,
+        )
+
     def items(self, path: str) -> list[Any]:
         return list(self.kube("GET", path)["items"])
 
@@ -157,11 +169,17 @@ def deployment(name: str, replicas: int, annotations: Mapping[str, str] | None =
     }
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A cluster with two zones of two nodes, its controllers, and the emulated compute API."""
+@contextmanager
+def running(
+    home: Path,
+    app: Callable[[Path, ControlPlanes], App],
+    *,
+    cluster: ClusterKey = CLUSTER,
+    nodes: Iterable[NodeSpec],
+    features: Features,
+) -> Iterator[Sandbox]:
+    """A cluster with its controllers, and the emulated API that `app` makes of the state's path."""
     tools = engine.ensure()
-    home = tmp_path_factory.mktemp("home")
     loop = Loop()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -171,25 +189,42 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     )
 
     async def emulator() -> uvicorn.Server:
-        app = create_app(home / "state.sqlite")
-        app.state.enforce_enabled_services = False
-        return uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+        made = app(home / "state.sqlite", planes)
+        return uvicorn.Server(uvicorn.Config(made, log_config=None, lifespan="on"))
 
     server = loop.run(emulator())
     serving = loop.begin(server.serve([listener]))
-    found = Sandbox(loop, home, api, planes)
+    found = Sandbox(loop, home, api, planes, cluster)
     try:
-        found.endpoint = loop.run(planes.create(CLUSTER, version=VERSION))
-        found.nodes("general", *(node(zone, index) for zone in "ab" for index in range(2)))
+        found.endpoint = loop.run(planes.create(cluster, version=VERSION))
+        found.nodes("general", *nodes)
         loop.run(
-            planes.start_controllers(CLUSTER, network=NETWORK, subnetwork="", gateway_api=True)
+            planes.start_controllers(cluster, network=NETWORK, subnetwork="", features=features)
         )
         yield found
     finally:
-        loop.run(planes.delete(CLUSTER))
+        loop.run(planes.delete(cluster))
         loop.run(planes.close())
         server.should_exit = True
         serving.result(20)
         listener.close()
         found.http.close()
         loop.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A cluster with two zones of two nodes, its controllers, and the emulated compute API."""
+
+    def emulator(state: Path, _: ControlPlanes) -> App:
+        app = create_app(state)
+        app.state.enforce_enabled_services = False
+        return app
+
+    with running(
+        tmp_path_factory.mktemp("home"),
+        emulator,
+        nodes=[node(zone, index) for zone in "ab" for index in range(2)],
+        features=Features(gateway_api=True),
+    ) as found:
+        yield found

@@ -1,32 +1,28 @@
 """KEDA on what the stage environment declares, with the rights declared there."""
 
 import json
-import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import uvicorn
 
 from declared import run_environment
 from infra.serving.scaling import scaled_object
 from infra.serving.scaling.monitoring import Monitoring
 from infra.serving.scaling.settings import Autoscaling, PubSubBacklog, Replicas
-from sandbox import engine
 from sandbox.gcp import iam_store
-from sandbox.gcp.app import create_app
+from sandbox.gcp.app import App, create_app
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes
+from sandbox.kubernetes.features import Features
 from tests.sandbox.kubernetes.conftest_kubernetes import (
-    NETWORK,
-    TOKEN,
-    VERSION,
-    Loop,
     Sandbox,
     eventually,
     node,
+    running,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
@@ -36,7 +32,6 @@ ACCOUNT = f"acme-ml-stage-keda@{PROJECT}.iam.gserviceaccount.com"
 POOL = f"{PROJECT}.svc.id.goog"
 VIEWER = {"role": "roles/monitoring.viewer", "members": [f"serviceAccount:{ACCOUNT}"]}
 GAUGE = "nv_inference_pending_request_count"
-APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 VISION = "/api/v1/namespaces/vision"
 SCALED = "/apis/keda.sh/v1alpha1/namespaces/vision/scaledobjects"
@@ -85,17 +80,10 @@ def declared() -> dict[tuple[str, str], dict[str, Any]]:
 
 def apply(sandbox: Sandbox, body: dict[str, Any]) -> None:
     path = PATHS[body["kind"]].format(body["metadata"].get("namespace"))
-    query = {"fieldManager": "tests", "force": "true"}
 
     def applied() -> bool:
         try:
-            sandbox.kube(
-                "PATCH",
-                f"{path}/{body['metadata']['name']}",
-                body,
-                params=query,
-                content_type=APPLY,
-            )
+            sandbox.apply(path, body)
         except ApiServerError as error:
             if error.status in (404, 429):  # the kind is not served yet
                 return False
@@ -138,42 +126,21 @@ def allow(sandbox: Sandbox, *bindings: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A cluster of stage's name, in which KEDA and the model `segmenter` run."""
-    tools = engine.ensure()
-    home = tmp_path_factory.mktemp("home")
-    loop = Loop()
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    api = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    planes = ControlPlanes(
-        home, binaries=tools.binaries, token=TOKEN, modules=tools.modules, api=lambda: api
-    )
 
-    async def emulator() -> uvicorn.Server:
-        app = create_app(home / "state.sqlite", planes)
+    def emulator(state: Path, planes: ControlPlanes) -> App:
+        app = create_app(state, planes)
         iam_store.make_identity_pool(app.state, POOL)
-        return uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+        return app
 
-    daemon = loop.run(emulator())
-    serving = loop.begin(daemon.serve([listener]))
-    found = Sandbox(loop, home, api, planes, CLUSTER)
-    try:
-        found.endpoint = loop.run(planes.create(CLUSTER, version=VERSION))
-        found.nodes("general", *(node(zone) for zone in "ab"))
-        loop.run(
-            planes.start_controllers(
-                CLUSTER, network=NETWORK, subnetwork="", managed_prometheus=True
-            )
-        )
+    with running(
+        tmp_path_factory.mktemp("home"),
+        emulator,
+        cluster=CLUSTER,
+        nodes=[node(zone) for zone in "ab"],
+        features=Features(managed_prometheus=True),
+    ) as found:
         prepare(found)
         yield found
-    finally:
-        loop.run(planes.delete(CLUSTER))
-        loop.run(planes.close())
-        daemon.should_exit = True
-        serving.result(20)
-        listener.close()
-        found.http.close()
-        loop.close()
 
 
 def prepare(sandbox: Sandbox) -> None:

@@ -16,7 +16,6 @@ from tests.sandbox.kubernetes.conftest_kubernetes import NETWORK, Sandbox, event
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 MERGE = "application/merge-patch+json"
-APPLY = "application/apply-patch+yaml"
 INSIDE = "/api/v1/namespaces/postgres"
 CR = "/apis/acid.zalan.do/v1/namespaces/postgres/postgresqls/features"
 SECRET = "models.recommender.features.credentials.postgresql.acid.zalan.do"
@@ -38,15 +37,7 @@ PATHS = {
 
 
 def apply(sandbox: Sandbox, kind: str, body: dict[str, Any]) -> None:
-    path = PATHS[kind].format(body["metadata"].get("namespace"))
-    query = {"fieldManager": "tests", "force": "true"}
-    sandbox.kube(
-        "PATCH",
-        f"{path}/{body['metadata']['name']}",
-        body,
-        params=query,
-        content_type=APPLY,
-    )
+    sandbox.apply(PATHS[kind].format(body["metadata"].get("namespace")), body)
 
 
 def declared() -> Iterator[tuple[str, dict[str, Any]]]:

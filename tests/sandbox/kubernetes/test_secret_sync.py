@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.kubernetes.features import Features
 from tests.sandbox.kubernetes.conftest_kubernetes import CLUSTER, NETWORK, Sandbox, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
@@ -22,7 +23,10 @@ def syncing(sandbox: Sandbox) -> Sandbox:
     """The cluster with the feature, a secret with one version, and an account without rights."""
     sandbox.loop.run(
         sandbox.planes.start_controllers(
-            CLUSTER, network=NETWORK, subnetwork="", gateway_api=True, secret_sync=True
+            CLUSTER,
+            network=NETWORK,
+            subnetwork="",
+            features=Features(gateway_api=True, secret_sync=True),
         )
     )
     # A cluster of the API brings the project's identity pool; the fixture's has none.

@@ -163,38 +163,29 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
             _key(record),
             network=network["network"],
             subnetwork=network["subnetwork"],
-            gateway_api=has_gateway_api(record),
-            secret_sync=has_secret_sync(record),
-            managed_prometheus=has_managed_prometheus(record),
+            features=features(record),
             provisioner=provisioner,
         )
 
 
-def has_gateway_api(record: ClusterRecord) -> bool:
-    """Whether the cluster has the Gateway API enabled."""
-    config = record["cluster"]["networkConfig"].get("gatewayApiConfig") or {}
-    return config.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
+def features(record: ClusterRecord) -> Any:
+    """The `sandbox.kubernetes.features.Features` that the cluster's settings turn on."""
+    from sandbox.kubernetes.features import Features  # noqa: PLC0415
 
-
-def has_secret_sync(record: ClusterRecord) -> bool:
-    """Whether the cluster copies secrets of Secret Manager into Secrets."""
-    return bool((record["cluster"].get("secretSyncConfig") or {}).get("enabled"))
-
-
-def has_managed_prometheus(record: ClusterRecord) -> bool:
-    """Whether the cluster has managed collection, and so the kind PodMonitoring."""
-    config = record["cluster"].get("monitoringConfig") or {}
-    return bool((config.get("managedPrometheusConfig") or {}).get("enabled"))
+    cluster = record["cluster"]
+    gateways = cluster["networkConfig"].get("gatewayApiConfig") or {}
+    prometheus = (cluster.get("monitoringConfig") or {}).get("managedPrometheusConfig") or {}
+    return Features(
+        gateway_api=gateways.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL"),
+        secret_sync=bool((cluster.get("secretSyncConfig") or {}).get("enabled")),
+        managed_prometheus=bool(prometheus.get("enabled")),
+    )
 
 
 async def reconcile_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Restart the controllers if the cluster's settings changed."""
     planes, key = state.control_planes, _key(record)
-    if planes is not None and (
-        planes.has_gateways(key) != has_gateway_api(record)
-        or planes.has_secret_sync(key) != has_secret_sync(record)
-        or planes.has_managed_prometheus(key) != has_managed_prometheus(record)
-    ):
+    if planes is not None and planes.features(key) != features(record):
         await start_controllers(state, record, provisioner)
 
 

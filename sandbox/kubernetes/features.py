@@ -1,0 +1,19 @@
+"""Features of GKE that a cluster may have, and that this package provides for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features that bring kinds or controllers of their own. Default: none of them."""
+
+    gateway_api: bool = False
+    secret_sync: bool = False
+    """Copies secrets of Secret Manager into Secrets."""
+    managed_prometheus: bool = False
+    """Collects the metrics that PodMonitorings select."""
+
+
+NONE = Features()
