@@ -1,10 +1,17 @@
-"""Kubernetes manifests as plain data."""
+"""Kubernetes manifests as plain data, and what those of several rooms share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 Manifest: TypeAlias = dict[str, Any]
 """A Kubernetes object, or a part of one, in the spelling of YAML files and the API reference."""
+
+SECURITY_CONTEXT: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""Of a container under the restricted Pod Security Standard; its pod states the user."""
 
 
 def sdk(manifest: Mapping[str, Any] | Sequence[Manifest]) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, Preset
 from infra.serving.patterns import StorageClass
 from infra.serving.quantity import Cpu, Memory, Size, amount
@@ -232,11 +232,7 @@ def downloader(source: str, target: str) -> Manifest:
             {"name": "CLOUDSDK_CORE_DISABLE_PROMPTS", "value": "1"},
         ],
         "resources": {"requests": amounts, "limits": amounts},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": SECURITY_CONTEXT,
         "volumeMounts": [
             {"name": _VOLUME, "mountPath": target},
             {"name": "tmp", "mountPath": _TMP},
