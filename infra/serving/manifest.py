@@ -14,6 +14,11 @@ SECURITY_CONTEXT: Manifest = {
 """Of a container under the restricted Pod Security Standard; its pod states the user."""
 
 
+def role_reference(kind: str, name: str) -> Manifest:
+    """The `roleRef` of a binding to a Role or ClusterRole."""
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+
+
 def sdk(manifest: Mapping[str, Any] | Sequence[Manifest]) -> Any:
     """`manifest` as an argument of Pulumi's Kubernetes SDK.
 
