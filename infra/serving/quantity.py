@@ -7,11 +7,19 @@ from msgspec import Meta
 
 from facts.quantity import amount
 
-__all__ = ["Cpu", "Memory", "Quantity", "Size", "amount", "memory_problem"]
+__all__ = ["MILLI", "Cpu", "Memory", "Quantity", "Size", "amount", "memory_problem", "millis"]
+
+MILLI = 1000
+"""Thousandths of a core in a core."""
 
 _SUFFIXES = "k|M|G|T|P|Ki|Mi|Gi|Ti|Pi"
 _SMALLEST_MEMORY = 2**20
 _OTHER_UNITS = re.compile(r"^([0-9.]+) ?([kmgtp])(i?)b?$", re.IGNORECASE)
+
+
+def millis(cores: object) -> int:
+    """Thousandths of a core in a quantity of cores."""
+    return int(amount(cores) * MILLI)
 
 
 def memory_problem(value: object) -> str | None:
