@@ -69,12 +69,6 @@ if TYPE_CHECKING:
     Memory = str
 else:
     Cpu = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?m?$")] | Annotated[float, Meta(ge=0)]
-    Memory = (
-        Annotated[
-            str,
-            # With the suffix m, for a message that says what it means.
-            Meta(pattern=rf"^[0-9]+(\.[0-9]+)?(m|{_SUFFIXES})?$", extra={"explain": _unit}),
-        ]
-        | Annotated[int, Meta(ge=0)]
-    )
+    # A quantity, since the suffix m is refused by a message that says what it means.
+    Memory = Quantity | Annotated[int, Meta(ge=0)]
 """Cores and bytes. Settings with such a field convert numbers to text: `scalars.texts`."""
