@@ -179,17 +179,17 @@ def _check_teams(config: ServingConfig) -> None:
                 f'models[{index}].team: there is no team "{model.team}"; '
                 f"{suggestion(model.team, teams)}"
             )
-        largest = teams[model.team].largest_limits
-        for kind in ("cpu", "memory") if largest else ():
-            limit, allowed = getattr(model.resources.limits, kind), getattr(largest, kind)
+        _check_limits(f"models[{index}]", model, teams[model.team])
+
+
+def _check_limits(at: str, model: Model, team: Team) -> None:
+    """Refuses a container, the server's or a further one, with limits above the team's."""
+    for kind in ("cpu", "memory") if team.largest_limits else ():
+        allowed = getattr(team.largest_limits, kind)
+        own = (f"resources.limits.{kind}", getattr(model.resources.limits, kind))
+        for key, limit in (own, *pod_checks.limits(model.pod, kind)):
             if limit is not None and amount(limit) > amount(allowed):
                 raise ValueError(
-                    f"models[{index}].resources.limits.{kind}: {limit} exceeds "
-                    f"max_container_limits.{kind} {allowed} of team {model.team}"
+                    f"{at}.{key}: {limit} exceeds max_container_limits.{kind} {allowed} of team "
+                    f"{team.name}"
                 )
-            for key, stated in pod_checks.limits(model.pod, kind):
-                if amount(stated) > amount(allowed):
-                    raise ValueError(
-                        f"models[{index}].{key}: {stated} exceeds max_container_limits.{kind} "
-                        f"{allowed} of team {model.team}"
-                    )

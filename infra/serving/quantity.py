@@ -7,11 +7,19 @@ from msgspec import Meta
 
 from facts.quantity import amount
 
-__all__ = ["Cpu", "Memory", "Quantity", "Size", "amount", "memory_problem"]
+__all__ = ["MILLI", "Cpu", "Memory", "Quantity", "Size", "amount", "memory_problem", "millis"]
+
+MILLI = 1000
+"""Thousandths of a core in a core."""
 
 _SUFFIXES = "k|M|G|T|P|Ki|Mi|Gi|Ti|Pi"
 _SMALLEST_MEMORY = 2**20
 _OTHER_UNITS = re.compile(r"^([0-9.]+) ?([kmgtp])(i?)b?$", re.IGNORECASE)
+
+
+def millis(cores: object) -> int:
+    """Thousandths of a core in a quantity of cores."""
+    return int(amount(cores) * MILLI)
 
 
 def memory_problem(value: object) -> str | None:
@@ -61,12 +69,6 @@ if TYPE_CHECKING:
     Memory = str
 else:
     Cpu = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?m?$")] | Annotated[float, Meta(ge=0)]
-    Memory = (
-        Annotated[
-            str,
-            # With the suffix m, for a message that says what it means.
-            Meta(pattern=rf"^[0-9]+(\.[0-9]+)?(m|{_SUFFIXES})?$", extra={"explain": _unit}),
-        ]
-        | Annotated[int, Meta(ge=0)]
-    )
+    # A quantity, since the suffix m is refused by a message that says what it means.
+    Memory = Quantity | Annotated[int, Meta(ge=0)]
 """Cores and bytes. Settings with such a field convert numbers to text: `scalars.texts`."""

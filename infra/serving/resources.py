@@ -18,7 +18,7 @@ class Amounts(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        _check_memory(self.memory)
+        check_memory(self.memory)
 
 
 class Limits(Settings):
@@ -31,7 +31,7 @@ class Limits(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        _check_memory(self.memory)
+        check_memory(self.memory)
 
 
 class Resources(Settings):
@@ -53,6 +53,7 @@ class Resources(Settings):
                 raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
 
 
-def _check_memory(memory: str) -> None:
+def check_memory(memory: str) -> None:
+    """`ValueError` for an amount of bytes that is valid, but cannot be meant."""
     if problem := memory_problem(memory):
         raise ValueError(f"memory: {problem}")

@@ -15,7 +15,7 @@ from gkeplatform.labels import Labels
 from infra.serving.exposures import nginx_manifests as manifests
 from infra.serving.exposures.nginx_manifests import CONTROLLER, NAME, NAMESPACE
 from infra.serving.exposures.settings import NginxArgs
-from infra.serving.manifest import Manifest, sdk
+from infra.serving.manifest import Manifest, role_reference, sdk
 
 
 class NginxController(pulumi.ComponentResource):
@@ -46,7 +46,6 @@ class NginxController(pulumi.ComponentResource):
         subjects: list[Manifest] = [
             {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
         ]
-        cluster_role, role = _role_ref("ClusterRole"), _role_ref("Role")
         rights: list[pulumi.Resource] = [
             rbac.ClusterRole(
                 name, metadata=sdk(cluster_wide), rules=sdk(manifests.cluster_rules()), opts=child
@@ -54,7 +53,7 @@ class NginxController(pulumi.ComponentResource):
             rbac.ClusterRoleBinding(
                 name,
                 metadata=sdk(cluster_wide),
-                role_ref=sdk(cluster_role),
+                role_ref=sdk(role_reference("ClusterRole", NAME)),
                 subjects=sdk(subjects),
                 opts=inside,
             ),
@@ -64,7 +63,7 @@ class NginxController(pulumi.ComponentResource):
             rbac.RoleBinding(
                 name,
                 metadata=sdk(metadata),
-                role_ref=sdk(role),
+                role_ref=sdk(role_reference("Role", NAME)),
                 subjects=sdk(subjects),
                 opts=inside,
             ),
@@ -100,7 +99,3 @@ class NginxController(pulumi.ComponentResource):
             name, metadata=sdk(metadata), spec=sdk(manifests.network_policy()), opts=inside
         )
         self.register_outputs({})
-
-
-def _role_ref(kind: str) -> Manifest:
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME}

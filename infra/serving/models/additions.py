@@ -7,14 +7,9 @@ Security Standard holds by default.
 import re
 from collections.abc import Iterator
 
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.models.pod_settings import PodSettings, Volume
 
-SECURITY_CONTEXT: Manifest = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
 WRITABLE = "writable-"
 """Prefix of the volumes of writable folders."""
 

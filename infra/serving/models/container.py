@@ -3,7 +3,7 @@
 import re
 
 from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.models import additions, database, secrets, storage
 from infra.serving.models.files import Supply, mebibytes
 from infra.serving.models.presets import Preset
@@ -67,11 +67,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         **probes(workload),
         # Load balancers deregister a pod later than it is told to stop: keep serving meanwhile.
         "lifecycle": {"preStop": {"sleep": {"seconds": workload.drain_seconds}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": SECURITY_CONTEXT,
         "volumeMounts": mounts,
     }
 

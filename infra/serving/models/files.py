@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, Preset
 from infra.serving.patterns import StorageClass
 from infra.serving.quantity import Cpu, Memory, Size, amount
@@ -17,6 +17,8 @@ from infra.serving.scalars import texts
 
 FOLDER = "/models"
 DOWNLOADER = "gcr.io/google.com/cloudsdktool/google-cloud-cli:578.0.0-slim"
+DOWNLOADER_AMOUNTS = {"cpu": "500m", "memory": "512Mi"}
+"""Requests and limits of the container that copies files."""
 FUSE_DRIVER = "gcsfuse.csi.storage.gke.io"
 SIDECAR_DISK = 5 * 2**30
 """Bytes of the sidecar's ephemeral storage without a cache."""
@@ -219,7 +221,6 @@ def cache_filler(source: str, kept: str) -> Manifest:
 
 def downloader(source: str, target: str) -> Manifest:
     """The init container that copies the files."""
-    amounts = {"cpu": "500m", "memory": "512Mi"}
     return {
         "name": "model-files",
         "image": DOWNLOADER,
@@ -231,12 +232,8 @@ def downloader(source: str, target: str) -> Manifest:
             {"name": "CLOUDSDK_CONFIG", "value": f"{_TMP}/gcloud"},
             {"name": "CLOUDSDK_CORE_DISABLE_PROMPTS", "value": "1"},
         ],
-        "resources": {"requests": amounts, "limits": amounts},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "resources": {"requests": DOWNLOADER_AMOUNTS, "limits": DOWNLOADER_AMOUNTS},
+        "securityContext": SECURITY_CONTEXT,
         "volumeMounts": [
             {"name": _VOLUME, "mountPath": target},
             {"name": "tmp", "mountPath": _TMP},

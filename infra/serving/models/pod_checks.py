@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from gkeplatform.config import suggestion
+from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.models.additions import WRITABLE, writable_folders
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import FOLDER, Direct, InImage
@@ -58,7 +59,6 @@ CONTAINER_KEYS = (
 )
 """Fields of a container: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/"""
 _SERVER_KEYS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
-_GPU = "nvidia.com/gpu"
 
 
 def check(model: Entry, preset: Preset) -> None:
@@ -77,22 +77,23 @@ def check(model: Entry, preset: Preset) -> None:
     if preset.metrics:
         ports.setdefault(preset.metrics.port, "the server's metrics port")
     port_names = dict.fromkeys(PORT_NAMES, "a port of the server")
-    for key, containers, is_init in (
-        ("pod.containers", settings.containers, False),
-        ("pod.init_containers", settings.init_containers, True),
-    ):
-        for index, container in enumerate(containers):
-            where = f"{key}[{index}]"
-            _check_container(where, container, is_init=is_init)
-            _claim(f"{where}.name", container["name"], names, f"a name of {where}")
-            _check_mounts(where, container, _volume_names(model))
-            for number, port in enumerate(_list(where, container, "ports")):
-                at = f"{where}.ports[{number}]"
-                _claim(
-                    f"{at}.containerPort", port.get("containerPort"), ports, f"a port of {where}"
-                )
-                if port.get("name") is not None:
-                    _claim(f"{at}.name", port["name"], port_names, f"a port name of {where}")
+    for where, container, is_init in _containers(settings):
+        _check_container(where, container, is_init=is_init)
+        _claim(f"{where}.name", container["name"], names, f"a name of {where}")
+        _check_mounts(where, container, _volume_names(model))
+        for number, port in enumerate(_list(where, container, "ports")):
+            at = f"{where}.ports[{number}]"
+            _claim(f"{at}.containerPort", port.get("containerPort"), ports, f"a port of {where}")
+            if port.get("name") is not None:
+                _claim(f"{at}.name", port["name"], port_names, f"a port name of {where}")
+
+
+def _containers(settings: PodSettings) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """The key of each further container, the container, and whether it is an init container."""
+    for index, container in enumerate(settings.containers):
+        yield f"pod.containers[{index}]", container, False
+    for index, container in enumerate(settings.init_containers):
+        yield f"pod.init_containers[{index}]", container, True
 
 
 def _claim(key: str, value: Any, taken: dict[Any, str], owner: str) -> None:
@@ -187,7 +188,7 @@ def _check_resources(key: str, given: Any) -> None:
             )
     for kind, name, text in quantities(resources):
         where = f"{key}.resources.{kind}.{name}"
-        if name == _GPU or name.startswith("google.com/tpu"):
+        if name == GPU_RESOURCE or name.startswith(TPU_RESOURCE):
             raise ValueError(f"{where}: accelerators are the model's; set the entry's resources")
         try:
             msgspec.convert(text, Quantity)
@@ -215,14 +216,10 @@ def quantities(resources: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def limits(settings: PodSettings, kind: str) -> Iterator[tuple[str, str]]:
     """The key and the limit of `kind` of each further container that states one."""
-    for key, containers in (
-        ("pod.containers", settings.containers),
-        ("pod.init_containers", settings.init_containers),
-    ):
-        for index, container in enumerate(containers):
-            value = container["resources"]["limits"].get(kind)
-            if value is not None:
-                yield f"{key}[{index}].resources.limits.{kind}", str(value)
+    for key, container, _ in _containers(settings):
+        value = container["resources"]["limits"].get(kind)
+        if value is not None:
+            yield f"{key}.resources.limits.{kind}", str(value)
 
 
 def _volume_names(model: Entry) -> list[str]:

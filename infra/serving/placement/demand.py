@@ -5,13 +5,10 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from infra.serving.models import storage
-from infra.serving.models.files import Download, GcsFuse, SharedCache
+from infra.serving.models.files import DOWNLOADER_AMOUNTS, Download, GcsFuse, SharedCache
 from infra.serving.models.workload import Workload
 from infra.serving.placement import extra_containers
-from infra.serving.placement.units import MILLI
-from infra.serving.quantity import amount
-
-_DOWNLOADER = (500, 512 * 2**20)
+from infra.serving.quantity import MILLI, amount, millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Demand:
 def of_pod(workload: Workload) -> Demand:
     """What the scheduler reserves for one replica, sidecars and init containers included."""
     requests = workload.resources.requests
-    cpu, memory = int(amount(requests.cpu) * MILLI), int(amount(requests.memory))
+    cpu, memory = millis(requests.cpu), int(amount(requests.memory))
     files = workload.files
     extra = extra_containers.amounts(workload.pod)
     cpu, memory = cpu + extra.running[0], memory + extra.running[1]
@@ -41,11 +38,12 @@ def of_pod(workload: Workload) -> Demand:
     if isinstance(files, GcsFuse):
         # It runs before and beside all other containers.
         sidecar = files.sidecar_resources
-        cpu += int(amount(sidecar["cpu"]) * MILLI)
+        cpu += millis(sidecar["cpu"])
         memory += int(amount(sidecar["memory"]))
     elif isinstance(files, Download | SharedCache):
         # It runs before the server, so the larger of the two counts.
-        cpu, memory = max(cpu, _DOWNLOADER[0]), max(memory, _DOWNLOADER[1])
+        cpu = max(cpu, millis(DOWNLOADER_AMOUNTS["cpu"]))
+        memory = max(memory, int(amount(DOWNLOADER_AMOUNTS["memory"])))
     gpu, tpu = workload.resources.gpu, workload.resources.tpu
     return Demand(
         cpu,
@@ -65,9 +63,9 @@ def total(demands: Iterable[Demand]) -> Demand:
     )
 
 
-def cores(millis: int) -> str:
+def cores(thousandths: int) -> str:
     """Cores for messages: `1.5`."""
-    return f"{Decimal(millis) / MILLI:f}"
+    return f"{Decimal(thousandths) / MILLI:f}"
 
 
 def gibibytes(size: int) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from infra.serving.manifest import Manifest
 from infra.serving.models.pod_settings import PodSettings
-from infra.serving.placement.units import MILLI
-from infra.serving.quantity import amount
+from infra.serving.quantity import amount, millis
 
 Amounts = tuple[int, int]
 """CPU in thousandths of a core, and memory in bytes."""
@@ -44,4 +43,4 @@ def amounts(settings: PodSettings) -> ExtraAmounts:
 
 def _requests(container: Manifest) -> Amounts:
     requests = container["resources"]["requests"]
-    return int(amount(str(requests["cpu"])) * MILLI), int(amount(str(requests["memory"])))
+    return millis(requests["cpu"]), int(amount(requests["memory"]))

@@ -10,9 +10,8 @@ from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.placement.demand import cores, gibibytes
 from infra.serving.placement.fit import is_reserved
-from infra.serving.placement.units import MILLI
 from infra.serving.postgres.clusters import Cluster
-from infra.serving.quantity import amount
+from infra.serving.quantity import amount, millis
 
 
 def check(clusters: Sequence[Cluster], pools: Sequence[NodePool]) -> None:
@@ -50,7 +49,7 @@ def must_share_zones(clusters: Sequence[Cluster], pools: Sequence[NodePool]) -> 
 def fitting(cluster: Cluster, pools: Sequence[NodePool]) -> list[NodePool]:
     """The pools that can take an instance."""
     requests = cluster.settings.resources.requests
-    cpu, memory = int(amount(requests.cpu) * MILLI), int(amount(requests.memory))
+    cpu, memory = millis(requests.cpu), int(amount(requests.memory))
     return [
         pool
         for pool in _open(pools)

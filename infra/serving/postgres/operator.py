@@ -10,13 +10,12 @@ from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from gkeplatform.labels import Labels
-from infra.serving.manifest import Manifest, sdk
+from infra.serving.manifest import Manifest, role_reference, sdk
 from infra.serving.postgres import network, operator_pod, roles, schemas
 from infra.serving.postgres.clusters import Cluster
 from infra.serving.postgres.manifests import POD_ACCOUNT
 
 NAME = "postgres-operator"
-RBAC = "rbac.authorization.k8s.io"
 API = f"{schemas.GROUP}/{schemas.VERSION}"
 
 
@@ -150,17 +149,12 @@ class PostgresOperator(pulumi.ComponentResource):
         self, key: str, role: str, namespace: str, rules: list[Manifest], subject: Manifest
     ) -> list[pulumi.Resource]:
         metadata = sdk(self._metadata(role, namespace))
-        reference: Manifest = {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "Role",
-            "name": role,
-        }
         return [
             rbac.Role(key, metadata=metadata, rules=sdk(rules), opts=self._inside),
             rbac.RoleBinding(
                 key,
                 metadata=metadata,
-                role_ref=sdk(reference),
+                role_ref=sdk(role_reference("Role", role)),
                 subjects=sdk([subject]),
                 opts=self._inside,
             ),
@@ -175,18 +169,13 @@ class PostgresOperator(pulumi.ComponentResource):
             "name": name,
             "labels": self._labels.kubernetes(name=NAME, component="operator"),
         }
-        reference: Manifest = {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": name,
-        }
         rules = sdk(roles.nodes(namespaces))
         return [
             rbac.ClusterRole(NAME, metadata=sdk(metadata), rules=rules, opts=self._parent),
             rbac.ClusterRoleBinding(
                 NAME,
                 metadata=sdk(metadata),
-                role_ref=sdk(reference),
+                role_ref=sdk(role_reference("ClusterRole", name)),
                 subjects=sdk([subject]),
                 opts=self._parent,
             ),

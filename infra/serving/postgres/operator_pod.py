@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.postgres.clusters import Cluster
 from infra.serving.postgres.manifests import OPERATOR_PORT
 from infra.serving.quantity import amount
@@ -62,11 +62,7 @@ def _container(name: str) -> Manifest:
         "livenessProbe": {**probe, "timeoutSeconds": 5, "failureThreshold": 6},
         # If cluster and operator are deleted together, it has this long to clean up.
         "lifecycle": {"preStop": {"sleep": {"seconds": _CLEANUP_SECONDS}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": SECURITY_CONTEXT,
     }
 
 

@@ -15,7 +15,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
-from infra.serving.manifest import Manifest, sdk
+from infra.serving.manifest import Manifest, role_reference, sdk
 from infra.serving.scaling import keda_definitions, keda_roles, scaled_object
 from infra.serving.scaling import keda_manifests as manifests
 from infra.serving.scaling.keda_manifests import ACCOUNT, ADAPTER, NAMESPACE, OPERATOR
@@ -138,7 +138,7 @@ class Keda(pulumi.ComponentResource):
                 rules=sdk(keda_roles.namespace_rules()),
                 opts=self._inside,
             ),
-            self._binding(OPERATOR, own, "Role", OPERATOR, account),
+            self._binding(OPERATOR, own, OPERATOR, account),
             rbac.ClusterRole(
                 OPERATOR,
                 metadata=sdk(cluster_wide),
@@ -158,19 +158,18 @@ class Keda(pulumi.ComponentResource):
             self._binding(
                 "keda-auth-reader",
                 {**system, "labels": self._labels},
-                "Role",
                 "extension-apiserver-authentication-reader",
                 account,
             ),
         ]
 
     def _binding(
-        self, key: str, metadata: Manifest, kind: str, role: str, subject: Manifest
+        self, key: str, metadata: Manifest, role: str, subject: Manifest
     ) -> pulumi.Resource:
         return rbac.RoleBinding(
             key,
             metadata=sdk(metadata),
-            role_ref=sdk(_reference(kind, role)),
+            role_ref=sdk(role_reference("Role", role)),
             subjects=sdk([subject]),
             opts=self._inside,
         )
@@ -179,7 +178,7 @@ class Keda(pulumi.ComponentResource):
         return rbac.ClusterRoleBinding(
             key,
             metadata=sdk({"name": key, "labels": self._labels}),
-            role_ref=sdk(_reference("ClusterRole", role)),
+            role_ref=sdk(role_reference("ClusterRole", role)),
             subjects=sdk([subject]),
             opts=self._inside,
         )
@@ -210,7 +209,3 @@ def keda(
     return [
         Keda(name, workload_pool=cluster.workload_pool, naming=naming, labels=labels, opts=opts)
     ]
-
-
-def _reference(kind: str, name: str) -> Manifest:
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}

@@ -4,7 +4,7 @@ Flags, ports and paths are those of the release:
 https://github.com/kedacore/keda/tree/v2.21.0/config.
 """
 
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.network_policy import dns, metadata_servers, tcp
 
 VERSION = "2.21.0"
@@ -106,11 +106,7 @@ def _deployment(
                         **container,
                         "env": _environment(),
                         "resources": {"requests": requests, "limits": limits},
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "readOnlyRootFilesystem": True,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
+                        "securityContext": SECURITY_CONTEXT,
                         "volumeMounts": [
                             {"name": "certificates", "mountPath": _MOUNT, "readOnly": True},
                             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from gkeplatform.errors import PlatformError
 from infra.serving.models.workload import Workload
 from infra.serving.placement.demand import Demand, cores, gibibytes, of_pod, total
-from infra.serving.placement.units import MILLI
-from infra.serving.quantity import amount
+from infra.serving.quantity import amount, millis
 from infra.serving.tenancy.teams import Team
 
 
@@ -27,7 +26,7 @@ def _check_team(
     demand = total([of_pod(one).times(pods[one.name]) for one in workloads])
     quota = team.quota
     limits = {
-        "cpu": (demand.cpu_millis, int(amount(quota.cpu) * MILLI), _cores),
+        "cpu": (demand.cpu_millis, millis(quota.cpu), _cores),
         "memory": (demand.memory_bytes, int(amount(quota.memory)), _gibibytes),
         "gpus": (demand.gpus, quota.gpus, _gpus),
         "pods": (demand.pods, quota.pods, _pods),

@@ -8,8 +8,8 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
 from infra.serving.patterns import RESERVED_NAMESPACES, Name
-from infra.serving.quantity import Cpu, Memory, memory_problem
-from infra.serving.resources import Amounts
+from infra.serving.quantity import Cpu, Memory
+from infra.serving.resources import Amounts, check_memory
 from infra.serving.scalars import texts
 
 
@@ -23,8 +23,7 @@ class Quota(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        if problem := memory_problem(self.memory):
-            raise ValueError(f"memory: {problem}")
+        check_memory(self.memory)
 
 
 class Team(Settings):
