@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from policies.objects import namespace_and_name
+from policies.objects import deferring_errors, namespace_and_name, raise_first
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes, resource_view
@@ -118,19 +118,16 @@ class Services:
 
     def __init__(self, stack: Stack) -> None:
         self._found: dict[tuple[str, str], Props] = {}
-        self._unreadable: Exception | None = None
+        self._unreadable: list[Exception] = []
         for one in stack.of(SERVICES):
-            try:
+            with deferring_errors(self._unreadable):
                 self._found.setdefault(namespace_and_name(one.props), one.props)
-            except Exception as error:
-                self._unreadable = error
 
     def has(self, namespace: str, name: str) -> bool:
         """Whether the stack declares the Service."""
         if (namespace, name) in self._found:
             return True
-        if self._unreadable is not None:
-            raise self._unreadable
+        raise_first(self._unreadable)
         return False
 
     def lacks(self, namespace: str, name: str, port: Any) -> bool:
