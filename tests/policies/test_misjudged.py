@@ -11,6 +11,7 @@ from policies.pack import Pack
 from policies.pods import deployment, pod
 from policies.registry import RULES
 from policies.subjects import Resource
+from policies.values import Secret
 
 BY_ID = {rule.id: rule for rule in RULES}
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -192,6 +193,16 @@ def test_a_memory_limit_is_near_its_request(request_: Any, limit: Any, is_wrong:
     resources = {"requests": {"memory": request_}, "limits": {"memory": limit}}
     resource = Resource("kubernetes:core/v1:Pod", pod(container={"resources": resources}))
     assert is_found("memory-limits-are-near-requests", resource) is is_wrong
+
+
+def test_a_secret_quantity_is_not_shown() -> None:
+    rule = "memory-limits-are-near-requests"
+    for limit in "777Gi", "much":
+        resources = {"requests": {"memory": "1Gi"}, "limits": {"memory": Secret(limit)}}
+        props = pod(container={"resources": resources})
+        (found,) = Pack([BY_ID[rule]]).judge(Resource("kubernetes:core/v1:Pod", props))
+        assert "[secret]" in found.messages[0]
+        assert limit not in found.messages[0]
 
 
 def binding(kind: str, role: str) -> Resource:
