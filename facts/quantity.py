@@ -7,7 +7,10 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 import re
 from fractions import Fraction
 
-_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d+))?")
+# A longer exponent is no amount of anything, and its power would take all memory.
+_FORM = re.compile(
+    r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?", re.ASCII
+)
 _SCALES = {
     "n": Fraction(1, 10**9),
     "u": Fraction(1, 10**6),

@@ -52,10 +52,10 @@ class Workloads:
         self._unreadable: list[Exception] = []
         self._unreadable_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
-            with _deferring_errors(self._unreadable):
+            with deferring_errors(self._unreadable):
                 self._add(workload)
         for autoscaler in stack.of(AUTOSCALERS):
-            with _deferring_errors(self._unreadable_autoscalers):
+            with deferring_errors(self._unreadable_autoscalers):
                 scaled = self._by_name.get(_scale_target_key(autoscaler.props))
                 if scaled is not None:
                     self._autoscalers[id(scaled)] = autoscaler.props
@@ -64,7 +64,7 @@ class Workloads:
         """Return the workload that an autoscaler scales, if the stack declares it."""
         found = self._by_name.get(_scale_target_key(autoscaler))
         if found is None:
-            _raise_first(self._unreadable)
+            raise_first(self._unreadable)
         return found
 
     def selected_by(self, selector: Props, namespace: str) -> list[Resource]:
@@ -77,14 +77,14 @@ class Workloads:
         )
         found = [one for one in candidates if selector_matches(selector, labels_of(one))]
         if not found:
-            _raise_first(self._unreadable)
+            raise_first(self._unreadable)
         return found
 
     def min_replicas(self, workload: Resource) -> int:
         """Return a workload's minimum replicas: its autoscaler's `minReplicas`, or `replicas`."""
         autoscaler = self._autoscalers.get(id(workload))
         if autoscaler is None:
-            _raise_first(self._unreadable_autoscalers)
+            raise_first(self._unreadable_autoscalers)
             least = number(workload.props, "spec", "replicas")
         else:
             least = number(autoscaler, "spec", "minReplicas")
@@ -108,7 +108,7 @@ class Selectors:
         self._of: dict[tuple[str, ...], list[Props]] = {}
         self._unreadable: list[Exception] = []
         for one in resources:
-            with _deferring_errors(self._unreadable):
+            with deferring_errors(self._unreadable):
                 namespace, selector = namespace_and_name(one.props)[0], block(one.props, *path)
                 first = next(iter(block(selector, "matchLabels").items()), None)
                 label = (first[0], comparable_text(first[1])) if first else ()
@@ -122,19 +122,21 @@ class Selectors:
             keys = [key for key in self._of if key[0] == namespace]
         if any(selector_matches(one, labels) for key in keys for one in self._of.get(key, ())):
             return True
-        _raise_first(self._unreadable)
+        raise_first(self._unreadable)
         return False
 
 
 @contextmanager
-def _deferring_errors(errors: list[Exception]) -> Iterator[None]:
+def deferring_errors(errors: list[Exception]) -> Iterator[None]:
+    """Add an error of the block to the list instead of raising it."""
     try:
         yield
     except Exception as error:
         errors.append(error)
 
 
-def _raise_first(errors: list[Exception]) -> None:
+def raise_first(errors: list[Exception]) -> None:
+    """Raise the first of the deferred errors, if any."""
     if errors:
         raise errors[0]
 

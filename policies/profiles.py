@@ -31,13 +31,14 @@ CONVENTIONS = frozenset(
 )
 """Rules that hold this platform's own stacks to its conventions."""
 
-_GKE_ONLY = frozenset(
+GKE_ONLY = frozenset(
     {
         "gke-ingresses-refuse-http",
         "pods-ask-for-pools-that-exist",
         "pods-on-spot-nodes-end-quickly",
     }
 )
+"""Rules for Kubernetes objects that only GKE has a use for."""
 
 
 def restricted(pack: Pack, profile: Profile) -> Pack:
@@ -55,6 +56,6 @@ def _is_in(rule: Rule, profile: Profile) -> bool:
         return False
     if profile is Profile.GKE:
         return True
-    return rule.id not in _GKE_ONLY and any(
+    return rule.id not in GKE_ONLY and any(
         one.startswith("kubernetes") for one in rule.selector.types
     )

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policies.objects import namespace_and_name, selector_matches
+from policies.objects import (
+    deferring_errors,
+    namespace_and_name,
+    raise_first,
+    selector_matches,
+)
 from policies.pods import LONG_RUNNING_PODS, PODS, Pod, pods
 from policies.rule import Stack
 from policies.subjects import Resource, Selector
@@ -43,20 +48,18 @@ def namespaced_servers(resource: Resource) -> Iterable[NamespacedPod]:
 class Pods:
     """The declared pods by namespace and label.
 
-    A malformed or unknown resource is remembered; a lookup without a match raises its error.
+    Errors are deferred as in `Workloads`.
     """
 
     def __init__(self, stack: Stack) -> None:
         self.all: list[NamespacedPod] = []
         self._by_label: dict[tuple[str, str, str], list[NamespacedPod]] = {}
         self._by_namespace: dict[str, list[NamespacedPod]] = {}
-        self._unreadable: Exception | None = None
+        self._unreadable: list[Exception] = []
         for resource in stack.of(PODS):
-            try:
+            with deferring_errors(self._unreadable):
                 for one in namespaced_pods(resource):
                     self._add(one)
-            except Exception as error:
-                self._unreadable = self._unreadable or error
 
     def selected(self, labels: Props, namespace: str) -> list[NamespacedPod]:
         """Return the pods of a namespace that have all of the labels (Service semantics)."""
@@ -71,8 +74,8 @@ class Pods:
             else self._by_namespace.get(namespace, [])
         )
         found = [one for one in candidates if selector_matches(selector, one.labels)]
-        if not found and self._unreadable is not None:
-            raise self._unreadable
+        if not found:
+            raise_first(self._unreadable)
         return found
 
     def _add(self, one: NamespacedPod) -> None:

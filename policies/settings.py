@@ -5,7 +5,7 @@
         images-name-a-version: advisory
         containers-have-probes: disabled
       gke-policies:parameters:
-        machine-types-are-allowed: {families: [n2, g2]}
+        machines-are-of-allowed-types: {machine_types: ["n2-*", "g2-*"]}
 
 An invalid setting stops the pack, so that no rule is skipped by mistake.
 """

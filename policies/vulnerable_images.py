@@ -7,8 +7,6 @@ Database. The list holds what matters to a server that callers reach: it is no s
 import re
 from dataclasses import dataclass
 
-AS_OF = "2026-11-26"
-
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:

@@ -121,9 +121,6 @@ _TYPES = pattern(
 OBJECTS = Selector(_TYPES.matches, _TYPES.example, _TYPES.types, api_object)
 
 
-ServedBy = ClusterVersion
-
-
 def _deprecation(one: ApiObject) -> Deprecation | None:
     return next(
         (found for found in DEPRECATIONS.get(one.version, ()) if one.kind in found.kinds), None
@@ -140,7 +137,7 @@ def _deprecation(one: ApiObject) -> Deprecation | None:
     passing={},
     failing=(Resource("kubernetes:policy/v1beta1:PodDisruptionBudget", {}),),
 )
-def api_versions_are_served(one: ApiObject, given: ServedBy) -> Iterator[str]:
+def api_versions_are_served(one: ApiObject, given: ClusterVersion) -> Iterator[str]:
     """An object uses an API version that the cluster serves."""
     found = _deprecation(one)
     if found is not None and found.removed <= given.minor:
@@ -157,7 +154,7 @@ def api_versions_are_served(one: ApiObject, given: ServedBy) -> Iterator[str]:
     passing={},
     failing=(Resource("kubernetes:core/v1:Endpoints", {}),),
 )
-def api_versions_are_not_deprecated(one: ApiObject, given: ServedBy) -> Iterator[str]:
+def api_versions_are_not_deprecated(one: ApiObject, given: ClusterVersion) -> Iterator[str]:
     """An object uses an API version that is not deprecated."""
     if one == ApiObject("v1", "Endpoints") and given.minor >= 33:
         yield "v1 Endpoints is deprecated since 1.33; use discovery.k8s.io/v1 EndpointSlice"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from policies.plain_values import is_plain as is_plain_value
+from policies.plain_values import is_plain
 from policies.pods import PODS, Pod, describe, pod
 from policies.rule import advisory, cis, kubernetes_docs, mandatory
 from policies.subjects import kubernetes
@@ -52,7 +52,6 @@ _FLAG_IN_SCRIPT = re.compile(
 _ASSIGNMENT = re.compile(r"(?:^|[\s;])(?:export\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"'$;|&<>()]+)")
 _PROPERTY = re.compile(r"^[ \t]*([\w.\-]+)[ \t]*[=:](.+)$", re.MULTILINE)
 _REFERENCES = re.compile(r"\$[({A-Za-z_]|\{\{")
-_FLAGS = {"true", "false"}
 _LONGEST_NAME = 256
 _SHELLS = {"sh", "bash", "dash", "ash"}
 _FORMATS = re.compile(r"\.(properties|env|ini|conf|cfg|toml|ya?ml|json)$")
@@ -66,10 +65,9 @@ def secret_kind(name: str, value: str) -> str:
     if isinstance(value, Secret):
         return "a secret"
     spelled = _CAMEL.sub("_", name[:_LONGEST_NAME])
-    if is_plain_value(spelled, value):
+    if not value or is_plain(spelled, value) or _REFERENCES.search(value):
         return ""
-    is_plain = bool(value) and not _REFERENCES.search(value) and value.lower() not in _FLAGS
-    if is_plain and _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):
+    if _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):
         return "a secret by its name"
     return ""
 

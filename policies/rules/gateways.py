@@ -72,6 +72,11 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
             yield f'listener "{text(listener, "name")}" has no certificates'
 
 
+def _backends(route: Props) -> Iterator[Props]:
+    for rule in entries(route, "spec", "rules"):
+        yield from entries(rule, "backendRefs")
+
+
 @mandatory(
     ROUTES,
     layer="serving",
@@ -85,12 +90,11 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
 def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
     """Every backend of an HTTPRoute in the same namespace is a declared Service."""
     namespace, _ = namespace_and_name(route)
-    for rule in entries(route, "spec", "rules"):
-        for backend in entries(rule, "backendRefs"):
-            where = text(backend, "namespace") or namespace
-            name = text(backend, "name")
-            if name and where == namespace and not stack.cached(Services).has(namespace, name):
-                yield f'no Service "{name}" is declared in namespace {namespace}'
+    for backend in _backends(route):
+        where = text(backend, "namespace") or namespace
+        name = text(backend, "name")
+        if name and where == namespace and not stack.cached(Services).has(namespace, name):
+            yield f'no Service "{name}" is declared in namespace {namespace}'
 
 
 @mandatory(
@@ -106,10 +110,9 @@ def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
 def routes_lead_to_ports_of_services(route: Props, stack: Stack) -> Iterator[str]:
     """Every backend of an HTTPRoute is a port of its Service."""
     namespace, _ = namespace_and_name(route)
-    for rule in entries(route, "spec", "rules"):
-        for backend in entries(rule, "backendRefs"):
-            if text(backend, "kind") not in {"", "Service"}:
-                continue
-            where, name = text(backend, "namespace") or namespace, text(backend, "name")
-            if stack.cached(Services).lacks(where, name, backend.get("port")):
-                yield f'Service "{name}" has no port {backend["port"]}'
+    for backend in _backends(route):
+        if text(backend, "kind") not in {"", "Service"}:
+            continue
+        where, name = text(backend, "namespace") or namespace, text(backend, "name")
+        if stack.cached(Services).lacks(where, name, backend.get("port")):
+            yield f'Service "{name}" has no port {backend["port"]}'

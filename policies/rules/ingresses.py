@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from policies.objects import namespace_and_name
+from policies.objects import deferring_errors, namespace_and_name, raise_first
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes, resource_view
@@ -118,19 +118,16 @@ class Services:
 
     def __init__(self, stack: Stack) -> None:
         self._found: dict[tuple[str, str], Props] = {}
-        self._unreadable: Exception | None = None
+        self._unreadable: list[Exception] = []
         for one in stack.of(SERVICES):
-            try:
+            with deferring_errors(self._unreadable):
                 self._found.setdefault(namespace_and_name(one.props), one.props)
-            except Exception as error:
-                self._unreadable = error
 
     def has(self, namespace: str, name: str) -> bool:
         """Whether the stack declares the Service."""
         if (namespace, name) in self._found:
             return True
-        if self._unreadable is not None:
-            raise self._unreadable
+        raise_first(self._unreadable)
         return False
 
     def lacks(self, namespace: str, name: str, port: Any) -> bool:
@@ -143,6 +140,20 @@ class Services:
         ports = entries(found, "spec", "ports")
         own = {comparable_text(one.get(key)) for one in ports for key in ("port", "name")}
         return comparable_text(port) not in own - {"None"}
+
+
+def _paths(ingress: Props) -> Iterator[tuple[Props, Props]]:
+    """Yield each path of an Ingress with its rule."""
+    for rule in entries(ingress, "spec", "rules"):
+        for path in entries(rule, "http", "paths"):
+            yield rule, path
+
+
+def _backends(ingress: Props) -> Iterator[Props]:
+    """Yield the default backend and that of each path."""
+    yield block(ingress, "spec", "defaultBackend")
+    for _, path in _paths(ingress):
+        yield block(path, "backend")
 
 
 @mandatory(
@@ -158,12 +169,8 @@ class Services:
 def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
     """Every backend of an Ingress is a declared Service."""
     namespace, _ = namespace_and_name(ingress)
-    spec = block(ingress, "spec")
-    backends = [block(spec, "defaultBackend"), block(spec, "backend")]
-    for rule in entries(spec, "rules"):
-        backends += [block(path, "backend") for path in entries(rule, "http", "paths")]
-    for backend in backends:
-        # `serviceName` is the field of API versions before v1.
+    # `backend` and `serviceName` are the fields of API versions before v1.
+    for backend in [block(ingress, "spec", "backend"), *_backends(ingress)]:
         name = text(backend, "service", "name") or text(backend, "serviceName")
         if name and not stack.cached(Services).has(namespace, name):
             yield f'no Service "{name}" is declared in namespace {namespace}'
@@ -200,13 +207,9 @@ def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
         yield f"spec.controller {controller} was retired in March 2026"
 
 
-def _backends(ingress: Props) -> Iterator[tuple[str, Any]]:
-    """Yield the backends of an Ingress: the Service's name, and its port's number or name."""
-    spec = block(ingress, "spec")
-    backends = [block(spec, "defaultBackend")]
-    for rule in entries(spec, "rules"):
-        backends += [block(path, "backend") for path in entries(rule, "http", "paths")]
-    for backend in backends:
+def _ports(ingress: Props) -> Iterator[tuple[str, Any]]:
+    """Yield the Service's name of each backend, and its port's number or name."""
+    for backend in _backends(ingress):
         service = block(backend, "service")
         port = block(service, "port")
         if name := text(service, "name"):
@@ -229,7 +232,7 @@ def _backends(ingress: Props) -> Iterator[tuple[str, Any]]:
 def ingresses_lead_to_ports_of_services(ingress: Props, stack: Stack) -> Iterator[str]:
     """Every backend of an Ingress is a port of its Service."""
     namespace, _ = namespace_and_name(ingress)
-    for name, port in dict.fromkeys(_backends(ingress)):
+    for name, port in dict.fromkeys(_ports(ingress)):
         if stack.cached(Services).lacks(namespace, name, port):
             yield f'Service "{name}" has no port {port}'
 
@@ -240,10 +243,9 @@ def _routes(ingress: Props) -> Iterator[tuple[str, str, str, str]]:
     class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
     if flag(annotations, "nginx.ingress.kubernetes.io/canary"):
         return  # a canary is a second Ingress of the same path, on purpose
-    for rule in entries(ingress, "spec", "rules"):
-        for path in entries(rule, "http", "paths"):
-            kind = text(path, "pathType") or "ImplementationSpecific"
-            yield class_name, text(rule, "host"), kind, text(path, "path") or "/"
+    for rule, path in _paths(ingress):
+        kind = text(path, "pathType") or "ImplementationSpecific"
+        yield class_name, text(rule, "host"), kind, text(path, "path") or "/"
 
 
 def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from policies.objects import AUTOSCALERS, namespace_and_name
+from policies.objects import (
+    AUTOSCALERS,
+    deferring_errors,
+    kind_of,
+    namespace_and_name,
+    raise_first,
+)
 from policies.pods import deployment
 from policies.rule import Reference, Stack, advisory, kubernetes_docs, mandatory
 from policies.selection import NAMESPACED_PODS, NamespacedPod
-from policies.subjects import Resource, group_kind, kubernetes, pattern, resource_view
+from policies.subjects import Resource, kubernetes, pattern, resource_view
 from policies.values import Props, block, text
 
 SCALED_OBJECTS = kubernetes("keda.sh", "ScaledObject", version="v1alpha1")
@@ -29,37 +35,29 @@ _KEDA = Reference(
 class Objects:
     """The declared Kubernetes objects by namespace, kind and name.
 
-    An object whose name is unknown or malformed raises its error at a lookup without a match.
+    Errors are deferred as in `Workloads`.
     """
 
     def __init__(self, stack: Stack) -> None:
         self._found: set[tuple[str, str, str]] = set()
-        self._unreadable: Exception | None = None
+        self._unreadable: list[Exception] = []
         for one in stack.of(_ALL):
-            kind = group_kind(one.type)
-            try:
+            with deferring_errors(self._unreadable):
                 namespace, name = namespace_and_name(one.props)
-            except Exception as error:
-                self._unreadable = self._unreadable or error
-                continue
-            self._found.add((namespace, kind[1] if kind else "", name))
+                self._found.add((namespace, kind_of(one), name))
 
     def has(self, namespace: str, kind: str, name: str) -> bool:
         """Whether the stack declares the object."""
         if (namespace, kind, name) in self._found:
             return True
-        if self._unreadable is not None:
-            raise self._unreadable
+        raise_first(self._unreadable)
         return False
 
 
 def _clusterwide(stack: Stack) -> set[tuple[str, str]]:
     """The names of declared ClusterRoles and PriorityClasses, by kind."""
     kinds = kubernetes(_GROUP, "ClusterRole") | PRIORITY_CLASSES
-    return {
-        (one.type.rpartition(":")[2], text(one.props, "metadata", "name"))
-        for one in stack.of(kinds)
-    }
+    return {(kind_of(one), text(one.props, "metadata", "name")) for one in stack.of(kinds)}
 
 
 def _target(scaler: Resource) -> tuple[str, str, str]:
@@ -106,7 +104,7 @@ def workloads_have_one_autoscaler(scaler: Resource, stack: Stack) -> Iterator[st
     first = stack.cached(_first_scalers).get(_target(scaler))
     if first is not None and first is not scaler:
         _, kind, name = _target(scaler)
-        yield f"{kind} {name} is also scaled by {first.type.rpartition(':')[2]} {first.name}"
+        yield f"{kind} {name} is also scaled by {kind_of(first)} {first.name}"
 
 
 @mandatory(

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Any
 
 from msgspec import Meta
 
+from facts.quantity import amount
 from gkeplatform.config import Settings
 from policies.pods import PODS, Pod, describe, pod
-from policies.quantities import amount
 from policies.rule import advisory, kubernetes_docs, mandatory
-from policies.values import block, comparable_text
+from policies.values import MalformedInputError, block, comparable_text
 
 _SIZES = {
     "requests": {"cpu": "500m", "memory": "1Gi"},
@@ -50,6 +51,13 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
                 yield f"{describe(container)} does not set resources.{kind}.{key}"
 
 
+def _bytes(quantity: Any) -> Fraction:
+    try:
+        return amount(comparable_text(quantity))
+    except ValueError:
+        raise MalformedInputError(f"{quantity!r} is not a quantity") from None
+
+
 class MemoryOvercommit(Settings):
     """How far a memory limit may be above its request."""
 
@@ -82,9 +90,9 @@ def memory_limits_are_near_requests(pod: Pod, given: MemoryOvercommit) -> Iterat
         request = block(container, "resources", "requests").get("memory")
         if limit is None or request is None:
             continue
-        least, most = amount(request), amount(limit)
-        if least > 0 and most > given.times * least:
+        least, most = _bytes(request), _bytes(limit)
+        if least > 0 and most / least > given.times:
             yield (
-                f"{describe(container)} may use {comparable_text(limit)} of memory, "
-                f"{most / least:.0f} times its request {comparable_text(request)}"
+                f"{describe(container)} may use {limit} of memory, "
+                f"{round(most / least)} times its request {request}"
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import namespace_and_name
+from policies.objects import deferring_errors, namespace_and_name, raise_first
 from policies.pods import PODS, Pod, deployment, pod
 from policies.rule import Stack, advisory, cis, kubernetes_docs, mandatory
 from policies.selection import NAMESPACED_PODS, NamespacedPod
@@ -22,18 +22,16 @@ class Accounts:
 
     def __init__(self, stack: Stack) -> None:
         self._found: dict[tuple[str, str], Props] = {}
-        self._unreadable: Exception | None = None
+        self._unreadable: list[Exception] = []
         for one in stack.of(ACCOUNTS):
-            try:
+            with deferring_errors(self._unreadable):
                 self._found[namespace_and_name(one.props)] = one.props
-            except Exception as error:
-                self._unreadable = error
 
     def get(self, namespace: str, name: str) -> Props | None:
         """Return the account's properties, if the stack declares it."""
         found = self._found.get((namespace, name))
-        if found is None and self._unreadable is not None:
-            raise self._unreadable
+        if found is None:
+            raise_first(self._unreadable)
         return found
 
 

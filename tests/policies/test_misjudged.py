@@ -6,11 +6,12 @@ import pytest
 
 from policies import settings
 from policies.check import judge
+from policies.cluster_version import ClusterVersion
 from policies.pack import Pack
 from policies.pods import deployment, pod
 from policies.registry import RULES
-from policies.rules.api_versions import ServedBy
 from policies.subjects import Resource
+from policies.values import Secret
 
 BY_ID = {rule.id: rule for rule in RULES}
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -91,7 +92,7 @@ def test_grants_on_folders_and_organizations_count(holder: str, kind: str) -> No
 )
 def test_safe_sysctls_follow_the_version(name: str, version: str, is_refused: bool) -> None:
     rule = BY_ID["sysctls-are-safe"]
-    pack = Pack([rule], parameters={rule.id: ServedBy(kubernetes=version)})
+    pack = Pack([rule], parameters={rule.id: ClusterVersion(kubernetes=version)})
     props = pod(securityContext={"sysctls": [{"name": name, "value": "1"}]})
     assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
 
@@ -99,7 +100,7 @@ def test_safe_sysctls_follow_the_version(name: str, version: str, is_refused: bo
 def test_a_cluster_s_version_is_set_once() -> None:
     config = {"gke-policies:parameters": '{"api-versions-are-served": {"kubernetes": "1.37"}}'}
     found = settings.for_stack("dev", config, rules=BY_ID)
-    assert found.parameters["sysctls-are-safe"] == ServedBy(kubernetes="1.37")
+    assert found.parameters["sysctls-are-safe"] == ClusterVersion(kubernetes="1.37")
 
 
 def test_the_version_is_that_of_the_cluster_beside_the_objects() -> None:
@@ -192,6 +193,16 @@ def test_a_memory_limit_is_near_its_request(request_: Any, limit: Any, is_wrong:
     resources = {"requests": {"memory": request_}, "limits": {"memory": limit}}
     resource = Resource("kubernetes:core/v1:Pod", pod(container={"resources": resources}))
     assert is_found("memory-limits-are-near-requests", resource) is is_wrong
+
+
+def test_a_secret_quantity_is_not_shown() -> None:
+    rule = "memory-limits-are-near-requests"
+    for limit in "777Gi", "much":
+        resources = {"requests": {"memory": "1Gi"}, "limits": {"memory": Secret(limit)}}
+        props = pod(container={"resources": resources})
+        (found,) = Pack([BY_ID[rule]]).judge(Resource("kubernetes:core/v1:Pod", props))
+        assert "[secret]" in found.messages[0]
+        assert limit not in found.messages[0]
 
 
 def binding(kind: str, role: str) -> Resource:

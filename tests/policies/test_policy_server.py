@@ -286,9 +286,11 @@ def test_a_policy_configuration_file_sets_parameters(engine: Engine) -> None:
     request.policyConfig[wanted.name].enforcementLevel = analyzer_pb2.MANDATORY
     request.policyConfig[wanted.name].properties.update({"allowed": ["registry.example/"]})
     engine.stub.Configure(request)
-    pod = {"spec": {"containers": [{"name": "a", "image": "elsewhere.example/a:1"}]}}
-    said = [d.policyName for d in engine.analyze("kubernetes:core/v1:Pod", pod).diagnostics]
-    assert wanted.name in said
+    # By the rule's own parameters, the first is allowed and the second is not.
+    for image, is_allowed in ("gcr.io/a:1", False), ("registry.example/a:1", True):
+        pod = {"spec": {"containers": [{"name": "a", "image": image}]}}
+        said = [d.policyName for d in engine.analyze("kubernetes:core/v1:Pod", pod).diagnostics]
+        assert (wanted.name not in said) is is_allowed
 
 
 def test_a_parameter_that_does_not_fit_is_refused(engine: Engine) -> None:

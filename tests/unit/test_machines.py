@@ -145,13 +145,22 @@ def test_six_regions_that_the_list_lacks_have_zones() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("500m", 0.5), ("1.5Gi", 1610612736), ("2e3", 2000), ("2E", 2 * 10**18), ("-1k", -1000)],
+    [
+        ("500m", 0.5),
+        ("1.5Gi", 1610612736),
+        ("2e3", 2000),
+        ("2E", 2 * 10**18),
+        ("-1k", -1000),
+        ("1.", 1),
+    ],
 )
 def test_a_quantity_is_its_number(text: str, number: float) -> None:
     assert amount(text) == number
 
 
-@pytest.mark.parametrize("bad", ["", "m", "1Q", "one", "1 Gi", "1.2.3", "0x10"])
+@pytest.mark.parametrize(
+    "bad", ["", "m", "1Q", "one", "1 Gi", "1.2.3", "0x10", "1e1000", "\uff11Gi"]
+)
 def test_text_that_is_no_quantity_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         amount(bad)

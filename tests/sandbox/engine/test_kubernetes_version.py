@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from policies.cluster_version import ClusterVersion
 from policies.rules import pod_security, pod_security_restricted
-from policies.rules.api_versions import ServedBy
 from sandbox.engine import build
 from sandbox.gcp.services.container import versions
 
@@ -30,6 +30,6 @@ def test_the_libraries_are_of_the_same_release(module: str) -> None:
 
 
 def test_the_rules_are_for_the_version_that_runs() -> None:
-    assert ServedBy().kubernetes == f"{MAJOR}.{MINOR}"
+    assert ClusterVersion().kubernetes == f"{MAJOR}.{MINOR}"
     for module in (pod_security, pod_security_restricted):
         assert re.findall(r"as of Kubernetes (\S+)\)", module.__doc__ or "") == [f"{MAJOR}.{MINOR}"]
