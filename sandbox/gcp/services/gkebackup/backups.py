@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import failed_precondition
 from sandbox.gcp.service import Call, now
 from sandbox.gcp.services.container import provisioner
 from sandbox.gcp.services.gkebackup import plans
-from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS, not_now
+from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS
 
 Contents = dict[str, dict[str, int]]
 """Numbers of objects, by namespace and resource."""
@@ -24,7 +25,7 @@ def _plan(call: Call) -> Json:
 def _refuse_deactivated(call: Call) -> None:
     plan = _plan(call)
     if plan.get("deactivated"):
-        raise not_now(f"BackupPlan '{plan['name']}' is deactivated.")
+        raise failed_precondition(f"BackupPlan '{plan['name']}' is deactivated.")
 
 
 async def _complete(call: Call, backup: Json, _: Json | None) -> None:
@@ -85,7 +86,7 @@ def _after(days: int) -> str:
 
 def _refuse_locked(_: Call, backup: Json) -> None:
     if backup["deleteLockExpireTime"] > now():
-        raise not_now(
+        raise failed_precondition(
             f"Backup '{backup['name']}' cannot be deleted before its delete lock expires at "
             f"{backup['deleteLockExpireTime']}."
         )

@@ -7,17 +7,11 @@ from typing import Any
 
 from sandbox.gcp.collections import Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, State, project_number
 from sandbox.gcp.services import cloudresourcemanager
 
 HIDDEN = "******"
 _MAP_FIELDS = frozenset({"userLabels", "labels", "headers"})
-
-
-def bad(message: str) -> ApiError:
-    """400 INVALID_ARGUMENT."""
-    return ApiError(400, message)
 
 
 def pruned(document: Json) -> Json:
