@@ -117,6 +117,12 @@ def project_number(project: str) -> str:
     return str(digest % 900_000_000_000 + 100_000_000_000)
 
 
+def by_number(path: str) -> str:
+    """`projects/ID/…` as `projects/NUMBER/…`."""
+    projects, project, *rest = path.split("/")
+    return "/".join([projects, project_number(project), *rest])
+
+
 def fingerprint(document: Any) -> str:
     """Twelve base64 characters that change with the document."""
     digest = hashlib.sha256(repr(document).encode()).digest()[:8]

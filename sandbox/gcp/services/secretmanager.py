@@ -16,7 +16,16 @@ from datetime import UTC, datetime, timedelta
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
-from sandbox.gcp.service import Call, Handler, Service, State, fingerprint, now, project_number
+from sandbox.gcp.service import (
+    Call,
+    Handler,
+    Service,
+    State,
+    by_number,
+    fingerprint,
+    now,
+    project_number,
+)
 from sandbox.gcp.services import cloudresourcemanager
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.crc32c import crc32c
@@ -35,11 +44,6 @@ _MESSAGES = Messages(
     immutable="The field [{field}] of a {noun} cannot be updated.",
     stale="The provided etag does not match the current etag.",
 )
-
-
-def _by_number(path: str) -> str:
-    project = path.split("/")[1]
-    return path.replace(project, project_number(project), 1)
 
 
 def _ensure_project(call: Call) -> None:
@@ -121,7 +125,7 @@ async def _add_version(call: Call) -> Json:
     kind = "automatic" if "automatic" in secret["replication"] else "userManaged"
     replicas = (secret["replication"].get("userManaged") or {}).get("replicas") or []
     version: Json = {
-        "name": _by_number(f"{folder}/{number}"),
+        "name": by_number(f"{folder}/{number}"),
         "createTime": now(),
         "state": "ENABLED",
         "replicationStatus": {
@@ -170,7 +174,7 @@ def _version(call: Call) -> tuple[str, Json]:
             int(name) for name, _ in call.store.collection(VERSIONS.key(f"{folder}/versions"))
         ]
         if not numbers:
-            raise ApiError(404, f"Secret [{_by_number(folder)}] not found or has no versions.")
+            raise ApiError(404, f"Secret [{by_number(folder)}] not found or has no versions.")
         wanted = str(max(numbers))
     wanted = str((secret.get("versionAliases") or {}).get(wanted, wanted))
     path = f"{folder}/versions/{wanted}"
@@ -254,7 +258,7 @@ SECRETS = Collection(
     before_create=_ensure_project,
     id_parameter="secretId",
     id_pattern=re.compile(r"[a-zA-Z_0-9-]{1,255}"),
-    name=_by_number,
+    name=by_number,
     stamps=("createTime",),
     etag=True,
     mutable=frozenset(

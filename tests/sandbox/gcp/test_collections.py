@@ -13,7 +13,7 @@ from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Document, Method, Trie, documents
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.field_masks import paths
-from sandbox.gcp.service import Call, Service, State
+from sandbox.gcp.service import Call, Service, State, by_number, project_number
 from sandbox.gcp.services import all_services
 from sandbox.gcp.store import Store
 
@@ -230,6 +230,12 @@ def test_a_mask_may_be_in_either_case() -> None:
         "thresholdRules",
         "size.maxWidth",
     ]
+
+
+@pytest.mark.parametrize("project", ["acme-ml-dev", "project"])
+def test_a_name_may_have_the_projects_number(project: str) -> None:
+    number = project_number(project)
+    assert by_number(f"projects/{project}/secrets/key") == f"projects/{number}/secrets/key"
 
 
 @pytest.mark.parametrize("service", sorted(all_services()))

@@ -7,11 +7,10 @@ import re
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
-from sandbox.gcp.service import USER, Call, Service, State, now
+from sandbox.gcp.service import USER, Call, Service, State, by_number, now
 from sandbox.gcp.services.monitoring import dashboards, policies, prometheus
 from sandbox.gcp.services.monitoring.shared import (
     HIDDEN,
-    by_number,
     common,
     number,
     pruned,
