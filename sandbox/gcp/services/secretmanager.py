@@ -29,7 +29,7 @@ from sandbox.gcp.service import (
 from sandbox.gcp.services import cloudresourcemanager
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.crc32c import crc32c
-from sandbox.well_known_types import moment, seconds
+from sandbox.well_known_types import moment, seconds, timestamp
 
 _MOST_BYTES = 65_536
 _DAY = 86400
@@ -245,8 +245,7 @@ def _destroy(call: Call, version: Json) -> Json:
     if not delay:
         return _destroyed(version, now())
     due = datetime.now(UTC) + timedelta(seconds=seconds(delay))
-    time = due.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return version | {"state": "DISABLED", "scheduledDestroyTime": time}
+    return version | {"state": "DISABLED", "scheduledDestroyTime": timestamp(due)}
 
 
 SECRETS = Collection(

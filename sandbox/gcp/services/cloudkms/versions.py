@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import failed_precondition, invalid_argument
 from sandbox.gcp.service import State, now
-from sandbox.well_known_types import seconds
+from sandbox.well_known_types import seconds, timestamp
 
 SWITCHABLE = frozenset({"ENABLED", "DISABLED"})
 
@@ -65,8 +65,7 @@ def destroyed(version: Json, delay: str) -> Json:
     if current_state(version) not in SWITCHABLE:
         raise failed_precondition(f"{version['name']} is {current_state(version)} already.")
     at = datetime.now(UTC) + timedelta(seconds=seconds(delay))
-    time = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return version | {"state": "DESTROY_SCHEDULED", "destroyTime": time}
+    return version | {"state": "DESTROY_SCHEDULED", "destroyTime": timestamp(at)}
 
 
 def restored(version: Json) -> Json:

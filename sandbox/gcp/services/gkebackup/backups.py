@@ -12,6 +12,7 @@ from sandbox.gcp.service import Call, now
 from sandbox.gcp.services.container import provisioner
 from sandbox.gcp.services.gkebackup import plans
 from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS
+from sandbox.well_known_types import timestamp
 
 Contents = dict[str, dict[str, int]]
 """Numbers of objects, by namespace and resource."""
@@ -81,7 +82,7 @@ def _count(held: Contents, kind: str) -> int:
 
 
 def _after(days: int) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return timestamp(datetime.now(UTC) + timedelta(days=days))
 
 
 def _refuse_locked(_: Call, backup: Json) -> None:
