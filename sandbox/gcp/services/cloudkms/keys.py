@@ -153,7 +153,6 @@ KEYS = Collection(
     custom={"updatePrimaryVersion": _update_primary},
     **_RING_OR_KEY,
 )
-_ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
 VERSIONS = Collection(
     service="cloudkms",
     path="projects.locations.keyRings.cryptoKeys.cryptoKeyVersions",
@@ -161,7 +160,7 @@ VERSIONS = Collection(
     parent=KEYS,
     # A key's first version is made with the key, so that creation is not the engine's.
     verbs=("get", "list", "patch"),
-    messages=replace(_MESSAGES, no_mask=_ONLY_STATE, immutable=_ONLY_STATE),
+    messages=replace(_MESSAGES, no_mask=versions.ONLY_STATE, immutable=versions.ONLY_STATE),
     mutable=frozenset({"state"}),
     complete=_complete_version,
     show=lambda _, version: versions.shown(version),

@@ -10,6 +10,7 @@ from sandbox.gcp.service import State, now
 from sandbox.well_known_types import seconds, timestamp
 
 SWITCHABLE = frozenset({"ENABLED", "DISABLED"})
+ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
 
 
 def make(state: State, key: Json) -> Json:
@@ -53,9 +54,7 @@ def refuse_unless_enabled(version: Json) -> None:
 def check_switch(old: Json, wanted: str | None) -> None:
     """Check the one change that a patch may make."""
     if wanted not in SWITCHABLE:
-        raise invalid_argument(
-            "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
-        )
+        raise invalid_argument(ONLY_STATE)
     if current_state(old) not in SWITCHABLE:
         raise failed_precondition(f"{old['name']} is {current_state(old)}.")
 
