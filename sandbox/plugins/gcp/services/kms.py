@@ -127,8 +127,6 @@ HANDLERS: tuple[Handler, ...] = (
         Policy(
             service="cloudkms",
             resource="{cryptoKeyId}",
-            id="{cryptoKeyId}",
-            fields=("cryptoKeyId",),
             get=("GET", ":getIamPolicy"),
             version="options.requestedPolicyVersion",
         ),
