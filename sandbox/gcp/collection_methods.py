@@ -100,13 +100,14 @@ class Methods:
         self._refuse_stale(call, document, call.one("etag"))
         if self._of.before_delete:
             self._of.before_delete(call, document)
+        shown = self._of.shown(call.state, document)
         for child in self._of.children:
             for name, _ in list(call.store.collection(f"{self._of.key(path)}/{child}")):
                 call.store.delete(f"{self._of.key(path)}/{child}/{name}")
         if self._of.iam:
             iam_store.delete(call.state, self._of.key(path))
         call.store.delete(self._of.key(path))
-        return self._of.answer(call, "delete", path, document)
+        return self._of.answer(call, "delete", path, shown)
 
     async def _replace(self, call: Call, old: Json, given: Json) -> Json | Raw:
         self._refuse_stale(call, old, given.get("etag"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -202,6 +203,17 @@ def test_a_child_needs_its_parent_and_is_deleted_with_it(library: Library, shelf
     library.call("POST", "shelves/a/books", {}, bookId="x")
     library.call("DELETE", "shelves/a")
     assert "library/projects/acme/shelves/a/books/x" not in library.state.store
+
+
+def test_a_deletion_answers_with_what_is_shown(library: Library) -> None:
+    def hide(_: Call, document: Json, __: Json | None) -> None:
+        document["_hidden"] = "the emulator's own"
+
+    shelves = replace(SHELVES, complete=hide, answer=lambda _, __, ___, shown: shown)
+    library.service = Service("library", shelves.handlers())
+    made = library.call("POST", "shelves", {"room": "north"}, shelfId="a")
+    assert "_hidden" not in made
+    assert library.call("DELETE", "shelves/a") == made
 
 
 def test_a_policy_is_deleted_with_its_resource(library: Library, shelf: Json) -> None:
