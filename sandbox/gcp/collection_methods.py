@@ -26,6 +26,7 @@ class Methods:
     async def create(self, call: Call) -> Json | Raw:
         """Make a resource."""
         self._begin(call, parent=True)
+        self._refuse_location(call)
         if self._of.before_create:
             self._of.before_create(call)
         path = self._new_path(call)
@@ -131,6 +132,11 @@ class Methods:
             self._of.check(call)
         if parent and self._of.parent:
             self._of.parent.load(call.state, call.url_path.rpartition("/")[0])
+
+    def _refuse_location(self, call: Call) -> None:
+        if self._of.is_location and not self._of.is_location(call.path["locationsId"]):
+            words = {"location": call.path["locationsId"]}
+            raise self._of.error(400, self._of.messages.bad_location, call.url_path, **words)
 
     def _new_path(self, call: Call) -> str:
         if not self._of.new_id and not self._of.id_parameter:

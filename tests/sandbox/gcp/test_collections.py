@@ -17,6 +17,7 @@ from sandbox.gcp.field_masks import paths
 from sandbox.gcp.service import Call, Service, State, by_number, project_number
 from sandbox.gcp.services import all_services
 from sandbox.gcp.store import Store
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 Json = dict[str, Any]
 SCHEMAS: Json = {
@@ -147,6 +148,36 @@ def test_refusals_use_the_services_messages(library: Library, shelf: Json) -> No
     assert (taken.code, taken.message) == (409, "Resource 'projects/acme/shelves/a' already exists")
     bad = library.refused("POST", "shelves", {}, shelfId="A1")
     assert (bad.code, bad.message) == (400, "Invalid shelfId: 'A1' must match [a-z]+.")
+
+
+@pytest.mark.parametrize(
+    ("service", "create", "location", "message"),
+    [
+        (
+            "certificatemanager",
+            "dnsAuthorizations?dnsAuthorizationId=a",
+            "nowhere",
+            "Location 'nowhere' is not found or access is unauthorized.",
+        ),
+        (
+            "cloudkms",
+            "keyRings?keyRingId=a",
+            "nowhere",
+            "The request concerns location 'nowhere' but was sent to location 'global'.",
+        ),
+        (
+            "gkebackup",
+            "backupPlans?backupPlanId=a",
+            "global",
+            "Location 'global' is not a region.",
+        ),
+    ],
+)
+def test_a_service_refuses_its_unknown_locations(
+    cloud: Cloud, service: str, create: str, location: str, message: str
+) -> None:
+    path = f"/{service}/v1/projects/acme/locations/{location}/{create}"
+    assert cloud.call("POST", path, {}, status=400)["error"]["message"] == message
 
 
 def test_output_only_fields_of_a_request_are_ignored(library: Library) -> None:

@@ -40,12 +40,6 @@ def check_domain(domain: str, *, wildcard: bool) -> None:
         raise invalid_argument(f"Invalid domain name: {domain!r}.")
 
 
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if where != "global" and not is_region(where):
-        raise invalid_argument(f"Location '{where}' is not found or access is unauthorized.")
-
-
 def without_empty(_: State, document: Json) -> Json:
     """A document without its empty fields, which the API leaves out."""
     return {k: v for k, v in document.items() if v not in ("", None, {})}
@@ -73,7 +67,7 @@ def common(schema: str, *mutable: str) -> dict[str, Any]:
     return {
         "service": PREFIX,
         "messages": Messages(bad_id="Invalid {parameter}: {id!r}."),
-        "before_create": _check_location,
+        "is_location": lambda where: where == "global" or is_region(where),
         "id_pattern": re.compile(r"[a-z][-a-z0-9]{0,62}"),
         "stamps": ("createTime", "updateTime"),
         "mutable": frozenset({"description", "labels", *mutable}),

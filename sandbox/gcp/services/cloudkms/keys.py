@@ -18,6 +18,7 @@ from sandbox.well_known_types import moment, seconds
 _MESSAGES = Messages(
     missing="{noun} {name} not found.",
     exists="{noun} {name} already exists.",
+    bad_location="The request concerns location '{location}' but was sent to location 'global'.",
     bad_id="{noun} id must match {pattern}: {id!r}.",
 )
 _DAY = 86400
@@ -25,14 +26,6 @@ _LONGEST_ROTATION = 876_000 * 3600
 _DESTROY_DELAY = (_DAY, 120 * _DAY)
 _ALGORITHMS = {"ENCRYPT_DECRYPT": "GOOGLE_SYMMETRIC_ENCRYPTION"}
 _MULTI_REGIONS = frozenset({"global", "asia", "europe", "us", "eur4", "nam4", "asia1"})
-
-
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if where not in _MULTI_REGIONS and not is_region(where):
-        raise invalid_argument(
-            f"The request concerns location '{where}' but was sent to location 'global'."
-        )
 
 
 def _complete_key(_: Call, key: Json, old: Json | None) -> None:
@@ -127,7 +120,7 @@ _RING_OR_KEY: dict[str, Any] = {
     "service": "cloudkms",
     "messages": _MESSAGES,
     "iam": True,
-    "before_create": _check_location,
+    "is_location": lambda where: where in _MULTI_REGIONS or is_region(where),
     "id_pattern": re.compile(r"[a-zA-Z0-9_-]{1,63}"),
     "stamps": ("createTime",),
     "total_size": True,

@@ -19,17 +19,14 @@ from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 
 OPERATIONS = Operations("gkebackup", "google.cloud.gkebackup.v1")
-MESSAGES = Messages(immutable="Field {field!r} is immutable or output only.")
+MESSAGES = Messages(
+    bad_location="Location '{location}' is not a region.",
+    immutable="Field {field!r} is immutable or output only.",
+)
 ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"projects/([^/]+)/(?:locations|zones)/([^/]+)/clusters/([^/]+)")
 _SCOPES = ("allNamespaces", "selectedNamespaces", "selectedApplications", "selectedNamespaceLabels")
 _MOST_DAYS = {"backupRetainDays": 365, "backupDeleteLockDays": 90}
-
-
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if not is_region(where):
-        raise invalid_argument(f"Location '{where}' is not a region.")
 
 
 def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
@@ -131,7 +128,7 @@ PLANS = Collection(
     noun="BackupPlan",
     messages=MESSAGES,
     iam=True,
-    before_create=_check_location,
+    is_location=is_region,
     id_parameter="backupPlanId",
     id_pattern=ID,
     stamps=("createTime", "updateTime", "uid"),
