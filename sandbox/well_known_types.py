@@ -21,6 +21,11 @@ def seconds(text: str) -> float:
 
 def moment(text: str) -> datetime:
     """A timestamp in RFC 3339, in UTC. Raises."""
-    timestamp = Timestamp()
-    timestamp.FromJsonString(text)
-    return timestamp.ToDatetime(tzinfo=UTC)
+    parsed = Timestamp()
+    parsed.FromJsonString(text)
+    return parsed.ToDatetime(tzinfo=UTC)
+
+
+def timestamp(at: datetime) -> str:
+    """A moment as Google formats it: UTC with microseconds, so that text order is time order."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

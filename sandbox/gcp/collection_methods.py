@@ -26,6 +26,7 @@ class Methods:
     async def create(self, call: Call) -> Json | Raw:
         """Make a resource."""
         self._begin(call, parent=True)
+        self._refuse_location(call)
         if self._of.before_create:
             self._of.before_create(call)
         path = self._new_path(call)
@@ -100,13 +101,14 @@ class Methods:
         self._refuse_stale(call, document, call.one("etag"))
         if self._of.before_delete:
             self._of.before_delete(call, document)
+        shown = self._of.shown(call.state, document)
         for child in self._of.children:
             for name, _ in list(call.store.collection(f"{self._of.key(path)}/{child}")):
                 call.store.delete(f"{self._of.key(path)}/{child}/{name}")
         if self._of.iam:
             iam_store.delete(call.state, self._of.key(path))
         call.store.delete(self._of.key(path))
-        return self._of.answer(call, "delete", path, document)
+        return self._of.answer(call, "delete", path, shown)
 
     async def _replace(self, call: Call, old: Json, given: Json) -> Json | Raw:
         self._refuse_stale(call, old, given.get("etag"))
@@ -130,6 +132,11 @@ class Methods:
             self._of.check(call)
         if parent and self._of.parent:
             self._of.parent.load(call.state, call.url_path.rpartition("/")[0])
+
+    def _refuse_location(self, call: Call) -> None:
+        if self._of.is_location and not self._of.is_location(call.path["locationsId"]):
+            words = {"location": call.path["locationsId"]}
+            raise self._of.error(400, self._of.messages.bad_location, call.url_path, **words)
 
     def _new_path(self, call: Call) -> str:
         if not self._of.new_id and not self._of.id_parameter:

@@ -41,6 +41,7 @@ class Messages:
     missing: str = "Resource '{name}' was not found"
     exists: str = "Resource '{name}' already exists"
     bad_id: str = "Invalid {parameter}: {id!r} must match {pattern}."
+    bad_location: str = "Location '{location}' is not found or access is unauthorized."
     no_mask: str = "update_mask must not be empty."
     immutable: str = "Field {field!r} of a {noun} cannot be updated."
     stale: str = "The etag does not match: read it again and retry."
@@ -80,6 +81,8 @@ class Collection:
     """Handlers of the methods that only this collection has, by the method's name."""
     parent: Collection | None = None
     """The collection above. Create and list refuse a parent that is missing."""
+    is_location: Callable[[str], bool] | None = None
+    """Whether create takes a location, the path's `locationsId`; default: any."""
 
     id_parameter: str = ""
     """The query parameter with the id of a new resource."""

@@ -87,6 +87,16 @@ class ApiError(Exception):
         return {"error": {"code": self.code, "errors": [item], "message": self.message}}
 
 
+def invalid_argument(message: str) -> ApiError:
+    """400 INVALID_ARGUMENT, the newer services' answer to a bad value."""
+    return ApiError(400, message)
+
+
+def failed_precondition(message: str) -> ApiError:
+    """400 FAILED_PRECONDITION: the resource's state does not allow the request."""
+    return ApiError(400, message, status="FAILED_PRECONDITION")
+
+
 def not_found(resource: str) -> ApiError:
     """Compute's and container's message for a resource that does not exist."""
     return ApiError(404, f"The resource '{resource}' was not found")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.gcp.discovery import Json, Method
 from sandbox.gcp.store import Store
+from sandbox.well_known_types import timestamp
 
 USER = "user@example.com"
 """The user in every answer: any token is accepted, and all belong to this user."""
@@ -100,8 +101,8 @@ class Service:
 
 
 def now() -> str:
-    """The current time as Google formats it: UTC with microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """The current time as Google formats it."""
+    return timestamp(datetime.now(UTC))
 
 
 def numeric_id() -> str:
@@ -115,6 +116,12 @@ def project_number(project: str) -> str:
     """A project's number, derived from its id and therefore stable."""
     digest = int.from_bytes(hashlib.sha256(project.encode()).digest()[:8])
     return str(digest % 900_000_000_000 + 100_000_000_000)
+
+
+def by_number(path: str) -> str:
+    """`projects/ID/…` as `projects/NUMBER/…`."""
+    projects, project, *rest = path.split("/")
+    return "/".join([projects, project_number(project), *rest])
 
 
 def fingerprint(document: Any) -> str:

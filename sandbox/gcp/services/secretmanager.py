@@ -15,12 +15,21 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, Handler, Service, State, fingerprint, now, project_number
+from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
+from sandbox.gcp.service import (
+    Call,
+    Handler,
+    Service,
+    State,
+    by_number,
+    fingerprint,
+    now,
+    project_number,
+)
 from sandbox.gcp.services import cloudresourcemanager
 from sandbox.gcp.services.cloudkms import use
 from sandbox.gcp.services.crc32c import crc32c
-from sandbox.well_known_types import moment, seconds
+from sandbox.well_known_types import moment, seconds, timestamp
 
 _MOST_BYTES = 65_536
 _DAY = 86400
@@ -35,15 +44,6 @@ _MESSAGES = Messages(
     immutable="The field [{field}] of a {noun} cannot be updated.",
     stale="The provided etag does not match the current etag.",
 )
-
-
-def _bad(message: str) -> ApiError:
-    return ApiError(400, message)
-
-
-def _by_number(path: str) -> str:
-    project = path.split("/")[1]
-    return path.replace(project, project_number(project), 1)
 
 
 def _ensure_project(call: Call) -> None:
@@ -61,17 +61,17 @@ def _complete_secret(call: Call, secret: Json, _: Json | None) -> None:
     _check_rotation(secret)
     delay = secret.get("versionDestroyTtl")
     if delay and not _is_within(delay, _DESTROY_DELAY):
-        raise _bad("Secret.version_destroy_ttl must be between 24 hours and 1000 days.")
+        raise invalid_argument("Secret.version_destroy_ttl must be between 24 hours and 1000 days.")
 
 
 def _check_replication(call: Call, replication: Json) -> None:
     if len(replication.keys() & {"automatic", "userManaged"}) != 1:
-        raise _bad("Secret.replication must be either automatic or user_managed.")
+        raise invalid_argument("Secret.replication must be either automatic or user_managed.")
     agent = f"service-{project_number(call.path['projectsId'])}"
     agent = f"{agent}@gcp-sa-secretmanager.iam.gserviceaccount.com"
     replicas = (replication.get("userManaged") or {}).get("replicas") or []
     if "userManaged" in replication and not replicas:
-        raise _bad("Secret.replication.user_managed.replicas must not be empty.")
+        raise invalid_argument("Secret.replication.user_managed.replicas must not be empty.")
     places = [("global", replication.get("automatic") or {})]
     places += [(str(one.get("location")), one) for one in replicas]
     for location, one in places:
@@ -80,7 +80,7 @@ def _check_replication(call: Call, replication: Json) -> None:
             if key:
                 use.check(call.state, key, agent=agent, region=location)
         except use.UnusableKeyError as error:
-            raise _bad(str(error)) from None
+            raise invalid_argument(str(error)) from None
 
 
 def _check_rotation(secret: Json) -> None:
@@ -88,25 +88,29 @@ def _check_rotation(secret: Json) -> None:
     if not rotation:
         return
     if not secret.get("topics"):
-        raise _bad("Secret.topics must be set to configure rotation.")
+        raise invalid_argument("Secret.topics must be set to configure rotation.")
     period, at = rotation.get("rotationPeriod"), rotation.get("nextRotationTime")
     if not at:
-        raise _bad("Secret.rotation.next_rotation_time must be set.")
+        raise invalid_argument("Secret.rotation.next_rotation_time must be set.")
     try:
         is_soon = moment(at) < datetime.now(UTC) + timedelta(minutes=5)
     except ValueError:
-        raise _bad(f"Invalid timestamp: {at!r}.") from None
+        raise invalid_argument(f"Invalid timestamp: {at!r}.") from None
     if is_soon:
-        raise _bad("Secret.rotation.next_rotation_time must be at least 5 minutes in the future.")
+        raise invalid_argument(
+            "Secret.rotation.next_rotation_time must be at least 5 minutes in the future."
+        )
     if period and not _is_within(period, _ROTATION_PERIOD):
-        raise _bad("Secret.rotation.rotation_period must be between 1 hour and 100 years.")
+        raise invalid_argument(
+            "Secret.rotation.rotation_period must be between 1 hour and 100 years."
+        )
 
 
 def _is_within(duration: str, limits: tuple[int, int]) -> bool:
     try:
         return limits[0] <= seconds(duration) <= limits[1]
     except ValueError:
-        raise _bad(f"Invalid duration: {duration!r}.") from None
+        raise invalid_argument(f"Invalid duration: {duration!r}.") from None
 
 
 async def _add_version(call: Call) -> Json:
@@ -115,13 +119,13 @@ async def _add_version(call: Call) -> Json:
     data = _decoded(payload.get("data") or "")
     checksum = str(crc32c(data))
     if payload.get("dataCrc32c", checksum) != checksum:
-        raise _bad("The payload does not match its checksum.")
+        raise invalid_argument("The payload does not match its checksum.")
     folder = f"{call.url_path.rpartition(':')[0]}/versions"
     number = sum(1 for _ in call.store.collection(VERSIONS.key(folder))) + 1
     kind = "automatic" if "automatic" in secret["replication"] else "userManaged"
     replicas = (secret["replication"].get("userManaged") or {}).get("replicas") or []
     version: Json = {
-        "name": _by_number(f"{folder}/{number}"),
+        "name": by_number(f"{folder}/{number}"),
         "createTime": now(),
         "state": "ENABLED",
         "replicationStatus": {
@@ -144,11 +148,13 @@ def _decoded(data: str) -> bytes:
         text = data.translate(str.maketrans("-_", "+/")).rstrip("=")
         content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
-        raise _bad("Invalid value at 'payload.data' (TYPE_BYTES), Base64 decoding failed") from None
+        raise invalid_argument(
+            "Invalid value at 'payload.data' (TYPE_BYTES), Base64 decoding failed"
+        ) from None
     if not content:
-        raise _bad("The payload must not be empty.")
+        raise invalid_argument("The payload must not be empty.")
     if len(content) > _MOST_BYTES:
-        raise _bad(f"The payload is {len(content)} bytes; at most {_MOST_BYTES}.")
+        raise invalid_argument(f"The payload is {len(content)} bytes; at most {_MOST_BYTES}.")
     return content
 
 
@@ -168,7 +174,7 @@ def _version(call: Call) -> tuple[str, Json]:
             int(name) for name, _ in call.store.collection(VERSIONS.key(f"{folder}/versions"))
         ]
         if not numbers:
-            raise ApiError(404, f"Secret [{_by_number(folder)}] not found or has no versions.")
+            raise ApiError(404, f"Secret [{by_number(folder)}] not found or has no versions.")
         wanted = str(max(numbers))
     wanted = str((secret.get("versionAliases") or {}).get(wanted, wanted))
     path = f"{folder}/versions/{wanted}"
@@ -191,8 +197,9 @@ def _destroyed(version: Json, at: str) -> Json:
 
 
 def _refuse_state(version: Json) -> ApiError:
-    message = f"Secret Version [{version['name']}] is in {version['state']} state."
-    return ApiError(400, message, status="FAILED_PRECONDITION")
+    return failed_precondition(
+        f"Secret Version [{version['name']}] is in {version['state']} state."
+    )
 
 
 async def _get_version(call: Call) -> Json:
@@ -238,8 +245,7 @@ def _destroy(call: Call, version: Json) -> Json:
     if not delay:
         return _destroyed(version, now())
     due = datetime.now(UTC) + timedelta(seconds=seconds(delay))
-    time = due.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return version | {"state": "DISABLED", "scheduledDestroyTime": time}
+    return version | {"state": "DISABLED", "scheduledDestroyTime": timestamp(due)}
 
 
 SECRETS = Collection(
@@ -251,7 +257,7 @@ SECRETS = Collection(
     before_create=_ensure_project,
     id_parameter="secretId",
     id_pattern=re.compile(r"[a-zA-Z_0-9-]{1,255}"),
-    name=_by_number,
+    name=by_number,
     stamps=("createTime",),
     etag=True,
     mutable=frozenset(

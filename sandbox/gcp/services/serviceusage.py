@@ -10,7 +10,7 @@ import re
 import uuid
 
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, failed_precondition
 from sandbox.gcp.service import Call, Service, State, project_number
 from sandbox.gcp.services import cloudresourcemanager
 from sandbox.services import find
@@ -126,12 +126,10 @@ async def _disable(call: Call) -> Json:
         if service in needs and is_enabled(call.state, project, name)
     ]
     if dependents and not call.body.get("disableDependentServices"):
-        raise ApiError(
-            400,
+        raise failed_precondition(
             f"The service {service} is depended on by the following active service(s): "
             f"{', '.join(dependents)}; Please specify disable_dependent_services=true if you want "
-            "to proceed with disabling all services.",
-            status="FAILED_PRECONDITION",
+            "to proceed with disabling all services."
         )
     for name in (service, *dependents):
         call.store.delete(_key(project, name))

@@ -23,10 +23,15 @@ LINK_BASES = {
 CONFLICTS = (409, 412)
 
 
+def slots(template: str) -> tuple[str, ...]:
+    """The names of a template's slots."""
+    return tuple(_SLOT.findall(template))
+
+
 def _pattern(template: str, last: str) -> str:
     """The template as a regular expression; only its last slot may match slashes."""
     pattern = re.sub(r"[.?+*]", r"\\\g<0>", template)
-    for slot in _SLOT.findall(template):
+    for slot in slots(template):
         pattern = pattern.replace(f"{{{slot}}}", f"(?P<{slot}>{'.+' if slot == last else '[^/]+'})")
     return pattern
 
@@ -115,10 +120,10 @@ class Context:
     def parse(self, id_: str, template: str, others: tuple[str, ...] = ()) -> dict[str, str]:
         """The values in an id: a full id, a link, or a shorter form."""
         plain = _HOST.sub("", id_)
-        slots = _SLOT.findall(template)
-        short = ["/".join(f"{{{slot}}}" for slot in slots[at:]) for at in range(len(slots))]
+        names = slots(template)
+        short = ["/".join(f"{{{name}}}" for name in names[at:]) for at in range(len(names))]
         for form in (template, *others, *short):
-            last = _SLOT.findall(form)[-1]
+            last = slots(form)[-1]
             pattern = _pattern(form, last)
             found = re.fullmatch(pattern, plain)
             if found and ("/" not in found[last] or form in (template, *others)):

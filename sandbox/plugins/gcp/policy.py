@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.plugins.gcp.context import Context
+from sandbox.plugins.gcp.context import Context, slots
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.spec import Spec, Values
 from sandbox.plugins.provider import PluginError
@@ -30,30 +30,38 @@ class Policy:
 
     service: str
     resource: str  # path of the resource
-    id: str  # the id's prefix
-    fields: tuple[str, ...]  # the inputs that name the resource
+    id: str = ""  # the id's prefix; default: the resource's path
     get: tuple[str, str] = ("POST", ":getIamPolicy")
     set: tuple[str, str] = ("POST", ":setIamPolicy")
     wraps: bool = True  # the request body has the policy under "policy"
-    version: str = "optionsRequestedPolicyVersion"  # query parameter for the policy's version
+    version: str = ""  # query parameter for the policy's version; default: it is in the body
+
+    @property
+    def id_template(self) -> str:
+        """The template of the id's prefix."""
+        return self.id or self.resource
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The inputs that name the resource."""
+        return slots(self.id_template)
 
 
 class IamMember(Handler):
     """One member of one role (non-authoritative)."""
 
-    def __init__(self, token: str, policy: Policy, **places: str) -> None:
+    def __init__(self, token: str, policy: Policy) -> None:
         local = dict.fromkeys((*policy.fields, "role", "member", "condition", "etag"))
         super().__init__(
             Spec(
                 type=token,
                 schema="cloudresourcemanager.v1.Binding",
                 collection=policy.resource,
-                id=f"{policy.id}/{{role}}/{{member}}",
+                id=f"{policy.id_template}/{{role}}/{{member}}",
                 name="member",
-                imports=(f"{policy.id} {{role}} {{member}}",),
+                imports=(f"{policy.id_template} {{role}} {{member}}",),
                 immutable=frozenset({"*", "role", "member", "condition", *policy.fields}),
                 local=local,
-                **places,  # type: ignore[arg-type]  # further fields of the Spec
             )
         )
         self.policy = policy
@@ -73,9 +81,9 @@ class IamMember(Handler):
         found = _ID.fullmatch(id_)
         if found is None:
             raise PluginError(
-                f'the id {id_!r} does not have the form "{self.policy.id} role member"'
+                f'the id {id_!r} does not have the form "{self.policy.id_template} role member"'
             )
-        places = context.parse(found["resource"], self.policy.id)
+        places = context.parse(found["resource"], self.policy.id_template)
         return {**places, "role": found["role"], "member": found["member"]}
 
     def create_remote(self, context: Context, inputs: Values) -> None:
@@ -147,13 +155,14 @@ class IamMember(Handler):
 
     def _read(self, context: Context) -> Values:
         method, suffix = self.policy.get
-        path = f"{self._path(context)}{suffix}"
-        if method == "GET":
-            return context.get(path, {self.policy.version: VERSION})
-        is_query = self.policy.service == "iam"
-        params = {"options.requestedPolicyVersion": VERSION} if is_query else {}
-        body = None if is_query else {"options": {"requestedPolicyVersion": VERSION}}
-        return context.client.request(self.policy.service, method, path, body, params)
+        parameter = self.policy.version
+        return context.client.request(
+            self.policy.service,
+            method,
+            f"{self._path(context)}{suffix}",
+            body=None if parameter else {"options": {"requestedPolicyVersion": VERSION}},
+            params={parameter: VERSION} if parameter else None,
+        )
 
     def _change(self, context: Context, change: Callable[[list[Values]], list[Values]]) -> None:
         def attempt() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Document, Method, Trie, documents
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.field_masks import paths
-from sandbox.gcp.service import Call, Service, State
+from sandbox.gcp.service import Call, Service, State, by_number, project_number
 from sandbox.gcp.services import all_services
 from sandbox.gcp.store import Store
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 Json = dict[str, Any]
 SCHEMAS: Json = {
@@ -148,6 +150,36 @@ def test_refusals_use_the_services_messages(library: Library, shelf: Json) -> No
     assert (bad.code, bad.message) == (400, "Invalid shelfId: 'A1' must match [a-z]+.")
 
 
+@pytest.mark.parametrize(
+    ("service", "create", "location", "message"),
+    [
+        (
+            "certificatemanager",
+            "dnsAuthorizations?dnsAuthorizationId=a",
+            "nowhere",
+            "Location 'nowhere' is not found or access is unauthorized.",
+        ),
+        (
+            "cloudkms",
+            "keyRings?keyRingId=a",
+            "nowhere",
+            "The request concerns location 'nowhere' but was sent to location 'global'.",
+        ),
+        (
+            "gkebackup",
+            "backupPlans?backupPlanId=a",
+            "global",
+            "Location 'global' is not a region.",
+        ),
+    ],
+)
+def test_a_service_refuses_its_unknown_locations(
+    cloud: Cloud, service: str, create: str, location: str, message: str
+) -> None:
+    path = f"/{service}/v1/projects/acme/locations/{location}/{create}"
+    assert cloud.call("POST", path, {}, status=400)["error"]["message"] == message
+
+
 def test_output_only_fields_of_a_request_are_ignored(library: Library) -> None:
     made = library.call("POST", "shelves", {"name": "mine", "createTime": "then"}, shelfId="a")
     assert made["name"] == "projects/acme/shelves/a"
@@ -204,6 +236,17 @@ def test_a_child_needs_its_parent_and_is_deleted_with_it(library: Library, shelf
     assert "library/projects/acme/shelves/a/books/x" not in library.state.store
 
 
+def test_a_deletion_answers_with_what_is_shown(library: Library) -> None:
+    def hide(_: Call, document: Json, __: Json | None) -> None:
+        document["_hidden"] = "the emulator's own"
+
+    shelves = replace(SHELVES, complete=hide, answer=lambda _, __, ___, shown: shown)
+    library.service = Service("library", shelves.handlers())
+    made = library.call("POST", "shelves", {"room": "north"}, shelfId="a")
+    assert "_hidden" not in made
+    assert library.call("DELETE", "shelves/a") == made
+
+
 def test_a_policy_is_deleted_with_its_resource(library: Library, shelf: Json) -> None:
     binding = {"role": "roles/viewer", "members": ["user:a@example.com"]}
     library.call("POST", "shelves/a:setIamPolicy", {"policy": {"bindings": [binding]}})
@@ -230,6 +273,12 @@ def test_a_mask_may_be_in_either_case() -> None:
         "thresholdRules",
         "size.maxWidth",
     ]
+
+
+@pytest.mark.parametrize("project", ["acme-ml-dev", "project"])
+def test_a_name_may_have_the_projects_number(project: str) -> None:
+    number = project_number(project)
+    assert by_number(f"projects/{project}/secrets/key") == f"projects/{number}/secrets/key"
 
 
 @pytest.mark.parametrize("service", sorted(all_services()))

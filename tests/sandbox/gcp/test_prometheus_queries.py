@@ -89,6 +89,7 @@ def test_a_query_is_answered(query: str, expected: list[float]) -> None:
         ("", 400, "no expression"),
         ("rate(queue[5m])", 501, "does not emulate"),
         ('sum(queue{pod=~"a.*"})', 501, "does not emulate"),
+        ("monitoring_googleapis_com:uptime_check_check_passed", 400, "multiple monitored resource"),
     ],
 )
 def test_other_queries_are_refused(query: str, status: int, said: str) -> None:

@@ -7,12 +7,11 @@ import uuid
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, invalid_argument
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services import pem
 from sandbox.gcp.services.certificatemanager import issuance
 from sandbox.gcp.services.certificatemanager.shared import (
-    bad,
     check_domain,
     common,
     referenced,
@@ -27,7 +26,9 @@ def _complete_certificate(call: Call, document: Json, old: Json | None) -> None:
     # A self-managed certificate is kept without its PEM texts: an empty field counts.
     kinds = [k for k in ("managed", "selfManaged", "managedIdentity") if k in document]
     if len(kinds) != 1:
-        raise bad("A certificate is one of managed, self_managed and managed_identity.")
+        raise invalid_argument(
+            "A certificate is one of managed, self_managed and managed_identity."
+        )
     if kinds == ["managedIdentity"]:
         raise ApiError(501, "sandbox does not emulate certificates of managed identities")
     if old is None:
@@ -39,11 +40,13 @@ def _complete_certificate(call: Call, document: Json, old: Json | None) -> None:
     managed = document["managed"]
     domains = managed.get("domains") or []
     if not domains:
-        raise bad("managed.domains must not be empty.")
+        raise invalid_argument("managed.domains must not be empty.")
     if len(domains) > _MOST_DOMAINS:
-        raise bad(f"managed.domains holds {len(domains)} domains; at most {_MOST_DOMAINS}.")
+        raise invalid_argument(
+            f"managed.domains holds {len(domains)} domains; at most {_MOST_DOMAINS}."
+        )
     if len(set(domains)) != len(domains):
-        raise bad("managed.domains names a domain twice.")
+        raise invalid_argument("managed.domains names a domain twice.")
     proven = {
         str(referenced(call.state, reference, "DNS authorization")["domain"])
         for reference in managed.get("dnsAuthorizations") or []
@@ -51,9 +54,9 @@ def _complete_certificate(call: Call, document: Json, old: Json | None) -> None:
     for domain in domains:
         check_domain(domain, wildcard=True)
         if domain.startswith("*.") and not proven:
-            raise bad(f"Wildcard domain {domain!r} needs a DNS authorization.")
+            raise invalid_argument(f"Wildcard domain {domain!r} needs a DNS authorization.")
         if proven and domain.removeprefix("*.") not in proven:
-            raise bad(f"No DNS authorization is given for domain {domain!r}.")
+            raise invalid_argument(f"No DNS authorization is given for domain {domain!r}.")
     document["sanDnsnames"] = list(domains)
 
 
@@ -62,11 +65,11 @@ def _complete_self_managed(document: Json, own: Json, old: Json | None) -> None:
     if old is not None and certificate is None:
         return
     if not certificate or not key:
-        raise bad("self_managed needs pem_certificate and pem_private_key.")
+        raise invalid_argument("self_managed needs pem_certificate and pem_private_key.")
     try:
         parsed = pem.pair(certificate, key)
     except pem.PemError as error:
-        raise bad(str(error)) from None
+        raise invalid_argument(str(error)) from None
     # The private key is never shown.
     document["pemCertificate"] = certificate
     document["expireTime"] = parsed.expires
@@ -83,7 +86,7 @@ def _show_certificate(state: State, document: Json) -> Json:
 def _complete_authorization(_: Call, document: Json, old: Json | None) -> None:
     domain = document.get("domain")
     if not domain:
-        raise bad("domain must be set.")
+        raise invalid_argument("domain must be set.")
     check_domain(domain, wildcard=False)
     if old is not None:
         return

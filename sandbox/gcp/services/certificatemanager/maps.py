@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, invalid_argument
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.certificatemanager import issuance
 from sandbox.gcp.services.certificatemanager.shared import (
     HOST,
     PREFIX,
-    bad,
     check_domain,
     common,
     referenced,
@@ -45,12 +44,12 @@ def _complete_entry(call: Call, document: Json, old: Json | None) -> None:
     referenced(call.state, map_name, "certificate map")
     host, matcher = document.get("hostname"), document.get("matcher")
     if bool(host) == bool(matcher):
-        raise bad("Exactly one of hostname and matcher must be set.")
+        raise invalid_argument("Exactly one of hostname and matcher must be set.")
     if host:
         check_domain(host, wildcard=True)
     certificates = document.get("certificates") or []
     if not 1 <= len(certificates) <= _MOST_CERTIFICATES:
-        raise bad(
+        raise invalid_argument(
             f"An entry names 1 to {_MOST_CERTIFICATES} certificates, not {len(certificates)}."
         )
     for reference in certificates:

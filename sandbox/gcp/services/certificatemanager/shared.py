@@ -9,7 +9,7 @@ from typing import Any
 from facts.zones import is_region
 from sandbox.gcp.collections import Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
 from sandbox.gcp.long_operations import Operations
 from sandbox.gcp.service import Call, State
 
@@ -21,16 +21,13 @@ _DOMAIN = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})+")
 _REFERENCE = re.compile(r"projects/[^/]+/locations/[^/]+/[A-Za-z]+/[^/]+")
 
 
-def bad(message: str) -> ApiError:
-    """400 INVALID_ARGUMENT."""
-    return ApiError(400, message)
-
-
 def referenced(state: State, reference: str, what: str) -> Json:
     """The resource that a reference names. Raises ApiError 400 for a malformed one, else 404."""
     name = reference.removeprefix(HOST)
     if not _REFERENCE.fullmatch(name):
-        raise bad(f"Invalid {what} reference: {reference!r}; use the full resource name.")
+        raise invalid_argument(
+            f"Invalid {what} reference: {reference!r}; use the full resource name."
+        )
     found: Json | None = state.store.get(f"{PREFIX}/{name}")
     if found is None:
         raise ApiError(404, f"Resource '{name}' was not found")
@@ -40,13 +37,7 @@ def referenced(state: State, reference: str, what: str) -> Json:
 def check_domain(domain: str, *, wildcard: bool) -> None:
     """Raise ApiError 400 for a malformed domain, or a wildcard where none is allowed."""
     if not _DOMAIN.fullmatch(domain) or (domain.startswith("*.") and not wildcard):
-        raise bad(f"Invalid domain name: {domain!r}.")
-
-
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if where != "global" and not is_region(where):
-        raise bad(f"Location '{where}' is not found or access is unauthorized.")
+        raise invalid_argument(f"Invalid domain name: {domain!r}.")
 
 
 def without_empty(_: State, document: Json) -> Json:
@@ -63,11 +54,9 @@ def refuse_used(
         name = str(document["name"])
         user = next(users(call.state, name), None)
         if user is not None:
-            raise ApiError(
-                400,
+            raise failed_precondition(
                 f"can't delete {noun} that is referenced by other resources: "
-                f"'{name}' is used by '{user}'",
-                status="FAILED_PRECONDITION",
+                f"'{name}' is used by '{user}'"
             )
 
     return refuse
@@ -78,7 +67,7 @@ def common(schema: str, *mutable: str) -> dict[str, Any]:
     return {
         "service": PREFIX,
         "messages": Messages(bad_id="Invalid {parameter}: {id!r}."),
-        "before_create": _check_location,
+        "is_location": lambda where: where == "global" or is_region(where),
         "id_pattern": re.compile(r"[a-z][-a-z0-9]{0,62}"),
         "stamps": ("createTime", "updateTime"),
         "mutable": frozenset({"description", "labels", *mutable}),

@@ -8,14 +8,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facts.zones import is_region
-from sandbox.gcp.collections import Collection
+from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, invalid_argument
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.cloudkms import versions
-from sandbox.gcp.services.cloudkms.errors import MESSAGES, bad
 from sandbox.well_known_types import moment, seconds
 
+_MESSAGES = Messages(
+    missing="{noun} {name} not found.",
+    exists="{noun} {name} already exists.",
+    bad_location="The request concerns location '{location}' but was sent to location 'global'.",
+    bad_id="{noun} id must match {pattern}: {id!r}.",
+)
 _DAY = 86400
 _LONGEST_ROTATION = 876_000 * 3600
 _DESTROY_DELAY = (_DAY, 120 * _DAY)
@@ -23,16 +28,10 @@ _ALGORITHMS = {"ENCRYPT_DECRYPT": "GOOGLE_SYMMETRIC_ENCRYPTION"}
 _MULTI_REGIONS = frozenset({"global", "asia", "europe", "us", "eur4", "nam4", "asia1"})
 
 
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if where not in _MULTI_REGIONS and not is_region(where):
-        raise bad(f"The request concerns location '{where}' but was sent to location 'global'.")
-
-
 def _complete_key(_: Call, key: Json, old: Json | None) -> None:
     if key.get("purpose") not in _ALGORITHMS:
         if not key.get("purpose"):
-            raise bad("CryptoKey.purpose must be specified.")
+            raise invalid_argument("CryptoKey.purpose must be specified.")
         raise ApiError(501, f"sandbox does not emulate keys of purpose {key['purpose']}")
     defaults = {"protectionLevel": "SOFTWARE", "algorithm": _ALGORITHMS[key["purpose"]]}
     before = (old or {}).get("versionTemplate") or defaults
@@ -40,7 +39,7 @@ def _complete_key(_: Call, key: Json, old: Json | None) -> None:
     key.setdefault("destroyScheduledDuration", f"{30 * _DAY}s")
     low, high = _DESTROY_DELAY
     if not low <= _seconds(key["destroyScheduledDuration"]) <= high:
-        raise bad("destroy_scheduled_duration must be between 24 hours and 120 days.")
+        raise invalid_argument("destroy_scheduled_duration must be between 24 hours and 120 days.")
     _check_rotation(key)
 
 
@@ -49,25 +48,27 @@ def _check_rotation(key: Json) -> None:
     if not period:
         return
     if not at:
-        raise bad("next_rotation_time must be set when rotation_period is set.")
+        raise invalid_argument("next_rotation_time must be set when rotation_period is set.")
     if not _DAY <= _seconds(period) <= _LONGEST_ROTATION:
-        raise bad("rotation_period must be at least 24 hours and at most 876,000 hours.")
+        raise invalid_argument(
+            "rotation_period must be at least 24 hours and at most 876,000 hours."
+        )
     if _moment(at) < datetime.now(UTC):
-        raise bad("next_rotation_time must be in the future.")
+        raise invalid_argument("next_rotation_time must be in the future.")
 
 
 def _seconds(duration: str) -> float:
     try:
         return seconds(duration)
     except ValueError:
-        raise bad(f"Invalid duration: {duration!r}.") from None
+        raise invalid_argument(f"Invalid duration: {duration!r}.") from None
 
 
 def _moment(timestamp: str) -> datetime:
     try:
         return moment(timestamp)
     except ValueError:
-        raise bad(f"Invalid timestamp: {timestamp!r}.") from None
+        raise invalid_argument(f"Invalid timestamp: {timestamp!r}.") from None
 
 
 def _create_first_version(call: Call, key: Json) -> None:
@@ -117,9 +118,9 @@ def _complete_version(_: Call, version: Json, old: Json | None) -> None:
 
 _RING_OR_KEY: dict[str, Any] = {
     "service": "cloudkms",
-    "messages": MESSAGES,
+    "messages": _MESSAGES,
     "iam": True,
-    "before_create": _check_location,
+    "is_location": lambda where: where in _MULTI_REGIONS or is_region(where),
     "id_pattern": re.compile(r"[a-zA-Z0-9_-]{1,63}"),
     "stamps": ("createTime",),
     "total_size": True,
@@ -145,7 +146,6 @@ KEYS = Collection(
     custom={"updatePrimaryVersion": _update_primary},
     **_RING_OR_KEY,
 )
-_ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
 VERSIONS = Collection(
     service="cloudkms",
     path="projects.locations.keyRings.cryptoKeys.cryptoKeyVersions",
@@ -153,7 +153,7 @@ VERSIONS = Collection(
     parent=KEYS,
     # A key's first version is made with the key, so that creation is not the engine's.
     verbs=("get", "list", "patch"),
-    messages=replace(MESSAGES, no_mask=_ONLY_STATE, immutable=_ONLY_STATE),
+    messages=replace(_MESSAGES, no_mask=versions.ONLY_STATE, immutable=versions.ONLY_STATE),
     mutable=frozenset({"state"}),
     complete=_complete_version,
     show=lambda _, version: versions.shown(version),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import failed_precondition, invalid_argument
 from sandbox.gcp.service import State, now
-from sandbox.gcp.services.cloudkms.errors import bad, not_ready
-from sandbox.well_known_types import seconds
+from sandbox.well_known_types import seconds, timestamp
 
 SWITCHABLE = frozenset({"ENABLED", "DISABLED"})
+ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED."
 
 
 def make(state: State, key: Json) -> Json:
@@ -47,28 +48,29 @@ def refuse_unless_enabled(version: Json) -> None:
     """Raise ApiError where a version cannot be used."""
     current = current_state(version)
     if current != "ENABLED":
-        raise not_ready(f"{version['name']} is not enabled, current state is: {current}.")
+        raise failed_precondition(f"{version['name']} is not enabled, current state is: {current}.")
 
 
 def check_switch(old: Json, wanted: str | None) -> None:
     """Check the one change that a patch may make."""
     if wanted not in SWITCHABLE:
-        raise bad("Only the state of a CryptoKeyVersion can be updated, to ENABLED or DISABLED.")
+        raise invalid_argument(ONLY_STATE)
     if current_state(old) not in SWITCHABLE:
-        raise not_ready(f"{old['name']} is {current_state(old)}.")
+        raise failed_precondition(f"{old['name']} is {current_state(old)}.")
 
 
 def destroyed(version: Json, delay: str) -> Json:
     """The version, scheduled to be destroyed after `delay`, a duration."""
     if current_state(version) not in SWITCHABLE:
-        raise not_ready(f"{version['name']} is {current_state(version)} already.")
+        raise failed_precondition(f"{version['name']} is {current_state(version)} already.")
     at = datetime.now(UTC) + timedelta(seconds=seconds(delay))
-    time = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return version | {"state": "DESTROY_SCHEDULED", "destroyTime": time}
+    return version | {"state": "DESTROY_SCHEDULED", "destroyTime": timestamp(at)}
 
 
 def restored(version: Json) -> Json:
     """The version, no longer scheduled to be destroyed. It comes back disabled."""
     if current_state(version) != "DESTROY_SCHEDULED":
-        raise not_ready(f"{version['name']} is {current_state(version)}: nothing to restore.")
+        raise failed_precondition(
+            f"{version['name']} is {current_state(version)}: nothing to restore."
+        )
     return {k: v for k, v in version.items() if k != "destroyTime"} | {"state": "DISABLED"}

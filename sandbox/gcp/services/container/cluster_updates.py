@@ -21,7 +21,12 @@ from sandbox.gcp.services.container import (
     versions,
 )
 from sandbox.gcp.services.container import compute_resources as compute
-from sandbox.gcp.services.container.errors import bad_request, not_running, stale
+from sandbox.gcp.services.container.errors import (
+    bad_request,
+    failed_precondition,
+    not_running,
+    stale,
+)
 from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord, groups_of
 from sandbox.gcp.services.container.requests import cluster_name, place
@@ -135,11 +140,8 @@ async def set_resource_labels(call: Call) -> Json:
     given = call.body.get("labelFingerprint")
     record = records.get(call.store, place(call), cluster_name(call))
     if given and given != record["cluster"]["labelFingerprint"]:
-        raise ApiError(
-            400,
-            "Labels could not be set due to fingerprint mismatch: read them again and retry.",
-            status="FAILED_PRECONDITION",
-            reason="failedPrecondition",
+        raise failed_precondition(
+            "Labels could not be set due to fingerprint mismatch: read them again and retry."
         )
 
     def change(fresh: ClusterRecord) -> None:

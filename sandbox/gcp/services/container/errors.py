@@ -11,6 +11,11 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, message, reason="badRequest")
 
 
+def failed_precondition(message: str) -> ApiError:
+    """400: the resource's state does not allow the request."""
+    return ApiError(400, message, status="FAILED_PRECONDITION", reason="failedPrecondition")
+
+
 def no_cluster(place: Place, name: str) -> ApiError:
     """404: the cluster does not exist."""
     return ApiError(404, f"Not found: {place.cluster(name)}.")
@@ -38,22 +43,12 @@ def pool_exists(place: Place, cluster: str, name: str) -> ApiError:
 
 def busy(operation: str) -> ApiError:
     """400: an incompatible operation is in progress."""
-    return ApiError(
-        400,
-        f"Cluster is running incompatible operation {operation}.",
-        status="FAILED_PRECONDITION",
-        reason="failedPrecondition",
-    )
+    return failed_precondition(f"Cluster is running incompatible operation {operation}.")
 
 
 def not_running(name: str, status: str) -> ApiError:
     """400: the cluster's state does not allow changes."""
-    return ApiError(
-        400,
-        f'Cluster "{name}" is in state {status} and cannot be changed.',
-        status="FAILED_PRECONDITION",
-        reason="failedPrecondition",
-    )
+    return failed_precondition(f'Cluster "{name}" is in state {status} and cannot be changed.')
 
 
 def stale(kind: str) -> ApiError:

@@ -22,6 +22,7 @@ from sandbox.gcp.services.container import (
 from sandbox.gcp.services.container import compute_resources as compute
 from sandbox.gcp.services.container.errors import (
     bad_request,
+    failed_precondition,
     no_pool,
     not_running,
     pool_exists,
@@ -234,11 +235,8 @@ async def rollback(call: Call) -> Json:
     """Refuse a rollback: upgrades are never in progress long enough to roll back."""
     where, cluster, name = place(call), cluster_name(call), pool_name(call)
     _found(records.get(call.store, where, cluster), name)
-    raise ApiError(
-        400,
-        f'Node pool "{name}" has no upgrade in progress that could be rolled back.',
-        status="FAILED_PRECONDITION",
-        reason="failedPrecondition",
+    raise failed_precondition(
+        f'Node pool "{name}" has no upgrade in progress that could be rolled back.'
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Service, State
 from sandbox.gcp.services.container import (
     cluster_updates,
@@ -16,7 +15,7 @@ from sandbox.gcp.services.container import (
     server_config,
 )
 from sandbox.gcp.services.container.checks import InvalidError
-from sandbox.gcp.services.container.errors import bad_request
+from sandbox.gcp.services.container.errors import bad_request, failed_precondition
 from sandbox.gcp.services.container.ranges import RangeError
 from sandbox.gcp.services.container.requests import operation_name, place
 from sandbox.gcp.services.container.wire_format import Json
@@ -39,11 +38,8 @@ async def _cancel_operation(call: Call) -> Json:
     found = operations.find(call.store, place(call), operation_name(call))
     if found["status"] == "DONE":
         return {}
-    raise ApiError(
-        400,
-        f"Operation {found['name']} of type {found['operationType']} cannot be cancelled.",
-        status="FAILED_PRECONDITION",
-        reason="failedPrecondition",
+    raise failed_precondition(
+        f"Operation {found['name']} of type {found['operationType']} cannot be cancelled."
     )
 
 

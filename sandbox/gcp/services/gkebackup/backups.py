@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import failed_precondition
 from sandbox.gcp.service import Call, now
 from sandbox.gcp.services.container import provisioner
 from sandbox.gcp.services.gkebackup import plans
-from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS, not_now
+from sandbox.gcp.services.gkebackup.plans import OPERATIONS, PLANS
+from sandbox.well_known_types import timestamp
 
 Contents = dict[str, dict[str, int]]
 """Numbers of objects, by namespace and resource."""
@@ -24,7 +26,7 @@ def _plan(call: Call) -> Json:
 def _refuse_deactivated(call: Call) -> None:
     plan = _plan(call)
     if plan.get("deactivated"):
-        raise not_now(f"BackupPlan '{plan['name']}' is deactivated.")
+        raise failed_precondition(f"BackupPlan '{plan['name']}' is deactivated.")
 
 
 async def _complete(call: Call, backup: Json, _: Json | None) -> None:
@@ -80,12 +82,12 @@ def _count(held: Contents, kind: str) -> int:
 
 
 def _after(days: int) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return timestamp(datetime.now(UTC) + timedelta(days=days))
 
 
 def _refuse_locked(_: Call, backup: Json) -> None:
     if backup["deleteLockExpireTime"] > now():
-        raise not_now(
+        raise failed_precondition(
             f"Backup '{backup['name']}' cannot be deleted before its delete lock expires at "
             f"{backup['deleteLockExpireTime']}."
         )

@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from facts.zones import is_region
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
+from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
 from sandbox.gcp.long_operations import Operations
 from sandbox.gcp.service import Call, State, project_number
 from sandbox.gcp.services.cloudkms import use
@@ -19,34 +19,21 @@ from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.render import ClusterRecord
 
 OPERATIONS = Operations("gkebackup", "google.cloud.gkebackup.v1")
-MESSAGES = Messages(immutable="Field {field!r} is immutable or output only.")
+MESSAGES = Messages(
+    bad_location="Location '{location}' is not a region.",
+    immutable="Field {field!r} is immutable or output only.",
+)
 ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _CLUSTER = re.compile(r"projects/([^/]+)/(?:locations|zones)/([^/]+)/clusters/([^/]+)")
 _SCOPES = ("allNamespaces", "selectedNamespaces", "selectedApplications", "selectedNamespaceLabels")
 _MOST_DAYS = {"backupRetainDays": 365, "backupDeleteLockDays": 90}
 
 
-def bad(message: str) -> ApiError:
-    """400 INVALID_ARGUMENT."""
-    return ApiError(400, message)
-
-
-def not_now(message: str) -> ApiError:
-    """400 FAILED_PRECONDITION."""
-    return ApiError(400, message, status="FAILED_PRECONDITION")
-
-
-def _check_location(call: Call) -> None:
-    where = call.path["locationsId"]
-    if not is_region(where):
-        raise bad(f"Location '{where}' is not a region.")
-
-
 def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
     """The record of the cluster that a plan backs up. Raises ApiError 400."""
     found = _CLUSTER.fullmatch(plan.get("cluster") or "")
     if found is None:
-        raise bad(
+        raise invalid_argument(
             f"Invalid cluster: {plan.get('cluster')!r}; use projects/*/locations/*/clusters/*."
         )
     if found[1] not in (project, project_number(project)):
@@ -54,7 +41,7 @@ def cluster_of(state: State, plan: Json, project: str) -> ClusterRecord:
     try:
         return records.get(state.store, Place(project, found[2]), found[3])
     except ApiError:
-        raise bad(f"Cluster '{plan['cluster']}' was not found.") from None
+        raise invalid_argument(f"Cluster '{plan['cluster']}' was not found.") from None
 
 
 def _install_agent(call: Call, plan: Json) -> None:
@@ -78,7 +65,7 @@ def _complete(call: Call, plan: Json, old: Json | None) -> None:
     config = plan.setdefault("backupConfig", {})
     scopes = [one for one in _SCOPES if config.get(one)]
     if len(scopes) != 1:
-        raise bad(f"backup_config must have exactly one scope, not {len(scopes)}.")
+        raise invalid_argument(f"backup_config must have exactly one scope, not {len(scopes)}.")
     _check_schedule(plan.setdefault("backupSchedule", {}), plan.setdefault("retentionPolicy", {}))
     key = (config.get("encryptionKey") or {}).get("gcpKmsEncryptionKey")
     if key:
@@ -87,34 +74,36 @@ def _complete(call: Call, plan: Json, old: Json | None) -> None:
         try:
             use.check(call.state, key, agent=agent, region=region)
         except use.UnusableKeyError as error:
-            raise bad(f"backup_config.encryption_key: {error}") from None
+            raise invalid_argument(f"backup_config.encryption_key: {error}") from None
     plan["state"] = "DEACTIVATED" if plan.get("deactivated") else "READY"
 
 
 def _check_update(plan: Json, old: Json) -> None:
     if old.get("deactivated"):
-        raise not_now(f"BackupPlan '{old['name']}' is deactivated and cannot be updated.")
+        raise failed_precondition(
+            f"BackupPlan '{old['name']}' is deactivated and cannot be updated."
+        )
     locked = (old.get("retentionPolicy") or {}).get("locked")
     if locked and plan.get("retentionPolicy") != old["retentionPolicy"]:
-        raise not_now(f"The retention policy of BackupPlan '{old['name']}' is locked.")
+        raise failed_precondition(f"The retention policy of BackupPlan '{old['name']}' is locked.")
 
 
 def _check_schedule(schedule: Json, retention: Json) -> None:
     for field, most in _MOST_DAYS.items():
         if not 0 <= int(retention.get(field) or 0) <= most:
-            raise bad(f"retention_policy.{field} must be between 0 and {most}.")
+            raise invalid_argument(f"retention_policy.{field} must be between 0 and {most}.")
     kept, locked = (int(retention.get(field) or 0) for field in _MOST_DAYS)
     if kept and locked > kept:
-        raise bad("backup_retain_days must not be less than backup_delete_lock_days.")
+        raise invalid_argument("backup_retain_days must not be less than backup_delete_lock_days.")
     cron, rpo = schedule.get("cronSchedule"), schedule.get("rpoConfig")
     if cron and rpo:
-        raise bad("Only one of cron_schedule and rpo_config may be set.")
+        raise invalid_argument("Only one of cron_schedule and rpo_config may be set.")
     if (cron or rpo) and not kept:
-        raise bad("backup_retain_days must be set with a schedule.")
+        raise invalid_argument("backup_retain_days must be set with a schedule.")
     if cron and not _is_cron(cron):
-        raise bad(f"Invalid cron_schedule: {cron!r}.")
+        raise invalid_argument(f"Invalid cron_schedule: {cron!r}.")
     if rpo and not 60 <= int(rpo.get("targetRpoMinutes") or 0) <= 86400:
-        raise bad("target_rpo_minutes must be between 60 and 86400.")
+        raise invalid_argument("target_rpo_minutes must be between 60 and 86400.")
 
 
 def _is_cron(text: str) -> bool:
@@ -128,7 +117,9 @@ def _is_cron(text: str) -> bool:
 
 def _refuse_with_backups(call: Call, plan: Json) -> None:
     if any(True for _ in call.store.collection(f"{PLANS.key(plan['name'])}/backups")):
-        raise not_now(f"BackupPlan '{plan['name']}' has Backups; delete them before the plan.")
+        raise failed_precondition(
+            f"BackupPlan '{plan['name']}' has Backups; delete them before the plan."
+        )
 
 
 PLANS = Collection(
@@ -137,7 +128,7 @@ PLANS = Collection(
     noun="BackupPlan",
     messages=MESSAGES,
     iam=True,
-    before_create=_check_location,
+    is_location=is_region,
     id_parameter="backupPlanId",
     id_pattern=ID,
     stamps=("createTime", "updateTime", "uid"),

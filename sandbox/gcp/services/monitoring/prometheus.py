@@ -51,6 +51,7 @@ async def query(call: Call) -> Raw:
     )
     text = call.one("query") or call.body.get("query", "")
     function, name, matchers = parse(text)
+    _refuse_ambiguous(name, matchers)
     samples = await call.state.control_planes.samples(project) if call.state.control_planes else []
     series = [
         (labels, sample.value)
@@ -58,7 +59,6 @@ async def query(call: Call) -> Raw:
         if _promql_name(sample.name) == name
         and matches(labels := _labels(sample.name, sample.labels, project), matchers)
     ]
-    _refuse_ambiguous(name, matchers)
     now = time.time()
     if function is None:
         result: list[Json] = [

@@ -6,13 +6,11 @@ import re
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import USER, Call, Service, State, now
+from sandbox.gcp.errors import ApiError, failed_precondition, invalid_argument
+from sandbox.gcp.service import USER, Call, Service, State, by_number, now
 from sandbox.gcp.services.monitoring import dashboards, policies, prometheus
 from sandbox.gcp.services.monitoring.shared import (
     HIDDEN,
-    bad,
-    by_number,
     common,
     number,
     pruned,
@@ -26,12 +24,12 @@ _ID = re.compile(r"[a-zA-Z0-9._:-]{1,63}")
 
 def _complete_alert_policy(call: Call, document: Json, old: Json | None) -> None:
     if not document.get("displayName"):
-        raise bad("Field alert_policy.display_name was not set")
+        raise invalid_argument("Field alert_policy.display_name was not set")
     conditions = document.get("conditions") or []
     if not conditions:
-        raise bad("Field alert_policy.conditions must have at least one condition.")
+        raise invalid_argument("Field alert_policy.conditions must have at least one condition.")
     if not document.get("combiner"):
-        raise bad("Field alert_policy.combiner must be set.")
+        raise invalid_argument("Field alert_policy.combiner must be set.")
     document.setdefault("enabled", True)
     policies.check_conditions(call, document)
     project = call.path["projectsId"]
@@ -74,11 +72,9 @@ def _refuse_used_channel(call: Call, document: Json) -> None:
     folder = ALERT_POLICIES.key(f"projects/{call.path['projectsId']}/alertPolicies")
     for _, policy in call.store.collection(folder):
         if document["name"] in (policy.get("notificationChannels") or []):
-            raise ApiError(
-                400,
+            raise failed_precondition(
                 f"Cannot delete channel {document['name']}: it is in use by the alert policy "
-                f"{policy['name']}.",
-                status="FAILED_PRECONDITION",
+                f"{policy['name']}."
             )
 
 

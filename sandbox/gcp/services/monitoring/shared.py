@@ -7,17 +7,11 @@ from typing import Any
 
 from sandbox.gcp.collections import Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError
-from sandbox.gcp.service import Call, State, project_number
+from sandbox.gcp.service import Call, State
 from sandbox.gcp.services import cloudresourcemanager
 
 HIDDEN = "******"
 _MAP_FIELDS = frozenset({"userLabels", "labels", "headers"})
-
-
-def bad(message: str) -> ApiError:
-    """400 INVALID_ARGUMENT."""
-    return ApiError(400, message)
 
 
 def pruned(document: Json) -> Json:
@@ -46,12 +40,6 @@ def show_pruned(_: State, document: Json) -> Json:
 def number(_: Call | None = None) -> str:
     """An id as Cloud Monitoring makes most of them."""
     return str(10**18 + secrets.randbelow(9 * 10**18))
-
-
-def by_number(path: str) -> str:
-    """`projects/ID/…` as `projects/NUMBER/…`."""
-    project = path.split("/")[1]
-    return path.replace(project, project_number(project), 1)
 
 
 def _ensure_project(call: Call) -> None:

@@ -7,8 +7,9 @@ import secrets
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
+from sandbox.gcp.errors import invalid_argument
 from sandbox.gcp.service import Call, State
-from sandbox.gcp.services.monitoring.shared import HIDDEN, bad, common, pruned
+from sandbox.gcp.services.monitoring.shared import HIDDEN, common, pruned
 from sandbox.well_known_types import seconds
 
 _PERIODS = ("60s", "300s", "600s", "900s")
@@ -16,20 +17,22 @@ _PERIODS = ("60s", "300s", "600s", "900s")
 
 def _complete_uptime_check(call: Call, document: Json, _: Json | None) -> None:
     if not document.get("displayName"):
-        raise bad("Field uptimeCheckConfig.displayName was not set")
+        raise invalid_argument("Field uptimeCheckConfig.displayName was not set")
     if not any(document.get(kind) for kind in ("httpCheck", "tcpCheck")) and not (
         document.keys() & {"httpCheck", "tcpCheck"}
     ):
-        raise bad("An uptime check must have an http_check or a tcp_check.")
+        raise invalid_argument("An uptime check must have an http_check or a tcp_check.")
     if not document.keys() & {"monitoredResource", "resourceGroup", "syntheticMonitor"}:
-        raise bad("An uptime check must have a monitored_resource or a resource_group.")
+        raise invalid_argument(
+            "An uptime check must have a monitored_resource or a resource_group."
+        )
     document.setdefault("period", "60s")
     document.setdefault("timeout", "10s")
     document.setdefault("checkerType", "STATIC_IP_CHECKERS")
     if document["period"] not in _PERIODS:
-        raise bad(f"Invalid period {document['period']}: use 60s, 300s, 600s or 900s.")
+        raise invalid_argument(f"Invalid period {document['period']}: use 60s, 300s, 600s or 900s.")
     if not 1 <= _seconds(document["timeout"]) <= 60:
-        raise bad(f"Invalid timeout {document['timeout']}: use 1s to 60s.")
+        raise invalid_argument(f"Invalid timeout {document['timeout']}: use 1s to 60s.")
     resource: Json | None = document.get("monitoredResource")
     if resource is not None:
         labels = resource.setdefault("labels", {})
@@ -44,14 +47,14 @@ def _complete_uptime_check(call: Call, document: Json, _: Json | None) -> None:
             http.setdefault("headers", {}).setdefault("Content-Length", "")
     tcp = document.get("tcpCheck")
     if tcp is not None and not tcp.get("port"):
-        raise bad("A tcp_check must have a port.")
+        raise invalid_argument("A tcp_check must have a port.")
 
 
 def _seconds(duration: str) -> float:
     try:
         return seconds(duration)
     except ValueError:
-        raise bad(f"Invalid duration {duration!r}.") from None
+        raise invalid_argument(f"Invalid duration {duration!r}.") from None
 
 
 def _with_masked_headers(_: State, document: Json) -> Json:

@@ -27,9 +27,13 @@ def publish(state: State, topic: str, data: str, attributes: Mapping[str, str]) 
     identity = str(int(time.time() * 1_000_000) * 1000 + secrets.randbelow(1000))
     message: Json = {"messageId": identity, "publishTime": now()}
     message |= {k: v for k, v in (("data", data), ("attributes", dict(attributes))) if v}
-    folder = f"{PREFIX}/{'/'.join(topic.split('/')[:2])}/subscriptions"
-    for name, body in list(state.store.collection(folder)):
-        if body["topic"] == topic:
-            key = f"{folder}/{name}/messages/{identity}"
-            state.store.put(key, {"message": message, "until": 0.0})
+    for key, _ in subscriptions_of(state, topic):
+        state.store.put(f"{key}/messages/{identity}", {"message": message, "until": 0.0})
     return identity
+
+
+def subscriptions_of(state: State, topic: str) -> list[tuple[str, Json]]:
+    """Key and document of each subscription to a topic."""
+    folder = f"{PREFIX}/{'/'.join(topic.split('/')[:2])}/subscriptions"
+    found = state.store.collection(folder)
+    return [(f"{folder}/{name}", body) for name, body in found if body["topic"] == topic]

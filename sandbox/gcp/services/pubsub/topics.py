@@ -6,7 +6,7 @@ from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call
-from sandbox.gcp.services.pubsub.messages import ERRORS, ID, PREFIX, publish
+from sandbox.gcp.services.pubsub.messages import ERRORS, ID, PREFIX, publish, subscriptions_of
 from sandbox.well_known_types import seconds
 
 _RETENTION = (600, 31 * 86400)
@@ -31,10 +31,8 @@ def _seconds(duration: str) -> float:
 
 
 def _detach_subscriptions(call: Call, topic: Json) -> None:
-    folder = f"{PREFIX}/{'/'.join(topic['name'].split('/')[:2])}/subscriptions"
-    for one, body in list(call.store.collection(folder)):
-        if body["topic"] == topic["name"]:
-            call.store.put(f"{folder}/{one}", {**body, "topic": "_deleted-topic_"})
+    for key, body in subscriptions_of(call.state, topic["name"]):
+        call.store.put(key, {**body, "topic": "_deleted-topic_"})
 
 
 async def _publish(call: Call) -> Json:

@@ -10,13 +10,14 @@ import base64
 import hashlib
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Raw, now
+from sandbox.well_known_types import timestamp
 
 LINK = "https://www.googleapis.com/storage/v1/b/"
 
@@ -132,7 +133,7 @@ def _retained(bucket: Json, document: Json) -> Json:
     if not period:
         return {}
     until = datetime.fromisoformat(document["timeCreated"]) + timedelta(seconds=period)
-    return {"retentionExpirationTime": until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+    return {"retentionExpirationTime": timestamp(until)}
 
 
 def _retire(call: Call, bucket: Json, document: Json) -> None:

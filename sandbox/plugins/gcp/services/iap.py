@@ -5,16 +5,12 @@ from __future__ import annotations
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.policy import IamMember, Policy
 
-SERVICE = "projects/{project}/iap_web/compute/services/{webBackendService}"
-
 HANDLERS: tuple[Handler, ...] = (
     IamMember(
         "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember",
         Policy(
             service="iap",
-            resource=SERVICE,
-            id=SERVICE,
-            fields=("project", "webBackendService"),
+            resource="projects/{project}/iap_web/compute/services/{webBackendService}",
         ),
     ),
 )

@@ -10,7 +10,7 @@ from sandbox.plugins.gcp.context import Context
 from sandbox.plugins.gcp.handler import Handler
 from sandbox.plugins.gcp.policy import IamMember, Policy
 from sandbox.plugins.gcp.spec import Spec, Values
-from sandbox.well_known_types import seconds
+from sandbox.well_known_types import seconds, timestamp
 
 RINGS = "projects/{project}/locations/{location}/keyRings"
 KEY = "{keyRing}/cryptoKeys/{name}"
@@ -55,7 +55,7 @@ class CryptoKey(Named):
         if inputs.get("rotationPeriod"):
             period = timedelta(seconds=seconds(str(inputs["rotationPeriod"])))
             at = datetime.now(UTC) + period
-            body["nextRotationTime"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            body["nextRotationTime"] = timestamp(at)
         return body
 
     def update_remote(
@@ -127,8 +127,6 @@ HANDLERS: tuple[Handler, ...] = (
         Policy(
             service="cloudkms",
             resource="{cryptoKeyId}",
-            id="{cryptoKeyId}",
-            fields=("cryptoKeyId",),
             get=("GET", ":getIamPolicy"),
             version="options.requestedPolicyVersion",
         ),

@@ -59,7 +59,6 @@ HANDLERS: tuple[Handler, ...] = (
             service="cloudresourcemanager",
             resource="projects/{project}",
             id="{project}",
-            fields=("project",),
         ),
     ),
 )

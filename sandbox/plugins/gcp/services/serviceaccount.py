@@ -109,8 +109,7 @@ HANDLERS: tuple[Handler, ...] = (
         Policy(
             service="iam",
             resource="{serviceAccountId}",
-            id="{serviceAccountId}",
-            fields=("serviceAccountId",),
+            version="options.requestedPolicyVersion",
         ),
     ),
 )

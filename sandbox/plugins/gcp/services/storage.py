@@ -245,11 +245,10 @@ HANDLERS: tuple[Handler, ...] = (
         Policy(
             service="storage",
             resource="b/{bucket}",
-            id="b/{bucket}",
-            fields=("bucket",),
             get=("GET", "/iam"),
             set=("PUT", "/iam"),
             wraps=False,
+            version="optionsRequestedPolicyVersion",
         ),
     ),
 )
