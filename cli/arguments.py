@@ -16,7 +16,7 @@ def _environments(incomplete: str) -> list[str]:
 
 def _layers(incomplete: str) -> list[tuple[str, str]]:
     return [
-        (layer.name, f"needs {', '.join(layer.needs) or 'nothing'}")
+        (layer.name, layers.needs(layer))
         for layer in in_order()
         if layer.name.startswith(incomplete)
     ]

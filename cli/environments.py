@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, meant, usage_error
 from gkeplatform import stack_values
 from gkeplatform.environment import environments, file_of
 from gkeplatform.errors import PlatformError
@@ -23,11 +22,9 @@ def checked(name: str) -> str:
     known = names()
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=1)
-    guess = f"did you mean `{near[0]}`? " if near else ""
     raise CliError(
         f"there is no environment `{name}`: {file_of(name)} does not exist",
-        f"{guess}environments: {', '.join(known)}",
+        f"{meant(name, known)}environments: {', '.join(known)}",
         Exit.USAGE,
     )
 
@@ -41,6 +38,5 @@ def deployable(name: str) -> str:
     try:
         stack_values.read(name, root=ROOT)
     except PlatformError as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise CliError(message, hint, Exit.USAGE) from None
+        raise usage_error(error) from None
     return name

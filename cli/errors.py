@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -28,3 +30,15 @@ class CliError(Exception):
         super().__init__(message)
         self.hint = hint
         self.code = code
+
+
+def usage_error(error: Exception) -> CliError:
+    """The CliError for what a user wrote; its message may end with a line `hint: ...`."""
+    message, _, hint = str(error).partition("\nhint: ")
+    return CliError(message, hint, Exit.USAGE)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The beginning of a hint: the nearest of the known names, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{near[0]}`? " if near else ""

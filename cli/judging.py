@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import console, environments
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, usage_error
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS, Layer
 from policies.check import JudgedFinding, Report, judge, pack_for
@@ -35,13 +35,7 @@ def pack_of(environment: str) -> Pack:
     try:
         return pack_for(environment, root=environments.ROOT, today=datetime.now(UTC).date())
     except PlatformError as error:
-        raise unjudged(error) from None
-
-
-def unjudged(error: Exception) -> CliError:
-    """The CliError for what kept the pack from judging."""
-    message, _, hint = str(error).partition("\nhint: ")
-    return CliError(message, hint, Exit.USAGE)
+        raise usage_error(error) from None
 
 
 def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
@@ -78,7 +72,7 @@ def declared_by(
     try:
         found = run_environment(environment)
     except (Refused, PlatformError) as error:
-        raise unjudged(PlatformError(getattr(error, "message", str(error)))) from None
+        raise usage_error(PlatformError(getattr(error, "message", str(error)))) from None
     for layer in layers:
         yield layer, found[layer.name].resources(environment, layer.project)
 

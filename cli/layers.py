@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
-from cli.errors import CliError, Exit
-from gkeplatform.layers import LAYERS, Layer, in_order
+from cli.errors import CliError, Exit, meant
+from gkeplatform.layers import Layer, in_order
 
 
-def selected(
-    only: Sequence[str] | None = None, start: str | None = None, among: Sequence[Layer] = LAYERS
-) -> tuple[Layer, ...]:
+def selected(only: Sequence[str] | None = None, start: str | None = None) -> tuple[Layer, ...]:
     """The layers named by `only`, or `start` and those after it, or all; in deployment order.
 
     Raises CliError for an unknown name, with the nearest one, and for both at once.
     """
-    order = in_order(among)
+    order = in_order()
     if only and start:
         raise CliError("--layer and --from exclude each other", "leave one of them out", Exit.USAGE)
     names = [layer.name for layer in order]
@@ -27,19 +24,20 @@ def selected(
     return tuple(layer for layer in order if not only or layer.name in only)
 
 
-def table(among: Sequence[Layer] = LAYERS) -> str:
+def table() -> str:
     """The layers in deployment order, a line each, with the layers that each needs."""
-    order = in_order(among)
+    order = in_order()
     width = max(len(layer.name) for layer in order)
-    return "\n".join(
-        f"{layer.name:<{width}}  needs {', '.join(layer.needs) or 'nothing'}" for layer in order
-    )
+    return "\n".join(f"{layer.name:<{width}}  {needs(layer)}" for layer in order)
+
+
+def needs(layer: Layer) -> str:
+    """The layers that a layer needs, in words."""
+    return f"needs {', '.join(layer.needs) or 'nothing'}"
 
 
 def _check(name: str, known: Sequence[str]) -> None:
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, n=1)
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    hint = f"{guess}layers: {', '.join(known)}"
+    hint = f"{meant(name, known)}layers: {', '.join(known)}"
     raise CliError(f"there is no layer `{name}`", hint, Exit.USAGE)

@@ -12,8 +12,9 @@ from typing import Any
 import grpc
 from pulumi.runtime import mocks
 
-from declared.result import Declared, whole_numbers
+from declared.result import Declared
 from gkeplatform.stack import READ_OUTPUTS
+from gkeplatform.wire import whole_numbers
 
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"

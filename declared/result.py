@@ -36,12 +36,3 @@ class Declared:
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """The inputs of the resources of one type, by logical name."""
         return {name: inputs for (typ, name), inputs in self.inputs.items() if typ == kind}
-
-
-def whole_numbers(value: Any) -> Any:
-    """The value with whole floats as integers: on the engine's wire every number is a float."""
-    if isinstance(value, dict):
-        return {key: whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

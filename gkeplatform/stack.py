@@ -28,6 +28,7 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.layers import Layer
 from gkeplatform.protection import is_protected
 from gkeplatform.replacement import order_replacements
+from gkeplatform.wire import whole_numbers
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 ContractT = TypeVar("ContractT", bound=Contract)
@@ -157,7 +158,7 @@ def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str
             f"\nhint: {_deploy(layer, environment)}"
         )
     try:
-        return msgspec.convert(_plain(outputs), contract, dec_hook=_decode, strict=True)
+        return msgspec.convert(whole_numbers(outputs), contract, dec_hook=_decode, strict=True)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         field = f" {path.removesuffix('`')}:" if path else ""
@@ -220,15 +221,6 @@ def _decode(kind: type, value: object) -> object:
     if kind is SecretText and isinstance(value, str):
         return SecretText(value)
     raise ValueError(f"expected text, got {type(value).__name__}")
-
-
-def _plain(value: Any) -> Any:
-    """Whole numbers as integers; the engine's protocol has only floats."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _exported(value: object) -> object:

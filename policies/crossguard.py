@@ -29,6 +29,7 @@ from pulumi_policy.deserialize import serialize_properties
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
 from gkeplatform.config import Settings
+from gkeplatform.wire import whole_numbers
 from policies.properties import from_json, set_value
 from policies.rule import Level, Rule, Stack
 from policies.subjects import Path, Resource, View
@@ -168,7 +169,7 @@ def configured(one: RulePolicy, config: Any) -> Settings | None:
     """
     if one.parameters is None:
         return None
-    values = msgspec.to_builtins(one.parameters) | _integers(config)
+    values = msgspec.to_builtins(one.parameters) | whole_numbers(config)
     return msgspec.convert(values, type(one.parameters))
 
 
@@ -218,15 +219,6 @@ def _given(one: RulePolicy, args: Any) -> tuple[Settings, ...]:
     return () if found is None else (found,)
 
 
-def _integers(value: Any) -> Any:
-    """Undo what a protobuf Struct does to integers: it knows floating-point numbers only."""
-    if isinstance(value, dict):
-        return {key: _integers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_integers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _resource(args: Any) -> Resource:
     """Read a resource from the SDK's arguments."""
     provider = {} if args.provider is None else _wire(args.provider.props)
@@ -241,7 +233,7 @@ def _resource(args: Any) -> Resource:
 
 
 def _wire(props: Any) -> dict[str, Any]:
-    found: dict[str, Any] = _integers(serialize_properties(props))
+    found: dict[str, Any] = whole_numbers(serialize_properties(props))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.environments import ROOT
-from cli.errors import CliError, Exit
+from cli.errors import usage_error
 from gkeplatform import promotion
 from gkeplatform.errors import PlatformError
 
@@ -20,6 +20,5 @@ def environments(
     try:
         names = promotion.order(ROOT)
     except PlatformError as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise CliError(message, hint, Exit.USAGE) from None
+        raise usage_error(error) from None
     print(json_.dumps(names) if json else "\n".join(names))

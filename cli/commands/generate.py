@@ -28,17 +28,14 @@ def generate(
     ] = False,
 ) -> None:
     """Write the JSON Schema, the key tables and the reference pages."""
-    stale = [path for path, text in rendered() if not _is_fresh(path, text)]
+    stale = [(path, text) for path, text in rendered() if not _is_fresh(path, text)]
     if check and stale:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        names = ", ".join(str(path.relative_to(ROOT)) for path, _ in stale)
         raise CliError(f"stale: {names}", "./platformctl generate")
-    if check:
-        return
-    for path, text in rendered():
-        if not _is_fresh(path, text):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            console.say(f"wrote {path.relative_to(ROOT)}")
+    for path, text in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        console.say(f"wrote {path.relative_to(ROOT)}")
 
 
 def rendered() -> list[tuple[Path, str]]:

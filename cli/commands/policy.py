@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments, console, environments, judging, layers, reports
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, meant, usage_error
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
 from policies.former_ids import current_id
@@ -166,9 +165,7 @@ def _rule(name: str) -> Rule:
     name = current_id(name, "policy")
     if name in by_id:
         return by_id[name]
-    near = difflib.get_close_matches(name, by_id, n=1)
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    hint = f"{guess}`./platformctl policy list` lists all rules"
+    hint = f"{meant(name, by_id)}`./platformctl policy list` lists all rules"
     raise CliError(f"there is no rule `{name}`", hint, Exit.USAGE)
 
 
@@ -176,7 +173,7 @@ def _read(files: Iterable[Path]) -> tuple[list[Resource], list[str]]:
     """The resources, and what could not be read. Raises CliError if nothing else is there."""
     resources, unreadable = read_all(files)
     if unreadable and not resources:
-        raise judging.unjudged(UnreadableError(unreadable[0]))
+        raise usage_error(UnreadableError(unreadable[0]))
     return resources, unreadable
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
@@ -112,16 +113,13 @@ def check(args: Armor) -> None:
                 f"exclusions: {rule_set} has {len(groups)} different lists of paths, and a rule "
                 f"takes {MAX_EXPRESSIONS - 1}; share lists of paths"
             )
-        owners: dict[str, tuple[str, ...]] = {}
-        for paths in groups:
-            for path in paths:
-                for other, owner in owners.items():
-                    if f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"):
-                        raise ValueError(
-                            f"exclusions: {path} and {other} overlap in different lists of paths "
-                            f"of {rule_set} ({', '.join(owner)}); put them in one list"
-                        )
-            owners |= dict.fromkeys(paths, paths)
+        for owner, paths in combinations(groups, 2):
+            for path, other in product(paths, owner):
+                if f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"):
+                    raise ValueError(
+                        f"exclusions: {path} and {other} overlap in different lists of paths "
+                        f"of {rule_set} ({', '.join(owner)}); put them in one list"
+                    )
 
 
 def rules(args: Armor, *, free_text: bool) -> Iterator[dict[str, Any]]:

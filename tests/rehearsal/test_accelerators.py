@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rehearsal.watching import NAME
+from tests.rehearsal.watching import NAME, is_ready
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("accelerators")]
@@ -114,10 +114,7 @@ def test_models_become_ready_on_the_accelerators_that_they_ask_for(
     ready = {
         (pod["metadata"]["labels"][NAME], nodes[pod["spec"]["nodeName"]])
         for pod in pods
-        if any(
-            condition["type"] == "Ready" and condition["status"] == "True"
-            for condition in pod["status"]["conditions"]
-        )
+        if is_ready(pod)
     }
     assert ready == set(PLACES.items())
     limits = {

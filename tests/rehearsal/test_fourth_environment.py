@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.rehearsal.workspace import PROJECTS, Workspace
+from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fourth")]
-
-
-def changed(document: dict[str, Any]) -> dict[str, dict[str, int]]:
-    return {
-        layer["layer"]: {kind: n for kind, n in layer["changes"].items() if kind != "same" and n}
-        for layer in document["layers"]
-    }
 
 
 def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
 
 from gkeplatform.layers import LAYERS
-from tests.rehearsal.workspace import ROOT, Workspace
+from tests.rehearsal.workspace import ROOT, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smallest")]
 
@@ -22,13 +20,6 @@ MODEL = {
     "resources": {"requests": AMOUNTS, "limits": AMOUNTS},
     "exposure": {"kind": "cluster-ip"},
 }
-
-
-def changed(document: dict[str, Any]) -> dict[str, dict[str, int]]:
-    return {
-        layer["layer"]: {kind: n for kind, n in layer["changes"].items() if kind != "same" and n}
-        for layer in document["layers"]
-    }
 
 
 def test_the_smallest_stack_file_is_deployed_by_all_layers(other_workspace: Workspace) -> None:

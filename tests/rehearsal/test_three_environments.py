@@ -12,7 +12,7 @@ import pytest
 from declared import ROOT, stack_config
 from gkeplatform import promotion
 from gkeplatform.environment import environments
-from tests.rehearsal.workspace import PROJECTS, Workspace
+from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
 MOST_MIB = 5 * 1024
@@ -50,9 +50,7 @@ def test_each_environment_has_its_own_address(runs: dict[str, dict[str, Any]]) -
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])
 def test_a_second_run_changes_nothing(three: Workspace, environment: str) -> None:
-    for layer in three.rehearse(environment)["layers"]:
-        changed = {k: n for k, n in layer["changes"].items() if k != "same" and n}
-        assert changed == {}, layer["layer"]
+    assert changed(three.rehearse(environment)) == {layer: {} for layer in PROJECTS}
 
 
 def test_each_environment_has_its_own_cluster(three: Workspace) -> None:
@@ -257,10 +255,7 @@ def test_a_canary_serves_its_share_and_is_rolled_back_by_its_weight(three: Works
     text = file.read_text()
     file.write_text(text.replace("{stable: 95, canary: 5}", "{stable: 100, canary: 0}"))
     try:
-        changes = {
-            layer["layer"]: {k: n for k, n in layer["changes"].items() if k != "same" and n}
-            for layer in three.rehearse("stage")["layers"]
-        }
+        changes = changed(three.rehearse("stage"))
     finally:
         file.write_text(text)
     assert changes == {"cluster": {}, "serving": {}, "networking": {"update": 1}, "environment": {}}

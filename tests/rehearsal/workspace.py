@@ -156,6 +156,14 @@ class Workspace:
         return found
 
 
+def changed(document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """The changes of each layer in the JSON document of a rehearsal, without what is unchanged."""
+    return {
+        layer["layer"]: {kind: n for kind, n in layer["changes"].items() if kind != "same" and n}
+        for layer in document["layers"]
+    }
+
+
 def workspace_in(folder: Path) -> Workspace:
     root = folder / "repository"
     shutil.copytree(ROOT, root, ignore=NOT_COPIED)
