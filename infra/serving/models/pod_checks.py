@@ -16,7 +16,7 @@ from infra.serving.models.files import FOLDER, Direct, InImage
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import Preset
 from infra.serving.patterns import Image
-from infra.serving.quantity import Quantity, amount
+from infra.serving.quantity import Quantity, amount, cores_problem, memory_problem
 
 RESERVED_VOLUMES = ("tmp", "shm", "files")
 RESERVED_CONTAINERS = ("model-files", "gke-gcsfuse-sidecar", "gke-gcsfuse-metadata-prefetch")
@@ -194,10 +194,9 @@ def _check_resources(key: str, given: Any) -> None:
             msgspec.convert(text, Quantity)
         except msgspec.ValidationError:
             raise ValueError(f"{where}: {text} is not a quantity, as 500m or 256Mi are") from None
-        if name != "cpu" and text.endswith("m"):
-            raise ValueError(
-                f"{where}: {text} is thousandths of a byte; {text[:-1]}M or {text[:-1]}Mi?"
-            )
+        problem = cores_problem(text) if name == "cpu" else memory_problem(text)
+        if problem and name in {"cpu", "memory", "ephemeral-storage"}:
+            raise ValueError(f"{where}: {problem}")
     requests, limits = resources["requests"], resources["limits"]
     for name in requests:
         if name in limits and amount(str(requests[name])) > amount(str(limits[name])):

@@ -11,7 +11,7 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.serving.patterns import SecretName, StorageClass
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Size
 
 VolumeName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Folder = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
@@ -30,7 +30,7 @@ Id = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 class Ephemeral(Settings):
     """A disk of each pod, created and deleted with it."""
 
-    size: Annotated[Quantity, Meta(description="Size of the disk.")]
+    size: Annotated[Size, Meta(description="Size of the disk.")]
     storage_class: Annotated[StorageClass, Meta(description="Storage class.")] = "premium-rwo"
 
 
@@ -45,7 +45,7 @@ class Volume(Settings):
         None
     )
     empty_dir: Annotated[
-        Quantity | None, Meta(description="Empty folder of this size on the node's disk.")
+        Size | None, Meta(description="Empty folder of this size on the node's disk.")
     ] = None
     claim: Annotated[
         SecretName | None,
@@ -106,7 +106,7 @@ class PodSettings(Settings):
         tuple[Volume, ...], Meta(description="Volumes, and where the server has them.")
     ] = ()
     writable: Annotated[
-        dict[Folder, Quantity],
+        dict[Folder, Size],
         Meta(description="Writable folders of the server, with size: `/cache: 5Gi`."),
     ] = field(default_factory=dict)
     image_pull_secrets: Annotated[
