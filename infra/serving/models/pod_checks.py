@@ -20,7 +20,7 @@ from infra.serving.quantity import Quantity, amount, cores_problem, memory_probl
 
 RESERVED_VOLUMES = ("tmp", "shm", "files")
 RESERVED_CONTAINERS = ("model-files", "gke-gcsfuse-sidecar", "gke-gcsfuse-metadata-prefetch")
-RESERVED_PATHS = ("/tmp", "/dev/shm", FOLDER)  # noqa: S108 - in the container
+RESERVED_PATHS = ("/tmp", "/dev/shm")  # noqa: S108 - in the container
 RESERVED_LABELS = dict.fromkeys(
     ("app.kubernetes.io/", "platform/", "environment", "pod-template-hash"),
     "selectors and policies read it",
@@ -67,6 +67,10 @@ def check(model: Entry, preset: Preset) -> None:
     _check_volumes(model)
     _check_metadata(settings.labels, "labels", RESERVED_LABELS)
     _check_metadata(settings.annotations, "annotations", RESERVED_ANNOTATIONS)
+    if model.name in RESERVED_CONTAINERS:
+        raise ValueError(
+            f'name: "{model.name}" is a container of the platform in the same pod; rename the model'
+        )
     names: dict[str, str] = {model.name: "the model's own container"}
     names |= dict.fromkeys(RESERVED_CONTAINERS, "a container of the platform")
     ports: dict[int, str] = {}
@@ -107,28 +111,30 @@ def _check_volumes(model: Entry) -> None:
     settings = model.pod
     names = dict.fromkeys(RESERVED_VOLUMES, "a volume of the platform")
     paths: dict[str, str] = {}
+    # With the model in the image, its folder may come from a volume as well.
+    is_supplied = not isinstance(model.files_or_default, InImage)
     for index, volume in enumerate(settings.volumes):
         key = f"pod.volumes[{index}]"
         if volume.name.startswith(WRITABLE):
             raise ValueError(f'{key}.name: the prefix "{WRITABLE}" is the platform\'s; rename it')
         _claim(f"{key}.name", volume.name, names, f"the name of {key}")
         if volume.mount_path is not None:
-            _check_path(f"{key}.mount_path", volume.mount_path, paths)
+            _check_path(f"{key}.mount_path", volume.mount_path, paths, is_supplied=is_supplied)
     for name, path, _ in writable_folders(settings):
         key = f"pod.writable.{path}"
-        _check_path(key, path, paths)
+        _check_path(key, path, paths, is_supplied=True)
         _claim(key, name, names, "the volume of another writable folder")
 
 
-def _check_path(key: str, path: str, taken: dict[str, str]) -> None:
-    for reserved in RESERVED_PATHS:
+def _check_path(key: str, path: str, taken: dict[str, str], *, is_supplied: bool) -> None:
+    for reserved in (*RESERVED_PATHS, *((FOLDER,) if is_supplied else ())):
         if path == reserved or path.startswith(f"{reserved}/"):
             raise ValueError(
                 f"{key}: {reserved} is the platform's"
                 + (" and writable already; " if reserved == RESERVED_PATHS[0] else "; ")
                 + "choose another path"
             )
-    if f"{FOLDER}/".startswith(f"{path}/"):
+    if is_supplied and f"{FOLDER}/".startswith(f"{path}/"):
         raise ValueError(f"{key}: {path} would hide {FOLDER}; choose another path")
     _claim(key, path, taken, f"the path of {key}")
 
