@@ -53,6 +53,10 @@ RESERVED = [
     ("triton", "--model-store=/elsewhere", "set source"),
     ("triton", "--http-port=80", "remove it, or use server: custom"),
     ("triton", "--allow-http=false", "the probes need HTTP"),
+    ("triton", "--allow-grpc=false", "its Service has a gRPC port"),
+    ("triton", "--allow-metrics=false", "its metrics are collected"),
+    ("vllm", "--ssl-keyfile=/tls/key.pem", "speak HTTP without TLS"),
+    ("vllm", "--nnodes=2", "a model runs on one node"),
     ("vllm", "--served-model-name=llama", "set served_name"),
     ("vllm", "--served_model_name=llama", "set served_name"),
     ("vllm", "--model=meta-llama/Llama-3.1-8B", "set source"),
@@ -113,6 +117,98 @@ def test_a_preset_and_an_entry_never_give_one_flag_twice(server: str) -> None:
         assert len(given) == 1 or flag.lstrip("-") in preset.repeatable_flags
 
 
+@pytest.mark.parametrize("server", ["vllm", "tensorflow-serving", "triton"])
+@pytest.mark.parametrize("before", [(), ("--verbose=1",)])
+@pytest.mark.parametrize("word", ["--port 9000", "--log_level  2", '--lora-modules "a=b"'])
+def test_a_flag_and_its_value_are_not_one_word(
+    server: str, before: tuple[str, ...], word: str
+) -> None:
+    name, value = word.split(maxsplit=1)
+    value = value.strip('"')
+    with pytest.raises(msgspec.ValidationError) as raised:
+        arguments(server, *before, word)
+    assert f"arguments[{len(before)}]" in str(raised.value)
+    assert f'write "{name}={value}", or two items: "{name}", "{value}"' in str(raised.value)
+
+
+def test_words_with_spaces_that_are_values_are_taken() -> None:
+    words = ["--chat-template", "{{ a }} {{ b }}", '--kv-transfer-config={"a": 1, "b": 2}']
+    assert arguments("vllm", *words)[-3:] == words
+
+
+def test_a_flag_of_json_in_parts_is_a_flag() -> None:
+    words = ["--compilation-config.pass_config+", "1"]
+    assert arguments("vllm", *words)[-2:] == words
+
+
+def test_a_dash_of_a_text_program_is_no_hyphen() -> None:
+    with pytest.raises(msgspec.ValidationError, match="begins with a dash; write two hyphens"):
+        arguments("vllm", "--seed=1", "\N{EM DASH}max-model-len=8192")
+
+
+ADDRESSES = [
+    ("vllm", "--host"),
+    ("triton", "--http-address"),
+    ("triton", "--grpc-address"),
+    ("triton", "--metrics-address"),
+]
+
+
+@pytest.mark.parametrize(("server", "name"), ADDRESSES)
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_a_server_that_the_probes_cannot_reach_is_refused(
+    server: str, name: str, address: str
+) -> None:
+    for words in ([f"{name}={address}"], [name, address], [name.replace("-", "_", 3), address]):
+        if not words[0].startswith("--"):
+            continue
+        with pytest.raises(msgspec.ValidationError, match="the probes cannot reach the server"):
+            arguments(server, *words)
+
+
+@pytest.mark.parametrize(("server", "name"), ADDRESSES)
+def test_a_server_may_listen_on_all_addresses(server: str, name: str) -> None:
+    assert arguments(server, f"{name}=0.0.0.0")[-1] == f"{name}=0.0.0.0"
+
+
+def with_gpus(count: int) -> dict[str, Any]:
+    return {"resources": ENTRY["resources"] | {"gpu": {"type": "nvidia-l4", "count": count}}}
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["--tensor-parallel-size=4"], 4),
+        (["--tensor-parallel-size", "4"], 4),
+        (["--tensor_parallel_size", 4], 4),
+        (["-tp", "4"], 4),
+        (["-tp=2", "-pp=2"], 4),
+        (["--pipeline-parallel-size=2", "--data-parallel-size=3"], 6),
+    ],
+)
+def test_vllm_has_as_many_gpus_as_it_uses(words: list[str], needed: int) -> None:
+    assert arguments("vllm", *words, **with_gpus(needed))[-1] == str(words[-1])
+    with pytest.raises(msgspec.ValidationError) as raised:
+        arguments("vllm", *words, **with_gpus(needed - 1))
+    assert (
+        f"needs {needed} accelerators in one pod, and resources.gpu.count is {needed - 1}"
+        in str(raised.value)
+    )
+
+
+def test_vllm_has_as_many_chips_as_it_uses() -> None:
+    resources = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    tpu = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
+    changes = {"resources": resources | tpu, "image": "vllm/vllm-tpu:v0.12.0"}
+    assert arguments("vllm", "--tensor-parallel-size=4", **changes)
+    with pytest.raises(msgspec.ValidationError, match=r"resources\.tpu\.topology is 4"):
+        arguments("vllm", "--tensor-parallel-size=8", **changes)
+
+
+def test_a_size_that_is_no_number_is_left_to_the_server() -> None:
+    assert arguments("vllm", "--tensor-parallel-size", "--seed=1", "-tp={size}")
+
+
 @pytest.mark.parametrize("server", ["vllm", "tensorflow-serving", "triton", "kserve-v2"])
 def test_a_positional_argument_is_refused(server: str) -> None:
     with pytest.raises(msgspec.ValidationError, match='"meta/llama" is not a flag'):
@@ -121,7 +217,12 @@ def test_a_positional_argument_is_refused(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("MLSERVER_HTTP_PORT", "server: custom"), ("MLSERVER_MODEL_NAME", "set served_name")],
+    [
+        ("MLSERVER_HTTP_PORT", "server: custom"),
+        ("MLSERVER_MODEL_NAME", "set served_name"),
+        ("mlserver_http_port", "server: custom"),
+        ("MLSERVER_HOST", "remove it"),
+    ],
 )
 def test_a_variable_that_the_platform_sets_is_refused(name: str, remedy: str) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:

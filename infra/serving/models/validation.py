@@ -53,8 +53,21 @@ def _server(model: Entry) -> Preset:
             "slashes and colons"
         )
     arguments.check(model.server, preset, model.arguments)
+    arguments.check_addresses(preset, model.arguments)
+    _parallelism(model, preset)
     arguments.check_environment(model.server, preset, tuple(model.environment))
     return preset
+
+
+def _parallelism(model: Entry, preset: Preset) -> None:
+    gpu, tpu = model.resources.gpu, model.resources.tpu
+    if gpu or tpu:
+        arguments.check_parallelism(
+            preset,
+            model.arguments,
+            accelerators=gpu.count if gpu else tpu.total if tpu else 0,
+            key="resources.gpu.count" if gpu else "resources.tpu.topology",
+        )
 
 
 def _files(model: Entry, preset: Preset) -> None:
