@@ -152,3 +152,93 @@ def test_a_model_in_the_image_may_come_from_a_claim() -> None:
     assert "/models/m1" in {one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
     changes |= {"source": BASE["source"], "files": {"via": "download", "size": "1Gi"}}
     assert "/models is the platform's" in refusal(**changes)
+
+
+SIDE: dict[str, Any] = {
+    "name": "side",
+    "image": "acme/side:1",
+    "resources": {"requests": {"cpu": 0.1, "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
+}
+
+
+def side(**changes: Any) -> dict[str, Any]:
+    return {"pod": {"containers": [SIDE | changes]}}
+
+
+def template(**changes: Any) -> dict[str, Any]:
+    (workload,) = serving(**changes).workloads
+    return dict(pod.template(workload, labels={}, account="a"))
+
+
+def test_numbers_of_a_container_are_taken_as_text() -> None:
+    env = [{"name": "DEBUG", "value": True}, {"name": "N", "value": 1}, {"name": "EMPTY"}]
+    found = template(**side(args=["--port", 9000, 0.5], env=env))["spec"]["containers"][1]
+    assert found["args"] == ["--port", "9000", "0.5"]
+    assert [one.get("value") for one in found["env"]] == ["true", "1", None]
+
+
+def test_numbers_of_annotations_and_labels_are_taken_as_text() -> None:
+    metadata = template(pod={"annotations": {"a.io/scrape": True}, "labels": {"build": 7}})
+    assert metadata["metadata"]["annotations"]["a.io/scrape"] == "true"
+    assert metadata["metadata"]["labels"]["build"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("changes", "meant"),
+    [
+        (side(name="Side"), "is not a name of a container"),
+        (side(command="sh -c date"), "command: expected a list of words"),
+        (side(args=[{"a": 1}]), "args[0]: expected text"),
+        (side(env={"A": "b"}), "env: expected a list of mappings"),
+        (side(env=[{"name": "A", "valeu": "b"}]), 'did you mean "value"?'),
+        (side(env=[{"name": "A", "value": ["b"]}]), "env[0].value: expected text"),
+        (side(env=[{"name": "A", "valueFrom": {"secretKeyref": {}}}]), '"secretKeyRef"?'),
+        (side(ports=[{"containerPort": "9000"}]), "containerPort: expected a number"),
+        (
+            side(resources={"requests": {"cpu": "1", "memory": 64}, "limits": {"memory": 64}}),
+            "64Mi",
+        ),
+        (
+            {"pod": {"volumes": [{"name": "v", "claim": "c", "sub_path": "../x"}]}},
+            "not a path below",
+        ),
+        ({"pod": {"volumes": [{"name": "v", "claim": "c", "sub_path": "/x"}]}}, "not a path below"),
+    ],
+)
+def test_a_pod_that_the_cluster_would_refuse(changes: dict[str, Any], meant: str) -> None:
+    assert meant in refusal(**changes)
+
+
+def custom(**changes: Any) -> dict[str, Any]:
+    server = {"rest_port": 8080, "path": "/v1/models", "ready": "/health"} | changes
+    return {
+        "server": "custom",
+        "image": "acme/server:1",
+        "source": "",
+        "files": {"via": "image"},
+        "custom": server,
+    }
+
+
+@pytest.mark.parametrize("ready", ["/", "/health/", "/v1/{name}/ready", "/health?ready=1"])
+def test_a_server_is_ready_on_any_url(ready: str) -> None:
+    container = template(**custom(ready=ready))["spec"]["containers"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == ready.replace("{name}", "m1")
+
+
+def test_a_server_answers_everywhere() -> None:
+    entry = custom(path="/") | paths("/api/generate", "/api/chat")
+    assert serving(**entry).entries[0].served_paths == ("/",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "meant"),
+    [
+        ({"path": "/v1/{model}"}, "has {model}; of the placeholders a URL takes {name} only"),
+        ({"verbs": [":predict"]}, "without the colon"),
+        ({"grpc_port": 8080}, "grpc_port 8080 is rest_port too"),
+        ({"grpc_port": 9000, "metrics": {"port": 9000}}, "metrics are collected by HTTP"),
+    ],
+)
+def test_a_server_that_contradicts_itself(changes: dict[str, Any], meant: str) -> None:
+    assert meant in refusal(**custom(**changes))

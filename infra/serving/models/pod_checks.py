@@ -3,6 +3,7 @@
 `ValueError` begins with the key below the entry. What a pod may do at all, the policies judge.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,16 @@ CONTAINER_KEYS = (
     "workingDir",
 )
 """Fields of a container: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/"""
+_VARIABLE_KEYS = ("name", "value", "valueFrom")
+_VARIABLE_SOURCES = (
+    "configMapKeyRef",
+    "fieldRef",
+    "fileKeyRef",
+    "resourceFieldRef",
+    "secretKeyRef",
+)
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SCALARS = (str, int, float, bool)
 _SERVER_KEYS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -87,6 +98,8 @@ def check(model: Entry, preset: Preset) -> None:
         _check_mounts(where, container, _volume_names(model))
         for number, port in enumerate(_list(where, container, "ports")):
             at = f"{where}.ports[{number}]"
+            if not isinstance(port.get("containerPort"), int):
+                raise ValueError(f"{at}.containerPort: expected a number, as 9000")
             _claim(f"{at}.containerPort", port.get("containerPort"), ports, f"a port of {where}")
             if port.get("name") is not None:
                 _claim(f"{at}.name", port["name"], port_names, f"a port name of {where}")
@@ -155,6 +168,13 @@ def _check_container(key: str, container: Mapping[str, Any], *, is_init: bool) -
     for name in ("name", "image"):
         if not isinstance(container.get(name), str):
             raise ValueError(f"{key}: the key {name} is missing, or not text")
+    if not re.fullmatch(_LABEL, container["name"]):
+        raise ValueError(
+            f'{key}.name: "{container["name"]}" is not a name of a container; use lower-case '
+            "letters, digits and hyphens"
+        )
+    _check_command(key, container)
+    _check_environment(key, container)
     image = container["image"]
     try:
         msgspec.convert(image, Image)
@@ -182,6 +202,34 @@ def _check_container(key: str, container: Mapping[str, Any], *, is_init: bool) -
                     "restartPolicy: Always for a native sidecar"
                 )
     _check_resources(key, container.get("resources"))
+
+
+def _check_command(key: str, container: Mapping[str, Any]) -> None:
+    for name in ("command", "args"):
+        given = container.get(name, [])
+        if not isinstance(given, list):
+            raise ValueError(f'{key}.{name}: expected a list of words: ["sh", "-c", "…"]')
+        for number, word in enumerate(given):
+            if not isinstance(word, _SCALARS):
+                raise ValueError(f"{key}.{name}[{number}]: expected text")
+
+
+def _check_environment(key: str, container: Mapping[str, Any]) -> None:
+    for number, variable in enumerate(_list(key, container, "env")):
+        at = f"{key}.env[{number}]"
+        if not isinstance(variable.get("name"), str):
+            raise ValueError(f"{at}: the key name is missing, or not text")
+        for name in variable:
+            if name not in _VARIABLE_KEYS:
+                raise ValueError(f'{at}: unknown key "{name}"; {suggestion(name, _VARIABLE_KEYS)}')
+        if not isinstance(variable.get("value", ""), _SCALARS):
+            raise ValueError(f"{at}.value: expected text")
+        source = variable.get("valueFrom", {})
+        for name in source if isinstance(source, Mapping) else ():
+            if name not in _VARIABLE_SOURCES:
+                raise ValueError(
+                    f'{at}.valueFrom: unknown key "{name}"; {suggestion(name, _VARIABLE_SOURCES)}'
+                )
 
 
 def _check_resources(key: str, given: Any) -> None:

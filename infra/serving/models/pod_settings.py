@@ -5,16 +5,25 @@ them. `pod_checks` validates them, `additions` builds the manifests, and the pol
 as a whole.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.serving.patterns import SecretName, StorageClass
 from infra.serving.quantity import Size
+from infra.serving.scalars import Text, texts
 
 VolumeName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Folder = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+SubPath = Annotated[
+    str,
+    Meta(
+        # Kubernetes refuses absolute paths and the part `..`.
+        pattern=r"^(?!(.*/)?\.\.(/|$))[^/\s]\S*$",
+        extra={"explain": lambda one: f'"{one}" is not a path below the volume, as models/m1 is'},
+    ),
+]
 MetadataKey = Annotated[
     str,
     Meta(
@@ -23,6 +32,10 @@ MetadataKey = Annotated[
     ),
 ]
 LabelValue = Annotated[str, Meta(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+if TYPE_CHECKING:
+    LabelText = str
+else:
+    LabelText = LabelValue | int | float | bool
 # 0 is root, which the restricted Pod Security Standard refuses.
 Id = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
@@ -57,7 +70,7 @@ class Volume(Settings):
         Meta(description="Path in the model server's container. Default: not mounted there."),
     ] = None
     sub_path: Annotated[
-        str | None, Meta(description="File or folder of the volume to mount. Default: all.")
+        SubPath | None, Meta(description="File or folder of the volume to mount. Default: all.")
     ] = None
     read_only: Annotated[
         bool | None,
@@ -118,9 +131,12 @@ class PodSettings(Settings):
     fs_group: Annotated[
         Id | None, Meta(description="Group that owns the volumes. Default: `group`.")
     ] = None
-    annotations: Annotated[dict[MetadataKey, str], Meta(description="Annotations of the pods.")] = (
+    annotations: Annotated[
+        dict[MetadataKey, Text], Meta(description="Annotations of the pods.")
+    ] = field(default_factory=dict)
+    labels: Annotated[dict[MetadataKey, LabelText], Meta(description="Labels of the pods.")] = (
         field(default_factory=dict)
     )
-    labels: Annotated[dict[MetadataKey, LabelValue], Meta(description="Labels of the pods.")] = (
-        field(default_factory=dict)
-    )
+
+    def __post_init__(self) -> None:
+        texts(self, "annotations", "labels")
