@@ -387,3 +387,11 @@ def test_a_key_of_another_namespace_is_refused(key: str, meant: str) -> None:
 @pytest.mark.parametrize("key", ["gcp:zone", "gcp:computeCustomEndpoint", "aws:region"])
 def test_a_key_that_a_provider_knows_passes(key: str) -> None:
     assert stack_file.read(stack_config("dev") | {key: "x"}, file=FILE).serving
+
+
+def test_an_alias_of_what_contains_it_is_refused() -> None:
+    text = "config:\n  gke-serving:models: &all\n  - name: a\n    more: *all\n"
+    with pytest.raises(PlatformError, match=r"^F:2: an anchor .* holds an alias"):
+        yaml_files.parse(text, "F")
+    twice = yaml_files.parse("a: &x {b: 1}\nc: [*x, *x]\n", "F").value
+    assert twice["c"] == [{"b": 1}, {"b": 1}]
