@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from declared.environment import ROOT
-from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.models import Model, Workload, expanded, pod, utilization
 from infra.serving.models.pins import OLD_DAYS, Pin, old
 from infra.serving.models.presets import PINS, PRESETS
 
@@ -335,3 +335,32 @@ def test_torchserve_runs_as_the_changelog_shows() -> None:
     assert found["command"] == ["torchserve"]
     assert found["args"][-2:] == ["--model-store=/models/m1", "--models=m1=m1.mar"]
     assert found["readinessProbe"]["httpGet"]["path"] == "/ping"
+
+
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        ([], 3),
+        (["--tensor-parallel-size=2"], 2),
+        (["--tensor-parallel-size=2", "-dp", "2"], 0),
+        (["--config=/config/vllm.yaml"], 0),
+    ],
+)
+def test_gpus_that_vllm_leaves_unused_are_told(words: list[str], idle: int) -> None:
+    said = utilization.advice(workload("vllm", arguments=words, **with_gpus(4)))
+    assert [
+        f"leaves {idle} of them unused; set --tensor-parallel-size=4" in one for one in said
+    ] == ([True] if idle else [])
+
+
+@pytest.mark.parametrize("server", ["triton", "tensorflow-serving"])
+def test_servers_that_use_all_gpus_are_told_nothing(server: str) -> None:
+    assert utilization.advice(workload(server, **with_gpus(4))) == ()
+
+
+def test_vllm_does_not_scale_on_gauges_that_it_turns_off() -> None:
+    metric = {"kind": "pod", "name": "vllm:num_requests_waiting", "average": 5}
+    scaling = {"replicas": {"min": 1, "max": 2}, "autoscaling": {"metrics": [metric]}}
+    assert arguments("vllm", "--max-num-seqs=8", **scaling)
+    with pytest.raises(msgspec.ValidationError, match="with --disable-log-stats the server has no"):
+        arguments("vllm", "--disable_log_stats", **scaling)

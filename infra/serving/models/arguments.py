@@ -65,16 +65,32 @@ def check_parallelism(preset: Preset, own: Sequence[str], *, accelerators: int, 
 
     `key` is the entry's key for their number. A value that is no number is left to the server.
     """
-    sizes = {}
-    for _, name, value in _values(own):
-        for aliases in preset.parallel_flags:
-            if name in aliases and value is not None and value.isdecimal():
-                sizes[f"--{aliases[0]}={value}"] = int(value)
+    sizes = _sizes(preset, own)
     if (needed := prod(sizes.values())) > accelerators:
         raise ValueError(
             f"arguments: {' '.join(sizes)} needs {needed} accelerators in one pod, and {key} is "
             f"{accelerators}; set the same number"
         )
+
+
+def idle_accelerators(preset: Preset, own: Sequence[str], *, accelerators: int) -> int:
+    """How many of a pod's accelerators the server leaves unused, as far as its arguments tell.
+
+    0 where a file may tell more (`--config`).
+    """
+    if not preset.parallel_flags or "config" in {flag(word) for word in own}:
+        return 0
+    return max(0, accelerators - prod(_sizes(preset, own).values()))
+
+
+def _sizes(preset: Preset, own: Sequence[str]) -> dict[str, int]:
+    """The numbers of the flags that are multiplied; a value that is no number is left out."""
+    sizes = {}
+    for _, name, value in _values(own):
+        for aliases in preset.parallel_flags:
+            if name in aliases and value is not None and value.isdecimal():
+                sizes[f"--{aliases[0]}={value}"] = int(value)
+    return sizes
 
 
 def _values(own: Sequence[str]) -> Iterator[tuple[int, str, str | None]]:

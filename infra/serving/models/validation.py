@@ -146,6 +146,11 @@ def _metrics(model: Entry, preset: Preset) -> None:
     for index, metric in enumerate(model.autoscaling.metrics if model.autoscaling else ()):
         key = f"autoscaling.metrics[{index}]"
         match metric:
+            case PodMetric() if "disable-log-stats" in map(arguments.flag, model.arguments):
+                raise ValueError(
+                    f"{key}: with --disable-log-stats the server has no gauges, so the model would "
+                    "never scale; remove the argument"
+                )
             case PodMetric():
                 gauges = preset.metrics.gauges if preset.metrics else ()
                 if metric.name not in gauges:
