@@ -135,9 +135,8 @@ else:
         Annotated[
             str, Meta(pattern=rf"^[0-9]+(\.[0-9]+)?(m|{_SUFFIXES})?$", extra={"explain": _unit})
         ]
-        | Annotated[int, Meta(ge=0)]
-        # YAML has `1.5e9` as a number with a fraction.
+        # Whole numbers too, and `1.5e9`, which YAML has as a number with a fraction.
         | Annotated[float, Meta(ge=0)]
     )
-    Number = Quantity | Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
+    Number = Quantity | Annotated[float, Meta(ge=0)]
 """Cores, bytes and targets. Settings with such a field convert numbers to text: `scalars.texts`."""

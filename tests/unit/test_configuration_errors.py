@@ -267,7 +267,7 @@ SERVING: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
         'gke-serving:models[0].files: the key "size" is missing',
     ),
     (
-        lambda d: model(0)(d).update(server="vllm", files={"via": "gcs-fuse"}),
+        lambda d: model(0)(d).update(shared_memory="2Gi"),
         "gke-serving:models[0]: shared_memory 2Gi counts towards resources.limits.memory 1Gi",
     ),
     (

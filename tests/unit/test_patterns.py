@@ -242,3 +242,9 @@ def test_a_server_answers_everywhere() -> None:
 )
 def test_a_server_that_contradicts_itself(changes: dict[str, Any], meant: str) -> None:
     assert meant in refusal(**custom(**changes))
+
+
+def test_a_shared_bucket_is_a_name() -> None:
+    values = {"gke-serving:models": [], "gke-serving:shared_buckets": ["gs://acme-shared/m1"]}
+    with pytest.raises(PlatformError, match='did you mean "acme-shared"'):
+        load(ServingConfig, namespace="gke-serving", values=values, file="F")

@@ -353,7 +353,7 @@ def test_gpus_that_vllm_leaves_unused_are_told(words: list[str], idle: int) -> N
     ] == ([True] if idle else [])
 
 
-@pytest.mark.parametrize("server", ["triton", "tensorflow-serving"])
+@pytest.mark.parametrize("server", ["triton", "kserve-v2"])
 def test_servers_that_use_all_gpus_are_told_nothing(server: str) -> None:
     assert utilization.advice(workload(server, **with_gpus(4))) == ()
 
@@ -364,3 +364,49 @@ def test_vllm_does_not_scale_on_gauges_that_it_turns_off() -> None:
     assert arguments("vllm", "--max-num-seqs=8", **scaling)
     with pytest.raises(msgspec.ValidationError, match="with --disable-log-stats the server has no"):
         arguments("vllm", "--disable_log_stats", **scaling)
+
+
+@pytest.mark.parametrize("name", ["torch-serve", "TorchServe"])
+def test_a_removed_preset_is_known_in_any_spelling(name: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="no longer a preset"):
+        workload(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("vLLM", 'did you mean "vllm"'),
+        ("tensorflow_serving", 'did you mean "tensorflow-serving"'),
+        ("ollama", "; known here"),
+        ("tgi", "; known here"),
+    ],
+)
+def test_another_server_is_custom(name: str, meant: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        workload(name)
+    assert f'server "{name}" is not a preset{";" if ";" not in meant else ""}' in str(raised.value)
+    assert meant in str(raised.value)
+    assert "any other server runs as custom" in str(raised.value)
+
+
+TPU = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
+
+
+@pytest.mark.parametrize(
+    ("server", "accelerator"),
+    [("tensorflow-serving", ENTRY["resources"]), ("tensorflow-serving", TPU), ("triton", TPU)],
+)
+def test_an_accelerator_that_the_preset_s_image_cannot_use_is_told(
+    server: str, accelerator: dict[str, Any]
+) -> None:
+    amounts = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    changes = {"resources": amounts | accelerator}
+    (said,) = utilization.advice(workload(server, **changes))
+    assert "set image to one of the server's that can" in said
+    assert utilization.advice(workload(server, image="acme/server:1", **changes)) == ()
+
+
+def test_a_preset_that_needs_a_gpu_says_so_before_anything_else() -> None:
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    with pytest.raises(msgspec.ValidationError, match="server vllm needs a GPU"):
+        workload("vllm", resources={"requests": amounts, "limits": amounts})

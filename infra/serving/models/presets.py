@@ -84,6 +84,8 @@ class Preset:
     direct_storage: str = "1Gi"
     """Size of /tmp if the server reads the bucket itself."""
     needs_gpu: bool = False
+    built_for: tuple[str, ...] = ("gpu",)
+    """Accelerators that its image can use: `gpu`, `tpu`."""
     takes_free_text: bool = False
     """Whether requests contain prompts, code or documents."""
 
@@ -172,6 +174,8 @@ PRESETS: dict[str, Preset] = {
         verbs=("predict", "classify", "regress"),
         # It has no readiness URL for the whole server.
         ready="/v1/models/{name}",
+        # For GPUs there are tags that end in -gpu.
+        built_for=(),
         files=(DIRECT, *_FROM_FOLDER),
     ),
     "triton": Preset(
