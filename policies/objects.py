@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from policies import kinds
 from policies.rule import Stack
-from policies.subjects import Resource, kubernetes
+from policies.subjects import Resource, group_kind, kubernetes, pattern
 from policies.values import (
     MalformedInputError,
     Props,
@@ -19,8 +20,11 @@ from policies.values import (
     texts,
 )
 
-WORKLOADS = kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet") | kubernetes(
-    "core", "ReplicationController"
+WORKLOADS = (
+    kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet")
+    | kubernetes("core", "ReplicationController")
+    | kubernetes("argoproj.io", "Rollout", version="v1alpha1")
+    | kubernetes("apps.kruise.io", "CloneSet", "StatefulSet", version="v1alpha1")
 )
 """Kinds that an autoscaler scales and a disruption budget counts."""
 
@@ -35,6 +39,42 @@ def namespace_and_name(props: Props) -> tuple[str, str]:
 def kind_of(resource: Resource) -> str:
     """Return the kind of a Kubernetes resource."""
     return resource.type.rpartition(":")[2]
+
+
+_KUBERNETES = pattern(
+    r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes"
+)
+
+
+class Objects:
+    """The declared Kubernetes objects by namespace, kind and name.
+
+    Errors are deferred as in `Workloads`.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._found: set[tuple[str, str, str]] = set()
+        self._custom: set[tuple[str, str]] = set()
+        self._unreadable: list[Exception] = []
+        for one in stack.of(_KUBERNETES):
+            with deferring_errors(self._unreadable):
+                namespace, name = namespace_and_name(one.props)
+                self._found.add((namespace, kind_of(one), name))
+                group = (group_kind(one.type) or ("", ""))[0]
+                if "." in group and group not in kinds.BUILT_IN:
+                    self._custom.add((namespace, name))
+
+    def has(self, namespace: str, kind: str, name: str) -> bool:
+        """Whether the stack declares the object."""
+        if (namespace, kind, name) in self._found:
+            return True
+        raise_first(self._unreadable)
+        return False
+
+    def may_own(self, selector: Props, namespace: str) -> bool:
+        """Whether an operator may make the selected pods: a label has a custom object's name."""
+        values = block(selector, "matchLabels").values()
+        return any((namespace, comparable_text(value)) in self._custom for value in values)
 
 
 class Workloads:
