@@ -201,6 +201,18 @@ def test_a_hook_asks_a_port_that_is_named() -> None:
     assert is_found("probes-ask-ports-of-the-container", bare)
 
 
+@pytest.mark.parametrize(
+    ("account", "is_wrong"), [("reader", False), ("other", True), ("default", True)]
+)
+def test_a_pod_whose_account_has_a_role_needs_a_token(account: str, is_wrong: bool) -> None:
+    subjects = [{"kind": "ServiceAccount", "name": name} for name in ("reader", "default")]
+    type_ = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
+    props = pod(metadata={"namespace": "m"}, serviceAccountName=account)
+    bare = Resource("kubernetes:core/v1:Pod", props, origin="manifest")
+    bound = made(type_, subjects=subjects)
+    assert is_found("pods-mount-no-token-without-need", bare, bound) is is_wrong
+
+
 PRIVILEGED = {"name": "c", "image": "x:1", "securityContext": {"privileged": True}}
 SPEC = {"containers": [PRIVILEGED]}
 TEMPLATE = {"metadata": {}, "spec": SPEC}
