@@ -115,7 +115,7 @@ class Workloads:
             if wanted
             else self._by_namespace.get(namespace, [])
         )
-        found = [one for one in candidates if selector_matches(selector, labels_of(one))]
+        found = [one for one in candidates if selector_matches(selector, _own_labels(one))]
         if not found:
             raise_first(self._unreadable)
         return found
@@ -134,7 +134,7 @@ class Workloads:
         namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
         self._by_namespace.setdefault(namespace, []).append(workload)
-        for label in labels_of(workload).items():
+        for label in _own_labels(workload).items():
             self._by_label.setdefault((namespace, *label), []).append(workload)
 
 
@@ -184,6 +184,12 @@ def raise_first(errors: list[Exception]) -> None:
 def _scale_target_key(autoscaler: Props) -> tuple[str, str, str]:
     reference = block(autoscaler, "spec", "scaleTargetRef")
     return namespace_and_name(autoscaler)[0], text(reference, "kind"), text(reference, "name")
+
+
+def _own_labels(workload: Resource) -> Props:
+    """Return the labels of a workload's pods; without a template, those that it selects."""
+    spec = block(workload.props, "spec")
+    return labels_of(workload) if "template" in spec else block(spec, "selector", "matchLabels")
 
 
 def labels_of(workload: Resource) -> Props:

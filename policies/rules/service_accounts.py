@@ -98,12 +98,8 @@ def pods_mount_no_token_without_need(subject: NamespacedPod, stack: Stack) -> It
     owner, name = subject.pod.spec, _account(subject.pod) or "default"
     if owner.get(_MOUNTS) is None:
         owner = stack.cached(Accounts).get(subject.namespace, name) or {}
-    is_manifest = subject.resource.origin == "manifest"
-    if (
-        is_manifest
-        and name != "default"
-        and (subject.namespace, name) in stack.cached(_bound_accounts)
-    ):
+    is_bound = name != "default" and (subject.namespace, name) in stack.cached(_bound_accounts)
+    if is_bound and subject.resource.origin == "manifest":
         return
     if flag(owner, _MOUNTS, default=True):
         yield f"{_MOUNTS} is not false in the pod or its account"

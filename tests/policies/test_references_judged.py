@@ -54,6 +54,13 @@ def test_a_budget_counts_the_replicas_of_a_rollout() -> None:
     assert is_found("disruption-budget-allows-a-drain", rollout, budget)
 
 
+def test_a_budget_counts_a_workload_without_a_template() -> None:
+    labels = {"matchLabels": {"app": "a"}}
+    workload = made("kubernetes:apps/v1:Deployment", spec={"replicas": 1, "selector": labels})
+    budget = made(BUDGET, spec={"minAvailable": 1, "selector": labels})
+    assert is_found("disruption-budget-allows-a-drain", workload, budget)
+
+
 @pytest.mark.parametrize("is_adopted", [True, False])
 def test_a_scaled_object_may_take_over_an_autoscaler(is_adopted: bool) -> None:
     key = "scaledobject.keda.sh/transfer-hpa-ownership"
