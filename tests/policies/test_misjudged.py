@@ -279,3 +279,27 @@ def binding(kind: str, role: str) -> Resource:
 )
 def test_a_binding_names_a_role_that_exists(one: Resource, is_wrong: bool) -> None:
     assert is_found("bindings-refer-to-declared-roles", one) is is_wrong
+
+
+POLICY = '{"bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("type_", "props"),
+    [
+        ("cloudrun/iamPolicy:IamPolicy", {"policyData": POLICY}),
+        ("storage/bucketACL:BucketACL", {"predefinedAcl": "publicRead"}),
+        ("storage/bucketACL:BucketACL", {"roleEntities": ["READER:allUsers"]}),
+        ("storage/objectACL:ObjectACL", {"predefinedAcl": "authenticatedRead"}),
+        ("bigquery/datasetAccess:DatasetAccess", {"specialGroup": "allAuthenticatedUsers"}),
+    ],
+)
+def test_every_kind_of_grant_counts(type_: str, props: Any) -> None:
+    assert is_found("grants-reach-no-public-principals", Resource(f"gcp:{type_}", props))
+
+
+def test_ssh_through_the_identity_aware_proxy_is_admitted() -> None:
+    allows = [{"protocol": "tcp", "ports": ["22"]}]
+    props = {"direction": "INGRESS", "allows": allows, "sourceRanges": ["35.235.240.0/20"]}
+    firewall = Resource("gcp:compute/firewall:Firewall", props)
+    assert not is_found("firewall-admits-only-google-and-private-sources", firewall)
