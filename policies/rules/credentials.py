@@ -72,7 +72,7 @@ def _assignments(script: str) -> Iterator[tuple[str, str]]:
     for command in _COMMANDS.split(script):
         for word in command.split():
             if match := _ASSIGNMENT.match(word):
-                yield match[1], match[2].strip("\"'")
+                yield match[1], match[2].strip("\"',")
             elif word not in _BEFORE_ASSIGNMENTS:
                 break
 

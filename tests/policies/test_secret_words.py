@@ -64,6 +64,7 @@ def test_a_reference_or_an_attribute_is_no_secret(name: str, value: str) -> None
         (["sh", "-c", "cd /srv && export API_KEY=abc; serve"], True),
         (["sh", "-c", "test -n '$T' && echo token=ok"], False),
         (["sh", "-c", "PGPASSWORD=$(cat /run/password) psql"], False),
+        (["sh", "-c", "MASTER_USER='root',\nMASTER_PASSWORD='',"], False),  # SQL
     ],
 )
 def test_arguments(arguments: list[str], is_wrong: bool) -> None:
