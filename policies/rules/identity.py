@@ -29,8 +29,7 @@ def grants(resource: Resource) -> Iterable[Grant]:
     elif kind.endswith("ACL"):
         yield from _of_list(props)
     elif kind == "DatasetAccess":
-        member = text(props, "specialGroup") or text(props, "iamMember")
-        yield Grant(text(props, "role"), (member,))
+        yield Grant(text(props, "role"), (text(props, "specialGroup") or text(props, "iamMember"),))
     elif kind.endswith("AccessControl"):
         yield Grant(text(props, "role"), (text(props, "entity"),))
     else:
