@@ -86,7 +86,7 @@ def pods(resource: Resource) -> Iterable[Pod]:
     kind = group_kind(resource.type)
     if kind is None:
         return
-    if kind in custom_kinds.TEMPLATES or kind in custom_kinds.INLINE:
+    if kind in _CUSTOM:
         yield from _custom(kind, resource.props)
         return
     group, name = kind
@@ -113,8 +113,20 @@ def _custom(kind: tuple[str, str], props: Props) -> Iterator[Pod]:
             model = block(spec, "model")
             if text(model, "image") or model.get("securityContext") is not None:
                 containers.append({"name": "kserve-container", **model})
+            # One without an image completes a preset's, and states no more than it changes.
+            containers = [
+                one
+                for one in containers
+                if not isinstance(one, dict) or text(one, "image") or one.get("securityContext")
+            ]
             if containers:
                 yield Pod(kind[1], {}, {**spec, "containers": containers})
+
+    for _, workflow in custom_kinds.found(props, custom_kinds.WORKFLOWS.get(kind, ("", ""))):
+        if not isinstance(workflow, dict):
+            raise MalformedInputError("the workflow should be a mapping")
+        for metadata, spec in custom_kinds.workflow_pods(workflow):
+            yield Pod(kind[1], metadata, spec)
 
 
 def _pod(kind: tuple[str, str], props: Props) -> Pod:
@@ -133,7 +145,8 @@ def _matches(type_: str, kinds: Iterable[tuple[str, str]], *, patches: bool) -> 
     return any((group, one) in kinds for one in names)
 
 
-_ALL = (*TEMPLATES, *custom_kinds.TEMPLATES, *custom_kinds.INLINE)
+_CUSTOM = {*custom_kinds.TEMPLATES, *custom_kinds.INLINE, *custom_kinds.WORKFLOWS}
+_ALL = (*TEMPLATES, *sorted(_CUSTOM))
 
 PODS = Selector(
     lambda type_: _matches(type_, _ALL, patches=False),
@@ -158,7 +171,7 @@ def is_server(pod: Pod) -> bool:
         return False
     return any(
         entries(container, "ports") or any(block(container, key) for key in PROBES)
-        for container in pod.containers(init=False, ephemeral=False)
+        for container in pod.containers(ephemeral=False)
     )
 
 

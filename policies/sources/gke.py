@@ -69,6 +69,8 @@ def cluster_inputs(cluster: Json) -> Json:
     for key, flag in _FLAGS.items():
         if isinstance(cluster.get(key), dict) and flag:
             declared[flag] = bool(cluster[key].get("enabled"))
+    if "shieldedNodes" not in cluster and not declared.get("enableAutopilot"):
+        declared["enableShieldedNodes"] = False  # the provider's default is true
     declared["network"] = cluster.get("network")
     declared["nodeLocations"] = cluster.get("locations")
     _default_pool(cluster, declared)
