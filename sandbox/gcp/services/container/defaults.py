@@ -120,6 +120,7 @@ def _constants() -> Json:
         "enterpriseConfig": {"clusterTier": "STANDARD"},
         "legacyAbac": {},
         "master": {},
+        "nodeCreationConfig": {"nodeCreationMode": "VIA_KUBELET"},
         "nodePoolAutoConfig": {"nodeKubeletConfig": readonly_port},
         "nodePoolDefaults": {
             "nodeConfigDefaults": {
@@ -145,7 +146,8 @@ def addons(given: Json, *, is_new: bool) -> Json:
             "gcePersistentDiskCsiDriverConfig": {"enabled": True},
             "kubernetesDashboard": {"disabled": True},
             "networkPolicyConfig": {"disabled": True},
-        },
+        }
+        | ({"dnsCacheConfig": {"enabled": True}, "nodeReadinessConfig": {}} if is_new else {}),
         given,
     )
     if is_new:
