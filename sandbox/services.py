@@ -259,6 +259,13 @@ SERVICES = (
         packages=("iap",),
         needs_enabling=True,
     ),
+    GoogleService(
+        name="networkconnectivity",
+        title="Network Connectivity API",
+        documents={"v1": frozenset({"projects"})},
+        endpoints={"NETWORK_CONNECTIVITY": "v1/"},
+        needs_enabling=True,
+    ),
 )
 
 

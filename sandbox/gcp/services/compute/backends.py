@@ -41,6 +41,7 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
         document.setdefault("enableCDN", False)
     if document.get("enableCDN"):
         cdn.complete(document.setdefault("cdnPolicy", {}))
+    _keep_keys(document, old)
     log = document.get("logConfig")
     if log and log.get("enable"):
         log.setdefault("sampleRate", 1.0)
@@ -102,6 +103,14 @@ def _check_policies(state: State, place: Place, document: Json) -> None:
                 document[field],
                 f"The security policy must be of type {wanted}; it is {stored['type']}.",
             )
+
+
+def _keep_keys(document: Json, old: Json | None) -> None:
+    """Keep the names of the signed URL keys, which only their own methods change."""
+    names = ((old or {}).get("cdnPolicy") or {}).get("signedUrlKeyNames")
+    policy = document.get("cdnPolicy")
+    if policy is not None and names and "signedUrlKeyNames" not in policy:
+        policy["signedUrlKeyNames"] = names
 
 
 def _sha256(text: str) -> str:

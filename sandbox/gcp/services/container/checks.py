@@ -71,10 +71,11 @@ def node_locations(requested: list[str], where: str) -> tuple[str, ...]:
     return tuple(requested)
 
 
-def channel(value: str) -> str:
-    """Check a release channel. Default: REGULAR."""
+def channel(value: str, version: str = "") -> str:
+    """Check a release channel. Default: the first of REGULAR, STABLE and RAPID with the version."""
     if value in ("", None):
-        return "REGULAR"
+        named = ("REGULAR", "STABLE", "RAPID", "EXTENDED")
+        return next((one for one in named if versions.resolve(version, one)), named[0])
     if value != versions.UNSPECIFIED and value not in versions.CHANNELS:
         raise InvalidError(f'Release channel "{value}" is not supported.')
     return value
@@ -100,6 +101,11 @@ def node_version(value: str, *, master: str, in_channel: str) -> str:
             return master
         raise InvalidError(
             f'Node version "{found}" must not be newer than the control plane version "{master}".'
+        )
+    if versions.is_too_old(found, master):
+        raise InvalidError(
+            f'Node version "{found}" is more than two minor versions older than the control plane '
+            f'version "{master}".'
         )
     return found
 

@@ -118,6 +118,11 @@ def _upgrade(cluster: Json, wanted: str) -> None:
         raise bad_request(
             f'Master cannot be downgraded from "{cluster["currentMasterVersion"]}" to "{version}".'
         )
+    if versions.minor(version) - versions.minor(cluster["currentMasterVersion"]) > 1:
+        raise bad_request(
+            f'Master cannot be upgraded to "{version}": cannot upgrade the master more than a '
+            f'minor version at a time, from "{cluster["currentMasterVersion"]}".'
+        )
     cluster["currentMasterVersion"] = version
 
 

@@ -83,8 +83,9 @@ def _record(
     encryption.check(call.state, requested.get("databaseEncryption") or {}, where)
     maintenance.check((requested.get("maintenancePolicy") or {}).get("window") or {})
     checks.max_pods((requested.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
-    channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "")
-    version = checks.master_version(requested.get("initialClusterVersion") or "", channel)
+    wanted = requested.get("initialClusterVersion") or ""
+    channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "", wanted)
+    version = checks.master_version(wanted, channel)
     zones = checks.node_locations(list(requested.get("locations") or []), where.location)
     number = project_number(where.project)
     # Placeholder addresses until the control plane runs.
