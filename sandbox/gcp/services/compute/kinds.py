@@ -87,7 +87,12 @@ KINDS: dict[str, Kind] = {
     ),
     "routers": Kind("Router", "router", routers.complete),
     "routes": Kind("Route", "route"),
-    "securityPolicies": Kind("SecurityPolicy", "security_policy", security.complete_policy),
+    "securityPolicies": Kind(
+        "SecurityPolicy",
+        "security_policy",
+        security.complete_policy,
+        patch_operation="compute.securityPolicies.patch",
+    ),
     "sslCertificates": Kind(
         "SslCertificate", "ssl_certificate", certificates.complete, certificates.shown
     ),
@@ -98,7 +103,10 @@ KINDS: dict[str, Kind] = {
         patch_operation="compute.sslPolicies.patch",
     ),
     "subnetworks": Kind(
-        "Subnetwork", "subnetwork", networks.complete_subnetwork, networks.shown_subnetwork
+        "Subnetwork",
+        "subnetwork",
+        networks.complete_subnetwork,
+        patch_operation="compute.subnetworks.patch",
     ),
     "targetGrpcProxies": Kind("TargetGrpcProxy", "target_grpc_proxy", proxies.complete),
     "targetHttpProxies": Kind("TargetHttpProxy", "target_http_proxy", proxies.complete),

@@ -148,10 +148,6 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
             _check_overlap(own, list(_ranges(other)), f"{other['name']}' in region '{region}")
 
 
-def shown_subnetwork(state: State, place: Place, document: Json) -> None:
-    """A subnetwork has no computed fields."""
-
-
 def _network(cidr: str, field: str) -> ipaddress.IPv4Network:
     """The range, checked as https://docs.cloud.google.com/vpc/docs/subnets limits it."""
     try:

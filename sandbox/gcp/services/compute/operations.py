@@ -19,7 +19,11 @@ from sandbox.gcp.services.compute.place import PREFIX, Place
 _LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups"})
 
 # Operations that are DONE when they are returned.
-_INSTANT = frozenset({("sslPolicies", "insert"), ("sslPolicies", "delete")})
+_INSTANT = frozenset(
+    (collection, kind)
+    for collection in ("sslPolicies", "securityPolicies")
+    for kind in ("insert", "delete")
+)
 
 
 def start(state: State, place: Place, kind: str, target_id: str, *, done: bool = False) -> Json:

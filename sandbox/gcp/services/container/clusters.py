@@ -57,7 +57,9 @@ async def create(call: Call) -> Json:
         others=list(records.in_location(call.store, where.project, "-")),
     )
     record = _record(call, where, requested, cluster_id=cluster_id, placed=placed)
-    for range_name, block in placed.own_ranges.items():
+    compute.mark_subnetwork(call.store, placed.subnetwork)
+    # Services first, as Google adds them.
+    for range_name, block in reversed(placed.own_ranges.items()):
         compute.add_range(call.store, placed.subnetwork, range_name, block)
     records.put(call.store, where, record)
     compute.make_firewalls(call.store, record)

@@ -17,6 +17,10 @@ from sandbox.gcp.services.container.wire_format import Json
 from sandbox.gcp.store import Store
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
+_INTERNAL_RANGES = (
+    "https://networkconnectivity.googleapis.com/v1/projects/{project}/locations/global/"
+    "internalRanges"
+)
 _KUBELET = "10250"
 _KUBELET_READ_ONLY = "10255"
 
@@ -53,7 +57,24 @@ def add_range(store: Store, subnetwork: str, name: str, block: str) -> None:
     if document is None:
         return
     kept = [r for r in document.get("secondaryIpRanges") or [] if r.get("rangeName") != name]
-    document["secondaryIpRanges"] = [*kept, {"rangeName": name, "ipCidrRange": block}]
+    project = subnetwork.split("/")[1]
+    made = {
+        "rangeName": name,
+        "ipCidrRange": block,
+        "reservedInternalRange": f"{_INTERNAL_RANGES.format(project=project)}/{name}",
+    }
+    document["secondaryIpRanges"] = [*kept, made]
+    document["fingerprint"] = fingerprint(document)
+    store.put(key, document)
+
+
+def mark_subnetwork(store: Store, subnetwork: str) -> None:
+    """Switch Private Google Access on, as GKE does for its nodes; it stays on without them."""
+    key = f"compute/{subnetwork}"
+    document = store.get(key)
+    if document is None or document.get("privateIpGoogleAccess"):
+        return
+    document["privateIpGoogleAccess"] = True
     document["fingerprint"] = fingerprint(document)
     store.put(key, document)
 

@@ -240,7 +240,7 @@ def services(cluster: Json) -> None:
 
 def _security(cluster: Json, facts: Facts) -> None:
     encryption = merge({"state": "DECRYPTED"}, cluster.get("databaseEncryption") or {})
-    encryption["currentState"] = f"CURRENT_STATE_{encryption['state']}"
+    encryption["currentState"] = encryption_state(encryption["state"])
     cluster["databaseEncryption"] = encryption
     cluster["shieldedNodes"] = merge({"enabled": True}, cluster.get("shieldedNodes") or {})
     cluster["securityPostureConfig"] = merge(
@@ -258,6 +258,13 @@ def _security(cluster: Json, facts: Facts) -> None:
     certificate = {"clientCertificateConfig": auth.get("clientCertificateConfig") or {}}
     cluster["masterAuth"] = {**certificate, "clusterCaCertificate": ""}
     workload_identity(cluster, facts.project, facts.location)
+
+
+def encryption_state(wanted: str) -> str:
+    """Return the current state of a cluster whose encryption is in the wanted state."""
+    if wanted == "ALL_OBJECTS_ENCRYPTION_ENABLED":
+        return f"CURRENT_STATE_{wanted}"
+    return "CURRENT_STATE_ENCRYPTED" if wanted == "ENCRYPTED" else "CURRENT_STATE_DECRYPTED"
 
 
 def workload_identity(cluster: Json, project: str, location: str) -> None:
@@ -289,13 +296,14 @@ def endpoints(cluster: Json, facts: Facts) -> None:
     access = "privateEndpointEnforcementEnabled" if closed else "gcpPublicCidrsAccessEnabled"
     networks = merge({access: True}, authorized)
     public = not private.get("enablePrivateEndpoint") and ip_given.get("enablePublicEndpoint", True)
+    global_access = (private.get("masterGlobalAccessConfig") or {}).get("enabled")
     hashed = f"{facts.id[:32]}{facts.project_number[-4:].zfill(4)}"
     host = f"gke-{hashed}-{facts.project_number}.{facts.location}.gke.goog"
     ip_endpoints = merge(
         {"enabled": True, "enablePublicEndpoint": public}, without(ip_given, "globalAccess")
     )
     ip_endpoints["authorizedNetworksConfig"] = networks
-    if ip_given.get("globalAccess"):
+    if ip_given.get("globalAccess") or global_access:
         ip_endpoints["globalAccess"] = True
     ip_endpoints["privateEndpoint"] = facts.private_endpoint
     if public:
@@ -319,7 +327,23 @@ def endpoints(cluster: Json, facts: Facts) -> None:
     elif private.get("enablePrivateNodes"):
         cluster["networkConfig"]["defaultEnablePrivateNodes"] = True
     cluster["privateClusterConfig"] = private | shown
+    mirror(cluster["controlPlaneEndpointsConfig"], cluster["privateClusterConfig"])
     cluster["endpoint"] = facts.public_endpoint if public else facts.private_endpoint
+
+
+def mirror(endpoints: Json, private: Json) -> None:
+    """Show in the older fields what the newer ones of the control plane's endpoints say."""
+    addresses = endpoints["ipEndpointsConfig"]
+    older = {
+        "enablePrivateEndpoint": not addresses.get("enablePublicEndpoint"),
+        "masterGlobalAccessConfig": {"enabled": True} if addresses.get("globalAccess") else None,
+        "privateEndpointSubnetwork": addresses.get("privateEndpointSubnetwork"),
+    }
+    for field, value in older.items():
+        if value:
+            private[field] = value
+        else:
+            private.pop(field, None)
 
 
 def maintenance(given: Json) -> Json:
