@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from facts.machines import catalog
 from facts.zones import is_region, is_zone, region_of, zones_of
+from sandbox.gcp import labels
 from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
 from sandbox.gcp.services.container.wire_format import Json
@@ -110,6 +111,11 @@ def node_version(value: str, *, master: str, in_channel: str) -> str:
     return found
 
 
+def resource_labels(given: Json) -> None:
+    """Check the labels of a cluster, or of a pool's machines."""
+    labels.check(given, "resource_labels")
+
+
 def workload_pool(cluster: Json, project: str) -> None:
     """Check that the workload identity pool is the project's own."""
     pool = (cluster.get("workloadIdentityConfig") or {}).get("workloadPool")
@@ -129,6 +135,7 @@ def node_config(config: Json, zones: tuple[str, ...]) -> None:
     for problem in hardware.problems(config, machine, zones):
         raise InvalidError(problem)
     _taints(config.get("taints") or [])
+    resource_labels(config.get("resourceLabels") or {})
     image = (config.get("imageType") or "COS_CONTAINERD").upper()
     if image not in _IMAGES:
         raise InvalidError(f'Image type "{config["imageType"]}" is not supported.')

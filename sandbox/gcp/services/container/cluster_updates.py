@@ -142,6 +142,7 @@ def relocate(call: Call, record: ClusterRecord, zones: list[str]) -> None:
 async def set_resource_labels(call: Call) -> Json:
     """Replace the cluster's labels."""
     labels = dict(call.body.get("resourceLabels") or {})
+    checks.resource_labels(labels)
     given = call.body.get("labelFingerprint")
     record = records.get(call.store, place(call), cluster_name(call))
     if given and given != record["cluster"]["labelFingerprint"]:

@@ -80,6 +80,7 @@ def _record(
     """Validate a new cluster and return its record."""
     checks.pools(requested)
     checks.workload_pool(requested, where.project)
+    checks.resource_labels(requested.get("resourceLabels") or {})
     addons.check(call.state, requested.get("addonsConfig") or {}, where.project)
     notifications.check(call.state, requested.get("notificationConfig") or {}, where.project)
     encryption.check(call.state, requested.get("databaseEncryption") or {}, where)

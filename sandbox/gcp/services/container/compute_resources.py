@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
+from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import fingerprint, now, numeric_id, project_number
 from sandbox.gcp.services.container import groups, names, ranges
 from sandbox.gcp.services.container.render import ClusterRecord, PoolRecord, groups_of
@@ -119,8 +120,25 @@ def _upsert(store: Store, path: str, wanted: Json) -> None:
     store.put(key, document)
 
 
+def refuse_used(store: Store, removed: list[groups.Group]) -> None:
+    """Raise ApiError 400 where a backend service uses one of the groups, as Compute Engine does."""
+    for group in removed:
+        manager = f"{group.path('instanceGroupManagers')}/{group.name}"
+        for path in (f"{group.path('instanceGroups')}/{group.name}", manager):
+            users = (key.partition("/")[2] for key in store.users(path))
+            user = next((one for one in users if "/backendServices/" in one), None)
+            if user is not None:
+                raise ApiError(
+                    400,
+                    f"Google Compute Engine: The instance_group_manager resource '{manager}' is "
+                    f"already being used by '{user}'",
+                    reason="resourceInUseByAnotherResource",
+                )
+
+
 def remove_groups(store: Store, removed: list[groups.Group]) -> None:
-    """Delete instance groups."""
+    """Delete instance groups. Raises ApiError 400 where one is in use."""
+    refuse_used(store, removed)
     for group in removed:
         store.delete(f"compute/{group.path('instanceGroupManagers')}/{group.name}")
         store.delete(f"compute/{group.path('instanceGroups')}/{group.name}")
