@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,7 +174,7 @@ _SETS = frozenset({"enableComponents", "instanceGroupUrls", "locations"})
 
 
 def _is_newer(
-    path: tuple[str, ...], table: dict[str, tuple[int, ...]], version: tuple[int, ...] | None
+    path: tuple[str, ...], table: Mapping[str, tuple[int, ...]], version: tuple[int, ...] | None
 ) -> bool:
     return version is not None and any(version < table[part] for part in path if part in table)
 

@@ -192,7 +192,7 @@ def test_a_subnetwork_in_a_range_that_google_does_not_take(cloud: Cloud, cidr: s
     cloud.compute("POST", "global/networks", {"name": "vpc", "autoCreateSubnetworks": False})
     body = {"name": "nodes", "network": "global/networks/vpc", "ipCidrRange": cidr}
     cloud.refused("POST", "regions/europe-west4/subnetworks", body)
-    wide = body | {"ipCidrRange": "10.0.0.0/20"}
+    wide: Json = body | {"ipCidrRange": "10.0.0.0/20"}
     wide["secondaryIpRanges"] = [{"rangeName": "pods", "ipCidrRange": cidr}]
     cloud.refused("POST", "regions/europe-west4/subnetworks", wide)
 

@@ -215,7 +215,7 @@ async def used_group(client: Client) -> str:
         "backends": [backend],
     }
     await client.call("POST", f"{COMPUTE}/global/backendServices", service)
-    return group
+    return str(group)
 
 
 def test_a_pool_whose_group_a_backend_service_uses_stays() -> None:

@@ -25,6 +25,8 @@ SCOPES = [
         "trace.append",
     )
 ]
+_MONITORING = "https://www.googleapis.com/auth/monitoring"
+_EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
 _METRICS = [
     "SYSTEM_COMPONENTS",
     "STORAGE",
@@ -96,7 +98,7 @@ def complete(requested: Json, facts: Facts) -> Json:
         "servicesIpv4Cidr": facts.services_range,
     }
     cluster["addonsConfig"] = addons(cluster.get("addonsConfig") or {}, is_new=True)
-    cluster["autoscaling"] = _autoscaling(cluster.get("autoscaling") or {})
+    cluster["autoscaling"] = autoscaling(cluster.get("autoscaling") or {})
     _networking(cluster, facts)
     _observability(cluster)
     _security(cluster, facts)
@@ -161,7 +163,8 @@ def addons(given: Json, *, is_new: bool) -> Json:
     return result
 
 
-def _autoscaling(given: Json) -> Json:
+def autoscaling(given: Json) -> Json:
+    """Return the cluster's autoscaling with the defaults of auto-provisioned pools."""
     requested = given.get("autoprovisioningNodePoolDefaults") or {}
     provisioning = merge(
         {
@@ -178,6 +181,10 @@ def _autoscaling(given: Json) -> Json:
         provisioning["upgradeSettings"] = merge(
             {"strategy": "SURGE"}, requested.get("upgradeSettings") or {}
         )
+    # Nodes always may write their metrics, whatever is asked for.
+    scopes = list(provisioning["oauthScopes"])
+    if _EVERYTHING not in scopes and _MONITORING not in scopes:
+        provisioning["oauthScopes"] = [*scopes, _MONITORING]
     if provisioning.get("minCpuPlatform") == "automatic":
         provisioning.pop("minCpuPlatform")
     result = merge({"autoscalingProfile": "BALANCED"}, given)

@@ -135,13 +135,11 @@ def _encryption(cluster: Json, value: Json) -> None:
 
 def _autoscaling(cluster: Json, value: Json) -> None:
     kept = cluster["autoscaling"]
-    cluster["autoscaling"] = merge(
-        {
-            "autoscalingProfile": kept.get("autoscalingProfile"),
-            "autoprovisioningNodePoolDefaults": kept["autoprovisioningNodePoolDefaults"],
-        },
-        value,
-    )
+    inherited = {
+        "autoscalingProfile": kept.get("autoscalingProfile"),
+        "autoprovisioningNodePoolDefaults": kept["autoprovisioningNodePoolDefaults"],
+    }
+    cluster["autoscaling"] = defaults.autoscaling(merge(inherited, value))
 
 
 def _private_nodes(cluster: Json, value: bool) -> None:
