@@ -70,6 +70,15 @@ def test_the_default_rule_of_a_security_policy_stays(cloud: Cloud) -> None:
     assert [r["priority"] for r in cloud.compute("GET", POLICY)["rules"]] == [2147483647]
 
 
+def test_a_patch_leaves_the_rules_of_a_security_policy(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
+    rule = {"priority": 1, "action": "allow", "match": MATCH}
+    cloud.compute("PATCH", POLICY, {"description": "new", "rules": [rule]})
+    shown = cloud.compute("GET", POLICY)
+    assert shown["description"] == "new"
+    assert [r["priority"] for r in shown["rules"]] == [2147483647]
+
+
 def test_a_rule_without_a_priority_has_priority_0(cloud: Cloud) -> None:
     cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
     cloud.compute("POST", f"{POLICY}/addRule", {"action": "deny(403)", "match": MATCH})

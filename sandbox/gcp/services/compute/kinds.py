@@ -49,6 +49,8 @@ class Kind:
     """Deletes what depends on it."""
     patch_operation: str = "patch"
     update_operation: str = "update"
+    unpatched: frozenset[str] = frozenset()
+    """Fields that patch ignores: they have methods of their own."""
 
 
 KINDS: dict[str, Kind] = {
@@ -92,6 +94,7 @@ KINDS: dict[str, Kind] = {
         "security_policy",
         security.complete_policy,
         patch_operation="compute.securityPolicies.patch",
+        unpatched=frozenset({"rules"}),
     ),
     "sslCertificates": Kind(
         "SslCertificate", "ssl_certificate", certificates.complete, certificates.shown

@@ -295,8 +295,9 @@ async def patch(call: Call) -> Json:
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
-    change = _expanded({k: v for k, v in call.body.items() if k not in _KEPT}, place.project)
-    nulls = {k for k, v in call.body.items() if v is None}
+    given = {k: v for k, v in call.body.items() if k not in KINDS[place.collection].unpatched}
+    change = _expanded({k: v for k, v in given.items() if k not in _KEPT}, place.project)
+    nulls = {k for k, v in given.items() if v is None}
     fresh = _merged(old, change)
     for name in nulls - _KEPT:
         fresh.pop(name, None)
