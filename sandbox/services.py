@@ -38,6 +38,8 @@ class GoogleService:
 
     These are the older APIs, whose errors list reasons instead of naming a status.
     """
+    lists_errors: bool = False
+    """Whether the errors of a newer API list reasons as well, for clients that send `alt=json`."""
     served_as: Mapping[str, str] = field(default_factory=dict)
     """Versions without a document of their own → the version that answers for them."""
     needs_enabling: bool = False
@@ -143,6 +145,7 @@ SERVICES = (
         endpoints={"CONTAINER": "v1/", "CONTAINER_BETA": "v1beta1/"},
         packages=("container",),
         needs_enabling=True,
+        lists_errors=True,
     ),
     GoogleService(
         name="iam",
@@ -150,12 +153,14 @@ SERVICES = (
         documents={"v1": frozenset({"projects", "roles"})},
         endpoints={"IAM": "v1/", "IAM_BETA": "v1/"},
         packages=("serviceaccount",),
+        lists_errors=True,
     ),
     GoogleService(
         name="serviceusage",
         title="Service Usage API",
         documents={"v1": _ALL},
         endpoints={"SERVICE_USAGE": "v1/"},
+        lists_errors=True,
     ),
     GoogleService(
         name="cloudresourcemanager",
@@ -167,6 +172,7 @@ SERVICES = (
             "CLOUD_RESOURCE_MANAGER": "v1/",
         },
         packages=("projects",),
+        lists_errors=True,
     ),
     GoogleService(
         name="storage",
@@ -257,6 +263,13 @@ SERVICES = (
         documents={"v1": frozenset({"v1"})},
         endpoints={"IAP": "v1/"},
         packages=("iap",),
+        needs_enabling=True,
+    ),
+    GoogleService(
+        name="networkconnectivity",
+        title="Network Connectivity API",
+        documents={"v1": frozenset({"projects"})},
+        endpoints={"NETWORK_CONNECTIVITY": "v1/"},
         needs_enabling=True,
     ),
 )
