@@ -125,9 +125,14 @@ def ensure(tool_set: ToolSet, progress: Progress) -> Path:
     )
 
 
+def entry(tool_set: ToolSet) -> Path:
+    """The folder that a build makes, whether it exists or not."""
+    return cache.directory() / f"{tool_set.name}-{_key(tool_set)}"
+
+
 def is_built(tool_set: ToolSet) -> bool:
     """Whether the tool set is built already."""
-    return (cache.directory() / f"{tool_set.name}-{_key(tool_set)}").is_dir()
+    return entry(tool_set).is_dir()
 
 
 def version(tool_set: ToolSet, module: str) -> str:
@@ -137,6 +142,15 @@ def version(tool_set: ToolSet, module: str) -> str:
     if found is None:
         raise KeyError(f"sandbox/engine/modules/{tool_set.name}/go.mod does not require {module}")
     return found.group(1)
+
+
+def checksum(tool_set: ToolSet, module: str) -> str:
+    """The hash of a module's files in go.sum, `h1:…`."""
+    wanted = f"{module} {version(tool_set, module)} "
+    for line in (_MODULES / tool_set.name / "go.sum").read_text().splitlines():
+        if line.startswith(wanted):
+            return line.removeprefix(wanted)
+    raise KeyError(f"sandbox/engine/modules/{tool_set.name}/go.sum has no hash of {module}")
 
 
 def _key(tool_set: ToolSet) -> str:
