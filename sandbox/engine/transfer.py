@@ -17,7 +17,7 @@ import httpx
 
 _CONNECT_SECONDS, _SILENT_SECONDS = 5.0, 20.0
 _PATIENCE_SECONDS, _MINIMUM_RATE = 30.0, 100_000  # bytes/s on average; slower than that, we build
-_ATTEMPTS = 2
+_ATTEMPTS, _PAUSE_SECONDS = 2, 0.5
 _MAXIMUM_TEXT = 8 * 2**20
 MAXIMUM_FILE = 400 * 2**20
 """Bytes: more than twice the largest of the files."""
@@ -43,6 +43,7 @@ class Session:
         self._counting = threading.Lock()
         self._client = httpx.Client(
             follow_redirects=True,
+            max_redirects=5,
             timeout=httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS),
             # A digest is of the file as it is stored.
             headers={"Accept-Encoding": "identity", "User-Agent": "gke-platform"},
@@ -68,7 +69,7 @@ class Session:
             except _BrokenError:
                 if attempt == _ATTEMPTS:
                     raise
-                time.sleep(0.5)
+                time.sleep(_PAUSE_SECONDS)
             else:
                 return
 
