@@ -1,7 +1,8 @@
 """Which hosts can be reached: each is asked once, and what fails is remembered for an hour.
 
-All are asked at once, so a machine without internet waits a few seconds, once, and not for each
-tool. Any answer counts, of whatever status; what it says is the download's matter.
+All that any tool needs are asked at once, so a machine without internet waits five seconds at most,
+once, and not for each tool. Any answer counts, of whatever status; what it says is the download's
+matter.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ _SECONDS = 4.0
 _REMEMBERED_SECONDS = 3600.0
 _FILE = "unreachable-hosts.json"
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+# Hosts of `releases` and of Pulumi's installer. One that is not here is asked when it is needed.
+_PUBLIC: tuple[str, ...] = (
+    "https://dl.k8s.io",
+    "https://get.pulumi.com",
+    "https://ghcr.io",
+    "https://github.com",
+    "https://registry.k8s.io",
+)
 _reached: set[str] = set()
 _asking = threading.Lock()
 
@@ -37,7 +46,11 @@ def unreachable(urls: Iterable[str], *, again: bool = False) -> str | None:
         for origin in origins:
             if origin in known:
                 return origin
-        failed = _ask([origin for origin in origins if origin not in _reached])
+        new = [origin for origin in origins if origin not in _reached]
+        if not new:
+            return None
+        others = [one for one in _PUBLIC if one not in _reached and one not in (*known, *new)]
+        failed = _ask([*new, *others])
         _remember(known, failed)
     return next((origin for origin in origins if origin in failed), None)
 

@@ -1,10 +1,12 @@
 """Releases are downloaded, checked and kept; whatever is wrong with one, the tool is built."""
 
+import dataclasses
 import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,6 +31,7 @@ DATA = build.ToolSet(
     tools={},
     module_folders={"notes": ("example.test/Notes", ("docs",))},
 )
+PUBLIC = set(reachability._PUBLIC)
 Spoil = Callable[[ReleaseServer], None]
 
 
@@ -47,6 +50,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(build, "_MODULES", tmp_path / "modules")
     monkeypatch.setattr(reachability, "_reached", set())
+    monkeypatch.setattr(reachability, "_PUBLIC", ())
     monkeypatch.setattr(reachability, "_SECONDS", 2.0)
     monkeypatch.setattr(transfer, "_PAUSE_SECONDS", 0.0)
     folder = tmp_path / "modules" / "hello"
@@ -142,11 +146,16 @@ def test_a_registrys_token_goes_to_no_other_host(
         realm = f'Bearer realm="{server.url}/token",service="x",scope="repository:x/hello:pull"'
         refused = Answer(status=401, headers={"WWW-Authenticate": realm})
         server.answers["/token"] = Answer(b'{"token": "secret"}')
+
+        def guarded(answer: Answer) -> Callable[[dict[str, str]], Answer]:
+            return lambda headers: (
+                answer if headers.get("authorization") == "Bearer secret" else refused
+            )
+
         for path, answer in list(server.answers.items()):
+            assert isinstance(answer, Answer)
             if "/manifests/" in path:
-                server.answers[path] = lambda headers, answer=answer: (
-                    answer if headers.get("authorization") == "Bearer secret" else refused
-                )
+                server.answers[path] = guarded(answer)
             elif "/blobs/" in path:
                 store.answers[path] = answer
                 location = f"http://localhost:{store.port}{path}"
@@ -156,11 +165,11 @@ def test_a_registrys_token_goes_to_no_other_host(
         assert not any("authorization" in headers for _, headers in store.asked)
 
 
-def replace(path: str, **changes: object) -> Spoil:
+def replace(path: str, **changes: Any) -> Spoil:
     def spoil(server: ReleaseServer) -> None:
         found = server.answers[path]
         assert isinstance(found, Answer)
-        server.answers[path] = Answer(**{**vars(found), **changes})  # type: ignore[arg-type]
+        server.answers[path] = dataclasses.replace(found, **changes)
 
     return spoil
 
@@ -395,6 +404,26 @@ def test_an_unreachable_host_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> N
         assert reachability.unreachable([f"{server.url}/x"], again=True) is None
 
 
+def test_all_hosts_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as first, serving() as second, serving() as closed:
+        pass
+    with serving(first.port) as first, serving(second.port) as second:
+        monkeypatch.setattr(reachability, "_PUBLIC", (first.url, second.url, closed.url))
+        assert reachability.unreachable([first.url]) is None
+        assert [path for path, _ in second.asked] == ["/"]
+        assert reachability.unreachable([second.url, closed.url]) == closed.url
+        assert [path for path, _ in (*first.asked, *second.asked)] == ["/", "/"]
+
+
+def test_every_host_of_a_release_is_asked_with_the_others() -> None:
+    sets = (build.KUBERNETES, build.POSTGRES, build.KEDA, build.ACTIONLINT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "_MODULES", Path(build.__file__).parent / "modules")
+        found = [releases.of(one, "amd64") for one in sets]
+    hosts = {reachability._origin(url) for one in found if one for url in one.addresses}
+    assert hosts == PUBLIC - {"https://get.pulumi.com"}
+
+
 def test_a_proxys_password_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:1")
     assert reachability.unreachable(["http://me:secret@example.test/x"]) == "http://example.test"
@@ -460,7 +489,7 @@ def test_a_faulty_module_is_refused(
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_every_tool_has_a_release(monkeypatch: pytest.MonkeyPatch, architecture: str) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(build, "_MODULES", Path(build.__file__).parent / "modules")
     sets = (build.KUBERNETES, build.POSTGRES, build.KEDA, build.ACTIONLINT, build.GATEWAY_API)
     for tool_set in sets:
         release = releases.of(tool_set, architecture)
