@@ -191,7 +191,8 @@ def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress
     )
     by_own_name = [p for name, p in tool_set.tools.items() if _is_own_name(name, p)]
     binaries.mkdir()
-    arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
+    # The linker drops debugging data (-w), so the compiler need not make it: a ninth of its time.
+    arguments = ["build", "-v", "-gcflags", "all=-dwarf=false", "-ldflags", f"-s -w {flags}"]
     if by_own_name:
         run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
     for name, package in tool_set.tools.items():

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sandbox.engine import cache
+from sandbox.engine.transfer import authorities, is_untrusted
 
 _SECONDS = 4.0
 _REMEMBERED_SECONDS = 3600.0
@@ -63,12 +64,16 @@ def _origin(url: str) -> str:
 
 def _ask(origins: list[str]) -> set[str]:
     answered: set[str] = set()
+    trusted = authorities()
 
     def ask(origin: str) -> None:
         try:
-            httpx.head(f"{origin}/", timeout=_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL):
+            httpx.head(f"{origin}/", timeout=_SECONDS, verify=trusted)
+        except httpx.InvalidURL:
             return
+        except httpx.HTTPError as error:
+            if not is_untrusted(error):  # that the download says
+                return
         answered.add(origin)
 
     # Daemons: looking up a name has no timeout, and must not hold the process.

@@ -1,11 +1,13 @@
 """Files and texts over HTTP: complete, of the promised digest, or a TransferError.
 
-Proxies come from the usual variables (HTTPS_PROXY, NO_PROXY). It does not know what it transfers.
+Proxies come from the usual variables (HTTPS_PROXY, NO_PROXY), and authorities from the machine, as
+well as from certifi and SSL_CERT_FILE. It does not know what it transfers.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
 
 _CONNECT_SECONDS, _SILENT_SECONDS = 5.0, 20.0
@@ -44,6 +47,7 @@ class Session:
         self._client = httpx.Client(
             follow_redirects=True,
             max_redirects=5,
+            verify=authorities(),
             timeout=httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS),
             # A digest is of the file as it is stored.
             headers={"Accept-Encoding": "identity", "User-Agent": "gke-platform"},
@@ -120,7 +124,7 @@ class Session:
                     raise TransferError(f"{shown(url)} leads to an address without TLS")
                 yield answer
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise TransferError(f"{error.request.url.host} cannot be reached") from error
+            raise TransferError(f"{error.request.url.host} {_unreached(error)}") from error
         except httpx.TimeoutException as error:
             silent = f"{shown(url)} sent nothing for {_SILENT_SECONDS:.0f} s"
             raise TransferError(silent) from error
@@ -143,6 +147,24 @@ class Session:
             if seconds > _PATIENCE_SECONDS and size < seconds * _MINIMUM_RATE:
                 raise TransferError(f"{shown(url)} is too slow: {size} bytes in {seconds:.0f} s")
             yield chunk
+
+
+def authorities() -> ssl.SSLContext:
+    """Whom to trust. A proxy that reads TLS has its authority in the machine's store."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    return context
+
+
+def is_untrusted(error: httpx.HTTPError) -> bool:
+    """Whether a host was reached, and its certificate not trusted."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _unreached(error: httpx.HTTPError) -> str:
+    if is_untrusted(error):
+        return "has a certificate that this machine does not trust; SSL_CERT_FILE may name more"
+    return "cannot be reached"
 
 
 def shown(url: str) -> str:

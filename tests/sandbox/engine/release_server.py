@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 import zipfile
@@ -34,11 +35,11 @@ class ReleaseServer:
         self.answers: dict[str, Answer | Callable[[dict[str, str]], Answer]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.over = threading.Event()
-        self.port = 0
+        self.port, self.scheme = 0, "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def paths(self) -> list[str]:
@@ -63,7 +64,7 @@ class ReleaseServer:
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[ReleaseServer]:
+def serving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[ReleaseServer]:
     """A running server."""
     found = ReleaseServer()
 
@@ -98,6 +99,9 @@ def serving(port: int = 0) -> Iterator[ReleaseServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        found.scheme = "https"
     found.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -2,14 +2,20 @@
 
 import dataclasses
 import errno
+import ipaddress
 import os
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.engine import EngineError, build, downloads, reachability, releases, tools, transfer
 from sandbox.engine.releases import File, Image, Release
@@ -342,6 +348,44 @@ def test_a_redirect_away_from_tls_is_refused(tmp_path: Path) -> None:
     with pytest.raises(transfer.TransferError, match="without TLS"):
         session.file("https://example.test/hello", tmp_path / "hello")
     session.close()
+
+
+def certificate(folder: Path) -> Path:
+    """A new certificate of this address that signs itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file = folder / "server.pem"
+    file.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def test_an_authority_of_the_machine_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    monkeypatch.setenv(tools.VARIABLE, tools.DOWNLOAD)
+    with serving(tls=context) as server:
+        offer(monkeypatch, hello=program(server))
+        with pytest.raises(EngineError, match="a certificate that this machine does not trust"):
+            tools.ensure(HELLO, lambda _: None)
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        assert runs(tools.ensure(HELLO, lambda _: None))
 
 
 def test_a_full_disk_is_no_reason_to_build(
