@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -47,7 +48,7 @@ def take(
                     raise TransferError(f"{shown(url)} has the hash {found}, go.sum {h1}")
                 for part in parts:
                     _extract(archive, f"{module}@{version}/", part, target)
-        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise TransferError(f"{shown(url)} is no complete zip: {error}") from error
 
 

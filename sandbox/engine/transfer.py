@@ -125,6 +125,8 @@ class Session:
                 yield answer
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise TransferError(f"{error.request.url.host} {_unreached(error)}") from error
+        except httpx.UnsupportedProtocol as error:
+            raise TransferError(f"{shown(url)} leads elsewhere: {_line(error)}") from error
         except httpx.TimeoutException as error:
             silent = f"{shown(url)} sent nothing for {_SILENT_SECONDS:.0f} s"
             raise TransferError(silent) from error

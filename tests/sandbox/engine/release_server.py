@@ -128,10 +128,10 @@ def tar(members: dict[str, bytes], *, links: dict[str, str] | None = None) -> by
     return buffer.getvalue()
 
 
-def module_zip(files: dict[str, bytes]) -> tuple[bytes, str]:
+def module_zip(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> tuple[bytes, str]:
     """A module's zip, and the hash that go.sum has of it."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     lines = "".join(

@@ -6,6 +6,8 @@ import ipaddress
 import os
 import ssl
 import subprocess
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,7 +231,7 @@ FAULTS: dict[str, tuple[Callable[[ReleaseServer], File | Image], Spoil, str]] = 
     "no address": (
         program,
         replace("/hello", status=302, headers={"Location": "ftp://127.0.0.1/x"}),
-        "127.0.0.1",
+        "leads elsewhere",
     ),
     "no tar": (lambda server: archive(server, b"<html>"), lambda _: None, "no complete tar"),
     "half a tar": (
@@ -505,10 +507,19 @@ def test_data_of_modules_comes_from_the_proxy_without_a_compiler(
     assert found[0].read_bytes() == b"text"
 
 
+def _broken_zip() -> bytes:
+    """A zip whose directory is whole and whose file is not."""
+    content = b"text" * 1000
+    whole, _ = module_zip({"example.test/Notes@v1.2.3/docs/a": content}, zipfile.ZIP_DEFLATED)
+    start = whole.index(zlib.compress(content, wbits=-15)[:4])
+    return whole[:start] + bytes(4) + whole[start + 4 :]
+
+
 @pytest.mark.parametrize(
     ("name", "spoiled", "reason"),
     [
         ("docs/a", b"no zip", "no complete zip"),
+        ("docs/a", _broken_zip(), "no complete zip"),
         ("docs/a", module_zip({"example.test/Notes@v1.2.3/docs/a": b"evil"})[0], "has the hash"),
         ("docs/../../../../evil", None, "outside of itself"),
         ("other/a", None, "has no folder docs"),
