@@ -21,6 +21,9 @@ def run(
     if not fast:
         try:
             engine.ensure(console.say)
+            if not context.args:  # all tests; chosen ones get their operators when they run
+                engine.postgres_operator(console.say)
+                engine.keda(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())
