@@ -87,12 +87,16 @@ class ResourcePolicy(ResourceValidationPolicy):
         """Return the values that repair a resource; empty if it complies or has no repair."""
         return list(self.rule.repair(resource, *self._given)) if self.rule.repair else []
 
+    def messages(self, args: ResourceArgs) -> Iterator[str]:
+        """Yield the rule's messages. `Pack` calls it: the SDK's `validate` takes twice the time."""
+        for subject in args.viewed(self.rule.selector.view):
+            yield from self.rule.judge(subject, *self._given)
+
     def _validate(self, args: ResourceValidationArgs, report: Report) -> None:
         rule = self.rule
         if isinstance(args, ResourceArgs):
-            for subject in args.viewed(rule.selector.view):
-                for message in rule.judge(subject, *self._given):
-                    report(str(message), None)
+            for message in self.messages(args):
+                report(str(message), None)
             return
         with _errors_of_the_sdk(rule, args.name, lambda message: report(message, None)):
             resource = _resource(args)
@@ -125,12 +129,16 @@ class StackPolicy(StackValidationPolicy):
         self.parameters = parameters
         self._given = () if parameters is None else (parameters,)
 
+    def messages(self, args: StackArgs) -> Iterator[str]:
+        """Yield the rule's messages for one resource; see `ResourcePolicy.messages`."""
+        for subject in args.subject.viewed(self.rule.selector.view):
+            yield from self.rule.judge(subject, args.stack, *self._given)
+
     def _validate(self, args: StackValidationArgs, report: Report) -> None:
         rule = self.rule
         if isinstance(args, StackArgs):
-            for subject in args.subject.viewed(rule.selector.view):
-                for message in rule.judge(subject, args.stack, *self._given):
-                    report(str(message), None)
+            for message in self.messages(args):
+                report(str(message), None)
             return
         stack = Stack([_resource(one) for one in args.resources])
         for resource in stack.of(rule.selector):

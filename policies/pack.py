@@ -144,18 +144,14 @@ class Pack:
     ) -> list[Finding]:
         findings: list[Finding] = []
         found: list[str] = []
-
-        def report(message: str, urn: str | None = None) -> None:  # noqa: ARG001 (of `resource`)
-            found.append(message)
-
         for one in policies:
-            found.clear()
             try:
-                one.validate(args, report)
+                found.extend(one.messages(args))  # keeps those before an error
             except Exception as error:
                 findings.append(self._failed(one.rule, resource, error))
             if found:
-                messages = tuple(dict.fromkeys(found))
+                messages = tuple(dict.fromkeys(map(str, found)))
+                found.clear()
                 findings.append(self._finding(one.rule, resource, Verdict.VIOLATION, messages))
         return findings
 
