@@ -6,7 +6,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -94,10 +94,11 @@ class Report:
 
 
 def source_location(judged: JudgedFinding) -> tuple[str, int]:
-    """Return the file and line to change: the source file, or the environment's stack file."""
-    resource = judged.finding.resource
+    """Return the file and line to change: that of the first message, or of the stack file."""
+    finding = judged.finding
     own = judged.file or file_of(judged.environment)
-    return resource.file or own, resource.line or judged.line or 1
+    line = finding.places[0].line if finding.places else finding.resource.line
+    return finding.resource.file or own, line or judged.line or 1
 
 
 def pack_for(environment: str, *, root: Path, today: date) -> Pack:
@@ -118,7 +119,7 @@ def judge(
 ) -> Report:
     """Evaluate the pack on the resources of one stack or file set."""
     pack = _for_declared_cluster(pack, resources)
-    findings = list(_findings(resources, pack))
+    findings = pack.judge_all(resources)
     judged = [
         JudgedFinding(finding, pack.level(finding.rule), environment, layer)
         for finding in findings
@@ -155,9 +156,3 @@ def _for_declared_cluster(pack: Pack, resources: Sequence[Resource]) -> Pack:
         if policy.parameters == ClusterVersion()
     }
     return pack.with_settings(settings.RuleSettings({}, followers))
-
-
-def _findings(resources: Sequence[Resource], pack: Pack) -> Iterable[Finding]:
-    for resource in resources:
-        yield from pack.judge(resource)
-    yield from pack.judge_stack(resources)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from policies.check import JudgedFinding, Report, source_location
 from policies.remedies import remedy
-from policies.reports.as_text import finding_lines, is_pending, location, sort_key, summary
+from policies.reports.as_text import is_pending, location, placed_lines, sort_key, summary
 from policies.waivers import FILE
 
 _Group = tuple[str, str, str, bool]
@@ -18,7 +18,8 @@ def render(report: Report) -> str:
     """Return one line per annotation, and the summary."""
     groups: dict[_Group, list[JudgedFinding]] = {}
     for judged in sorted(
-        report.findings, key=lambda one: (not one.stops, sort_key(one)[2:], location(one))
+        report.findings,
+        key=lambda one: (not one.stops, sort_key(one)[2:], location(one), source_location(one)),
     ):
         key = (
             _command_name(judged),
@@ -50,8 +51,8 @@ def _annotation(group: Sequence[JudgedFinding]) -> str:
     for judged in group:
         resource = judged.finding.resource
         layer = f"{judged.layer}: " if judged.layer else ""
-        line = f" (line {resource.line})" if resource.line else ""
-        text = "; ".join(finding_lines(judged.finding))
+        line = f" (line {resource.line})" if resource.line and not judged.finding.places else ""
+        text = "; ".join(placed_lines(judged.finding))
         lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
         if judged.finding.waiver:
             lines.append(f"waived {judged.finding.waiver.describe()}")
