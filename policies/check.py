@@ -54,7 +54,8 @@ class Report:
     sources: list[str] = field(default_factory=list)
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
-    unused: list[waivers.Waiver] = field(default_factory=list)
+    unused: dict[waivers.Waiver, list[str]] = field(default_factory=dict)
+    """The environments where a waiver waives nothing, of those that were judged."""
     unreadable: list[str] = field(default_factory=list)
     """A message for each file that could not be read; the others are judged."""
     unjudged: list[Resource] = field(default_factory=list)
@@ -78,6 +79,8 @@ class Report:
         self.unjudged += other.unjudged
         self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]
+        for waiver, names in other.unused.items():
+            self.unused.setdefault(waiver, []).extend(names)
 
     def counts(self) -> Counter[str]:
         """Count the findings by category."""

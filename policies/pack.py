@@ -44,6 +44,8 @@ class Finding:
     """The waiver that applies, if any; the finding then stops nothing."""
     expired_waiver: Waiver | None = None
     """The waiver that applied until it expired, if any."""
+    waived_elsewhere: tuple[str, ...] = ()
+    """The other environments where a waiver applies; it changes nothing here."""
     places: tuple[Place, ...] = ()
     """The place of each message, if the resource was read from a file."""
 
@@ -57,6 +59,7 @@ class Remediation:
     value: Any
 
 
+_NO_WAIVERS = Waivers.none()
 _NO_TYPE = "kubernetes:none.example/v1:None"
 
 
@@ -191,7 +194,7 @@ class Pack:
         rule, waivers = one.rule, self.waivers
         resource = (args.subject if isinstance(args, StackArgs) else args).resource
         found = places.find(one, args, messages)
-        if not waivers.of_rule and not waivers.expired:
+        if waivers == _NO_WAIVERS:
             return Finding(rule, resource, verdict, messages, places=found)
         return Finding(
             rule,
@@ -200,6 +203,7 @@ class Pack:
             messages,
             waivers.find(rule.id, resource),
             waivers.find_expired(rule.id, resource),
+            waivers.environments_elsewhere(rule.id, resource),
             found,
         )
 

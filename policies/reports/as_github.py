@@ -34,8 +34,11 @@ def render(report: Report) -> str:
         for waiver in report.expired
     ]
     lines += [
-        _command("warning", str(FILE), 1, f"waiver of {waiver.rule}", "it matches no finding")
-        for waiver in report.unused
+        _command(
+            *("warning", str(FILE), 1, f"waiver of {waiver.rule}"),
+            f"{waiver.resource}: it matches no finding in {', '.join(names)}",
+        )
+        for waiver, names in report.unused.items()
     ]
     return "\n".join([*lines, summary(report)]) + "\n"
 
@@ -56,6 +59,8 @@ def _annotation(group: Sequence[JudgedFinding]) -> str:
         lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
         if judged.finding.waiver:
             lines.append(f"waived {judged.finding.waiver.describe()}")
+        elif judged.finding.waived_elsewhere:
+            lines.append(f"waived in {', '.join(judged.finding.waived_elsewhere)} only")
     lines.append(f"fix: {remedy(rule, first.finding.resource)}")
     title = f"{rule.id} ({rule.severity})"
     if is_pending(first):

@@ -32,7 +32,9 @@ def render(report: Report) -> str:
             for one in report.not_applicable
         ],
         "expiredWaivers": [_waiver(one) for one in report.expired],
-        "unusedWaivers": [_waiver(one) for one in report.unused],
+        "unusedWaivers": [
+            _waiver(one) | {"unusedIn": list(names)} for one, names in report.unused.items()
+        ],
     }
     return to_json(document)
 
@@ -67,6 +69,7 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
         "fix": remedy(found.rule, found.resource),
         "references": [_reference(one) for one in found.rule.references],
         "waiver": None if found.waiver is None else _waiver(found.waiver),
+        "waivedElsewhere": list(found.waived_elsewhere),
     }
 
 

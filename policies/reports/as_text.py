@@ -27,8 +27,9 @@ def render(report: Report) -> str:
     for waiver in report.expired:
         lines.append(f"EXPIRED   the waiver of {waiver.rule} for {waiver.resource}")
         lines.append(f"          {waiver.describe()}")
-    for waiver in report.unused:
-        lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource}: no finding")
+    for waiver, names in report.unused.items():
+        where = f"no finding in {', '.join(names)}"
+        lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource}: {where}")
     return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"
 
 
@@ -113,6 +114,8 @@ def _finding_text(judged: JudgedFinding) -> list[str]:
         return [*lines, f"          waived {finding.waiver.describe()}"]
     if finding.expired_waiver:
         lines.append(f"          its waiver expired ({finding.expired_waiver.describe()})")
+    elif finding.waived_elsewhere:
+        lines.append(f"          waived in {', '.join(finding.waived_elsewhere)} only")
     return [*lines, f"          fix: {remedy(finding.rule, finding.resource)}"]
 
 

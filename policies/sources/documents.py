@@ -16,6 +16,7 @@ import yaml
 
 from gkeplatform.errors import PlatformError
 from policies.sources.lines import Lines, compose_json, expansion, repeated_key
+from policies.sources.nesting import line_too_deep
 
 MOST_VALUES = 1_000_000
 """The largest number of values in a document whose aliases are expanded."""
@@ -95,22 +96,27 @@ def documents(text: str, file: str, refused: list[str]) -> Iterator[Document]:
     stopped = yield from _yaml_stream(text, file, 0, refused)
     if stopped is None:
         return
-    line, ends = 0, [found.start() for found in _SEPARATOR.finditer(text)] + [len(text)]
-    position = 0
+    line, position = 0, 0
+    ends = [0, *(found.start() for found in _SEPARATOR.finditer(text)), len(text)]
     for start, end in pairwise(ends):
         line += text.count("\n", position, start)
         position = start
         if line >= stopped:
-            yield from _yaml_stream(text[start:end], file, line, refused)
+            yield from _yaml_stream(text[start:end], file, line, refused, is_alone=True)
 
 
 def _yaml_stream(
-    text: str, file: str, offset: int, refused: list[str]
+    text: str, file: str, offset: int, refused: list[str], *, is_alone: bool = False
 ) -> Generator[Document, None, int | None]:
     """Yield the documents of a text, whose first line is `offset`.
 
-    Returns the line where the next document may begin if one is not YAML at all; otherwise None.
+    Returns the line from which each document must be read alone if one is not YAML; else None.
     """
+    deep = line_too_deep(text, _Loader)
+    if deep is not None:
+        if is_alone:
+            refused.append(f"{file}:{deep + offset + 1}: nested too deeply")
+        return offset
     loader: Any = None
     begun = 0
     has_aliases = "&" in text and "*" in text
@@ -131,8 +137,12 @@ def _yaml_stream(
             if content is not None:
                 yield Document(content, file, line, Lines(node, offset))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        refused.append(_reason(error, file, offset, begun + offset + 1))
         mark = getattr(error, "problem_mark", None)
+        if mark is None and not is_alone:
+            return begun + offset
+        if isinstance(error, yaml.reader.ReaderError):
+            begun = text.count("\n", 0, error.position)
+        refused.append(_reason(error, file, offset, begun + offset + 1))
         return max(mark.line if mark else 0, begun, 1) + offset
     finally:
         if loader is not None:
@@ -152,7 +162,8 @@ def _reason(error: Exception, file: str, offset: int, line: int) -> str:
         return f"{file}:{line}: nested too deeply"
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{file}:{mark.line + offset + 1 if mark else line}: not YAML: {reason}"
+    where = mark.line + offset + 1 if mark else line
+    return f"{file}:{where}: not YAML: {reason.splitlines()[0]}"
 
 
 def _is_unicode(text: str) -> bool:

@@ -95,7 +95,8 @@ def _read(path: Path, refused: list[str]) -> list[Resource]:
     try:
         text = _decoded(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
     except FileNotFoundError:
-        refused.append(f"{name}: no such file")
+        linked = path.is_symlink()
+        refused.append(f"{name}: {'a link to nothing, or to itself' if linked else 'no such file'}")
         return []
     except OSError as error:
         refused.append(f"{name}: cannot be read: {error.strerror or error}")

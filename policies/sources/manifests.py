@@ -25,6 +25,8 @@ def _objects(
         refused.append(f"{document.file}:{line}: {problem}")
         return
     kind, version, items = content["kind"], content["apiVersion"], content.get("items")
+    if _is_list(version, kind) and items is None:
+        return
     if kind.endswith("List") and isinstance(items, list):
         singular = {"apiVersion": version, "kind": kind.removesuffix("List")}
         for index, item in enumerate(items):
@@ -52,11 +54,20 @@ def _problem(content: Any) -> str | None:
     for key in ("kind", "apiVersion"):
         if not isinstance(content.get(key), str):
             return f"the object has no {key}"
+    version, kind = content["apiVersion"], content["kind"]
     try:
-        kinds.check(content["apiVersion"], content["kind"])
+        kinds.check(version, kind)
     except kinds.UnknownKindError as error:
         return str(error)
+    if _is_list(version, kind) and not isinstance(content.get("items"), list | None):
+        return f"items of the {kind} is not a list"
     return None
+
+
+def _is_list(version: str, kind: str) -> bool:
+    """Whether a kind is a list of objects. A custom kind may be called `AllowList`."""
+    group = version.rpartition("/")[0] or "core"
+    return kind == "List" or (kind.endswith("List") and group in kinds.BUILT_IN)
 
 
 def type_of(version: str, kind: str) -> str:

@@ -139,7 +139,7 @@ def test_a_stack_export_has_the_lines_of_its_inputs(tmp_path: Path) -> None:
 def test_a_cluster_of_the_api_has_the_lines_of_the_apis_names(tmp_path: Path) -> None:
     cluster = "name: main\nlegacyAbac:\n  enabled: true\nnodePools:\n- name: a\n  config:\n"
     cluster += "    shieldedInstanceConfig:\n      enableSecureBoot: false\n"
-    assert lines(tmp_path, cluster, "") == [3]
+    assert lines(tmp_path, cluster, "cluster-refuses-legacy-authorization") == [3]
     assert lines(tmp_path, cluster, "nodes-boot-securely") == [8]
 
 

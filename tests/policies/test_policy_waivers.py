@@ -1,16 +1,20 @@
 """Waivers are read strictly, hold for what they name, and end on their day."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from pulumi.runtime.proto import analyzer_pb2
 
 from gkeplatform.errors import PlatformError
 from policies import waivers
 from policies.check import judge
 from policies.pack import Pack
 from policies.registry import RULES
+from policies.reports import as_github, as_json
 from policies.reports.as_text import render
+from policies.server import Analyzer
 from policies.subjects import Resource
 from policies.waivers import Waiver
 
@@ -58,6 +62,29 @@ def test_it_holds_nowhere_else_and_no_day_longer(
 ) -> None:
     report = judge([Resource(BUCKET, {}, name)], pack(tmp_path, environment, day))
     assert not report.is_clean
+
+
+def test_a_waiver_of_another_environment_is_named_and_changes_nothing(tmp_path: Path) -> None:
+    report = judge([Resource(BUCKET, {}, "files")], pack(tmp_path, "prod"))
+    assert not report.is_clean
+    assert "waived in dev only" in render(report)
+    assert json.loads(as_json.render(report))["findings"][0]["waivedElsewhere"] == ["dev"]
+    assert "waived in dev only" in as_github.render(report)
+    for environment, name, day in [
+        ("prod", "others", TODAY),  # it is for another resource
+        ("prod", "files", date(2027, 2, 1)),  # it expired
+        ("dev", "files", TODAY),  # it applies
+    ]:
+        report = judge([Resource(BUCKET, {}, name)], pack(tmp_path, environment, day))
+        assert "only" not in render(report).split("fix:")[0].replace("uploader knows", "")
+
+
+def test_the_engine_names_the_other_environments_too(tmp_path: Path) -> None:
+    analyzer = Analyzer.of(pack(tmp_path, "prod"))
+    asked = analyzer_pb2.AnalyzeRequest(type=BUCKET, name="files", urn="urn::files")
+    (told,) = analyzer.Analyze(asked, None).diagnostics
+    assert told.enforcementLevel == analyzer_pb2.MANDATORY
+    assert told.message.endswith("waived in dev only")
 
 
 def test_it_holds_on_its_last_day(tmp_path: Path) -> None:
