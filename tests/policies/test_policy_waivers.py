@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
+from cli import judging
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import LAYERS
 from policies import waivers
 from policies.check import judge
 from policies.pack import Pack
@@ -152,3 +154,16 @@ def test_the_repositorys_own_waivers_are_understood() -> None:
     today = date.today()
     waivers.read(root, rules=IDS, environments=["dev", "stage", "prod"], today=today)
     assert timedelta(days=366) >= waivers.MAX_DURATION
+
+
+def test_a_waiver_that_matches_nothing_is_reported_once_with_its_environments() -> None:
+    environments = ["dev", "prod"]
+    report = judging.judged(environments, LAYERS, lambda _, layers: [(one, []) for one in layers])
+    assert report.unused
+    for waiver, names in report.unused.items():
+        assert names == [one for one in environments if one in waiver.environments]
+    first, names = next(iter(report.unused.items()))
+    where = f"no finding in {', '.join(names)}"
+    assert f"UNUSED    the waiver of {first.rule} for {first.resource}: {where}" in render(report)
+    unused = json.loads(as_json.render(report))["unusedWaivers"]
+    assert [one["unusedIn"] for one in unused] == list(report.unused.values())
