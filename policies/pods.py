@@ -1,7 +1,7 @@
 """`Pod`: the pod in any Kubernetes kind that embeds one, so that one rule covers all kinds."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies import custom_kinds
@@ -35,14 +35,21 @@ class Pod:
     kind: str
     metadata: Props
     spec: Props
+    _containers: dict[tuple[bool, bool], list[Props]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
         """Yield the containers, optionally with init and ephemeral containers."""
-        if init:
-            yield from entries(self.spec, "initContainers")
-        yield from entries(self.spec, "containers")
-        if ephemeral:
-            yield from entries(self.spec, "ephemeralContainers")
+        found = self._containers.get((init, ephemeral))
+        if found is None:  # once for all rules
+            found = [
+                *(entries(self.spec, "initContainers") if init else ()),
+                *entries(self.spec, "containers"),
+                *(entries(self.spec, "ephemeralContainers") if ephemeral else ()),
+            ]
+            self._containers[init, ephemeral] = found
+        return iter(found)
 
     def security_contexts(self) -> Iterator[tuple[str, Props]]:
         """Yield the security context of the pod and of each container, with its owner."""
