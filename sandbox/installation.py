@@ -109,6 +109,8 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "KUBECONFIG": str(home.kubeconfig),
         "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
         "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
+        # The official plugin would ask compute's own address for the regions.
+        "PULUMI_GCP_SKIP_REGION_VALIDATION": "true",
         **services.addresses(f"http://127.0.0.1:{port}"),
     }
 

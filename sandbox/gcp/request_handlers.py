@@ -19,6 +19,7 @@ from sandbox.gcp.request import Request
 from sandbox.gcp.router import Router, not_emulated
 from sandbox.gcp.service import Call, Raw, Service, State
 from sandbox.gcp.services import serviceusage
+from sandbox.services import named
 
 _log = logging.getLogger("sandbox.gcp")
 _CONTROL = "/sandbox/v1/"
@@ -96,7 +97,12 @@ async def validate_body(_: Emulator, request: Request) -> None:
     """Check the body against the method's schema."""
     method = request.method
     if method.request and not request.path.is_upload:
-        schema.check(method.document, method.request, request.document)
+        schema.check(
+            method.document,
+            method.request,
+            request.document,
+            drop_unknown=named(method.service).ignores_unknown_names,
+        )
 
 
 async def require_enabled_service(emulator: Emulator, request: Request) -> None:
