@@ -1,4 +1,4 @@
-"""The official Google plugin's recorded requests, and their replay against the emulator. Not a test.
+"""The official Google plugin's recorded requests, and their replay. Not a test.
 
 A recording has requests and no answers. What Google (or an emulator) chose then is chosen anew in a
 replay: ids, addresses, fingerprints. `Replay` learns them from the answers as the plugin does, and
