@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engine import build, pulumi_cli
+from sandbox.engine import build, google_plugin, pulumi_cli
 from sandbox.engine.errors import EngineError
 
-__all__ = ["Engine", "EngineError", "actionlint", "ensure", "keda"]
+__all__ = ["Engine", "EngineError", "actionlint", "ensure", "google_plugin", "keda"]
 
 Progress = Callable[[str], None]
 _CLI = "github.com/pulumi/pulumi/pkg/v3"
