@@ -7,18 +7,14 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
-
-from cli import process, settling
+from cli import file_backend, process, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -135,9 +131,9 @@ class Engine:
 
     def _settle(self, layer: Layer, stack: str) -> None:
         """Repair the state that a killed update left."""
-        if settling.is_whole(layer, stack, self._environment):
-            return
         self._unlock(layer, stack)
+        if file_backend.is_whole(layer, stack, self._environment):
+            return
         try:
             settling.settle(layer, stack, self._plain, self._say, self._environment)
         except CliError as error:
@@ -205,18 +201,10 @@ class Engine:
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""
-        backend = self._environment.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
-            return False
-        folder = Path(backend.removeprefix("file://"), ".pulumi", "locks")
-        locks = list(folder.glob(f"organization/{layer.project}/{stack}/*.json"))
-        for path in locks:
-            owner = json.loads(path.read_text())
-            if owner.get("hostname") != os.uname().nodename or psutil.pid_exists(owner["pid"]):
-                return False
-        if not locks:
+        if not file_backend.is_left_locked(layer, stack, self._environment):
             return False
         self._say("removes the lock of a run that was killed", layer.name)
+        file_backend.sweep(layer, stack, self._environment)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
 

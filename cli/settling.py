@@ -18,25 +18,6 @@ Pulumi = Callable[[Layer, Sequence[str]], str]
 Say = Callable[[str, str], None]
 
 
-def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:
-    """Whether a file backend's state has no operation in progress; False where it must be asked.
-
-    It spares a run of `pulumi stack export`, half a second a layer.
-    """
-    backend = environment.get("PULUMI_BACKEND_URL", "")
-    if not backend.startswith("file://"):
-        return False
-    folder = Path(backend.removeprefix("file://"), ".pulumi", "stacks", layer.project)
-    try:
-        content = json.loads((folder / f"{stack}.json").read_bytes())
-    except FileNotFoundError:
-        return not list(folder.glob(f"{stack}.json*"))
-    except (OSError, ValueError):
-        return False
-    latest = (content.get("checkpoint") or {}).get("latest") or {}
-    return not latest.get("pending_operations")
-
-
 def settle(
     layer: Layer, stack: str, pulumi: Pulumi, say: Say, environment: Mapping[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli import interruption, lookup, resource_ids, settling
+from cli import file_backend, interruption, lookup, resource_ids, settling
 from gkeplatform.layers import CLUSTER, Layer
 from sandbox.plugins.gcp.registry import specs
 
@@ -228,13 +229,35 @@ def test_an_id_takes_what_inputs_omit_from_the_provider() -> None:
 def test_a_file_backend_is_asked_only_where_something_was_interrupted(tmp_path: Path) -> None:
     environment = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
     file = tmp_path / ".pulumi/stacks/gke-cluster/dev.json"
-    assert settling.is_whole(CLUSTER, "dev", environment)
+    assert file_backend.is_whole(CLUSTER, "dev", environment)
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": []}}}))
-    assert settling.is_whole(CLUSTER, "dev", environment)
+    assert file_backend.is_whole(CLUSTER, "dev", environment)
     noted = {"pending_operations": [{"type": "creating", "resource": {}}]}
     file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": noted}}))
-    assert not settling.is_whole(CLUSTER, "dev", environment)
+    assert not file_backend.is_whole(CLUSTER, "dev", environment)
     file.write_text("{")
-    assert not settling.is_whole(CLUSTER, "dev", environment)
-    assert not settling.is_whole(CLUSTER, "dev", {"PULUMI_BACKEND_URL": "gs://bucket"})
+    assert not file_backend.is_whole(CLUSTER, "dev", environment)
+    assert not file_backend.is_whole(CLUSTER, "dev", {"PULUMI_BACKEND_URL": "gs://bucket"})
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    environment = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
+    locks = tmp_path / ".pulumi/locks/organization/gke-cluster/dev"
+    locks.mkdir(parents=True)
+    assert not file_backend.is_left_locked(CLUSTER, "dev", environment)
+    (locks / "1.json").write_text("")  # its owner was killed while it wrote
+    assert file_backend.is_left_locked(CLUSTER, "dev", environment)
+    mine = {"hostname": os.uname().nodename, "pid": os.getpid()}
+    (locks / "2.json").write_text(json.dumps(mine))
+    assert not file_backend.is_left_locked(CLUSTER, "dev", environment)
+    (locks / "2.json").write_text(json.dumps(mine | {"hostname": "elsewhere"}))
+    assert not file_backend.is_left_locked(CLUSTER, "dev", environment)
+
+    folder = tmp_path / ".pulumi/stacks/gke-cluster"
+    folder.mkdir(parents=True)
+    kept = ["dev.json", "dev.json.bak", "dev.json.bak.attrs", "devel.json.tmp"]
+    for name in (*kept, "dev.json.attrs", "dev.json.18eb.tmp"):
+        (folder / name).write_text("" if name == "dev.json.attrs" else "{}")
+    file_backend.sweep(CLUSTER, "dev", environment)
+    assert sorted(file.name for file in folder.iterdir()) == sorted(kept)
