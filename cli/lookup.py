@@ -64,7 +64,7 @@ def ids(type_: str, inputs: Values, provider: Values, environment: Mapping[str, 
     base = environment.get(listing.variable) or listing.address
     return [
         str(found["name"])
-        for found in _pages(f"{base.rstrip('/')}/{path}", listing.field, _token(environment))
+        for found in _pages(f"{base.rstrip('/')}/{path}", listing.field, token(environment))
         if _is_it(inputs, found)
     ]
 
@@ -100,7 +100,8 @@ def _pages(url: str, field: str, token: str) -> Iterator[Values]:
             return
 
 
-def _token(environment: Mapping[str, str]) -> str:
+def token(environment: Mapping[str, str]) -> str:
+    """The access token of this environment. Raises LookupFailedError."""
     given = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN")
     if given:
         return given

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import interruption, lookup
+from cli import default_pool, interruption, lookup
 from cli.interruption import Operation
 from cli.resource_ids import REPEATABLE, id_of
 from gkeplatform.layers import Layer
@@ -42,6 +42,8 @@ def settle(
         if one.urn in ids:
             is_there = ids[one.urn] in interruption.known_ids(current)
             say(f"{one.label} {'exists: adopts it' if is_there else 'was not created'}", layer.name)
+            if is_there and one.inputs.get("removeDefaultNodePool"):
+                _delete_default_pool(ids[one.urn], environment, lambda t: say(t, layer.name))
     _import(layer, stack, pulumi, interruption.settled(before, current))
 
 
@@ -78,6 +80,16 @@ def _ids(
         elif new:
             ids[one.urn] = new[0]
     return ids
+
+
+def _delete_default_pool(
+    cluster: str, environment: Mapping[str, str], warn: Callable[[str], None]
+) -> None:
+    try:
+        if default_pool.delete(cluster, environment):
+            warn("deleted the cluster's default pool, as its creation would have done")
+    except lookup.LookupFailedError as error:
+        warn(f"warning: the cluster may still have its default pool; delete it: {error}")
 
 
 def _import(layer: Layer, stack: str, pulumi: Pulumi, state: Mapping[str, Any]) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cli import file_backend, interruption, lookup, resource_ids, settling
+from cli import default_pool, file_backend, interruption, lookup, resource_ids, settling
 from gkeplatform.layers import CLUSTER, Layer
 from sandbox.plugins.gcp.registry import specs
+from tests.sandbox.plugins.gcp_plugin_api import running_api
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, ZONE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDER = "urn:pulumi:dev::p::pulumi:providers:gcp::main"
@@ -168,6 +170,41 @@ def test_what_cannot_be_told_apart_is_left_to_the_operator(monkeypatch: pytest.M
     stack = Stack(_export(creating=_resource(type_, inputs=mine)))
     assert stack.settle() == []
     assert "projects/p/alertPolicies/1, projects/p/alertPolicies/2" in stack.said[1]
+
+
+def test_an_adopted_cluster_loses_the_default_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def delete(cluster: str, _: object) -> bool:
+        asked.append(cluster)
+        return True
+
+    monkeypatch.setattr(default_pool, "delete", delete)
+    type_ = "gcp:container/cluster:Cluster"
+    inputs = {"name": "main", "location": "l", "removeDefaultNodePool": True}
+    id_ = "projects/acme-ml-dev/locations/l/clusters/main"
+    Stack(_export(creating=_resource(type_, inputs=inputs)), gone=[id_]).settle()
+    kept = inputs | {"removeDefaultNodePool": False}
+    Stack(_export(creating=_resource(type_, inputs=kept))).settle()
+    assert asked == []
+    Stack(_export(creating=_resource(type_, inputs=inputs))).settle()
+    assert asked == [id_]
+
+
+def test_the_default_pool_is_deleted_once_the_cluster_is_at_rest(tmp_path: Path) -> None:
+    with running_api(tmp_path) as api:
+        place = f"projects/{PROJECT}/locations/{ZONE}/clusters"
+        body = {"cluster": {"name": "main", "initialNodeCount": 1}}
+        api.by_hand("POST", f"/container/v1/{place}", body)
+        environment = {
+            "GOOGLE_OAUTH_ACCESS_TOKEN": "t",
+            "GOOGLE_CONTAINER_CUSTOM_ENDPOINT": f"{api.address}/container/v1/",
+        }
+        assert default_pool.delete(f"{place}/main", environment)
+        assert not default_pool.delete(f"{place}/main", environment)
+        assert "nodePools" not in api.by_hand("GET", f"/container/v1/{place}/main")
 
 
 def test_a_type_without_a_known_id_is_named() -> None:
