@@ -39,6 +39,7 @@ def of(environment: str, api: Api) -> list[Sent]:
         def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, Json]:
             if args.typ == _PROVIDER:
                 engines.append(api.engine(**args.inputs))
+                engines[-1].provider._context(0)  # its client, before threads share it
             answered = super().new_resource(args)
             if not args.typ.startswith("gcp:"):
                 return answered
