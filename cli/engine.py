@@ -137,7 +137,9 @@ class Engine:
         try:
             settling.settle(layer, stack, self._plain, self._say, self._environment)
         except CliError as error:
-            if not _has(str(error), "no stack named"):
+            if _has(str(error), "is currently locked") and self._unlock(layer, stack):
+                settling.settle(layer, stack, self._plain, self._say, self._environment)
+            elif not _has(str(error), "no stack named"):
                 raise
 
     def _run(

@@ -66,10 +66,18 @@ def _is_dead(lock: Path) -> bool:
     try:
         owner = json.loads(lock.read_bytes())
         is_here = owner["hostname"] == os.uname().nodename
-        return is_here and not psutil.pid_exists(owner["pid"])
+        return is_here and not _runs(owner["pid"])
     except (ValueError, KeyError, TypeError):
         return True  # its owner was killed while it wrote
     except OSError:
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        # A killed process remains until its parent has asked for its end.
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
 
 

@@ -6,6 +6,8 @@ import copy
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -290,6 +292,12 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     assert not file_backend.is_left_locked(CLUSTER, "dev", environment)
     (locks / "2.json").write_text(json.dumps(mine | {"hostname": "elsewhere"}))
     assert not file_backend.is_left_locked(CLUSTER, "dev", environment)
+
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it ended, and stays as a zombie
+    (locks / "2.json").write_text(json.dumps(mine | {"pid": child.pid}))
+    assert file_backend.is_left_locked(CLUSTER, "dev", environment)
+    child.wait()
 
     folder = tmp_path / ".pulumi/stacks/gke-cluster"
     folder.mkdir(parents=True)
