@@ -44,6 +44,13 @@ class GoogleService:
     """Versions without a document of their own → the version that answers for them."""
     needs_enabling: bool = False
     """Whether calls are refused until the project has enabled the API."""
+    ignores_unknown_names: bool = False
+    """Whether names in a request's body that no schema has are ignored, not refused.
+
+    The official plugin sends compute two such names in every network and router with NAT
+    (`deleteBgpAlwaysCompareMed`, `initialNatIps`). Of storage, a misplaced `storageClass` in a
+    lifecycle rule was passed over (googleapis/google-cloud-python #5877).
+    """
 
     @property
     def host(self) -> str:
@@ -137,6 +144,7 @@ SERVICES = (
         prefixed=True,
         served_as={"alpha": "v1", "beta": "v1"},
         needs_enabling=True,
+        ignores_unknown_names=True,
     ),
     GoogleService(
         name="container",
@@ -181,6 +189,7 @@ SERVICES = (
         endpoints={"STORAGE": "storage/v1/"},
         packages=("storage",),
         prefixed=True,
+        ignores_unknown_names=True,
     ),
     GoogleService(
         name="monitoring",
@@ -232,6 +241,12 @@ SERVICES = (
         # BILLING is what earlier versions of the provider called it.
         endpoints={"BILLING_BUDGETS": "v1/", "BILLING": "v1/"},
         packages=("billing",),
+    ),
+    GoogleService(
+        name="cloudbilling",
+        title="Cloud Billing API",
+        documents={"v1": frozenset({"projects"})},
+        endpoints={"CLOUD_BILLING": "v1/"},
     ),
     GoogleService(
         name="gkebackup",

@@ -27,6 +27,7 @@ def rehearse(
     layer: arguments.Layers = None,
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
+    plugins: arguments.Plugins = None,
     json: arguments.Json = False,
 ) -> None:
     """Deploy an environment in the sandbox: no cloud account, the same programs.
@@ -35,7 +36,7 @@ def rehearse(
     """
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
-    variables = running_environment(dict(os.environ))
+    variables = running_environment(dict(os.environ), plugins)
     if SERVING in chosen:
         try:
             for operator in _operators(environment):

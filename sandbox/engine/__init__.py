@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engine import build, pulumi_cli, tools
+from sandbox.engine import build, google_plugin, pulumi_cli, tools
 from sandbox.engine.errors import EngineError
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Progress",
     "actionlint",
     "ensure",
+    "google_plugin",
     "keda",
     "postgres_operator",
 ]

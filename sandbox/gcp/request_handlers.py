@@ -19,6 +19,7 @@ from sandbox.gcp.request import Request
 from sandbox.gcp.router import Router, not_emulated
 from sandbox.gcp.service import Call, Raw, Service, State
 from sandbox.gcp.services import serviceusage
+from sandbox.services import named
 
 _log = logging.getLogger("sandbox.gcp")
 _CONTROL = "/sandbox/v1/"
@@ -100,7 +101,12 @@ async def validate_body(_: Emulator, request: Request) -> None:
             request.document = wire_types.with_names(
                 method.document, method.request, request.document
             )
-        schema.check(method.document, method.request, request.document)
+        schema.check(
+            method.document,
+            method.request,
+            request.document,
+            drop_unknown=named(method.service).ignores_unknown_names,
+        )
         request.document = wire_types.received(method.document, method.request, request.document)
 
 

@@ -243,7 +243,14 @@ async def test_permissions(call: Call) -> Json:
     return {"kind": "storage#testIamPermissionsResponse", "permissions": list(permissions)}
 
 
+async def list_caches(call: Call) -> Json:
+    """`anywhereCaches.list`: no bucket has one. The official plugin asks before it deletes."""
+    load_bucket(call)
+    return {"kind": "storage#anywhereCaches"}
+
+
 _HANDLERS: dict[str, Handler] = {
+    "storage.anywhereCaches.list": list_caches,
     "storage.buckets.delete": delete_bucket,
     "storage.buckets.get": get_bucket,
     "storage.buckets.getIamPolicy": get_policy,
