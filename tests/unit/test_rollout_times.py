@@ -107,7 +107,6 @@ def test_a_canary_drains_as_its_model() -> None:
     assert served.canary.drain_seconds == 900
 
 
-
 @pytest.fixture(scope="module")
 def declared() -> dict[str, Declared]:
     values = stack_config("dev")

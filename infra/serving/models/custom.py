@@ -1,5 +1,6 @@
 """Settings: a model server without a preset, described by its entry."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
@@ -16,6 +17,14 @@ from infra.serving.models.presets import (
     Preset,
 )
 from infra.serving.scalars import Text, text
+
+_TAKES_POST = re.compile(
+    r"/(chat|classify|completions|detokenize|edits|embed|embeddings|explain|generate"
+    r"|generate_stream|generations|infer|inference|invocations|invoke|messages|moderations"
+    r"|pooling|predict|predictions|regress|rerank|responses|score|speech|tokenize|transcribe"
+    r"|transcriptions|translate|translations)(/|$)"
+)
+"""Paths that take POST by custom: a GET answers 405, which says nothing of the model."""
 
 Port = Annotated[int, Meta(ge=1024, le=65535)]
 GrpcService = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
@@ -43,7 +52,7 @@ class Custom(Settings):
     ] = None
     path: Annotated[
         UrlPath | None,
-        Meta(description="URL path of the model, which answers a GET with its status."),
+        Meta(description="URL path of the model; its status, if the server has one."),
     ] = None
     ready: Annotated[
         UrlPath | None,
@@ -104,6 +113,7 @@ def preset(custom: Custom) -> Preset:
         ),
         path=custom.path or f"/{GRPC_HEALTH}",
         also=custom.also,
+        path_is_status=not _TAKES_POST.search(custom.path or ""),
         verbs=custom.verbs,
         ready=custom.ready,
         alive=custom.alive,

@@ -133,6 +133,16 @@ class Workload:
         return self._named(self.preset.alive) if self.preset.alive else None
 
     @property
+    def get_paths(self) -> tuple[str, ...]:
+        """The URL paths that answer a GET with 200 while the model is served, the best first."""
+        server = self.preset
+        if server.rest_port is None or not self.replicas.min:
+            return ()
+        status = server.path if server.path_is_status else None
+        paths = (server.ready, status, server.alive, *server.gets)
+        return tuple(dict.fromkeys(self._named(path) for path in paths if path))
+
+    @property
     def served_paths(self) -> tuple[str, ...]:
         """The URL paths at and below which the server answers for the model."""
         return tuple(self._named(path) for path in (self.preset.path, *self.preset.also))
