@@ -124,8 +124,26 @@ def _unknown_key(word: str, place: Place) -> str:
     known = [field.encode_name for field in _fields(place.info, place.value)]
     # A slip of the pen comes first: `path` of an exposure is `paths`.
     is_typo = bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
-    remedy = None if is_typo else foreign_keys.remedy(word, place.key)
+    remedy = None if is_typo else foreign_keys.remedy(word, place.key) or _other_kinds(word, place)
     return f'unknown key "{word}"; {remedy or suggestion(word, known)}'
+
+
+def _other_kinds(word: str, place: Place) -> str | None:
+    """For a key of other kinds of the same union: why this kind lacks it, and which have it."""
+    if not isinstance(place.value, Mapping):
+        return None
+    structs = [one for one in _alternatives(place.info) if isinstance(one, inspect.StructType)]
+    own = next((one for one in structs if one.tag == place.value.get(one.tag_field or "")), None)
+    kinds = [
+        str(one.tag) for one in structs if any(field.encode_name == word for field in one.fields)
+    ]
+    if own is None:
+        return None
+    if reason := foreign_keys.lacking(str(own.tag), word):
+        return reason
+    if not kinds:
+        return None
+    return f"{own.tag_field}: {own.tag} has no such key, but {' and '.join(sorted(kinds))} have it"
 
 
 def _reason(problem: str, place: Place, shown: str) -> str:

@@ -29,7 +29,8 @@ def placements(
 ) -> dict[str, Placement]:
     """By name of the workload.
 
-    `quotas` are the accelerators of each team, by its name and the resource. `PlatformError` for what no pool can take, or what the pools cannot hold.
+    `quotas` are the accelerators of each team, by its name and the resource. `PlatformError`
+    for what no pool can take, or what the pools cannot hold.
     """
     fits = {workload.name: fitting(workload, pools) for workload in workloads}
     updates = capacity.rolling_updates(workloads, pools, quotas=quotas or {})
