@@ -53,6 +53,19 @@ def declared() -> dict[str, Declared]:
     return with_additions("resnet", ADDITIONS)
 
 
+def test_only_a_check_that_is_new_or_changed_is_waited_for(declared: dict[str, Declared]) -> None:
+    """The engine runs these hooks after a change, so an update without one waits for nothing."""
+    serving = declared["serving"]
+    checks = {key for key in serving.inputs if "ValidatingAdmissionPolicy" in key[0]}
+    assert {kind.rpartition(":")[2] for kind, _ in checks} == {
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+    assert set(serving.hooks) == checks
+    for hooks in serving.hooks.values():
+        assert set(hooks) == {"after_create", "after_update"}
+
+
 def test_a_secret_is_copied_granted_and_read_by_reference(declared: dict[str, Declared]) -> None:
     serving = declared["serving"]
     (grant,) = serving.of("gcp:secretmanager/secretIamMember:SecretIamMember").values()
