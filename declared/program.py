@@ -26,8 +26,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
         if request.protect:
             self._declared.protected.add((request.type, request.name))
-        if request.HasField("hooks"):
-            hooks = {field.name: list(names) for field, names in request.hooks.ListFields()}
+        if hooks := {field.name: list(names) for field, names in request.hooks.ListFields()}:
             self._declared.hooks[request.type, request.name] = hooks
         if request.deleteBeforeReplaceDefined:
             order = request.deleteBeforeReplace
