@@ -26,6 +26,12 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
         if request.protect:
             self._declared.protected.add((request.type, request.name))
+        self._declared.dependencies[request.type, request.name] = {
+            (urn.split("::")[2].rpartition("$")[2], urn.split("::")[3])
+            for urn in request.dependencies
+        }
+        if hooks := {field.name: list(names) for field, names in request.hooks.ListFields()}:
+            self._declared.hooks[request.type, request.name] = hooks
         if request.deleteBeforeReplaceDefined:
             order = request.deleteBeforeReplace
             self._declared.deleted_first[request.type, request.name] = order

@@ -20,6 +20,11 @@ class Declared:
     deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
     """`delete_before_replace` where a resource states it."""
 
+    dependencies: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
+    """The resources that each depends on, by type and logical name."""
+    hooks: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)
+    """The names of resource hooks, by when they run: `after_create`."""
+
     def resources(self, environment: str, project: str) -> list[Resource]:
         """The resources as policies see them, with the URNs that the engine would give."""
         return [

@@ -181,6 +181,11 @@ class Route(Part):
     retries: RouteRetries | None = None
     timeout_seconds: int | None = None
     """Timeout with all retries; None for the backend service's."""
+    get_paths: tuple[str, ...] = ()
+    """Paths of the server that answer a GET with 200 while it serves the model, the best first.
+
+    Empty for gRPC, and for a model that may have no replicas.
+    """
     drain_seconds: int = 0
     """How long a pod that stops keeps serving; its backend service drains at least as long."""
 
@@ -219,6 +224,8 @@ class RoutedModel(Part):
     backend_service: str
     groups: tuple[str, ...]
     """Self links of the groups behind its backend services."""
+    check_url: str | None = None
+    """URL that answers a GET with 200 while the model is served; None if none is routed."""
     uses_iap: bool = False
     """Whether callers must sign in to Identity-Aware Proxy."""
     canary_service: str | None = None

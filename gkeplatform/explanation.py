@@ -132,11 +132,14 @@ def _unknown_key(word: str, place: Place) -> str:
 
 
 def _of_other_kind(word: str, place: Place) -> str | None:
-    """For a mapping of several kinds: which of the others have the key; None if none has."""
+    """For a key of other kinds of the same union: why this kind lacks it, and which have it."""
     structs = [one for one in _alternatives(place.info) if isinstance(one, inspect.StructType)]
     tagged = next((one.tag_field for one in structs if one.tag_field), None)
     if tagged is None or not isinstance(place.value, Mapping):
         return None
+    own = str(place.value.get(tagged))
+    if reason := foreign_keys.lacking(own, word):
+        return reason
     names = {field.encode_name for struct in structs for field in struct.fields}
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.85)
     kinds = sorted(
@@ -144,9 +147,7 @@ def _of_other_kind(word: str, place: Place) -> str | None:
         for struct in structs
         if near and any(field.encode_name == near[0] for field in struct.fields)
     )
-    if not kinds:
-        return None
-    return f"{near[0]} is a key of {' and '.join(kinds)}, not of {place.value.get(tagged)}"
+    return f"{near[0]} is a key of {' and '.join(kinds)}, not of {own}" if kinds else None
 
 
 def _reason(problem: str, place: Place, shown: str) -> str:

@@ -169,6 +169,42 @@ _NOT_OFFERED = (
 )
 
 
+_LACKING: dict[tuple[str, str], str] = {
+    ("gateway", "retries"): (
+        "GKE's Gateway controller has no retries (HTTPRoute.retry is experimental); retry in the "
+        "caller, or set kind: http-load-balancer"
+    ),
+    ("gateway", "protocol"): (
+        "GKE's Gateway controller has no gRPC routes, and no HTTP/2 to pods without TLS; set kind: "
+        "http-load-balancer, or for gRPC kind: load-balancer"
+    ),
+    ("gateway", "session_affinity"): (
+        "it is a key of all models of this kind: gke-serving:gateway.session_affinity"
+    ),
+    ("gateway", "mirror"): "the key for it is canary.mirror of the model",
+    ("gateway", "cdn"): (
+        "answers of models are not cached; Cloud CDN serves gke-networking:static_files"
+    ),
+    ("http-load-balancer", "require_iap"): "the key of this kind is iap, with its members",
+    ("http-load-balancer", "security_policy"): (
+        "the policy of all models of this kind is gke-networking:armor"
+    ),
+    ("http-load-balancer", "session_affinity"): (
+        "it is a key of all models of this kind: gke-networking:backends.session_affinity"
+    ),
+    ("http-load-balancer", "mirror"): "the key for it is canary.mirror of the model",
+    ("http-load-balancer", "cdn"): (
+        "answers of models are not cached; Cloud CDN serves gke-networking:static_files"
+    ),
+}
+"""Keys that a kind of exposure lacks, and what to do instead."""
+
+
+def lacking(kind: str, word: str) -> str | None:
+    """What to do in place of the key `word` that a kind of exposure lacks; None if unknown."""
+    return _LACKING.get((kind, word))
+
+
 def plain(word: str) -> str:
     """The word without the marks by which spellings differ: `nodeSelector`, `node_selector`."""
     return _SEPARATORS.sub("", word.lower())

@@ -20,6 +20,8 @@ from infra.environment.config import EnvironmentConfig
 from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
 from infra.networking.config import NetworkingConfig
 from infra.serving.config import ServingConfig
+from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.gateway_access import admits_to
 from infra.serving.models import Model
 from infra.serving.models.secrets import references
 
@@ -124,6 +126,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         key = f"gke-serving:models[{index}]"
         yield from _hosts(key, model, networking)
         yield from _iap(key, model, networking)
+        yield from _gateway_iap(key, model, whole.serving.models, networking)
         yield from _grpc(key, model, networking)
         yield from _retries(key, model, networking)
         yield from _session_affinity(key, model, networking)
@@ -145,8 +148,25 @@ def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str
 
 def _iap(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
     """Identity-Aware Proxy is served over HTTPS only."""
-    if model.exposure.iap and not networking.serves_https:
+    exposure = model.exposure
+    if exposure.paths and exposure.iap and not networking.serves_https:
         yield f"{key}.exposure.iap: {IAP_NEEDS_HTTPS}"
+
+
+def _gateway_iap(
+    key: str, model: Model, others: Iterable[Model], networking: NetworkingConfig
+) -> Iterator[str]:
+    """Members of a model on the Gateway are admitted by host and path, in the whole project."""
+    exposure = model.exposure
+    if not isinstance(exposure, Gateway) or not exposure.iap:
+        return
+    for other in others:
+        is_guarded = bool(other.exposure.iap or networking.iap)
+        if is_guarded and (path := admits_to(exposure, other.exposure)):
+            yield (
+                f'{key}.exposure.iap: its members would be admitted to "{other.name}" on {path} at '
+                "the HTTP load balancer, too; give each model a path or hosts of its own"
+            )
 
 
 def _grpc(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

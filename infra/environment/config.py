@@ -29,7 +29,8 @@ class UptimeCheckArgs(Settings):
     skip: Annotated[
         tuple[str, ...],
         Meta(
-            description="Models without a check. Models behind Identity-Aware Proxy never have one."
+            description="Models without a check. Models behind Identity-Aware Proxy, and "
+            "those whose routes answer no GET, never have one."
         ),
     ] = ()
 

@@ -14,7 +14,7 @@ from infra.environment.dashboard import dashboard
 from infra.environment.notifications import channel
 from infra.environment.objectives import Objectives
 from infra.environment.slo import ModelSlo
-from infra.environment.uptime import uptime_check
+from infra.environment.uptime import checked, unchecked, uptime_check
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -55,17 +55,14 @@ class Monitoring(pulumi.ComponentResource):
                 opts=child,
             )
             slos |= {f"{one.model.name}-{key}": full for key, full in slo.names.items()}
+        models = [one.model for one in objectives]
+        for warning in unchecked(models, config.uptime_check):
+            pulumi.log.warn(warning, resource=self)
         checks = [
             uptime_check(
-                one.model.name,
-                config.uptime_check,
-                model=one.model,
-                naming=naming,
-                labels=labels,
-                opts=child,
+                model, config.uptime_check, url=url, naming=naming, labels=labels, opts=child
             )
-            for one in objectives
-            if one.model.name not in config.uptime_check.skip and not one.model.uses_iap
+            for model, url in checked(models, config.uptime_check).items()
         ]
         if checks:
             alerts.uptime(

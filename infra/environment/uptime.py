@@ -1,5 +1,6 @@
 """Uptime checks of the routed models' URLs, from outside."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -34,17 +35,42 @@ def probe(url: str) -> Probe:
     )
 
 
+def checked(models: Iterable[RoutedModel], args: UptimeCheckArgs) -> dict[str, str]:
+    """The URL to check of each model that has a check."""
+    return {
+        model.name: model.check_url
+        for model in models
+        if model.check_url and not model.uses_iap and model.name not in args.skip
+    }
+
+
+def unchecked(models: Iterable[RoutedModel], args: UptimeCheckArgs) -> Iterator[str]:
+    """A warning for each model that nothing can check, and that `skip` does not name."""
+    for model in models:
+        if model.check_url or model.uses_iap or model.name in args.skip:
+            continue
+        yield (
+            f'model "{model.name}" has no uptime check: a check sends a GET, and none of the '
+            "model's routes answers one with 200 (they take POST or gRPC, or the model may have no "
+            "replicas). Add its server's status or health URL to exposure.paths, or the model to "
+            "gke-platform:uptime_check.skip; objectives and their alerts are not affected"
+        )
+
+
 def uptime_check(
     name: str,
     args: UptimeCheckArgs,
     *,
-    model: RoutedModel,
+    url: str,
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions | None = None,
 ) -> monitoring.UptimeCheckConfig:
-    """The check of one model's URL, certificate included. `alerts.uptime` has the alert."""
-    target = probe(model.url)
+    """The check of a model's URL, certificate included. `alerts.uptime` has the alert.
+
+    `name` is the model's.
+    """
+    target = probe(url)
     http: monitoring.UptimeCheckConfigHttpCheckArgsDict = {
         "path": target.path,
         "port": target.port,
@@ -54,7 +80,7 @@ def uptime_check(
         http |= {"use_ssl": True, "validate_ssl": True}
     return monitoring.UptimeCheckConfig(
         name,
-        display_name=naming.of(model.name),
+        display_name=naming.of(name),
         period=f"{args.period_seconds}s",
         timeout=f"{args.timeout_seconds}s",
         monitored_resource={
@@ -62,7 +88,7 @@ def uptime_check(
             "labels": {"project_id": naming.environment.project, "host": target.host},
         },
         http_check=http,
-        user_labels=labels.google(model=model.name),
+        user_labels=labels.google(model=name),
         # A replacement is created first: the alert must move to it before the old one can go.
         opts=opts,
     )

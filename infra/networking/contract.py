@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp import certificatemanager
 
-from gkeplatform.contracts import DnsRecord, RoutedModel, ServedModel
+from gkeplatform.contracts import DnsRecord, Route, RoutedModel, ServedModel
 from gkeplatform.routes import public_path
 from infra.networking.config import NetworkingConfig
 from infra.networking.iap import members_of
@@ -32,6 +32,7 @@ def routed_models(
                 name=model.name,
                 namespace=model.namespace,
                 url=url(model, address, domain=domain),
+                check_url=check_url(model, address, domain=domain),
                 backend_service=services[model.name],
                 uses_iap=bool(members_of(config, model.route)),
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
@@ -50,8 +51,25 @@ def url(model: ServedModel, address: str, *, domain: str | None = None) -> str:
     route = model.route
     if route is None:
         raise ValueError(f"{model.name} is not routed")
-    scheme = "https" if domain else "http"
     path = public_path(model.path, route.paths, route.rewrites) or route.paths[0]
+    return _at(route, address, path, domain=domain)
+
+
+def check_url(model: ServedModel, address: str, *, domain: str | None = None) -> str | None:
+    """The model's URL for uptime checks, which send a GET; None if the model routes none.
+
+    A path that takes POST only answers 405, which says nothing of the model.
+    """
+    route = model.route
+    if route is None:
+        raise ValueError(f"{model.name} is not routed")
+    found = (public_path(path, route.paths, route.rewrites) for path in route.get_paths)
+    path = next((one for one in found if one), None)
+    return _at(route, address, path, domain=domain) if path else None
+
+
+def _at(route: Route, address: str, path: str, *, domain: str | None) -> str:
+    scheme = "https" if domain else "http"
     return f"{scheme}://{(*route.hosts, domain or address)[0]}{path}"
 
 

@@ -9,6 +9,7 @@ from gkeplatform.config import suggestion
 from gkeplatform.contracts import ClusterContract, NodePool
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
+from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.config import ServingConfig
 from infra.serving.models import Workload
 from infra.serving.placement import Placement
@@ -35,8 +36,15 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
 
 def placements(config: ServingConfig, pools: Sequence[NodePool]) -> dict[str, Placement]:
     """The placement of each workload; `PlatformError` if pools or quotas cannot hold it."""
-    gpu_quotas = {team.name: team.quota.gpus for team in config.teams}
-    found = pool_placements(config.workloads, pools, gpu_quotas=gpu_quotas)
+    quotas = {
+        (team.name, resource): count
+        for team in config.teams
+        for resource, count in (
+            (GPU_RESOURCE, team.quota.gpus),
+            (TPU_RESOURCE, team.quota.tpus),
+        )
+    }
+    found = pool_placements(config.workloads, pools, quotas=quotas)
     surges = {name: placement.rolling_update.surge for name, placement in found.items()}
     quota.check(config.teams, config.workloads, surges)
     return found

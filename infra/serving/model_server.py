@@ -18,6 +18,7 @@ from infra.serving.manifest import Manifest, sdk
 from infra.serving.models import Workload, files, rollout, utilization
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.reference_checks import references
 from infra.serving.placement import Placement
 from infra.serving.reference_checks import reference_checks
 from infra.serving.scaling.autoscaler import autoscaler
@@ -98,7 +99,11 @@ class ModelServer(pulumi.ComponentResource):
             name,
             metadata=sdk({**metadata, "annotations": annotations}),
             spec=sdk(args.exposure.service(args)),
-            opts=child,
+            # The engine waits for an endpoint, also where the API server has refused the pods for a
+            # missing Secret: that would be told ten minutes later.
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[self.deployment] if references(args) else []
+            ),
         )
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child

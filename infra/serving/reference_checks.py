@@ -28,13 +28,15 @@ class ReferenceChecks(pulumi.ComponentResource):
     ) -> None:
         super().__init__("gkeplatform:serving:ReferenceChecks", name, None, opts)
         self._labels = labels
+        hook = pulumi.ResourceHook("reference-checks-are-enforced", enforced)
+        settled = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
         policies: dict[str, admission.ValidatingAdmissionPolicy] = {}
         for kind in kinds(workloads):
             policies[kind] = admission.ValidatingAdmissionPolicy(
                 kind.lower(),
                 metadata=sdk(self._metadata(f"models.{kind.lower()}s-exist")),
                 spec=sdk(policy(kind)),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, hooks=settled),
             )
         self._bindings: dict[str, list[pulumi.Resource]] = {}
         for workload in workloads:
@@ -52,7 +54,7 @@ class ReferenceChecks(pulumi.ComponentResource):
                         metadata=sdk(self._metadata(own)),
                         spec=sdk(spec),
                         opts=pulumi.ResourceOptions(
-                            parent=self, depends_on=[policies[reference.kind]]
+                            parent=self, depends_on=[policies[reference.kind]], hooks=settled
                         ),
                     )
                 )
@@ -60,11 +62,7 @@ class ReferenceChecks(pulumi.ComponentResource):
 
     def before(self, workload: str, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
         """`opts` of a model server that is created when the API server checks it."""
-        bindings = self._bindings.get(workload, [])
-        if not bindings:
-            return opts
-        enforced: pulumi.Output[pulumi.Resource] = pulumi.Output.from_input(_settled(bindings))
-        wait = pulumi.ResourceOptions(depends_on=[enforced])
+        wait = pulumi.ResourceOptions(depends_on=self._bindings.get(workload, []))
         return pulumi.ResourceOptions.merge(opts, wait)
 
     def _metadata(self, name: str) -> Manifest:
@@ -74,14 +72,12 @@ class ReferenceChecks(pulumi.ComponentResource):
         }
 
 
-async def _settled(bindings: Sequence[pulumi.Resource]) -> pulumi.Resource:
-    """The last of the bindings, once the API server enforces them all."""
-    for one in bindings:
-        if isinstance(one, pulumi.CustomResource):
-            await one.id.future()
-    if not pulumi.runtime.is_dry_run():
-        await asyncio.sleep(SETTLE_SECONDS)
-    return bindings[-1]
+async def enforced(_: pulumi.ResourceHookArgs) -> None:
+    """A hook of what was created or changed: returns once the API server enforces it.
+
+    The engine does not run it in a preview, nor for what is unchanged.
+    """
+    await asyncio.sleep(SETTLE_SECONDS)
 
 
 def reference_checks(

@@ -11,6 +11,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -48,9 +49,22 @@ Inputs = dict[str, Any]
 ORDER = {"RAPID": 0, "REGULAR": 1, "STABLE": 2, "EXTENDED": 3}
 
 
+WARNINGS: dict[str, list[str]] = {}
+"""What the programs of an environment warned of when it was run."""
+
+
 @cache
 def environment_run(environment: str) -> dict[str, Declared]:
-    return run_environment(environment)
+    said = WARNINGS.setdefault(environment, [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.log, "warn", lambda message, *_, **__: said.append(message))
+        return run_environment(environment)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_shipped_environment_warns(environment: str) -> None:
+    environment_run(environment)
+    assert WARNINGS[environment] == []
 
 
 def resources(environment: str) -> Iterator[tuple[str, str, Inputs]]:

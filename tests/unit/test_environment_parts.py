@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from declared import Declared, run_environment, run_layer, stack_config
 from gkeplatform.buckets import BucketArgs, protection
@@ -16,9 +17,15 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.layers import ENVIRONMENT
 from infra.environment import budget
 from infra.environment.alerts import checks_filter
-from infra.environment.config import Email, EnvironmentConfig, PubSub, Webhook
+from infra.environment.config import (
+    Email,
+    EnvironmentConfig,
+    PubSub,
+    UptimeCheckArgs,
+    Webhook,
+)
 from infra.environment.objectives import decided
-from infra.environment.uptime import Probe, probe
+from infra.environment.uptime import Probe, checked, probe, unchecked
 from infra.networking.config import NetworkingConfig
 
 FILE = "stacks/Pulumi.dev.yaml"
@@ -266,6 +273,19 @@ def redeclared(
     if serving is not None:
         upstream["organization/gke-serving/prod"] = serving
     return run_layer(ENVIRONMENT, "prod", upstream, config)
+
+
+def test_a_model_that_answers_no_get_has_no_check_and_is_told_of() -> None:
+    post, get, login = networking("post", "get", "login").models
+    get = structs.replace(get, check_url="http://x/get/health")
+    login = structs.replace(login, uses_iap=True)
+    args = UptimeCheckArgs()
+    assert checked([post, get, login], args) == {"get": "http://x/get/health"}
+    (said,) = unchecked([post, get, login], args)
+    assert said.startswith('model "post" has no uptime check')
+    skipping = UptimeCheckArgs(skip=("post", "get"))
+    assert checked([post, get, login], skipping) == {}
+    assert list(unchecked([post, get, login], skipping)) == []
 
 
 def test_every_routed_model_is_watched(prod: dict[str, Declared]) -> None:

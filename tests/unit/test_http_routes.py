@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from declared import STACKS, Declared, run_environment
+from declared import STACKS, Declared, run_environment, stack_config
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from infra import stack_file
@@ -219,8 +219,39 @@ def test_no_controller_is_made_that_no_model_asks_for() -> None:
     assert not any("Ingress" in kind or "Gateway" in kind for kind in made)
 
 
+def with_members(environment: str) -> str:
+    """The models of an environment; those on the Gateway admit a group only."""
+    models = json.loads(stack_config(environment)["gke-serving:models"])
+    for one in models:
+        if one["exposure"]["kind"] == "gateway":
+            one["exposure"]["iap"] = {"members": ["group:nlp@acme.example"]}
+    return json.dumps(models)
+
+
+def test_members_at_the_gateway_are_not_admitted_at_the_load_balancer() -> None:
+    values = stack_config("prod") | {"gke-serving:models": with_members("prod")}
+    stack_file.read(values, file=FILE)
+    models = json.loads(values["gke-serving:models"])
+    # Behind Identity-Aware Proxy at the load balancer, on every host.
+    segmenter = next(one for one in models if one["name"] == "segmenter")["exposure"]
+    assert segmenter["iap"]
+    routed({"gke-serving:models": models})["exposure"]["path"] = "/v2"
+    with pytest.raises(PlatformError, match=r'iap: .* to "segmenter" on /v2/models/segmenter at'):
+        stack_file.read(values | {"gke-serving:models": json.dumps(models)}, file=FILE)
+    del segmenter["iap"]
+    stack_file.read(values | {"gke-serving:models": json.dumps(models)}, file=FILE)
+
+
 def test_the_gateway_s_address_is_one_that_stays() -> None:
-    made = kinds(run_environment("stage"))
+    found = run_environment("stage", {"gke-serving:models": with_members("stage")})
+    made = kinds(found)
+    (grant,) = (
+        found["serving"].of("gcp:iap/webTypeComputeIamMember:WebTypeComputeIamMember").values()
+    )
+    assert grant["member"] == "group:nlp@acme.example"
+    assert grant["role"] == "roles/iap.httpsResourceAccessor"
+    assert 'request.host == "sentiment.stage.acme.example"' in grant["condition"]["expression"]
+    assert 'request.path.startsWith("/model/")' in grant["condition"]["expression"]
     assert "kubernetes:gateway.networking.k8s.io/v1:Gateway" in made
     assert "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute" in made
     assert "kubernetes:networking.gke.io/v1:HealthCheckPolicy" in made

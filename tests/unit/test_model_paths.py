@@ -10,7 +10,7 @@ from gkeplatform import url_map_limits
 from gkeplatform.contracts import ServedModel
 from gkeplatform.environment import Environment
 from gkeplatform.naming import Naming
-from infra.networking.contract import url
+from infra.networking.contract import check_url, url
 from infra.networking.url_map import arguments
 from infra.networking.url_map.expectations import cases
 from infra.networking.url_map.matchers import matchers
@@ -184,6 +184,72 @@ def test_the_url_of_a_model_is_the_one_of_its_status() -> None:
     assert of("vllm", "/a/v1", rewrites={"/a/v1": "/v1"}) == "/a/v1/models"
     assert of("vllm", "/a", rewrites={"/a": "/"}) == "/a/v1/models"
     assert of("vllm", "/v1/rerank") == "/v1/rerank"
+
+
+def checked(server: str, *paths: str, more: dict[str, Any] | None = None, **keys: Any) -> Any:
+    """The path that an uptime check asks, and the server's path behind it; None without a check."""
+    given = entry("m1", server, *paths, **keys) | (more or {})
+    (one,) = config(given).entries
+    made = one.exposure.route(one, zones=("a",), naming=NAMING)
+    served = ServedModel(name="m1", namespace="models", path=one.path, exposure="", route=made)
+    found = check_url(served, "192.0.2.1")
+    return found and found.removeprefix("http://192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("server", "paths", "rewrites", "asked"),
+    [
+        ("tensorflow-serving", ["/v1/models/m1"], {}, "/v1/models/m1"),
+        ("tensorflow-serving", ["/m1"], {"/m1": "/v1/models/m1"}, "/m1"),
+        ("triton", ["/v2/models/m1"], {}, "/v2/models/m1/ready"),
+        ("triton", ["/v2"], {}, "/v2/models/m1/ready"),
+        ("triton", ["/v2/models/m1/infer"], {}, None),
+        ("triton", ["/v2/models/m1/infer", "/v2/health"], {}, "/v2/health/live"),
+        ("kserve-v2", ["/v2/models/m1"], {}, "/v2/models/m1/ready"),
+        ("kserve-v2", ["/invocations"], {}, None),
+        ("kserve-v2", ["/v2/models/m1/infer"], {}, None),
+        ("vllm", ["/v1/chat/completions"], {}, None),
+        ("vllm", ["/v1/embeddings", "/v1/rerank"], {}, None),
+        ("vllm", ["/v1/chat/completions", "/health"], {}, "/health"),
+        ("vllm", ["/v1/chat/completions", "/version"], {}, "/version"),
+        ("vllm", ["/v1"], {}, "/v1/models"),
+        ("vllm", ["/a/v1"], {"/a/v1": "/v1"}, "/a/v1/models"),
+        ("vllm", ["/chat"], {"/chat": "/v1/chat/completions"}, None),
+        ("vllm", ["/chat", "/up"], {"/chat": "/v1/chat/completions", "/up": "/health"}, "/up"),
+        ("custom", ["/v1/models"], {}, "/v1/models"),
+        ("custom", ["/v1/chat"], {}, None),
+    ],
+)
+def test_an_uptime_check_asks_what_answers_a_get(
+    server: str, paths: list[str], rewrites: dict[str, str], asked: str | None
+) -> None:
+    assert checked(server, *paths, rewrites=rewrites) == asked
+
+
+@pytest.mark.parametrize(
+    ("path", "also", "asked"),
+    [
+        ("/v1/chat/completions", [], None),
+        ("/predict", [], None),
+        ("/predictions/{name}", [], None),
+        ("/generate", ["/ready"], "/ready"),
+        ("/models/{name}", [], "/models/m1"),
+    ],
+)
+def test_a_custom_server_s_path_may_take_post_only(
+    path: str, also: list[str], asked: str | None
+) -> None:
+    custom = {"rest_port": 9000, "path": path, "ready": "/ready", "also": also}
+    paths = [one.replace("{name}", "m1") for one in (path, *also)]
+    assert checked("custom", *paths, more={"custom": custom}) == asked
+
+
+def test_grpc_and_a_model_without_replicas_answer_no_get() -> None:
+    grpc = ["/tensorflow.serving.PredictionService"]
+    assert checked("tensorflow-serving", *grpc, protocol="grpc") is None
+    backlog = {"kind": "pubsub-backlog", "subscription": "jobs", "average": "5"}
+    idle = {"replicas": {"min": 0, "max": 2}, "autoscaling": {"metrics": [backlog]}}
+    assert checked("tensorflow-serving", "/v1/models/m1", more=idle) is None
 
 
 def test_every_preset_states_its_routes() -> None:

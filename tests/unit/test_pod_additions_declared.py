@@ -53,6 +53,31 @@ def declared() -> dict[str, Declared]:
     return with_additions("resnet", ADDITIONS)
 
 
+def test_only_a_check_that_is_new_or_changed_is_waited_for(declared: dict[str, Declared]) -> None:
+    """The engine runs these hooks after a change, so an update without one waits for nothing."""
+    serving = declared["serving"]
+    checks = {key for key in serving.inputs if "ValidatingAdmissionPolicy" in key[0]}
+    assert {kind.rpartition(":")[2] for kind, _ in checks} == {
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+    assert set(serving.hooks) == checks
+    for hooks in serving.hooks.values():
+        assert set(hooks) == {"after_create", "after_update"}
+
+
+def test_a_refused_deployment_is_told_before_the_wait_for_an_endpoint(
+    declared: dict[str, Declared],
+) -> None:
+    serving = declared["serving"]
+    for name in serving.of("kubernetes:apps/v1:Deployment"):
+        if ("kubernetes:core/v1:Service", name) not in serving.inputs:
+            continue
+        needed = serving.dependencies["kubernetes:core/v1:Service", name]
+        waits = ("kubernetes:apps/v1:Deployment", name) in needed
+        assert waits == (name == "resnet"), name
+
+
 def test_a_secret_is_copied_granted_and_read_by_reference(declared: dict[str, Declared]) -> None:
     serving = declared["serving"]
     (grant,) = serving.of("gcp:secretmanager/secretIamMember:SecretIamMember").values()

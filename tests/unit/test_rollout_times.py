@@ -74,12 +74,37 @@ def test_a_timeout_longer_than_the_drain_is_reported(timeout: int, drain: int) -
     served = workload(exposure=ROUTED | {"timeout_seconds": timeout}, drain_seconds=drain)
     (said,) = served.advice
     assert said.startswith(f'gke-serving:models[0].drain_seconds: model "m1" drains {drain} s')
-    assert f"set drain_seconds: {timeout}" in said
+    assert f"remove drain_seconds, set it to {timeout}, or a shorter timeout" in said
 
 
 def test_a_timeout_within_the_drain_is_not_reported() -> None:
     assert workload(exposure=ROUTED | {"timeout_seconds": 300}, drain_seconds=300).advice == ()
     assert workload(exposure=ROUTED).advice == ()
+
+
+@pytest.mark.parametrize(
+    ("exposure", "drain"),
+    [
+        ({"kind": "cluster-ip"}, 15),
+        (ROUTED, 15),
+        (ROUTED | {"timeout_seconds": 5}, 15),
+        (ROUTED | {"timeout_seconds": 900}, 900),
+        ({"kind": "gateway", "path": "/m1", "timeout_seconds": 3600}, 3600),
+        ({"kind": "ingress", "path": "/m1", "timeout_seconds": 60}, 60),
+    ],
+)
+def test_a_drain_follows_the_timeout_of_answers(exposure: dict[str, Any], drain: int) -> None:
+    served = workload(exposure=exposure)
+    assert served.drain_seconds == drain
+    assert served.advice == ()
+    assert served.grace_seconds == drain + SETTLE_SECONDS
+
+
+def test_a_canary_drains_as_its_model() -> None:
+    canary = {"weights": {"stable": 90, "canary": 10}, "source": "gs://acme-ml-dev-models/next"}
+    served = workload(exposure=ROUTED | {"timeout_seconds": 900}, canary=canary)
+    assert served.canary
+    assert served.canary.drain_seconds == 900
 
 
 @pytest.fixture(scope="module")

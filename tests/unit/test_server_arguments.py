@@ -8,8 +8,9 @@ import msgspec
 import pytest
 import yaml
 
+from cli.commands.check import check
 from declared.environment import ROOT
-from infra.serving.models import Model, Workload, expanded, pod, utilization
+from infra.serving.models import Model, Workload, expanded, pod, presets, utilization
 from infra.serving.models.pins import OLD_DAYS, Pin, old
 from infra.serving.models.presets import PINS, PRESETS
 
@@ -325,6 +326,15 @@ def test_an_old_pin_is_reported() -> None:
 def test_the_check_of_a_pull_request_reports_old_pins() -> None:
     longest = max(pin.released for pin in PINS.values()) + timedelta(days=OLD_DAYS + 1)
     assert len(old(PINS, longest)) == len(PRESETS)
+
+
+def test_the_check_prints_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ancient = Pin(image="a/b:1", released=date(2020, 1, 1), source="https://example.com/1")
+    monkeypatch.setattr(presets, "PINS", {"preset x": ancient})
+    check(["dev"], policies_only=True)
+    assert "warning: image of preset x: a/b:1 was released on 2020-01-01" in capsys.readouterr().err
 
 
 def test_torchserve_runs_as_the_changelog_shows() -> None:

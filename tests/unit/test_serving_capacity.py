@@ -192,6 +192,16 @@ def test_a_pool_publishes_the_disk_that_gke_leaves_to_pods() -> None:
     assert ssd.ephemeral_bytes == allocatable_disk_gib(100, local_ssds=2) * GIB == 600 * GIB
 
 
+def beside(disk: str) -> dict[str, Any]:
+    """A further container that states its ephemeral storage."""
+    amounts = {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": disk}
+    return {
+        "name": "beside",
+        "image": "registry.example/beside:1",
+        "resources": {"requests": amounts, "limits": amounts},
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "asked"),
     [
@@ -200,6 +210,14 @@ def test_a_pool_publishes_the_disk_that_gke_leaves_to_pods() -> None:
         ({"server": "triton", "files": {"via": "direct"}, "temporary_storage": "60Gi"}, "60.25"),
         ({"temporary_storage": "45Gi"}, "50.25 GiB"),
         ({"files": {"via": "gcs-fuse", "sidecar": {"ephemeral_storage": "40Gi"}}}, "50.25 GiB"),
+        ({"pod": {"writable": {"/cache": "30Gi", "/work": "10Gi"}}}, "55.25 GiB"),
+        ({"pod": {"volumes": [{"name": "v", "empty_dir": "60Gi"}]}}, "75.25 GiB"),
+        ({"pod": {"containers": [beside("40Gi")]}}, "55.25 GiB"),
+        ({"pod": {"init_containers": [beside("60Gi")]}}, "65 GiB"),
+        (
+            {"pod": {"init_containers": [beside("40Gi") | {"restartPolicy": "Always"}]}},
+            "55.25 GiB",
+        ),
     ],
 )
 def test_what_fits_no_disk_is_refused_with_the_largest(changes: dict[str, Any], asked: str) -> None:
@@ -235,6 +253,9 @@ def test_replicas_on_a_node_share_its_disk() -> None:
         (vllm(temporary_storage="30Gi"), "30976Mi", "30Gi"),
         (base(), "1280Mi", "1Gi"),
         (base(server="triton", files={"via": "direct"}), "20736Mi", "20Gi"),
+        (base(pod={"writable": {"/cache": "1Gi"}}), "2304Mi", "1Gi"),
+        (base(pod={"volumes": [{"name": "v", "empty_dir": "2Gi"}]}), "3328Mi", "1Gi"),
+        (base(pod={"volumes": [{"name": "v", "ephemeral": {"size": "9Gi"}}]}), "1280Mi", "1Gi"),
         (base(server="triton", files={"via": "download", "size": "5G"}), "6049Mi", "1Gi"),
     ],
 )
@@ -440,6 +461,17 @@ def test_a_model_runs_on_a_tpu_slice_of_one_node() -> None:
     }
     for kind in ("requests", "limits"):
         assert found["containers"][0]["resources"][kind]["google.com/tpu"] == "4"
+
+
+@pytest.mark.parametrize(("tpus", "surge"), [(4, 0), (8, 1)])
+def test_a_team_s_quota_of_tpus_must_pay_for_a_surge_too(tpus: int, surge: int) -> None:
+    quota = {"cpu": "99", "memory": "999Gi", "tpus": tpus}
+    given = {
+        "models": [on_tpu(team="vision")],
+        "teams": [{"name": "vision", "quota": quota}],
+    }
+    found = placements(msgspec.convert(given, ServingConfig), pools_of(V6E))
+    assert found["m1"].rolling_update.surge == surge
 
 
 def test_tpus_limit_the_replicas() -> None:

@@ -64,6 +64,42 @@ def test_models_beyond_the_quota_are_refused_with_the_arithmetic(
         quota.check(asked.teams, asked.workloads, {"words": 1})
 
 
+SLICE = {"type": "tpu-v6e-slice", "topology": "2x2"}
+TPU: dict[str, Any] = {
+    "server": "custom",
+    "image": "registry.example/words:1",
+    "custom": {"rest_port": 8080, "path": "/v1", "ready": "/ready"},
+    "resources": {
+        "requests": {"cpu": "2", "memory": "4Gi"},
+        "limits": {"cpu": "2", "memory": "4Gi"},
+        "tpu": SLICE,
+    },
+}
+
+
+def test_tpus_count_as_gpus_do() -> None:
+    asked = config(TPU, teams=[team(quota=QUOTA | {"tpus": 16})])
+    quota.check(asked.teams, asked.workloads, {"words": 1})
+    for allowed in (0, 15):
+        asked = config(TPU, teams=[team(quota=QUOTA | {"tpus": allowed})])
+        with pytest.raises(PlatformError) as raised:
+            quota.check(asked.teams, asked.workloads, {"words": 1})
+        assert str(raised.value).startswith(
+            "gke-serving:teams[0].quota.tpus: the models of team vision request 16 TPUs at most "
+            "(words 4 x 4 TPUs; surge of a rollout included), and the quota is "
+            f"{allowed}; raise it"
+        )
+
+
+def test_a_quota_names_both_kinds_of_accelerators() -> None:
+    (one,) = config(teams=[team(quota=QUOTA | {"tpus": 8})]).teams
+    hard = teams.resource_quota(one)["hard"]
+    assert hard["requests.nvidia.com/gpu"] == "4"
+    assert hard["requests.google.com/tpu"] == "8"
+    (none,) = config().teams
+    assert teams.resource_quota(none)["hard"]["requests.google.com/tpu"] == "0"
+
+
 def test_the_containers_put_beside_a_server_count() -> None:
     mounted, copied = config({"files": {"via": "gcs-fuse"}}).workloads[0], config().workloads[0]
     assert demand.of_pod(copied).cpu_millis == 2000

@@ -53,6 +53,10 @@ class Server(Protocol):
         """URL path that answers 200 when the model can serve; None: gRPC's health service."""
 
     @property
+    def get_paths(self) -> tuple[str, ...]:
+        """URL paths that answer a GET with 200 while the model is served, the best first."""
+
+    @property
     def grpc_services(self) -> tuple[str, ...]:
         """Its gRPC services; empty if they are unknown."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gkeplatform import routes, url_map_limits
+from infra.serving.exposures import gateway_access
 from infra.serving.exposures.base import Server
 
 
@@ -20,6 +21,7 @@ def check(servers: Sequence[Server]) -> None:
             owners.setdefault(pattern, []).append(index)
     _refuse_shared_routes(servers)
     _refuse_shared_node_ports(servers)
+    gateway_access.check(servers)
     claims = [
         url_map_limits.Claim(
             hosts=server.exposure.hosts,

@@ -3,7 +3,7 @@
 Each is created only if a model needs it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +11,7 @@ import pulumi
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.exposures.base import Server
+from infra.serving.exposures.gateway_access import grant_access
 from infra.serving.exposures.models_gateway import ModelsGateway
 from infra.serving.exposures.nginx_controller import NginxController
 from infra.serving.exposures.settings import RouteSettings
@@ -28,7 +29,7 @@ class Controllers:
 def controllers(
     name: str,
     settings: RouteSettings,
-    servers: Iterable[Server],
+    servers: Sequence[Server],
     *,
     namespace: pulumi.Resource,
     naming: Naming,
@@ -56,5 +57,10 @@ def controllers(
             labels=labels,
             after=namespace,
             opts=opts,
+        )
+        grant_access(
+            servers,
+            project=naming.environment.project,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=gateway)),
         )
     return Controllers(settings=settings, nginx=nginx, gateway=gateway)

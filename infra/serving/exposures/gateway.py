@@ -1,22 +1,28 @@
 """Exposure `gateway`: a path of the environment's Gateway, and GKE's policies on the Service.
 
 GKE turns them into a global Application Load Balancer. Sources:
-https://gateway-api.sigs.k8s.io/reference/spec/ and
-https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources.
+https://gateway-api.sigs.k8s.io/reference/spec/,
+https://cloud.google.com/kubernetes-engine/docs/how-to/configure-gateway-resources, and what GKE
+supports of the Gateway API, in its own conformance reports:
+https://github.com/kubernetes-sigs/gateway-api/tree/main/conformance/reports.
 """
 
 from typing import Annotated, Protocol
 
 from msgspec import Meta, field
 
+from gkeplatform.access import Iap
+from infra.serving.exposures import served_paths
 from infra.serving.exposures.base import ExposureSettings, Server, require_rest_port
 from infra.serving.exposures.gateway_manifests import HTTP, HTTPS, parent
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import GatewayArgs, RouteSettings
 from infra.serving.manifest import Manifest
-from infra.serving.patterns import ResourceName
+from infra.serving.patterns import ResourceName, RootPath
 
 _MILLION = 1_000_000
+WHOLE = 100
+"""Percent of the requests."""
 
 
 Header = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,256}$")]
@@ -27,6 +33,10 @@ class GatewayBackend(Protocol):
     """Settings of a Service behind the Gateway."""
 
     @property
+    def is_behind_iap(self) -> bool:
+        """Whether callers sign in to Identity-Aware Proxy."""
+
+    @property
     def timeout_seconds(self) -> int | None:
         """Timeout of a response."""
 
@@ -34,17 +44,13 @@ class GatewayBackend(Protocol):
     def security_policy(self) -> str | None:
         """Name of its Cloud Armor policy."""
 
-    @property
-    def require_iap(self) -> bool:
-        """Whether Identity-Aware Proxy is on."""
-
 
 class GatewayCanary(ExposureSettings, tag_field="kind", tag="gateway"):
     """The second version of a model on the Gateway: the model's route leads to its Service."""
 
     timeout_seconds: int | None = None
     security_policy: str | None = None
-    require_iap: bool = False
+    is_behind_iap: bool = False
 
     @property
     def needs_gateway_api(self) -> bool:
@@ -63,13 +69,39 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
         ResourceName | None,
         Meta(description="Name of its Cloud Armor policy. Default: `gateway.security_policy`."),
     ] = None
+    rewrite: Annotated[
+        RootPath,
+        Meta(description="Path on the server in place of `path`: `/v1`. `/` strips it."),
+    ] = "/"
+    iap: Annotated[
+        Iap | None,
+        Meta(description="Who may call, by Identity-Aware Proxy; needs `hosts`. Default: anyone."),
+    ] = None
     require_iap: Annotated[
         bool,
         Meta(
-            description="Identity-Aware Proxy: callers sign in, and need "
-            "roles/iap.httpsResourceAccessor on the backend service that GKE creates."
+            description="Identity-Aware Proxy without grants: callers need "
+            "roles/iap.httpsResourceAccessor from elsewhere."
         ),
     ] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.iap and not self.hosts:
+            raise ValueError(
+                "iap needs hosts: its members are admitted by host and path, since GKE names the "
+                "backend service; set hosts, or require_iap and grant the role yourself"
+            )
+
+    @property
+    def server_path(self) -> str:
+        """The path on the server that `path` leads to."""
+        return self.rewrite
+
+    @property
+    def is_behind_iap(self) -> bool:
+        """Whether callers sign in to Identity-Aware Proxy."""
+        return self.require_iap or self.iap is not None
 
     @property
     def route_keys(self) -> tuple[tuple[str, str, str], ...]:
@@ -84,7 +116,7 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
         return GatewayCanary(
             timeout_seconds=self.timeout_seconds,
             security_policy=self.security_policy,
-            require_iap=self.require_iap,
+            is_behind_iap=self.is_behind_iap,
         )
 
     @property
@@ -97,29 +129,36 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
         return bool(routes.gateway.certificate_map)
 
     def validate(self, server: Server, routes: RouteSettings) -> None:
-        """Refuses a server without HTTP, a mirror, and Identity-Aware Proxy without HTTPS."""
+        """Refuses a server without HTTP, an unknown path of it, and what GKE would not do."""
         require_rest_port(server, self.kind)
-        if server.canary and server.canary.mirror:
+        if self.rewrite != "/":
+            served_paths.check_rewrite(server, self.rewrite)
+        if self.is_behind_iap and not self.is_encrypted(routes):
             raise ValueError(
-                "canary.mirror: requests are mirrored by the HTTP load balancer only; set "
-                "exposure.kind: http-load-balancer, or weights instead of mirror"
+                f"exposure.{'iap' if self.iap else 'require_iap'}: Identity-Aware Proxy needs "
+                "HTTPS; set gke-serving:gateway.certificate_map"
             )
-        if self.require_iap and not self.is_encrypted(routes):
+        affinity = routes.gateway.session_affinity
+        if server.canary and 0 < server.canary.weight < WHOLE and affinity != "NONE":
             raise ValueError(
-                "exposure.require_iap: Identity-Aware Proxy needs HTTPS; set "
-                "gke-serving:gateway.certificate_map"
+                "canary: a weighted split does not keep a client on one pod, and "
+                f"gke-serving:gateway.session_affinity is {affinity}; set it to NONE, or remove "
+                "canary"
             )
 
     def spec(self, server: Server, args: GatewayArgs, *, namespace: str) -> Manifest:
         """The spec of the HTTPRoute. `namespace` is the Gateway's."""
-        rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+        rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": self.rewrite}}
         return {
             "parentRefs": [parent(namespace, HTTPS if args.certificate_map else HTTP)],
             **({"hostnames": list(self.hosts)} if self.hosts else {}),
             "rules": [
                 {
                     "matches": [self._match()],
-                    "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}],
+                    "filters": [
+                        {"type": "URLRewrite", "urlRewrite": rewrite},
+                        *_mirrors(server),
+                    ],
                     "backendRefs": _backends(server),
                 }
             ],
@@ -135,13 +174,25 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
 
 
 def _backends(server: Server) -> list[Manifest]:
-    """The Services of the route; with a canary, by weight."""
-    if server.canary is None:
+    """The Services of the route; with a canary that answers, by weight."""
+    if server.canary is None or server.canary.mirror:
         return [{"name": server.name, "port": server.rest_port}]
     return [
         {"name": one.name, "port": one.rest_port, "weight": one.weight}
         for one in (server, server.canary)
     ]
+
+
+def _mirrors(server: Server) -> list[Manifest]:
+    """The filter that copies requests to the canary. `percent` needs GKE 1.33.2 or later."""
+    canary = server.canary
+    if canary is None or not canary.mirror:
+        return []
+    copy = {
+        "backendRef": {"name": canary.name, "port": canary.rest_port},
+        "percent": canary.mirror,
+    }
+    return [{"type": "RequestMirror", "requestMirror": copy}]
 
 
 def health_check(server: Server) -> Manifest:
@@ -162,7 +213,7 @@ def health_check(server: Server) -> Manifest:
 def backend_policy(
     server: Server, args: GatewayArgs, backend: GatewayBackend | None = None
 ) -> Manifest:
-    """The spec of the GCPBackendPolicy: timeout, draining, request log, Cloud Armor and IAP.
+    """The spec of the GCPBackendPolicy: timeouts, affinity, request log, Cloud Armor and IAP.
 
     `backend` has the settings of this model; None for those of all.
     """
@@ -173,7 +224,13 @@ def backend_policy(
             "timeoutSec": timeout or args.timeout_seconds,
             **({"securityPolicy": armor} if armor else {}),
             # Google's own OAuth client signs callers in.
-            **({"iap": {"enabled": True}} if backend and backend.require_iap else {}),
+            **({"iap": {"enabled": True}} if backend and backend.is_behind_iap else {}),
+            **(
+                {"sessionAffinity": {"type": args.session_affinity}}
+                if args.session_affinity != "NONE"
+                else {}
+            ),
+            **({"maxRatePerEndpoint": args.max_rate} if args.max_rate else {}),
             "connectionDraining": {"drainingTimeoutSec": server.drain_seconds},
             "logging": {
                 "enabled": args.log_sample_rate > 0,

@@ -187,6 +187,7 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
             rewrites=self.rewrites,
             retries=RouteRetries(**asdict(self.retries)) if self.retries else None,
             timeout_seconds=self.timeout_seconds,
+            get_paths=() if self.protocol == "grpc" else server.get_paths,
             drain_seconds=server.drain_seconds,
             members=self.iap.members if self.iap else (),
             probe_path=server.ready_path,

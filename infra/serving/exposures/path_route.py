@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gkeplatform.routes import ANY_HOST
+from gkeplatform.routes import ANY_HOST, public_path
 from infra.serving.exposures.base import ExposureSettings, Server
 from infra.serving.exposures.retries import Seconds
 from infra.serving.exposures.settings import RouteSettings
@@ -34,6 +34,11 @@ class PathRoute(ExposureSettings):
             raise ValueError(f"hosts lists {twice} twice; once is enough")
 
     @property
+    def server_path(self) -> str:
+        """The path on the server that `path` leads to."""
+        return "/"
+
+    @property
     def route_keys(self) -> tuple[tuple[str, str, str], ...]:
         """Of two routes with the same path, the controller would choose one."""
         return tuple((self.kind, self.path, host) for host in self.hosts or (ANY_HOST,))
@@ -47,4 +52,5 @@ class PathRoute(ExposureSettings):
         if not address:
             return PENDING
         scheme = "https" if self.is_encrypted(routes) else "http"
-        return f"{scheme}://{(*self.hosts, address)[0]}{self.path}{server.path}"
+        path = public_path(server.path, (self.path,), {self.path: self.server_path}) or self.path
+        return f"{scheme}://{(*self.hosts, address)[0]}{path}"

@@ -43,6 +43,16 @@ def _remedy(server: Server, path: str, rewrites: Mapping[str, str]) -> str:
     return f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
 
 
+def check_rewrite(server: Server, reached: str) -> None:
+    """`ValueError` for the path of a route's rewrite that the server would answer with 404."""
+    roots = server.served_paths
+    if not any(_is_within(reached, root) or _is_within(root, reached) for root in roots):
+        raise ValueError(
+            f'exposure.rewrite: {server.server} answers for "{server.name}" on {_listed(roots)} '
+            f"and below, not on {reached}; {suggestion(reached, roots)}"
+        )
+
+
 def check_services(server: Server, paths: Iterable[str]) -> None:
     """`ValueError` for a path that is none of the server's gRPC services."""
     known = [f"/{service}" for service in server.grpc_services]

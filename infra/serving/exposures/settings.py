@@ -1,7 +1,7 @@
 """Settings that all Ingresses, or all routes of the Gateway, have in common."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -54,6 +54,14 @@ class GatewayArgs(Settings):
             description="Cloud Armor policy of models without their own. `gke-networking:armor` "
             "makes `<system>-<environment>-models`. Default: none."
         ),
+    ] = None
+    session_affinity: Annotated[
+        Literal["NONE", "CLIENT_IP", "GENERATED_COOKIE"],
+        Meta(description="Session affinity, for models that hold state."),
+    ] = "NONE"
+    max_rate: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
+        Meta(description="Requests per second of one pod at most. Default: no limit."),
     ] = None
     log_sample_rate: Annotated[
         float, Meta(ge=0, le=1, description="Share of the requests that are logged.")

@@ -18,6 +18,14 @@ from infra.serving.models.presets import (
 )
 from infra.serving.scalars import Text, text
 
+_TAKES_POST = re.compile(
+    r"/(chat|classify|completions|detokenize|edits|embed|embeddings|explain|generate"
+    r"|generate_stream|generations|infer|inference|invocations|invoke|messages|moderations"
+    r"|pooling|predict|predictions|regress|rerank|responses|score|speech|tokenize|transcribe"
+    r"|transcriptions|translate|translations)(/|$)"
+)
+"""Paths that take POST by custom: a GET answers 405, which says nothing of the model."""
+
 Port = Annotated[int, Meta(ge=1024, le=65535)]
 GrpcService = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 _STEP = r"([A-Za-z0-9._~-]|\{name\})+"
@@ -66,7 +74,7 @@ class Custom(Settings):
     ] = None
     path: Annotated[
         UrlPath | None,
-        Meta(description="URL path of the model, which answers a GET with its status."),
+        Meta(description="URL path of the model; its status, if the server has one."),
     ] = None
     ready: Annotated[
         ProbePath | None,
@@ -136,6 +144,7 @@ def preset(custom: Custom) -> Preset:
         ),
         path=custom.path or f"/{GRPC_HEALTH}",
         also=custom.also,
+        path_is_status=not _TAKES_POST.search(custom.path or ""),
         verbs=custom.verbs,
         ready=custom.ready,
         alive=custom.alive,

@@ -22,6 +22,10 @@ from infra.serving.resources import Resources
 from infra.serving.scalars import Text
 from infra.serving.scaling.settings import Autoscaling, Replicas
 
+LONGEST_DRAIN = 3600
+"""Seconds; the longest connection draining of a backend service."""
+SHORTEST_DRAIN = 15
+"""Seconds until load balancers have deregistered a pod. The default of an entry may be longer."""
 EnvironmentName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -106,19 +110,24 @@ class Entry(Settings, dict=True):
         ),
     ] = None
     drain_seconds: Annotated[
-        int,
+        Annotated[int, Meta(ge=1, le=LONGEST_DRAIN)] | None,
         Meta(
-            ge=1,
-            le=3600,
             description="Time that a pod keeps serving, and its backend service lets answers end, "
-            "once the pod is to stop.",
+            "once the pod is to stop. Default: `exposure.timeout_seconds`, at least 15."
         ),
-    ] = 15
+    ] = None
 
     @property
     def model_name(self) -> str:
         """The name that callers and the server use."""
         return self.served_name or self.name
+
+    @property
+    def drain_or_default(self) -> int:
+        """How long a pod drains: as long as an answer may take, unless the entry says otherwise."""
+        if self.drain_seconds is not None:
+            return self.drain_seconds
+        return max(SHORTEST_DRAIN, self.exposure.timeout_seconds or 0)
 
     @cached_property
     def preset(self) -> Preset:

@@ -64,6 +64,10 @@ class Preset:
     """URL path of one model: its status, and the root of its verbs."""
     also: tuple[str, ...] = ()
     """Other URL paths of the server, with everything below them."""
+    gets: tuple[str, ...] = ()
+    """Further URL paths that answer a GET with 200, besides `path`, `ready` and `alive`."""
+    path_is_status: bool = True
+    """Whether a GET of `path` answers 200; False if it takes POST only."""
     verbs: tuple[str, ...] = ()
     """What may follow the path after a colon."""
     ready: str | None
@@ -226,6 +230,7 @@ PRESETS: dict[str, Preset] = {
             "/v2/systemsharedmemory",
             "/v2/cudasharedmemory",
         ),
+        gets=("/v2/health/ready",),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=(*_FROM_FOLDER, DIRECT),
@@ -287,6 +292,7 @@ PRESETS: dict[str, Preset] = {
         ),
         path="/v1/models",
         also=_VLLM_ROUTES,
+        gets=("/ping", "/version"),
         ready="/health",
         alive="/health",
         files=_FROM_FOLDER,
@@ -337,6 +343,7 @@ PRESETS: dict[str, Preset] = {
         ),
         path="/v2/models/{name}",
         also=(*_V2_ROUTES, "/invocations"),
+        gets=("/v2/health/ready",),
         ready="/v2/models/{name}/ready",
         alive="/v2/health/live",
         files=_FROM_FOLDER,

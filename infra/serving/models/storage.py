@@ -14,14 +14,23 @@ LOGS = 256 * 2**20
 
 
 def of_server(workload: Workload) -> int:
-    """Bytes that the server's container requests: /tmp, downloaded files and logs."""
+    """Bytes that the server's container requests: logs and the pod's folders on the disk.
+
+    Those are /tmp, downloaded files, writable folders and volumes of kind `empty_dir`, also where
+    another container mounts them: the kubelet counts them for the pod as a whole.
+    """
     files = workload.files
-    size = LOGS + int(amount(workload.temporary_storage))
-    return size + int(amount(files.size)) if isinstance(files, Download) else size
+    folders = [
+        workload.temporary_storage,
+        *([files.size] if isinstance(files, Download) else []),
+        *workload.pod.writable.values(),
+        *(one.empty_dir for one in workload.pod.volumes if one.empty_dir is not None),
+    ]
+    return LOGS + sum(int(amount(size)) for size in folders)
 
 
-def of_pod(workload: Workload) -> int:
-    """Bytes that the pod requests, the sidecar of Cloud Storage FUSE included."""
+def of_sidecar(workload: Workload) -> int:
+    """Bytes that the sidecar of Cloud Storage FUSE requests."""
     files = workload.files
     sidecar = files.sidecar_resources["ephemeral-storage"] if isinstance(files, GcsFuse) else "0"
-    return of_server(workload) + int(amount(sidecar))
+    return int(amount(sidecar))

@@ -18,8 +18,6 @@ from infra.serving.scaling.settings import Autoscaling, Replicas
 
 SETTLE_SECONDS = 30
 """Time for requests in flight after draining, before the pod is killed."""
-LONGEST_DRAIN = 3600
-"""Seconds; the longest connection draining of a backend service."""
 SHUTDOWN_MARGIN = 5
 """Seconds of the settle time that a server has to end its process, once requests are done."""
 
@@ -96,7 +94,7 @@ class Workload:
         return (
             f'{self.key}.drain_seconds: model "{self.name}" drains {self.drain_seconds} s, and '
             f"exposure.timeout_seconds is {timeout}: when a pod stops, longer answers are cut "
-            f"off; set drain_seconds: {min(timeout, LONGEST_DRAIN)}, or a shorter timeout",
+            f"off; remove drain_seconds, set it to {timeout}, or a shorter timeout",
         )
 
     @property
@@ -133,6 +131,16 @@ class Workload:
     def alive_path(self) -> str | None:
         """The URL path that answers 200 while the process works; None if there is none."""
         return self._named(self.preset.alive) if self.preset.alive else None
+
+    @property
+    def get_paths(self) -> tuple[str, ...]:
+        """The URL paths that answer a GET with 200 while the model is served, the best first."""
+        server = self.preset
+        if server.rest_port is None or not self.replicas.min:
+            return ()
+        status = server.path if server.path_is_status else None
+        paths = (server.ready, status, server.alive, *server.gets)
+        return tuple(dict.fromkeys(self._named(path) for path in paths if path))
 
     @property
     def served_paths(self) -> tuple[str, ...]:
@@ -209,7 +217,7 @@ def _workload(
         priority=model.priority,
         node_pool=model.node_pool,
         startup_seconds=model.startup_seconds,
-        drain_seconds=model.drain_seconds,
+        drain_seconds=model.drain_or_default,
         takes_free_text=preset.takes_free_text if model.free_text is None else model.free_text,
         connection=connection,
         exposure=model.exposure,

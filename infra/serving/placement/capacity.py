@@ -12,6 +12,7 @@ from msgspec import structs
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
+from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.models.availability import Rollout
 from infra.serving.models.rollout import RollingUpdate, rolling_update
 from infra.serving.models.workload import Workload
@@ -24,19 +25,22 @@ _RAISE = "raise max_nodes in gke-cluster:node_pools"
 
 
 def rolling_updates(
-    workloads: Sequence[Workload], pools: Sequence[NodePool], *, quotas: Mapping[str, int]
+    workloads: Sequence[Workload],
+    pools: Sequence[NodePool],
+    *,
+    quotas: Mapping[tuple[str, str], int],
 ) -> dict[str, RollingUpdate]:
     """By name: with a surge if one needs no accelerators, or some are left at replicas.max.
 
-    `quotas` are the GPUs of each team.
+    `quotas` are the accelerators of each team, by its name and the resource.
     """
     spare = {has.kind: _total(has.kind, pools) for pool in pools if (has := offered(pool))}
     left_of_quota = dict(quotas)
 
     def take(workload: Workload, kind: str, count: int) -> None:
         spare[kind] -= count
-        if workload.resources.gpu and workload.team in left_of_quota:
-            left_of_quota[workload.team] -= count
+        if (key := _quota_key(workload)) in left_of_quota:
+            left_of_quota[key] -= count
 
     for workload in workloads:
         _refuse_unreachable(workload, pools)
@@ -55,8 +59,7 @@ def rolling_updates(
             continue
         beside = _room_in_rollout(workload, pools) - workload.replicas.max
         left = min(spare[wanted.kind], beside * wanted.count)
-        if workload.resources.gpu:
-            left = min(left, left_of_quota.get(workload.team or "", left))
+        left = min(left, left_of_quota.get(_quota_key(workload), left))
         if left < wanted.count and workload.rollout == Rollout(max_unavailable=0):
             raise PlatformError(
                 f"{workload.key}.rollout.max_unavailable: 0 needs a surge of "
@@ -66,6 +69,11 @@ def rolling_updates(
         planned[workload.name] = rolling_update(workload.rollout, can_surge=left >= wanted.count)
         take(workload, wanted.kind, wanted.count * planned[workload.name].surge)
     return planned
+
+
+def _quota_key(workload: Workload) -> tuple[str, str]:
+    """The team and the resource of its accelerators, of which a quota may limit the number."""
+    return workload.team or "", TPU_RESOURCE if workload.resources.tpu else GPU_RESOURCE
 
 
 def _total(kind: str, pools: Sequence[NodePool]) -> int:

@@ -35,6 +35,7 @@ def of_pod(workload: Workload) -> Demand:
     extra = extra_containers.amounts(workload.pod)
     cpu, memory = cpu + extra.running[0], memory + extra.running[1]
     cpu, memory = max(cpu, extra.starting[0]), max(memory, extra.starting[1])
+    disk = max(storage.of_server(workload) + extra.running[2], extra.starting[2])
     if isinstance(files, GcsFuse):
         # It runs before and beside all other containers.
         sidecar = files.sidecar_resources
@@ -50,7 +51,7 @@ def of_pod(workload: Workload) -> Demand:
         memory,
         gpus=gpu.count if gpu else 0,
         pods=1,
-        ephemeral_bytes=storage.of_pod(workload),
+        ephemeral_bytes=disk + storage.of_sidecar(workload),
         tpus=tpu.total if tpu else 0,
     )
 

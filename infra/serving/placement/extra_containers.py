@@ -11,8 +11,9 @@ from infra.serving.manifest import Manifest
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.quantity import amount, millis
 
-Amounts = tuple[int, int]
-"""CPU in thousandths of a core, and memory in bytes."""
+Amounts = tuple[int, int, int]
+"""CPU in thousandths of a core, memory and ephemeral storage in bytes."""
+_NONE: Amounts = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,26 @@ class ExtraAmounts:
 
 def amounts(settings: PodSettings) -> ExtraAmounts:
     """The requests of the further containers of a pod."""
-    cpu = memory = 0
-    largest_cpu = largest_memory = 0
+    running, starting = _NONE, _NONE
     for container in settings.init_containers:
-        own_cpu, own_memory = _requests(container)
-        largest_cpu = max(largest_cpu, cpu + own_cpu)
-        largest_memory = max(largest_memory, memory + own_memory)
+        together = _sum(running, _requests(container))
+        starting = _largest(starting, together)
         if container.get("restartPolicy") == "Always":
-            cpu, memory = cpu + own_cpu, memory + own_memory
+            running = together
     for container in settings.containers:
-        own_cpu, own_memory = _requests(container)
-        cpu, memory = cpu + own_cpu, memory + own_memory
-    return ExtraAmounts((cpu, memory), (largest_cpu, largest_memory))
+        running = _sum(running, _requests(container))
+    return ExtraAmounts(running, starting)
 
 
 def _requests(container: Manifest) -> Amounts:
     requests = container["resources"]["requests"]
-    return millis(requests["cpu"]), int(amount(requests["memory"]))
+    disk = requests.get("ephemeral-storage", "0")
+    return millis(requests["cpu"]), int(amount(requests["memory"])), int(amount(disk))
+
+
+def _sum(one: Amounts, other: Amounts) -> Amounts:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _largest(one: Amounts, other: Amounts) -> Amounts:
+    return max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2])

@@ -110,7 +110,7 @@ def shortages(workload: Workload, pool: NodePool) -> list[str]:
     if pool.ephemeral_bytes is not None and demand.ephemeral_bytes > pool.ephemeral_bytes:
         reasons.append(
             f"a node has {gibibytes(pool.ephemeral_bytes)} of disk for pods, "
-            f"{gibibytes(demand.ephemeral_bytes)} asked (/tmp, files, cache and logs)"
+            f"{gibibytes(demand.ephemeral_bytes)} asked (/tmp, files, cache, pod and logs)"
         )
     return reasons
 
@@ -199,8 +199,9 @@ def _remedy(workload: Workload, pool: NodePool) -> str:
         largest += [f"{cores(pool.cpu_millis)} cores", gibibytes(pool.memory_bytes)]
     if pool.ephemeral_bytes is not None and demand.ephemeral_bytes > pool.ephemeral_bytes:
         return (
-            f"ask for at most {gibibytes(pool.ephemeral_bytes)} of disk (files, temporary_storage),"
-            " or give it a larger disk_size_gb or more local_ssd_count in gke-cluster:node_pools"
+            f"ask for at most {gibibytes(pool.ephemeral_bytes)} of disk (files, "
+            "temporary_storage, pod), or give it a larger disk_size_gb or more local_ssd_count in "
+            "gke-cluster:node_pools"
         )
     return (
         f"ask for at most {', '.join(largest)}, or give it larger nodes in gke-cluster:node_pools"

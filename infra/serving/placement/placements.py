@@ -25,14 +25,15 @@ def placements(
     workloads: Sequence[Workload],
     pools: Sequence[NodePool],
     *,
-    gpu_quotas: Mapping[str, int] | None = None,
+    quotas: Mapping[tuple[str, str], int] | None = None,
 ) -> dict[str, Placement]:
-    """By name of the workload. `gpu_quotas` are the GPUs that each team may request.
+    """By name of the workload.
 
-    `PlatformError` for what no pool can take, or what the pools cannot hold.
+    `quotas` are the accelerators of each team, by its name and the resource. `PlatformError`
+    for what no pool can take, or what the pools cannot hold.
     """
     fits = {workload.name: fitting(workload, pools) for workload in workloads}
-    updates = capacity.rolling_updates(workloads, pools, quotas=gpu_quotas or {})
+    updates = capacity.rolling_updates(workloads, pools, quotas=quotas or {})
     return {
         workload.name: Placement(
             updates[workload.name], tuple(tolerations(workload, fits[workload.name]))

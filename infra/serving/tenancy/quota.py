@@ -29,6 +29,7 @@ def _check_team(
         "cpu": (demand.cpu_millis, millis(quota.cpu), _cores),
         "memory": (demand.memory_bytes, int(amount(quota.memory)), _gibibytes),
         "gpus": (demand.gpus, quota.gpus, _gpus),
+        "tpus": (demand.tpus, quota.tpus, _tpus),
         "pods": (demand.pods, quota.pods, _pods),
     }
     for name, (requested, allowed, text) in limits.items():
@@ -38,11 +39,10 @@ def _check_team(
                 for one in workloads
                 if text(of_pod(one))
             )
-            sum_ = text(Demand(requested, requested, requested, requested))
             raise PlatformError(
-                f"{key}.quota.{name}: the models of team {team.name} request {sum_} at most "
-                f"({parts}; surge of a rollout included), and the quota is {getattr(quota, name)}; "
-                "raise it, or lower replicas.max or requests"
+                f"{key}.quota.{name}: the models of team {team.name} request {text(demand)} at "
+                f"most ({parts}; surge of a rollout included), and the quota is "
+                f"{getattr(quota, name)}; raise it, or lower replicas.max or requests"
             )
 
 
@@ -56,6 +56,10 @@ def _gibibytes(demand: Demand) -> str:
 
 def _gpus(demand: Demand) -> str:
     return f"{demand.gpus} GPUs" if demand.gpus else ""
+
+
+def _tpus(demand: Demand) -> str:
+    return f"{demand.tpus} TPUs" if demand.tpus else ""
 
 
 def _pods(demand: Demand) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.manifest import Manifest
 from infra.serving.patterns import RESERVED_NAMESPACES, Name
 from infra.serving.quantity import Cpu, Memory
@@ -19,6 +20,7 @@ class Quota(Settings):
     cpu: Annotated[Cpu, Meta(description="Cores.")]
     memory: Annotated[Memory, Meta(description="Bytes.")]
     gpus: Annotated[int, Meta(ge=0, description="GPUs.")] = 0
+    tpus: Annotated[int, Meta(ge=0, description="TPU chips.")] = 0
     pods: Annotated[int, Meta(ge=1, description="Pods.")] = 100
 
     def __post_init__(self) -> None:
@@ -76,7 +78,8 @@ def resource_quota(team: Team) -> Manifest:
         "hard": {
             "requests.cpu": team.quota.cpu,
             "requests.memory": team.quota.memory,
-            "requests.nvidia.com/gpu": str(team.quota.gpus),
+            f"requests.{GPU_RESOURCE}": str(team.quota.gpus),
+            f"requests.{TPU_RESOURCE}": str(team.quota.tpus),
             "pods": str(team.quota.pods),
         }
     }

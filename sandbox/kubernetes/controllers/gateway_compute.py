@@ -92,6 +92,11 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
         body["logConfig"]["sampleRate"] = logging.get("sampleRate", _MILLION) / _MILLION
     if policy.get("securityPolicy"):
         body["securityPolicy"] = f"global/securityPolicies/{policy['securityPolicy']}"
+    affinity: Json = policy.get("sessionAffinity") or {}
+    if affinity.get("type"):
+        body["sessionAffinity"] = affinity["type"]
+    if affinity.get("cookieTtlSec"):
+        body["affinityCookieTtlSec"] = affinity["cookieTtlSec"]
     if (policy.get("iap") or {}).get("enabled"):
         body["iap"] = {"enabled": True}
     return body
@@ -157,10 +162,20 @@ def _route_rules(namespace: str, rule: Json, backends: Backends) -> list[Json]:
     else:
         act = {"routeAction": _action(namespace, rule, filters, backends)}
     return [
-        {"matchRules": [{**matched, **_header_matches(match)}], **act}
+        {"matchRules": [{**matched, **_header_matches(match)}], **_joined(act, matched)}
         for match in rule.get("matches") or [{}]
         for matched in _path_matches(match.get("path") or {"type": "PathPrefix", "value": "/"})
     ]
+
+
+def _joined(act: Json, matched: Json) -> Json:
+    """Keep the slash between a rewritten prefix and the rest: the URL map replaces it too."""
+    action: Json = act.get("routeAction") or {}
+    rewritten = (action.get("urlRewrite") or {}).get("pathPrefixRewrite")
+    if rewritten is None or not matched.get("prefixMatch", "").endswith("/"):
+        return act
+    prefix = f"{rewritten.rstrip('/')}/"
+    return {"routeAction": {**action, "urlRewrite": {"pathPrefixRewrite": prefix}}}
 
 
 def _header_matches(match: Json) -> Json:
@@ -201,7 +216,30 @@ def _action(namespace: str, rule: Json, filters: Json, backends: Backends) -> Js
     path: Json = ((filters.get("URLRewrite") or {}).get("urlRewrite") or {}).get("path") or {}
     if path.get("type") == "ReplacePrefixMatch":
         action["urlRewrite"] = {"pathPrefixRewrite": path.get("replacePrefixMatch", "/")}
+    mirror: Json = (filters.get("RequestMirror") or {}).get("requestMirror") or {}
+    if mirror and (key := reference(mirror["backendRef"], namespace)) in backends.services:
+        action["requestMirrorPolicy"] = {
+            "backendService": backends.services[key],
+            "mirrorPercent": _percent(mirror),
+        }
     return action
+
+
+def _percent(mirror: Json) -> float:
+    """Return the percentage of mirrored requests; all by default."""
+    if fraction := mirror.get("fraction"):
+        return float(100 * fraction["numerator"] / fraction.get("denominator", 100))
+    return float(mirror.get("percent", 100))
+
+
+def backend_references(rule: Json) -> list[Json]:
+    """Return the references to Services of an HTTPRoute rule, those of mirrors included."""
+    mirrors = [
+        one["requestMirror"]["backendRef"]
+        for one in rule.get("filters") or ()
+        if one["type"] == "RequestMirror"
+    ]
+    return [*(rule.get("backendRefs") or ()), *mirrors]
 
 
 def reference(backend: Json, namespace: str) -> tuple[str, str, int]:

@@ -50,14 +50,23 @@ def gateway(
     }
 
 
-def parent(route: Json, reference: Json, *, refused: str | None, missing: list[str]) -> Json:
+def parent(
+    route: Json,
+    reference: Json,
+    *,
+    refused: str | None,
+    missing: list[str],
+    unsupported: str | None = None,
+) -> Json:
     """Return a route's status for one of its parent Gateways."""
+    problem = unsupported or refused
+    reason = "UnsupportedValue" if unsupported else "NotAllowedByListeners"
     accepted = condition(
         route,
         "Accepted",
-        "Accepted" if refused is None else "NotAllowedByListeners",
-        refused or "",
-        is_true=refused is None,
+        reason if problem else "Accepted",
+        problem or "",
+        is_true=problem is None,
     )
     resolved = condition(
         route,

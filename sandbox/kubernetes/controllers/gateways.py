@@ -17,6 +17,7 @@ from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import gateway_compute as shape
 from sandbox.kubernetes.controllers import gateway_status as status
+from sandbox.kubernetes.controllers import gateway_support
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION, STATUS
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
@@ -79,10 +80,11 @@ class Gateways:
         by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
         for route in seen.routes:
             for reference in _references(route, gateway):
+                unsupported = gateway_support.unsupported(route, seen.services)
                 taken = [
                     one["name"]
                     for one in listeners
-                    if accepts(one, reference, route, gateway, seen)
+                    if accepts(one, reference, route, gateway, seen) and not unsupported
                 ]
                 for name in taken:
                     by_listener[name].append(route)
@@ -91,6 +93,7 @@ class Gateways:
                         route,
                         reference,
                         refused=None if taken else "no listener takes routes of this namespace",
+                        unsupported=unsupported,
                         missing=list(_missing(route, seen)),
                     )
                 )
@@ -280,7 +283,7 @@ def _backend_keys(route: Json) -> list[tuple[str, str, int]]:
     return [
         shape.reference(backend, namespace)
         for rule in route["spec"].get("rules") or ()
-        for backend in rule.get("backendRefs") or ()
+        for backend in shape.backend_references(rule)
     ]
 
 

@@ -276,6 +276,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "role": "roles/iap.httpsResourceAccessor",
         "member": "group:vision@acme.example",
     },
+    "gcp:iap/webTypeComputeIamMember:WebTypeComputeIamMember": {
+        "project": PROJECT,
+        "role": "roles/iap.httpsResourceAccessor",
+        "member": "group:vision@acme.example",
+        "condition": {
+            "title": "models-words",
+            "expression": 'request.host == "a.example" && request.path == "/words"',
+        },
+    },
     "gcp:projects/service:Service": {"service": "container.googleapis.com"},
     "gcp:storage/bucket:Bucket": {
         "name": "acme-ml-dev-models",

@@ -13,4 +13,8 @@ HANDLERS: tuple[Handler, ...] = (
             resource="projects/{project}/iap_web/compute/services/{webBackendService}",
         ),
     ),
+    IamMember(
+        "gcp:iap/webTypeComputeIamMember:WebTypeComputeIamMember",
+        Policy(service="iap", resource="projects/{project}/iap_web/compute"),
+    ),
 )
