@@ -75,7 +75,8 @@ def _is_item_of(one: Any, holder: Any, step: str | int) -> bool:
 def _mentioned(holder: Any, step: str | int, words: set[str], message: str) -> bool:
     if isinstance(step, str) and "." in step:
         return step in message
-    value = list.__getitem__(holder, step) if isinstance(holder, list) else dict.get(holder, step)
+    read: Any = list.__getitem__ if isinstance(holder, list) else dict.get
+    value = read(holder, step)
     if isinstance(value, str):
         return value in words or ("=" in value and value.partition("=")[0] in words)
     return type(value) is int and str(value) in words

@@ -58,8 +58,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def forget(self) -> None:
         """Drop what a refused document has left behind."""
-        self.constructed_objects, self.recursive_objects = {}, {}
-        self.state_generators, self.deep_construct = [], False
+        self.constructed_objects: dict[Any, Any] = {}
+        self.recursive_objects: dict[Any, Any] = {}
+        self.state_generators: list[Any] = []
+        self.deep_construct = False
 
 
 _NOTHING = yaml.ScalarNode("", "")

@@ -104,7 +104,7 @@ def compose_json(text: str, start: int, end: int, line: int) -> yaml.Node:
     return root  # type: ignore[no-any-return]  # valid JSON has a value
 
 
-def _json_node(part: str, mark: _Mark) -> Any:
+def _json_node(part: str, mark: Any) -> Any:
     if part == "{":
         return yaml.MappingNode("", [], mark)
     return yaml.SequenceNode("", [], mark) if part == "[" else yaml.ScalarNode("", "", mark)

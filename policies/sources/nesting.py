@@ -21,6 +21,7 @@ def line_too_deep(text: str, loader: Any) -> int | None:
         return None
     depth = 0
     try:
+        event: Any
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
