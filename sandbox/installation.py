@@ -20,7 +20,8 @@ from sandbox.home import Home, SandboxError, disk_error, write_private
 from sandbox.kubernetes import auth_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGINS = {"gcp": "pulumi-gcp", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+# The plugins of our own; the engine's installation brings that of pulumi-kubernetes.
+PLUGINS = {"gcp": "pulumi-gcp", "random": "pulumi-random"}
 
 _PULUMI = ROOT / "sandbox" / "pulumi.sh"
 

@@ -40,6 +40,11 @@ class ToolSet:
     """Linker variables: Go symbol → value; `{module path}` is replaced by its pinned version."""
     module_folders: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     """Name → (module, sub-folders): module data that is copied beside the binaries."""
+    embedded: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """Module → files that are copied beside `main.go`, which embeds them.
+
+    The cache key does not need them: `main.go` names them, and is part of it.
+    """
 
 
 PULUMI = ToolSet(
@@ -141,8 +146,9 @@ def version(tool_set: ToolSet, module: str) -> str:
 
 def _key(tool_set: ToolSet) -> str:
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((_MODULES / tool_set.name / name).read_bytes())
+    folder = _MODULES / tool_set.name
+    for file in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
+        digest.update(file.read_bytes())
     digest.update(repr((tool_set, platform.system(), platform.machine())).encode())
     return digest.hexdigest()[:16]
 
@@ -155,12 +161,14 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     run = _Go(compiler, source)
     progress(f"downloading the sources of {tool_set.name}")
     run.quietly("mod", "download")
+    for module, files in tool_set.embedded.items():
+        for file in files:
+            shutil.copy2(run.folder_of(module) / file, source)
     if tool_set.tools:
         _build_tools(tool_set, run, folder / "bin", progress)
     for name, (module, parts) in tool_set.module_folders.items():
-        origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
         for part in parts:
-            shutil.copytree(origin / part, folder / "modules" / name / part)
+            shutil.copytree(run.folder_of(module) / part, folder / "modules" / name / part)
     if tool_set.module_folders:
         _make_writable(folder / "modules")
     shutil.rmtree(source)
@@ -225,6 +233,10 @@ class _Go:
         if child.returncode:
             raise _failure(arguments, err)
         return out
+
+    def folder_of(self, module: str) -> Path:
+        """The folder of a downloaded module."""
+        return Path(self.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
 
     def with_progress(self, arguments: Sequence[str], name: str, progress: Progress) -> None:
         """Run `go build -v`, which names each package that it compiles on standard error."""
