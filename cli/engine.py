@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from cli import process
+from cli import failures, process
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -185,7 +185,7 @@ class Engine:
         )
         if done.returncode:
             raise CliError(
-                f"`{_command_line(layer, arguments)}`: {_last(done.stderr)}",
+                f"`{_command_line(layer, arguments)}`: {failures.last(done.stderr)}",
                 "run it by hand to see more",
             )
         return done.stdout
@@ -220,10 +220,10 @@ class Engine:
                 "change the configuration; docs/reference/policies.md explains each rule",
                 Exit.POLICY,
             )
-        errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
-        errors = errors or run.errors or [_last(output)]
+        errors = failures.reasons(run.errors) or [failures.last(output)]
         configuration = any("stacks/" in e for e in errors)
-        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
+        lines = [line for error in errors for line in error.splitlines()]
+        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
         return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
 
@@ -235,9 +235,3 @@ def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
 
 def _has(text: str, *words: str) -> bool:
     return any(word in text for word in words)
-
-
-def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error:")]
-    return (errors or lines or ["no reason given"])[-1].removeprefix("error: ")
