@@ -189,6 +189,14 @@ class ExposureSettings(Settings):
         """Annotations of the Service."""
         return {}
 
+    def service_wait(self) -> Mapping[str, str]:
+        """Annotations of the Service: what `up` waits for.
+
+        Nothing: its pods are the Deployment's, for which `up` waits. The provider's own wait ends
+        ten seconds after the last change of the endpoints.
+        """
+        return {"pulumi.com/skipAwait": "true"}
+
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """Where the model answers; None if only the networking layer knows."""
         host = f"{server.name}.{server.namespace}.svc"

@@ -1,5 +1,6 @@
 """Exposure `load-balancer`: a network load balancer of the model's own."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -45,6 +46,10 @@ class LoadBalancer(ExposureSettings, tag_field="kind", tag="load-balancer"):
             ],
             **(ranges if self.source_ranges else {}),
         }
+
+    def service_wait(self) -> Mapping[str, str]:
+        """For its address, which does not depend on pods."""
+        return {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0].ip}"}
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """The load balancer's address."""
