@@ -26,6 +26,15 @@ _MODULES = Path(__file__).parent / "modules"
 _SECONDS_BETWEEN_REPORTS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a module's source: `old` occurs once in the file, and becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSet:
     """One `modules/<name>/go.mod` and what is built from it."""
@@ -45,6 +54,8 @@ class ToolSet:
 
     The cache key does not need them: `main.go` names them, and is part of it.
     """
+    edits: Mapping[str, Sequence[Edit]] = field(default_factory=dict, repr=False)
+    """Module → changes of its source."""
 
 
 PULUMI = ToolSet(
@@ -149,6 +160,8 @@ def _key(tool_set: ToolSet) -> str:
     folder = _MODULES / tool_set.name
     for file in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
         digest.update(file.read_bytes())
+    if tool_set.edits:
+        digest.update(repr(tool_set.edits).encode())
     digest.update(repr((tool_set, platform.system(), platform.machine())).encode())
     return digest.hexdigest()[:16]
 
@@ -164,6 +177,8 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     for module, files in tool_set.embedded.items():
         for file in files:
             shutil.copy2(run.folder_of(module) / file, source)
+    for module, edits in tool_set.edits.items():
+        _edit(module, edits, run, source)
     if tool_set.tools:
         _build_tools(tool_set, run, folder / "bin", progress)
     for name, (module, parts) in tool_set.module_folders.items():
@@ -173,6 +188,23 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
         _make_writable(folder / "modules")
     shutil.rmtree(source)
     progress(f"built {tool_set.name}")
+
+
+def _edit(module: str, edits: Sequence[Edit], run: _Go, source: Path) -> None:
+    """Build an edited copy of a module instead of the module."""
+    copy = source / "edited" / module.replace("/", "-")
+    shutil.copytree(run.folder_of(module), copy)
+    _make_writable(copy)
+    for edit in edits:
+        file = copy / edit.file
+        text = file.read_text()
+        if text.count(edit.old) != 1:
+            raise EngineError(
+                f"{module}: {edit.file} has changed, and our edit of it does not apply",
+                "compare the edit with the pinned version of the module",
+            )
+        file.write_text(text.replace(edit.old, edit.new))
+    run.quietly("mod", "edit", f"-replace={module}={copy}")
 
 
 def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress) -> None:

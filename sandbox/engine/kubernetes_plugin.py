@@ -1,8 +1,8 @@
 """The provider of pulumi-kubernetes: an installed one, else a downloaded one, else one built here.
 
 Its version is that of the SDK in the virtual environment, which is the one that the engine asks
-for. The Go module proxy has no release of the provider, only a commit: the built one has the
-code of that commit under the SDK's version.
+for. The Go module proxy has no release of the provider, only a commit of 2026-01-15: the built one
+has that code under the SDK's version, with the one change below.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ BINARY = "pulumi-resource-kubernetes"
 MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PACKAGE = "pulumi-kubernetes"
 _EMBEDDED = "cmd/pulumi-resource-kubernetes"
+# Releases since 2026-04 refuse to create an object that exists already (pulumi-kubernetes#4278);
+# that commit takes it over. Patches do apply to existing objects.
+_CREATES = build.Edit(
+    file="pkg/await/await.go",
+    old="if c.ServerSideApply {\n\t\t\t\tforce := patchForce(c.Inputs, nil, c.Preview)",
+    new="if c.ServerSideApply && kinds.IsPatchResource(c.URN, c.Inputs.GetKind()) {\n"
+    "\t\t\t\tforce := patchForce(c.Inputs, nil, c.Preview)",
+)
 _FAILURE = "Error downloading plugin: "
 
 
@@ -52,6 +60,7 @@ def tool_set() -> build.ToolSet:
         minutes="8 to 10 minutes",
         tools={BINARY: "gkeplatform/sandbox/engine/pulumi-kubernetes"},
         variables={"main.version": sdk, f"{MODULE}/pkg/version.Version": sdk},
+        edits={MODULE: (_CREATES,)},
         embedded={MODULE: (f"{_EMBEDDED}/schema.json", f"{_EMBEDDED}/terraform-mapping.json")},
     )
 

@@ -229,3 +229,14 @@ def test_a_custom_resource_follows_its_definition(project: Project, kubectl: Kub
     assert project.up({"gadgets": definition, "g": gadget}).code == 0
     assert json.loads(kubectl("get", "gadget", "g", "-o", "json"))["spec"] == {"size": 3}
     assert project.update("destroy", "--yes", "--skip-preview").code == 0
+
+
+def test_an_object_that_exists_is_not_taken_over(
+    project: Project, space: str, kubectl: Kubectl
+) -> None:
+    kubectl("create", "configmap", "theirs", "-n", space, "--from-literal=a=b")
+    refused = project.up({"theirs": core("ConfigMap", space, "theirs", data={"a": "c"})})
+    assert refused.code
+    assert 'configmaps "theirs" already exists' in refused.reasons
+    shown = json.loads(kubectl("get", "configmap", "theirs", "-n", space, "-o", "json"))
+    assert shown["data"] == {"a": "b"}
