@@ -106,7 +106,7 @@ class _UnavailableError(Exception):
 
 def _install(pulumi: Path, home: Path) -> str | None:
     """Let the CLI install the plugin into a PULUMI_HOME; returns why it failed, or None."""
-    command = [pulumi, "plugin", "install", "resource", "kubernetes", version(_PACKAGE)]
+    command = [str(pulumi), "plugin", "install", "resource", "kubernetes", version(_PACKAGE)]
     environment = {**os.environ, "PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     last = "no reason given"
     with subprocess.Popen(

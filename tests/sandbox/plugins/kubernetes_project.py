@@ -106,12 +106,16 @@ class Project:
     def update(self, *arguments: str) -> Outcome:
         """Run a command of `pulumi` that has an event log, such as `up` or `preview`."""
         run = Run(is_preview=arguments[0] == "preview")
+
+        def take(line: str) -> None:
+            run.take(json.loads(line))
+
         code, run.interrupted, output = process.run(
             [str(self._pulumi), *arguments, "--stack", "dev"],
             folder=self.folder,
             environment=self._environment,
             interactive=False,
-            take=lambda line: run.take(json.loads(line)) and None,
+            take=take,
         )
         return Outcome(code, run, output)
 
