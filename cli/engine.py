@@ -225,7 +225,8 @@ class Engine:
         lines = [line for error in errors for line in error.splitlines()]
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
-        return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
+        hint = "" if configuration else failures.hint(errors) + again
+        return CliError(f"{layer.name}: {text}", hint, kind)
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ _URN = re.compile(r'resource "urn:pulumi:[^"]*::([^":]+)"')
 _CANCELLED = re.compile(
     r"context cancell?ed$|code = Cancell?ed\b|^(?:\S+: )?Resource operation was cancelled"
 )
+_WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
 
 
@@ -23,6 +24,13 @@ def reasons(errors: Iterable[str]) -> list[str]:
     told = [explained(error) for error in errors]
     causes = [error for error in told if not error.startswith(_SUMMARIES)]
     return [error for error in causes if not _CANCELLED.search(error)] or causes or told
+
+
+def hint(errors: Iterable[str]) -> str:
+    """Where to see more of a failure; the Kubernetes provider does not know why pods wait."""
+    if any(_WAITED in error for error in errors):
+        return "`kubectl get events -A --field-selector type=Warning` shows more; "
+    return ""
 
 
 def explained(error: str) -> str:
