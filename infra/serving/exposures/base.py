@@ -7,6 +7,7 @@ from gkeplatform.access import Iap
 from gkeplatform.config import Settings
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
 from gkeplatform.naming import Naming
+from infra.serving import waits
 from infra.serving.exposures.retries import Retries
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
@@ -190,12 +191,8 @@ class ExposureSettings(Settings):
         return {}
 
     def service_wait(self) -> Mapping[str, str]:
-        """Annotations of the Service: what `up` waits for.
-
-        Nothing: its pods are the Deployment's, for which `up` waits. The provider's own wait ends
-        ten seconds after the last change of the endpoints.
-        """
-        return {"pulumi.com/skipAwait": "true"}
+        """Annotations of the Service: what `up` waits for."""
+        return waits.NOTHING
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """Where the model answers; None if only the networking layer knows."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from infra.serving import waits
 from infra.serving.exposures.base import ExposureSettings, Server, port, require_protocol
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
@@ -48,8 +49,8 @@ class LoadBalancer(ExposureSettings, tag_field="kind", tag="load-balancer"):
         }
 
     def service_wait(self) -> Mapping[str, str]:
-        """For its address, which does not depend on pods."""
-        return {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0].ip}"}
+        """For its address."""
+        return waits.ADDRESS
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """The load balancer's address."""

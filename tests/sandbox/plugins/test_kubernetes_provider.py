@@ -71,11 +71,12 @@ def test_a_failed_rollout_is_explained_kept_and_completed(
     kubectl("create", "quota", "little", "-n", space, "--hard=requests.cpu=2")
     failed = project.up(
         {
-            "absent": sized("absent", "100m", image="does-not-exist:1", seconds=6),
-            "large": sized("large", "99", seconds=6),
+            "absent": sized("absent", "100m", image="does-not-exist:1", seconds=12),
+            "large": sized("large", "99", seconds=12),
         }
     )
     assert failed.code
+    print(failed.reasons, kubectl("get", "deployment", "large", "-n", space, "-o", "yaml"))
     assert "ImagePullBackOff" in failed.reasons
     assert "exceeded quota: little" in failed.reasons
     assert "urn:pulumi" not in failed.reasons
@@ -139,7 +140,7 @@ def test_ctrl_c_ends_the_wait_and_keeps_the_object(
 
     presser = threading.Thread(target=press)
     presser.start()
-    ended = project.up({"app": deployment(space, "app", image="does-not-exist:1", seconds=600)})
+    ended = project.up({"app": deployment(space, "app", image="does-not-exist:1", seconds=1200)})
     presser.join()
     assert ended.code
     assert "ancelled" in ended.output or "anceled" in ended.output
@@ -198,7 +199,12 @@ def test_a_field_of_somebody_else_is_taken_only_by_force(
 
     assert project.up({"shared": core("ConfigMap", space, "shared")}).code == 0
     kubectl("label", "configmap", "shared", "-n", space, "colour=blue", "--field-manager=theirs")
+    print(kubectl("get", "configmap", "shared", "-n", space, "-o", "yaml", "--show-managed-fields"))
     refused = project.up({"shared": labelled()})
+    print(
+        refused.output,
+        kubectl("get", "configmap", "shared", "-n", space, "-o", "yaml", "--show-managed-fields"),
+    )
     assert refused.code
     assert ".metadata.labels.colour" in refused.reasons
     assert "theirs" in refused.reasons
