@@ -62,29 +62,18 @@ def deployment(
     )
 
 
-def test_a_failed_rollout_is_explained_kept_and_completed(
-    project: Project, space: str, kubectl: Kubectl
-) -> None:
-    def sized(name: str, cpu: str, **more: Any) -> Declared:
-        return deployment(space, name, resources={"requests": {"cpu": cpu}}, **more)
-
-    kubectl("create", "quota", "little", "-n", space, "--hard=requests.cpu=2")
-    failed = project.up(
-        {
-            "absent": sized("absent", "100m", image="does-not-exist:1", seconds=12),
-            "large": sized("large", "99", seconds=12),
-        }
-    )
+def test_a_failed_rollout_is_explained_kept_and_completed(project: Project, space: str) -> None:
+    absent = deployment(space, "app", image="does-not-exist:1", seconds=12)
+    failed = project.up({"app": absent})
     assert failed.code
-    print(failed.reasons, kubectl("get", "deployment", "large", "-n", space, "-o", "yaml"))
+    assert "'app' timed out waiting to be Ready" in failed.reasons
     assert "ImagePullBackOff" in failed.reasons
-    assert "exceeded quota: little" in failed.reasons
     assert "urn:pulumi" not in failed.reasons
     assert "errors occurred" not in failed.reasons
-    assert {"absent", "large"} <= project.state().keys()
-    mended = project.up({name: sized(name, "100m") for name in ("absent", "large")})
+    assert "app" in project.state()
+    mended = project.up({"app": deployment(space, "app")})
     assert mended.code == 0, mended.output
-    assert mended.run.changes["update"] == 2
+    assert mended.run.changes["update"] == 1
     assert mended.run.changes["create"] == mended.run.changes["replace"] == 0
 
 
@@ -195,16 +184,12 @@ def test_a_field_of_somebody_else_is_taken_only_by_force(
 ) -> None:
     def labelled(**annotations: str) -> Declared:
         metadata = {"labels": {"colour": "red"}, "annotations": annotations}
-        return core("ConfigMap", space, "shared", metadata=metadata)
+        return core("ConfigMap", space, "shared", metadata=metadata, data={"a": "b"})
 
-    assert project.up({"shared": core("ConfigMap", space, "shared")}).code == 0
+    before = core("ConfigMap", space, "shared", data={"a": "b"})
+    assert project.up({"shared": before}).code == 0
     kubectl("label", "configmap", "shared", "-n", space, "colour=blue", "--field-manager=theirs")
-    print(kubectl("get", "configmap", "shared", "-n", space, "-o", "yaml", "--show-managed-fields"))
     refused = project.up({"shared": labelled()})
-    print(
-        refused.output,
-        kubectl("get", "configmap", "shared", "-n", space, "-o", "yaml", "--show-managed-fields"),
-    )
     assert refused.code
     assert ".metadata.labels.colour" in refused.reasons
     assert "theirs" in refused.reasons
