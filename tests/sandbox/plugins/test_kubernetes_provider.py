@@ -106,7 +106,7 @@ def test_secrets_are_never_in_plaintext(project: Project, space: str) -> None:
     }
     made = project.up(declared)
     assert made.code == 0, made.output
-    refreshed = project.update("refresh", "--yes")
+    refreshed = project.update("refresh", "--yes", "--skip-preview")
     assert refreshed.code == 0, refreshed.output
     state = json.dumps(project.state())
     assert state.count("ciphertext") >= 2
