@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -61,6 +62,25 @@ List = Annotated[
         help="Print the layers in deployment order with what each needs, and exit.",
         is_eager=True,
         callback=_list,
+    ),
+]
+
+
+class Which(StrEnum):
+    """The plugin for Google Cloud that a rehearsal runs."""
+
+    OFFICIAL = "official"
+    OWN = "own"
+
+
+Plugins = Annotated[
+    Which | None,
+    typer.Option(
+        "--plugins",
+        help="The Google plugin: Pulumi's official one, or that of this repository, which needs "
+        "no download. Default: as before in this sandbox, else the official one where it can be "
+        "downloaded.",
+        envvar="PLATFORM_PLUGINS",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

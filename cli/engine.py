@@ -7,18 +7,14 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
-
-from cli import failures, process
+from cli import failures, file_backend, process, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -64,6 +60,7 @@ class Engine:
         arguments = ["up", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         if not interactive:
             arguments += ["--yes", *([] if preview else ["--skip-preview"])]
+        self._settle(layer, stack)
         return self._run(layer, stack, arguments, interactive=interactive, create=True)
 
     def release(self, layer: Layer, stack: str, names: Collection[str]) -> None:
@@ -105,7 +102,7 @@ class Engine:
                 Exit.NO_STACK,
             )
         if code and not run.mandatory:
-            raise self._failure(layer, run, output)
+            raise self._failure(layer, code, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
@@ -118,7 +115,7 @@ class Engine:
         code, run, output = self._attempt(layer, arguments, interactive=False)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise self._failure(layer, run, output)
+            raise self._failure(layer, code, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
@@ -129,7 +126,21 @@ class Engine:
             stack,
             *([] if interactive else ["--yes", "--skip-preview"]),
         ]
+        self._settle(layer, stack)
         return self._run(layer, stack, arguments, interactive=interactive, create=False)
+
+    def _settle(self, layer: Layer, stack: str) -> None:
+        """Repair the state that a killed update left."""
+        self._unlock(layer, stack)
+        if file_backend.is_whole(layer, stack, self._environment):
+            return
+        try:
+            settling.settle(layer, stack, self._plain, self._say, self._environment)
+        except CliError as error:
+            if _has(str(error), "is currently locked") and self._unlock(layer, stack):
+                settling.settle(layer, stack, self._plain, self._say, self._environment)
+            elif not _has(str(error), "no stack named"):
+                raise
 
     def _run(
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
@@ -149,7 +160,7 @@ class Engine:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            raise self._failure(layer, run, output)
+            raise self._failure(layer, code, run, output)
         return Result(layer.name, seconds, run.changes, run.outputs)
 
     def _attempt(
@@ -192,21 +203,21 @@ class Engine:
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""
-        backend = self._environment.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
+        if not file_backend.is_left_locked(layer, stack, self._environment):
             return False
-        folder = Path(backend.removeprefix("file://"), ".pulumi", "locks")
-        for path in folder.glob(f"organization/{layer.project}/{stack}/*.json"):
-            owner = json.loads(path.read_text())
-            if owner.get("hostname") != os.uname().nodename or psutil.pid_exists(owner["pid"]):
-                return False
         self._say("removes the lock of a run that was killed", layer.name)
+        file_backend.sweep(layer, stack, self._environment)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
 
     @staticmethod
-    def _failure(layer: Layer, run: Run, output: str) -> CliError:
+    def _failure(layer: Layer, code: int, run: Run, output: str) -> CliError:
         again = "correct it and run the same command again; what was deployed is kept"
+        if code < 0 and not run.interrupted:
+            return CliError(
+                f"{layer.name}: the engine was ended by signal {-code}",
+                "run the same command again: it settles what was interrupted, and completes it",
+            )
         if run.interrupted or _has(output, "update cancelled", "update canceled"):
             return CliError(
                 f"{layer.name}: cancelled",

@@ -46,7 +46,7 @@ def judged(names: Sequence[str], layers: Sequence[Layer], find: Find) -> Report:
         for layer, resources in find(environment, layers):
             report.add(judge(resources, pack, environment=environment, layer=layer.name))
         if len(layers) == len(LAYERS):
-            report.unused += _unused(pack, report, environment)
+            _add_unused(pack, report, environment)
     return _placed(report)
 
 
@@ -58,7 +58,7 @@ def previews(names: Sequence[str], layers: Sequence[Layer], *, defer: bool) -> R
         for layer in layers:
             report.add(_previewed(environment, layer, pack, defer=defer))
         if len(layers) == len(LAYERS):
-            report.unused += _unused(pack, report, environment)
+            _add_unused(pack, report, environment)
     return _placed(report)
 
 
@@ -143,15 +143,14 @@ def _at(judged: JudgedFinding, places: Mapping[str, stack_file.Place]) -> Judged
     return dataclasses.replace(judged, file=place.file, line=place.line) if place else judged
 
 
-def _unused(pack: Pack, report: Report, environment: str) -> list[Any]:
-    """The waivers that waived nothing in any layer of the environment."""
-    used = {
-        id(judged.finding.waiver)
-        for judged in report.findings
-        if judged.environment == environment and judged.finding.waiver is not None
-    }
-    held = [waiver for waivers in pack.waivers.of_rule.values() for waiver in waivers]
-    return [waiver for waiver in held if id(waiver) not in used]
+def _add_unused(pack: Pack, report: Report, environment: str) -> None:
+    """Add the waivers that waived nothing in any layer of the environment."""
+    used = [
+        judged.finding.waiver for judged in report.findings if judged.environment == environment
+    ]
+    for waiver in (one for held in pack.waivers.of_rule.values() for one in held):
+        if waiver not in used:
+            report.unused.setdefault(waiver, []).append(environment)
 
 
 def _say(text: str, layer: str) -> None:

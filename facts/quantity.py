@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 # A longer exponent is no amount of anything, and its power would take all memory.
 _FORM = re.compile(
@@ -24,8 +25,16 @@ _SCALES = {
 
 def amount(quantity: object) -> Fraction:
     """The number that a quantity stands for (cores, bytes); `ValueError` where it is none."""
-    match = _FORM.fullmatch(str(quantity))
-    if match is None:
+    found = _amount(str(quantity))
+    if found is None:
         raise ValueError(f"{quantity!r} is not a quantity")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _amount(text: str) -> Fraction | None:
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
     number, suffix, exponent = match.groups()
     return Fraction(number) * _SCALES.get(suffix, 1) * Fraction(10) ** int(exponent or 0)

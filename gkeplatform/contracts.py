@@ -90,6 +90,8 @@ class NodePool(Part):
     """Topology of the slice, which may span nodes; empty without TPUs."""
     spot: bool = False
     flex_start: bool = False
+    queued: bool = False
+    """Its nodes are created by a ProvisioningRequest only."""
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[NodeTaint, ...] = ()
     """The configured ones; GKE adds `nvidia.com/gpu` and `google.com/tpu`."""

@@ -5,6 +5,7 @@ name: whatever differs between two of them is a key of their files. A stack is o
 environment.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,15 @@ from gkeplatform.config import Settings
 
 NAMESPACE = "platform"
 """The namespace of the keys that all layers share."""
+
+
+def _region(value: object) -> str:
+    meant = str(value).strip().lower()
+    zone = re.fullmatch("([a-z]+-[a-z]+[0-9]+)-[a-z]", meant)
+    return f'"{value}" is {"a zone" if zone else "no region"}; ' + (
+        f'did you mean "{zone[1]}"?' if zone else "name one, as europe-west4 is"
+    )
+
 
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,9}$")]
 LabelValue = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,63}$")]
@@ -71,7 +81,11 @@ class GoogleConfig(Settings, forbid_unknown_fields=False):
     ]
     region: Annotated[
         str,
-        Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Region, such as `europe-west4`."),
+        Meta(
+            pattern=r"^[a-z]+-[a-z]+[0-9]+$",
+            description="Region, such as `europe-west4`.",
+            extra={"explain": _region},
+        ),
     ]
 
 

@@ -62,7 +62,7 @@ def explain(
     if match and match["of_key"]:
         # The key itself is invalid, not its value.
         named = _place(f"{path}[...]", model, value).key.removeprefix(f"{place.key}.")
-        place = Place(place.key, place.info, named, place.description)
+        place = Place(place.key, _key_type(place.info), named, place.description)
     where = f"{namespace}{place.key.replace('.', ':', 1)}"
     if not path and (key := _KEYED.match(problem)):
         # The message of a check across keys begins with the key at fault.
@@ -112,20 +112,41 @@ def _failing_key(
     return "..."
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
     """`did you mean "x"? known here: ...`: the nearest of `known`, then all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
     meant = f'did you mean "{near[0]}"? ' if near else ""
     return f"{meant}known here: {', '.join(names) or 'none'}"
 
 
 def _unknown_key(word: str, place: Place) -> str:
     known = [field.encode_name for field in _fields(place.info, place.value)]
+    if same := [one for one in known if foreign_keys.plain(one) == foreign_keys.plain(word)]:
+        return f'unknown key "{word}"; did you mean "{same[0]}"?'
     # A slip of the pen comes first: `path` of an exposure is `paths`.
     is_typo = bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
-    remedy = None if is_typo else foreign_keys.remedy(word, place.key)
-    return f'unknown key "{word}"; {remedy or suggestion(word, known)}'
+    remedy = None if is_typo else _of_other_kind(word, place)
+    remedy = remedy or (None if is_typo else foreign_keys.remedy(word, place.key))
+    return f'unknown key "{word}"; {remedy or suggestion(word, known, cutoff=0.6)}'
+
+
+def _of_other_kind(word: str, place: Place) -> str | None:
+    """For a mapping of several kinds: which of the others have the key; None if none has."""
+    structs = [one for one in _alternatives(place.info) if isinstance(one, inspect.StructType)]
+    tagged = next((one.tag_field for one in structs if one.tag_field), None)
+    if tagged is None or not isinstance(place.value, Mapping):
+        return None
+    names = {field.encode_name for struct in structs for field in struct.fields}
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.85)
+    kinds = sorted(
+        str(struct.tag)
+        for struct in structs
+        if near and any(field.encode_name == near[0] for field in struct.fields)
+    )
+    if not kinds:
+        return None
+    return f"{near[0]} is a key of {' and '.join(kinds)}, not of {place.value.get(tagged)}"
 
 
 def _reason(problem: str, place: Place, shown: str) -> str:
@@ -151,6 +172,14 @@ def _reason(problem: str, place: Place, shown: str) -> str:
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _key_type(info: inspect.Type | None) -> inspect.Type | None:
+    """The type of a mapping's keys."""
+    for one in _alternatives(info):
+        if isinstance(one, inspect.DictType):
+            return one.key_type
+    return info
 
 
 def _item(value: object, step: str | int) -> object:

@@ -4,6 +4,7 @@ A key is `namespace:name`. Pulumi ignores a namespace that no program reads, so 
 silently leave its keys at their defaults; here it is an error.
 """
 
+import difflib
 from collections.abc import Collection
 
 from gkeplatform.config import suggestion
@@ -14,7 +15,18 @@ from gkeplatform.layers import LAYERS
 from gkeplatform.stack_values import no_keys
 
 GOOGLE = "gcp"
-"""The provider's namespace. The platform reads two of its keys and checks no others."""
+"""The provider's namespace. The platform reads two of its keys; others must not be misspelt."""
+_PROVIDER_KEYS = (
+    *("accessToken", "addPulumiAttributionLabel", "batching", "billingProject", "credentials"),
+    *("defaultLabels", "deletionPolicy", "disableGlobalProjectWarning"),
+    *("disableGooglePartnerName", "externalCredentials", "googlePartnerName"),
+    *("impersonateServiceAccount", "impersonateServiceAccountDelegates", "pollInterval"),
+    *("preferGlobalEndpoints", "preferRegionalEndpoints", "project"),
+    *("pulumiAttributionLabelAdditionStrategy", "region", "requestReason", "requestTimeout"),
+    *("scopes", "skipRegionValidation", "universeDomain", "userProjectOverride", "zone"),
+)
+"""Keys of the provider: https://www.pulumi.com/registry/packages/gcp/api-docs/provider/. There are
+more, such as the endpoint of each service."""
 POLICIES = "gke-policies"
 """The namespace of the policy pack's settings."""
 
@@ -49,7 +61,14 @@ def check(keys: Collection[str], *, file: str) -> None:
     if not keys:
         raise no_keys(file)
     for key in keys:
-        namespace, colon, _ = key.partition(":")
+        namespace, colon, name = key.partition(":")
+        if namespace == GOOGLE and name not in _PROVIDER_KEYS:
+            near = difflib.get_close_matches(name, _PROVIDER_KEYS, n=1, cutoff=0.8)
+            if near:
+                meant = f"{GOOGLE}:{near[0]}"
+                raise PlatformError(
+                    f'{file}: {key}: the provider has no such key; did you mean "{meant}"?'
+                )
         if colon and namespace not in PLATFORM and namespace not in PASSED_ON:
             raise PlatformError(
                 f'{file}: {key}: unknown namespace "{namespace}"; '

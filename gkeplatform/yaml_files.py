@@ -99,6 +99,8 @@ def parse(text: bytes | str, shown: str) -> Document:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        if (line := _line_of_cycle(node, frozenset())) is not None:
+            raise PlatformError(f"{shown}:{line}: an anchor (&) holds an alias (*) of itself")
         return Document(None if node is None else loader.construct_document(node), node)
     except yaml.composer.ComposerError as error:
         if "single document" not in str(error):
@@ -112,6 +114,17 @@ def parse(text: bytes | str, shown: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _line_of_cycle(node: yaml.Node | None, above: frozenset[int]) -> int | None:
+    """The line of a node that contains itself; None if there is none."""
+    if not isinstance(node, yaml.CollectionNode):
+        return None
+    if id(node) in above:
+        return int(node.start_mark.line) + 1
+    inside = above | {id(node)}
+    parts = node.value if isinstance(node, yaml.SequenceNode) else [v for _, v in node.value]
+    return next((line for part in parts if (line := _line_of_cycle(part, inside))), None)
 
 
 def _unreadable(error: Exception, shown: str) -> PlatformError:

@@ -73,6 +73,7 @@ def read(
     """
     namespaces.check(values, file=file)
     whole = catalog_files.merged(values, root=root, file=file)
+    _refuse_misplaced(whole, file)
     hidden = frozenset(secret)
 
     def part(model: type[SettingsT]) -> SettingsT | None:
@@ -93,6 +94,24 @@ def read(
     for problem in problems(found):
         raise PlatformError(f"{file}: {problem}")
     return found
+
+
+def _refuse_misplaced(values: Iterable[str], file: str) -> None:
+    """Refuses a key that another namespace has, and this one has not.
+
+    A key without a namespace gets that of the project whose program reads it.
+    """
+    known = {
+        namespace: set(model.__struct_encode_fields__) for model, namespace in NAMESPACES.items()
+    }
+    for key in values:
+        namespace, _, name = key.rpartition(":")
+        if namespace == namespaces.GOOGLE or name in known.get(namespace, ()):
+            continue
+        others = [other for other, names in known.items() if name in names]
+        if others and (namespace in known or not namespace):
+            here = f"{namespace} has no such key" if namespace else "a key has a namespace"
+            raise PlatformError(f"{file}: {key}: {here}; write {others[0]}:{name}")
 
 
 def problems(whole: StackFile) -> Iterator[str]:

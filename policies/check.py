@@ -6,7 +6,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -54,7 +54,8 @@ class Report:
     sources: list[str] = field(default_factory=list)
     expired: list[waivers.Waiver] = field(default_factory=list)
     """Expired waivers of the environments; each counts as a violation."""
-    unused: list[waivers.Waiver] = field(default_factory=list)
+    unused: dict[waivers.Waiver, list[str]] = field(default_factory=dict)
+    """The environments where a waiver waives nothing, of those that were judged."""
     unreadable: list[str] = field(default_factory=list)
     """A message for each file that could not be read; the others are judged."""
     unjudged: list[Resource] = field(default_factory=list)
@@ -78,6 +79,8 @@ class Report:
         self.unjudged += other.unjudged
         self.not_applicable += other.not_applicable
         self.expired += [one for one in other.expired if one not in self.expired]
+        for waiver, names in other.unused.items():
+            self.unused.setdefault(waiver, []).extend(names)
 
     def counts(self) -> Counter[str]:
         """Count the findings by category."""
@@ -94,10 +97,11 @@ class Report:
 
 
 def source_location(judged: JudgedFinding) -> tuple[str, int]:
-    """Return the file and line to change: the source file, or the environment's stack file."""
-    resource = judged.finding.resource
+    """Return the file and line to change: that of the first message, or of the stack file."""
+    finding = judged.finding
     own = judged.file or file_of(judged.environment)
-    return resource.file or own, resource.line or judged.line or 1
+    line = finding.places[0].line if finding.places else finding.resource.line
+    return finding.resource.file or own, line or judged.line or 1
 
 
 def pack_for(environment: str, *, root: Path, today: date) -> Pack:
@@ -118,7 +122,7 @@ def judge(
 ) -> Report:
     """Evaluate the pack on the resources of one stack or file set."""
     pack = _for_declared_cluster(pack, resources)
-    findings = list(_findings(resources, pack))
+    findings = pack.judge_all(resources)
     judged = [
         JudgedFinding(finding, pack.level(finding.rule), environment, layer)
         for finding in findings
@@ -155,9 +159,3 @@ def _for_declared_cluster(pack: Pack, resources: Sequence[Resource]) -> Pack:
         if policy.parameters == ClusterVersion()
     }
     return pack.with_settings(settings.RuleSettings({}, followers))
-
-
-def _findings(resources: Sequence[Resource], pack: Pack) -> Iterable[Finding]:
-    for resource in resources:
-        yield from pack.judge(resource)
-    yield from pack.judge_stack(resources)

@@ -10,6 +10,7 @@ from typing import Any
 
 from policies.subjects import Path
 
+_TRAINING = (("spec", "template", "spec", "replicatedJobs", "*", "template", "spec", "template"),)
 _RAY = (("headGroupSpec", "template"), ("workerGroupSpecs", "*", "template"))
 
 
@@ -18,15 +19,30 @@ def _ray(*prefix: str) -> tuple[tuple[str, ...], ...]:
 
 
 TEMPLATES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("agents.x-k8s.io", "Sandbox"): (("spec", "podTemplate"),),
+    ("apps.kruise.io", "AdvancedCronJob"): (
+        ("spec", "template", "jobTemplate", "spec", "template"),
+        ("spec", "template", "broadcastJobTemplate", "spec", "template"),
+    ),
+    ("apps.kruise.io", "BroadcastJob"): (("spec", "template"),),
     ("apps.kruise.io", "CloneSet"): (("spec", "template"),),
+    ("apps.kruise.io", "DaemonSet"): (("spec", "template"),),
     ("apps.kruise.io", "StatefulSet"): (("spec", "template"),),
+    ("apps.openshift.io", "DeploymentConfig"): (("spec", "template"),),
     ("argoproj.io", "Rollout"): (("spec", "template"),),
+    ("batch.volcano.sh", "Job"): (("spec", "tasks", "*", "template"),),
+    ("extensions.agents.x-k8s.io", "SandboxTemplate"): (("spec", "podTemplate"),),
     ("jobset.x-k8s.io", "JobSet"): (
         ("spec", "replicatedJobs", "*", "template", "spec", "template"),
     ),
+    ("keda.sh", "ScaledJob"): (("spec", "jobTargetRef", "template"),),
+    ("kubeflow.org", "JAXJob"): (("spec", "jaxReplicaSpecs", "*", "template"),),
     ("kubeflow.org", "MPIJob"): (("spec", "mpiReplicaSpecs", "*", "template"),),
+    ("kubeflow.org", "Notebook"): (("spec", "template"),),
+    ("kubeflow.org", "PaddleJob"): (("spec", "paddleReplicaSpecs", "*", "template"),),
     ("kubeflow.org", "PyTorchJob"): (("spec", "pytorchReplicaSpecs", "*", "template"),),
     ("kubeflow.org", "TFJob"): (("spec", "tfReplicaSpecs", "*", "template"),),
+    ("kubeflow.org", "XGBoostJob"): (("spec", "xgbReplicaSpecs", "*", "template"),),
     ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
         ("spec", "leaderWorkerTemplate", "leaderTemplate"),
         ("spec", "leaderWorkerTemplate", "workerTemplate"),
@@ -36,23 +52,72 @@ TEMPLATES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("ray.io", "RayService"): _ray("spec", "rayClusterConfig"),
     ("serving.knative.dev", "Configuration"): (("spec", "template"),),
     ("serving.knative.dev", "Service"): (("spec", "template"),),
+    ("trainer.kubeflow.org", "ClusterTrainingRuntime"): _TRAINING,
+    ("trainer.kubeflow.org", "TrainingRuntime"): _TRAINING,
 }  # fmt: skip
 """Paths to mappings with `metadata` and `spec`."""
 
 INLINE: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
-    ("serving.kserve.io", "ClusterServingRuntime"): (("spec",),),
+    ("machinelearning.seldon.io", "SeldonDeployment"): (
+        ("spec", "predictors", "*", "componentSpecs", "*", "spec"),
+    ),
+    ("serving.knative.dev", "Revision"): (("spec",),),
+    ("serving.kserve.io", "ClusterServingRuntime"): (("spec",), ("spec", "workerSpec")),
     ("serving.kserve.io", "InferenceService"): (
         ("spec", "predictor"),
+        ("spec", "predictor", "workerSpec"),
         ("spec", "transformer"),
         ("spec", "explainer"),
     ),
-    ("serving.kserve.io", "ServingRuntime"): (("spec",),),
+    ("serving.kserve.io", "LLMInferenceService"): (
+        ("spec", "template"),
+        ("spec", "worker"),
+        ("spec", "prefill", "template"),
+        ("spec", "prefill", "worker"),
+    ),
+    ("serving.kserve.io", "ServingRuntime"): (("spec",), ("spec", "workerSpec")),
 }
-"""Paths to a pod's spec among other fields."""
+"""Paths to a pod's spec among other fields. Its containers may complete those of a preset."""
+
+WORKFLOWS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("argoproj.io", "ClusterWorkflowTemplate"): ("spec",),
+    ("argoproj.io", "CronWorkflow"): ("spec", "workflowSpec"),
+    ("argoproj.io", "Workflow"): ("spec",),
+    ("argoproj.io", "WorkflowTemplate"): ("spec",),
+}
+"""Paths to a workflow: `templates` with a container each, and settings of all their pods."""
+
+_OF_PODS = (
+    *("automountServiceAccountToken", "hostNetwork", "securityContext", "serviceAccountName"),
+    *("nodeSelector", "priorityClassName", "tolerations", "volumes"),
+)
+
+
+def workflow_pods(workflow: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield the metadata and spec of the pod of each template of a workflow."""
+    shared = {key: workflow[key] for key in _OF_PODS if workflow.get(key) is not None}
+    for _, template in found(workflow, ("templates", "*")):
+        if not isinstance(template, dict):
+            continue
+        own = [template[key] for key in ("container", "script") if template.get(key) is not None]
+        own += [one for _, one in found(template, ("containerSet", "containers", "*"))]
+        if not own:
+            continue  # steps, a graph or a resource: no pod of its own image
+        spec = shared | {key: template[key] for key in _OF_PODS if template.get(key) is not None}
+        spec["volumes"] = [*(shared.get("volumes") or ()), *(template.get("volumes") or ())]
+        spec["containers"] = [
+            *({"name": "main", **one} if isinstance(one, dict) else one for one in own),
+            *(template.get("sidecars") or ()),
+        ]
+        spec["initContainers"] = template.get("initContainers") or []
+        yield template.get("metadata") or {}, spec
+
 
 LONG_RUNNING = (
     ("apps.kruise.io", "CloneSet"),
+    ("apps.kruise.io", "DaemonSet"),
     ("apps.kruise.io", "StatefulSet"),
+    ("apps.openshift.io", "DeploymentConfig"),
     ("argoproj.io", "Rollout"),
     ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"),
 )

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from policies import kinds
 from policies.rule import Stack
-from policies.subjects import Resource, kubernetes
+from policies.subjects import Resource, group_kind, kubernetes, pattern
 from policies.values import (
     MalformedInputError,
     Props,
@@ -19,8 +20,11 @@ from policies.values import (
     texts,
 )
 
-WORKLOADS = kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet") | kubernetes(
-    "core", "ReplicationController"
+WORKLOADS = (
+    kubernetes("apps", "Deployment", "StatefulSet", "ReplicaSet")
+    | kubernetes("core", "ReplicationController")
+    | kubernetes("argoproj.io", "Rollout", version="v1alpha1")
+    | kubernetes("apps.kruise.io", "CloneSet", "StatefulSet", version="v1alpha1")
 )
 """Kinds that an autoscaler scales and a disruption budget counts."""
 
@@ -29,12 +33,52 @@ AUTOSCALERS = kubernetes("autoscaling", "HorizontalPodAutoscaler", version="v2")
 
 def namespace_and_name(props: Props) -> tuple[str, str]:
     """Return an object's namespace (`default` if unset) and name."""
+    metadata = block(props, "metadata")
+    namespace, name = metadata.get("namespace"), metadata.get("name")
+    if isinstance(name, str) and (namespace is None or isinstance(namespace, str)):
+        return namespace or "default", name  # the common case, at half the price
     return text(props, "metadata", "namespace") or "default", text(props, "metadata", "name")
 
 
 def kind_of(resource: Resource) -> str:
     """Return the kind of a Kubernetes resource."""
     return resource.type.rpartition(":")[2]
+
+
+_KUBERNETES = pattern(
+    r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes"
+)
+
+
+class Objects:
+    """The declared Kubernetes objects by namespace, kind and name.
+
+    Errors are deferred as in `Workloads`.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._found: set[tuple[str, str, str]] = set()
+        self._custom: set[tuple[str, str]] = set()
+        self._unreadable: list[Exception] = []
+        for one in stack.of(_KUBERNETES):
+            with deferring_errors(self._unreadable):
+                namespace, name = namespace_and_name(one.props)
+                self._found.add((namespace, kind_of(one), name))
+                group = (group_kind(one.type) or ("", ""))[0]
+                if "." in group and group not in kinds.BUILT_IN:
+                    self._custom.add((namespace, name))
+
+    def has(self, namespace: str, kind: str, name: str) -> bool:
+        """Whether the stack declares the object."""
+        if (namespace, kind, name) in self._found:
+            return True
+        raise_first(self._unreadable)
+        return False
+
+    def may_own(self, selector: Props, namespace: str) -> bool:
+        """Whether an operator may make the selected pods: a label has a custom object's name."""
+        values = block(selector, "matchLabels").values()
+        return any((namespace, comparable_text(value)) in self._custom for value in values)
 
 
 class Workloads:
@@ -75,7 +119,7 @@ class Workloads:
             if wanted
             else self._by_namespace.get(namespace, [])
         )
-        found = [one for one in candidates if selector_matches(selector, labels_of(one))]
+        found = [one for one in candidates if selector_matches(selector, _own_labels(one))]
         if not found:
             raise_first(self._unreadable)
         return found
@@ -94,7 +138,7 @@ class Workloads:
         namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
         self._by_namespace.setdefault(namespace, []).append(workload)
-        for label in labels_of(workload).items():
+        for label in _own_labels(workload).items():
             self._by_label.setdefault((namespace, *label), []).append(workload)
 
 
@@ -144,6 +188,12 @@ def raise_first(errors: list[Exception]) -> None:
 def _scale_target_key(autoscaler: Props) -> tuple[str, str, str]:
     reference = block(autoscaler, "spec", "scaleTargetRef")
     return namespace_and_name(autoscaler)[0], text(reference, "kind"), text(reference, "name")
+
+
+def _own_labels(workload: Resource) -> Props:
+    """Return the labels of a workload's pods; without a template, those that it selects."""
+    spec = block(workload.props, "spec")
+    return labels_of(workload) if "template" in spec else block(spec, "selector", "matchLabels")
 
 
 def labels_of(workload: Resource) -> Props:

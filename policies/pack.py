@@ -10,7 +10,9 @@ from typing import Any
 
 from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
+from policies import places
 from policies.crossguard import ResourceArgs, ResourcePolicy, RulePolicy, StackArgs, policy
+from policies.places import Place
 from policies.rule import Level, Rule, Stack
 from policies.settings import RuleSettings
 from policies.subjects import Path, Resource
@@ -42,6 +44,10 @@ class Finding:
     """The waiver that applies, if any; the finding then stops nothing."""
     expired_waiver: Waiver | None = None
     """The waiver that applied until it expired, if any."""
+    waived_elsewhere: tuple[str, ...] = ()
+    """The other environments where a waiver applies; it changes nothing here."""
+    places: tuple[Place, ...] = ()
+    """The place of each message, if the resource was read from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Remediation:
     value: Any
 
 
+_NO_WAIVERS = Waivers.none()
 _NO_TYPE = "kubernetes:none.example/v1:None"
 
 
@@ -126,37 +133,41 @@ class Pack:
 
     def judge(self, resource: Resource) -> list[Finding]:
         """Evaluate the rules that need one resource only."""
-        args = ResourceArgs(resource)
-        return self._judged(resource, self._policies_for(resource.type, over_stack=False), args)
+        return self._one(ResourceArgs(resource))
 
     def judge_stack(self, resources: Iterable[Resource]) -> list[Finding]:
         """Evaluate the rules that need the whole stack."""
-        stack = Stack(list(resources))
+        return self._stack([ResourceArgs(one) for one in resources])
+
+    def judge_all(self, resources: Iterable[Resource]) -> list[Finding]:
+        """Evaluate all rules. Rules of both kinds share the views of a resource."""
+        subjects = [ResourceArgs(one) for one in resources]
+        return [finding for one in subjects for finding in self._one(one)] + self._stack(subjects)
+
+    def _one(self, args: ResourceArgs) -> list[Finding]:
+        return self._judged(self._policies_for(args.resource.type, over_stack=False), args)
+
+    def _stack(self, subjects: list[ResourceArgs]) -> list[Finding]:
+        stack = Stack([one.resource for one in subjects])
         findings: list[Finding] = []
-        for resource in stack.resources:
-            args = StackArgs(stack, ResourceArgs(resource))
-            chosen = self._policies_for(resource.type, over_stack=True)
-            findings += self._judged(resource, chosen, args)
+        for subject in subjects:
+            chosen = self._policies_for(subject.resource.type, over_stack=True)
+            findings += self._judged(chosen, StackArgs(stack, subject))
         return findings
 
-    def _judged(
-        self, resource: Resource, policies: Iterable[RulePolicy], args: Any
-    ) -> list[Finding]:
+    def _judged(self, policies: Iterable[RulePolicy], args: Any) -> list[Finding]:
         findings: list[Finding] = []
         found: list[str] = []
-
-        def report(message: str, urn: str | None = None) -> None:  # noqa: ARG001 (of `resource`)
-            found.append(message)
-
         for one in policies:
-            found.clear()
             try:
-                one.validate(args, report)
+                one.judge(args, found)
             except Exception as error:
-                findings.append(self._failed(one.rule, resource, error))
+                verdict, message = _failure(error)
+                findings.append(self._finding(one, args, verdict, (message,)))
             if found:
-                messages = tuple(dict.fromkeys(found))
-                findings.append(self._finding(one.rule, resource, Verdict.VIOLATION, messages))
+                messages = tuple(dict.fromkeys(map(str, found)))
+                found.clear()
+                findings.append(self._finding(one, args, Verdict.VIOLATION, messages))
         return findings
 
     def _policies_for(self, type_: str, *, over_stack: bool) -> list[RulePolicy]:
@@ -177,22 +188,14 @@ class Pack:
             one.name: one.parameters for one in self.policies.values() if one.parameters is not None
         }
 
-    def _failed(self, rule: Rule, resource: Resource, error: Exception) -> Finding:
-        if isinstance(error, UnknownError):
-            return self._finding(rule, resource, Verdict.UNKNOWN, (error.path,))
-        if isinstance(error, NotApplicableError):
-            return self._finding(rule, resource, Verdict.NOT_APPLICABLE, (str(error),))
-        reason = str(error)
-        if not isinstance(error, MalformedInputError):
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        return self._finding(rule, resource, Verdict.BROKEN, (reason,))
-
     def _finding(
-        self, rule: Rule, resource: Resource, verdict: Verdict, messages: tuple[str, ...]
+        self, one: RulePolicy, args: Any, verdict: Verdict, messages: tuple[str, ...]
     ) -> Finding:
-        waivers = self.waivers
-        if not waivers.of_rule and not waivers.expired:
-            return Finding(rule, resource, verdict, messages)
+        rule, waivers = one.rule, self.waivers
+        resource = (args.subject if isinstance(args, StackArgs) else args).resource
+        found = places.find(one, args, messages)
+        if waivers == _NO_WAIVERS:
+            return Finding(rule, resource, verdict, messages, places=found)
         return Finding(
             rule,
             resource,
@@ -200,4 +203,16 @@ class Pack:
             messages,
             waivers.find(rule.id, resource),
             waivers.find_expired(rule.id, resource),
+            waivers.environments_elsewhere(rule.id, resource),
+            found,
         )
+
+
+def _failure(error: Exception) -> tuple[Verdict, str]:
+    if isinstance(error, UnknownError):
+        return Verdict.UNKNOWN, error.path
+    if isinstance(error, NotApplicableError):
+        return Verdict.NOT_APPLICABLE, str(error)
+    if isinstance(error, MalformedInputError):
+        return Verdict.BROKEN, str(error)
+    return Verdict.BROKEN, f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,7 +1,7 @@
 """`Pod`: the pod in any Kubernetes kind that embeds one, so that one rule covers all kinds."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies import custom_kinds
@@ -35,14 +35,21 @@ class Pod:
     kind: str
     metadata: Props
     spec: Props
+    _containers: dict[tuple[bool, bool], list[Props]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
         """Yield the containers, optionally with init and ephemeral containers."""
-        if init:
-            yield from entries(self.spec, "initContainers")
-        yield from entries(self.spec, "containers")
-        if ephemeral:
-            yield from entries(self.spec, "ephemeralContainers")
+        found = self._containers.get((init, ephemeral))
+        if found is None:  # once for all rules
+            found = [
+                *(entries(self.spec, "initContainers") if init else ()),
+                *entries(self.spec, "containers"),
+                *(entries(self.spec, "ephemeralContainers") if ephemeral else ()),
+            ]
+            self._containers[init, ephemeral] = found
+        return iter(found)
 
     def security_contexts(self) -> Iterator[tuple[str, Props]]:
         """Yield the security context of the pod and of each container, with its owner."""
@@ -86,7 +93,7 @@ def pods(resource: Resource) -> Iterable[Pod]:
     kind = group_kind(resource.type)
     if kind is None:
         return
-    if kind in custom_kinds.TEMPLATES or kind in custom_kinds.INLINE:
+    if kind in _CUSTOM:
         yield from _custom(kind, resource.props)
         return
     group, name = kind
@@ -113,8 +120,20 @@ def _custom(kind: tuple[str, str], props: Props) -> Iterator[Pod]:
             model = block(spec, "model")
             if text(model, "image") or model.get("securityContext") is not None:
                 containers.append({"name": "kserve-container", **model})
+            # One without an image completes a preset's, and states no more than it changes.
+            containers = [
+                one
+                for one in containers
+                if not isinstance(one, dict) or text(one, "image") or one.get("securityContext")
+            ]
             if containers:
                 yield Pod(kind[1], {}, {**spec, "containers": containers})
+
+    for _, workflow in custom_kinds.found(props, custom_kinds.WORKFLOWS.get(kind, ("", ""))):
+        if not isinstance(workflow, dict):
+            raise MalformedInputError("the workflow should be a mapping")
+        for metadata, spec in custom_kinds.workflow_pods(workflow):
+            yield Pod(kind[1], metadata, spec)
 
 
 def _pod(kind: tuple[str, str], props: Props) -> Pod:
@@ -133,7 +152,8 @@ def _matches(type_: str, kinds: Iterable[tuple[str, str]], *, patches: bool) -> 
     return any((group, one) in kinds for one in names)
 
 
-_ALL = (*TEMPLATES, *custom_kinds.TEMPLATES, *custom_kinds.INLINE)
+_CUSTOM = {*custom_kinds.TEMPLATES, *custom_kinds.INLINE, *custom_kinds.WORKFLOWS}
+_ALL = (*TEMPLATES, *sorted(_CUSTOM))
 
 PODS = Selector(
     lambda type_: _matches(type_, _ALL, patches=False),
@@ -158,7 +178,7 @@ def is_server(pod: Pod) -> bool:
         return False
     return any(
         entries(container, "ports") or any(block(container, key) for key in PROBES)
-        for container in pod.containers(init=False, ephemeral=False)
+        for container in pod.containers(ephemeral=False)
     )
 
 

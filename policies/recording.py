@@ -88,6 +88,7 @@ def read(path: Path, pack: Pack) -> Recording:
                     tuple(line["messages"]),
                     pack.waivers.find(rule.id, resource),
                     pack.waivers.find_expired(rule.id, resource),
+                    pack.waivers.environments_elsewhere(rule.id, resource),
                 )
             )
     return recorded

@@ -217,6 +217,8 @@ def _waived(finding: Finding) -> str:
         return f"\nwaived {finding.waiver.describe()}"
     if finding.expired_waiver is not None:
         return f"\nits waiver expired ({finding.expired_waiver.describe()})"
+    if finding.waived_elsewhere:
+        return f"\nwaived in {', '.join(finding.waived_elsewhere)} only"
     return ""
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from policies.values import Props
 
@@ -18,6 +18,13 @@ Path = tuple[str | int, ...]
 
 Origin = Literal["program", "manifest", "api"]
 """A Pulumi program or its state, a Kubernetes manifest, or the container API."""
+
+
+class Lines(Protocol):
+    """Finds the line of a property in the file that a resource was read from."""
+
+    def line(self, path: Path = ()) -> int:
+        """Return the line of a path, or of its nearest parent that the file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class Resource:
     file: str = ""
     """The file it was read from, if any."""
     line: int = 0
+    """Its first line in that file."""
+    lines: Lines | None = field(default=None, compare=False, repr=False)
+    """The lines of its properties, if it was read from a file."""
 
 
 View = Callable[[Resource], Iterable[Any]]

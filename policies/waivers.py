@@ -74,10 +74,11 @@ class _File(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Waivers:
-    """Valid and expired waivers of one environment."""
+    """Valid and expired waivers of one environment, and the valid ones of others."""
 
     of_rule: Mapping[str, Sequence[Waiver]]
     expired: Sequence[Waiver] = ()
+    elsewhere: Sequence[Waiver] = ()
 
     @classmethod
     def none(cls) -> "Waivers":
@@ -92,15 +93,26 @@ class Waivers:
         """Return the expired waiver for a rule and a resource, if any."""
         return next((w for w in self.expired if w.rule == rule and w.matches(resource)), None)
 
+    def environments_elsewhere(self, rule: str, resource: Resource) -> tuple[str, ...]:
+        """Return the other environments where the rule is waived for the resource."""
+        found = (w for w in self.elsewhere if w.rule == rule and w.matches(resource))
+        return tuple(dict.fromkeys(name for waiver in found for name in waiver.environments))
+
 
 def in_force(waivers: Iterable[Waiver], environment: str, today: date) -> Waivers:
     """Select an environment's waivers and split them into valid and expired ones."""
-    own = [waiver for waiver in waivers if environment in waiver.environments]
+    own: list[Waiver] = []
+    elsewhere: list[Waiver] = []
+    for waiver in waivers:
+        if environment in waiver.environments:
+            own.append(waiver)
+        elif waiver.expires >= today:
+            elsewhere.append(waiver)
     of_rule: dict[str, list[Waiver]] = {}
     for waiver in own:
         if waiver.expires >= today:
             of_rule.setdefault(waiver.rule, []).append(waiver)
-    return Waivers(of_rule, [waiver for waiver in own if waiver.expires < today])
+    return Waivers(of_rule, [waiver for waiver in own if waiver.expires < today], elsewhere)
 
 
 def read(

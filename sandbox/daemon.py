@@ -23,6 +23,8 @@ from sandbox.gcp.app import create_app
 from sandbox.home import Home, write_private
 from sandbox.kubernetes.control_planes import ControlPlanes
 
+_PATIENCE_SECONDS = 20.0  # well below any client's timeout
+
 
 class _Server(uvicorn.Server):
     """Writes the daemon's record once it answers requests."""
@@ -85,6 +87,7 @@ def main() -> None:
     )
     app = create_app(home.database, planes)
     app.state.enforce_enabled_services = True
+    app.state.patience = _PATIENCE_SECONDS
     config = uvicorn.Config(
         app,
         log_config=None,

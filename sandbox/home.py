@@ -73,6 +73,11 @@ class Home:
         return self.path / "gcp" / "state.sqlite"
 
     @property
+    def plugins(self) -> Path:
+        """Which Google plugin was chosen: `official` or `own`."""
+        return self.path / "plugins"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log."""
         return self.path / "logs"

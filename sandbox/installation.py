@@ -29,8 +29,11 @@ _PULUMI = ROOT / "sandbox" / "pulumi.sh"
 _KUBERNETES_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "1000", "PULUMI_K8S_CLIENT_BURST": "1000"}
 
 
-def install(home: Home, engine: Engine) -> None:
-    """Install everything; replaces what is there already. Raises SandboxError."""
+def install(home: Home, engine: Engine, google_plugin: Path | None = None) -> None:
+    """Install everything; replaces what is there already. Raises SandboxError.
+
+    `google_plugin` is the official plugin for Google Cloud; without it, ours is installed.
+    """
     try:
         engine.install(home.binaries, home.pulumi)
         auth_plugin.install(home.binaries, token_file=home.token)
@@ -39,7 +42,13 @@ def install(home: Home, engine: Engine) -> None:
         _write_script(home.binaries / "pulumi", f'#!/bin/sh\nexec /bin/sh {wrapper} "$@"\n')
         for name, package in PLUGINS.items():
             folder = home.pulumi / "plugins" / f"resource-{name}-v{version(package)}"
-            _write_script(folder / f"pulumi-resource-{name}", _plugin(name))
+            binary = folder / f"pulumi-resource-{name}"
+            if name == "gcp" and google_plugin is not None:
+                _write_link(binary, google_plugin)
+            else:
+                _write_script(binary, _plugin(name))
+        official = google_plugin is not None
+        home.plugins.write_text("official\n" if official else "own\n")
     except OSError as error:
         raise disk_error(home.path, error) from error
     if not home.salt.exists():
@@ -60,6 +69,14 @@ def _write_script(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text)
     partial.chmod(0o755)
+    partial.replace(path)
+
+
+def _write_link(path: Path, target: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
     partial.replace(path)
 
 
@@ -114,6 +131,8 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         **_KUBERNETES_CLIENT,
         "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
         "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
+        # The official plugin would ask compute's own address for the regions.
+        "PULUMI_GCP_SKIP_REGION_VALIDATION": "true",
         **services.addresses(f"http://127.0.0.1:{port}"),
     }
 

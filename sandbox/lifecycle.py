@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -45,12 +46,22 @@ class Status:
     memory_mib: int = 0
     """Resident memory of all processes; shared pages count once per process."""
     processes: int = 0
+    plugins: str = ""
+    """The Google plugin that runs: official or own; empty before the first start."""
     clusters: dict[str, str] = field(default_factory=dict)
     """`project.location.name` → running or stopped."""
 
 
-def start(home: Home, engine: Engine, progress: Progress = lambda _: None) -> Status:
-    """Start the sandbox with the state of earlier runs. Raises SandboxError."""
+def start(
+    home: Home,
+    engine: Engine,
+    progress: Progress = lambda _: None,
+    google_plugin: Path | None = None,
+) -> Status:
+    """Start the sandbox with the state of earlier runs. Raises SandboxError.
+
+    `google_plugin` is the official plugin's binary; without it, ours runs.
+    """
     home.prepare()
     with _lock(home):
         record = _alive(home)
@@ -58,10 +69,10 @@ def start(home: Home, engine: Engine, progress: Progress = lambda _: None) -> St
             progress("starting the sandbox")
             child = _spawn(home, engine)
             # The CLI takes a moment to make the salt: do it while the daemon starts.
-            installation.install(home, engine)
+            installation.install(home, engine, google_plugin)
             _wait(home, child)
         else:
-            installation.install(home, engine)
+            installation.install(home, engine, google_plugin)
     write_kubeconfig(home)
     return status(home)
 
@@ -117,8 +128,17 @@ def status(home: Home) -> Status:
         started=record["started"] if record else None,
         memory_mib=memory // 2**20,
         processes=len(ours),
+        plugins=plugins(home),
         clusters=clusters,
     )
+
+
+def plugins(home: Home) -> str:
+    """The Google plugin that was last chosen: official or own; "" before the first start."""
+    try:
+        return home.plugins.read_text().strip()
+    except OSError:
+        return ""
 
 
 def environment(home: Home, base: Mapping[str, str] | None = None) -> dict[str, str]:

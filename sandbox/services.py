@@ -38,10 +38,19 @@ class GoogleService:
 
     These are the older APIs, whose errors list reasons instead of naming a status.
     """
+    lists_errors: bool = False
+    """Whether the errors of a newer API list reasons as well, for clients that send `alt=json`."""
     served_as: Mapping[str, str] = field(default_factory=dict)
     """Versions without a document of their own → the version that answers for them."""
     needs_enabling: bool = False
     """Whether calls are refused until the project has enabled the API."""
+    ignores_unknown_names: bool = False
+    """Whether names in a request's body that no schema has are ignored, not refused.
+
+    The official plugin sends compute two such names in every network and router with NAT
+    (`deleteBgpAlwaysCompareMed`, `initialNatIps`). Of storage, a misplaced `storageClass` in a
+    lifecycle rule was passed over (googleapis/google-cloud-python #5877).
+    """
 
     @property
     def host(self) -> str:
@@ -135,6 +144,7 @@ SERVICES = (
         prefixed=True,
         served_as={"alpha": "v1", "beta": "v1"},
         needs_enabling=True,
+        ignores_unknown_names=True,
     ),
     GoogleService(
         name="container",
@@ -143,6 +153,7 @@ SERVICES = (
         endpoints={"CONTAINER": "v1/", "CONTAINER_BETA": "v1beta1/"},
         packages=("container",),
         needs_enabling=True,
+        lists_errors=True,
     ),
     GoogleService(
         name="iam",
@@ -150,12 +161,14 @@ SERVICES = (
         documents={"v1": frozenset({"projects", "roles"})},
         endpoints={"IAM": "v1/", "IAM_BETA": "v1/"},
         packages=("serviceaccount",),
+        lists_errors=True,
     ),
     GoogleService(
         name="serviceusage",
         title="Service Usage API",
         documents={"v1": _ALL},
         endpoints={"SERVICE_USAGE": "v1/"},
+        lists_errors=True,
     ),
     GoogleService(
         name="cloudresourcemanager",
@@ -167,6 +180,7 @@ SERVICES = (
             "CLOUD_RESOURCE_MANAGER": "v1/",
         },
         packages=("projects",),
+        lists_errors=True,
     ),
     GoogleService(
         name="storage",
@@ -175,6 +189,7 @@ SERVICES = (
         endpoints={"STORAGE": "storage/v1/"},
         packages=("storage",),
         prefixed=True,
+        ignores_unknown_names=True,
     ),
     GoogleService(
         name="monitoring",
@@ -228,6 +243,12 @@ SERVICES = (
         packages=("billing",),
     ),
     GoogleService(
+        name="cloudbilling",
+        title="Cloud Billing API",
+        documents={"v1": frozenset({"projects"})},
+        endpoints={"CLOUD_BILLING": "v1/"},
+    ),
+    GoogleService(
         name="gkebackup",
         title="Backup for GKE API",
         documents={"v1": _ALL},
@@ -257,6 +278,13 @@ SERVICES = (
         documents={"v1": frozenset({"v1"})},
         endpoints={"IAP": "v1/"},
         packages=("iap",),
+        needs_enabling=True,
+    ),
+    GoogleService(
+        name="networkconnectivity",
+        title="Network Connectivity API",
+        documents={"v1": frozenset({"projects"})},
+        endpoints={"NETWORK_CONNECTIVITY": "v1/"},
         needs_enabling=True,
     ),
 )

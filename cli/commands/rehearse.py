@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 from cli import arguments, console, deployment, environments, layers
 from cli.commands.sandbox import running_environment
@@ -25,6 +27,7 @@ def rehearse(
     layer: arguments.Layers = None,
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
+    plugins: arguments.Plugins = None,
     json: arguments.Json = False,
 ) -> None:
     """Deploy an environment in the sandbox: no cloud account, the same programs.
@@ -33,10 +36,11 @@ def rehearse(
     """
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
-    variables = running_environment(dict(os.environ))
-    if SERVING in chosen and _scales_on_metrics(environment):
+    variables = running_environment(dict(os.environ), plugins)
+    if SERVING in chosen:
         try:
-            engine.keda(console.say)
+            for operator in _operators(environment):
+                operator(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     document = deployment.up(
@@ -48,13 +52,16 @@ def rehearse(
     print("\n" + deployment.summary(document) + LOOK_AROUND.format(environment=environment))
 
 
-def _scales_on_metrics(environment: str) -> bool:
-    """Whether the sandbox will run KEDA for a model of the environment."""
+def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
+    """The operators that the sandbox will run for the models of the environment."""
     from infra import stack_file  # noqa: PLC0415 (only a rehearsal needs it)
 
     values = stack_values.read(environment, root=environments.ROOT)
     try:
-        found = stack_file.read(values, file=environment)
+        serving = stack_file.read(values, file=environment).serving
     except PlatformError:
-        return False  # the deployment reports it, with the file
-    return found.serving is not None and found.serving.needs_keda
+        return []  # the deployment reports it, with the file
+    if serving is None:
+        return []
+    needed = ((serving.needs_keda, engine.keda), (serving.postgres, engine.postgres_operator))
+    return [operator for is_needed, operator in needed if is_needed]

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 
@@ -19,21 +20,38 @@ app = typer.Typer(
 )
 
 
-def running_environment(base: Mapping[str, str]) -> dict[str, str]:
+def running_environment(
+    base: Mapping[str, str], plugins: arguments.Which | None = None
+) -> dict[str, str]:
     """`base` with the sandbox's variables; starts the sandbox if it is stopped. Raises CliError."""
     home = lifecycle.Home.default()
     try:
-        lifecycle.start(home, engine.ensure(console.say), console.say)
+        tools = engine.ensure(console.say)
+        lifecycle.start(home, tools, console.say, _google_plugin(home, tools, plugins))
         inherited = {k: v for k, v in base.items() if k not in lifecycle.foreign()}
         return {**inherited, **lifecycle.environment(home, base)}
     except (engine.EngineError, lifecycle.SandboxError) as error:
         raise CliError(str(error), error.hint) from error
 
 
+def _google_plugin(
+    home: lifecycle.Home, tools: engine.Engine, asked: arguments.Which | None
+) -> Path | None:
+    """The official plugin's binary; None for ours. Raises CliError where it was asked for."""
+    chosen = asked or lifecycle.plugins(home)
+    if chosen == arguments.Which.OWN:
+        return None
+    is_asked = asked == arguments.Which.OFFICIAL
+    found = engine.google_plugin.find(tools.pulumi, console.say, again=is_asked)
+    if found is None and is_asked:
+        raise CliError(engine.google_plugin.refusal(), "--plugins own needs no download")
+    return found
+
+
 @app.command()
-def start() -> None:
+def start(plugins: arguments.Plugins = None) -> None:
     """Start the sandbox with the state of earlier runs."""
-    running_environment(dict(os.environ))
+    running_environment(dict(os.environ), plugins)
     _show(lifecycle.status(lifecycle.Home.default()))
 
 
@@ -89,6 +107,8 @@ def _show(found: lifecycle.Status) -> None:
     else:
         print("stopped")
     print(f"home      {found.home}")
+    if found.plugins:
+        print(f"plugins   {found.plugins} (Google Cloud)")
     print(f"memory    {found.memory_mib} MiB in {found.processes} processes")
     for name, state in found.clusters.items():
         print(f"cluster   {name}: {state}")

@@ -21,9 +21,13 @@ def run(
     if not fast:
         try:
             engine.ensure(console.say)
+            if not context.args:  # all tests; chosen ones get their operators when they run
+                engine.postgres_operator(console.say)
+                engine.keda(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())
+    console.say(recordings.official_plugin_notice())
     failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
     chosen = ["-m", "not slow"] if fast else []
     # A worker a core: the slow tests share their processes by group. -rs prints why one is skipped.

@@ -42,6 +42,7 @@ def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
         tpu_topology=args.tpu_topology or (machine.tpu_topology if machine else ""),
         spot=args.spot,
         flex_start=args.flex_start,
+        queued=args.queued,
         labels=args.labels,
         taints=tuple(_taint(taint) for taint in args.taints),
     )

@@ -20,7 +20,15 @@ from infra.serving.scaling.keda_manifests import NAMESPACE as KEDA_NAMESPACE
 from infra.serving.tenancy.teams import Team
 from infra.serving.tenancy.tenants import Tenant, tenants
 
-BucketName = Annotated[str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$")]
+
+def _bucket(value: object) -> str:
+    bucket = str(value).removeprefix("gs://").partition("/")[0]
+    return f'"{value}" is not the name of a bucket; did you mean "{bucket.lower()}"?'
+
+
+BucketName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][-a-z0-9_.]{1,61}[a-z0-9]$", extra={"explain": _bucket})
+]
 # Higher priorities are reserved for Kubernetes' own components.
 Priority = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 

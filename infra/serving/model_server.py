@@ -15,7 +15,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, files, rollout
+from infra.serving.models import Workload, files, rollout, utilization
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.placement import Placement
@@ -71,7 +71,7 @@ class ModelServer(pulumi.ComponentResource):
             labels=object_labels,
             account=namespace.account,
         )
-        for advice in args.advice:
+        for advice in (*args.advice, *utilization.advice(args)):
             pulumi.log.warn(advice, resource=self)
         before = secret_sync.synchronize(
             args,

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.accelerators import Gpu, Tpu
-from infra.serving.quantity import Cpu, Memory, amount, memory_problem
+from infra.serving.quantity import Cpu, Memory, amount, cores_problem, memory_problem
 from infra.serving.scalars import texts
 
 
@@ -18,7 +18,7 @@ class Amounts(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        check_memory(self.memory)
+        check_amounts(self.cpu, self.memory)
 
 
 class Limits(Settings):
@@ -31,7 +31,7 @@ class Limits(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        check_memory(self.memory)
+        check_amounts(self.cpu, self.memory)
 
 
 class Resources(Settings):
@@ -53,7 +53,9 @@ class Resources(Settings):
                 raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
 
 
-def check_memory(memory: str) -> None:
-    """`ValueError` for an amount of bytes that is valid, but cannot be meant."""
+def check_amounts(cpu: str | None, memory: str) -> None:
+    """`ValueError` for cores and bytes of the right form that cannot be meant."""
+    if cpu is not None and (problem := cores_problem(cpu)):
+        raise ValueError(f"cpu: {problem}")
     if problem := memory_problem(memory):
         raise ValueError(f"memory: {problem}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from policies.check import JudgedFinding, Report, source_location
 from policies.remedies import remedy
-from policies.reports.as_text import finding_lines, is_pending, location, sort_key, summary
+from policies.reports.as_text import is_pending, location, placed_lines, sort_key, summary
 from policies.waivers import FILE
 
 _Group = tuple[str, str, str, bool]
@@ -18,7 +18,8 @@ def render(report: Report) -> str:
     """Return one line per annotation, and the summary."""
     groups: dict[_Group, list[JudgedFinding]] = {}
     for judged in sorted(
-        report.findings, key=lambda one: (not one.stops, sort_key(one)[2:], location(one))
+        report.findings,
+        key=lambda one: (not one.stops, sort_key(one)[2:], location(one), source_location(one)),
     ):
         key = (
             _command_name(judged),
@@ -33,8 +34,11 @@ def render(report: Report) -> str:
         for waiver in report.expired
     ]
     lines += [
-        _command("warning", str(FILE), 1, f"waiver of {waiver.rule}", "it matches no finding")
-        for waiver in report.unused
+        _command(
+            *("warning", str(FILE), 1, f"waiver of {waiver.rule}"),
+            f"{waiver.resource}: it matches no finding in {', '.join(names)}",
+        )
+        for waiver, names in report.unused.items()
     ]
     return "\n".join([*lines, summary(report)]) + "\n"
 
@@ -50,11 +54,13 @@ def _annotation(group: Sequence[JudgedFinding]) -> str:
     for judged in group:
         resource = judged.finding.resource
         layer = f"{judged.layer}: " if judged.layer else ""
-        line = f" (line {resource.line})" if resource.line else ""
-        text = "; ".join(finding_lines(judged.finding))
+        line = f" (line {resource.line})" if resource.line and not judged.finding.places else ""
+        text = "; ".join(placed_lines(judged.finding))
         lines.append(f"{layer}{resource.type.rpartition(':')[2]} {resource.name}{line}: {text}")
         if judged.finding.waiver:
             lines.append(f"waived {judged.finding.waiver.describe()}")
+        elif judged.finding.waived_elsewhere:
+            lines.append(f"waived in {', '.join(judged.finding.waived_elsewhere)} only")
     lines.append(f"fix: {remedy(rule, first.finding.resource)}")
     title = f"{rule.id} ({rule.severity})"
     if is_pending(first):

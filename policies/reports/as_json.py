@@ -32,7 +32,9 @@ def render(report: Report) -> str:
             for one in report.not_applicable
         ],
         "expiredWaivers": [_waiver(one) for one in report.expired],
-        "unusedWaivers": [_waiver(one) for one in report.unused],
+        "unusedWaivers": [
+            _waiver(one) | {"unusedIn": list(names)} for one, names in report.unused.items()
+        ],
     }
     return to_json(document)
 
@@ -58,13 +60,16 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
             "type": found.resource.type,
             "name": found.resource.name,
             "urn": found.resource.urn or None,
+            "line": found.resource.line or None,
         },
         "file": found.resource.file or None,
-        "line": found.resource.line or None,
+        "line": (found.places[0].line if found.places else found.resource.line) or None,
         "messages": finding_lines(found),
+        "places": [{"property": str(place), "line": place.line} for place in found.places],
         "fix": remedy(found.rule, found.resource),
         "references": [_reference(one) for one in found.rule.references],
         "waiver": None if found.waiver is None else _waiver(found.waiver),
+        "waivedElsewhere": list(found.waived_elsewhere),
     }
 
 

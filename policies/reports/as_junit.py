@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from policies.check import JudgedFinding, Report
 from policies.remedies import remedy
-from policies.reports.as_text import finding_lines, location
+from policies.reports.as_text import location, placed_lines
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not allow."""
@@ -44,7 +44,7 @@ def render(report: Report) -> str:
 
 def _case(judged: JudgedFinding) -> str:
     finding = judged.finding
-    lines = [*finding_lines(finding), f"fix: {remedy(finding.rule, finding.resource)}"]
+    lines = [*placed_lines(finding), f"fix: {remedy(finding.rule, finding.resource)}"]
     if finding.waiver is not None:
         lines.append(f"waived {finding.waiver.describe()}")
     text, title = escape("\n".join(lines)), quoteattr(finding.rule.title)

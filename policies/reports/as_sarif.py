@@ -5,7 +5,7 @@ from typing import Any
 from policies.check import JudgedFinding, Report, source_location
 from policies.remedies import remedy
 from policies.reports.as_json import to_json
-from policies.reports.as_text import finding_lines
+from policies.reports.as_text import finding_lines, placed_lines
 from policies.rule import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -52,7 +52,7 @@ def _result(judged: JudgedFinding, indexes: dict[str, int]) -> dict[str, Any]:
     text = "\n".join(
         (
             f"{resource.name}: {finding.rule.title}",
-            *finding_lines(finding),
+            *placed_lines(finding),
             remedy(finding.rule, resource),
         )
     )
@@ -78,6 +78,20 @@ def _result(judged: JudgedFinding, indexes: dict[str, int]) -> dict[str, Any]:
             "finding/v1": f"{judged.environment}/{judged.layer}/{finding.rule.id}/{resource.name}"
         },
     }
+    if len(finding.places) > 1:
+        result["relatedLocations"] = [
+            {
+                "id": index,
+                "message": {"text": text},
+                "physicalLocation": {
+                    "artifactLocation": {"uri": file},
+                    "region": {"startLine": place.line},
+                },
+            }
+            for index, (text, place) in enumerate(
+                zip(finding_lines(finding), finding.places, strict=True)
+            )
+        ]
     if finding.waiver is not None:
         result["suppressions"] = [
             {"kind": "external", "justification": finding.waiver.describe(), "status": "accepted"}

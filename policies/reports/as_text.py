@@ -27,8 +27,9 @@ def render(report: Report) -> str:
     for waiver in report.expired:
         lines.append(f"EXPIRED   the waiver of {waiver.rule} for {waiver.resource}")
         lines.append(f"          {waiver.describe()}")
-    for waiver in report.unused:
-        lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource}: no finding")
+    for waiver, names in report.unused.items():
+        where = f"no finding in {', '.join(names)}"
+        lines.append(f"UNUSED    the waiver of {waiver.rule} for {waiver.resource}: {where}")
     return "\n".join([*lines, *([""] if lines else []), summary(report)]) + "\n"
 
 
@@ -107,13 +108,23 @@ def _finding_text(judged: JudgedFinding) -> list[str]:
     head = f"{word:<10}{finding.rule.severity:<9}{finding.rule.id}  {kind} "
     lines = [
         f"{head}{finding.resource.name}{line}",
-        *(f"          {m}" for m in finding_lines(finding)),
+        *(f"          {m}" for m in placed_lines(finding)),
     ]
     if finding.waiver:
         return [*lines, f"          waived {finding.waiver.describe()}"]
     if finding.expired_waiver:
         lines.append(f"          its waiver expired ({finding.expired_waiver.describe()})")
+    elif finding.waived_elsewhere:
+        lines.append(f"          waived in {', '.join(finding.waived_elsewhere)} only")
     return [*lines, f"          fix: {remedy(finding.rule, finding.resource)}"]
+
+
+def placed_lines(finding: Finding) -> list[str]:
+    """Return the messages of a finding, each with its line in the file where that is known."""
+    lines = finding_lines(finding)
+    if not finding.places:
+        return lines
+    return [f"line {place.line}: {text}" for place, text in zip(finding.places, lines, strict=True)]
 
 
 def finding_lines(finding: Finding) -> list[str]:

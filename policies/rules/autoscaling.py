@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import AUTOSCALERS, Workloads
+from policies.objects import AUTOSCALERS, Objects, Workloads, namespace_and_name
 from policies.pods import deployment, describe, pods
 from policies.rule import Stack, kubernetes_docs, mandatory
 from policies.subjects import Resource
@@ -75,9 +75,12 @@ def autoscaler_has_room_to_scale(autoscaler: Props) -> Iterator[str]:
 )
 def autoscaler_target_exists(autoscaler: Props, stack: Stack) -> Iterator[str]:
     """The target of an autoscaler is declared in the same stack."""
-    if stack.cached(Workloads).scale_target(autoscaler) is None:
-        reference = block(autoscaler, "spec", "scaleTargetRef")
-        kind, name = text(reference, "kind"), text(reference, "name")
+    reference = block(autoscaler, "spec", "scaleTargetRef")
+    kind, name = text(reference, "kind"), text(reference, "name")
+    if stack.cached(Workloads).scale_target(autoscaler) is not None:
+        return
+    # Custom kinds have the subresource `scale` too.
+    if not stack.cached(Objects).has(namespace_and_name(autoscaler)[0], kind, name):
         yield f"{kind or 'a workload'} {name!r} is not declared in its namespace"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from policies.plain_values import is_plain
 from policies.pods import PODS, Pod, describe, pod
 from policies.rule import advisory, cis, kubernetes_docs, mandatory
+from policies.secret_names import is_secret, words
 from policies.subjects import kubernetes
 from policies.values import Props, Secret, block, entries, text, texts
 
@@ -18,20 +19,6 @@ _GOOD_PRACTICE = kubernetes_docs(
     "Good practices for Secrets", "concepts/security/secrets-good-practices/"
 )
 
-_NAMES = re.compile(
-    r"(^|[_\-.])(secret|[a-z]*(passw(or)?d|passphrase)|passwd|pass|pwd|token|api[_\-]?key"
-    r"|access[_\-]?key|private[_\-]?key|encryption[_\-]?key|signing[_\-]?key|master[_\-]?key"
-    r"|secret[_\-]?key|credentials?|auth[_\-]?key|client[_\-]?secret|connection[_\-]?string)s?"
-    r"($|[_\-.0-9])",
-    re.IGNORECASE,
-)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# Names of references to a secret, or of its attributes, do not hold the secret itself.
-_REFERENCE_NAMES = re.compile(
-    r"(file|path|dir|name|ref|url|uri|host|port|expir\w*|ttl|timeout|length|size|type|enabled|limit"
-    r"|count|max\w*|min\w*|policy|provider|version|id)s?$",
-    re.IGNORECASE,
-)
 _VALUES = (
     ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")),
     ("an access key", re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")),
@@ -40,21 +27,32 @@ _VALUES = (
     (
         "a password in a URL",
         re.compile(
-            r"(?<![a-z0-9+])[a-z][a-z0-9+]{0,30}://[^/\s:@$]{1,256}:[^/\s:@${}]{1,256}@",
+            r"(?<![a-z0-9+])[a-z][a-z0-9+]{0,30}://[^/\s:@$]{0,256}:[^/\s:@${}]{1,256}@",
             re.IGNORECASE,
         ),
     ),
+    (
+        "a password in a connection string",
+        re.compile(
+            r"=[^;=\n]{0,256};\s{0,8}(password|pwd|accountkey|sharedaccesskey)\s{0,8}=\s{0,8}[^;\s${}]",
+            re.IGNORECASE,
+        ),
+    ),
+    ("a signed token", re.compile(r"(?<![\w\-])eyJ[\w\-]{8,}\.eyJ[\w\-]{4,}\.[\w\-]{8,}")),
 )
 _FLAG = re.compile(r"^--?([A-Za-z][\w.\-]*)=(.+)$", re.DOTALL)
 _FLAG_IN_SCRIPT = re.compile(
     r"(?:^|\s)--?([A-Za-z][\w.\-]*)[= ][\"']?([^\s\"'$;|&<>()\-][^\s\"'$;|&<>()]*)"
 )
-_ASSIGNMENT = re.compile(r"(?:^|[\s;])(?:export\s+)?([A-Za-z_]\w*)=[\"']?([^\s\"'$;|&<>()]+)")
+_ASSIGNMENT = re.compile(r"^([A-Za-z_][\w.\-]*)=(.+)$", re.DOTALL)
+_COMMANDS = re.compile(r"[;\n&|]+")
+_BEFORE_ASSIGNMENTS = {"export", "env", "local", "declare", "readonly", "then", "do", "else"}
 _PROPERTY = re.compile(r"^[ \t]*([\w.\-]+)[ \t]*[=:](.+)$", re.MULTILINE)
-_REFERENCES = re.compile(r"\$[({A-Za-z_]|\{\{")
-_LONGEST_NAME = 256
+_DIRECTIVE = re.compile(r"^[ \t]*(requirepass|masterauth|primaryauth)[ \t]+(\S.*)$", re.MULTILINE)
+_ELEMENT = re.compile(r"<([\w.\-]{1,64})>([^<>]{1,256})</")
+_OPTIONS = re.compile(r"(OPTS|OPTIONS|ARGS|FLAGS)$")
 _SHELLS = {"sh", "bash", "dash", "ash"}
-_FORMATS = re.compile(r"\.(properties|env|ini|conf|cfg|toml|ya?ml|json)$")
+_FORMATS = re.compile(r"\.(properties|env|ini|conf|cfg|toml|xml|ya?ml|json)$")
 
 
 def secret_kind(name: str, value: str) -> str:
@@ -64,12 +62,19 @@ def secret_kind(name: str, value: str) -> str:
             return kind
     if isinstance(value, Secret):
         return "a secret"
-    spelled = _CAMEL.sub("_", name[:_LONGEST_NAME])
-    if not value or is_plain(spelled, value) or _REFERENCES.search(value):
-        return ""
-    if _NAMES.search(spelled) and not _REFERENCE_NAMES.search(spelled):
+    if value and is_secret(name) and not is_plain("_".join(words(name)), value):
         return "a secret by its name"
     return ""
+
+
+def _assignments(script: str) -> Iterator[tuple[str, str]]:
+    """Yield the variables that the commands of a shell script begin with."""
+    for command in _COMMANDS.split(script):
+        for word in command.split():
+            if match := _ASSIGNMENT.match(word):
+                yield match[1], match[2].strip("\"',")
+            elif word not in _BEFORE_ASSIGNMENTS:
+                break
 
 
 def _arguments(container: Props) -> Iterator[tuple[str, str]]:
@@ -82,7 +87,9 @@ def _arguments(container: Props) -> Iterator[tuple[str, str]]:
         elif is_script and position == script:
             yield "", argument
             yield from _FLAG_IN_SCRIPT.findall(argument)
-            yield from _ASSIGNMENT.findall(argument)
+            yield from _assignments(argument)
+        elif match := _ASSIGNMENT.match(argument):
+            yield match[1], match[2]
         elif argument.startswith("-") and position + 1 < len(given):
             following = given[position + 1]
             yield argument.lstrip("-"), "" if following.startswith("-") else following
@@ -110,11 +117,15 @@ def secrets_stay_out_of_pod_specs(pod: Pod) -> Iterator[str]:
             name = text(variable, "name")
             # Other types come from invalid manifests; a secret is a string.
             value = variable.get("value")
-            if found := secret_kind(name, value) if isinstance(value, str) else "":
+            if not isinstance(value, str):
+                continue
+            options = _FLAG_IN_SCRIPT.findall(value) if _OPTIONS.search(name) else []
+            kinds = (secret_kind(*one) for one in ((name, value), *options))
+            if found := next(filter(None, kinds), ""):
                 yield f"{describe(container)}: the value of env {name} looks like {found}"
         for name, value in _arguments(container):
             if found := secret_kind(name, value):
-                shown = f"--{name}" if name else "an argument"
+                shown = f"the argument {name}" if name else "an argument"
                 yield f"{describe(container)}: {shown} looks like {found}"
 
 
@@ -172,7 +183,9 @@ def config_maps_hold_no_secrets(config_map: Props) -> Iterator[str]:
 
 def _content_kind(name: str, value: str) -> str:
     """Return what kind of secret an entry of a ConfigMap holds, itself or in its lines."""
-    is_file = bool(_FORMATS.search(name)) or "\n" in value or value.lstrip().startswith(("{", "["))
+    is_file = (
+        bool(_FORMATS.search(name)) or "\n" in value or value.lstrip().startswith(("{", "[", "<"))
+    )
     if not is_file:
         return secret_kind(name, value)
     # A file is no secret by its own name; its properties may be.
@@ -191,6 +204,8 @@ def _properties(content: str) -> Iterator[tuple[str, str]]:
     except (ValueError, RecursionError):
         for name, value in _PROPERTY.findall(content):
             yield name, value.strip().rstrip(",").strip("\"'")
+        yield from _DIRECTIVE.findall(content)
+        yield from _ELEMENT.findall(content)
         return
     waiting: list[Any] = [parsed]
     while waiting:

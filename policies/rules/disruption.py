@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from policies.objects import (
     WORKLOADS,
+    Objects,
     Selectors,
     Workloads,
     labels_of,
@@ -77,7 +78,10 @@ def disruption_budget_allows_a_drain(budget: Props, stack: Stack) -> Iterator[st
 def disruption_budget_selects_pods(budget: Props, stack: Stack) -> Iterator[str]:
     """A disruption budget selects pods of a declared workload."""
     namespace, _ = namespace_and_name(budget)
-    if not stack.cached(Workloads).selected_by(block(budget, "spec", "selector"), namespace):
+    selector = block(budget, "spec", "selector")
+    if stack.cached(Objects).may_own(selector, namespace):
+        return
+    if not stack.cached(Workloads).selected_by(selector, namespace):
         yield f"its selector matches no declared workload in namespace {namespace}"
 
 

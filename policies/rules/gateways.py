@@ -10,7 +10,9 @@ from policies.subjects import Resource, kubernetes
 from policies.values import Props, block, entries, text
 
 GATEWAYS = kubernetes("gateway.networking.k8s.io", "Gateway")
-ROUTES = kubernetes("gateway.networking.k8s.io", "HTTPRoute")
+ROUTES = kubernetes(
+    "gateway.networking.k8s.io", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute"
+)
 _SECURE = google("Secure a Gateway", "kubernetes-engine/docs/how-to/secure-gateway")
 _ROUTE = Reference(
     "Gateway API", "HTTPRoute", "https://gateway-api.sigs.k8s.io/api-types/httproute/"
@@ -74,7 +76,12 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
 
 def _backends(route: Props) -> Iterator[Props]:
     for rule in entries(route, "spec", "rules"):
-        yield from entries(rule, "backendRefs")
+        backends = entries(rule, "backendRefs")
+        yield from backends
+        filters = [*entries(rule, "filters"), *(f for b in backends for f in entries(b, "filters"))]
+        for one in filters:
+            if mirror := block(one, "requestMirror", "backendRef"):
+                yield mirror
 
 
 @mandatory(
@@ -88,9 +95,11 @@ def _backends(route: Props) -> Iterator[Props]:
     failing=(_SERVICE, _route("resnet50")),
 )
 def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
-    """Every backend of an HTTPRoute in the same namespace is a declared Service."""
+    """Every backend of a route in the same namespace is a declared Service."""
     namespace, _ = namespace_and_name(route)
     for backend in _backends(route):
+        if text(backend, "kind") not in {"", "Service"}:
+            continue
         where = text(backend, "namespace") or namespace
         name = text(backend, "name")
         if name and where == namespace and not stack.cached(Services).has(namespace, name):
@@ -108,7 +117,7 @@ def routes_lead_to_services(route: Props, stack: Stack) -> Iterator[str]:
     failing=(_SERVICE, _route("resnet", 81)),
 )
 def routes_lead_to_ports_of_services(route: Props, stack: Stack) -> Iterator[str]:
-    """Every backend of an HTTPRoute is a port of its Service."""
+    """Every backend of a route is a port of its Service."""
     namespace, _ = namespace_and_name(route)
     for backend in _backends(route):
         if text(backend, "kind") not in {"", "Service"}:

@@ -22,16 +22,32 @@ class Grant:
 
 
 def grants(resource: Resource) -> Iterable[Grant]:
-    """View an IAM member, binding, policy or access control entry as grants."""
+    """View an IAM member, binding, policy, access control entry or list of them as grants."""
     props, kind = resource.props, resource.type.rpartition(":")[2]
-    if kind.endswith("IAMPolicy"):
+    if kind.endswith(("IAMPolicy", "IamPolicy")):
         yield from _of_policy(text(props, "policyData"))
+    elif kind.endswith("ACL"):
+        yield from _of_list(props)
+    elif kind == "DatasetAccess":
+        yield Grant(text(props, "role"), (text(props, "specialGroup") or text(props, "iamMember"),))
     elif kind.endswith("AccessControl"):
         yield Grant(text(props, "role"), (text(props, "entity"),))
     else:
         member = props.get("member")
         members = [text(props, "member")] if member is not None else texts(props, "members")
         yield Grant(text(props, "role"), tuple(members))
+
+
+def _of_list(props: Props) -> Iterator[Grant]:
+    """Yield the grants of a list of access control entries of Cloud Storage."""
+    for one in texts(props, "roleEntities"):
+        role, _, entity = one.partition(":")
+        yield Grant(role, (entity,))
+    predefined = text(props, "predefinedAcl")
+    if predefined.startswith("public"):
+        yield Grant(predefined, ("allUsers",))
+    elif predefined.startswith("authenticated"):
+        yield Grant(predefined, ("allAuthenticatedUsers",))
 
 
 def _of_policy(document: str) -> Iterator[Grant]:
@@ -46,7 +62,8 @@ def _of_policy(document: str) -> Iterator[Grant]:
 
 
 _TYPES = pattern(
-    r"gcp:[^:]+:\w*(IAMMember|IamMember|IAMBinding|IamBinding|IAMPolicy|IamPolicy|AccessControl)",
+    r"gcp:[^:]+:\w*(IAMMember|IamMember|IAMBinding|IamBinding|IAMPolicy|IamPolicy"
+    r"|AccessControl|ACL|DatasetAccess)",
     example="gcp:projects/iAMMember:IAMMember",
     described="gcp: every IAMMember, IAMBinding, IAMPolicy and access control entry",
 )

@@ -1,5 +1,6 @@
 """Rules about Ingress objects."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -209,9 +210,11 @@ def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
 
 def _ports(ingress: Props) -> Iterator[tuple[str, Any]]:
     """Yield the Service's name of each backend, and its port's number or name."""
-    for backend in _backends(ingress):
+    for backend in [block(ingress, "spec", "backend"), *_backends(ingress)]:
         service = block(backend, "service")
         port = block(service, "port")
+        if name := text(backend, "serviceName"):
+            yield name, backend.get("servicePort")  # of API versions before v1
         if name := text(service, "name"):
             yield name, port.get("name") if port.get("name") is not None else port.get("number")
 
@@ -237,15 +240,25 @@ def ingresses_lead_to_ports_of_services(ingress: Props, stack: Stack) -> Iterato
             yield f'Service "{name}" has no port {port}'
 
 
+_OF_GKE = {"gce", "gce-internal"}
+
+
 def _routes(ingress: Props) -> Iterator[tuple[str, str, str, str]]:
     """Yield the class, host, type and path of each path of an Ingress."""
     annotations = block(ingress, "metadata", "annotations")
     class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
+    if class_name in _OF_GKE:
+        return  # each Ingress has an address and a load balancer of its own
     if flag(annotations, "nginx.ingress.kubernetes.io/canary"):
         return  # a canary is a second Ingress of the same path, on purpose
+    if text(annotations, "nginx.org/mergeable-ingress-type"):
+        return  # a master, or a part of one
     for rule, path in _paths(ingress):
         kind = text(path, "pathType") or "ImplementationSpecific"
-        yield class_name, text(rule, "host"), kind, text(path, "path") or "/"
+        where = text(path, "path") or "/"
+        if kind == "Prefix":
+            where = where.rstrip("/") or "/"  # prefixes are compared by their elements
+        yield class_name, text(rule, "host"), kind, where
 
 
 def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:
@@ -268,7 +281,9 @@ def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:
 )
 def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator[str]:
     """A host and path is in one Ingress of a class only."""
-    for route in dict.fromkeys(_routes(ingress.props)):
+    for route, count in Counter(_routes(ingress.props)).items():
+        if count > 1:
+            yield f"{route[1] or 'every host'}{route[3]} is in it {count} times"
         first = stack.cached(_first_routes).get(route)
         if first is not None and first is not ingress:
             _, host, _, path = route
@@ -295,7 +310,7 @@ def gke_ingresses_refuse_http(ingress: Props) -> Iterator[str]:
     """A GKE Ingress answers no HTTP, or redirects it."""
     annotations = block(ingress, "metadata", "annotations")
     class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
-    if class_name not in {"gce", "gce-internal"}:
+    if class_name not in _OF_GKE:
         return
     if text(annotations, "networking.gke.io/v1beta1.FrontendConfig"):
         return

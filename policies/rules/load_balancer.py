@@ -14,7 +14,11 @@ BACKEND_SERVICES = gcp(
 )
 FIREWALLS = gcp("compute/firewall:Firewall")
 
-GOOGLE_RANGES = tuple(ipaddress.ip_network(cidr) for cidr in front_ends.GOOGLE_RANGES)
+_TCP_FORWARDING = "35.235.240.0/20"
+"""Identity-Aware Proxy's TCP forwarding, for SSH through it."""
+GOOGLE_RANGES = tuple(
+    ipaddress.ip_network(cidr) for cidr in (*front_ends.GOOGLE_RANGES, _TCP_FORWARDING)
+)
 """Source ranges of Google's health checks and load balancers."""
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from policies.objects import WORKLOADS, Workloads, labels_of, selector_matches
-from policies.pods import Pod, deployment, is_server, pod, pods
+from policies.objects import WORKLOADS, Workloads, labels_of, namespace_and_name, selector_matches
+from policies.pods import deployment, is_server, pod
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
-from policies.selection import NAMESPACED_PODS, NamespacedPod
+from policies.rules.services import SERVICES
+from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
 from policies.subjects import Resource, kubernetes, resource_view
-from policies.values import MalformedInputError, Props, block, entries, text, texts
+from policies.values import MalformedInputError, Props, block, comparable_text, entries, text, texts
 
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
@@ -113,26 +114,54 @@ def _spreading_terms(spec: Props) -> Iterator[Props]:
 
 
 def _is_domain(key: str) -> bool:
-    """Whether a label's values are failure domains: nodes, racks, zones, regions."""
-    return key.rpartition("/")[2] in {"hostname", "rack", "zone", "region"} or key.startswith(
-        "topology."
+    """Whether a label's values are failure domains: nodes, racks, zones.
+
+    A cluster has one region.
+    """
+    last = key.rpartition("/")[2]
+    return last in {"hostname", "rack", "zone"} or (
+        key.startswith("topology.") and last != "region"
     )
 
 
 def _counts(term: Props, workload: Resource) -> bool:
     """Whether a term is about the workload's own pods."""
-    selector = block(term, "labelSelector")
-    if not selector and not texts(term, "matchLabelKeys"):
+    if term.get("labelSelector") is None and not texts(term, "matchLabelKeys"):
+        return False  # without a selector none, with an empty one all
+    own, _ = namespace_and_name(workload.props)
+    namespaces = texts(term, "namespaces")
+    if namespaces and own not in namespaces and term.get("namespaceSelector") is None:
         return False
-    return selector_matches(selector, labels_of(workload))
+    return selector_matches(block(term, "labelSelector"), labels_of(workload))
 
 
-def _bare(policy: str) -> Props:
-    return pod(container={"ports": [{"containerPort": 8501}]}, restartPolicy=policy)
+def _bare(policy: str) -> Resource:
+    props = pod(container={"ports": [{"containerPort": 8501}]}, restartPolicy=policy)
+    return Resource("kubernetes:core/v1:Pod", props)
+
+
+class _Served:
+    """The selectors of Services by namespace and first label."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._of: dict[tuple[str, str, str], list[Props]] = {}
+        for service in stack.of(SERVICES):
+            selector = block(service.props, "spec", "selector")
+            for key, value in list(selector.items())[:1]:
+                where = namespace_and_name(service.props)[0], key, comparable_text(value)
+                self._of.setdefault(where, []).append(selector)
+
+    def has(self, one: NamespacedPod) -> bool:
+        """Whether a Service selects the pod."""
+        return any(
+            selector_matches({"matchLabels": selector}, one.labels)
+            for key, value in one.labels.items()
+            for selector in self._of.get((one.namespace, key, comparable_text(value)), ())
+        )
 
 
 @advisory(
-    kubernetes("core", "Pod").with_view(pods),
+    kubernetes("core", "Pod").with_view(namespaced_pods),
     layer="serving",
     severity="high",
     why="The kubelet restarts a container on its node; nothing recreates a bare Pod on another "
@@ -141,12 +170,16 @@ def _bare(policy: str) -> Props:
     references=(
         kubernetes_docs("Pods and controllers", "concepts/workloads/pods/#pods-and-controllers"),
     ),
-    passing=_bare("Never"),
-    failing=_bare("Always"),
+    passing=(_bare("Never"),),
+    failing=(_bare("Always"),),
 )
-def servers_have_a_controller(pod: Pod) -> Iterator[str]:
+def servers_have_a_controller(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
     """A pod that serves belongs to a controller, which recreates it elsewhere."""
-    if not pod.metadata.get("ownerReferences") and is_server(pod):
+    pod = subject.pod
+    is_static = "kubernetes.io/config.mirror" in pod.annotations()
+    if is_static or pod.metadata.get("ownerReferences"):
+        return
+    if is_server(pod) or stack.cached(_Served).has(subject):
         yield "it is a bare Pod: nothing recreates it on another node"
 
 
@@ -171,8 +204,7 @@ def spread_constraints_count_their_own_pods(workload: Resource) -> Iterator[str]
     """A topology spread constraint selects its own pods."""
     spec = block(workload.props, "spec", "template", "spec")
     for constraint in entries(spec, "topologySpreadConstraints"):
-        selector = block(constraint, "labelSelector")
-        if not selector or not selector_matches(selector, labels_of(workload)):
+        if not _counts(constraint, workload):
             yield f"the constraint on {text(constraint, 'topologyKey')} selects other pods"
 
 

@@ -45,13 +45,25 @@ SYSCTLS: dict[str, int] = {
     "net.ipv4.tcp_wmem": 32,
 }
 """Safe sysctls, with the minor version of Kubernetes that admits them first."""
-SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+SELINUX_TYPES = {
+    "": 0,
+    "container_t": 0,
+    "container_init_t": 0,
+    "container_kvm_t": 0,
+    "container_engine_t": 31,
+}
+"""SELinux types, with the minor version of Kubernetes that admits them first."""
 APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 PROFILES = {"RuntimeDefault", "Localhost"}
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 HOOKS = ("postStart", "preStop")
 
 baseline = partial(mandatory, PODS_AND_PATCHES, layer="serving")
+
+
+def is_relaxed(pod: Pod, version: ClusterVersion) -> bool:
+    """Whether the standard exempts a pod in a user namespace: since Kubernetes 1.35."""
+    return version.minor >= 35 and not flag(pod.spec, "hostUsers", default=True)
 
 
 @baseline(
@@ -181,12 +193,12 @@ def apparmor_profiles_are_not_removed(pod: Pod) -> Iterator[str]:
     passing=pod(securityContext={"seLinuxOptions": {"type": "container_t"}}),
     failing=pod(securityContext={"seLinuxOptions": {"user": "system_u"}}),
 )
-def selinux_options_stay_confined(pod: Pod) -> Iterator[str]:
+def selinux_options_stay_confined(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """SELinux options have no user or role, and only container types."""
     for owner, context in pod.security_contexts():
         options = block(context, "seLinuxOptions")
         kind = text(options, "type")
-        if kind not in SELINUX_TYPES:
+        if given.minor < SELINUX_TYPES.get(kind, given.minor + 1):
             yield f"{owner} has the SELinux type {kind}"
         for key in ("user", "role"):
             if text(options, key):
@@ -201,9 +213,9 @@ def selinux_options_stay_confined(pod: Pod) -> Iterator[str]:
     passing=pod(container={"securityContext": {"procMount": "Default"}}),
     failing=pod(container={"securityContext": {"procMount": "Unmasked"}}),
 )
-def proc_stays_masked(pod: Pod) -> Iterator[str]:
+def proc_stays_masked(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """No container has an unmasked /proc, except in a user namespace."""
-    if not flag(pod.spec, "hostUsers", default=True):
+    if is_relaxed(pod, given):
         return
     for container in pod.containers():
         context = block(container, "securityContext")

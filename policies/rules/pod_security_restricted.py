@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from policies.cluster_version import ClusterVersion
 from policies.pods import PODS, Pod, container_paths, describe, pod
 from policies.rule import mandatory, pod_security
-from policies.rules.pod_security import PROFILES
+from policies.rules.pod_security import PROFILES, is_relaxed
 from policies.subjects import Path, Resource
 from policies.values import block, entries, flag, number, text, texts
 
@@ -35,11 +36,6 @@ def _restricted_of(control: str) -> Any:
 
 def _is_windows(pod: Pod) -> bool:
     return text(pod.spec, "os", "name") == "windows"
-
-
-def _has_user_namespace(pod: Pod) -> bool:
-    """Whether the pod has a user namespace, which exempts it from some controls."""
-    return not flag(pod.spec, "hostUsers", default=True)
 
 
 def _set(resource: Resource, *keys: str, to: Any) -> Iterator[tuple[Path, Any]]:
@@ -100,9 +96,9 @@ def containers_cannot_gain_privileges(pod: Pod) -> Iterator[str]:
     passing=pod(securityContext={"runAsNonRoot": True}),
     failing=pod(securityContext={"runAsNonRoot": False}),
 )
-def containers_run_as_non_root(pod: Pod) -> Iterator[str]:
+def containers_run_as_non_root(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """Every container sets `runAsNonRoot`."""
-    if _has_user_namespace(pod):
+    if is_relaxed(pod, given):
         return
     of_pod = block(pod.spec, "securityContext").get("runAsNonRoot")
     if of_pod is not None and not flag(pod.spec, "securityContext", "runAsNonRoot"):
@@ -124,9 +120,9 @@ def containers_run_as_non_root(pod: Pod) -> Iterator[str]:
     passing=pod(securityContext={"runAsUser": 65534}),
     failing=pod(container={"securityContext": {"runAsUser": 0}}),
 )
-def containers_do_not_run_as_root(pod: Pod) -> Iterator[str]:
+def containers_do_not_run_as_root(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """Neither the pod nor a container sets user id 0."""
-    if _has_user_namespace(pod):
+    if is_relaxed(pod, given):
         return
     for owner, context in pod.security_contexts():
         if number(context, "runAsUser") == 0:

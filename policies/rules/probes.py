@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.pods import LONG_RUNNING_PODS, Pod, deployment, describe
+from policies.pods import LONG_RUNNING_PODS, PODS, Pod, deployment, describe, pod
 from policies.rule import advisory, kubernetes_docs, mandatory
 from policies.values import Props, block, comparable_text, entries, number
 
@@ -83,23 +83,26 @@ def failure_seconds(probe: Props) -> float:
 
 
 @mandatory(
-    LONG_RUNNING_PODS,
+    PODS,
     layer="serving",
     severity="high",
     why="A probe of a port name that does not exist always fails: the pod is never ready, or is "
     "restarted forever.",
     fix="use the name of one of the container's ports, or a number",
     references=(_DOCS,),
-    passing=_server(readinessProbe=_READY, livenessProbe={"tcpSocket": {"port": 9000}}),
-    failing=_server(readinessProbe={"httpGet": {"path": "/ready", "port": "http"}}),
+    passing=pod(container={"livenessProbe": {"tcpSocket": {"port": 9000}}}),
+    failing=pod(container={"readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}}}),
 )
 def probes_ask_ports_of_the_container(pod: Pod) -> Iterator[str]:
-    """A probe uses a number, or a port name that its container declares."""
+    """A probe or hook uses a number, or a port name that its container declares."""
     for container in pod.containers(ephemeral=False):
         names = {comparable_text(port.get("name")) for port in entries(container, "ports")}
-        for kind in _KINDS:
+        places = [(kind, block(container, kind)) for kind in _KINDS]
+        hooks = block(container, "lifecycle")
+        places += [(hook, block(hooks, hook)) for hook in ("postStart", "preStop")]
+        for kind, probe in places:
             for handler in ("httpGet", "tcpSocket", "grpc"):
-                port = block(container, kind, handler).get("port")
+                port = block(probe, handler).get("port")
                 # `containerPort` is informative: a probe of another number works.
                 if isinstance(port, str) and not port.isdigit() and port not in names:
                     yield f"{describe(container)}: {kind} uses port {port}, which is not declared"

@@ -5,16 +5,15 @@ from typing import Any
 
 from policies.objects import (
     AUTOSCALERS,
-    deferring_errors,
+    Objects,
     kind_of,
     namespace_and_name,
-    raise_first,
 )
 from policies.pods import deployment
 from policies.rule import Reference, Stack, advisory, kubernetes_docs, mandatory
 from policies.selection import NAMESPACED_PODS, NamespacedPod
-from policies.subjects import Resource, kubernetes, pattern, resource_view
-from policies.values import Props, block, text
+from policies.subjects import Resource, kubernetes, resource_view
+from policies.values import Props, block, comparable_text, text
 
 SCALED_OBJECTS = kubernetes("keda.sh", "ScaledObject", version="v1alpha1")
 VERTICAL = kubernetes("autoscaling.k8s.io", "VerticalPodAutoscaler")
@@ -22,7 +21,6 @@ PRIORITY_CLASSES = kubernetes("scheduling.k8s.io", "PriorityClass")
 _GROUP = "rbac.authorization.k8s.io"
 BINDINGS = kubernetes(_GROUP, "RoleBinding", "ClusterRoleBinding")
 SCALERS = (AUTOSCALERS | SCALED_OBJECTS).with_view(resource_view)
-_ALL = pattern(r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes")
 _BUILT_IN_ROLES = {"admin", "cluster-admin", "edit", "view"}
 _DOCS = kubernetes_docs(
     "Horizontal pod autoscaling", "tasks/run-application/horizontal-pod-autoscale/"
@@ -30,28 +28,6 @@ _DOCS = kubernetes_docs(
 _KEDA = Reference(
     "KEDA", "ScaledObject", "https://keda.sh/docs/latest/reference/scaledobject-spec/"
 )
-
-
-class Objects:
-    """The declared Kubernetes objects by namespace, kind and name.
-
-    Errors are deferred as in `Workloads`.
-    """
-
-    def __init__(self, stack: Stack) -> None:
-        self._found: set[tuple[str, str, str]] = set()
-        self._unreadable: list[Exception] = []
-        for one in stack.of(_ALL):
-            with deferring_errors(self._unreadable):
-                namespace, name = namespace_and_name(one.props)
-                self._found.add((namespace, kind_of(one), name))
-
-    def has(self, namespace: str, kind: str, name: str) -> bool:
-        """Whether the stack declares the object."""
-        if (namespace, kind, name) in self._found:
-            return True
-        raise_first(self._unreadable)
-        return False
 
 
 def _clusterwide(stack: Stack) -> set[tuple[str, str]]:
@@ -67,11 +43,30 @@ def _target(scaler: Resource) -> tuple[str, str, str]:
     return namespace_and_name(scaler.props)[0], kind, text(reference, "name")
 
 
+def _adopted(scaled: Resource) -> str:
+    """The HPA that a ScaledObject takes over, if any."""
+    annotations = block(scaled.props, "metadata", "annotations")
+    if comparable_text(annotations.get("scaledobject.keda.sh/transfer-hpa-ownership")) != "true":
+        return ""
+    return text(scaled.props, "spec", "advanced", "horizontalPodAutoscalerConfig", "name")
+
+
+def _adopted_names(stack: Stack) -> set[tuple[str, str]]:
+    found = {(namespace_and_name(one.props)[0], _adopted(one)) for one in stack.of(SCALED_OBJECTS)}
+    return {one for one in found if one[1]}
+
+
+def _is_adopted(scaler: Resource, adopted: set[tuple[str, str]]) -> bool:
+    return AUTOSCALERS.matches(scaler.type) and namespace_and_name(scaler.props) in adopted
+
+
 def _first_scalers(stack: Stack) -> dict[tuple[str, str, str], Resource]:
     """The first autoscaler of each target."""
     first: dict[tuple[str, str, str], Resource] = {}
+    adopted = stack.cached(_adopted_names)
     for one in stack.of(SCALERS):
-        first.setdefault(_target(one), one)
+        if not _is_adopted(one, adopted):
+            first.setdefault(_target(one), one)
     return first
 
 
@@ -101,6 +96,8 @@ _HPA = _made(AUTOSCALERS.example, scaleTargetRef={"kind": "Deployment", "name": 
 )
 def workloads_have_one_autoscaler(scaler: Resource, stack: Stack) -> Iterator[str]:
     """A workload has one horizontal autoscaler."""
+    if _is_adopted(scaler, stack.cached(_adopted_names)):
+        return
     first = stack.cached(_first_scalers).get(_target(scaler))
     if first is not None and first is not scaler:
         _, kind, name = _target(scaler)
@@ -143,6 +140,13 @@ def _binding(role: str, kind: str = "Role") -> Resource:
     )
 
 
+def _is_own_role(namespace: str, name: str) -> bool:
+    """Whether a Role is one that every API server has."""
+    return namespace in {"kube-system", "kube-public"} and (
+        name.startswith("system:") or name == "extension-apiserver-authentication-reader"
+    )
+
+
 @advisory(
     BINDINGS,
     layer="serving",
@@ -166,7 +170,9 @@ def bindings_refer_to_declared_roles(binding: Props, stack: Stack) -> Iterator[s
         is_built_in = name in _BUILT_IN_ROLES or name.startswith("system:")
         if not is_built_in and (kind, name) not in stack.cached(_clusterwide):
             yield f"ClusterRole {name!r} is not declared"
-    elif name and not stack.cached(Objects).has(namespace, "Role", name):
+    elif not name or _is_own_role(namespace, name):
+        return
+    elif not stack.cached(Objects).has(namespace, "Role", name):
         yield f"Role {name!r} is not declared in namespace {namespace}"
 
 

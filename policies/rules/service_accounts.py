@@ -10,6 +10,7 @@ from policies.subjects import Resource, kubernetes
 from policies.values import Props, entries, flag, number, text
 
 ACCOUNTS = kubernetes("core", "ServiceAccount")
+BINDINGS = kubernetes("rbac.authorization.k8s.io", "RoleBinding", "ClusterRoleBinding")
 _DOCS = kubernetes_docs(
     "Service accounts", "tasks/configure-pod-container/configure-service-account/"
 )
@@ -67,6 +68,16 @@ def pods_have_an_account_of_their_own(pod: Pod) -> Iterator[str]:
         yield "serviceAccountName is `default` or not set"
 
 
+def _bound_accounts(stack: Stack) -> set[tuple[str, str]]:
+    """The accounts that a declared binding gives a role: their pods call the API server."""
+    return {
+        (text(subject, "namespace") or namespace_and_name(one.props)[0], text(subject, "name"))
+        for one in stack.of(BINDINGS)
+        for subject in entries(one.props, "subjects")
+        if text(subject, "kind") == "ServiceAccount"
+    }
+
+
 @mandatory(
     NAMESPACED_PODS,
     layer="serving",
@@ -80,11 +91,16 @@ def pods_have_an_account_of_their_own(pod: Pod) -> Iterator[str]:
     failing=(_server(serviceAccountName="server"), _declared()),
 )
 def pods_mount_no_token_without_need(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
-    """A pod has no API server token unless a waiver allows it."""
-    owner = subject.pod.spec
+    """A pod has no API server token unless a waiver allows it.
+
+    In manifests, an account that is bound to a role needs no waiver.
+    """
+    owner, name = subject.pod.spec, _account(subject.pod) or "default"
     if owner.get(_MOUNTS) is None:
-        name = _account(subject.pod) or "default"
         owner = stack.cached(Accounts).get(subject.namespace, name) or {}
+    is_bound = name != "default" and (subject.namespace, name) in stack.cached(_bound_accounts)
+    if is_bound and subject.resource.origin == "manifest":
+        return
     if flag(owner, _MOUNTS, default=True):
         yield f"{_MOUNTS} is not false in the pod or its account"
 

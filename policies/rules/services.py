@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from policies.objects import namespace_and_name
+from policies.objects import Objects, namespace_and_name
 from policies.pods import deployment
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.selection import NAMESPACED_PODS, Pods
@@ -47,9 +47,18 @@ def services_select_pods(service: Props, stack: Stack) -> Iterator[str]:
     selector = block(spec, "selector")
     if not selector or text(spec, "type") == "ExternalName":
         return
+    if _is_own(selector, namespace) or stack.cached(Objects).may_own(
+        {"matchLabels": selector}, namespace
+    ):
+        return
     if not stack.cached(Pods).selected(selector, namespace):
         labels = ", ".join(f"{key}={value}" for key, value in selector.items())
         yield f"no declared pod in namespace {namespace} has the labels {labels}"
+
+
+def _is_own(selector: Props, namespace: str) -> bool:
+    """Whether the pods are those of the cluster's DNS, which every cluster has."""
+    return namespace == "kube-system" and comparable_text(selector.get("k8s-app")) == "kube-dns"
 
 
 @mandatory(
@@ -63,26 +72,19 @@ def services_select_pods(service: Props, stack: Stack) -> Iterator[str]:
     failing=(_server(), _service(ports=[{"port": 80, "targetPort": "http"}])),
 )
 def services_lead_to_ports_of_their_pods(service: Props, stack: Stack) -> Iterator[str]:
-    """A Service's target port is declared by its pods."""
+    """A Service's target port is a number, or the name of a port of its pods."""
     spec, (namespace, _) = block(service, "spec"), namespace_and_name(service)
     selector = block(spec, "selector")
     if not selector or text(spec, "type") == "ExternalName":
         return
     for one in stack.cached(Pods).selected(selector, namespace):
         ports = [p for c in one.pod.containers(ephemeral=False) for p in entries(c, "ports")]
-        if not ports:
-            continue  # declaring ports is optional
         names = {text(port, "name") for port in ports} - {""}
-        numbers = {comparable_text(port.get("containerPort")) for port in ports}
         for port in entries(spec, "ports"):
             target = port.get("targetPort")
-            wanted = port.get("port") if target is None else target
-            if comparable_text(wanted) not in names | numbers and not _is_default(target):
-                yield f"targetPort {wanted} is not a port of {one.resource.name or 'its pods'}"
-
-
-def _is_default(target: object) -> bool:
-    return target is None  # the default is the Service's port, which pods rarely declare
+            # `containerPort` is informative: another number may be open.
+            if isinstance(target, str) and not target.isdigit() and target not in names:
+                yield f"targetPort {target} is not a port of {one.resource.name or 'its pods'}"
 
 
 @advisory(

@@ -10,9 +10,11 @@ client library's dump of the same message (see `api_json`).
 from collections.abc import Iterator
 from typing import Any
 
-from policies.sources import api_json
+from policies.sources import api_json, gke_lines
 from policies.sources.documents import Document
-from policies.subjects import Resource
+from policies.sources.gke_lines import ApiLines, Names
+from policies.sources.lines import Lines
+from policies.subjects import Path, Resource
 
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
@@ -51,16 +53,34 @@ def resources(document: Document) -> Iterator[Resource]:
     """Yield the clusters and their node pools."""
     content = document.content
     clusters = content if isinstance(content, list) else content.get("clusters", [content])
-    for cluster in map(api_json.to_api_json, clusters):
-        name, file, line = str(cluster["name"]), document.file, document.line
-        props = cluster_inputs(cluster)
-        yield Resource(CLUSTER, props, name, file=file, line=line, origin="api")
-        if props.get("enableAutopilot"):
+    for index, given in enumerate(clusters):
+        base: Path = (index,) if clusters is content else ("clusters", index)
+        lines = document.lines and document.lines.below(*(base if given is not content else ()))
+        cluster = api_json.to_api_json(given)
+        name = str(cluster["name"])
+        inputs = cluster_inputs(cluster)
+        yield _resource(CLUSTER, inputs, name, document, lines, gke_lines.CLUSTER)
+        if inputs.get("enableAutopilot"):
             continue  # Google manages an Autopilot cluster's pools
-        for pool in cluster.get("nodePools") or []:
-            props, full = node_pool_inputs(pool), f"{name}/{pool.get('name')}"
-            props["cluster"] = name
-            yield Resource(NODE_POOL, props, full, file=file, line=line, origin="api")
+        key = next((key for key in given if api_json.camel_case(str(key)) == "nodePools"), "")
+        for number, pool in enumerate(cluster.get("nodePools") or []):
+            props = node_pool_inputs(pool) | {"cluster": name}
+            full, below = f"{name}/{pool.get('name')}", lines and lines.below(key, number)
+            yield _resource(NODE_POOL, props, full, document, below, gke_lines.NODE_POOL)
+
+
+def _resource(
+    type_: str, props: Json, name: str, document: Document, lines: Lines | None, names: Names
+) -> Resource:
+    return Resource(
+        type_,
+        props,
+        name,
+        origin="api",
+        file=document.file,
+        line=lines.line() if lines else document.line,
+        lines=ApiLines(lines, names) if lines else None,
+    )
 
 
 def cluster_inputs(cluster: Json) -> Json:
@@ -69,6 +89,8 @@ def cluster_inputs(cluster: Json) -> Json:
     for key, flag in _FLAGS.items():
         if isinstance(cluster.get(key), dict) and flag:
             declared[flag] = bool(cluster[key].get("enabled"))
+    if "shieldedNodes" not in cluster and not declared.get("enableAutopilot"):
+        declared["enableShieldedNodes"] = False  # the provider's default is true
     declared["network"] = cluster.get("network")
     declared["nodeLocations"] = cluster.get("locations")
     _default_pool(cluster, declared)

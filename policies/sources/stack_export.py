@@ -25,10 +25,11 @@ def resources(document: Document) -> Iterator[Resource]:
         for state in states
         if str(state.get("type", "")).startswith("pulumi:providers:")
     }
-    for state in states:
+    for index, state in enumerate(states):
         if state.get("delete"):
             continue
         name = str(state["urn"]).rpartition("::")[2]
+        of_state = document.lines and document.lines.below("deployment", "resources", index)
         yield Resource(
             str(state["type"]),
             from_json(state.get("inputs") or {}, name),
@@ -37,5 +38,6 @@ def resources(document: Document) -> Iterator[Resource]:
             providers.get(str(state.get("provider", "")), {}),
             protect=bool(state.get("protect")),
             file=document.file,
-            line=document.line,
+            line=of_state.line() if of_state else document.line,
+            lines=of_state and of_state.below("inputs"),
         )

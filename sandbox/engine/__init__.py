@@ -13,10 +13,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.engine import build, kubernetes_plugin, pulumi_cli
+from sandbox.engine import build, google_plugin, kubernetes_plugin, pulumi_cli, tools
 from sandbox.engine.errors import EngineError
 
-__all__ = ["Engine", "EngineError", "actionlint", "ensure", "keda"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "Progress",
+    "actionlint",
+    "ensure",
+    "google_plugin",
+    "keda",
+    "postgres_operator",
+]
 
 Progress = Callable[[str], None]
 _CLI = "github.com/pulumi/pulumi/pkg/v3"
@@ -39,8 +48,7 @@ class Engine:
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
     modules: Mapping[str, Path]
-    """Folders by name: data of Go modules (`kwok`, `metrics-server`, `gateway-api`), and the binary
-    of what runs as a pod (`postgres-operator`)."""
+    """Data of Go modules, by name: `kwok`, `metrics-server`, `gateway-api`."""
 
     def install(self, folder: Path, home: Path) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH, and plugins into `home`.
@@ -71,15 +79,14 @@ class Engine:
 
 
 def ensure(progress: Progress = lambda _: None) -> Engine:
-    """Find, download or build the tools.
+    """Find, download or build the tools that every environment needs.
 
     `progress` receives lines for the user; the first build takes minutes and happens once.
     Raises EngineError with the reason and a hint.
     """
     cli = pulumi_cli.ensure(progress)
-    control_plane = build.ensure(build.KUBERNETES, progress)
-    operator = build.ensure(build.POSTGRES, progress)
-    gateway_api = build.ensure(build.GATEWAY_API, progress)
+    control_plane = tools.ensure(build.KUBERNETES, progress)
+    gateway_api = tools.ensure(build.GATEWAY_API, progress)
     plugin = kubernetes_plugin.ensure(cli.pulumi, progress)
     return Engine(
         pulumi=cli.pulumi,
@@ -90,7 +97,6 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
         modules={
             **_data(build.KUBERNETES, control_plane),
             **_data(build.GATEWAY_API, gateway_api),
-            "postgres-operator": operator / "bin",
         },
     )
 
@@ -101,12 +107,17 @@ def _data(tool_set: build.ToolSet, entry: Path) -> dict[str, Path]:
 
 def keda(progress: Progress = lambda _: None) -> Path:
     """The folder of KEDA's binaries; only models that scale on metrics need it. EngineError."""
-    return build.ensure(build.KEDA, progress) / "bin"
+    return tools.ensure(build.KEDA, progress) / "bin"
+
+
+def postgres_operator(progress: Progress = lambda _: None) -> Path:
+    """The folder of Zalando's operator; only clusters with databases need it. EngineError."""
+    return tools.ensure(build.POSTGRES, progress) / "bin"
 
 
 def actionlint(progress: Progress = lambda _: None) -> Path:
     """The linter of the repository's GitHub workflows. Raises EngineError."""
-    return build.ensure(build.ACTIONLINT, progress) / "bin" / "actionlint"
+    return tools.ensure(build.ACTIONLINT, progress) / "bin" / "actionlint"
 
 
 def _link(link: Path, target: Path) -> None:

@@ -141,9 +141,14 @@ def ensure(tool_set: ToolSet, progress: Progress) -> Path:
     )
 
 
+def entry(tool_set: ToolSet) -> Path:
+    """The folder that a build makes, whether it exists or not."""
+    return cache.directory() / f"{tool_set.name}-{_key(tool_set)}"
+
+
 def is_built(tool_set: ToolSet) -> bool:
     """Whether the tool set is built already."""
-    return (cache.directory() / f"{tool_set.name}-{_key(tool_set)}").is_dir()
+    return entry(tool_set).is_dir()
 
 
 def version(tool_set: ToolSet, module: str) -> str:
@@ -153,6 +158,15 @@ def version(tool_set: ToolSet, module: str) -> str:
     if found is None:
         raise KeyError(f"sandbox/engine/modules/{tool_set.name}/go.mod does not require {module}")
     return found.group(1)
+
+
+def checksum(tool_set: ToolSet, module: str) -> str:
+    """The hash of a module's files in go.sum, `h1:…`."""
+    wanted = f"{module} {version(tool_set, module)} "
+    for line in (_MODULES / tool_set.name / "go.sum").read_text().splitlines():
+        if line.startswith(wanted):
+            return line.removeprefix(wanted)
+    raise KeyError(f"sandbox/engine/modules/{tool_set.name}/go.sum has no hash of {module}")
 
 
 def _key(tool_set: ToolSet) -> str:
@@ -217,7 +231,8 @@ def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress
     )
     by_own_name = [p for name, p in tool_set.tools.items() if _is_own_name(name, p)]
     binaries.mkdir()
-    arguments = ["build", "-v", "-ldflags", f"-s -w {flags}"]
+    # The linker drops debugging data (-w), so the compiler need not make it: a ninth of its time.
+    arguments = ["build", "-v", "-gcflags", "all=-dwarf=false", "-ldflags", f"-s -w {flags}"]
     if by_own_name:
         run.with_progress([*arguments, "-o", f"{binaries}/", *by_own_name], tool_set.name, progress)
     for name, package in tool_set.tools.items():

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engine import build, cache
+from sandbox.engine import build, cache, tools
+from sandbox.engine.errors import EngineError
 
 Progress = Callable[[str], None]
 _MODULE = "github.com/pulumi/pulumi/pkg/v3"
 _HOST = "pulumi-language-python"
+_INSTALLER = "https://get.pulumi.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,15 @@ class PulumiCli:
 
 def ensure(progress: Progress) -> PulumiCli:
     """A CLI that is new enough. Raises EngineError if there is none."""
-    return (
-        installed()
-        or _official_from_cache()
-        or _built(progress, only_if_ready=True)
-        or (_official(progress) or _must(_built(progress, only_if_ready=False)))
-    )
+    ways = tools.wanted()
+    found = installed()
+    if found is None and tools.DOWNLOAD in ways:
+        found = _official_from_cache()
+    if found is None and tools.BUILD in ways:
+        found = _built(progress, only_if_ready=True)
+    if found is None and tools.DOWNLOAD in ways:
+        found = _official(progress, only=tools.BUILD not in ways)
+    return found or _must(_built(progress, only_if_ready=False))
 
 
 def installed() -> PulumiCli | None:
@@ -90,8 +95,12 @@ def _official_from_cache() -> PulumiCli | None:
     return PulumiCli(binaries / "pulumi", language_host=binaries / _HOST)
 
 
-def _official(progress: Progress) -> PulumiCli | None:
-    """The CLI of the official installer; None if it cannot be downloaded."""
+def _official(progress: Progress, *, only: bool) -> PulumiCli | None:
+    """The CLI of the official installer; None if it cannot be downloaded.
+
+    Raises EngineError instead of that if `only` a download is wanted.
+    """
+    from sandbox.engine import reachability  # noqa: PLC0415 (it loads an HTTP client)
 
     def download(folder: Path) -> None:
         from pulumi.automation import PulumiCommand  # noqa: PLC0415 (0.4 s)
@@ -100,10 +109,18 @@ def _official(progress: Progress) -> PulumiCli | None:
 
     progress("looking for the official Pulumi installer")
     try:
+        # The installer itself waits minutes for a host that does not answer.
+        if host := reachability.unreachable([_INSTALLER], again=only):
+            raise OSError(f"{host} cannot be reached")
         cache.entry(_official_entry(), download, lambda: progress("waiting for a download"))
     # The installer is a downloaded shell script: any error means that it is not available.
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
+        if only:
+            raise EngineError(
+                f"the official Pulumi installer cannot be had: {reason}",
+                f"check the network, install Pulumi yourself, or unset {tools.VARIABLE}",
+            ) from error
         progress(f"the official installer cannot be had ({reason}): building Pulumi instead")
         return None
     return _official_from_cache()

@@ -7,7 +7,7 @@ import inspect
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.gcp import field_masks, iam_store
+from sandbox.gcp import field_masks, iam_store, labels
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.filters import page
@@ -121,6 +121,8 @@ class Methods:
         return self._of.answer(call, "update", call.url_path, self._of.shown(call.state, fresh))
 
     async def _finish(self, call: Call, path: str, document: Json, old: Json | None) -> None:
+        if self._of.has_labels:
+            labels.check(document.get("labels") or {}, f"{self._of.noun}.labels")
         waiting = self._of.complete(call, document, old)
         if inspect.isawaitable(waiting):
             await waiting

@@ -96,6 +96,8 @@ class Collection:
     """The field of a create request that holds the resource; default: the request is one."""
     patch_field: str = ""
     """The same for a patch, whose mask is then in the request's body too."""
+    has_labels: bool = True
+    """Whether a field `labels` of its resources holds labels in Google Cloud's form."""
     empty: tuple[Any, ...] = (None,)
     """Values that count as not given."""
     stamps: tuple[str, ...] = ()

@@ -69,8 +69,7 @@ class ApiError(Exception):
                 "message": self.message,
                 "status": self.status,
             }
-            if alt == "json":
-                # With `alt=json`, the newer APIs send the older list as well.
+            if alt == "json" and row is not None and row.lists_errors:
                 error["errors"] = [
                     {"domain": "global", "message": self.message, "reason": self.reason}
                 ]

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.gcp import iam_roles
+
 Policy = dict[str, Any]
 EMPTY_ETAG = "ACAB"
 """Google's etag of a policy that was never set."""
@@ -25,59 +27,6 @@ _CONVENIENCE = frozenset({"projectOwner", "projectEditor", "projectViewer"})
 _FEDERATED = frozenset({"principal", "principalSet"})
 _EMAIL = re.compile(r"[^@\s\[\]]+@[^@\s\[\]]+\.[^@\s\[\]]+")
 _POOL = re.compile(r"(?P<pool>[a-z0-9.:-]+\.svc\.id\.goog)\[(?P<namespace>[^/]+)/(?P<account>.+)\]")
-_CUSTOM = re.compile(r"(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
-_PREDEFINED = re.compile(r"roles/(?P<service>[a-zA-Z0-9]+)\.(?P<name>[A-Za-z0-9_.]+)")
-_BASIC = frozenset({"roles/owner", "roles/editor", "roles/viewer", "roles/browser"})
-
-# The roles of these services are listed, so that a misspelt one is refused. Any role of another
-# service is accepted.
-_ROLES = {
-    "artifactregistry": (
-        "admin containerRegistryMigrationAdmin createOnPushRepoAdmin createOnPushWriter reader "
-        "repoAdmin serviceAgent writer"
-    ),
-    "cloudkms": (
-        "admin autokeyAdmin autokeyUser cryptoKeyDecrypter cryptoKeyDecrypterViaDelegation "
-        "cryptoKeyEncrypter cryptoKeyEncrypterDecrypter "
-        "cryptoKeyEncrypterDecrypterViaDelegation cryptoKeyEncrypterViaDelegation "
-        "cryptoOperator ekmConnectionsAdmin importer protectedResourcesViewer publicKeyViewer "
-        "serviceAgent signer signerVerifier verifier viewer"
-    ),
-    "cloudtrace": "admin agent user",
-    "container": (
-        "admin clusterAdmin clusterViewer defaultNodeServiceAccount defaultNodeServiceAgent "
-        "developer hostServiceAgentUser nodeServiceAccount nodeServiceAgent serviceAgent viewer"
-    ),
-    "gkebackup": (
-        "admin backupAdmin delegatedBackupAdmin delegatedRestoreAdmin restoreAdmin serviceAgent "
-        "viewer"
-    ),
-    "logging": (
-        "admin bucketWriter configWriter fieldAccessor linkViewer logWriter privateLogViewer "
-        "serviceAgent sqlAlertWriter viewAccessor viewer"
-    ),
-    "monitoring": (
-        "admin alertPolicyEditor alertPolicyViewer cloudConsoleIncidentEditor "
-        "cloudConsoleIncidentViewer dashboardEditor dashboardViewer editor "
-        "metricsScopesAdmin metricsScopesViewer metricWriter notificationChannelEditor "
-        "notificationChannelViewer notificationServiceAgent servicesEditor servicesViewer "
-        "snoozeEditor snoozeViewer uptimeCheckConfigEditor uptimeCheckConfigViewer viewer"
-    ),
-    "pubsub": "admin editor publisher serviceAgent subscriber viewer",
-    "secretmanager": (
-        "admin secretAccessor secretVersionAdder secretVersionManager serviceAgent viewer"
-    ),
-    "stackdriver": (
-        "accounts.editor accounts.viewer maintenanceWindow.editor maintenanceWindow.viewer "
-        "resourceMaintenanceWindow.editor resourceMaintenanceWindow.viewer resourceMetadata.writer"
-    ),
-    "storage": (
-        "admin bucketViewer expressModeServiceInput expressModeServiceOutput expressModeUserAccess "
-        "folderAdmin hmacKeyAdmin insightsCollectorService legacyBucketOwner legacyBucketReader "
-        "legacyBucketWriter legacyObjectOwner legacyObjectReader objectAdmin objectCreator "
-        "objectUser objectViewer"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,25 +40,6 @@ class Known:
 
 class PolicyError(ValueError):
     """An invalid policy; Google answers 400 INVALID_ARGUMENT."""
-
-
-def is_role(name: str) -> bool:
-    """Whether the role exists, as far as the list above goes."""
-    if name in _BASIC or _CUSTOM.fullmatch(name):
-        return True
-    match = _PREDEFINED.fullmatch(name)
-    if match is None:
-        return False
-    known = _ROLES.get(match["service"])
-    return known is None or match["name"] in known.split()
-
-
-def roles() -> list[str]:
-    """The basic roles, and the predefined roles listed above."""
-    named = (
-        f"roles/{service}.{name}" for service, known in _ROLES.items() for name in known.split()
-    )
-    return sorted([*_BASIC, *named])
 
 
 def _check_member(member: str, known: Known) -> None:
@@ -156,7 +86,7 @@ def complete(policy: Policy, known: Known) -> Policy:
         members = binding.get("members") or []
         if not role:
             raise PolicyError("A binding must have a role.")
-        if not is_role(role):
+        if not iam_roles.is_role(role):
             raise PolicyError(f"Role {role} is not supported for this resource.")
         for member in members:
             _check_member(member, known)

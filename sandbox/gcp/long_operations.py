@@ -1,7 +1,8 @@
 """Long-running operations (`google.longrunning`) of the newer services.
 
-The work is done before the request is answered. The operation reports `done` only after the
-emulator's latency, so that a client that does not wait for it fails.
+The work is done before the request is answered. The first answer is never done, and has no
+response; the operation is `done` when it is read after the emulator's latency, so that a client
+that does not wait for it fails.
 """
 
 from __future__ import annotations
@@ -51,15 +52,13 @@ class Operations:
                 "createTime": now(),
                 "target": target,
                 "verb": verb,
-                "requestedCancellation": False,
                 "apiVersion": "v1",
             },
-            "done": False,
             "_response": {"@type": f"{kind}.{schema}" if response else _EMPTY, **response},
             "_until": time.time() + call.state.latency,
         }
         call.store.put(f"{self.service}/{name}", operation)
-        return _shown(operation)
+        return {"name": name, "metadata": operation["metadata"]}
 
     async def get(self, call: Call) -> Json:
         """`operations.get`."""

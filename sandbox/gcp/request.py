@@ -78,4 +78,4 @@ class Request:
     @property
     def alt(self) -> str:
         """The query parameter `alt`: the format that the client asks for."""
-        return (self.query.get("alt") or [""])[-1]
+        return (self.query.get("alt") or self.query.get("$alt") or [""])[-1]

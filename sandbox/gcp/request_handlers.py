@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sandbox.gcp import schema
+from sandbox.gcp import schema, wire_types
 from sandbox.gcp.control import Control
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.request import Request
 from sandbox.gcp.router import Router, not_emulated
 from sandbox.gcp.service import Call, Raw, Service, State
 from sandbox.gcp.services import serviceusage
+from sandbox.services import named
 
 _log = logging.getLogger("sandbox.gcp")
 _CONTROL = "/sandbox/v1/"
@@ -96,7 +97,17 @@ async def validate_body(_: Emulator, request: Request) -> None:
     """Check the body against the method's schema."""
     method = request.method
     if method.request and not request.path.is_upload:
-        schema.check(method.document, method.request, request.document)
+        if wire_types.asks_for_numbers(request.alt):
+            request.document = wire_types.with_names(
+                method.document, method.request, request.document
+            )
+        schema.check(
+            method.document,
+            method.request,
+            request.document,
+            drop_unknown=named(method.service).ignores_unknown_names,
+        )
+        request.document = wire_types.received(method.document, method.request, request.document)
 
 
 async def require_enabled_service(emulator: Emulator, request: Request) -> None:
@@ -126,7 +137,12 @@ async def dispatch(emulator: Emulator, request: Request) -> Raw:
             url_path=request.path.below_version,
         )
     )
-    return result if isinstance(result, Raw) else Raw(_encode(result), 200, _JSON)
+    if isinstance(result, Raw):
+        return result
+    if wire_types.asks_for_numbers(request.alt) and request.method.response:
+        document = request.method.document
+        result = wire_types.with_numbers(document, request.method.response, result)
+    return Raw(_encode(result), 200, _JSON)
 
 
 HANDLERS: tuple[Handler, ...] = (

@@ -17,11 +17,34 @@ _INTEGERS = {"int32", "uint32", "int64", "uint64"}
 _INTEGER = re.compile(r"-?\d+")
 
 
-def check(document: Document, schema: str, body: Any, where: str = "") -> None:
-    """Raise ApiError 400 for what the schema does not allow. `where` names the body in it."""
+def check(
+    document: Document, schema: str, body: Any, where: str = "", *, drop_unknown: bool = False
+) -> None:
+    """Raise ApiError 400 for what the schema does not allow. `where` names the body in it.
+
+    With `drop_unknown`, names that the schema does not have are removed from the body instead.
+    """
     if not isinstance(body, dict):
         raise ApiError(400, "Invalid JSON payload received. The root must be an object.")
+    if drop_unknown:
+        _drop_unknown(document, document.schemas[schema], body)
     _object(document, schema, document.schemas[schema], body, where)
+
+
+def _drop_unknown(document: Document, schema: Json, value: Any) -> None:
+    schema = document.schemas[schema["$ref"]] if "$ref" in schema else schema
+    if isinstance(value, list):
+        for item in value:
+            _drop_unknown(document, schema.get("items", {}), item)
+    if not isinstance(value, dict) or not {"properties", "additionalProperties"} & schema.keys():
+        return
+    properties: Mapping[str, Json] = schema.get("properties", {})
+    extra = schema.get("additionalProperties")
+    for key in list(value):
+        if key not in properties and extra is None:
+            del value[key]
+        else:
+            _drop_unknown(document, properties.get(key, extra or {}), value[key])
 
 
 def _object(document: Document, name: str, schema: Json, value: Json, where: str) -> None:

@@ -29,6 +29,12 @@ class State:
     """`sandbox.kubernetes.control_planes.ControlPlanes`, or None where clusters are not booted."""
     latency: float = 0.0
     """Minimum duration of an operation, in seconds."""
+    patience: float = 0.0
+    """How long a look at an operation in progress waits for its end, in seconds.
+
+    The official plugin looks once, and then every 10 s: without patience, work of half a second
+    costs it ten. The daemon sets it; a latency, which asks for the real course, disables it.
+    """
     enforce_enabled_services: bool = False
     """Whether a call to an API that the project has not enabled is refused, as Google does.
 

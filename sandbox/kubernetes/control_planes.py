@@ -231,7 +231,6 @@ class ControlPlanes:
             subnetwork=subnetwork,
             scaling=scaling,
             folder=folder,
-            operator=self._modules.get("postgres-operator"),
             features=features,
         )
         self._controllers[cluster] = controllers

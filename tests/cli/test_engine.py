@@ -21,7 +21,9 @@ def _engine(tmp_path: Path, script: str) -> Engine:
     find_log = 'for word; do [ "$last" != --event-log ] || log=$word; last=$word; done\n'
     pulumi.write_text(f"#!/bin/sh\n{find_log}{script}\n")
     pulumi.chmod(0o755)
-    return Engine({**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, lambda *_: None)
+    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    backend = {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state"}
+    return Engine({**os.environ, **variables, **backend}, lambda *_: None)
 
 
 def _up(engine: Engine) -> None:
@@ -73,3 +75,10 @@ def test_a_missing_pulumi_is_explained(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="`pulumi` is not on the PATH") as caught:
         Engine({"PATH": str(tmp_path)}, lambda *_: None)
     assert "./platformctl rehearse dev" in caught.value.hint
+
+
+def test_an_engine_that_was_killed_is_named_by_its_signal(tmp_path: Path) -> None:
+    (tmp_path / "events").write_text(json.dumps(EVENT) + "\n")
+    with pytest.raises(CliError, match="cluster: the engine was ended by signal 9") as caught:
+        _up(_engine(tmp_path, f'cat {tmp_path}/events >"$log"; kill -9 $$'))
+    assert "run the same command again" in caught.value.hint

@@ -65,7 +65,11 @@ def test_only_the_chosen_layers_are_deployed(tmp_path: Path) -> None:
     pulumi = tmp_path / "pulumi"
     pulumi.write_text(f'#!/bin/sh\necho "$(basename "$PWD") $1" >>{calls}\n')
     pulumi.chmod(0o755)
-    variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    variables = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+    }
     document = deployment.up(
         "dev", variables, interactive=False, preview=False, layers=layers.selected(["serving"])
     )

@@ -121,3 +121,19 @@ def test_what_a_document_cannot_answer_is_reported_apart(tmp_path: Path) -> None
     unanswered = {"stateful-resources-are-protected", "cluster-has-a-backup-plan"}
     assert not rules(found) & unanswered
     assert {one.rule.id for one in found.not_applicable} == unanswered
+
+
+@pytest.mark.parametrize(
+    ("document", "is_off"),
+    [
+        ({}, True),
+        ({"shieldedNodes": {}}, True),
+        ({"shieldedNodes": {"enabled": True}}, False),
+        ({"autopilot": {"enabled": True}}, False),
+    ],
+)
+def test_nodes_are_not_shielded_where_the_api_says_nothing(
+    tmp_path: Path, document: Any, is_off: bool
+) -> None:
+    cluster = {"name": "ai", "location": "europe-west4", "nodePools": [POOL], **document}
+    assert ("cluster-nodes-are-shielded" in rules(judged(tmp_path, cluster))) is is_off

@@ -12,6 +12,7 @@ from policies.pods import deployment, pod
 from policies.registry import RULES
 from policies.subjects import Resource
 from policies.values import Secret
+from policies.vulnerable_images import AS_OF, VULNERABILITIES, Vulnerability, of_image
 
 BY_ID = {rule.id: rule for rule in RULES}
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
@@ -97,6 +98,34 @@ def test_safe_sysctls_follow_the_version(name: str, version: str, is_refused: bo
     assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
 
 
+@pytest.mark.parametrize(
+    ("rule_id", "context"),
+    [
+        ("proc-stays-masked", {"procMount": "Unmasked"}),
+        ("containers-run-as-non-root", {"runAsNonRoot": False}),
+        ("containers-do-not-run-as-root", {"runAsUser": 0}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("host_users", "version", "is_refused"),
+    [(False, "1.34", True), (False, "1.35", False), (True, "1.35", True), (None, "1.36", True)],
+)
+def test_the_standard_is_relaxed_in_user_namespaces_since_1_35(
+    rule_id: str, context: Any, host_users: bool | None, version: str, is_refused: bool
+) -> None:
+    pack = Pack([BY_ID[rule_id]], parameters={rule_id: ClusterVersion(kubernetes=version)})
+    props = pod(container={"securityContext": context}, hostUsers=host_users)
+    assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
+
+
+@pytest.mark.parametrize(("version", "is_refused"), [("1.30", True), ("1.31", False)])
+def test_selinux_types_follow_the_version(version: str, is_refused: bool) -> None:
+    rule = BY_ID["selinux-options-stay-confined"]
+    pack = Pack([rule], parameters={rule.id: ClusterVersion(kubernetes=version)})
+    props = pod(securityContext={"seLinuxOptions": {"type": "container_engine_t"}})
+    assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
+
+
 def test_a_cluster_s_version_is_set_once() -> None:
     config = {"gke-policies:parameters": '{"api-versions-are-served": {"kubernetes": "1.37"}}'}
     found = settings.for_stack("dev", config, rules=BY_ID)
@@ -170,11 +199,25 @@ def test_a_host_and_path_is_routed_once(second: Resource, is_wrong: bool) -> Non
     [
         ("vllm/vllm-openai:v0.8.4", True),
         ("docker.io/vllm/vllm-openai:v0.8.4@sha256:" + "0" * 64, True),
-        ("vllm/vllm-openai:v0.11.0", False),
+        ("vllm/vllm-openai:v0.11.0", True),
+        ("vllm/vllm-openai:v0.33.0", False),
+        ("vllm/vllm-openai:v0.32.0rc1", True),
+        ("vllm/vllm-openai:v0.32", False),
+        ("vllm/vllm-openai:v0.8.5.post1", True),
+        ("europe-docker.pkg.dev/acme/mirror/vllm-openai:v0.8.4", True),
+        ("lmcache/vllm-openai:v0.3.9", False),  # another project's versions
+        ("docker.io/lmcache/vllm-openai:v0.3.9", False),
+        ("europe-docker.pkg.dev/acme/recommender/serving:1.0", False),
+        ("lmsysorg/sglang:v0.5.9-cu129", True),
+        ("ghcr.io/huggingface/text-generation-inference:3.3.6-rocm", True),
+        ("rayproject/ray:2.51.1-py312-gpu", True),
+        ("rayproject/ray:2.52.0", False),
+        ("ollama/ollama:0.34.1", False),
+        ("ollama/ollama:0.34.2", True),
         ("vllm/vllm-openai:latest", False),
         ("mirror.example/vllm/vllm-openai:v0.10.1", True),
         ("nvcr.io/nvidia/tritonserver:25.06-py3", True),
-        ("nvcr.io/nvidia/tritonserver:25.07-py3", False),
+        ("nvcr.io/nvidia/tritonserver:26.07-py3", False),
         ("localhost:5000/ollama/ollama", False),
         ("ollama/ollama:0.1.33", True),
         ("tensorflow/serving:2.19.0", False),
@@ -183,6 +226,21 @@ def test_a_host_and_path_is_routed_once(second: Resource, is_wrong: bool) -> Non
 def test_images_of_model_servers_are_checked_by_version(image: str, is_vulnerable: bool) -> None:
     resource = Resource("kubernetes:core/v1:Pod", pod(container={"image": image}))
     assert is_found("model-servers-have-no-known-vulnerabilities", resource) is is_vulnerable
+
+
+def test_a_version_before_a_vulnerability_does_not_have_it() -> None:
+    ids = {one.id for one in of_image("vllm/vllm-openai:v0.6.4")}
+    assert "CVE-2025-48956" in ids
+    assert "CVE-2025-32444" not in ids  # since 0.6.5
+
+
+@pytest.mark.parametrize("one", VULNERABILITIES, ids=lambda one: one.id)
+def test_a_vulnerability_is_complete(one: Vulnerability) -> None:
+    assert one.since < one.fixed_in
+    assert one.published <= AS_OF
+    for name in one.images:
+        assert one in of_image(f"{name}:{'.'.join(map(str, one.since or (0, 0, 1)))}")
+        assert one not in of_image(f"{name}:{'.'.join(map(str, one.fixed_in))}")
 
 
 @pytest.mark.parametrize(
@@ -221,3 +279,27 @@ def binding(kind: str, role: str) -> Resource:
 )
 def test_a_binding_names_a_role_that_exists(one: Resource, is_wrong: bool) -> None:
     assert is_found("bindings-refer-to-declared-roles", one) is is_wrong
+
+
+POLICY = '{"bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("type_", "props"),
+    [
+        ("cloudrun/iamPolicy:IamPolicy", {"policyData": POLICY}),
+        ("storage/bucketACL:BucketACL", {"predefinedAcl": "publicRead"}),
+        ("storage/bucketACL:BucketACL", {"roleEntities": ["READER:allUsers"]}),
+        ("storage/objectACL:ObjectACL", {"predefinedAcl": "authenticatedRead"}),
+        ("bigquery/datasetAccess:DatasetAccess", {"specialGroup": "allAuthenticatedUsers"}),
+    ],
+)
+def test_every_kind_of_grant_counts(type_: str, props: Any) -> None:
+    assert is_found("grants-reach-no-public-principals", Resource(f"gcp:{type_}", props))
+
+
+def test_ssh_through_the_identity_aware_proxy_is_admitted() -> None:
+    allows = [{"protocol": "tcp", "ports": ["22"]}]
+    props = {"direction": "INGRESS", "allows": allows, "sourceRanges": ["35.235.240.0/20"]}
+    firewall = Resource("gcp:compute/firewall:Firewall", props)
+    assert not is_found("firewall-admits-only-google-and-private-sources", firewall)

@@ -67,8 +67,8 @@ def test_manifests_keep_their_place_and_lists_are_opened(tmp_path: Path) -> None
     found = read(file(tmp_path, MANIFESTS))
     assert [(one.type, one.name, one.line) for one in found] == [
         ("kubernetes:apps/v1:Deployment", "models/a", 2),
-        ("kubernetes:core/v1:Service", "b", 7),
-        ("kubernetes:core/v1:Pod", "c", 12),
+        ("kubernetes:core/v1:Service", "b", 10),
+        ("kubernetes:core/v1:Pod", "c", 14),
     ]
     assert found[0].props["metadata"]["annotations"] == {"when": "2026-01-01"}
 

@@ -1,16 +1,22 @@
 """Waivers are read strictly, hold for what they name, and end on their day."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from pulumi.runtime.proto import analyzer_pb2
 
+from cli import judging
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import LAYERS
 from policies import waivers
 from policies.check import judge
 from policies.pack import Pack
 from policies.registry import RULES
+from policies.reports import as_github, as_json
 from policies.reports.as_text import render
+from policies.server import Analyzer
 from policies.subjects import Resource
 from policies.waivers import Waiver
 
@@ -58,6 +64,29 @@ def test_it_holds_nowhere_else_and_no_day_longer(
 ) -> None:
     report = judge([Resource(BUCKET, {}, name)], pack(tmp_path, environment, day))
     assert not report.is_clean
+
+
+def test_a_waiver_of_another_environment_is_named_and_changes_nothing(tmp_path: Path) -> None:
+    report = judge([Resource(BUCKET, {}, "files")], pack(tmp_path, "prod"))
+    assert not report.is_clean
+    assert "waived in dev only" in render(report)
+    assert json.loads(as_json.render(report))["findings"][0]["waivedElsewhere"] == ["dev"]
+    assert "waived in dev only" in as_github.render(report)
+    for environment, name, day in [
+        ("prod", "others", TODAY),  # it is for another resource
+        ("prod", "files", date(2027, 2, 1)),  # it expired
+        ("dev", "files", TODAY),  # it applies
+    ]:
+        report = judge([Resource(BUCKET, {}, name)], pack(tmp_path, environment, day))
+        assert "only" not in render(report).split("fix:")[0].replace("uploader knows", "")
+
+
+def test_the_engine_names_the_other_environments_too(tmp_path: Path) -> None:
+    analyzer = Analyzer.of(pack(tmp_path, "prod"))
+    asked = analyzer_pb2.AnalyzeRequest(type=BUCKET, name="files", urn="urn::files")
+    (told,) = analyzer.Analyze(asked, None).diagnostics
+    assert told.enforcementLevel == analyzer_pb2.MANDATORY
+    assert told.message.endswith("waived in dev only")
 
 
 def test_it_holds_on_its_last_day(tmp_path: Path) -> None:
@@ -125,3 +154,16 @@ def test_the_repositorys_own_waivers_are_understood() -> None:
     today = date.today()
     waivers.read(root, rules=IDS, environments=["dev", "stage", "prod"], today=today)
     assert timedelta(days=366) >= waivers.MAX_DURATION
+
+
+def test_a_waiver_that_matches_nothing_is_reported_once_with_its_environments() -> None:
+    environments = ["dev", "prod"]
+    report = judging.judged(environments, LAYERS, lambda _, layers: [(one, []) for one in layers])
+    assert report.unused
+    for waiver, names in report.unused.items():
+        assert names == [one for one in environments if one in waiver.environments]
+    first, names = next(iter(report.unused.items()))
+    where = f"no finding in {', '.join(names)}"
+    assert f"UNUSED    the waiver of {first.rule} for {first.resource}: {where}" in render(report)
+    unused = json.loads(as_json.render(report))["unusedWaivers"]
+    assert [one["unusedIn"] for one in unused] == list(report.unused.values())

@@ -70,7 +70,17 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
         assert process.returncode == 8, text
         assert "Traceback" not in text
         assert _engine_processes(other_workspace) == []
+
+    # The engine is killed with a creation on its way: the next run settles it.
+    process = _start_and_wait_for(other_workspace, "networking")
+    for one in psutil.Process(process.pid).children(recursive=True):
+        if one.name() == "pulumi":
+            one.kill()
+    text = _drain(process, 120)
+    assert "networking: the engine was ended by signal 9" in text, text
     _completes(other_workspace.rehearse())
+    for layer in ("cluster", "serving", "networking", "environment"):
+        assert not other_workspace.state(layer).get("pending_operations")
 
     # The same sandbox with SIGKILL: the CLI dies at once, and its children with it.
     stack = other_workspace.root / "stacks" / "Pulumi.dev.yaml"

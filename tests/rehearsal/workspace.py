@@ -43,6 +43,7 @@ class Workspace:
             "PYTHONPATH": str(self.root),
             "PLATFORM_SANDBOX_HOME": str(self.home),
             "NO_COLOR": "1",
+            "PLATFORM_PLUGINS": "own",  # the same with and without internet
         }
 
     def command(self, *arguments: str) -> list[str]:

@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 import sandbox.services
+from sandbox import installation
 from sandbox.gcp import coverage, discovery, documents_update
 from sandbox.gcp.router import Router
 from sandbox.gcp.service import Call, Service
 from sandbox.gcp.services import all_services
+from sandbox.home import Home
 from sandbox.plugins.gcp.config import Config
 from sandbox.plugins.gcp.registry import PACKAGES, specs
 from sandbox.services import SERVICES, GoogleService, addresses
@@ -28,13 +30,24 @@ TABLE = ROOT / "sandbox/services.py"
 NAMES = frozenset(row.name for row in SERVICES) | {
     next(iter(row.endpoints)).lower().replace("_", "") for row in SERVICES
 }
-# What the official plugin (9.35) reads, and what it expects behind the variable.
+# The variables that the official plugin (9.35) reads, of the services that we have, and where each
+# is led. It replaces a version at the end by its own (`container` is asked as v1beta1).
 OFFICIAL = {
     "GOOGLE_BILLING_BUDGETS_CUSTOM_ENDPOINT": "/billingbudgets/v1/",
     "GOOGLE_CERTIFICATE_MANAGER_CUSTOM_ENDPOINT": "/certificatemanager/v1/",
+    "GOOGLE_CLOUD_BILLING_CUSTOM_ENDPOINT": "/cloudbilling/v1/",
+    "GOOGLE_COMPUTE_CUSTOM_ENDPOINT": "/compute/v1/",
+    "GOOGLE_CONTAINER_CUSTOM_ENDPOINT": "/container/v1/",
+    "GOOGLE_DNS_CUSTOM_ENDPOINT": "/dns/v1/",
     "GOOGLE_GKE_BACKUP_CUSTOM_ENDPOINT": "/gkebackup/v1/",
     "GOOGLE_IAM_BETA_CUSTOM_ENDPOINT": "/iam/v1/",
+    "GOOGLE_IAP_CUSTOM_ENDPOINT": "/iap/v1/",
+    "GOOGLE_KMS_CUSTOM_ENDPOINT": "/cloudkms/v1/",
     "GOOGLE_MONITORING_CUSTOM_ENDPOINT": "/monitoring/",
+    "GOOGLE_PUBSUB_CUSTOM_ENDPOINT": "/pubsub/v1/",
+    "GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT": "/cloudresourcemanager/v1/",
+    "GOOGLE_SECRET_MANAGER_CUSTOM_ENDPOINT": "/secretmanager/v1/",
+    "GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT": "/serviceusage/v1/",
     "GOOGLE_STORAGE_CUSTOM_ENDPOINT": "/storage/v1/",
 }
 
@@ -42,6 +55,18 @@ OFFICIAL = {
 def test_the_variables_are_those_of_the_official_provider() -> None:
     found = addresses("http://127.0.0.1:1")
     assert {name: found[name].removeprefix("http://127.0.0.1:1") for name in OFFICIAL} == OFFICIAL
+
+
+def test_each_service_has_a_variable_of_the_official_provider() -> None:
+    for row in SERVICES:
+        assert row.addresses("http://127.0.0.1:1").keys() & OFFICIAL.keys(), row.name
+
+
+def test_a_rehearsal_validates_regions_nowhere_else(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    found = installation.environment(home, 1, {})
+    assert found["PULUMI_GCP_SKIP_REGION_VALIDATION"] == "true"
 
 
 def test_the_sdk_has_each_option_that_the_plugin_reads() -> None:

@@ -115,3 +115,49 @@ def keys(info: inspect.Type, prefix: str = "") -> set[str]:
 def test_every_key_that_is_recommended_exists(key: str) -> None:
     known = keys(inspect.type_info(Model))
     assert key in known
+
+
+HTTP = {"kind": "http-load-balancer", "paths": ["/v1/models/m1"]}
+VOLUME = {"name": "v", "mount_path": "/v"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        # Words of other servers' charts.
+        (BASE | {"runtimeVersion": "1"}, "for it is image"),
+        (BASE | {"canaryTrafficPercent": 10}, "for it is canary"),
+        (BASE | {"containerConcurrency": 1}, "for it is autoscaling"),
+        (BASE | {"tensorParallelSize": 4}, "for it is arguments"),
+        (BASE | {"requestGPU": 1}, "for it is resources.gpu"),
+        (BASE | {"hf_token": "x"}, "for it is environment"),
+        (BASE | {"description": "x"}, "for it is pod.annotations"),
+        (BASE | {"workerSpec": {}}, "a model has no such key; docs/guides/not-offered.md"),
+        # A word means something else below the entry.
+        (BASE | {"exposure": {"kind": "cluster-ip", "path": "/x"}}, "a key of gateway and ingress"),
+        (BASE | {"exposure": {"kind": "cluster-ip", "host": "x"}}, "hosts is a key of gateway"),
+        (BASE | {"exposure": HTTP | {"port": 80}}, "a port is the server's own"),
+        (BASE | {"exposure": HTTP | {"annotations": {}}}, "docs/guides/not-offered.md"),
+        (BASE | {"rollout": {"type": "Recreate"}}, "known here: max_surge, max_unavailable"),
+        (BASE | {"rollout": {"maxSurge": 1}}, 'did you mean "max_surge"?'),
+        (BASE | {"replicas": {"min": 1, "max": 1, "desired": 1}}, "known here: max, min"),
+        (BASE | {"autoscaling": {"targetCPUUtilizationPercentage": 8}}, "write cpu_utilization"),
+        (BASE | {"environment": {"A": {"secretKeyRef": {}}}}, "write {secret: NAME, key: KEY}"),
+        (BASE | {"environment": {"A": {"valueFrom": {}}}}, "write {secret: NAME, key: KEY}"),
+        (BASE | {"environment": {"A": {"fieldRef": {}}}}, "docs/guides/not-offered.md"),
+        (
+            BASE | {"pod": {"volumes": [VOLUME | {"persistentVolumeClaim": {}}]}},
+            "write claim: NAME",
+        ),
+        (BASE | {"pod": {"volumes": [VOLUME | {"emptyDir": {}}]}}, 'did you mean "empty_dir"?'),
+        (BASE | {"pod": {"volumes": [VOLUME | {"csi": {}}]}}, "docs/guides/not-offered.md"),
+        (BASE | {"pod": {"volumes": [VOLUME | {"configMap": {}}]}}, 'did you mean "config_map"?'),
+    ],
+)
+def test_the_remedy_is_one_for_this_place(entry: dict[str, Any], meant: str) -> None:
+    assert meant in refusal(entry)
+
+
+@pytest.mark.parametrize("word", ["warmup", "alerts", "enabled", "batchn"])
+def test_a_word_that_is_near_nothing_gets_no_guess(word: str) -> None:
+    assert "did you mean" not in refusal(BASE | {word: 1})

@@ -180,7 +180,7 @@ def _twice(document: dict[str, Any]) -> None:
         (_twice, '.exposure.path: /model is "sentiment"\'s, too; give each model a path'),
         (
             lambda d: routed(d)["exposure"].update(path="model"),
-            ".exposure.path: expected text of the form",
+            '.exposure.path: "model" is not a path; did you mean "/model"?',
         ),
         (
             lambda d: routed(d)["exposure"].update(kind="gatway"),

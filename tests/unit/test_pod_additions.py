@@ -206,7 +206,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         ),
         (
             changed(resources=SMALL | {"limits": {"memory": "128m"}}),
-            "128m is thousandths of a byte; 128M or 128Mi",
+            "128m is in thousandths of a byte; did you mean 128M or 128Mi",
         ),
         (changed(restartPolicy="Always"), r"move the container to pod\.init_containers"),
         (

@@ -178,3 +178,89 @@ def test_an_image_may_have_a_tag_a_digest_or_both(image: str) -> None:
 def test_other_images_are_refused(image: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         workload(image=image)
+
+
+@pytest.mark.parametrize(
+    ("memory", "meant"),
+    [
+        ("-1Gi", "-1Gi is no amount of bytes; name what is needed"),
+        (0, "0 is no amount of bytes; name what is needed"),
+        ("1e9", "write 1000000000, or use a unit"),
+        ("1e3Mi", '"1e3Mi" is not a number with a unit of Kubernetes'),
+        ("1Gi ", "did you mean 1G or 1Gi?"),
+    ],
+)
+def test_the_remedy_for_memory_is_one_that_works(memory: object, meant: str) -> None:
+    assert meant in refusal(**sized(memory=memory))
+
+
+def test_a_number_of_bytes_that_yaml_has_with_a_fraction_is_taken() -> None:
+    found = container(workload(**sized(memory=1e9)))["resources"]
+    assert found["requests"]["memory"] == "1000000000"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "meant"),
+    [
+        ("500M", "did you mean 500m?"),
+        ("1,5", "did you mean 1.5?"),
+        ("2 cores", "did you mean 2?"),
+        ("half", '"half" is not a number of cores, as 2, 0.5 or 500m are'),
+        ("0.0001", "finer than a thousandth of a core"),
+        (0.0005, "finer than a thousandth of a core"),
+        ("1.5m", "finer than a thousandth of a core"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_cores_that_kubernetes_does_not_have_are_refused(
+    cpu: object, meant: str, kind: str
+) -> None:
+    assert meant in refusal(**sized(kind, cpu=cpu))
+
+
+SIZES: dict[str, Any] = {
+    "temporary_storage": lambda size: {"temporary_storage": size},
+    "shared_memory": lambda size: {"shared_memory": size},
+    "files.size": lambda size: {"files": {"via": "download", "size": size}},
+    "files.cache": lambda size: {"files": {"via": "gcs-fuse", "cache": size}},
+    "pod.writable": lambda size: {"pod": {"writable": {"/cache": size}}},
+    "empty_dir": lambda size: {"pod": {"volumes": [{"name": "v", "empty_dir": size}]}},
+}
+
+
+@pytest.mark.parametrize("key", SIZES)
+@pytest.mark.parametrize(
+    ("size", "meant"),
+    [
+        ("0", "0 is no amount of bytes"),  # an emptyDir of this size has no limit
+        ("0Gi", "0Gi is no amount of bytes"),
+        ("10", "10 is 10 bytes; did you mean 10Gi or 10Mi?"),
+        ("512m", "thousandths of a byte; did you mean 512M or 512Mi"),
+    ],
+)
+def test_a_size_that_cannot_be_meant_is_refused(key: str, size: str, meant: str) -> None:
+    assert meant in refusal(**SIZES[key](size))
+
+
+@pytest.mark.parametrize("size", ["1Mi", "1.5Gi", "2048Ki", "1073741824", "2Ti"])
+def test_a_size_is_taken(size: str) -> None:
+    assert workload(temporary_storage=size).temporary_storage == size
+
+
+def test_the_largest_body_in_nginx_s_spelling_is_refused() -> None:
+    exposure = {"kind": "ingress", "path": "/m1", "max_body": "512m"}
+    assert "did you mean 512M or 512Mi" in refusal(exposure=exposure)
+
+
+@pytest.mark.parametrize(("average", "expected"), [(20, "20"), (0.5, "0.5"), ("20", "20")])
+def test_a_number_is_a_target(average: object, expected: str) -> None:
+    metric = {"kind": "pubsub-backlog", "subscription": "jobs", "average": average}
+    autoscaling = {"metrics": [metric]}
+    found = workload(replicas={"min": 1, "max": 2}, autoscaling=autoscaling).autoscaling
+    assert found is not None
+    assert found.metrics[0].average == expected
+
+
+def test_a_share_of_no_cpu_is_no_target() -> None:
+    changes = {"replicas": {"min": 1, "max": 2}, "autoscaling": {"cpu_utilization": 60}}
+    assert "the request is 0" in refusal(**changes, **sized(cpu=0))

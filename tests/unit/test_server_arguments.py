@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from declared.environment import ROOT
-from infra.serving.models import Model, Workload, expanded, pod
+from infra.serving.models import Model, Workload, expanded, pod, utilization
 from infra.serving.models.pins import OLD_DAYS, Pin, old
 from infra.serving.models.presets import PINS, PRESETS
 
@@ -53,6 +53,10 @@ RESERVED = [
     ("triton", "--model-store=/elsewhere", "set source"),
     ("triton", "--http-port=80", "remove it, or use server: custom"),
     ("triton", "--allow-http=false", "the probes need HTTP"),
+    ("triton", "--allow-grpc=false", "its Service has a gRPC port"),
+    ("triton", "--allow-metrics=false", "its metrics are collected"),
+    ("vllm", "--ssl-keyfile=/tls/key.pem", "speak HTTP without TLS"),
+    ("vllm", "--nnodes=2", "a model runs on one node"),
     ("vllm", "--served-model-name=llama", "set served_name"),
     ("vllm", "--served_model_name=llama", "set served_name"),
     ("vllm", "--model=meta-llama/Llama-3.1-8B", "set source"),
@@ -113,6 +117,98 @@ def test_a_preset_and_an_entry_never_give_one_flag_twice(server: str) -> None:
         assert len(given) == 1 or flag.lstrip("-") in preset.repeatable_flags
 
 
+@pytest.mark.parametrize("server", ["vllm", "tensorflow-serving", "triton"])
+@pytest.mark.parametrize("before", [(), ("--verbose=1",)])
+@pytest.mark.parametrize("word", ["--port 9000", "--log_level  2", '--lora-modules "a=b"'])
+def test_a_flag_and_its_value_are_not_one_word(
+    server: str, before: tuple[str, ...], word: str
+) -> None:
+    name, value = word.split(maxsplit=1)
+    value = value.strip('"')
+    with pytest.raises(msgspec.ValidationError) as raised:
+        arguments(server, *before, word)
+    assert f"arguments[{len(before)}]" in str(raised.value)
+    assert f'write "{name}={value}", or two items: "{name}", "{value}"' in str(raised.value)
+
+
+def test_words_with_spaces_that_are_values_are_taken() -> None:
+    words = ["--chat-template", "{{ a }} {{ b }}", '--kv-transfer-config={"a": 1, "b": 2}']
+    assert arguments("vllm", *words)[-3:] == words
+
+
+def test_a_flag_of_json_in_parts_is_a_flag() -> None:
+    words = ["--compilation-config.pass_config+", "1"]
+    assert arguments("vllm", *words)[-2:] == words
+
+
+def test_a_dash_of_a_text_program_is_no_hyphen() -> None:
+    with pytest.raises(msgspec.ValidationError, match="begins with a dash; write two hyphens"):
+        arguments("vllm", "--seed=1", "\N{EM DASH}max-model-len=8192")
+
+
+ADDRESSES = [
+    ("vllm", "--host"),
+    ("triton", "--http-address"),
+    ("triton", "--grpc-address"),
+    ("triton", "--metrics-address"),
+]
+
+
+@pytest.mark.parametrize(("server", "name"), ADDRESSES)
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_a_server_that_the_probes_cannot_reach_is_refused(
+    server: str, name: str, address: str
+) -> None:
+    for words in ([f"{name}={address}"], [name, address], [name.replace("-", "_", 3), address]):
+        if not words[0].startswith("--"):
+            continue
+        with pytest.raises(msgspec.ValidationError, match="the probes cannot reach the server"):
+            arguments(server, *words)
+
+
+@pytest.mark.parametrize(("server", "name"), ADDRESSES)
+def test_a_server_may_listen_on_all_addresses(server: str, name: str) -> None:
+    assert arguments(server, f"{name}=0.0.0.0")[-1] == f"{name}=0.0.0.0"
+
+
+def with_gpus(count: int) -> dict[str, Any]:
+    return {"resources": ENTRY["resources"] | {"gpu": {"type": "nvidia-l4", "count": count}}}
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["--tensor-parallel-size=4"], 4),
+        (["--tensor-parallel-size", "4"], 4),
+        (["--tensor_parallel_size", 4], 4),
+        (["-tp", "4"], 4),
+        (["-tp=2", "-pp=2"], 4),
+        (["--pipeline-parallel-size=2", "--data-parallel-size=3"], 6),
+    ],
+)
+def test_vllm_has_as_many_gpus_as_it_uses(words: list[str], needed: int) -> None:
+    assert arguments("vllm", *words, **with_gpus(needed))[-1] == str(words[-1])
+    with pytest.raises(msgspec.ValidationError) as raised:
+        arguments("vllm", *words, **with_gpus(needed - 1))
+    assert (
+        f"needs {needed} accelerators in one pod, and resources.gpu.count is {needed - 1}"
+        in str(raised.value)
+    )
+
+
+def test_vllm_has_as_many_chips_as_it_uses() -> None:
+    resources = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    tpu = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
+    changes = {"resources": resources | tpu, "image": "vllm/vllm-tpu:v0.12.0"}
+    assert arguments("vllm", "--tensor-parallel-size=4", **changes)
+    with pytest.raises(msgspec.ValidationError, match=r"resources\.tpu\.topology is 4"):
+        arguments("vllm", "--tensor-parallel-size=8", **changes)
+
+
+def test_a_size_that_is_no_number_is_left_to_the_server() -> None:
+    assert arguments("vllm", "--tensor-parallel-size", "--seed=1", "-tp={size}")
+
+
 @pytest.mark.parametrize("server", ["vllm", "tensorflow-serving", "triton", "kserve-v2"])
 def test_a_positional_argument_is_refused(server: str) -> None:
     with pytest.raises(msgspec.ValidationError, match='"meta/llama" is not a flag'):
@@ -121,7 +217,12 @@ def test_a_positional_argument_is_refused(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("MLSERVER_HTTP_PORT", "server: custom"), ("MLSERVER_MODEL_NAME", "set served_name")],
+    [
+        ("MLSERVER_HTTP_PORT", "server: custom"),
+        ("MLSERVER_MODEL_NAME", "set served_name"),
+        ("mlserver_http_port", "server: custom"),
+        ("MLSERVER_HOST", "remove it"),
+    ],
 )
 def test_a_variable_that_the_platform_sets_is_refused(name: str, remedy: str) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
@@ -234,3 +335,78 @@ def test_torchserve_runs_as_the_changelog_shows() -> None:
     assert found["command"] == ["torchserve"]
     assert found["args"][-2:] == ["--model-store=/models/m1", "--models=m1=m1.mar"]
     assert found["readinessProbe"]["httpGet"]["path"] == "/ping"
+
+
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        ([], 3),
+        (["--tensor-parallel-size=2"], 2),
+        (["--tensor-parallel-size=2", "-dp", "2"], 0),
+        (["--config=/config/vllm.yaml"], 0),
+    ],
+)
+def test_gpus_that_vllm_leaves_unused_are_told(words: list[str], idle: int) -> None:
+    said = utilization.advice(workload("vllm", arguments=words, **with_gpus(4)))
+    assert [
+        f"leaves {idle} of them unused; set --tensor-parallel-size=4" in one for one in said
+    ] == ([True] if idle else [])
+
+
+@pytest.mark.parametrize("server", ["triton", "kserve-v2"])
+def test_servers_that_use_all_gpus_are_told_nothing(server: str) -> None:
+    assert utilization.advice(workload(server, **with_gpus(4))) == ()
+
+
+def test_vllm_does_not_scale_on_gauges_that_it_turns_off() -> None:
+    metric = {"kind": "pod", "name": "vllm:num_requests_waiting", "average": 5}
+    scaling = {"replicas": {"min": 1, "max": 2}, "autoscaling": {"metrics": [metric]}}
+    assert arguments("vllm", "--max-num-seqs=8", **scaling)
+    with pytest.raises(msgspec.ValidationError, match="with --disable-log-stats the server has no"):
+        arguments("vllm", "--disable_log_stats", **scaling)
+
+
+@pytest.mark.parametrize("name", ["torch-serve", "TorchServe"])
+def test_a_removed_preset_is_known_in_any_spelling(name: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="no longer a preset"):
+        workload(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("vLLM", 'did you mean "vllm"'),
+        ("tensorflow_serving", 'did you mean "tensorflow-serving"'),
+        ("ollama", "; known here"),
+        ("tgi", "; known here"),
+    ],
+)
+def test_another_server_is_custom(name: str, meant: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        workload(name)
+    assert f'server "{name}" is not a preset{";" if ";" not in meant else ""}' in str(raised.value)
+    assert meant in str(raised.value)
+    assert "any other server runs as custom" in str(raised.value)
+
+
+TPU = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
+
+
+@pytest.mark.parametrize(
+    ("server", "accelerator"),
+    [("tensorflow-serving", ENTRY["resources"]), ("tensorflow-serving", TPU), ("triton", TPU)],
+)
+def test_an_accelerator_that_the_preset_s_image_cannot_use_is_told(
+    server: str, accelerator: dict[str, Any]
+) -> None:
+    amounts = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    changes = {"resources": amounts | accelerator}
+    (said,) = utilization.advice(workload(server, **changes))
+    assert "set image to one of the server's that can" in said
+    assert utilization.advice(workload(server, image="acme/server:1", **changes)) == ()
+
+
+def test_a_preset_that_needs_a_gpu_says_so_before_anything_else() -> None:
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    with pytest.raises(msgspec.ValidationError, match="server vllm needs a GPU"):
+        workload("vllm", resources={"requests": amounts, "limits": amounts})

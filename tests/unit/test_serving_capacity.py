@@ -482,3 +482,39 @@ def test_a_pool_of_slices_of_one_node_scales_like_any_other() -> None:
     assert not capacity.spans_nodes(args)
     (published,) = pools_of(V6E)
     assert (published.tpu, published.tpus, published.tpu_topology) == ("tpu-v6e-slice", 4, "2x2")
+
+
+ARM: dict[str, Any] = {
+    "name": "arm",
+    "machine_type": "c4a-standard-8",
+    "max_nodes": 3,
+    "disk_type": "hyperdisk-balanced",
+}
+
+
+def test_a_model_does_not_land_on_arm_nodes() -> None:
+    assert "its nodes have Arm processors" in refusal(base(), ARM)
+    assert "its nodes have Arm processors" in refusal(base(node_pool="arm"), GENERAL, ARM)
+    # Without node_pool nothing says that the image is built for them.
+    image = "acme/serving:1-arm64"
+    assert "is tainted kubernetes.io/arch=arm64 unless node_pool" in refusal(base(image=image), ARM)
+    assert placed(base(), GENERAL, ARM).tolerations == ()
+
+
+def test_a_model_may_ask_for_arm_nodes_with_an_image_for_them() -> None:
+    found = placed(base(image="acme/serving:1-arm64", node_pool="arm"), GENERAL, ARM)
+    (toleration,) = found.tolerations
+    assert (toleration["key"], toleration["value"]) == ("kubernetes.io/arch", "arm64")
+
+
+def test_arm_nodes_do_not_count_for_the_spread_of_others() -> None:
+    entry = base(replicas={"min": 6, "max": 6})
+    assert placed(entry, GENERAL, ARM | {"max_nodes": 1})
+
+
+def test_a_model_has_no_queued_nodes() -> None:
+    queued = L4 | {"queued": True}
+    assert "created for a ProvisioningRequest" in refusal(vllm(), GENERAL, queued)
+    assert placed(vllm(), queued, L4 | {"name": "other"})
+    most = vllm(replicas={"min": 5, "max": 5})
+    assert "can ever hold, 4" in refusal(most, queued, L4 | {"name": "other"})

@@ -364,3 +364,34 @@ def test_a_tag_that_would_make_an_object_is_refused() -> None:
 def test_own_models_that_are_no_list_are_left_to_the_check() -> None:
     assert catalog_files.own_models({"gke-serving:models": "nonsense"}) == ()
     assert catalog_files.own_models({"gke-serving:models": '{"a": 1}'}) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("gke-cluster:models", "gke-cluster has no such key; write gke-serving:models"),
+        ("gke-serving:node_pools", "gke-serving has no such key; write gke-cluster:node_pools"),
+        ("platform:armor", "platform has no such key; write gke-networking:armor"),
+        ("models", "a key has a namespace; write gke-serving:models"),
+        ("gcp:regoin", 'did you mean "gcp:region"?'),
+        ("gcp:impersonateServiceAcount", 'did you mean "gcp:impersonateServiceAccount"?'),
+    ],
+)
+def test_a_key_of_another_namespace_is_refused(key: str, meant: str) -> None:
+    with pytest.raises(PlatformError) as raised:
+        stack_file.read(stack_config("dev") | {key: "[]"}, file=FILE)
+    assert f"{FILE}: {key}: " in str(raised.value)
+    assert meant in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["gcp:zone", "gcp:computeCustomEndpoint", "aws:region"])
+def test_a_key_that_a_provider_knows_passes(key: str) -> None:
+    assert stack_file.read(stack_config("dev") | {key: "x"}, file=FILE).serving
+
+
+def test_an_alias_of_what_contains_it_is_refused() -> None:
+    text = "config:\n  gke-serving:models: &all\n  - name: a\n    more: *all\n"
+    with pytest.raises(PlatformError, match=r"^F:2: an anchor .* holds an alias"):
+        yaml_files.parse(text, "F")
+    twice = yaml_files.parse("a: &x {b: 1}\nc: [*x, *x]\n", "F").value
+    assert twice["c"] == [{"b": 1}, {"b": 1}]

@@ -9,7 +9,7 @@ from infra.serving.exposures.base import Server, require_rest_port
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.exposures.settings import IngressArgs, RouteSettings
 from infra.serving.manifest import Manifest
-from infra.serving.quantity import Quantity, amount
+from infra.serving.quantity import Bytes, amount
 
 _NGINX = "nginx.ingress.kubernetes.io"
 _REST = "(/|$)(.*)"
@@ -19,7 +19,7 @@ class Ingress(PathRoute, tag_field="kind", tag="ingress"):
     """A path of an NGINX ingress controller; its class is in `ingress`."""
 
     max_body: Annotated[
-        Quantity | None,
+        Bytes | None,
         Meta(description="Largest request body, as `64Mi`. Default: NGINX's own, 1 MiB."),
     ] = None
 

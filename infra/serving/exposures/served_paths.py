@@ -39,7 +39,7 @@ def _remedy(server: Server, path: str, rewrites: Mapping[str, str]) -> str:
     if path in rewrites:
         return f"rewrite it to {roots[0]}" if len(roots) == 1 else suggestion(rewrites[path], roots)
     if len(roots) > 1:
-        return suggestion(path, roots)
+        return f"{suggestion(path, roots)}; server: custom takes any other"
     return f"claim {roots[0]}, or set rewrites: {{{path}: {roots[0]}}}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.models.pod_settings import PodSettings, Volume
+from infra.serving.scalars import text
 
 WRITABLE = "writable-"
 """Prefix of the volumes of writable folders."""
@@ -41,7 +42,21 @@ def init_containers(settings: PodSettings) -> list[Manifest]:
 
 def _restricted(container: Manifest) -> Manifest:
     context = {**SECURITY_CONTEXT, **(container.get("securityContext") or {})}
-    return {**container, "securityContext": context}
+    return {**container, **_texts(container), "securityContext": context}
+
+
+def _texts(container: Manifest) -> Manifest:
+    """The parts in which Kubernetes wants text and YAML may have numbers and booleans."""
+    words = {
+        key: [text(word) for word in container[key]]
+        for key in ("command", "args")
+        if container.get(key)
+    }
+    variables = [
+        {**one, "value": text(one["value"])} if "value" in one else one
+        for one in container.get("env") or ()
+    ]
+    return {**words, **({"env": variables} if variables else {})}
 
 
 def volumes(settings: PodSettings) -> list[Manifest]:

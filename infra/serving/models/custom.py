@@ -1,5 +1,6 @@
 """Settings: a model server without a preset, described by its entry."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,7 +20,29 @@ from infra.serving.scalars import Text, text
 
 Port = Annotated[int, Meta(ge=1024, le=65535)]
 GrpcService = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
-UrlPath = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~{}-]+)+$")]
+_STEP = r"([A-Za-z0-9._~-]|\{name\})+"
+
+
+def _path(value: object) -> str:
+    written = str(value)
+    if unknown := [one for one in re.findall(r"\{[^}]*\}?", written) if one != "{name}"]:
+        return f'"{written}" has {unknown[0]}; of the placeholders a URL takes {{name}} only'
+    return f'"{written}" is not a URL path, as /v1/models is'
+
+
+UrlPath = Annotated[str, Meta(pattern=rf"^(/|(/{_STEP})+)$", extra={"explain": _path})]
+ProbePath = Annotated[
+    str,
+    # With a query, as some servers have it: `/health?ready=1`.
+    Meta(pattern=rf"^/({_STEP}/?)*(\?[A-Za-z0-9._~=&-]+)?$", extra={"explain": _path}),
+]
+Verb = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_-]+$",
+        extra={"explain": lambda one: f'"{one}" is not a verb, as predict is, without the colon'},
+    ),
+]
 
 
 class CustomMetrics(Settings):
@@ -46,18 +69,18 @@ class Custom(Settings):
         Meta(description="URL path of the model, which answers a GET with its status."),
     ] = None
     ready: Annotated[
-        UrlPath | None,
+        ProbePath | None,
         Meta(description="URL path that answers 200 as soon as the model can serve."),
     ] = None
     alive: Annotated[
-        UrlPath | None,
+        ProbePath | None,
         Meta(description="URL path for liveness. Default: whether the port accepts connections."),
     ] = None
     also: Annotated[
         tuple[UrlPath, ...], Meta(description="Other URL paths on which it answers for the model.")
     ] = ()
     verbs: Annotated[
-        tuple[str, ...], Meta(description="What may follow the path after a colon.")
+        tuple[Verb, ...], Meta(description="What may follow the path after a colon.")
     ] = ()
     command: Annotated[
         tuple[Text, ...], Meta(description="Program to run. Default: the image's own.")
@@ -73,6 +96,15 @@ class Custom(Settings):
     metrics: Annotated[CustomMetrics | None, Meta(description="Its metrics, if it has any.")] = None
 
     def __post_init__(self) -> None:
+        if self.grpc_port is not None and self.grpc_port == self.rest_port:
+            raise ValueError(
+                f"grpc_port {self.grpc_port} is rest_port too, and a Service has each port once; "
+                "leave out grpc_port, and set exposure.protocol: http2"
+            )
+        if self.metrics and self.metrics.port == self.grpc_port:
+            raise ValueError(
+                f"metrics.port {self.metrics.port} is grpc_port, and metrics are collected by HTTP"
+            )
         if self.rest_port is not None:
             for key in ("path", "ready"):
                 if getattr(self, key) is None:

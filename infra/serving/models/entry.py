@@ -17,7 +17,7 @@ from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import PRESETS, Preset
 from infra.serving.models.secrets import EnvironmentValue
 from infra.serving.patterns import Image, Name, ServedName, Source
-from infra.serving.quantity import Quantity, Size
+from infra.serving.quantity import Size
 from infra.serving.resources import Resources
 from infra.serving.scalars import Text
 from infra.serving.scaling.settings import Autoscaling, Replicas
@@ -71,7 +71,7 @@ class Entry(Settings, dict=True):
         Size | None, Meta(description="Size of /dev/shm; counts towards the memory limit.")
     ] = None
     temporary_storage: Annotated[
-        Quantity | None,
+        Size | None,
         Meta(description="Size of /tmp, on the node's disk. Default: what the preset needs."),
     ] = None
     autoscaling: Annotated[

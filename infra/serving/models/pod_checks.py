@@ -3,6 +3,7 @@
 `ValueError` begins with the key below the entry. What a pod may do at all, the policies judge.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,11 @@ from infra.serving.models.files import FOLDER, Direct, InImage
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import Preset
 from infra.serving.patterns import Image
-from infra.serving.quantity import Quantity, amount
+from infra.serving.quantity import Quantity, amount, cores_problem, memory_problem
 
 RESERVED_VOLUMES = ("tmp", "shm", "files")
 RESERVED_CONTAINERS = ("model-files", "gke-gcsfuse-sidecar", "gke-gcsfuse-metadata-prefetch")
-RESERVED_PATHS = ("/tmp", "/dev/shm", FOLDER)  # noqa: S108 - in the container
+RESERVED_PATHS = ("/tmp", "/dev/shm")  # noqa: S108 - in the container
 RESERVED_LABELS = dict.fromkeys(
     ("app.kubernetes.io/", "platform/", "environment", "pod-template-hash"),
     "selectors and policies read it",
@@ -58,6 +59,16 @@ CONTAINER_KEYS = (
     "workingDir",
 )
 """Fields of a container: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/"""
+_VARIABLE_KEYS = ("name", "value", "valueFrom")
+_VARIABLE_SOURCES = (
+    "configMapKeyRef",
+    "fieldRef",
+    "fileKeyRef",
+    "resourceFieldRef",
+    "secretKeyRef",
+)
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SCALARS = (str, int, float, bool)
 _SERVER_KEYS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -67,6 +78,10 @@ def check(model: Entry, preset: Preset) -> None:
     _check_volumes(model)
     _check_metadata(settings.labels, "labels", RESERVED_LABELS)
     _check_metadata(settings.annotations, "annotations", RESERVED_ANNOTATIONS)
+    if model.name in RESERVED_CONTAINERS:
+        raise ValueError(
+            f'name: "{model.name}" is a container of the platform in the same pod; rename the model'
+        )
     names: dict[str, str] = {model.name: "the model's own container"}
     names |= dict.fromkeys(RESERVED_CONTAINERS, "a container of the platform")
     ports: dict[int, str] = {}
@@ -83,6 +98,8 @@ def check(model: Entry, preset: Preset) -> None:
         _check_mounts(where, container, _volume_names(model))
         for number, port in enumerate(_list(where, container, "ports")):
             at = f"{where}.ports[{number}]"
+            if not isinstance(port.get("containerPort"), int):
+                raise ValueError(f"{at}.containerPort: expected a number, as 9000")
             _claim(f"{at}.containerPort", port.get("containerPort"), ports, f"a port of {where}")
             if port.get("name") is not None:
                 _claim(f"{at}.name", port["name"], port_names, f"a port name of {where}")
@@ -107,28 +124,30 @@ def _check_volumes(model: Entry) -> None:
     settings = model.pod
     names = dict.fromkeys(RESERVED_VOLUMES, "a volume of the platform")
     paths: dict[str, str] = {}
+    # With the model in the image, its folder may come from a volume as well.
+    is_supplied = not isinstance(model.files_or_default, InImage)
     for index, volume in enumerate(settings.volumes):
         key = f"pod.volumes[{index}]"
         if volume.name.startswith(WRITABLE):
             raise ValueError(f'{key}.name: the prefix "{WRITABLE}" is the platform\'s; rename it')
         _claim(f"{key}.name", volume.name, names, f"the name of {key}")
         if volume.mount_path is not None:
-            _check_path(f"{key}.mount_path", volume.mount_path, paths)
+            _check_path(f"{key}.mount_path", volume.mount_path, paths, is_supplied=is_supplied)
     for name, path, _ in writable_folders(settings):
         key = f"pod.writable.{path}"
-        _check_path(key, path, paths)
+        _check_path(key, path, paths, is_supplied=True)
         _claim(key, name, names, "the volume of another writable folder")
 
 
-def _check_path(key: str, path: str, taken: dict[str, str]) -> None:
-    for reserved in RESERVED_PATHS:
+def _check_path(key: str, path: str, taken: dict[str, str], *, is_supplied: bool) -> None:
+    for reserved in (*RESERVED_PATHS, *((FOLDER,) if is_supplied else ())):
         if path == reserved or path.startswith(f"{reserved}/"):
             raise ValueError(
                 f"{key}: {reserved} is the platform's"
                 + (" and writable already; " if reserved == RESERVED_PATHS[0] else "; ")
                 + "choose another path"
             )
-    if f"{FOLDER}/".startswith(f"{path}/"):
+    if is_supplied and f"{FOLDER}/".startswith(f"{path}/"):
         raise ValueError(f"{key}: {path} would hide {FOLDER}; choose another path")
     _claim(key, path, taken, f"the path of {key}")
 
@@ -149,6 +168,13 @@ def _check_container(key: str, container: Mapping[str, Any], *, is_init: bool) -
     for name in ("name", "image"):
         if not isinstance(container.get(name), str):
             raise ValueError(f"{key}: the key {name} is missing, or not text")
+    if not re.fullmatch(_LABEL, container["name"]):
+        raise ValueError(
+            f'{key}.name: "{container["name"]}" is not a name of a container; use lower-case '
+            "letters, digits and hyphens"
+        )
+    _check_command(key, container)
+    _check_environment(key, container)
     image = container["image"]
     try:
         msgspec.convert(image, Image)
@@ -178,6 +204,34 @@ def _check_container(key: str, container: Mapping[str, Any], *, is_init: bool) -
     _check_resources(key, container.get("resources"))
 
 
+def _check_command(key: str, container: Mapping[str, Any]) -> None:
+    for name in ("command", "args"):
+        given = container.get(name, [])
+        if not isinstance(given, list):
+            raise ValueError(f'{key}.{name}: expected a list of words: ["sh", "-c", "…"]')
+        for number, word in enumerate(given):
+            if not isinstance(word, _SCALARS):
+                raise ValueError(f"{key}.{name}[{number}]: expected text")
+
+
+def _check_environment(key: str, container: Mapping[str, Any]) -> None:
+    for number, variable in enumerate(_list(key, container, "env")):
+        at = f"{key}.env[{number}]"
+        if not isinstance(variable.get("name"), str):
+            raise ValueError(f"{at}: the key name is missing, or not text")
+        for name in variable:
+            if name not in _VARIABLE_KEYS:
+                raise ValueError(f'{at}: unknown key "{name}"; {suggestion(name, _VARIABLE_KEYS)}')
+        if not isinstance(variable.get("value", ""), _SCALARS):
+            raise ValueError(f"{at}.value: expected text")
+        source = variable.get("valueFrom", {})
+        for name in source if isinstance(source, Mapping) else ():
+            if name not in _VARIABLE_SOURCES:
+                raise ValueError(
+                    f'{at}.valueFrom: unknown key "{name}"; {suggestion(name, _VARIABLE_SOURCES)}'
+                )
+
+
 def _check_resources(key: str, given: Any) -> None:
     resources = given if isinstance(given, Mapping) else {}
     for kind, name in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
@@ -194,10 +248,9 @@ def _check_resources(key: str, given: Any) -> None:
             msgspec.convert(text, Quantity)
         except msgspec.ValidationError:
             raise ValueError(f"{where}: {text} is not a quantity, as 500m or 256Mi are") from None
-        if name != "cpu" and text.endswith("m"):
-            raise ValueError(
-                f"{where}: {text} is thousandths of a byte; {text[:-1]}M or {text[:-1]}Mi?"
-            )
+        problem = cores_problem(text) if name == "cpu" else memory_problem(text)
+        if problem and name in {"cpu", "memory", "ephemeral-storage"}:
+            raise ValueError(f"{where}: {problem}")
     requests, limits = resources["requests"], resources["limits"]
     for name in requests:
         if name in limits and amount(str(requests[name])) > amount(str(limits[name])):

@@ -5,16 +5,25 @@ them. `pod_checks` validates them, `additions` builds the manifests, and the pol
 as a whole.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.serving.patterns import SecretName, StorageClass
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Size
+from infra.serving.scalars import Text, texts
 
 VolumeName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Folder = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
+SubPath = Annotated[
+    str,
+    Meta(
+        # Kubernetes refuses absolute paths and the part `..`.
+        pattern=r"^(?!(.*/)?\.\.(/|$))[^/\s]\S*$",
+        extra={"explain": lambda one: f'"{one}" is not a path below the volume, as models/m1 is'},
+    ),
+]
 MetadataKey = Annotated[
     str,
     Meta(
@@ -23,6 +32,10 @@ MetadataKey = Annotated[
     ),
 ]
 LabelValue = Annotated[str, Meta(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+if TYPE_CHECKING:
+    LabelText = str
+else:
+    LabelText = LabelValue | int | float | bool
 # 0 is root, which the restricted Pod Security Standard refuses.
 Id = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
@@ -30,7 +43,7 @@ Id = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 class Ephemeral(Settings):
     """A disk of each pod, created and deleted with it."""
 
-    size: Annotated[Quantity, Meta(description="Size of the disk.")]
+    size: Annotated[Size, Meta(description="Size of the disk.")]
     storage_class: Annotated[StorageClass, Meta(description="Storage class.")] = "premium-rwo"
 
 
@@ -45,7 +58,7 @@ class Volume(Settings):
         None
     )
     empty_dir: Annotated[
-        Quantity | None, Meta(description="Empty folder of this size on the node's disk.")
+        Size | None, Meta(description="Empty folder of this size on the node's disk.")
     ] = None
     claim: Annotated[
         SecretName | None,
@@ -57,7 +70,7 @@ class Volume(Settings):
         Meta(description="Path in the model server's container. Default: not mounted there."),
     ] = None
     sub_path: Annotated[
-        str | None, Meta(description="File or folder of the volume to mount. Default: all.")
+        SubPath | None, Meta(description="File or folder of the volume to mount. Default: all.")
     ] = None
     read_only: Annotated[
         bool | None,
@@ -106,7 +119,7 @@ class PodSettings(Settings):
         tuple[Volume, ...], Meta(description="Volumes, and where the server has them.")
     ] = ()
     writable: Annotated[
-        dict[Folder, Quantity],
+        dict[Folder, Size],
         Meta(description="Writable folders of the server, with size: `/cache: 5Gi`."),
     ] = field(default_factory=dict)
     image_pull_secrets: Annotated[
@@ -118,9 +131,12 @@ class PodSettings(Settings):
     fs_group: Annotated[
         Id | None, Meta(description="Group that owns the volumes. Default: `group`.")
     ] = None
-    annotations: Annotated[dict[MetadataKey, str], Meta(description="Annotations of the pods.")] = (
+    annotations: Annotated[
+        dict[MetadataKey, Text], Meta(description="Annotations of the pods.")
+    ] = field(default_factory=dict)
+    labels: Annotated[dict[MetadataKey, LabelText], Meta(description="Labels of the pods.")] = (
         field(default_factory=dict)
     )
-    labels: Annotated[dict[MetadataKey, LabelValue], Meta(description="Labels of the pods.")] = (
-        field(default_factory=dict)
-    )
+
+    def __post_init__(self) -> None:
+        texts(self, "annotations", "labels")

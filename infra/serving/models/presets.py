@@ -47,6 +47,10 @@ class Preset:
     """Flags that may be given several times: the entry's are added."""
     excluded_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Flags that the server refuses beside one that the entry sets: the preset's are left out."""
+    address_flags: tuple[str, ...] = ()
+    """Flags that name an address to listen on, which must be one that probes reach."""
+    parallel_flags: tuple[tuple[str, ...], ...] = ()
+    """Flags whose numbers are multiplied to the number of accelerators, each with its aliases."""
     reserved_environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that an entry may not set, and what to set instead."""
     environment: tuple[tuple[str, str], ...] = ()
@@ -80,6 +84,8 @@ class Preset:
     direct_storage: str = "1Gi"
     """Size of /tmp if the server reads the bucket itself."""
     needs_gpu: bool = False
+    built_for: tuple[str, ...] = ("gpu",)
+    """Accelerators that its image can use: `gpu`, `tpu`."""
     takes_free_text: bool = False
     """Whether requests contain prompts, code or documents."""
 
@@ -92,6 +98,8 @@ class Preset:
 _FROM_FOLDER = (DOWNLOAD, FUSE, CACHE)
 _NAME = "set served_name"
 _SOURCE = "set source"
+_ONE_NODE = "a model runs on one node; docs/guides/not-offered.md says what to do instead"
+_PLAIN = "the probes and the load balancer speak HTTP without TLS; remove it"
 _PORT = "the preset's probes and Services use its port; remove it, or use server: custom"
 # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. Each task enables some.
 _VLLM_ROUTES = (
@@ -166,6 +174,8 @@ PRESETS: dict[str, Preset] = {
         verbs=("predict", "classify", "regress"),
         # It has no readiness URL for the whole server.
         ready="/v1/models/{name}",
+        # For GPUs there are tags that end in -gpu.
+        built_for=(),
         files=(DIRECT, *_FROM_FOLDER),
     ),
     "triton": Preset(
@@ -193,7 +203,10 @@ PRESETS: dict[str, Preset] = {
             "grpc-port": _PORT,
             "metrics-port": _PORT,
             "allow-http": "the probes need HTTP; remove it",
+            "allow-grpc": "its Service has a gRPC port; remove it",
+            "allow-metrics": "its metrics are collected; remove it",
         },
+        address_flags=("http-address", "grpc-address", "metrics-address"),
         repeatable_flags=("load-model",),
         # It accepts --load-model in explicit mode only.
         excluded_flags={"model-control-mode": ("load-model",)},
@@ -240,7 +253,21 @@ PRESETS: dict[str, Preset] = {
             "served-model-name": _NAME,
             "port": _PORT,
             "uds": _PORT,
+            "grpc": "the probes need HTTP; remove it, or use server: custom",
+            "ssl-keyfile": _PLAIN,
+            "ssl-certfile": _PLAIN,
+            "headless": _ONE_NODE,
+            "nnodes": _ONE_NODE,
+            "node-rank": _ONE_NODE,
+            "data-parallel-address": _ONE_NODE,
         },
+        address_flags=("host",),
+        # https://docs.vllm.ai/en/stable/serving/parallelism_scaling/
+        parallel_flags=(
+            ("tensor-parallel-size", "tp"),
+            ("pipeline-parallel-size", "pp"),
+            ("data-parallel-size", "dp"),
+        ),
         names_have_slashes=True,
         environment=(
             _HOME,
@@ -283,6 +310,9 @@ PRESETS: dict[str, Preset] = {
             "MLSERVER_HTTP_PORT": _PORT,
             "MLSERVER_GRPC_PORT": _PORT,
             "MLSERVER_METRICS_PORT": _PORT,
+            "MLSERVER_HOST": "the probes reach the pod's own address; remove it",
+            "MLSERVER_METRICS_ENDPOINT": "its metrics are collected from /metrics; remove it",
+            "MLSERVER_ROOT_PATH": "the probes ask without a prefix; set exposure.rewrites",
             "MLSERVER_MODEL_NAME": _NAME,
             "MLSERVER_MODEL_URI": _SOURCE,
         },

@@ -23,6 +23,7 @@ def check(model: Entry) -> None:
     """`ValueError` if the fields of an entry contradict each other."""
     preset = _server(model)
     _files(model, preset)
+    _accelerators(model, preset)
     _sizes(model, preset)
     _replicas(model)
     _metrics(model, preset)
@@ -30,11 +31,13 @@ def check(model: Entry) -> None:
 
 
 def _server(model: Entry) -> Preset:
-    if model.server in REMOVED:
-        raise ValueError(f'server "{model.server}" is no longer a preset: {REMOVED[model.server]}')
+    plain = re.sub("[^a-z0-9]", "", model.server.lower())
+    if plain in REMOVED:
+        raise ValueError(f'server "{model.server}" is no longer a preset: {REMOVED[plain]}')
     if model.server not in SERVERS:
+        nearest = suggestion(model.server.lower(), SERVERS, cutoff=0.7)
         raise ValueError(
-            f'server "{model.server}" is not a preset; {suggestion(model.server, SERVERS)}'
+            f'server "{model.server}" is not a preset; {nearest}; any other server runs as custom'
         )
     if (model.server == CUSTOM) != (model.custom is not None):
         raise ValueError(
@@ -53,8 +56,21 @@ def _server(model: Entry) -> Preset:
             "slashes and colons"
         )
     arguments.check(model.server, preset, model.arguments)
+    arguments.check_addresses(preset, model.arguments)
+    _parallelism(model, preset)
     arguments.check_environment(model.server, preset, tuple(model.environment))
     return preset
+
+
+def _parallelism(model: Entry, preset: Preset) -> None:
+    gpu, tpu = model.resources.gpu, model.resources.tpu
+    if gpu or tpu:
+        arguments.check_parallelism(
+            preset,
+            model.arguments,
+            accelerators=gpu.count if gpu else tpu.total if tpu else 0,
+            key="resources.gpu.count" if gpu else "resources.tpu.topology",
+        )
 
 
 def _files(model: Entry, preset: Preset) -> None:
@@ -83,14 +99,8 @@ def _files(model: Entry, preset: Preset) -> None:
         )
 
 
-def _sizes(model: Entry, preset: Preset) -> None:
-    shared = model.shared_memory or preset.shared_memory
-    limit = model.resources.limits.memory
-    if shared and amount(shared) >= amount(limit):
-        raise ValueError(
-            f"shared_memory {shared} counts towards resources.limits.memory {limit}; it must be "
-            "less"
-        )
+def _accelerators(model: Entry, preset: Preset) -> None:
+    """Refuses a server without the accelerator that it needs, or with one that it cannot use."""
     if preset.needs_gpu and not (model.resources.gpu or model.resources.tpu):
         raise ValueError(
             f"server {model.server} needs a GPU; set resources.gpu, or an image for CPUs under "
@@ -100,6 +110,16 @@ def _sizes(model: Entry, preset: Preset) -> None:
         raise ValueError(
             f"resources.tpu: {preset.image} is built for GPUs; set image to the server's image "
             "for TPUs, such as vllm/vllm-tpu with a fixed tag"
+        )
+
+
+def _sizes(model: Entry, preset: Preset) -> None:
+    shared = model.shared_memory or preset.shared_memory
+    limit = model.resources.limits.memory
+    if shared and amount(shared) >= amount(limit):
+        raise ValueError(
+            f"shared_memory {shared} counts towards resources.limits.memory {limit}; it must be "
+            "less"
         )
 
 
@@ -133,6 +153,11 @@ def _metrics(model: Entry, preset: Preset) -> None:
     for index, metric in enumerate(model.autoscaling.metrics if model.autoscaling else ()):
         key = f"autoscaling.metrics[{index}]"
         match metric:
+            case PodMetric() if "disable-log-stats" in map(arguments.flag, model.arguments):
+                raise ValueError(
+                    f"{key}: with --disable-log-stats the server has no gauges, so the model would "
+                    "never scale; remove the argument"
+                )
             case PodMetric():
                 gauges = preset.metrics.gauges if preset.metrics else ()
                 if metric.name not in gauges:

@@ -6,6 +6,7 @@ Whether a node is free is left to the scheduler.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from facts.machines import machine_type
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import NodePool, NodeTaint
 from gkeplatform.errors import PlatformError
@@ -19,9 +20,23 @@ UNLIMITED = 1_000_000
 """Replicas per node of a pool whose capacity is unknown."""
 
 
+ARM_TAINT = NodeTaint(key="kubernetes.io/arch", value="arm64", effect="NoSchedule")
+"""GKE's own, on all Arm nodes.
+
+https://docs.cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment
+"""
+
+
+def is_arm(pool: NodePool) -> bool:
+    """Whether its nodes have Arm processors; False for an unknown machine type."""
+    machine = machine_type(pool.machine_type)
+    return machine is not None and machine.architecture == ARM_TAINT.value
+
+
 def hard_taints(pool: NodePool) -> tuple[NodeTaint, ...]:
-    """Taints that pods must tolerate."""
-    return tuple(taint for taint in pool.taints if taint.effect in HARD)
+    """Taints that pods must tolerate, but for those of accelerators."""
+    own = tuple(taint for taint in pool.taints if taint.effect in HARD)
+    return (*own, ARM_TAINT) if is_arm(pool) and ARM_TAINT not in own else own
 
 
 def is_reserved(pool: NodePool) -> bool:
@@ -36,7 +51,7 @@ def nodes(pool: NodePool) -> int:
 
 def is_eligible(workload: Workload, pool: NodePool) -> bool:
     """Whether the pod's node selector and tolerations allow the pool, whatever its size."""
-    if workload.node_pool is not None and workload.node_pool != pool.name:
+    if pool.queued or (workload.node_pool is not None and workload.node_pool != pool.name):
         return False
     wanted, has, gpu = asked(workload), offered(pool), workload.resources.gpu
     if gpu and gpu.sharing and gpu.sharing.clients not in {None, pool.gpu_clients}:
@@ -69,6 +84,13 @@ def shortages(workload: Workload, pool: NodePool) -> list[str]:
     """Why a replica cannot run on the pool, with the figures; empty if it can."""
     demand = of_pod(workload)
     reasons = [reason] if (reason := mismatch(workload, pool)) else []
+    if pool.queued:
+        reasons.append("its nodes are created for a ProvisioningRequest, which a model has not")
+    if is_arm(pool) and workload.image == workload.preset.image:
+        reasons.append(
+            f"its nodes have Arm processors, and {workload.image} is the preset's; set image to "
+            "one that is built for them"
+        )
     if workload.node_pool != pool.name and asked(workload) is None:
         if offered(pool) is not None:
             kind = "TPUs" if pool.tpu else "GPUs"

@@ -5,7 +5,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.quantity import Quantity
+from infra.serving.quantity import Number
+from infra.serving.scalars import texts
 
 CPU_UTILIZATION = 50
 """Percent; the target of an entry that sets none."""
@@ -25,7 +26,7 @@ class Replicas(Settings):
 
 
 Activation = Annotated[
-    Quantity | None,
+    Number | None,
     Meta(
         description="Total above which the first replica starts, with replicas.min 0. Default: 0."
     ),
@@ -36,8 +37,11 @@ class PodMetric(Settings, tag_field="kind", tag="pod"):
     """A gauge of the model server, averaged over its pods."""
 
     name: Annotated[str, Meta(description="Name of the gauge, as the server exports it.")]
-    average: Annotated[Quantity, Meta(description="Target average per pod.")]
+    average: Annotated[Number, Meta(description="Target average per pod.")]
     activation: Activation = None
+
+    def __post_init__(self) -> None:
+        texts(self, "average", "activation")
 
 
 class PubSubBacklog(Settings, tag_field="kind", tag="pubsub-backlog"):
@@ -47,8 +51,11 @@ class PubSubBacklog(Settings, tag_field="kind", tag="pubsub-backlog"):
         Annotated[str, Meta(pattern=r"^[A-Za-z][-A-Za-z0-9._~+%]{2,254}$")],
         Meta(description="Subscription id, in the environment's project."),
     ]
-    average: Annotated[Quantity, Meta(description="Undelivered messages per pod.")]
+    average: Annotated[Number, Meta(description="Undelivered messages per pod.")]
     activation: Activation = None
+
+    def __post_init__(self) -> None:
+        texts(self, "average", "activation")
 
 
 class GpuDutyCycle(Settings, tag_field="kind", tag="gpu-duty-cycle"):
@@ -56,6 +63,9 @@ class GpuDutyCycle(Settings, tag_field="kind", tag="gpu-duty-cycle"):
 
     average: Annotated[int, Meta(ge=1, le=100, description="Percent of the time, on average.")]
     activation: Activation = None
+
+    def __post_init__(self) -> None:
+        texts(self, "activation")
 
 
 class ExternalMetric(Settings, tag_field="kind", tag="external"):
@@ -70,9 +80,9 @@ class ExternalMetric(Settings, tag_field="kind", tag="external"):
         Meta(description="Selects the time series: `resource.labels.x` or `metric.labels.x`."),
     ]
     average: Annotated[
-        Quantity | None, Meta(description="Target for the sum divided by the number of pods.")
+        Number | None, Meta(description="Target for the sum divided by the number of pods.")
     ] = None
-    total: Annotated[Quantity | None, Meta(description="Target for the sum.")] = None
+    total: Annotated[Number | None, Meta(description="Target for the sum.")] = None
     resource: Annotated[
         Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] | None,
         Meta(description="Monitored resource type, for a metric with several: `k8s_container`."),
@@ -80,6 +90,7 @@ class ExternalMetric(Settings, tag_field="kind", tag="external"):
     activation: Activation = None
 
     def __post_init__(self) -> None:
+        texts(self, "average", "total", "activation")
         if (self.average is None) == (self.total is None):
             raise ValueError("set either average or total")
 

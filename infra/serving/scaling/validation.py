@@ -40,7 +40,13 @@ def check_utilization(
 
     `limit` is None for a container without one.
     """
-    if percent is None or request is None or limit is None or not amount(request):
+    if percent is None or request is None:
+        return
+    if not amount(request):
+        raise ValueError(
+            f"autoscaling.{key} is a share of the request, and the request is {request}; raise it"
+        )
+    if limit is None:
         return
     most = int(amount(limit) * 100 / amount(request))
     if percent > most:

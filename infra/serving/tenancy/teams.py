@@ -9,7 +9,7 @@ from gkeplatform.config import Settings
 from infra.serving.manifest import Manifest
 from infra.serving.patterns import RESERVED_NAMESPACES, Name
 from infra.serving.quantity import Cpu, Memory
-from infra.serving.resources import Amounts, check_memory
+from infra.serving.resources import Amounts, check_amounts
 from infra.serving.scalars import texts
 
 
@@ -23,7 +23,7 @@ class Quota(Settings):
 
     def __post_init__(self) -> None:
         texts(self, "cpu", "memory")
-        check_memory(self.memory)
+        check_amounts(self.cpu, self.memory)
 
 
 class Team(Settings):

@@ -15,7 +15,8 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Service
 from sandbox.gcp.services import cloudresourcemanager
 
-_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
+ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
+"""The form of a billing account's id."""
 _MOST_CHANNELS = 5
 
 
@@ -25,7 +26,7 @@ def _invalid() -> ApiError:
 
 
 def _check_account(call: Call) -> None:
-    if not _ACCOUNT.fullmatch(call.path["billingAccountsId"]):
+    if not ACCOUNT.fullmatch(call.path["billingAccountsId"]):
         raise ApiError(403, "The caller does not have permission")
 
 

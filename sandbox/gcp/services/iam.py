@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from sandbox.gcp import field_masks, iam_policy, iam_store
+from sandbox.gcp import field_masks, iam_roles, iam_store
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
@@ -164,13 +164,13 @@ def _predefined(name: str) -> Json:
 
 async def _get_role(call: Call) -> Json:
     name = call.url_path
-    if not iam_policy.is_role(name):
+    if not iam_roles.is_role(name):
         raise ApiError(404, f"The role named {name} was not found.")
     return _predefined(name)
 
 
 async def _list_roles(call: Call) -> Json:  # noqa: ARG001 (a handler)
-    return {"roles": [_predefined(name) for name in iam_policy.roles()]}
+    return {"roles": [_predefined(name) for name in iam_roles.roles()]}
 
 
 def _new_role_id(call: Call) -> str:

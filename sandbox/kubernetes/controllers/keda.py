@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from sandbox.engine import EngineError, build
+from sandbox.engine import EngineError, build, tools
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
@@ -120,13 +120,16 @@ class Keda:
         )
 
     async def _build(self, pod: Json) -> None:
-        """Build KEDA when a cluster first needs it; the pod's events say so."""
+        """Download or build KEDA when a cluster first needs it; the pod's events say so."""
         if self._binaries is not None:
             return
-        if not build.is_built(build.KEDA):
-            message = f"building KEDA, about {build.KEDA.minutes}; it happens once"
+        if not tools.is_ready(build.KEDA):
+            message = (
+                "downloading KEDA, or building it, which takes about "
+                f"{build.KEDA.minutes}; it happens once"
+            )
             await self._events.record(pod, "Normal", "Pulling", message)
-        entry = await asyncio.to_thread(build.ensure, build.KEDA, _log.info)
+        entry = await asyncio.to_thread(tools.ensure, build.KEDA, _log.info)
         self._binaries = entry / "bin"
 
     async def _reconcile(self, process: PodProcess, pod: Json | None, google: int) -> None:

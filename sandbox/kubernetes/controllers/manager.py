@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 
@@ -37,10 +36,8 @@ class Controllers:
         subnetwork: str,
         scaling: Scaling,
         folder: Folder,
-        operator: Path | None,
         features: Features,
     ) -> None:
-        """`operator` is the folder of the Postgres operator's binary, if available."""
         self._cluster = folder.key
         self._server = server
         self._api = api
@@ -55,7 +52,6 @@ class Controllers:
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling)
         self._folder = folder
-        self._operator = operator
         self._keda = Keda(
             server,
             api=api,
@@ -64,7 +60,7 @@ class Controllers:
             proxy_port=folder.load().ports.get("service-proxy"),
         )
         self._volumes = Volumes(server, project=folder.key.project)
-        self._postgres = Postgres(server, folder=folder, binaries=operator)
+        self._postgres = Postgres(server, folder=folder)
         self.features = features
         self._http_controllers = HttpControllers(
             server, self._compute, uid=self._uid, has_gateways=features.gateway_api
@@ -85,7 +81,6 @@ class Controllers:
             subnetwork=self._subnetwork,
             scaling=self._scaling,
             folder=self._folder,
-            operator=self._operator,
             features=self.features,
         )
 

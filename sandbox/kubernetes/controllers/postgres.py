@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from sandbox.engine import EngineError, build, tools
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
@@ -37,10 +38,10 @@ _SETTLE, _AGAIN = 0.05, 2.0
 class Postgres:
     """The operator of one cluster, and the simulated Patroni of its Postgres clusters."""
 
-    def __init__(self, server: ApiServer, *, folder: Folder, binaries: Path | None) -> None:
+    def __init__(self, server: ApiServer, *, folder: Folder) -> None:
         self._server = server
         self._process = PodProcess(NAME, folder)
-        self._binaries = binaries
+        self._binaries: Path | None = None
         self._wake = asyncio.Event()
         self._pods = Informer(server, "/api/v1/pods", self._wake.set)
         self._patroni = Patroni(server, self._pods.objects)
@@ -74,7 +75,7 @@ class Postgres:
             try:
                 await self._operate(proxy)
                 await self._patroni.reconcile()
-            except (ApiServerError, httpx.HTTPError, OSError) as error:
+            except (ApiServerError, EngineError, httpx.HTTPError, OSError) as error:
                 _log.info("postgres: %s; again in %.0f s", error, _AGAIN)
                 again = _AGAIN
             except Exception:
@@ -92,8 +93,18 @@ class Postgres:
                 await self._events.warn(pod, "BackOff", message)
                 await asyncio.sleep(_AGAIN)
             await asyncio.to_thread(process.stop)
-        if pod and not process.is_started and self._binaries:
-            await self._begin(pod, self._binaries, proxy)
+        if pod and not process.is_started:
+            await self._begin(pod, await self._program(pod), proxy)
+
+    async def _program(self, pod: Json) -> Path:
+        """The operator, which is downloaded or built when a cluster first needs it."""
+        if self._binaries is None:
+            if not tools.is_ready(build.POSTGRES):
+                message = "downloading or building the Postgres operator; it happens once"
+                await self._events.record(pod, "Normal", "Pulling", message)
+            entry = await asyncio.to_thread(tools.ensure, build.POSTGRES, _log.info)
+            self._binaries = entry / "bin"
+        return self._binaries
 
     async def _begin(self, pod: Json, binaries: Path, proxy: int) -> None:
         namespace = pod["metadata"]["namespace"]

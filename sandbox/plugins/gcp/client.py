@@ -75,7 +75,8 @@ class Client:
     ) -> dict[str, Any]:
         """One request's JSON answer; `path` follows the service's base address."""
         url = path if path.startswith("http") else f"{self.config.endpoint(service)}{path}"
-        headers = {"Authorization": f"Bearer {self.config.token}"}
+        # The wait is ours (`wait`), so that it can be cancelled: no answer is to be held back.
+        headers = {"Authorization": f"Bearer {self.config.token}", "Prefer": "wait=0"}
         if content:
             headers["Content-Type"] = content[0]
         given: dict[str, Any] = {"content": content[1]} if content else {"json": body}

@@ -67,11 +67,17 @@ def get_project(context: Context, args: Values) -> Values:
         "labels": labels,
         "effectiveLabels": labels,
         "pulumiLabels": labels,
-        "billingAccount": "",
+        "billingAccount": _billing_account(context),
         "autoCreateNetwork": False,
         "deletionPolicy": "",
         "tags": {},
     }
+
+
+def _billing_account(context: Context) -> str:
+    """The id of the project's billing account; "" without one."""
+    info = context.find(context.fill("projects/{project}/billingInfo"), service="cloudbilling")
+    return str((info or {}).get("billingAccountName", "")).removeprefix("billingAccounts/")
 
 
 def get_engine_versions(context: Context, args: Values) -> Values:

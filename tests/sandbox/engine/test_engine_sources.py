@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine import build, go, pulumi_cli
+from sandbox.engine import EngineError, build, go, pulumi_cli, reachability, tools
 
 
 def _script(path: Path, says: str) -> Path:
@@ -21,6 +21,7 @@ def _on_path(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
 @pytest.fixture(autouse=True)
 def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLATFORM_SANDBOX_HOME", raising=False)
+    monkeypatch.delenv(tools.VARIABLE, raising=False)
 
 
 def test_an_installed_pulumi_that_is_new_enough_is_used(
@@ -58,6 +59,43 @@ def test_the_sandboxs_own_script_is_not_an_installed_pulumi(
     _on_path(monkeypatch, tmp_path / "bin")
     monkeypatch.setenv("PLATFORM_SANDBOX_HOME", str(tmp_path))
     assert pulumi_cli.installed() is None
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing installed, an empty cache, and an installer that cannot be reached."""
+    _on_path(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(reachability, "_PUBLIC", ())
+    monkeypatch.setattr(pulumi_cli, "_INSTALLER", "http://127.0.0.1:1")
+    return tmp_path / "gke-platform"
+
+
+def test_without_an_installer_pulumi_is_built(no_network: Path) -> None:
+    (no_network / build.entry(build.PULUMI).name / "bin").mkdir(parents=True)
+    assert pulumi_cli.ensure(lambda _: None).pulumi.is_relative_to(no_network)
+
+
+def test_an_installer_out_of_reach_is_one_error(
+    no_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (no_network / build.entry(build.PULUMI).name / "bin").mkdir(parents=True)
+    monkeypatch.setenv(tools.VARIABLE, tools.DOWNLOAD)
+    with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:1 cannot be reached") as caught:
+        pulumi_cli.ensure(lambda _: None)
+    assert tools.VARIABLE in caught.value.hint
+
+
+def test_only_a_build_uses_no_downloaded_pulumi(
+    no_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official = no_network / pulumi_cli._official_entry() / "bin"
+    official.mkdir(parents=True)
+    built = no_network / build.entry(build.PULUMI).name / "bin"
+    built.mkdir(parents=True)
+    assert pulumi_cli.ensure(lambda _: None).pulumi.parent == official
+    monkeypatch.setenv(tools.VARIABLE, tools.BUILD)
+    assert pulumi_cli.ensure(lambda _: None).pulumi.parent == built
 
 
 def test_an_old_go_is_replaced_by_the_packaged_one(

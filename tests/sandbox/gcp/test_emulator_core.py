@@ -64,7 +64,6 @@ def test_a_service_is_found_by_host_and_by_path(cloud: Cloud, url: str) -> None:
 @pytest.mark.parametrize(
     ("body", "part"),
     [
-        ({"name": "n", "colour": "red"}, "colour"),
         ({"name": "n", "autoCreateSubnetworks": "perhaps"}, "autoCreateSubnetworks"),
         ({"name": "n", "mtu": "wide"}, "mtu"),
         ({"name": "n", "routingConfig": {"routingMode": "SIDEWAYS"}}, "routingMode"),

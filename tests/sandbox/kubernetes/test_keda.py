@@ -12,6 +12,7 @@ from declared import run_environment
 from infra.serving.scaling import scaled_object
 from infra.serving.scaling.monitoring import Monitoring
 from infra.serving.scaling.settings import Autoscaling, PubSubBacklog, Replicas
+from sandbox import engine
 from sandbox.gcp import iam_store
 from sandbox.gcp.app import App, create_app
 from sandbox.kubernetes import processes
@@ -126,6 +127,7 @@ def allow(sandbox: Sandbox, *bindings: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A cluster of stage's name, in which KEDA and the model `segmenter` run."""
+    engine.keda()  # a build takes longer than the tests wait
 
     def emulator(state: Path, planes: ControlPlanes) -> App:
         app = create_app(state, planes)

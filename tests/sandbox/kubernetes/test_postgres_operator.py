@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from declared import run_environment
+from sandbox import engine
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
 from tests.sandbox.kubernetes.conftest_kubernetes import NETWORK, Sandbox, eventually
@@ -89,6 +90,7 @@ def evict(sandbox: Sandbox, pod: str) -> None:
 
 @pytest.fixture(scope="module")
 def databases(sandbox: Sandbox) -> Sandbox:
+    engine.postgres_operator()  # a build takes longer than the tests wait
     for kind, body in declared():
         if kind in ("OperatorConfiguration", "postgresql"):
             path = PATHS[kind].format("postgres")

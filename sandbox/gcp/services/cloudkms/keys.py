@@ -10,7 +10,7 @@ from typing import Any
 from facts.zones import is_region
 from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError, invalid_argument
+from sandbox.gcp.errors import invalid_argument
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.cloudkms import versions
 from sandbox.well_known_types import moment, seconds
@@ -24,18 +24,39 @@ _MESSAGES = Messages(
 _DAY = 86400
 _LONGEST_ROTATION = 876_000 * 3600
 _DESTROY_DELAY = (_DAY, 120 * _DAY)
-_ALGORITHMS = {"ENCRYPT_DECRYPT": "GOOGLE_SYMMETRIC_ENCRYPTION"}
+_SYMMETRIC = "ENCRYPT_DECRYPT"
+# Purpose → the beginnings of the names of its algorithms.
+# https://docs.cloud.google.com/kms/docs/algorithms
+_ALGORITHMS = {
+    _SYMMETRIC: ("GOOGLE_SYMMETRIC_ENCRYPTION", "EXTERNAL_SYMMETRIC_ENCRYPTION"),
+    "ASYMMETRIC_SIGN": ("RSA_SIGN_", "EC_SIGN_", "PQ_SIGN_"),
+    "ASYMMETRIC_DECRYPT": ("RSA_DECRYPT_",),
+    "KEY_ENCAPSULATION": ("ML_KEM_", "KEM_"),
+    "MAC": ("HMAC_",),
+    "RAW_ENCRYPT_DECRYPT": ("AES_",),
+}
 _MULTI_REGIONS = frozenset({"global", "asia", "europe", "us", "eur4", "nam4", "asia1"})
 
 
 def _complete_key(_: Call, key: Json, old: Json | None) -> None:
-    if key.get("purpose") not in _ALGORITHMS:
-        if not key.get("purpose"):
-            raise invalid_argument("CryptoKey.purpose must be specified.")
-        raise ApiError(501, f"sandbox does not emulate keys of purpose {key['purpose']}")
-    defaults = {"protectionLevel": "SOFTWARE", "algorithm": _ALGORITHMS[key["purpose"]]}
+    purpose = key.get("purpose")
+    if purpose not in _ALGORITHMS:
+        raise invalid_argument("CryptoKey.purpose must be specified.")
+    defaults = {"protectionLevel": "SOFTWARE"}
+    if purpose == _SYMMETRIC:
+        defaults["algorithm"] = _ALGORITHMS[purpose][0]
     before = (old or {}).get("versionTemplate") or defaults
-    key["versionTemplate"] = {**before, **(key.get("versionTemplate") or {})}
+    template = key["versionTemplate"] = {**before, **(key.get("versionTemplate") or {})}
+    if not template.get("algorithm"):
+        raise invalid_argument(
+            f"CryptoKey.version_template.algorithm must be specified for purpose {purpose}."
+        )
+    if not template["algorithm"].startswith(_ALGORITHMS[purpose]):
+        raise invalid_argument(
+            f"The algorithm {template['algorithm']} is not allowed for the purpose {purpose}."
+        )
+    if purpose != _SYMMETRIC and (key.get("rotationPeriod") or key.get("nextRotationTime")):
+        raise invalid_argument(f"Keys of purpose {purpose} are not rotated automatically.")
     key.setdefault("destroyScheduledDuration", f"{30 * _DAY}s")
     low, high = _DESTROY_DELAY
     if not low <= _seconds(key["destroyScheduledDuration"]) <= high:
@@ -78,6 +99,8 @@ def _create_first_version(call: Call, key: Json) -> None:
 
 async def _update_primary(call: Call) -> Json:
     key = KEYS.target(call)
+    if key["purpose"] != _SYMMETRIC:
+        raise invalid_argument(f"Keys of purpose {key['purpose']} have no primary version.")
     path = f"{key['name']}/cryptoKeyVersions/{call.body['cryptoKeyVersionId']}"
     chosen = VERSIONS.load(call.state, path)
     versions.refuse_unless_enabled(chosen)

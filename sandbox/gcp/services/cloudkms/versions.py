@@ -14,7 +14,7 @@ ONLY_STATE = "Only the state of a CryptoKeyVersion can be updated, to ENABLED or
 
 
 def make(state: State, key: Json) -> Json:
-    """Create a version of a key. The first becomes the primary version."""
+    """Create a version of a key. The first of a symmetric key becomes its primary version."""
     folder = f"{key['name']}/cryptoKeyVersions"
     number = sum(1 for _ in state.store.collection(f"cloudkms/{folder}")) + 1
     version: Json = {
@@ -26,7 +26,7 @@ def make(state: State, key: Json) -> Json:
         "algorithm": key["versionTemplate"]["algorithm"],
     }
     state.store.put(f"cloudkms/{version['name']}", version)
-    if "_primary" not in key:
+    if "_primary" not in key and key["purpose"] == "ENCRYPT_DECRYPT":
         state.store.put(f"cloudkms/{key['name']}", {**key, "_primary": version["name"]})
     return version
 

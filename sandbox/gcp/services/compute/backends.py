@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
+from sandbox.gcp.services.compute import cdn, headers
 from sandbox.gcp.services.compute.place import Place, of_reference
 
 # SHA-256 of the empty string: the API shows it where no OAuth client secret is set.
@@ -14,7 +15,7 @@ _GROUPS = frozenset({"instanceGroups", "networkEndpointGroups"})
 _USERS = frozenset({"urlMaps", "targetSslProxies", "targetTcpProxies", "forwardingRules"})
 
 
-def complete_service(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
+def complete_service(state: State, place: Place, document: Json, old: Json | None) -> None:
     """Set the defaults of a backend service and check its backends."""
     document.setdefault("loadBalancingScheme", "EXTERNAL")
     passthrough = document["loadBalancingScheme"] in _PASSTHROUGH
@@ -39,12 +40,77 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
     if document["loadBalancingScheme"] == "EXTERNAL_MANAGED":
         document.setdefault("enableCDN", False)
     if document.get("enableCDN"):
-        document.setdefault("cdnPolicy", {}).setdefault("cacheMode", "CACHE_ALL_STATIC")
+        cdn.complete(document.setdefault("cdnPolicy", {}))
+    _keep_keys(document, old)
     log = document.get("logConfig")
     if log and log.get("enable"):
         log.setdefault("sampleRate", 1.0)
+    _check_limits(document)
+    _check_headers(document)
     _check_backends(place, document)
     _check_scheme(place, document)
+    _check_scheme_change(document, old)
+    _check_policies(state, place, document)
+
+
+_LIMITS = {
+    # https://docs.cloud.google.com/compute/docs/reference/rest/v1/backendServices
+    "timeoutSec": (1, 2_147_483_647),
+    "connectionDraining.drainingTimeoutSec": (0, 3600),
+    "affinityCookieTtlSec": (0, 1_209_600),
+}
+_POLICIES = {"securityPolicy": "CLOUD_ARMOR", "edgeSecurityPolicy": "CLOUD_ARMOR_EDGE"}
+"""The field of a backend → the type of security policy that it takes."""
+_MIGRATES = frozenset({"EXTERNAL", "EXTERNAL_MANAGED"})
+
+
+def _check_limits(document: Json) -> None:
+    for field, (low, high) in _LIMITS.items():
+        outer, _, inner = field.rpartition(".")
+        value = (document[outer] if outer else document).get(inner)
+        if value is not None and not low <= int(value) <= high:
+            why = f"Must be greater than or equal to {low} and less than or equal to {high}."
+            raise invalid(f"resource.{field}", value, why)
+
+
+def _check_headers(document: Json) -> None:
+    for field in ("customRequestHeaders", "customResponseHeaders"):
+        for problem in headers.problems(document.get(field) or (), f"resource.{field}"):
+            raise problem
+
+
+def _check_scheme_change(document: Json, old: Json | None) -> None:
+    before, after = (old or {}).get("loadBalancingScheme"), document["loadBalancingScheme"]
+    if before is None or before == after:
+        return
+    state = document.get("externalManagedMigrationState")
+    if {before, after} != _MIGRATES or not state:
+        # https://docs.cloud.google.com/load-balancing/docs/https/migrate-to-global
+        raise invalid(
+            "resource.loadBalancingScheme",
+            after,
+            f"The load balancing scheme cannot be changed from {before}.",
+        )
+
+
+def _check_policies(state: State, place: Place, document: Json) -> None:
+    for field, wanted in _POLICIES.items():
+        target = of_reference(document.get(field) or "", place.project)
+        stored = state.store.get(target.key) if target else None
+        if stored is not None and stored.get("type", "CLOUD_ARMOR") != wanted:
+            raise invalid(
+                f"resource.{field}",
+                document[field],
+                f"The security policy must be of type {wanted}; it is {stored['type']}.",
+            )
+
+
+def _keep_keys(document: Json, old: Json | None) -> None:
+    """Keep the names of the signed URL keys, which only their own methods change."""
+    names = ((old or {}).get("cdnPolicy") or {}).get("signedUrlKeyNames")
+    policy = document.get("cdnPolicy")
+    if policy is not None and names and "signedUrlKeyNames" not in policy:
+        policy["signedUrlKeyNames"] = names
 
 
 def _sha256(text: str) -> str:
@@ -132,11 +198,9 @@ def complete_bucket(state: State, place: Place, document: Json, old: Json | None
         raise ApiError(400, "Required field 'resource.bucketName' not specified", reason="required")
     document.setdefault("enableCdn", False)
     if document["enableCdn"]:
-        policy = document.setdefault("cdnPolicy", {})
-        policy.setdefault("cacheMode", "CACHE_ALL_STATIC")
-        policy.setdefault("defaultTtl", 3600)
-        policy.setdefault("clientTtl", 3600)
-        policy.setdefault("maxTtl", 86400)
+        cdn.complete(document.setdefault("cdnPolicy", {}))
+    _check_headers(document)
+    _check_policies(state, place, document)
 
 
 def shown(state: State, place: Place, document: Json) -> None:

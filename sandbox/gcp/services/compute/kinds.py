@@ -49,6 +49,8 @@ class Kind:
     """Deletes what depends on it."""
     patch_operation: str = "patch"
     update_operation: str = "update"
+    unpatched: frozenset[str] = frozenset()
+    """Fields that patch ignores: they have methods of their own."""
 
 
 KINDS: dict[str, Kind] = {
@@ -87,7 +89,13 @@ KINDS: dict[str, Kind] = {
     ),
     "routers": Kind("Router", "router", routers.complete),
     "routes": Kind("Route", "route"),
-    "securityPolicies": Kind("SecurityPolicy", "security_policy", security.complete_policy),
+    "securityPolicies": Kind(
+        "SecurityPolicy",
+        "security_policy",
+        security.complete_policy,
+        patch_operation="compute.securityPolicies.patch",
+        unpatched=frozenset({"rules"}),
+    ),
     "sslCertificates": Kind(
         "SslCertificate", "ssl_certificate", certificates.complete, certificates.shown
     ),
@@ -98,7 +106,10 @@ KINDS: dict[str, Kind] = {
         patch_operation="compute.sslPolicies.patch",
     ),
     "subnetworks": Kind(
-        "Subnetwork", "subnetwork", networks.complete_subnetwork, networks.shown_subnetwork
+        "Subnetwork",
+        "subnetwork",
+        networks.complete_subnetwork,
+        patch_operation="compute.subnetworks.patch",
     ),
     "targetGrpcProxies": Kind("TargetGrpcProxy", "target_grpc_proxy", proxies.complete),
     "targetHttpProxies": Kind("TargetHttpProxy", "target_http_proxy", proxies.complete),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import ApiError, not_found
+from sandbox.gcp.errors import ApiError, invalid, not_found
 from sandbox.gcp.service import Call, Handler
 from sandbox.gcp.services.compute import (
     groups,
@@ -17,6 +17,9 @@ from sandbox.gcp.services.compute import (
 from sandbox.gcp.services.compute.place import Place, parse
 
 _WITHOUT_SCOPE = re.compile(r"^(projects/[^/]+)/")
+_MOST_KEYS = 3
+# 128 bits, the size of a signed URL key.
+_KEY = re.compile(r"[A-Za-z0-9_-]{22}={0,2}")
 # Operation types that are not the method's name.
 _OPERATION_TYPES = {
     "compute.targetHttpProxies.setUrlMap": "SetUrlMap",
@@ -116,7 +119,43 @@ async def invalidate_cache(call: Call) -> Json:
     return operations.start(call.state, place, "invalidateCache", stored["id"])
 
 
+async def add_signed_url_key(call: Call) -> Json:
+    """`backend*.addSignedUrlKey`: the API shows the names of the keys, never the keys."""
+    place = _target(call)
+    stored = resources.load(call.state, place)
+    name, value = call.body.get("keyName"), call.body.get("keyValue")
+    for field, given in (("keyName", name), ("keyValue", value)):
+        if not given:
+            message = f"Required field 'resource.{field}' not specified"
+            raise ApiError(400, message, reason="required")
+    policy = dict(stored.get("cdnPolicy") or {})
+    names = list(policy.get("signedUrlKeyNames") or ())
+    if name in names:
+        raise invalid("resource.keyName", name, "The key exists already.")
+    if len(names) >= _MOST_KEYS:
+        raise invalid("resource.keyName", name, f"At most {_MOST_KEYS} keys are allowed.")
+    if not _KEY.fullmatch(str(value)):
+        raise invalid("resource.keyValue", "", "It must be 128 bits in URL-safe base64.")
+    policy["signedUrlKeyNames"] = [*names, name]
+    return resources.change(call.state, place, "addSignedUrlKey", cdnPolicy=policy)
+
+
+async def delete_signed_url_key(call: Call) -> Json:
+    """`backend*.deleteSignedUrlKey`."""
+    place = _target(call)
+    policy = dict(resources.load(call.state, place).get("cdnPolicy") or {})
+    name, names = call.one("keyName"), list(policy.get("signedUrlKeyNames") or ())
+    if name not in names:
+        raise invalid("keyName", name, "The key does not exist.")
+    policy["signedUrlKeyNames"] = [one for one in names if one != name]
+    return resources.change(call.state, place, "deleteSignedUrlKey", cdnPolicy=policy)
+
+
 METHODS: dict[str, Handler] = {
+    "compute.backendBuckets.addSignedUrlKey": add_signed_url_key,
+    "compute.backendBuckets.deleteSignedUrlKey": delete_signed_url_key,
+    "compute.backendServices.addSignedUrlKey": add_signed_url_key,
+    "compute.backendServices.deleteSignedUrlKey": delete_signed_url_key,
     "compute.backendServices.getHealth": get_health,
     "compute.regionBackendServices.getHealth": get_health,
     "compute.regionBackendServices.setSecurityPolicy": setter("securityPolicy"),

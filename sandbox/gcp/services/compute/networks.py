@@ -13,6 +13,22 @@ from sandbox.gcp.services.compute.place import PREFIX, Place, of_reference, pars
 
 # Auto mode gives each region a /20 of this range.
 _AUTO_MODE_RANGE = ipaddress.IPv4Network("10.128.0.0/9")
+_WIDEST, _NARROWEST = 4, 29
+# https://docs.cloud.google.com/vpc/docs/subnets#prohibited-ipv4-subnet-ranges
+_PROHIBITED = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "199.36.153.4/30",
+            "199.36.153.8/30",
+            "224.0.0.0/4",
+            "255.255.255.255/32",
+        ),
+    )
+)
 
 
 def default_network(state: State, place: Place) -> Json:
@@ -104,6 +120,7 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
     document.setdefault("stackType", "IPV4_ONLY")
     document.setdefault("privateIpGoogleAccess", False)
     document.setdefault("privateIpv6GoogleAccess", "DISABLE_GOOGLE_ACCESS")
+    document.setdefault("allowSubnetCidrRoutesOverlap", False)
     if document.get("enableFlowLogs") or (document.get("logConfig") or {}).get("enable"):
         document["enableFlowLogs"] = True
         log = document.setdefault("logConfig", {})
@@ -111,6 +128,8 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
         log.setdefault("aggregationInterval", "INTERVAL_5_SEC")
         log.setdefault("flowSampling", 0.5)
         log.setdefault("metadata", "EXCLUDE_ALL_METADATA")
+    elif not document.get("_auto"):
+        document["enableFlowLogs"] = False
     primary = _network(document["ipCidrRange"], "resource.ipCidrRange")
     document["gatewayAddress"] = str(primary.network_address + 1)
     if old is not None:
@@ -119,6 +138,7 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
             raise invalid(
                 "resource.ipCidrRange", str(primary), f"It must contain the current range {before}."
             )
+        _refuse_changes_in_use(state, place, document, old)
     own = list(_ranges(document))
     _check_overlap(own, own, place.name)
     network = of_reference(document["network"], place.project)
@@ -128,15 +148,56 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
             _check_overlap(own, list(_ranges(other)), f"{other['name']}' in region '{region}")
 
 
-def shown_subnetwork(state: State, place: Place, document: Json) -> None:
-    """A subnetwork has no computed fields."""
-
-
 def _network(cidr: str, field: str) -> ipaddress.IPv4Network:
+    """The range, checked as https://docs.cloud.google.com/vpc/docs/subnets limits it."""
     try:
-        return ipaddress.IPv4Network(cidr)
+        found = ipaddress.IPv4Network(cidr)
     except ValueError:
         raise invalid(field, cidr, "Invalid CIDR range: must be a valid IPv4 range.") from None
+    if not _WIDEST <= found.prefixlen <= _NARROWEST:
+        raise invalid(field, cidr, f"The prefix length must be between {_WIDEST} and {_NARROWEST}.")
+    for reserved in _PROHIBITED:
+        if found.overlaps(reserved):
+            raise invalid(field, cidr, f"The range overlaps with the reserved range {reserved}.")
+    return found
+
+
+def _refuse_changes_in_use(state: State, place: Place, document: Json, old: Json) -> None:
+    """Refuse to remove or change a secondary range that holds the pods or Services of a cluster."""
+    kept = {_named(one) for one in document.get("secondaryIpRanges") or ()}
+    for index, one in enumerate(old.get("secondaryIpRanges") or ()):
+        if _named(one) in kept:
+            continue
+        for key, cluster in state.store.below("container/projects"):
+            if one["rangeName"] in _used_ranges(cluster, place.path):
+                name = key.rpartition("/")[2]
+                raise invalid(
+                    f"resource.secondaryIpRanges[{index}]",
+                    f"{one['rangeName']}: {one['ipCidrRange']}",
+                    f"The secondary range is in use by cluster '{name}': it cannot be removed or "
+                    "changed.",
+                )
+
+
+def _named(secondary: Json) -> tuple[str, str]:
+    return secondary.get("rangeName", ""), secondary.get("ipCidrRange", "")
+
+
+def _used_ranges(record: Json, subnetwork: str) -> set[str]:
+    """The secondary ranges of a subnetwork that a stored cluster uses; none where it is leaving."""
+    cluster = record.get("cluster") or {}
+    if cluster.get("status") in (None, "STOPPING"):
+        return set()
+    if (cluster.get("networkConfig") or {}).get("subnetwork") != subnetwork:
+        return set()
+    policy = cluster.get("ipAllocationPolicy") or {}
+    pools = (entry["pool"].get("networkConfig") or {} for entry in record.get("pools") or ())
+    more = (policy.get("additionalPodRangesConfig") or {}).get("podRangeNames") or ()
+    return {
+        *(policy.get(f"{kind}SecondaryRangeName", "") for kind in ("cluster", "services")),
+        *(pool.get("podRange", "") for pool in pools),
+        *more,
+    }
 
 
 def _ranges(document: Json) -> Iterator[ipaddress.IPv4Network]:

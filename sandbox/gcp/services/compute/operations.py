@@ -16,17 +16,21 @@ from sandbox.gcp.service import USER, Call, State, now, numeric_id
 from sandbox.gcp.services.compute.place import PREFIX, Place
 
 # Collections whose operation types are the method's full id.
-_LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups"})
+_LONG_NAMES = frozenset({"targetGrpcProxies", "instanceGroups", "networkEndpointGroups"})
 
 # Operations that are DONE when they are returned.
-_INSTANT = frozenset({("sslPolicies", "insert"), ("sslPolicies", "delete")})
+_INSTANT = frozenset(
+    (collection, kind)
+    for collection in ("sslPolicies", "securityPolicies")
+    for kind in ("insert", "delete")
+)
 
 
 def start(state: State, place: Place, kind: str, target_id: str, *, done: bool = False) -> Json:
     """Start an operation of type `kind` on the resource; returns it as the API does."""
     name = f"operation-{int(time.time() * 1000)}-{uuid.uuid4().hex[:13]}-{uuid.uuid4().hex[:16]}"
     if place.collection in _LONG_NAMES and "." not in kind:
-        kind = f"compute.{place.collection}.{kind}"
+        kind = f"compute.{_collection(place)}.{kind}"
     done = done or (place.collection, kind) in _INSTANT
     at = Place(place.project, place.scope, "operations", name)
     operation: Json = {
@@ -53,6 +57,15 @@ def start(state: State, place: Place, kind: str, target_id: str, *, done: bool =
         operation = _settle(operation)
     state.store.put(at.key, operation)
     return public(operation)
+
+
+def _collection(place: Place) -> str:
+    """The collection as method ids name it: `regionNetworkEndpointGroups` of those in a region."""
+    capitalised = place.collection[0].upper() + place.collection[1:]
+    if place.region:
+        return f"region{capitalised}"
+    is_global = place.scope == "global" and place.collection == "networkEndpointGroups"
+    return f"global{capitalised}" if is_global else place.collection
 
 
 def public(document: Json) -> Json:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from facts.zones import is_region, is_zone, regions
+from sandbox.gcp import labels
 from sandbox.gcp.discovery import Json, document
 from sandbox.gcp.errors import ApiError, already_exists, invalid, not_found
 from sandbox.gcp.filters import page
@@ -159,6 +160,7 @@ def _finish(state: State, place: Place, fresh: Json, old: Json | None) -> None:
         content = {k: v for k, v in fresh.items() if k not in {"fingerprint", "labelFingerprint"}}
         fresh["fingerprint"] = fingerprint(content)
     if "labelFingerprint" in properties:
+        labels.check(fresh.get("labels") or {})
         fresh["labelFingerprint"] = fingerprint(sorted((fresh.get("labels") or {}).items()))
         if not fresh.get("labels"):
             fresh.pop("labels", None)
@@ -293,8 +295,9 @@ async def patch(call: Call) -> Json:
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
-    change = _expanded({k: v for k, v in call.body.items() if k not in _KEPT}, place.project)
-    nulls = {k for k, v in call.body.items() if v is None}
+    given = {k: v for k, v in call.body.items() if k not in KINDS[place.collection].unpatched}
+    change = _expanded({k: v for k, v in given.items() if k not in _KEPT}, place.project)
+    nulls = {k for k, v in given.items() if v is None}
     fresh = _merged(old, change)
     for name in nulls - _KEPT:
         fresh.pop(name, None)

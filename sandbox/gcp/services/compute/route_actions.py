@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Set
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
+from sandbox.gcp.services.compute import headers
 
 _MAX_WEIGHT = 1000
 _MAX_PERCENT = 100
@@ -50,6 +51,7 @@ def problems(holder: Json, prefix: str, field: str) -> Iterator[ApiError]:
         yield ApiError(400, message, reason="required")
     if len(given) > 1:
         yield invalid(f"{field}.{given[1]}", "", f"Only one of {', '.join(targets)} can be set.")
+    yield from headers.action_problems(holder.get("headerAction") or {}, f"{field}.headerAction")
     at = f"{field}.{key('RouteAction')}"
     yield from _weights(weighted, f"{at}.weightedBackendServices")
     yield from _mirror(action.get("requestMirrorPolicy"), f"{at}.requestMirrorPolicy")
@@ -117,6 +119,8 @@ def _targets(document: Json) -> Iterator[tuple[Json, str, str]]:
 
 def _weights(weighted: list[Json], field: str) -> Iterator[ApiError]:
     for index, one in enumerate(weighted):
+        action = one.get("headerAction") or {}
+        yield from headers.action_problems(action, f"{field}[{index}].headerAction")
         weight = int(one.get("weight") or 0)
         if not one.get("backendService"):
             message = f"Required field '{field}[{index}].backendService' not specified"

@@ -9,6 +9,11 @@ from sandbox.gcp.services.compute.place import Place
 
 # Default seconds before the port of a closed connection is reused.
 _TIME_WAIT = 120
+_PORTS = (32, 65536)
+"""Fewest and most ports of a VM with dynamic port allocation, which private NAT has by default.
+
+https://docs.cloud.google.com/nat/docs/ports-and-addresses
+"""
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
@@ -38,9 +43,16 @@ def _complete_nat(nat: Json, field: str) -> None:
         raise invalid(f"{field}.subnetworks", "[]", f"Subnetworks must be listed with {option}.")
     if nat.get("natIpAllocateOption") == "MANUAL_ONLY" and not nat.get("natIps"):
         raise invalid(f"{field}.natIps", "[]", "NAT IPs must be given with MANUAL_ONLY.")
-    nat.setdefault("natIpAllocateOption", "AUTO_ONLY")
     nat.setdefault("type", "PUBLIC")
     if nat["type"] == "PUBLIC":
-        nat.setdefault("autoNetworkTier", "PREMIUM")
-        nat["effectiveTcpTimeWaitTimeoutSec"] = nat.get("tcpTimeWaitTimeoutSec", _TIME_WAIT)
+        nat.setdefault("natIpAllocateOption", "AUTO_ONLY")
+    elif nat.get("natIps"):
+        raise invalid(f"{field}.natIps", str(nat["natIps"]), "Private NAT takes no NAT IPs.")
+    else:
+        nat.setdefault("enableDynamicPortAllocation", True)
+    if nat.get("enableDynamicPortAllocation"):
+        nat.setdefault("minPortsPerVm", _PORTS[0])
+        nat.setdefault("maxPortsPerVm", _PORTS[1])
+    nat.setdefault("autoNetworkTier", "PREMIUM")
+    nat["effectiveTcpTimeWaitTimeoutSec"] = nat.get("tcpTimeWaitTimeoutSec", _TIME_WAIT)
     nat.setdefault("endpointTypes", ["ENDPOINT_TYPE_VM"])

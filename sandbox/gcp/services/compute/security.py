@@ -8,9 +8,11 @@ import re
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
+from sandbox.gcp.services.compute import armor_expressions
 from sandbox.gcp.services.compute.place import Place
 
-_DEFAULT_PRIORITY = 2147483647
+DEFAULT_PRIORITY = 2147483647
+"""The priority of the default rule, which every security policy has."""
 _RESTRICTED = (
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
@@ -100,6 +102,8 @@ def _check_expression(field: str, rule: Json) -> None:
         why = f"An expression has at most {_MAX_SUBEXPRESSIONS} subexpressions."
     elif any(len(part) > _MAX_SUBEXPRESSION for part in parts):
         why = f"A subexpression has at most {_MAX_SUBEXPRESSION} characters."
+    elif expression:
+        why = _syntax_error(expression)
     if why:
         raise invalid(f"{field}.match.expr.expression", expression[:80], why)
     rule_sets = _RULE_SETS.findall(expression)
@@ -122,6 +126,14 @@ def _check_expression(field: str, rule: Json) -> None:
                 )
 
 
+def _syntax_error(expression: str) -> str | None:
+    try:
+        armor_expressions.check(expression)
+    except armor_expressions.ExpressionError as error:
+        return f"Error parsing Cloud Armor rule matcher expression: ERROR: :{error}"
+    return None
+
+
 def _is_range(text: str) -> bool:
     try:
         ipaddress.ip_network(text)
@@ -133,18 +145,20 @@ def _is_range(text: str) -> bool:
 def complete_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Set the defaults of a security policy, which always has a default rule."""
     document.setdefault("type", "CLOUD_ARMOR")
+    if old is not None and document["type"] != old["type"]:
+        raise invalid("resource.type", document["type"], "The type cannot be changed.")
     rules = document.setdefault("rules", [])
     priorities = [rule.get("priority") for rule in rules]
     if len(set(priorities)) != len(priorities):
         raise ApiError(400, "Invalid value for field 'resource.rules': duplicate priorities.")
-    if _DEFAULT_PRIORITY not in priorities:
+    if DEFAULT_PRIORITY not in priorities:
         rules.append(
             {
                 "action": "allow",
                 "description": "default rule",
                 "match": {"config": {"srcIpRanges": ["*"]}, "versionedExpr": "SRC_IPS_V1"},
                 "preview": False,
-                "priority": _DEFAULT_PRIORITY,
+                "priority": DEFAULT_PRIORITY,
             }
         )
     for index, rule in enumerate(rules):

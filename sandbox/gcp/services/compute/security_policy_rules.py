@@ -22,7 +22,8 @@ def _index(call: Call, rules: list[Json]) -> int:
     for index, rule in enumerate(rules):
         if str(rule["priority"]) == wanted:
             return index
-    raise invalid("priority", wanted, "The security policy has no rule of this priority.")
+    place, _ = _policy(call)
+    raise invalid("priority", wanted, f"{place.name} does not contain a rule at priority {wanted}.")
 
 
 def _store(call: Call, place: Place, rules: list[Json], operation: str) -> Json:
@@ -38,13 +39,14 @@ async def get(call: Call) -> Json:
 async def add(call: Call) -> Json:
     """`securityPolicies.addRule`."""
     place, rules = _policy(call)
-    if "priority" not in call.body:
-        raise ApiError(400, "Required field 'resource.priority' not specified", reason="required")
-    security.check_rule("resource", dict(call.body))
-    priority = int(call.body["priority"])
-    if any(int(rule["priority"]) == priority for rule in rules):
-        raise invalid("resource.priority", priority, "Another rule has this priority already.")
-    return _store(call, place, [*rules, dict(call.body)], "addRule")
+    # 0 is a priority, and the one that the API takes where none is given.
+    rule = {"priority": 0} | {k: v for k, v in call.body.items() if v is not None}
+    security.check_rule("resource", rule)
+    if any(int(other["priority"]) == int(rule["priority"]) for other in rules):
+        raise invalid(
+            "resource.priority", rule["priority"], "Another rule has this priority already."
+        )
+    return _store(call, place, [*rules, rule], "addRule")
 
 
 async def patch(call: Call) -> Json:
@@ -59,5 +61,8 @@ async def patch(call: Call) -> Json:
 async def remove(call: Call) -> Json:
     """`securityPolicies.removeRule`."""
     place, rules = _policy(call)
-    del rules[_index(call, rules)]
+    index = _index(call, rules)
+    if int(rules[index]["priority"]) == security.DEFAULT_PRIORITY:
+        raise ApiError(400, "The default rule of a security policy cannot be removed.")
+    del rules[index]
     return _store(call, place, rules, "removeRule")

@@ -27,6 +27,7 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
     errors = [
         *problems(document),
         *url_map_limits.problems(document, is_classic="EXTERNAL" in schemes),
+        *_mixed_schemes(schemes),
         *route_actions.scheme_problems(document, schemes),
         *route_actions.mirror_problems(
             document, lambda service: _kinds(state, service, place.project)
@@ -54,6 +55,16 @@ def shown(state: State, place: Place, document: Json) -> None:
     document["status"] = {
         "quotaUsage": {"forwardingRules": len(rules), "units": str(units)},
     }
+
+
+def _mixed_schemes(schemes: set[str]) -> Iterator[ApiError]:
+    """Backend services of several schemes; the external ones mix only during a migration."""
+    if len(schemes) > 1:
+        yield invalid(
+            "resource.defaultService",
+            ", ".join(sorted(schemes)),
+            "The backend services of a URL map must have the same load balancing scheme.",
+        )
 
 
 def _kinds(state: State, service: str, project: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from facts.machines import catalog
 from facts.zones import is_region, is_zone, region_of, zones_of
+from sandbox.gcp import labels
 from sandbox.gcp.services.container import hardware, names, versions
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
 from sandbox.gcp.services.container.wire_format import Json
@@ -71,10 +72,11 @@ def node_locations(requested: list[str], where: str) -> tuple[str, ...]:
     return tuple(requested)
 
 
-def channel(value: str) -> str:
-    """Check a release channel. Default: REGULAR."""
+def channel(value: str, version: str = "") -> str:
+    """Check a release channel. Default: the first of REGULAR, STABLE and RAPID with the version."""
     if value in ("", None):
-        return "REGULAR"
+        named = ("REGULAR", "STABLE", "RAPID", "EXTENDED")
+        return next((one for one in named if versions.resolve(version, one)), named[0])
     if value != versions.UNSPECIFIED and value not in versions.CHANNELS:
         raise InvalidError(f'Release channel "{value}" is not supported.')
     return value
@@ -101,7 +103,17 @@ def node_version(value: str, *, master: str, in_channel: str) -> str:
         raise InvalidError(
             f'Node version "{found}" must not be newer than the control plane version "{master}".'
         )
+    if versions.is_too_old(found, master):
+        raise InvalidError(
+            f'Node version "{found}" is more than two minor versions older than the control plane '
+            f'version "{master}".'
+        )
     return found
+
+
+def resource_labels(given: Json) -> None:
+    """Check the labels of a cluster, or of a pool's machines."""
+    labels.check(given, "resource_labels")
 
 
 def workload_pool(cluster: Json, project: str) -> None:
@@ -123,6 +135,7 @@ def node_config(config: Json, zones: tuple[str, ...]) -> None:
     for problem in hardware.problems(config, machine, zones):
         raise InvalidError(problem)
     _taints(config.get("taints") or [])
+    resource_labels(config.get("resourceLabels") or {})
     image = (config.get("imageType") or "COS_CONTAINERD").upper()
     if image not in _IMAGES:
         raise InvalidError(f'Image type "{config["imageType"]}" is not supported.')

@@ -118,6 +118,11 @@ def _upgrade(cluster: Json, wanted: str) -> None:
         raise bad_request(
             f'Master cannot be downgraded from "{cluster["currentMasterVersion"]}" to "{version}".'
         )
+    if versions.minor(version) - versions.minor(cluster["currentMasterVersion"]) > 1:
+        raise bad_request(
+            f'Master cannot be upgraded to "{version}": cannot upgrade the master more than a '
+            f'minor version at a time, from "{cluster["currentMasterVersion"]}".'
+        )
     cluster["currentMasterVersion"] = version
 
 
@@ -137,6 +142,7 @@ def relocate(call: Call, record: ClusterRecord, zones: list[str]) -> None:
 async def set_resource_labels(call: Call) -> Json:
     """Replace the cluster's labels."""
     labels = dict(call.body.get("resourceLabels") or {})
+    checks.resource_labels(labels)
     given = call.body.get("labelFingerprint")
     record = records.get(call.store, place(call), cluster_name(call))
     if given and given != record["cluster"]["labelFingerprint"]:

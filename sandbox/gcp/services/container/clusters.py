@@ -57,7 +57,9 @@ async def create(call: Call) -> Json:
         others=list(records.in_location(call.store, where.project, "-")),
     )
     record = _record(call, where, requested, cluster_id=cluster_id, placed=placed)
-    for range_name, block in placed.own_ranges.items():
+    compute.mark_subnetwork(call.store, placed.subnetwork)
+    # Services first, as Google adds them.
+    for range_name, block in reversed(placed.own_ranges.items()):
         compute.add_range(call.store, placed.subnetwork, range_name, block)
     records.put(call.store, where, record)
     compute.make_firewalls(call.store, record)
@@ -78,13 +80,15 @@ def _record(
     """Validate a new cluster and return its record."""
     checks.pools(requested)
     checks.workload_pool(requested, where.project)
+    checks.resource_labels(requested.get("resourceLabels") or {})
     addons.check(call.state, requested.get("addonsConfig") or {}, where.project)
     notifications.check(call.state, requested.get("notificationConfig") or {}, where.project)
     encryption.check(call.state, requested.get("databaseEncryption") or {}, where)
     maintenance.check((requested.get("maintenancePolicy") or {}).get("window") or {})
     checks.max_pods((requested.get("defaultMaxPodsConstraint") or {}).get("maxPodsPerNode"))
-    channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "")
-    version = checks.master_version(requested.get("initialClusterVersion") or "", channel)
+    wanted = requested.get("initialClusterVersion") or ""
+    channel = checks.channel((requested.get("releaseChannel") or {}).get("channel") or "", wanted)
+    version = checks.master_version(wanted, channel)
     zones = checks.node_locations(list(requested.get("locations") or []), where.location)
     number = project_number(where.project)
     # Placeholder addresses until the control plane runs.

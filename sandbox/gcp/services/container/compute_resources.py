@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
+from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import fingerprint, now, numeric_id, project_number
 from sandbox.gcp.services.container import groups, names, ranges
 from sandbox.gcp.services.container.render import ClusterRecord, PoolRecord, groups_of
@@ -17,6 +18,10 @@ from sandbox.gcp.services.container.wire_format import Json
 from sandbox.gcp.store import Store
 
 _COMPUTE = "https://www.googleapis.com/compute/v1"
+_INTERNAL_RANGES = (
+    "https://networkconnectivity.googleapis.com/v1/projects/{project}/locations/global/"
+    "internalRanges"
+)
 _KUBELET = "10250"
 _KUBELET_READ_ONLY = "10255"
 
@@ -53,7 +58,24 @@ def add_range(store: Store, subnetwork: str, name: str, block: str) -> None:
     if document is None:
         return
     kept = [r for r in document.get("secondaryIpRanges") or [] if r.get("rangeName") != name]
-    document["secondaryIpRanges"] = [*kept, {"rangeName": name, "ipCidrRange": block}]
+    project = subnetwork.split("/")[1]
+    made = {
+        "rangeName": name,
+        "ipCidrRange": block,
+        "reservedInternalRange": f"{_INTERNAL_RANGES.format(project=project)}/{name}",
+    }
+    document["secondaryIpRanges"] = [*kept, made]
+    document["fingerprint"] = fingerprint(document)
+    store.put(key, document)
+
+
+def mark_subnetwork(store: Store, subnetwork: str) -> None:
+    """Switch Private Google Access on, as GKE does for its nodes; it stays on without them."""
+    key = f"compute/{subnetwork}"
+    document = store.get(key)
+    if document is None or document.get("privateIpGoogleAccess"):
+        return
+    document["privateIpGoogleAccess"] = True
     document["fingerprint"] = fingerprint(document)
     store.put(key, document)
 
@@ -98,8 +120,25 @@ def _upsert(store: Store, path: str, wanted: Json) -> None:
     store.put(key, document)
 
 
+def refuse_used(store: Store, removed: list[groups.Group]) -> None:
+    """Raise ApiError 400 where a backend service uses one of the groups, as Compute Engine does."""
+    for group in removed:
+        manager = f"{group.path('instanceGroupManagers')}/{group.name}"
+        for path in (f"{group.path('instanceGroups')}/{group.name}", manager):
+            users = (key.partition("/")[2] for key in store.users(path))
+            user = next((one for one in users if "/backendServices/" in one), None)
+            if user is not None:
+                raise ApiError(
+                    400,
+                    f"Google Compute Engine: The instance_group_manager resource '{manager}' is "
+                    f"already being used by '{user}'",
+                    reason="resourceInUseByAnotherResource",
+                )
+
+
 def remove_groups(store: Store, removed: list[groups.Group]) -> None:
-    """Delete instance groups."""
+    """Delete instance groups. Raises ApiError 400 where one is in use."""
+    refuse_used(store, removed)
     for group in removed:
         store.delete(f"compute/{group.path('instanceGroupManagers')}/{group.name}")
         store.delete(f"compute/{group.path('instanceGroups')}/{group.name}")

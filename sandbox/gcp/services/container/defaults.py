@@ -25,6 +25,8 @@ SCOPES = [
         "trace.append",
     )
 ]
+_MONITORING = "https://www.googleapis.com/auth/monitoring"
+_EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
 _METRICS = [
     "SYSTEM_COMPONENTS",
     "STORAGE",
@@ -96,7 +98,7 @@ def complete(requested: Json, facts: Facts) -> Json:
         "servicesIpv4Cidr": facts.services_range,
     }
     cluster["addonsConfig"] = addons(cluster.get("addonsConfig") or {}, is_new=True)
-    cluster["autoscaling"] = _autoscaling(cluster.get("autoscaling") or {})
+    cluster["autoscaling"] = autoscaling(cluster.get("autoscaling") or {})
     _networking(cluster, facts)
     _observability(cluster)
     _security(cluster, facts)
@@ -120,6 +122,7 @@ def _constants() -> Json:
         "enterpriseConfig": {"clusterTier": "STANDARD"},
         "legacyAbac": {},
         "master": {},
+        "nodeCreationConfig": {"nodeCreationMode": "VIA_KUBELET"},
         "nodePoolAutoConfig": {"nodeKubeletConfig": readonly_port},
         "nodePoolDefaults": {
             "nodeConfigDefaults": {
@@ -145,7 +148,8 @@ def addons(given: Json, *, is_new: bool) -> Json:
             "gcePersistentDiskCsiDriverConfig": {"enabled": True},
             "kubernetesDashboard": {"disabled": True},
             "networkPolicyConfig": {"disabled": True},
-        },
+        }
+        | ({"dnsCacheConfig": {"enabled": True}, "nodeReadinessConfig": {}} if is_new else {}),
         given,
     )
     if is_new:
@@ -159,7 +163,8 @@ def addons(given: Json, *, is_new: bool) -> Json:
     return result
 
 
-def _autoscaling(given: Json) -> Json:
+def autoscaling(given: Json) -> Json:
+    """Return the cluster's autoscaling with the defaults of auto-provisioned pools."""
     requested = given.get("autoprovisioningNodePoolDefaults") or {}
     provisioning = merge(
         {
@@ -176,6 +181,10 @@ def _autoscaling(given: Json) -> Json:
         provisioning["upgradeSettings"] = merge(
             {"strategy": "SURGE"}, requested.get("upgradeSettings") or {}
         )
+    # Nodes always may write their metrics, whatever is asked for.
+    scopes = list(provisioning["oauthScopes"])
+    if _EVERYTHING not in scopes and _MONITORING not in scopes:
+        provisioning["oauthScopes"] = [*scopes, _MONITORING]
     if provisioning.get("minCpuPlatform") == "automatic":
         provisioning.pop("minCpuPlatform")
     result = merge({"autoscalingProfile": "BALANCED"}, given)
@@ -238,7 +247,7 @@ def services(cluster: Json) -> None:
 
 def _security(cluster: Json, facts: Facts) -> None:
     encryption = merge({"state": "DECRYPTED"}, cluster.get("databaseEncryption") or {})
-    encryption["currentState"] = f"CURRENT_STATE_{encryption['state']}"
+    encryption["currentState"] = encryption_state(encryption["state"])
     cluster["databaseEncryption"] = encryption
     cluster["shieldedNodes"] = merge({"enabled": True}, cluster.get("shieldedNodes") or {})
     cluster["securityPostureConfig"] = merge(
@@ -256,6 +265,13 @@ def _security(cluster: Json, facts: Facts) -> None:
     certificate = {"clientCertificateConfig": auth.get("clientCertificateConfig") or {}}
     cluster["masterAuth"] = {**certificate, "clusterCaCertificate": ""}
     workload_identity(cluster, facts.project, facts.location)
+
+
+def encryption_state(wanted: str) -> str:
+    """Return the current state of a cluster whose encryption is in the wanted state."""
+    if wanted == "ALL_OBJECTS_ENCRYPTION_ENABLED":
+        return f"CURRENT_STATE_{wanted}"
+    return "CURRENT_STATE_ENCRYPTED" if wanted == "ENCRYPTED" else "CURRENT_STATE_DECRYPTED"
 
 
 def workload_identity(cluster: Json, project: str, location: str) -> None:
@@ -287,13 +303,14 @@ def endpoints(cluster: Json, facts: Facts) -> None:
     access = "privateEndpointEnforcementEnabled" if closed else "gcpPublicCidrsAccessEnabled"
     networks = merge({access: True}, authorized)
     public = not private.get("enablePrivateEndpoint") and ip_given.get("enablePublicEndpoint", True)
+    global_access = (private.get("masterGlobalAccessConfig") or {}).get("enabled")
     hashed = f"{facts.id[:32]}{facts.project_number[-4:].zfill(4)}"
     host = f"gke-{hashed}-{facts.project_number}.{facts.location}.gke.goog"
     ip_endpoints = merge(
         {"enabled": True, "enablePublicEndpoint": public}, without(ip_given, "globalAccess")
     )
     ip_endpoints["authorizedNetworksConfig"] = networks
-    if ip_given.get("globalAccess"):
+    if ip_given.get("globalAccess") or global_access:
         ip_endpoints["globalAccess"] = True
     ip_endpoints["privateEndpoint"] = facts.private_endpoint
     if public:
@@ -317,7 +334,23 @@ def endpoints(cluster: Json, facts: Facts) -> None:
     elif private.get("enablePrivateNodes"):
         cluster["networkConfig"]["defaultEnablePrivateNodes"] = True
     cluster["privateClusterConfig"] = private | shown
+    mirror(cluster["controlPlaneEndpointsConfig"], cluster["privateClusterConfig"])
     cluster["endpoint"] = facts.public_endpoint if public else facts.private_endpoint
+
+
+def mirror(endpoints: Json, private: Json) -> None:
+    """Show in the older fields what the newer ones of the control plane's endpoints say."""
+    addresses = endpoints["ipEndpointsConfig"]
+    older = {
+        "enablePrivateEndpoint": not addresses.get("enablePublicEndpoint"),
+        "masterGlobalAccessConfig": {"enabled": True} if addresses.get("globalAccess") else None,
+        "privateEndpointSubnetwork": addresses.get("privateEndpointSubnetwork"),
+    }
+    for field, value in older.items():
+        if value:
+            private[field] = value
+        else:
+            private.pop(field, None)
 
 
 def maintenance(given: Json) -> Json:

@@ -87,6 +87,7 @@ def manager(group: Group, *, project_number: str) -> Json:
             "versionTarget": {"isReached": True},
         },
         "targetSize": group.size,
+        "targetSizePolicy": {"mode": "INDIVIDUAL"},
         "targetStoppedSize": 0,
         "targetSuspendedSize": 0,
         "updatePolicy": {

@@ -12,6 +12,11 @@ from facts.machines import MachineType, catalog, machine_type
 from sandbox.gcp.services.container.wire_format import Json
 
 _DEFAULT_DISK = "pd-balanced"
+_SSD_FIELDS = (
+    "ephemeralStorageConfig",
+    "ephemeralStorageLocalSsdConfig",
+    "localNvmeSsdBlockConfig",
+)
 _HYPERDISK = "hyperdisk-balanced"
 
 
@@ -78,11 +83,18 @@ def _gpus(wanted: str, count: int, machine: MachineType) -> Iterator[str]:
         )
 
 
+def _local_ssds(config: Json) -> int:
+    """The number of local SSDs, whatever they are for."""
+    holders = (config.get(field) or {} for field in _SSD_FIELDS)
+    counts = [holder.get("localSsdCount") for holder in holders]
+    return max(int(count or 0) for count in (config.get("localSsdCount"), *counts))
+
+
 def _disks(config: Json, machine: MachineType) -> Iterator[str]:
     disk = config.get("diskType") or (config.get("bootDisk") or {}).get("diskType")
     if disk and machine.boot_disks is not None and disk not in machine.boot_disks:
         yield f"{disk} disk type cannot be used by {machine.name} machine type."
-    ssds = int((config.get("ephemeralStorageLocalSsdConfig") or {}).get("localSsdCount") or 0)
+    ssds = _local_ssds(config)
     allowed = machine.local_ssd_counts
     if ssds and allowed is not None and ssds not in allowed:
         yield (

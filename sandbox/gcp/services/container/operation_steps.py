@@ -9,10 +9,17 @@ import asyncio
 import logging
 
 from sandbox.gcp import iam_store
+from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import State
-from sandbox.gcp.services.container import auto_provisioning, operations, provisioner, records
+from sandbox.gcp.services.container import (
+    auto_provisioning,
+    compute_resources,
+    operations,
+    provisioner,
+    records,
+)
 from sandbox.gcp.services.container.locations import Place
-from sandbox.gcp.services.container.render import ClusterRecord, find_pool, place
+from sandbox.gcp.services.container.render import ClusterRecord, find_pool, groups_of, place
 from sandbox.gcp.services.container.wire_format import Json
 
 _log = logging.getLogger("sandbox.gcp.container")
@@ -73,7 +80,17 @@ def _auto_provisioner(state: State, where: Place, name: str) -> auto_provisionin
 async def delete_cluster(state: State, where: Place, name: str) -> None:
     """Delete the control plane and the cluster's record."""
     if records.exists(state.store, where, name):
-        await provisioner.remove_cluster(state, records.get(state.store, where, name))
+        record = records.get(state.store, where, name)
+        try:
+            for entry in record["pools"]:
+                compute_resources.refuse_used(state.store, groups_of(record, entry))
+        except ApiError as error:
+            reason = error.message
+            records.change(
+                state.store, where, name, lambda fresh: _set_status(fresh, "DEGRADED", reason)
+            )
+            raise
+        await provisioner.remove_cluster(state, record)
         records.delete(state.store, where, name)
 
 
@@ -99,8 +116,22 @@ async def reconcile_pool(state: State, where: Place, name: str, pool: str) -> No
 
 
 async def delete_pool(state: State, where: Place, name: str, pool: str) -> None:
-    """Delete a node pool."""
-    await provisioner.remove_pool(state, records.get(state.store, where, name), pool)
+    """Delete a node pool; one whose instance groups are in use stays."""
+    record = records.get(state.store, where, name)
+    entry = find_pool(record, pool)
+    try:
+        compute_resources.refuse_used(state.store, groups_of(record, entry) if entry else [])
+    except ApiError as error:
+        reason = error.message
+
+        def kept(fresh: ClusterRecord) -> None:
+            found = find_pool(fresh, pool)
+            if found is not None:
+                found["pool"] |= {"status": "RUNNING_WITH_ERROR", "statusMessage": reason}
+
+        records.change(state.store, where, name, kept)
+        raise
+    await provisioner.remove_pool(state, record, pool)
 
     def removed(fresh: ClusterRecord) -> None:
         fresh["pools"] = [e for e in fresh["pools"] if e["pool"]["name"] != pool]

@@ -21,6 +21,7 @@ from sandbox.gcp.store import Store
 
 _log = logging.getLogger("sandbox.gcp.container")
 _INTERNAL = 13
+_LOOK_SECONDS = 0.02
 Steps = Callable[[], Awaitable[None]]
 
 
@@ -33,6 +34,16 @@ def find(store: Store, place: Place, name: str) -> Json:
     found = store.get(f"{_folder(place)}/{name}")
     if found is None:
         raise errors.no_operation(place, name)
+    return found
+
+
+async def settled(state: State, place: Place, name: str, *, patience: float) -> Json:
+    """Return an operation's record once it is done, or after `patience` seconds. Raises 404."""
+    deadline = time.monotonic() + (0 if state.latency else patience)
+    found = find(state.store, place, name)
+    while found["status"] != "DONE" and time.monotonic() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
+        found = find(state.store, place, name)
     return found
 
 

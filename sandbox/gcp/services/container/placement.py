@@ -92,7 +92,8 @@ def place_cluster(
     block = policy.get("servicesIpv4CidrBlock") or policy.get("servicesIpv4Cidr") or ""
     named = policy.get("servicesSecondaryRangeName") or ""
     services, services_name = str(ranges.SERVICES_RANGE), ""
-    if block or named:
+    # A netmask of Google's own range alone asks for that range, which needs no space in the VPC.
+    if named or block not in ("", f"/{ranges.SERVICES_RANGE.prefixlen}"):
         made = names.services_range(cluster["name"], cluster_id)
         services, services_name = allocator.choose("Services", named, block, made)
     master = (cluster.get("privateClusterConfig") or {}).get("masterIpv4CidrBlock")

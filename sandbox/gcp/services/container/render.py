@@ -13,6 +13,9 @@ from sandbox.gcp.services.container.locations import Place
 from sandbox.gcp.services.container.ranges import parse
 from sandbox.gcp.services.container.wire_format import Json, prune
 
+_COS = "cos-129-19506-120-64-c-pre"
+"""The milestone and build of Container-Optimized OS in image names; any will do."""
+
 
 class PoolRecord(TypedDict):
     """A node pool's record."""
@@ -72,6 +75,15 @@ def _utilization(entry: PoolRecord) -> float:
     return round(used / parse(block).num_addresses, 4)
 
 
+def node_image(pool: Json) -> Json:
+    """The image of a pool's nodes, which goes with their version; of COS only."""
+    if pool["config"].get("imageType") != "COS_CONTAINERD":
+        return {}
+    number, _, build = str(pool["version"]).partition("-gke.")
+    image = f"gke-{number.replace('.', '')}-gke{build}-{_COS}"
+    return {"nodeImageConfig": {"image": image, "imageProject": "gke-node-images"}}
+
+
 def pool(record: ClusterRecord, entry: PoolRecord, version: str, *, alone: bool) -> Json:
     """Return a node pool as in `nodePools.get` (`alone`) or `clusters.get`."""
     name = entry["pool"]["name"]
@@ -79,6 +91,7 @@ def pool(record: ClusterRecord, entry: PoolRecord, version: str, *, alone: bool)
     if not alone:
         used = _utilization(entry)
         shown["networkConfig"] = shown["networkConfig"] | {"podIpv4RangeUtilization": used}
+    shown["config"] = shown["config"] | node_image(entry["pool"])
     shown["instanceGroupUrls"] = [group.manager_url for group in groups_of(record, entry)]
     shown["selfLink"] = place(record).link(
         version, "clusters", record["cluster"]["name"], "nodePools", name

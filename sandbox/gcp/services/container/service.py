@@ -22,7 +22,11 @@ from sandbox.gcp.services.container.wire_format import Json
 
 
 async def _get_operation(call: Call) -> Json:
-    found = operations.find(call.store, place(call), operation_name(call))
+    # `Prefer: wait=…` (RFC 7240): our plugin waits by itself, so that it can be cancelled.
+    patience = 0.0 if call.headers.get("prefer") == "wait=0" else call.state.patience
+    found = await operations.settled(
+        call.state, place(call), operation_name(call), patience=patience
+    )
     return operations.render(found, call.method.version)
 
 

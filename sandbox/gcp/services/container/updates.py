@@ -54,7 +54,6 @@ _MERGED = {
 # desired… → the field of networkConfig that it replaces.
 _NETWORK = {
     "desiredDatapathProvider": "datapathProvider",
-    "desiredDefaultEnablePrivateNodes": "defaultEnablePrivateNodes",
     "desiredDefaultSnatStatus": "defaultSnatStatus",
     "desiredDisableL4LbFirewallReconciliation": "disableL4LbFirewallReconciliation",
     "desiredDnsConfig": "dnsConfig",
@@ -96,33 +95,79 @@ def _endpoints(cluster: Json, value: Json) -> None:
     networks = (value.get("ipEndpointsConfig") or {}).get("authorizedNetworksConfig")
     given = dict(value)
     if "ipEndpointsConfig" in given:
-        given["ipEndpointsConfig"] = without(
-            given["ipEndpointsConfig"], "authorizedNetworksConfig", "globalAccess"
-        )
+        given["ipEndpointsConfig"] = without(given["ipEndpointsConfig"], "authorizedNetworksConfig")
     current = cluster["controlPlaneEndpointsConfig"]
     cluster["controlPlaneEndpointsConfig"] = merge(current, given)
     if networks is not None:
         _authorized_networks(cluster, networks)
+    _mirror(cluster)
 
 
 def _private(cluster: Json, value: Json) -> None:
     cluster["privateClusterConfig"] = merge(cluster["privateClusterConfig"], value)
+    newer = cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"]
+    if "enablePrivateEndpoint" in value:
+        newer["enablePublicEndpoint"] = not value["enablePrivateEndpoint"]
+    if "masterGlobalAccessConfig" in value:
+        newer["globalAccess"] = bool(value["masterGlobalAccessConfig"].get("enabled"))
+    _mirror(cluster)
+
+
+def _private_endpoint(cluster: Json, value: bool) -> None:
+    _private(cluster, {"enablePrivateEndpoint": value})
+
+
+def _mirror(cluster: Json) -> None:
+    endpoints, private = cluster["controlPlaneEndpointsConfig"], cluster["privateClusterConfig"]
+    defaults.mirror(endpoints, private)
+    public = endpoints["ipEndpointsConfig"].get("enablePublicEndpoint")
+    # The address that clients use stays reachable; what changes is what it is called.
+    for holder in (endpoints["ipEndpointsConfig"], private):
+        holder["publicEndpoint" if public else "privateEndpoint"] = cluster["endpoint"]
+        if not public:
+            holder.pop("publicEndpoint", None)
 
 
 def _encryption(cluster: Json, value: Json) -> None:
     state = value.get("state") or "DECRYPTED"
-    cluster["databaseEncryption"] = value | {"currentState": f"CURRENT_STATE_{state}"}
+    cluster["databaseEncryption"] = value | {"currentState": defaults.encryption_state(state)}
 
 
 def _autoscaling(cluster: Json, value: Json) -> None:
     kept = cluster["autoscaling"]
-    cluster["autoscaling"] = merge(
-        {
-            "autoscalingProfile": kept.get("autoscalingProfile"),
-            "autoprovisioningNodePoolDefaults": kept["autoprovisioningNodePoolDefaults"],
-        },
-        value,
-    )
+    inherited = {
+        "autoscalingProfile": kept.get("autoscalingProfile"),
+        "autoprovisioningNodePoolDefaults": kept["autoprovisioningNodePoolDefaults"],
+    }
+    cluster["autoscaling"] = defaults.autoscaling(merge(inherited, value))
+
+
+def _private_nodes(cluster: Json, value: bool) -> None:
+    for holder, field in (
+        (cluster["networkConfig"], "defaultEnablePrivateNodes"),
+        (cluster["privateClusterConfig"], "enablePrivateNodes"),
+    ):
+        holder.pop(field, None)
+        if value:
+            holder[field] = True
+
+
+def _additional_pod_ranges(cluster: Json, value: Json) -> None:
+    policy = cluster["ipAllocationPolicy"]
+    current = policy.setdefault("additionalPodRangesConfig", {})
+    kept = [*(current.get("podRangeNames") or ()), *(value.get("podRangeNames") or ())]
+    current["podRangeNames"] = list(dict.fromkeys(kept))
+
+
+def _removed_pod_ranges(cluster: Json, value: Json) -> None:
+    policy = cluster["ipAllocationPolicy"]
+    gone = set(value.get("podRangeNames") or ())
+    current = (policy.get("additionalPodRangesConfig") or {}).get("podRangeNames") or ()
+    policy["additionalPodRangesConfig"] = {
+        "podRangeNames": [name for name in current if name not in gone]
+    }
+    if not policy["additionalPodRangesConfig"]["podRangeNames"]:
+        policy.pop("additionalPodRangesConfig")
 
 
 def _intranode(cluster: Json, value: Json) -> None:
@@ -182,13 +227,19 @@ def _monitoring_service(cluster: Json, value: str) -> None:
     cluster["monitoringConfig"] = cluster["monitoringConfig"] | {"componentConfig": parts}
 
 
-_SPECIAL: dict[str, Callable[[Json, Json], None] | Callable[[Json, str], None]] = {
+_SPECIAL: dict[
+    str,
+    Callable[[Json, Json], None] | Callable[[Json, str], None] | Callable[[Json, bool], None],
+] = {
+    "additionalPodRangesConfig": _additional_pod_ranges,
     "desiredAdditionalIpRangesConfig": _ip_ranges,
     "desiredAddonsConfig": _addons,
     "desiredClusterAutoscaling": _autoscaling,
     "desiredContainerdConfig": _containerd,
     "desiredControlPlaneEndpointsConfig": _endpoints,
     "desiredDatabaseEncryption": _encryption,
+    "desiredDefaultEnablePrivateNodes": _private_nodes,
+    "desiredEnablePrivateEndpoint": _private_endpoint,
     "desiredGcfsConfig": _gcfs,
     "desiredIntraNodeVisibilityConfig": _intranode,
     "desiredL4ilbSubsettingConfig": _l4ilb,
@@ -202,6 +253,7 @@ _SPECIAL: dict[str, Callable[[Json, Json], None] | Callable[[Json, str], None]] 
     "desiredPrivilegedAdmissionConfig": _privileged,
     "desiredStackType": _stack_type,
     "desiredWorkloadIdentityConfig": _identity,
+    "removedAdditionalPodRangesConfig": _removed_pod_ranges,
 }
 # Fields for node pools, versions and zones, which the caller handles.
 HANDLED_BY_CALLER = frozenset(
@@ -232,8 +284,6 @@ def cluster_update(cluster: Json, update: Json, *, project: str) -> list[str]:
             cluster["nodePoolAutoConfig"][_POOL_AUTO_CONFIG[field]] = value
         elif field in _SPECIAL:
             _SPECIAL[field](cluster, value)
-        elif field == "desiredEnablePrivateEndpoint":
-            cluster["privateClusterConfig"]["enablePrivateEndpoint"] = value
         elif field not in HANDLED_BY_CALLER:
             unknown.append(field)
     defaults.workload_identity(cluster, project, cluster["location"])

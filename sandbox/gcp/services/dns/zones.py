@@ -85,6 +85,11 @@ def _complete(call: Call, zone: Json, old: Json | None) -> None:
         }
     else:
         _keep_fixed(call, zone, old)
+    if zone["visibility"] == "public":
+        # The official plugin sends every zone an empty one; only a private zone has it.
+        given = zone.pop("privateVisibilityConfig", None) or {}
+        if given.get("networks") or given.get("gkeClusters"):
+            raise bad("entity.managedZone.privateVisibilityConfig", "for a public zone")
     _complete_security(zone)
     logging = zone.get("cloudLoggingConfig") or {}
     zone["cloudLoggingConfig"] = {"kind": "dns#managedZoneCloudLoggingConfig", **logging}

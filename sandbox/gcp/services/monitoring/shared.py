@@ -58,5 +58,6 @@ def common(missing: str, **messages: str) -> dict[str, Any]:
         ),
         "before_create": _ensure_project,
         "without_mask": "replace",
+        "has_labels": False,
         "total_size": True,
     }

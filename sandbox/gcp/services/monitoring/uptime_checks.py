@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 
@@ -75,11 +76,25 @@ def _new_id(call: Call) -> str:
     return f"{slug}-{secrets.token_urlsafe(8).replace('_', '-')}"
 
 
+def _refuse_used(call: Call, document: Json) -> None:
+    """Refuse to delete a check while a condition of an alert policy watches it."""
+    project, _, identity = document["name"].partition("/uptimeCheckConfigs/")
+    watched = re.compile(rf"check_id\s*=\s*[\"']?{re.escape(identity)}\b")
+    for name, policy in call.store.collection(f"monitoring/{project}/alertPolicies"):
+        for condition in policy.get("conditions") or ():
+            if watched.search(json.dumps(condition).replace("\\", "")):
+                raise invalid_argument(
+                    f"Cannot delete check {identity}. One or more alerting policies is using it. "
+                    f"Delete the alerting policy '{project}/alertPolicies/{name}' first."
+                )
+
+
 UPTIME_CHECKS = Collection(
     path="projects.uptimeCheckConfigs",
     noun="uptime check",
     new_id=_new_id,
     complete=_complete_uptime_check,
+    before_delete=_refuse_used,
     show=_with_masked_headers,
     **common("Config not found for check {id} in project {project}"),
 )

@@ -1,6 +1,6 @@
-"""The emulated Pub/Sub: topics, pull subscriptions, and messages between them.
+"""The emulated Pub/Sub: topics, subscriptions, and messages between them.
 
-Push subscriptions, snapshots and schemas are not emulated. Other services publish by `messages`.
+Nothing is pushed. Snapshots and schemas are not emulated. Other services publish by `messages`.
 """
 
 from __future__ import annotations

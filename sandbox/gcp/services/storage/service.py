@@ -6,7 +6,8 @@ import re
 import time
 from typing import Any
 
-from sandbox.gcp import iam_store
+from facts.zones import is_region
+from sandbox.gcp import iam_store, labels
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Raw, Service, now, project_number
@@ -45,10 +46,18 @@ def _complete(bucket: Json) -> Json:
         bucket["retentionPolicy"].setdefault("effectiveTime", stamp)
     if not (bucket.get("lifecycle") or {}).get("rule"):
         bucket.pop("lifecycle", None)
+    labels.check(bucket.get("labels") or {}, "labels")
     if not bucket.get("labels"):
         bucket.pop("labels", None)
     bucket["etag"] = etag(bucket["metageneration"])
     return bucket
+
+
+def _check_placement(placement: Json) -> None:
+    """Refuse a custom dual-region that is not two regions."""
+    regions = placement.get("dataLocations") or []
+    if placement and not (len(regions) == 2 and all(is_region(one.lower()) for one in regions)):
+        raise ApiError(400, "The specified location constraint is not valid.", reason="invalid")
 
 
 async def insert_bucket(call: Call) -> Json:
@@ -71,6 +80,10 @@ async def insert_bucket(call: Call) -> Json:
             reason="conflict",
         )  # fmt: skip
     location = str(call.body.get("location") or "US").upper()
+    known = location in _MULTI_REGIONS | _DUAL_REGIONS or is_region(location.lower())
+    if not known:
+        raise ApiError(400, "The specified location constraint is not valid.", reason="invalid")
+    _check_placement(call.body.get("customPlacementConfig") or {})
     stamp = now()
     kind = "multi-region" if location in _MULTI_REGIONS else "region"
     kind = "dual-region" if location in _DUAL_REGIONS else kind
@@ -230,7 +243,14 @@ async def test_permissions(call: Call) -> Json:
     return {"kind": "storage#testIamPermissionsResponse", "permissions": list(permissions)}
 
 
+async def list_caches(call: Call) -> Json:
+    """`anywhereCaches.list`: no bucket has one. The official plugin asks before it deletes."""
+    load_bucket(call)
+    return {"kind": "storage#anywhereCaches"}
+
+
 _HANDLERS: dict[str, Handler] = {
+    "storage.anywhereCaches.list": list_caches,
     "storage.buckets.delete": delete_bucket,
     "storage.buckets.get": get_bucket,
     "storage.buckets.getIamPolicy": get_policy,

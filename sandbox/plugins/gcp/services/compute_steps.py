@@ -39,6 +39,13 @@ class Subnetwork(Handler):
             return not _contains(new, old)
         return super().replaces(path, old, new)
 
+    def to_api(self, inputs: Values) -> Values:
+        """The API's object: the presence of `logConfig` turns flow logs on."""
+        body = super().to_api(inputs)
+        if "logConfig" in body:
+            body["logConfig"] = {**body["logConfig"], "enable": True}
+        return body
+
 
 def _contains(wide: str, narrow: str) -> bool:
     try:

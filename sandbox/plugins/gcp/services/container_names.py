@@ -93,7 +93,7 @@ _FILLED = (
     "kubeletConfig.maxParallelImagePulls linuxNodeConfig linuxNodeConfig.cgroupMode "
     "linuxNodeConfig.transparentHugepageEnabled linuxNodeConfig.transparentHugepageDefrag "
     "containerdConfig bootDisk windowsNodeConfig effectiveTaints resourceManagerTags "
-    "advancedMachineFeatures gvnic"
+    "advancedMachineFeatures gvnic nodeImageConfigs"
 )
 
 # Fields of a node's configuration that are updated in place; all others replace the pool.

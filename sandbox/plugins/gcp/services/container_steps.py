@@ -40,6 +40,8 @@ class Cluster(Handler):
             body["initialClusterVersion"] = inputs["minMasterVersion"]
         if inputs.get("masterAuthorizedNetworksConfig") is not None:
             body["masterAuthorizedNetworksConfig"]["enabled"] = True
+        if (inputs.get("authenticatorGroupsConfig") or {}).get("securityGroup"):
+            body["authenticatorGroupsConfig"]["enabled"] = True
         exclusions = (inputs.get("maintenancePolicy") or {}).get("maintenanceExclusions")
         if exclusions:
             body["maintenancePolicy"].setdefault("window", {})["maintenanceExclusions"] = {

@@ -1,0 +1,139 @@
+"""What an update that was killed leaves in a stack's state, and the state with which it goes on.
+
+The engine notes each operation before it begins. After a kill the notes say what was in progress.
+Changes and deletions are simply done again by the next update. A creation may have reached Google,
+and then a second one is refused for ever, or makes a second resource. So the resource is put into
+the state under its id and read: what does not exist leaves the state again, and is created.
+
+Pure functions over the document of `pulumi stack export`; `cli.settling` runs the commands.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli.resource_ids import outputs_of
+
+Json = dict[str, Any]
+_DOING = {"creating": "creating", "updating": "updating", "deleting": "deleting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that was in progress."""
+
+    kind: str
+    """`creating`, `updating`, `deleting`, or another of the engine's words."""
+    resource: Json
+
+    @property
+    def urn(self) -> str:
+        """The resource's URN."""
+        return str(self.resource["urn"])
+
+    @property
+    def type(self) -> str:
+        """The resource's type token."""
+        return str(self.resource["type"])
+
+    @property
+    def label(self) -> str:
+        """Type and name as progress lines show them, such as `Network main`."""
+        return f"{self.type.rpartition(':')[2]} {self.urn.rpartition('::')[2]}"
+
+    @property
+    def inputs(self) -> Json:
+        """The resource's inputs."""
+        return dict(self.resource.get("inputs") or {})
+
+
+def operations(export: Json) -> list[Operation]:
+    """The operations in progress when the last update ended; empty unless it was killed."""
+    found = (export.get("deployment") or {}).get("pending_operations") or ()
+    return [Operation(str(one.get("type", "")), one["resource"]) for one in found]
+
+
+def described(found: list[Operation]) -> str:
+    """What was interrupted, as one line."""
+    shown = [f"{_DOING.get(one.kind, one.kind)} {one.label}" for one in found]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    return f"an earlier run was ended while {', '.join(shown[:5])}{more}"
+
+
+def provider_inputs(export: Json, resource: Json) -> Json:
+    """The inputs of the resource's provider."""
+    urn = str(resource.get("provider", "")).rpartition("::")[0]
+    for one in _resources(export):
+        if one.get("urn") == urn:
+            return dict(one.get("inputs") or {})
+    return {}
+
+
+def known_ids(export: Json) -> frozenset[str]:
+    """The ids that the state has."""
+    return frozenset(str(one["id"]) for one in _resources(export) if one.get("id"))
+
+
+def with_adopted(export: Json, ids: Mapping[str, str]) -> Json:
+    """The state with each created resource in it, under its id; `ids` is by URN.
+
+    A resource that was to replace another takes that one's place in the list, before what depends
+    on it, and the old one is marked for deletion, as the engine does after a creation. The
+    operations stay noted, so that an end in the midst of this is no loss.
+    """
+    result = copy.deepcopy(export)
+    resources: list[Json] = result["deployment"].setdefault("resources", [])
+    for one in operations(export):
+        id_ = ids.get(one.urn)
+        if one.kind != "creating" or id_ is None or _has(resources, one.urn, id_):
+            continue
+        added = {
+            **copy.deepcopy(one.resource),
+            "id": id_,
+            "outputs": outputs_of(one.type, one.inputs, id_),
+        }
+        at = len(resources)
+        for index in reversed(range(len(resources))):
+            old = resources[index]
+            if old.get("urn") == one.urn and not old.get("delete"):
+                at = index
+                if old.pop("pendingReplacement", None):
+                    del resources[index]
+                else:
+                    old["delete"] = True
+        resources.insert(at, added)
+    return result
+
+
+def settled(before: Json, after: Json) -> Json:
+    """The state after the adopted ones were read: without notes of operations.
+
+    Where a replacement proved not to exist, the resource that it was to replace is as `before`.
+    """
+    result = copy.deepcopy(after)
+    deployment = result["deployment"]
+    noted = {one.urn for one in operations(before)}
+    deployment["pending_operations"] = []
+    resources: list[Json] = deployment.setdefault("resources", [])
+    live = {one.get("urn") for one in resources if not one.get("delete")}
+    for old in _resources(before):
+        if old.get("urn") not in noted - live or old.get("delete"):
+            continue
+        for index, one in enumerate(resources):
+            if one.get("urn") == old["urn"] and one.get("id") == old.get("id"):
+                resources[index] = copy.deepcopy(old)
+    return result
+
+
+def _has(resources: list[Json], urn: str, id_: str) -> bool:
+    return any(
+        one.get("urn") == urn and one.get("id") == id_ and not one.get("delete")
+        for one in resources
+    )
+
+
+def _resources(export: Json) -> Iterator[Json]:
+    yield from (export.get("deployment") or {}).get("resources") or ()

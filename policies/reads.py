@@ -1,0 +1,151 @@
+"""`Reads`: the properties that a rule reads, to find the one that a message is about.
+
+A rule yields messages without paths. So a rule that has found something in a file runs once more,
+on a copy of the resource that records what is read. The message is about the last property that was
+read before it and that it mentions; if it mentions none, about the last one. Nothing is recorded
+for resources without a file.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from policies.subjects import Path, Resource
+from policies.values import known
+
+_NAMES = frozenset({"name", "namespace", "kind", "metadata", "generateName"})
+"""Read for most messages to say which object or container is meant."""
+_Read = tuple[Any, str | int]
+_WORD = re.compile(r"[^\s:;,()\"']+")
+
+
+class Reads:
+    """The reads of one resource by one rule."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._log: list[_Read] = []
+        self._start = 0
+        props = _Mapping(dict.items(resource.props))
+        props.trace = (self._log, None, "")
+        self.resource = replace(resource, props=props)
+
+    def clear(self) -> None:
+        """Forget the reads, before another rule."""
+        self._log.clear()
+        self._start = 0
+
+    def about(self, message: str) -> Path:
+        """Return the path of the property that the next message is about; empty without a read."""
+        words = set(_WORD.findall(message.replace(".", " ")))
+        start, self._start = self._start, len(self._log)
+        # A second message about one item reads no more than its name.
+        found = _chosen(self._log, start, self._start, words, message)
+        if found is None and start:
+            found = _chosen(self._log, 0, start, words, message)
+        if found is None and self._log:
+            found = self._log[-1]
+        return _path(*found) if found else ()
+
+
+def _chosen(
+    reads: list[_Read], start: int, end: int, words: set[str], message: str
+) -> _Read | None:
+    last: _Read | None = None
+    for index in range(end - 1, start - 1, -1):
+        read = reads[index]
+        holder, step = read
+        if step in _NAMES:
+            continue
+        last = last or read
+        if step in words or _mentioned(holder, step, words, message):
+            return last if last is not read and _is_item_of(last[0], holder, step) else read
+    return last
+
+
+def _is_item_of(one: Any, holder: Any, step: str | int) -> bool:
+    """Whether a mapping is within the list at a step of a holder, or is that list."""
+    while one.trace[1] is not None:
+        if one.trace[1] is holder and one.trace[2] == step:
+            return isinstance(one, list)
+        one = one.trace[1]
+    return False
+
+
+def _mentioned(holder: Any, step: str | int, words: set[str], message: str) -> bool:
+    if isinstance(step, str) and "." in step:
+        return step in message
+    value = list.__getitem__(holder, step) if isinstance(holder, list) else dict.get(holder, step)
+    if isinstance(value, str):
+        return value in words or ("=" in value and value.partition("=")[0] in words)
+    return type(value) is int and str(value) in words
+
+
+def _path(holder: Any, step: str | int) -> Path:
+    path: list[str | int] = [step]
+    while (above := holder.trace[1]) is not None:
+        path.append(holder.trace[2])
+        holder = above
+    return tuple(reversed(path))
+
+
+def _wrapped(holder: Any, step: str | int, value: Any) -> Any:
+    """Return a value that is read; a mapping or list as one that records."""
+    kind = type(value)
+    if kind is _Mapping or kind is _List:
+        return value
+    made: Any
+    if isinstance(value, dict):
+        made = _Mapping(dict.items(value))
+    elif isinstance(value, list):
+        made = _List(list.__iter__(value))
+    else:
+        return known(value)
+    made.trace = (holder.trace[0], holder, step)
+    store: Any = dict.__setitem__ if isinstance(holder, dict) else list.__setitem__
+    store(holder, step, made)
+    return made
+
+
+class _Mapping(dict[str, Any]):
+    __slots__ = ("trace",)
+    trace: tuple[list[Any], Any, str | int]
+
+    def __getitem__(self, key: str) -> Any:
+        self.trace[0].append((self, key))
+        return _wrapped(self, key, super().__getitem__(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.trace[0].append((self, key))
+        return _wrapped(self, key, super().get(key)) if key in self.keys() else default
+
+    def __contains__(self, key: object) -> bool:
+        self.trace[0].append((self, key))
+        return super().__contains__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        for key in list(self.keys()):
+            self.trace[0].append((self, key))
+            yield key
+
+    def values(self) -> Iterator[Any]:  # type: ignore[override]  # read once, by a loop
+        return (self[key] for key in list(self.keys()))
+
+    def items(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]  # read once, by a loop
+        return ((key, self[key]) for key in list(self.keys()))
+
+
+class _List(list[Any]):
+    __slots__ = ("trace",)
+    trace: tuple[list[Any], Any, str | int]
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, int):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        index = index if index >= 0 else index + len(self)
+        found = super().__getitem__(index)
+        self.trace[0].append((self, index))
+        return _wrapped(self, index, found)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))

@@ -1,0 +1,74 @@
+"""Names that hold a secret: `DB_PASSWORD`, `clientSecret`, `--api-key`.
+
+A name is read as words. The last word that means a secret decides, unless the words after it make
+the name one of an attribute (`TOKEN_TTL`) or of a reference (`PASSWORD_FILE`, `existingSecret`).
+"""
+
+import re
+from functools import lru_cache
+
+_LONGEST = 256
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+_SECRET = re.compile(
+    r"^(secrets?|tokens?|credentials?|pass|pwd|[a-z]*(password|passwd|passphrase)s?"
+    r"|(db|pg|sql|mysql|postgres|mongo|redis|ldap|smtp|root|admin|user|keystore|truststore|require)"
+    r"pass|(master|primary)auth"
+    r"|[a-z]*(api|access|private|secret|signing|encryption|master|auth)keys?"
+    r"|[a-z]*(api|auth|access|bearer)tokens?|clientsecrets?|connectionstrings?)$"
+)
+_KEYS = {
+    *("access", "account", "api", "auth", "encryption", "master", "private", "secret", "shared"),
+    *("signing", "storage"),
+}
+_ONLY_LAST = {"pass", "pwd"}
+"""Words with other meanings inside a name: PASS_THROUGH."""
+_ATTRIBUTES = re.compile(
+    r"^(algo(rithm)?|allowed|audience|backend|budget|class|cookie|count|days|dir(ectory)?|driver"
+    r"|duration|email|enabled|engine|expir\w*|field|file|files|filename|format|header|host|hours"
+    r"|ids?|interval|issuer|keys?name|label|length|lifetime|limit|location|manager|max\w*|method"
+    r"|min\w*|mode|mount|names?|namespace|parameter|path|period|policy|port|prefix|provider|ref"
+    r"|refs|refresh|region|required|retention|rotation|scheme|scopes?|seconds|selector|size|source"
+    r"|store|strategy|suffix|threshold|timeout|ttl|type|ur[il]s?|user|username|validity|vault"
+    r"|version|volume)$"
+)
+_REFERRING = {
+    *("cert", "certificate", "credential", "credentials", "environment", "existing", "key"),
+    *("password", "pull", "ssl", "tls", "token"),
+}
+"""Words before `secret` in the name of a Secret object: `existingSecret`, `passwordSecret`."""
+_NO_SECRETS = {("initial", "cluster", "token"), ("oldpwd",)}
+"""etcd's token tells clusters apart; the shell's variable names a directory."""
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Return the words of a name, in lower case and without numbers at their end."""
+    spelled = _SEPARATORS.split(_CAMEL.sub("_", name[:_LONGEST]).lower())
+    return tuple(filter(None, (one.rstrip("0123456789") for one in spelled)))
+
+
+@lru_cache(maxsize=4096)
+def is_secret(name: str) -> bool:
+    """Whether a value of this name is expected to be a secret."""
+    found = words(name)
+    last = max((i for i in range(len(found)) if _means_secret(found, i)), default=-1)
+    if last < 0 or found in _NO_SECRETS:
+        return False
+    if found[-1] != found[last] and (found[last] in _ONLY_LAST or _ATTRIBUTES.match(found[-1])):
+        return False
+    return not (found[last] in {"secret", "secrets"} and last and found[last - 1] in _REFERRING)
+
+
+@lru_cache(maxsize=4096)
+def ends_in_secret(name: str) -> bool:
+    """Whether a name's last word means a secret."""
+    found = words(name)
+    return bool(found) and _means_secret(found, len(found) - 1)
+
+
+def _means_secret(found: tuple[str, ...], at: int) -> bool:
+    if found[at] in {"key", "keys"}:
+        return at > 0 and found[at - 1] in _KEYS
+    if found[at] in {"string", "strings"}:
+        return at > 0 and found[at - 1] == "connection"
+    return _SECRET.match(found[at]) is not None
