@@ -13,7 +13,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.engine import build, cache
+from sandbox.engine import build, cache, tools
+from sandbox.engine.errors import EngineError
 
 Progress = Callable[[str], None]
 BINARY = "pulumi-resource-kubernetes"
@@ -36,9 +37,13 @@ def ensure(pulumi: Path, progress: Progress) -> Path:
 
     A download is tried once: after that, the one that was built is used.
     """
-    found = installed() or _in_home(cache.directory() / _downloaded_entry())
-    if found is None and not build.is_built(tool_set()):
-        found = _download(pulumi, progress)
+    ways = tools.wanted()
+    found = installed()
+    if found is None and tools.DOWNLOAD in ways:
+        found = _in_home(cache.directory() / _downloaded_entry())
+    is_built = tools.BUILD in ways and build.is_built(tool_set())
+    if found is None and tools.DOWNLOAD in ways and not is_built:
+        found = _download(pulumi, progress, only=tools.BUILD not in ways)
     return found or build.ensure(tool_set(), progress) / "bin" / BINARY
 
 
@@ -81,8 +86,11 @@ def _downloaded_entry() -> str:
     return f"{_PACKAGE}-official-{version(_PACKAGE)}"
 
 
-def _download(pulumi: Path, progress: Progress) -> Path | None:
-    """The provider that the CLI downloads; None if it cannot."""
+def _download(pulumi: Path, progress: Progress, *, only: bool) -> Path | None:
+    """The provider that the CLI downloads; None if it cannot.
+
+    Raises EngineError instead of that if `only` a download is wanted.
+    """
     progress("looking for the official Kubernetes plugin")
 
     def install(home: Path) -> None:
@@ -96,6 +104,11 @@ def _download(pulumi: Path, progress: Progress) -> Path | None:
     try:
         return _in_home(cache.entry(name, install, lambda: progress("waiting for a download")))
     except _UnavailableError as error:
+        if only:
+            raise EngineError(
+                f"the official Kubernetes plugin cannot be had: {error}",
+                f"check the network, or unset {tools.VARIABLE}",
+            ) from error
         progress(f"the official Kubernetes plugin cannot be had ({error}): building it instead")
         return None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine import build, kubernetes_plugin
+from sandbox.engine import EngineError, build, kubernetes_plugin
 
 VERSION = version("pulumi-kubernetes")
 FOLDER = Path("plugins", f"resource-kubernetes-v{VERSION}")
@@ -15,7 +15,8 @@ Cli = Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PLATFORM_SANDBOX_HOME", raising=False)
+    for name in ("PLATFORM_SANDBOX_HOME", "PLATFORM_ENGINE_SOURCE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -116,6 +117,22 @@ def test_a_plugin_that_cannot_be_downloaded_is_built(
     assert said[1:] == [
         f"the official Kubernetes plugin cannot be had ({reason}): building it instead"
     ]
+
+
+def test_only_a_download_is_an_error_where_there_is_none(
+    tmp_path: Path, built: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_ENGINE_SOURCE", "download")
+    with pytest.raises(EngineError, match="cannot be had: lookup x: no such host"):
+        kubernetes_plugin.ensure(cli(FAILS), lambda _: None)
+
+
+def test_only_a_build_asks_for_no_download(
+    tmp_path: Path, built: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_ENGINE_SOURCE", "build")
+    assert kubernetes_plugin.ensure(cli(INSTALLS), lambda _: None) == built
+    assert _calls(tmp_path) == []
 
 
 def test_the_build_shares_what_the_cli_compiles() -> None:
