@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import file_backend, process, settling
+from cli import failures, file_backend, process, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -196,7 +196,7 @@ class Engine:
         )
         if done.returncode:
             raise CliError(
-                f"`{_command_line(layer, arguments)}`: {_last(done.stderr)}",
+                f"`{_command_line(layer, arguments)}`: {failures.last(done.stderr)}",
                 "run it by hand to see more",
             )
         return done.stdout
@@ -231,12 +231,13 @@ class Engine:
                 "change the configuration; docs/reference/policies.md explains each rule",
                 Exit.POLICY,
             )
-        errors = [e for e in run.errors if not e.startswith(("update failed", "preview failed"))]
-        errors = errors or run.errors or [_last(output)]
+        errors = failures.reasons(run.errors) or [failures.last(output)]
         configuration = any("stacks/" in e for e in errors)
-        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in errors)
+        lines = [line for error in errors for line in error.splitlines()]
+        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
-        return CliError(f"{layer.name}: {text}", "" if configuration else again, kind)
+        hint = "" if configuration else failures.hint(errors) + again
+        return CliError(f"{layer.name}: {text}", hint, kind)
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
@@ -246,9 +247,3 @@ def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
 
 def _has(text: str, *words: str) -> bool:
     return any(word in text for word in words)
-
-
-def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error:")]
-    return (errors or lines or ["no reason given"])[-1].removeprefix("error: ")

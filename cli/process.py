@@ -86,11 +86,17 @@ def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> tuple[int, bool]:
 
 
 def _lines(log: Path, done: threading.Event) -> Iterator[str]:
-    """Complete lines of a growing file, until `done` is set."""
+    """Complete lines of a growing file, until `done` is set.
+
+    The engine empties it between the preview and the update of one command.
+    """
     with log.open(encoding="utf-8") as file:
         pending = ""
         while True:
             finished = done.is_set()
+            if log.stat().st_size < file.tell():
+                file.seek(0)
+                pending = ""
             pending += file.read()
             *whole, pending = pending.split("\n")
             yield from (line for line in whole if line.strip())

@@ -1,8 +1,8 @@
-"""The ids under which resources of Google Cloud are imported, by type, from their inputs.
+"""The ids under which resources are imported, by type, from their inputs.
 
-The forms are those of the official plugin's documentation. Three kinds need none: what a second
-create only repeats (`REPEATABLE`), what Google names itself (`cli.lookup` finds it), and types of
-other providers: Kubernetes objects are applied, so that an existing one is taken over.
+The forms are those of the official plugins' documentation. Two kinds need none: what a second
+create only repeats (`REPEATABLE`), and what Google names itself (`cli.lookup` finds it). Objects of
+Kubernetes have a namespace and a name; `random` makes nothing that outlives its creation.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ def id_of(type_: str, inputs: Mapping[str, Any], provider: Mapping[str, Any]) ->
 
     `provider` has the inputs of its provider: project, region and zone where it states none.
     """
+    if type_.startswith("kubernetes:"):
+        return _object_id(inputs.get("metadata"))
     template = TEMPLATES.get(type_)
     if template is None:
         return None
@@ -118,6 +120,15 @@ def id_of(type_: str, inputs: Mapping[str, Any], provider: Mapping[str, Any]) ->
         for name, value in found.items()
     }
     return _SLOT.sub(lambda slot: plain[slot[1]], template)
+
+
+def _object_id(metadata: Any) -> str | None:
+    """`namespace/name`, or the name of an object of the whole cluster."""
+    given = metadata if isinstance(metadata, Mapping) else {}
+    name, namespace = given.get("name"), given.get("namespace") or ""
+    if not (isinstance(name, str) and name and isinstance(namespace, str)):
+        return None
+    return f"{namespace}/{name}" if namespace else name
 
 
 def outputs_of(type_: str, inputs: Mapping[str, Any], id_: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from cli.interruption import Operation
 from cli.resource_ids import REPEATABLE, id_of
 from gkeplatform.layers import Layer
 
+_OUTLIVING = ("gcp:", "kubernetes:")
+"""Providers whose resources outlive a creation that was killed."""
 Pulumi = Callable[[Layer, Sequence[str]], str]
 """Runs `pulumi` with arguments in a layer's folder, and answers its output. Raises CliError."""
 Say = Callable[[str, str], None]
@@ -56,7 +58,7 @@ def _ids(
     """The id by URN of each resource that may have been created."""
     ids: dict[str, str] = {}
     for one in found:
-        if one.kind != "creating" or not one.type.startswith("gcp:") or one.type in REPEATABLE:
+        if one.kind != "creating" or not one.type.startswith(_OUTLIVING) or one.type in REPEATABLE:
             continue
         provider = interruption.provider_inputs(export, one.resource)
         if one.type not in lookup.LISTINGS:

@@ -20,9 +20,13 @@ from sandbox.home import Home, SandboxError, disk_error, write_private
 from sandbox.kubernetes import auth_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGINS = {"gcp": "pulumi-gcp", "kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+# The plugins of our own; the engine's installation brings that of pulumi-kubernetes.
+PLUGINS = {"gcp": "pulumi-gcp", "random": "pulumi-random"}
 
 _PULUMI = ROOT / "sandbox" / "pulumi.sh"
+# The Kubernetes provider's requests a second. By default 50, to spare the API server of a cluster
+# that others use.
+_KUBERNETES_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "1000", "PULUMI_K8S_CLIENT_BURST": "1000"}
 
 
 def install(home: Home, engine: Engine, google_plugin: Path | None = None) -> None:
@@ -124,6 +128,7 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_OPTION_POLICY_PACK": str(ROOT / "policies"),
         "KUBECONFIG": str(home.kubeconfig),
+        **_KUBERNETES_CLIENT,
         "GOOGLE_OAUTH_ACCESS_TOKEN": home.token.read_text().strip(),
         "USE_GKE_GCLOUD_AUTH_PLUGIN": "True",
         # The official plugin would ask compute's own address for the regions.

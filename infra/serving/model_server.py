@@ -90,10 +90,7 @@ class ModelServer(pulumi.ComponentResource):
         )
         annotations = {
             **args.exposure.service_annotations(args, naming),
-            # The engine waits until the Service has an endpoint: for the first pod.
-            TIMEOUT: str(rollout.progress_deadline(args)),
-            # A model that is scaled to zero has none.
-            **({} if args.replicas.min else {"pulumi.com/skipAwait": "true"}),
+            **args.exposure.service_wait(),
         }
         self.service = core.Service(
             name,

@@ -10,9 +10,10 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from sandbox.engine import build, google_plugin, pulumi_cli, tools
+from sandbox.engine import build, google_plugin, kubernetes_plugin, pulumi_cli, tools
 from sandbox.engine.errors import EngineError
 
 __all__ = [
@@ -41,6 +42,8 @@ class Engine:
     """The official `pulumi-language-python`; None if ours replaces it."""
     executor: Path | None
     """The script with which our language host runs a program; None with the official host."""
+    kubernetes_plugin: Path
+    """The provider of pulumi-kubernetes."""
     binaries: Path
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
@@ -48,17 +51,20 @@ class Engine:
     """Data of Go modules, by name: `kwok`, `metrics-server`, `gateway-api`."""
 
     def install(self, folder: Path, home: Path) -> None:
-        """Put `pulumi` and `kubectl` into `folder`, for a PATH; our host, if needed, into `home`.
+        """Put `pulumi` and `kubectl` into `folder`, for a PATH, and plugins into `home`.
 
-        `home` is the PULUMI_HOME that belongs to that PATH.
+        `home` is the PULUMI_HOME that belongs to that PATH. The plugins are the Kubernetes provider
+        and, if needed, our language host.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         _link(folder / "pulumi", self.pulumi)
         _link(folder / "kubectl", self.binaries / "kubectl")
+        plugins = home / "plugins"
+        provider = f"resource-kubernetes-v{version('pulumi-kubernetes')}"
+        _link(plugins / provider / kubernetes_plugin.BINARY, self.kubernetes_plugin)
         if self.language_host is not None:
             return  # it is beside the CLI, which looks there first
         # On the PATH it would work as well, but with a warning on every run.
-        plugin = home / "plugins" / f"language-python-{build.version(build.PULUMI, _CLI)}"
+        plugin = plugins / f"language-python-{build.version(build.PULUMI, _CLI)}"
         plugin.mkdir(parents=True, exist_ok=True)
         host = plugin / "pulumi-language-python"
         script = (
@@ -81,10 +87,12 @@ def ensure(progress: Progress = lambda _: None) -> Engine:
     cli = pulumi_cli.ensure(progress)
     control_plane = tools.ensure(build.KUBERNETES, progress)
     gateway_api = tools.ensure(build.GATEWAY_API, progress)
+    plugin = kubernetes_plugin.ensure(cli.pulumi, progress)
     return Engine(
         pulumi=cli.pulumi,
         language_host=cli.language_host,
         executor=cli.executor,
+        kubernetes_plugin=plugin,
         binaries=control_plane / "bin",
         modules={
             **_data(build.KUBERNETES, control_plane),
@@ -113,6 +121,7 @@ def actionlint(progress: Progress = lambda _: None) -> Path:
 
 
 def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
     partial = link.with_name(f".{link.name}.partial")
     partial.unlink(missing_ok=True)
     try:

@@ -26,6 +26,15 @@ _MODULES = Path(__file__).parent / "modules"
 _SECONDS_BETWEEN_REPORTS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a module's source: `old` occurs once in the file, and becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSet:
     """One `modules/<name>/go.mod` and what is built from it."""
@@ -40,6 +49,13 @@ class ToolSet:
     """Linker variables: Go symbol → value; `{module path}` is replaced by its pinned version."""
     module_folders: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     """Name → (module, sub-folders): module data that is copied beside the binaries."""
+    embedded: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """Module → files that are copied beside `main.go`, which embeds them.
+
+    The cache key does not need them: `main.go` names them, and is part of it.
+    """
+    edits: Mapping[str, Sequence[Edit]] = field(default_factory=dict, repr=False)
+    """Module → changes of its source."""
 
 
 PULUMI = ToolSet(
@@ -155,8 +171,11 @@ def checksum(tool_set: ToolSet, module: str) -> str:
 
 def _key(tool_set: ToolSet) -> str:
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((_MODULES / tool_set.name / name).read_bytes())
+    folder = _MODULES / tool_set.name
+    for file in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
+        digest.update(file.read_bytes())
+    if tool_set.edits:
+        digest.update(repr(tool_set.edits).encode())
     digest.update(repr((tool_set, platform.system(), platform.machine())).encode())
     return digest.hexdigest()[:16]
 
@@ -169,16 +188,37 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     run = _Go(compiler, source)
     progress(f"downloading the sources of {tool_set.name}")
     run.quietly("mod", "download")
+    for module, files in tool_set.embedded.items():
+        for file in files:
+            shutil.copy2(run.folder_of(module) / file, source)
+    for module, edits in tool_set.edits.items():
+        _edit(module, edits, run, source)
     if tool_set.tools:
         _build_tools(tool_set, run, folder / "bin", progress)
     for name, (module, parts) in tool_set.module_folders.items():
-        origin = Path(run.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
         for part in parts:
-            shutil.copytree(origin / part, folder / "modules" / name / part)
+            shutil.copytree(run.folder_of(module) / part, folder / "modules" / name / part)
     if tool_set.module_folders:
         _make_writable(folder / "modules")
     shutil.rmtree(source)
     progress(f"built {tool_set.name}")
+
+
+def _edit(module: str, edits: Sequence[Edit], run: _Go, source: Path) -> None:
+    """Build an edited copy of a module instead of the module."""
+    copy = source / "edited" / module.replace("/", "-")
+    shutil.copytree(run.folder_of(module), copy)
+    _make_writable(copy)
+    for edit in edits:
+        file = copy / edit.file
+        text = file.read_text()
+        if text.count(edit.old) != 1:
+            raise EngineError(
+                f"{module}: {edit.file} has changed, and our edit of it does not apply",
+                "compare the edit with the pinned version of the module",
+            )
+        file.write_text(text.replace(edit.old, edit.new))
+    run.quietly("mod", "edit", f"-replace={module}={copy}")
 
 
 def _build_tools(tool_set: ToolSet, run: _Go, binaries: Path, progress: Progress) -> None:
@@ -240,6 +280,10 @@ class _Go:
         if child.returncode:
             raise _failure(arguments, err)
         return out
+
+    def folder_of(self, module: str) -> Path:
+        """The folder of a downloaded module."""
+        return Path(self.quietly("list", "-m", "-f", "{{.Dir}}", module).strip())
 
     def with_progress(self, arguments: Sequence[str], name: str, progress: Progress) -> None:
         """Run `go build -v`, which names each package that it compiles on standard error."""

@@ -53,6 +53,15 @@ def test_a_failure_names_the_layer_and_the_reason(tmp_path: Path) -> None:
     assert caught.value.code is Exit.RESOURCE
 
 
+def test_a_failed_rollout_names_where_to_see_more(tmp_path: Path) -> None:
+    message = "m failed to fully initialize or become live: 'm' timed out\n"
+    event = {"diagnosticEvent": {"severity": "error", "message": message, "urn": ""}}
+    (tmp_path / "events").write_text(json.dumps(event) + "\n")
+    with pytest.raises(CliError) as caught:
+        _up(_engine(tmp_path, f'cat {tmp_path}/events >"$log"; exit 255'))
+    assert caught.value.hint.startswith("`kubectl get events")
+
+
 def test_a_missing_stack_is_created_once(tmp_path: Path) -> None:
     script = (
         f'[ "$1" != stack ] || {{ touch {tmp_path}/made; exit; }}\n'

@@ -117,10 +117,30 @@ def test_other_operations_are_only_forgotten(kind: str) -> None:
     assert "refresh" not in {command[0] for command in stack.commands}
 
 
-@pytest.mark.parametrize("type_", [next(iter(resource_ids.REPEATABLE)), "kubernetes:core/v1:Pod"])
+@pytest.mark.parametrize(
+    "type_", [next(iter(resource_ids.REPEATABLE)), "random:index/randomId:RandomId"]
+)
 def test_what_may_be_created_again_is_only_forgotten(type_: str) -> None:
     stack = Stack(_export(creating=_resource(type_, inputs={"name": "n"})))
     assert stack.settle() == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "id_"),
+    [
+        ({"name": "n", "namespace": "models"}, "models/n"),
+        ({"name": "models"}, "models"),
+    ],
+)
+def test_an_object_that_was_created_is_adopted(metadata: dict[str, str], id_: str) -> None:
+    pod = _resource("kubernetes:core/v1:Pod", inputs={"metadata": metadata})
+    (found,) = Stack(_export(creating=pod)).settle()
+    assert found["id"] == id_
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"name": {"ciphertext": "x"}}])
+def test_an_object_without_a_known_name_has_no_id(metadata: object) -> None:
+    assert resource_ids.id_of("kubernetes:core/v1:Pod", {"metadata": metadata}, {}) is None
 
 
 def test_a_replacement_takes_the_place_of_what_it_replaces() -> None:

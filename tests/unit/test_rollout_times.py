@@ -13,6 +13,7 @@ from infra.serving.models.rollout import RollingUpdate, progress_deadline, wait_
 from infra.serving.models.workload import SETTLE_SECONDS
 
 TIMEOUT = "pulumi.com/timeoutSeconds"
+SERVICE = "kubernetes:core/v1:Service"
 VLLM: dict[str, Any] = {
     "name": "m1",
     "server": "vllm",
@@ -126,12 +127,19 @@ def test_a_drain_reaches_the_model_s_backend_service(declared: dict[str, Declare
 
 
 def test_the_engine_waits_as_long_as_the_model_needs(declared: dict[str, Declared]) -> None:
-    serving = declared["serving"].inputs
-    waits = {
-        kind: int(serving[f"kubernetes:{kind}", "resnet"]["metadata"]["annotations"][TIMEOUT])
-        for kind in ("apps/v1:Deployment", "core/v1:Service")
-    }
-    spec = serving["kubernetes:apps/v1:Deployment", "resnet"]["spec"]
-    # The Service has an endpoint with the first pod; the Deployment is ready with the last.
-    assert waits["core/v1:Service"] == spec["progressDeadlineSeconds"] > 1800 + 300
-    assert waits["apps/v1:Deployment"] >= 3 * spec["progressDeadlineSeconds"]
+    resnet = declared["serving"].inputs["kubernetes:apps/v1:Deployment", "resnet"]
+    longest = resnet["spec"]["progressDeadlineSeconds"]
+    assert longest > 1800 + 300
+    assert int(resnet["metadata"]["annotations"][TIMEOUT]) >= 3 * longest
+
+
+def test_a_service_is_awaited_for_its_address_only(declared: dict[str, Declared]) -> None:
+    found: dict[str, set[str]] = {}
+    for (kind, _), inputs in declared["serving"].inputs.items():
+        metadata = inputs.get("metadata") or {}
+        labels = metadata.get("labels") or {}
+        if kind == SERVICE and labels.get("app.kubernetes.io/component") == "model-server":
+            waits = {"pulumi.com/skipAwait", "pulumi.com/waitFor"} & metadata["annotations"].keys()
+            found.setdefault(inputs["spec"]["type"], set()).update(waits)
+    assert found.pop("LoadBalancer") == {"pulumi.com/waitFor"}
+    assert set.union(*found.values()) == {"pulumi.com/skipAwait"}

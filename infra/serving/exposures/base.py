@@ -7,6 +7,7 @@ from gkeplatform.access import Iap
 from gkeplatform.config import Settings
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
 from gkeplatform.naming import Naming
+from infra.serving import waits
 from infra.serving.exposures.retries import Retries
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
@@ -192,6 +193,10 @@ class ExposureSettings(Settings):
     def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
         """Annotations of the Service."""
         return {}
+
+    def service_wait(self) -> Mapping[str, str]:
+        """Annotations of the Service: what `up` waits for."""
+        return waits.NOTHING
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """Where the model answers; None if only the networking layer knows."""

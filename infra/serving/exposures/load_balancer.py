@@ -1,9 +1,11 @@
 """Exposure `load-balancer`: a network load balancer of the model's own."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from infra.serving import waits
 from infra.serving.exposures.base import ExposureSettings, Server, port, require_protocol
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
@@ -45,6 +47,10 @@ class LoadBalancer(ExposureSettings, tag_field="kind", tag="load-balancer"):
             ],
             **(ranges if self.source_ranges else {}),
         }
+
+    def service_wait(self) -> Mapping[str, str]:
+        """For its address."""
+        return waits.ADDRESS
 
     def url(self, server: Server, address: str | None, routes: RouteSettings) -> str | None:
         """The load balancer's address."""

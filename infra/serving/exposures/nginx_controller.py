@@ -12,6 +12,7 @@ from pulumi_kubernetes.policy import v1 as policy
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from gkeplatform.labels import Labels
+from infra.serving import waits
 from infra.serving.exposures import nginx_manifests as manifests
 from infra.serving.exposures.nginx_manifests import CONTROLLER, NAME, NAMESPACE
 from infra.serving.exposures.settings import NginxArgs
@@ -88,7 +89,12 @@ class NginxController(pulumi.ComponentResource):
             spec=sdk(manifests.deployment(args, class_name, labels=object_labels)),
             opts=running,
         )
-        core.Service(name, metadata=sdk(metadata), spec=sdk(manifests.service(args)), opts=inside)
+        core.Service(
+            name,
+            metadata=sdk({**metadata, "annotations": waits.ADDRESS}),
+            spec=sdk(manifests.service(args)),
+            opts=inside,
+        )
         policy.PodDisruptionBudget(
             name,
             metadata=sdk(metadata),

@@ -15,6 +15,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
+from infra.serving import waits
 from infra.serving.manifest import Manifest, role_reference, sdk
 from infra.serving.scaling import keda_definitions, keda_roles, scaled_object
 from infra.serving.scaling import keda_manifests as manifests
@@ -186,9 +187,14 @@ class Keda(pulumi.ComponentResource):
     def _deployment(
         self, name: str, spec: Manifest, opts: pulumi.ResourceOptions
     ) -> apps.Deployment:
-        metadata = sdk(self._metadata(name))
-        core.Service(name, metadata=metadata, spec=sdk(manifests.service(name)), opts=opts)
-        return apps.Deployment(name, metadata=metadata, spec=sdk(spec), opts=opts)
+        metadata = self._metadata(name)
+        core.Service(
+            name,
+            metadata=sdk({**metadata, "annotations": waits.NOTHING}),
+            spec=sdk(manifests.service(name)),
+            opts=opts,
+        )
+        return apps.Deployment(name, metadata=sdk(metadata), spec=sdk(spec), opts=opts)
 
     def _metadata(self, name: str) -> Manifest:
         return {"name": name, "namespace": NAMESPACE, "labels": self._labels}

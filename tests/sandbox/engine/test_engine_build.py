@@ -1,6 +1,7 @@
 """Building tools from a pinned go.mod with the real compiler; a failure names its reason."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,56 @@ def test_a_proxy_out_of_reach_is_named(source: Path, monkeypatch: pytest.MonkeyP
     )
     with pytest.raises(EngineError, match="the Go module proxy cannot be reached"):
         build.ensure(HELLO, lambda _: None)
+
+
+def test_main_embeds_files_of_its_modules(source: Path) -> None:
+    (source / "main.go").write_text(
+        'package main\n\nimport _ "embed"\n\n//go:embed note\nvar note string\n\n'
+        "func main() { println(note) }\n"
+    )
+    embedding = build.ToolSet(
+        name="hello",
+        minutes="a moment",
+        tools={"hello": "example.test/hello"},
+        embedded={"example.test/hello": ("data/note",)},
+    )
+    folder = build.ensure(embedding, lambda _: None)
+    run = subprocess.run([folder / "bin" / "hello"], capture_output=True, text=True, check=True)
+    assert run.stderr == "kept\n"
+
+
+@pytest.fixture
+def edited(source: Path, tmp_path: Path) -> Callable[[str], build.ToolSet]:
+    """A tool that depends on a module, and edits the word `unedited` of it."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "go.mod").write_text("module example.test/other\n\ngo 1.26.0\n")
+    (other / "other.go").write_text('package other\n\nconst Word = "unedited"\n')
+    (source / "go.mod").write_text(
+        "module example.test/hello\n\ngo 1.26.0\n\nrequire example.test/other v1.0.0\n\n"
+        f"replace example.test/other => {other}\n"
+    )
+    (source / "main.go").write_text(
+        'package main\n\nimport "example.test/other"\n\nfunc main() { println(other.Word) }\n'
+    )
+
+    def tool_set(old: str) -> build.ToolSet:
+        return build.ToolSet(
+            name="hello",
+            minutes="a moment",
+            tools={"hello": "example.test/hello"},
+            edits={"example.test/other": (build.Edit("other.go", old, "edited"),)},
+        )
+
+    return tool_set
+
+
+def test_an_edit_changes_what_is_built(edited: Callable[[str], build.ToolSet]) -> None:
+    folder = build.ensure(edited("unedited"), lambda _: None)
+    run = subprocess.run([folder / "bin" / "hello"], capture_output=True, text=True, check=True)
+    assert run.stderr == "edited\n"
+
+
+def test_an_edit_that_does_not_apply_is_an_error(edited: Callable[[str], build.ToolSet]) -> None:
+    with pytest.raises(EngineError, match=r"other\.go has changed"):
+        build.ensure(edited("something else"), lambda _: None)

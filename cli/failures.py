@@ -1,0 +1,62 @@
+"""The reasons of a failed run: one line each, from what the engine and its plugins say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_LIST = re.compile(r"\b\d+ errors? occurred:")
+_ITEM = re.compile(r"^\s*\* ", re.MULTILINE)
+_URN = re.compile(r'resource "urn:pulumi:[^"]*::([^":]+)"')
+_CANCELLED = re.compile(
+    r"context cancell?ed$|code = Cancell?ed\b|^(?:\S+: )?Resource operation was cancelled"
+)
+_WAITED = "failed to fully initialize"
+_SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
+
+
+def reasons(errors: Iterable[str]) -> list[str]:
+    """The errors that are reasons, each as text; further lines of one are indented.
+
+    What the engine only cancelled because of another error is left out, and so is its summary,
+    unless nothing else is there.
+    """
+    told = [explained(error) for error in errors]
+    causes = [error for error in told if not error.startswith(_SUMMARIES)]
+    return [error for error in causes if not _CANCELLED.search(error)] or causes or told
+
+
+def hint(errors: Iterable[str]) -> str:
+    """Where to see more of a failure; the Kubernetes provider does not know why pods wait."""
+    if any(_WAITED in error for error in errors):
+        return "`kubectl get events -A --field-selector type=Warning` shows more; "
+    return ""
+
+
+def explained(error: str) -> str:
+    """An error of a plugin without its wrapping.
+
+    Go's plugins report several errors as a list that begins with its length; the first reason takes
+    the place of that line, the others follow indented.
+    """
+    text = _URN.sub(r"\1", error.strip())
+    found = _LIST.search(text)
+    if found is None:
+        return text
+    before = text[: found.start()].strip()
+    items = [_one_line(item) for item in _ITEM.split(text[found.end() :])]
+    first, *others = [item for item in items if item] or [_one_line(found.group())]
+    return "\n".join([f"{before} {first}".strip(), *(f"  {other}" for other in others)])
+
+
+def last(output: str) -> str:
+    """The last error in the output of a command, with the lines up to the next empty one."""
+    _, found, text = f"\n{output}".rpartition("\nerror: ")
+    if found:
+        return text.partition("\n\n")[0].rstrip()
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Reasons of a failure, from the words of the engine and its plugins."""
+
+import pytest
+
+from cli import failures
+
+URN = "urn:pulumi:dev::gke-serving::a:b:C$kubernetes:apps/v1:Deployment::resnet"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("main: no such zone", "main: no such zone"),
+        (
+            "main: 1 error occurred:\n\t* Error creating Network: googleapi: Error 400: no\n"
+            "More details:\nReason: invalid\n\n",
+            "main: Error creating Network: googleapi: Error 400: no More details: Reason: invalid",
+        ),
+        (
+            'resnet: 2 errors occurred:\n\t* resource "' + URN + '" was created\n'
+            "\t* [Pod resnet-1]: ImagePullBackOff\n\n",
+            "resnet: resnet was created\n  [Pod resnet-1]: ImagePullBackOff",
+        ),
+        ("main: 1 error occurred:", "main: 1 error occurred:"),
+        (f'resnet: resource "{URN}" was not created', "resnet: resnet was not created"),
+        ("main: a\n  b", "main: a\n  b"),
+    ],
+)
+def test_the_reason_takes_the_place_of_the_list(error: str, told: str) -> None:
+    assert failures.explained(error) == told
+
+
+CANCELLED = [
+    "bert: failed to run remediation: context canceled",
+    "bert: rpc error: code = Canceled desc = grpc: the client connection is closing",
+    'bert: Resource operation was cancelled for "bert"',
+]
+
+
+@pytest.mark.parametrize("cancelled", CANCELLED)
+def test_what_was_only_cancelled_is_left_out(cancelled: str) -> None:
+    assert failures.reasons([cancelled, "resnet: no", "update failed"]) == ["resnet: no"]
+
+
+@pytest.mark.parametrize("errors", [CANCELLED, ["update failed"], []])
+def test_what_is_left_alone_is_told(errors: list[str]) -> None:
+    assert failures.reasons([*errors]) == errors
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("warning: w\nerror: first\nerror: second\n", "second"),
+        (
+            "error: Pulumi.dev.yaml: yaml: unmarshal errors:\n  line 3: not a map\n\nDuration: 1s",
+            "Pulumi.dev.yaml: yaml: unmarshal errors:\n  line 3: not a map",
+        ),
+        ("a line\nthe last\n\n", "the last"),
+        ("", "no reason given"),
+    ],
+)
+def test_an_error_of_several_lines_is_told_whole(output: str, told: str) -> None:
+    assert failures.last(output) == told
