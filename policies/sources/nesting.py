@@ -21,12 +21,11 @@ def line_too_deep(text: str, loader: Any) -> int | None:
         return None
     depth = 0
     try:
-        event: Any
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MOST:
-                    return int(event.start_mark.line)
+                    return event.start_mark.line if event.start_mark else 0
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except yaml.YAMLError:
