@@ -40,7 +40,7 @@ def core(kind: str, space: str, name: str, secrets: Json | None = None, **fields
 
 
 def deployment(
-    space: str, name: str, *, image: str = "server:1", seconds: int = 60, **container: Any
+    space: str, name: str, *, image: str = "server:1", seconds: int = 120, **container: Any
 ) -> Declared:
     labels = {"app": name}
     containers = [{"name": "app", "image": image, **container}]
@@ -63,7 +63,7 @@ def deployment(
 
 
 def test_a_failed_rollout_is_explained_kept_and_completed(project: Project, space: str) -> None:
-    absent = deployment(space, "app", image="does-not-exist:1", seconds=12)
+    absent = deployment(space, "app", image="does-not-exist:1", seconds=20)
     failed = project.up({"app": absent})
     assert failed.code
     assert "'app' timed out waiting to be Ready" in failed.reasons
