@@ -26,9 +26,16 @@ def google(environment: Environment, labels: Labels) -> gcp.Provider:
 
 
 def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
-    """The Kubernetes provider for the cluster of `kubeconfig`."""
+    """The Kubernetes provider for the cluster of `kubeconfig`.
+
+    A declared field is taken back from whoever changed it: without that, a preview ends with a
+    field conflict once somebody has used kubectl.
+    """
     return kubernetes.Provider(
-        "cluster", kubeconfig=kubeconfig.output(), enable_server_side_apply=True
+        "cluster",
+        kubeconfig=kubeconfig.output(),
+        enable_server_side_apply=True,
+        enable_patch_force=True,
     )
 
 

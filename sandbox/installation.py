@@ -26,7 +26,12 @@ PLUGINS = {"gcp": "pulumi-gcp", "random": "pulumi-random"}
 _PULUMI = ROOT / "sandbox" / "pulumi.sh"
 # The Kubernetes provider's requests a second. By default 50, to spare the API server of a cluster
 # that others use.
-_KUBERNETES_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "1000", "PULUMI_K8S_CLIENT_BURST": "1000"}
+_KUBERNETES_CLIENT = {
+    "PULUMI_K8S_CLIENT_QPS": "1000",
+    "PULUMI_K8S_CLIENT_BURST": "1000",
+    # The built provider is older than the option of this name, which the layers set.
+    "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
+}
 
 
 def install(home: Home, engine: Engine, google_plugin: Path | None = None) -> None:

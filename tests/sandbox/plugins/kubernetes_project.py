@@ -84,6 +84,7 @@ class Project:
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",  # as in the sandbox
             "PULUMI_DEBUG_COMMANDS": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }

@@ -40,7 +40,7 @@ def core(kind: str, space: str, name: str, secrets: Json | None = None, **fields
 
 
 def deployment(
-    space: str, name: str, *, image: str = "server:1", seconds: int = 60, **container: Any
+    space: str, name: str, *, image: str = "server:1", seconds: int = 120, **container: Any
 ) -> Declared:
     labels = {"app": name}
     containers = [{"name": "app", "image": image, **container}]
@@ -63,7 +63,7 @@ def deployment(
 
 
 def test_a_failed_rollout_is_explained_kept_and_completed(project: Project, space: str) -> None:
-    absent = deployment(space, "app", image="does-not-exist:1", seconds=12)
+    absent = deployment(space, "app", image="does-not-exist:1", seconds=20)
     failed = project.up({"app": absent})
     assert failed.code
     assert "'app' timed out waiting to be Ready" in failed.reasons
@@ -179,21 +179,18 @@ def test_a_wait_ends_when_its_field_has_the_value(
     assert project.state()["job"]["outputs"]["data"] == {"state": "done"}
 
 
-def test_a_field_of_somebody_else_is_taken_only_by_force(
-    project: Project, space: str, kubectl: Kubectl
-) -> None:
-    def labelled(**annotations: str) -> Declared:
-        metadata = {"labels": {"colour": "red"}, "annotations": annotations}
-        return core("ConfigMap", space, "shared", metadata=metadata, data={"a": "b"})
-
-    before = core("ConfigMap", space, "shared", data={"a": "b"})
-    assert project.up({"shared": before}).code == 0
-    kubectl("label", "configmap", "shared", "-n", space, "colour=blue", "--field-manager=theirs")
-    refused = project.up({"shared": labelled()})
-    assert refused.code
-    assert ".metadata.labels.colour" in refused.reasons
-    assert "theirs" in refused.reasons
-    taken = project.up({"shared": labelled(**{"pulumi.com/patchForce": "true"})})
+def test_a_declared_field_is_taken_back(project: Project, space: str, kubectl: Kubectl) -> None:
+    labels = {"labels": {"colour": "red"}}
+    declared = {"shared": core("ConfigMap", space, "shared", metadata=labels, data={"a": "b"})}
+    assert project.up(declared).code == 0
+    kubectl(
+        "label", "configmap", "shared", "-n", space, "colour=blue",
+        "--overwrite", "--field-manager=theirs",
+    )  # fmt: skip
+    seen = project.update("preview", "--refresh")
+    assert seen.code == 0, seen.output
+    assert seen.run.changes["update"] == 1
+    taken = project.update("up", "--refresh", "--yes", "--skip-preview")
     assert taken.code == 0, taken.output
     shown = json.loads(kubectl("get", "configmap", "shared", "-n", space, "-o", "json"))
     assert shown["metadata"]["labels"]["colour"] == "red"
