@@ -76,6 +76,7 @@ TEMPLATES: Mapping[str, str] = {
 REPEATABLE = frozenset(
     {
         "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember",
+        "gcp:iap/webTypeComputeIamMember:WebTypeComputeIamMember",
         "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
         "gcp:projects/iAMMember:IAMMember",
         "gcp:projects/service:Service",

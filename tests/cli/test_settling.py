@@ -117,9 +117,7 @@ def test_other_operations_are_only_forgotten(kind: str) -> None:
     assert "refresh" not in {command[0] for command in stack.commands}
 
 
-@pytest.mark.parametrize(
-    "type_", [min(resource_ids.REPEATABLE), "random:index/randomId:RandomId"]
-)
+@pytest.mark.parametrize("type_", [min(resource_ids.REPEATABLE), "random:index/randomId:RandomId"])
 def test_what_may_be_created_again_is_only_forgotten(type_: str) -> None:
     stack = Stack(_export(creating=_resource(type_, inputs={"name": "n"})))
     assert stack.settle() == []

@@ -57,9 +57,15 @@ def test_the_variables_are_those_of_the_official_provider() -> None:
     assert {name: found[name].removeprefix("http://127.0.0.1:1") for name in OFFICIAL} == OFFICIAL
 
 
+UNUSED = {"networkconnectivity"}
+"""Services of which our environments have nothing, so the table above lacks their variables."""
+
+
 def test_each_service_has_a_variable_of_the_official_provider() -> None:
     for row in SERVICES:
-        assert row.addresses("http://127.0.0.1:1").keys() & OFFICIAL.keys(), row.name
+        assert row.name in UNUSED or row.addresses("http://127.0.0.1:1").keys() & OFFICIAL.keys(), (
+            row.name
+        )
 
 
 def test_a_rehearsal_validates_regions_nowhere_else(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ VERSION = 3
 # An id, with the official provider's spaces or with slashes; roles contain slashes.
 _ID = re.compile(
     r"(?P<resource>.+?)[ /](?P<role>(?:(?:projects|organizations)/[^/ ]+/)?roles/[^/ ]+)"
-    r"[ /](?P<member>[^ ]+?)"
+    r"[ /](?P<member>principal[^ ]+|[^ /[]+(?:\[[^]]*\])?)(?:[ /](?P<title>.+))?"
 )
 
 
@@ -84,7 +84,8 @@ class IamMember(Handler):
                 f'the id {id_!r} does not have the form "{self.policy.id_template} role member"'
             )
         places = context.parse(found["resource"], self.policy.id_template)
-        return {**places, "role": found["role"], "member": found["member"]}
+        condition = {"condition": {"title": found["title"]}} if found["title"] else {}
+        return {**places, "role": found["role"], "member": found["member"], **condition}
 
     def create_remote(self, context: Context, inputs: Values) -> None:
         """Add the member to its role."""
@@ -114,6 +115,7 @@ class IamMember(Handler):
         for one in policy.get("bindings", ()):
             if self._is_ours(context, one) and self._has_member(context, one):
                 context.values["etag"] = policy.get("etag", "")
+                context.values["condition"] = one.get("condition")
                 return {"role": one["role"], "etag": policy.get("etag", "")}
         return None
 
@@ -141,7 +143,8 @@ class IamMember(Handler):
         wanted = context.values.get("condition") or None
         has = binding.get("condition") or None
         if wanted and has:
-            keys = ("title", "expression", "description")
+            # An import names the title alone.
+            keys = ("title", "expression", "description") if "expression" in wanted else ("title",)
             equal = all((wanted.get(key) or "") == (has.get(key) or "") for key in keys)
         else:
             equal = wanted is has is None
