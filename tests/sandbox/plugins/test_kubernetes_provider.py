@@ -28,6 +28,7 @@ def project(tmp_path: Path, kubeconfig: str) -> Project:
 def space(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace for one test."""
     name = request.node.originalname.replace("_", "-")[5:60].strip("-")
+    kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=120s")
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
@@ -63,7 +64,7 @@ def deployment(
 
 
 def test_a_failed_rollout_is_explained_kept_and_completed(project: Project, space: str) -> None:
-    absent = deployment(space, "app", image="does-not-exist:1", seconds=20)
+    absent = deployment(space, "app", image="does-not-exist:1", seconds=30)
     failed = project.up({"app": absent})
     assert failed.code
     assert "'app' timed out waiting to be Ready" in failed.reasons
