@@ -29,7 +29,9 @@ ENTRY: dict[str, Any] = {
 
 
 def workload(server: str, **changes: Any) -> Workload:
-    entry = ENTRY | {"server": server} | changes
+    # Triton has the files of further models only where it reads the bucket itself.
+    files = {"files": {"via": "direct"}} if server == "triton" else {}
+    entry = ENTRY | {"server": server} | files | changes
     return expanded(msgspec.convert(entry, Model), key="models[0]", namespace="models")
 
 

@@ -41,6 +41,8 @@ class Preset:
     """Flags that an entry may not set, spelled `a-b`, and what to set instead."""
     repeatable_flags: tuple[str, ...] = ()
     """Flags that may be given several times: the entry's are added."""
+    model_flag: str | None = None
+    """A flag whose values are further models, each with `path` of its own name."""
     excluded_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Flags that the server refuses beside one that the entry sets: the preset's are left out."""
     address_flags: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ TRITON = Preset(
     },
     address_flags=("http-address", "grpc-address", "metrics-address"),
     repeatable_flags=("load-model",),
+    model_flag="load-model",
     # It accepts --load-model in explicit mode only.
     excluded_flags={"model-control-mode": ("load-model",)},
     environment=(HOME,),
