@@ -118,6 +118,10 @@ CONTAINER: Fields = {
     ),
 }
 _TOP = " of a container"
+_LISTS = frozenset(
+    ("claims", "env", "envFrom", "httpHeaders", "ports", "resizePolicy", "restartPolicyRules")
+    + ("volumeDevices", "volumeMounts")
+)
 
 
 def refuse_unknown(key: str, container: Mapping[str, Any]) -> None:
@@ -135,5 +139,5 @@ def _unknown(key: str, given: Any, fields: Fields, *, of: str = "") -> Iterator[
     for name, value in given.items() if isinstance(given, Mapping) else ():
         if name not in fields:
             yield f'{key}: unknown key "{name}"{of}; {suggestion(str(name), list(fields))}'
-        elif inner := fields[name]:
+        elif (inner := fields[name]) and isinstance(value, list) == (name in _LISTS):
             yield from _unknown(f"{key}.{name}", value, inner)
