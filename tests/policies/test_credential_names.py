@@ -31,6 +31,7 @@ PLAIN = [
     ("TOKENS_PER_SECOND", "1,000"),
     ("thinking-token-budget", "dynamic"),
     ("token-max", "unlimited"),
+    ("PASSWORD_HASH_ROUNDS", "12"),
 ]
 SECRET = [
     ("HF_TOKEN", "abc"),
