@@ -119,8 +119,10 @@ CONTAINER: Fields = {
 }
 _TOP = " of a container"
 _LISTS = frozenset(
-    ("claims", "env", "envFrom", "httpHeaders", "ports", "resizePolicy", "restartPolicyRules")
-    + ("volumeDevices", "volumeMounts")
+    {
+        *("claims", "env", "envFrom", "httpHeaders", "ports", "resizePolicy"),
+        *("restartPolicyRules", "volumeDevices", "volumeMounts"),
+    }
 )
 
 
