@@ -102,7 +102,8 @@ def _converted(file: str, rule: str, given: Any, model: type[Settings]) -> Setti
         namespace = f"{NAMESPACE}:parameters.{rule}"
         if isinstance(given, dict):
             message = explain(str(error), model, given, namespace=namespace, hidden=set())
-            message = message.replace(f"{namespace}:", f"{namespace}.", 1)
+            if not message.startswith(f"{namespace}: "):  # the fault is at a key within it
+                message = message.replace(f"{namespace}:", f"{namespace}.", 1)
         else:
             message = f"{namespace}: expected a mapping, got {json.dumps(within[rule])}"
         raise PlatformError(f"{file}: {message}") from None

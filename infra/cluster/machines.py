@@ -27,6 +27,8 @@ def check(key: str, pool: NodePoolArgs, zones: tuple[str, ...]) -> None:
         _check_partition(key, pool.accelerator)
         if machine is not None and pool.accelerator.type in accelerators.accelerators():
             _check_accelerator(key, pool.accelerator, machine)
+    elif machine is not None:
+        _refuse_unnamed_gpus(key, machine)
     if machine is not None:
         _check_boot_disk(key, pool.disk_type, machine)
         _check_local_ssds(key, pool.local_ssd_count, machine)
@@ -113,6 +115,20 @@ def _check_accelerator(key: str, gpu: Accelerator, machine: MachineType) -> None
             f"{key}.accelerator.count: with {gpu.count} x {gpu.type} a node can have {most} vCPUs "
             f"at most, and {machine.name} has {machine.cpus}; choose a smaller machine type, or "
             "more GPUs"
+        )
+
+
+def _refuse_unnamed_gpus(key: str, machine: MachineType) -> None:
+    """Refuses a pool without `accelerator` whose machine type comes with GPUs.
+
+    Its nodes would have GPUs that the contract does not know: no model with GPUs would get them,
+    and models without would be placed on nodes that are tainted for GPUs.
+    """
+    if own := machine.accelerators:
+        count = f", count: {own.count}" if own.count > 1 else ""
+        raise PlatformError(
+            f"{key}.accelerator: missing, and {machine.name} comes with {own.count} x {own.type}; "
+            f"set accelerator: {{type: {own.type}{count}}}, or choose a machine type without GPUs"
         )
 
 

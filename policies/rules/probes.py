@@ -24,7 +24,8 @@ def _server(**container: object) -> Props:
     severity="medium",
     why="Without a readiness probe a pod gets requests before its model is loaded; without a "
     "liveness probe a hung server is never restarted.",
-    fix="use a server preset, which has suitable probes (gke-serving:models[].server)",
+    fix="add the probe to the container (gke-serving:models[].pod.containers); a model server "
+    "has those of its preset",
     references=(_DOCS,),
     passing=_server(readinessProbe=_READY, livenessProbe=_ALIVE),
     failing=_server(livenessProbe=_ALIVE),
@@ -43,7 +44,8 @@ def containers_have_probes(pod: Pod) -> Iterator[str]:
     severity="low",
     why="A model takes minutes to load. Without a startup probe, the liveness probe restarts a "
     "loading server, or must always have a long timeout.",
-    fix="use a server preset, which has one (gke-serving:models[].startup_seconds)",
+    fix="add the probe to the container (gke-serving:models[].pod.containers); a model server "
+    "has that of its preset",
     references=(_DOCS,),
     passing=_server(livenessProbe=_ALIVE, startupProbe=_READY),
     failing=_server(livenessProbe=_ALIVE),

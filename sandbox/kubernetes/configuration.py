@@ -43,6 +43,8 @@ _FLAGS: Mapping[str, Mapping[str, str]] = {
         # Nodes may have the address of their Google instance; kwok serves all of
         # them on this one.
         "kubelet-preferred-address-types": "InternalDNS,InternalIP",
+        # As on GKE, pods that request GPUs or TPUs tolerate the taints of the nodes that have them.
+        "enable-admission-plugins": "ExtendedResourceToleration",
     },
     "kube-controller-manager": {
         # Single replica: leader election would delay a restart by the old lease's 15 s.

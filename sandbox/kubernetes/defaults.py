@@ -11,7 +11,12 @@ import yaml
 from sandbox.kubernetes.api_server import ApiServer
 
 _FOLDER = Path(__file__).parent / "defaults"
-_PATHS = {"StorageClass": "/apis/storage.k8s.io/v1/storageclasses"}
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_PATHS = {
+    "MutatingAdmissionPolicy": f"{_ADMISSION}/mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": f"{_ADMISSION}/mutatingadmissionpolicybindings",
+    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
+}
 _MANAGER = "addon-manager"
 
 

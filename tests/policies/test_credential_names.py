@@ -29,6 +29,9 @@ PLAIN = [
     ("TOKENIZERS_PARALLELISM", "false"),
     ("token-budget", "0.9"),
     ("TOKENS_PER_SECOND", "1,000"),
+    ("thinking-token-budget", "dynamic"),
+    ("token-max", "unlimited"),
+    ("PASSWORD_HASH_ROUNDS", "12"),
 ]
 SECRET = [
     ("HF_TOKEN", "abc"),

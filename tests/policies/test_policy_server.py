@@ -192,6 +192,11 @@ def test_a_policy_configuration_file_outranks_the_stack_file(engine: Engine) -> 
         ),
         ({"gke-policies:levels": "[]"}, r"gke-policies:levels: expected a mapping"),
         ({"gke-policies:level": "{}"}, r'unknown key "level"; did you mean "levels"\?'),
+        (
+            {"gke-policies:parameters": '{"machines-are-of-allowed-types": {"machine_type": []}}'},
+            r"gke-policies:parameters\.machines-are-of-allowed-types: unknown key "
+            r'"machine_type"; did you mean "machine_types"\?',
+        ),
     ],
 )
 def test_a_broken_setting_stops_the_pack(

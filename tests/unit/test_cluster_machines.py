@@ -96,6 +96,20 @@ def gpu(kind: str, count: int, **more: Any) -> tuple[str, int, dict[str, Any]]:
             pool("g2-standard-8", gpu=gpu("nvidia-l4", 1, partition="1g.5gb")),
             'accelerator.partition: nvidia-l4 has no partitions of "1g.5gb"; leave it out',
         ),
+        (
+            pool("g2-standard-8"),
+            "accelerator: missing, and g2-standard-8 comes with 1 x nvidia-l4; set accelerator: "
+            "{type: nvidia-l4}, or choose a machine type without GPUs",
+        ),
+        (
+            pool("a2-highgpu-4g"),
+            "accelerator: missing, and a2-highgpu-4g comes with 4 x nvidia-tesla-a100; set "
+            "accelerator: {type: nvidia-tesla-a100, count: 4}",
+        ),
+        (
+            pool("a3-highgpu-8g"),
+            "accelerator: missing, and a3-highgpu-8g comes with 8 x nvidia-h100-80gb",
+        ),
     ],
 )
 def test_hardware_that_google_does_not_combine_is_refused(

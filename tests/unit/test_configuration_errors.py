@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -610,6 +611,11 @@ def test_a_misspelt_namespace_is_refused_with_the_nearest(key: str, nearest: str
 def test_an_unknown_namespace_is_refused_even_when_none_is_near() -> None:
     with pytest.raises(PlatformError, match=r"zebra:x: unknown namespace.*known here: gcp, gke-"):
         namespaces.check(["zebra:x"], file=FILE)
+
+
+def test_a_program_without_any_keys_says_so() -> None:
+    with pytest.raises(PlatformError, match=rf"^{re.escape(FILE)}: no configuration; put"):
+        namespaces.check([], file=FILE)
 
 
 @pytest.mark.parametrize("key", ["pulumi:tags", "kubernetes:context", "gcp:zone", "aws:region"])

@@ -105,6 +105,11 @@ def test_the_limit_is_the_operating_system_s(excess: int) -> None:
         assert configuration_size.problem(config, file=FILE) is None
 
 
+def test_characters_that_go_escapes_are_counted_as_it_writes_them() -> None:
+    written = configuration_size.encoded({"a:b": "<&>\u2028"})
+    assert written == '{"a:b":"\\u003c\\u0026\\u003e\\u2028"}'
+
+
 def test_the_policy_check_and_a_deployment_say_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

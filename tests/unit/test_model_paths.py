@@ -255,3 +255,24 @@ def test_grpc_and_a_model_without_replicas_answer_no_get() -> None:
 def test_every_preset_states_its_routes() -> None:
     for preset in PRESETS.values():
         assert all(path.startswith("/") and not path.endswith("/") for path in preset.also)
+
+
+def test_a_further_model_of_triton_has_paths_of_its_own() -> None:
+    paths = ("/v2/models/rank", "/v2/models/embed/infer")
+    rank = entry("rank", "triton", *paths) | {"files": {"via": "direct"}}
+    for words in (["--load-model=embed"], ["--load-model", "embed"], ["--load-model=*"]):
+        assert config(rank | {"arguments": words})
+    for mode in ("none", "poll"):  # every model of the repository
+        assert config(rank | {"arguments": [f"--model-control-mode={mode}"]})
+    with pytest.raises(msgspec.ValidationError, match="not on /v2/models/embed/infer"):
+        config(rank)
+    with pytest.raises(msgspec.ValidationError, match="not on /v2/models/embed/infer"):
+        config(rank | {"arguments": ["--load-model=other"]})
+
+
+def test_a_further_model_of_triton_needs_its_files() -> None:
+    rank = entry("rank", "triton", "/v2/models/rank") | {"arguments": ["--load-model=embed"]}
+    with pytest.raises(msgspec.ValidationError, match=r'no files of "embed".*via: direct'):
+        config(rank)
+    assert config(rank | {"files": {"via": "direct"}})
+    assert config(rank | {"arguments": ["--load-model=rank"]})

@@ -184,6 +184,35 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(ports=[{"containerPort": 8501}]), "8501 is the server's REST port already"),
         (changed(ports=[{"containerPort": 9, "name": "rest"}]), "rest is a port of the server"),
         (changed(volume_mounts=[]), r'unknown key "volume_mounts".*volumeMounts'),
+        (
+            changed(livenessProbe={"httpGet": {"pth": "/", "port": 9000}}),
+            r'containers\[0\]\.livenessProbe\.httpGet: unknown key "pth"; did you mean "path"',
+        ),
+        (
+            changed(readinessProbe={"httpget": {"path": "/", "port": 9000}}),
+            r'containers\[0\]\.readinessProbe: unknown key "httpget"; did you mean "httpGet"',
+        ),
+        (changed(startupProbe={"failureTreshold": 3}), r'did you mean "failureThreshold"'),
+        (
+            changed(lifecycle={"preStop": {"slep": {"seconds": 5}}}),
+            r'lifecycle\.preStop: unknown key "slep"; did you mean "sleep"',
+        ),
+        (
+            changed(securityContext={"capabilities": {"drops": ["ALL"]}}),
+            r'securityContext\.capabilities: unknown key "drops"; did you mean "drop"',
+        ),
+        (
+            changed(ports=[{"containerPort": 9000, "port_name": "a"}]),
+            r'ports\[0\]: unknown key "port_name"',
+        ),
+        (
+            changed(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"nam": "s", "key": "k"}}}]),
+            r'env\[0\]\.valueFrom\.secretKeyRef: unknown key "nam"; did you mean "name"',
+        ),
+        (
+            changed(envFrom=[{"configMap": {"name": "c"}}]),
+            r'envFrom\[0\]: unknown key "configMap"; did you mean "configMapRef"',
+        ),
         (changed(image="envoyproxy/envoy"), "no fixed tag"),
         (changed(image="envoyproxy/envoy:latest"), "no fixed tag"),
         (changed(resources={}), r"resources\.requests\.cpu is missing"),

@@ -29,7 +29,9 @@ ENTRY: dict[str, Any] = {
 
 
 def workload(server: str, **changes: Any) -> Workload:
-    entry = ENTRY | {"server": server} | changes
+    # Triton has the files of further models only where it reads the bucket itself.
+    files = {"files": {"via": "direct"}} if server == "triton" else {}
+    entry = ENTRY | {"server": server} | files | changes
     return expanded(msgspec.convert(entry, Model), key="models[0]", namespace="models")
 
 
@@ -263,7 +265,7 @@ def test_the_served_name_is_what_paths_are_checked_with() -> None:
 
 
 def test_triton_finds_the_model_in_a_folder_of_its_served_name() -> None:
-    found = container("triton", served_name="half_plus_two")
+    found = container("triton", served_name="half_plus_two", files={"via": "gcs-fuse"})
     assert "--load-model=half_plus_two" in found["args"]
     (mount,) = [one for one in found["volumeMounts"] if one["name"] == "files"]
     assert mount["mountPath"] == "/models/half_plus_two"

@@ -2,7 +2,7 @@
 
 `model.py` is an entry as a stack file has it; `workload.py` is what an entry, or its canary,
 expands to: plain values with all defaults filled in. The other modules build manifests from a
-workload. Presets of model servers are data in `presets.py`.
+workload. Presets of model servers are data in `presets/`.
 
 How a model is reached belongs to `exposures`, its replicas to `scaling`, and whether the cluster
 can hold it to `placement`. Rules across entries are in `infra/serving/config.py`.

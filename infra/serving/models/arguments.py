@@ -73,6 +73,17 @@ def check_parallelism(preset: Preset, own: Sequence[str], *, accelerators: int, 
         )
 
 
+def loaded_models(preset: Preset, words: Sequence[str]) -> list[str]:
+    """The names of the models that the server loads, as its command line has them.
+
+    `*` is every model of the folder. Empty for a server that takes no names of models.
+    """
+    if preset.model_flag is None:
+        return []
+    named = [value for _, name, value in _values(words) if value and name == preset.model_flag]
+    return named or ["*"]
+
+
 def idle_accelerators(preset: Preset, own: Sequence[str], *, accelerators: int) -> int:
     """How many of a pod's accelerators the server leaves unused, as far as its arguments tell.
 

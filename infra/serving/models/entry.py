@@ -36,7 +36,10 @@ class Entry(Settings, dict=True):
     server: Annotated[str, Meta(description="Preset of the model server, or `custom`.")]
     replicas: Annotated[Replicas, Meta(description="Bounds of the number of replicas.")]
     resources: Annotated[Resources, Meta(description="Requests and limits of a replica.")]
-    exposure: Annotated[Exposure, Meta(description="How it is reached.")]
+    exposure: Annotated[
+        Exposure,
+        Meta(description="How it is reached; without callers outside: `{kind: cluster-ip}`."),
+    ]
     team: Annotated[
         str | None,
         Meta(description="One of `teams`, whose namespace it runs in. Default: `namespace`."),

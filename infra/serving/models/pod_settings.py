@@ -1,8 +1,8 @@
 """Settings: additions to the pod of a model server, `pod`.
 
 Volumes, folders and identities have keys of their own. Containers are written as Kubernetes spells
-them. `pod_checks` validates them, `additions` builds the manifests, and the policies judge the pod
-as a whole.
+them. `pod_checks` and `container_checks` validate them, `additions` builds the manifests, and the
+policies judge the pod as a whole.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any

@@ -90,6 +90,8 @@ def _files(model: Entry, preset: Preset) -> None:
             if model.source
             else "source is missing: the folder of the model's files, gs://bucket/path"
         )
+    if via not in {DIRECT, IMAGE}:
+        _refuse_absent_models(model, preset, via)
     by_folder = any("{folder}" in argument for argument in preset.arguments)
     last = (model.source or "").rpartition("/")[2]
     if via == DIRECT and by_folder and last != model.model_name:
@@ -97,6 +99,17 @@ def _files(model: Entry, preset: Preset) -> None:
             f"source {model.source}: {model.server} knows a model by its folder; the last part, "
             f'"{last}", must be its name, "{model.model_name}"'
         )
+
+
+def _refuse_absent_models(model: Entry, preset: Preset, via: str) -> None:
+    """Refuses a further model to load where the pods have the files of one model only."""
+    for name in arguments.loaded_models(preset, model.arguments):
+        if name not in {"*", model.model_name}:
+            raise ValueError(
+                f'arguments: --{preset.model_flag}={name}: the pods have no files of "{name}", '
+                f"since files.via {via} brings those of {model.source} only; set files: {{via: "
+                f'{DIRECT}}}, and keep "{name}" beside them'
+            )
 
 
 def _accelerators(model: Entry, preset: Preset) -> None:

@@ -145,10 +145,19 @@ class Workload:
     @property
     def served_paths(self) -> tuple[str, ...]:
         """The URL paths at and below which the server answers for the model."""
-        return tuple(self._named(path) for path in (self.preset.path, *self.preset.also))
+        server = self.preset
+        own = [self._named(path) for path in (server.path, *server.also)]
+        loaded = arguments.loaded_models(server, self.arguments)
+        others = [name for name in loaded if name not in {"{name}", self.served_name}]
+        return (*own, *(_path_of(server.path, name) for name in others))
 
     def _named(self, path: str) -> str:
-        return path.replace("{name}", self.served_name)
+        return _path_of(path, self.served_name)
+
+
+def _path_of(path: str, name: str) -> str:
+    """A server's path for the model `name`; `*`: the one above those of all models."""
+    return path.replace("/{name}" if name == "*" else "{name}", "" if name == "*" else name)
 
 
 def expanded(

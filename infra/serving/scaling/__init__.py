@@ -4,5 +4,5 @@ A model that scales on CPU or memory has a HorizontalPodAutoscaler. A model that
 metrics has a ScaledObject, from which KEDA makes the autoscaler; KEDA is installed for them.
 
 Whether node pools and quotas can hold the replicas is decided in `placement` and `tenancy`; which
-metrics a model server has, in `models/presets.py`.
+metrics a model server has, in `models/presets/`.
 """

@@ -50,6 +50,61 @@ def test_nodes_have_the_capacity_and_zone_of_their_machines(sandbox: Sandbox) ->
     assert len(ranges) == 4
 
 
+@pytest.mark.parametrize(
+    ("spec", "keys"),
+    [
+        ({}, set()),
+        ({"nodeSelector": {"kubernetes.io/arch": "amd64"}}, set()),
+        ({"nodeSelector": {"kubernetes.io/arch": "arm64"}}, {"kubernetes.io/arch"}),
+        (
+            {
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [
+                                {
+                                    "matchExpressions": [
+                                        {
+                                            "key": "kubernetes.io/arch",
+                                            "operator": "In",
+                                            "values": ["amd64", "arm64"],
+                                        }
+                                    ]
+                                }
+                            ]
+                        }
+                    }
+                }
+            },
+            {"kubernetes.io/arch"},
+        ),
+        ({"gpus": "1"}, {"nvidia.com/gpu"}),
+    ],
+)
+def test_pods_get_the_tolerations_that_gke_adds(
+    sandbox: Sandbox, spec: dict[str, Any], keys: set[str]
+) -> None:
+    container: dict[str, Any] = {"name": "a", "image": "a:1"}
+    rest = dict(spec)
+    if gpus := rest.pop("gpus", None):
+        container["resources"] = {"limits": {"nvidia.com/gpu": gpus}}
+    pod = {
+        "metadata": {"name": "tolerant"},
+        "spec": {"containers": [container], **rest},
+    }
+
+    def tolerated() -> set[str]:
+        made = sandbox.kube("POST", PODS, pod, params={"dryRun": "All"})
+        return {
+            one["key"]
+            for one in made["spec"]["tolerations"]
+            if not one["key"].startswith("node.kubernetes.io/")
+        }
+
+    # The API server needs a moment to load the policy.
+    assert eventually(lambda: tolerated() == keys)
+
+
 def test_a_node_that_registers_late_has_its_pools_labels_and_taints(sandbox: Sandbox) -> None:
     spec = node("a", 9)
     sandbox.kube("POST", "/api/v1/nodes", nodes.manifest(spec, "late", project="p", pod_cidr=None))

@@ -10,6 +10,7 @@ from facts.machines import MachineType, machine_type
 from facts.zones import region_of
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.pool_defaults import accelerators
+from sandbox.gcp.services.container.pool_taints import GVISOR_KEY, is_gvisor
 from sandbox.gcp.services.container.wire_format import Json
 
 _STRATEGIES = {"TIME_SHARING": "time-sharing", "MPS": "mps"}
@@ -35,7 +36,7 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
         "cloud.google.com/gke-memory-gb-scaling-level": str(round(machine.memory_mib / 1024)),
         "cloud.google.com/gke-nodepool": pool["name"],
         "cloud.google.com/gke-os-distribution": "cos",
-        "cloud.google.com/gke-provisioning": "spot" if config.get("spot") else "standard",
+        "cloud.google.com/gke-provisioning": _provisioning(config),
         "cloud.google.com/gke-stack-type": "IPV4",
         "cloud.google.com/machine-family": machine.family,
         "failure-domain.beta.kubernetes.io/region": region_of(zone),
@@ -59,14 +60,33 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
         result["cloud.google.com/gke-accelerator"] = gpus[0]
         result["cloud.google.com/gke-accelerator-count"] = str(gpus[1])
         result["cloud.google.com/gke-gpu"] = "true"
-        result |= _gpu_sharing(config)
+        result |= _gpu_sharing(config) | _gpu_driver(config)
     if machine.tpus:
         result["cloud.google.com/gke-tpu-accelerator"] = machine.tpu_kind
         result["cloud.google.com/gke-accelerator-count"] = str(machine.tpus)
         topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
         result["cloud.google.com/gke-tpu-topology"] = topology or machine.tpu_topology
+    if is_gvisor(config):
+        result[GVISOR_KEY] = "gvisor"
+    if (pool.get("queuedProvisioning") or {}).get("enabled"):
+        result["cloud.google.com/gke-queued"] = "true"
     result |= {label: "true" for label, is_on in _switches(config).items() if is_on}
     return result | {str(k): str(v) for k, v in (config.get("labels") or {}).items()}
+
+
+def _provisioning(config: Json) -> str:
+    for key, model in (("flexStart", "flex-start"), ("spot", "spot")):
+        if config.get(key):
+            return model
+    return "preemptible" if config.get("preemptible") else "standard"
+
+
+def _gpu_driver(config: Json) -> dict[str, str]:
+    """Return the label of the driver version that GKE installs."""
+    entry: Json = next(iter(config.get("accelerators") or []), {})
+    version = str((entry.get("gpuDriverInstallationConfig") or {}).get("gpuDriverVersion") or "")
+    known = version in {"DEFAULT", "LATEST"}
+    return {"cloud.google.com/gke-gpu-driver-version": version.lower()} if known else {}
 
 
 def _gpu_sharing(config: Json) -> dict[str, str]:

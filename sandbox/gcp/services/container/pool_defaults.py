@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from facts.machines import MachineType, machine_type
+from sandbox.gcp.services.container import pool_taints
 from sandbox.gcp.services.container.defaults import SCOPES
 from sandbox.gcp.services.container.hardware import default_disk
 from sandbox.gcp.services.container.ranges import pods_per_node_prefix
 from sandbox.gcp.services.container.wire_format import Json, merge, without
 
 DEFAULT_MACHINE = "e2-medium"
-_GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
 
 
 def node_config(given: Json, *, cluster: Json) -> Json:
-    """Return a pool's node configuration with defaults."""
+    """Return a pool's node configuration with defaults, but for GKE's own taints."""
     disk = given.get("bootDisk") or {}
     size = int(given.get("diskSizeGb") or disk.get("sizeGb") or 100)
     kind = given.get("diskType") or disk.get("diskType")
@@ -45,15 +45,6 @@ def node_config(given: Json, *, cluster: Json) -> Json:
         mode = (given.get("workloadMetadataConfig") or {}).get("mode") or "GKE_METADATA"
         shown = "GKE_METADATA_SERVER" if mode == "GKE_METADATA" else "EXPOSE"
         config["workloadMetadataConfig"] = {"mode": mode, "nodeMetadata": shown}
-    taints = list(config.get("taints") or [])
-    if accelerators(config) and not any(t.get("key") == "nvidia.com/gpu" for t in taints):
-        taints.append(dict(_GPU_TAINT))
-    machine = machine_type(config["machineType"])
-    is_tpu = machine is not None and machine.tpus
-    if is_tpu and not any(t.get("key") == "google.com/tpu" for t in taints):
-        taints.append({**_GPU_TAINT, "key": "google.com/tpu"})
-    if taints:
-        config["taints"] = taints
     return config
 
 
@@ -67,6 +58,13 @@ def accelerators(config: Json) -> tuple[str, int] | None:
     if machine is not None and machine.accelerators is not None:
         return machine.accelerators.type, machine.accelerators.count
     return None
+
+
+def settle_taints(pool: Json) -> None:
+    """Bring the taints of a pool into line with the rest of its configuration."""
+    config: Json = pool["config"]
+    queued = bool((pool.get("queuedProvisioning") or {}).get("enabled"))
+    pool_taints.settle(config, has_gpus=accelerators(config) is not None, is_queued=queued)
 
 
 def _resource_labels(given: Json) -> Json:
@@ -120,6 +118,7 @@ def pool(given: Json, *, cluster: Json, version: str, etag: str) -> Json:
         "upgradeSettings": upgrade_settings(given.get("upgradeSettings") or {}),
         "etag": etag,
     }
+    settle_taints(result)
     scaling = autoscaling(given.get("autoscaling") or {}, spot=is_spot(config))
     if scaling:
         result["autoscaling"] = scaling

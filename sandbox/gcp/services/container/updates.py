@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sandbox.gcp.services.container import checks, defaults
-from sandbox.gcp.services.container.pool_defaults import upgrade_settings
+from sandbox.gcp.services.container.pool_defaults import settle_taints, upgrade_settings
 from sandbox.gcp.services.container.wire_format import Json, merge, without
 
 # desired… → the cluster field that it replaces.
@@ -349,6 +349,7 @@ def pool_update(pool: Json, request: Json) -> list[str]:
     if "diskSizeGb" in request or "diskType" in request:
         disk = {"diskType": config["diskType"], "sizeGb": str(config["diskSizeGb"])}
         config["bootDisk"] = config["bootDisk"] | disk
+    settle_taints(pool)
     return unknown
 
 
@@ -369,10 +370,6 @@ _POOL_HANDLED_BY_CALLER = frozenset(
 
 
 def _wrapped(config: Json, field: str, value: object) -> None:
-    if field == "taints" and isinstance(value, list):
-        gpu = [t for t in config.get("taints") or [] if t.get("key") == "nvidia.com/gpu"]
-        requested = {t.get("key") for t in value}
-        value = [*value, *(t for t in gpu if t.get("key") not in requested)]
     if field == "resourceLabels" and isinstance(value, dict):
         own = config.get("resourceLabels") or {}
         value = value | {k: v for k, v in own.items() if k.startswith("goog-gke-")}
