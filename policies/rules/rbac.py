@@ -51,6 +51,12 @@ def _grants(role: Props, group: str, resource: str, *verbs: str) -> Iterator[Pro
             yield rule
 
 
+def _read_last(rule: Props, key: str, value: str) -> str:
+    """Read a value again: a finding has the line of what was read last before its message."""
+    found = texts(rule, key)
+    return found[found.index(value)]
+
+
 def _describe(rule: Props) -> str:
     return f"{', '.join(texts(rule, 'verbs'))} on {', '.join(texts(rule, 'resources'))}"
 
@@ -71,8 +77,7 @@ def roles_name_what_they_grant(role: Props) -> Iterator[str]:
         for key in ("apiGroups", "resources", "verbs"):
             if "*" in texts(rule, key):
                 described = _describe(rule)
-                texts(rule, key)  # read last, because the message is about it
-                yield f"{key} is * in {described}"
+                yield f"{key} is {_read_last(rule, key, '*')} in {described}"
 
 
 @mandatory(
@@ -294,7 +299,7 @@ def roles_delete_one_by_one(role: Props) -> Iterator[str]:
     for rule in entries(role, "rules"):
         if "deletecollection" in texts(rule, "verbs"):
             described = _describe(rule)
-            texts(rule, "verbs")  # read last, because the message is about it
+            _read_last(rule, "verbs", "deletecollection")
             yield f"it may {described}"
 
 
