@@ -38,26 +38,30 @@ from policies.values import MalformedInputError, UnknownError
 
 Report = Callable[[str, str | None], None]
 
-_TIMEOUTS = PolicyCustomTimeouts(0, 0, 0)
+_PROTECTED, _UNPROTECTED = (
+    PolicyResourceOptions(protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+    for protect in (True, False)
+)
 
 
 class ResourceArgs(ResourceValidationArgs):
     """Arguments of a resource policy for a resource of its type, read once for all policies."""
 
     def __init__(self, resource: Resource) -> None:
-        options = PolicyResourceOptions(resource.protect, [], None, [], _TIMEOUTS, [])
+        options = _PROTECTED if resource.protect else _UNPROTECTED
         super().__init__(
             resource.type, resource.props, resource.urn, resource.name, options, provider=None
         )
         self.resource = resource
-        self._views: dict[View, list[Any]] = {}
+        self.views: dict[View, list[Any]] = {}
+        """What `viewed` has returned so far."""
         self._reading: tuple[Reads, ResourceArgs] | None = None
 
     def viewed(self, view: View) -> list[Any]:
         """Return the resource in a view. Policies of the same view share the result."""
-        found = self._views.get(view)
+        found = self.views.get(view)
         if found is None:
-            found = self._views[view] = list(view(self.resource))
+            found = self.views[view] = list(view(self.resource))
         return found
 
     def reading(self) -> "tuple[Reads, ResourceArgs]":
@@ -102,7 +106,7 @@ class ResourcePolicy(ResourceValidationPolicy):
 
         `Pack` calls this. The SDK's `validate` takes as long again as most rules.
         """
-        for subject in args.viewed(self._view):
+        for subject in args.views.get(self._view) or args.viewed(self._view):
             found.extend(self._judge(subject, *self._given))
 
     def messages(self, args: ResourceArgs) -> Iterator[str]:
@@ -153,7 +157,8 @@ class StackPolicy(StackValidationPolicy):
 
         `Pack` calls this. The SDK's `validate` takes as long again as most rules.
         """
-        for subject in args.subject.viewed(self._view):
+        of = args.subject
+        for subject in of.views.get(self._view) or of.viewed(self._view):
             found.extend(self._judge(subject, args.stack, *self._given))
 
     def messages(self, args: StackArgs) -> Iterator[str]:

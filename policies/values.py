@@ -132,11 +132,14 @@ def block(props: Props, *keys: str) -> Props:
     # Hot path: the readers below run for every rule and resource. No loop for a single key.
     for key in keys:
         found = props.get(key)
-        if found is None:
+        if type(found) is dict:
+            props = found
+        elif found is None:
             return {}
-        if not isinstance(found, dict):
+        elif isinstance(found, dict):
+            props = found
+        else:
             raise _malformed(keys[: keys.index(key) + 1], "a mapping", found)
-        props = found
     return props
 
 

@@ -100,6 +100,11 @@ VULNERABILITIES = tuple(
     )
 )  # fmt: skip
 
+_BY_LAST_PART: dict[str, list[Vulnerability]] = {}
+for _one in VULNERABILITIES:
+    for _part in {_image.rpartition("/")[2] for _image in _one.images}:
+        _BY_LAST_PART.setdefault(_part, []).append(_one)
+
 _VERSION = re.compile(r"v?(?P<release>\d+(?:\.\d+)+)(?P<pre>\.?(?:a|b|rc|dev)\d+)?(?![\d.]*\d)")
 _PUBLIC = {"docker.io", "index.docker.io", "ghcr.io", "nvcr.io", "quay.io", "public.ecr.aws"}
 _OWN_NAMES = {"serving", "ray"}
@@ -118,7 +123,7 @@ def of_image(image: str) -> list[Vulnerability]:
     version = _comparable(tuple(int(part) for part in found["release"].split(".")))
     return [
         one
-        for one in VULNERABILITIES
+        for one in _BY_LAST_PART.get(name.rpartition("/")[2], ())
         if _comparable(one.since) <= version
         and (version < (fixed := _comparable(one.fixed_in)) or (version == fixed and found["pre"]))
         and any(_is_copy(name, own) for own in one.images)

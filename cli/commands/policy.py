@@ -12,6 +12,7 @@ import typer
 
 from cli import arguments, console, environments, judging, layers, reports
 from cli.errors import CliError, Exit, meant, usage_error
+from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS
 from policies.check import Report, judge
 from policies.former_ids import current_id
@@ -158,6 +159,23 @@ def simulate(
             print(f"{environment}: {f'{len(stopped)} would stop' if stopped else 'nothing stops'}")
     if not report.is_clean:
         raise typer.Exit(Exit.POLICY)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that is new or empty.")],
+) -> None:
+    """Write the pack as a folder of its own, for `pulumi policy publish`."""
+    from policies import publishing  # noqa: PLC0415 (only for this command)
+
+    try:
+        publishing.write(environments.ROOT, folder)
+    except PlatformError as error:
+        raise usage_error(error) from None
+    except OSError as error:
+        reason = f"{error.filename or folder}: cannot be written: {error.strerror}"
+        raise CliError(reason, "", Exit.USAGE) from None
+    console.say(f"written; publish it: $ cd {folder} && pulumi policy publish ORGANIZATION")
 
 
 def _rule(name: str) -> Rule:

@@ -40,8 +40,12 @@ def render(report: Report) -> str:
 
 
 def to_json(document: Any) -> str:
-    """Return indented JSON. msgspec indents much faster than the standard library."""
-    return msgspec.json.format(json.dumps(document), indent=2) + "\n"
+    """Return indented JSON in ASCII. msgspec is faster than the standard library."""
+    try:
+        text = msgspec.json.encode(document).decode("ascii")
+    except UnicodeError:  # msgspec does not escape; a file's name may even be no Unicode
+        text = json.dumps(document)
+    return msgspec.json.format(text, indent=2) + "\n"
 
 
 def finding(judged: JudgedFinding) -> dict[str, Any]:

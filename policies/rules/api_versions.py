@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from policies.cluster_version import ClusterVersion
 from policies.rule import advisory, google, kubernetes_docs, mandatory
 from policies.subjects import Resource, Selector, pattern
+from policies.values import Props
 
 _GUIDE = kubernetes_docs("Deprecated API migration guide", "reference/using-api/deprecation-guide/")
 _GKE = google("API deprecations", "kubernetes-engine/docs/deprecations/apis-1-32")
@@ -105,12 +106,14 @@ class ApiObject:
 
     version: str
     kind: str
+    props: Props
 
 
 def api_object(resource: Resource) -> Iterable[ApiObject]:
     """View an object as its API version and kind."""
     _, version, kind = resource.type.split(":")
-    yield ApiObject(version.removeprefix("core/"), kind.removesuffix("Patch").removesuffix("List"))
+    kind = kind.removesuffix("Patch").removesuffix("List")
+    yield ApiObject(version.removeprefix("core/"), kind, resource.props)
 
 
 _TYPES = pattern(
@@ -127,6 +130,11 @@ def _deprecation(one: ApiObject) -> Deprecation | None:
     )
 
 
+def _read_version(one: ApiObject) -> None:
+    """Read the property that a message is about: its line is that of the finding."""
+    one.props.get("apiVersion")
+
+
 @mandatory(
     OBJECTS,
     layer="serving",
@@ -141,6 +149,7 @@ def api_versions_are_served(one: ApiObject, given: ClusterVersion) -> Iterator[s
     """An object uses an API version that the cluster serves."""
     found = _deprecation(one)
     if found is not None and found.removed <= given.minor:
+        _read_version(one)
         yield f"{one.version} {one.kind} was removed in 1.{found.removed}; use {found.replacement}"
 
 
@@ -156,9 +165,11 @@ def api_versions_are_served(one: ApiObject, given: ClusterVersion) -> Iterator[s
 )
 def api_versions_are_not_deprecated(one: ApiObject, given: ClusterVersion) -> Iterator[str]:
     """An object uses an API version that is not deprecated."""
-    if one == ApiObject("v1", "Endpoints") and given.minor >= 33:
+    if one.kind == "Endpoints" and one.version == "v1" and given.minor >= 33:
+        _read_version(one)
         yield "v1 Endpoints is deprecated since 1.33; use discovery.k8s.io/v1 EndpointSlice"
     found = _deprecation(one)
     if found is not None and found.deprecated <= given.minor < found.removed:
+        _read_version(one)
         since, replacement = found.deprecated, found.replacement
         yield f"{one.version} {one.kind} is deprecated since 1.{since}; use {replacement}"

@@ -225,18 +225,23 @@ def only_buckets_are_cached(service: Props) -> Iterator[str]:
     HEALTH_CHECKS,
     layer="networking",
     severity="medium",
-    why="Many servers answer on / before the model is loaded, or not at all.",
-    fix="use the path of the model's server preset (gke-serving:models[].server)",
+    why="Google's default is /, where many servers answer before the model is loaded, or not at "
+    "all.",
+    fix="set the path that answers 200 once the model can serve: a preset's own, or "
+    "gke-serving:models[].custom.ready; keep timeoutSec at or below checkIntervalSec",
     references=(_CHECKS,),
     passing={"httpHealthCheck": {"requestPath": "/v1/models/resnet", "port": 8501}},
     failing={"httpHealthCheck": {"port": 8501}},
 )
 def health_checks_ask_for_the_model(check: Props) -> Iterator[str]:
-    """A health check requests the model's readiness path; its timeout fits its interval."""
+    """A health check states the model's readiness path; its timeout fits its interval.
+
+    A stated / is taken at its word: some servers, such as Ollama, have nothing else.
+    """
     for kind in ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck"):
         http = check.get(kind)
-        if isinstance(http, dict) and text(http, "requestPath") in {"", "/"}:
-            yield f"{kind}.requestPath is {text(http, 'requestPath') or 'not set'}"
+        if isinstance(http, dict) and not text(http, "requestPath"):
+            yield f"{kind}.requestPath is not set"
     interval, timeout = number(check, "checkIntervalSec"), number(check, "timeoutSec")
     if interval is not None and timeout is not None and timeout > interval:
         yield f"timeoutSec {timeout:.0f} is longer than checkIntervalSec {interval:.0f}"

@@ -91,7 +91,7 @@ def containers_cannot_gain_privileges(pod: Pod) -> Iterator[str]:
 @restricted(
     severity="high",
     why="A root process that escapes its container is root on the node.",
-    fix="set securityContext.runAsNonRoot to true (the model servers do)",
+    fix="set securityContext.runAsNonRoot to true",
     references=_restricted_of("Running as Non-root"),
     passing=pod(securityContext={"runAsNonRoot": True}),
     failing=pod(securityContext={"runAsNonRoot": False}),

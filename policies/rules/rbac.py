@@ -1,6 +1,6 @@
 """Rules about Kubernetes RBAC: roles, bindings, and admission webhooks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from policies.rule import advisory, cis, google, kubernetes_docs, mandatory
 from policies.subjects import kubernetes
@@ -51,6 +51,12 @@ def _grants(role: Props, group: str, resource: str, *verbs: str) -> Iterator[Pro
             yield rule
 
 
+def _read_last(rule: Props, key: str, value: str) -> str:
+    """Read a value again: a finding has the line of what was read last before its message."""
+    found = texts(rule, key)
+    return found[found.index(value)]
+
+
 def _describe(rule: Props) -> str:
     return f"{', '.join(texts(rule, 'verbs'))} on {', '.join(texts(rule, 'resources'))}"
 
@@ -70,7 +76,8 @@ def roles_name_what_they_grant(role: Props) -> Iterator[str]:
     for rule in entries(role, "rules"):
         for key in ("apiGroups", "resources", "verbs"):
             if "*" in texts(rule, key):
-                yield f"{key} is * in {_describe(rule) or 'a rule'}"
+                described = _describe(rule)
+                yield f"{key} is {_read_last(rule, key, '*')} in {described}"
 
 
 @mandatory(
@@ -87,7 +94,8 @@ def bindings_avoid_cluster_admin(binding: Props) -> Iterator[str]:
     """No subject is bound to cluster-admin."""
     if text(binding, "roleRef", "name") == "cluster-admin":
         names = ", ".join(text(one, "name") for one in entries(binding, "subjects"))
-        yield f"cluster-admin is bound to {names or 'no subject'}"
+        role = text(binding, "roleRef", "name")  # read last, because the message is about it
+        yield f"{role} is bound to {names or 'no subject'}"
 
 
 @mandatory(
@@ -148,7 +156,7 @@ def roles_open_no_shells(role: Props) -> Iterator[str]:
     severity="medium",
     why="A pod can use any service account of its namespace, so creating pods grants all of their "
     "permissions.",
-    fix="let the platform declare Deployments instead",
+    fix="declare the workloads instead of letting a program create them",
     references=(_GOOD_PRACTICE,),
     passing=_role("get", "list", resources=("pods",)),
     failing=_role("create", resources=("pods",)),
@@ -217,6 +225,19 @@ def roles_leave_nodes_and_admission_alone(role: Props) -> Iterator[str]:
                 yield f"it may {_describe(rule)}, which {consequence}"
 
 
+def _bound(binding: Props, is_meant: Callable[[Props], bool]) -> Iterator[tuple[str, Props]]:
+    """Yield the role's name with each subject that is meant.
+
+    The role may be unknown, so it is read only for these; and before them, because the messages
+    are about the subjects.
+    """
+    if any(is_meant(one) for one in entries(binding, "subjects")):
+        role = text(binding, "roleRef", "name")
+        for subject in entries(binding, "subjects"):
+            if is_meant(subject):
+                yield role, subject
+
+
 _PUBLIC_SUBJECTS = {
     "system:anonymous": "unauthenticated callers",
     "system:unauthenticated": "unauthenticated callers",
@@ -237,9 +258,9 @@ _PUBLIC_SUBJECTS = {
 )
 def bindings_name_their_subjects(binding: Props) -> Iterator[str]:
     """No role is bound to a system-wide group or to anonymous users."""
-    for subject in entries(binding, "subjects"):
-        if meaning := _PUBLIC_SUBJECTS.get(text(subject, "name")):
-            yield f"{text(binding, 'roleRef', 'name')} is bound to {subject['name']}: {meaning}"
+    for role, subject in _bound(binding, lambda one: text(one, "name") in _PUBLIC_SUBJECTS):
+        name = text(subject, "name")
+        yield f"{role} is bound to {name}: {_PUBLIC_SUBJECTS[name]}"
 
 
 @mandatory(
@@ -254,10 +275,13 @@ def bindings_name_their_subjects(binding: Props) -> Iterator[str]:
 )
 def bindings_leave_default_accounts_alone(binding: Props) -> Iterator[str]:
     """No role is bound to a default service account."""
-    for subject in entries(binding, "subjects"):
-        if text(subject, "kind") == "ServiceAccount" and text(subject, "name") == "default":
-            namespace = text(subject, "namespace") or text(block(binding, "metadata"), "namespace")
-            yield f"{text(binding, 'roleRef', 'name')} is bound to {namespace or 'the'}/default"
+    for role, subject in _bound(binding, _is_default_account):
+        namespace = text(subject, "namespace") or text(block(binding, "metadata"), "namespace")
+        yield f"{role} is bound to {namespace or 'the'}/default"
+
+
+def _is_default_account(subject: Props) -> bool:
+    return text(subject, "kind") == "ServiceAccount" and text(subject, "name") == "default"
 
 
 @advisory(
@@ -274,7 +298,9 @@ def roles_delete_one_by_one(role: Props) -> Iterator[str]:
     """A role does not allow deletecollection."""
     for rule in entries(role, "rules"):
         if "deletecollection" in texts(rule, "verbs"):
-            yield f"it may {_describe(rule)}"
+            described = _describe(rule)
+            _read_last(rule, "verbs", "deletecollection")
+            yield f"it may {described}"
 
 
 _WEBHOOKS = kubernetes(

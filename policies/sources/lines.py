@@ -145,10 +145,12 @@ def expansion(root: Any) -> tuple[float, int]:
         parts: list[Any] = node.value
         if isinstance(node, yaml.MappingNode):
             parts = [part for pair in node.value for part in pair]
+        holders = [part for part in parts if isinstance(part, yaml.CollectionNode)]
         if has_parts:
-            sizes[id(node)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
+            scalars = len(parts) - len(holders)
+            sizes[id(node)] = 1 + scalars + sum([sizes[id(part)] for part in holders])
         elif id(node) not in sizes:
             sizes[id(node)] = float("inf")  # until its parts are counted: a loop meets it here
             left.append((node, True))
-            left += [(part, False) for part in parts]
+            left += [(part, False) for part in holders]
     return sizes.get(id(root), 1), len(sizes)

@@ -26,6 +26,18 @@ def is_found(rule: str, *resources: Resource) -> bool:
 
 
 @pytest.mark.parametrize(
+    ("request_path", "is_wrong"),
+    [("/v1/models/resnet", False), ("/", False), ("", True), (None, True)],
+)
+def test_a_health_check_says_what_it_asks_for(request_path: Any, is_wrong: bool) -> None:
+    stated = {} if request_path is None else {"requestPath": request_path}
+    check = Resource(
+        "gcp:compute/healthCheck:HealthCheck", {"httpHealthCheck": {"port": 11434, **stated}}
+    )
+    assert is_found("health-checks-ask-for-the-model", check) is is_wrong
+
+
+@pytest.mark.parametrize(
     ("spec", "blocks"),
     [
         ({"minAvailable": "100%"}, True),

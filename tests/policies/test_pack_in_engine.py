@@ -146,6 +146,10 @@ def test_an_advisory_level_of_the_stack_file_stops_nothing(run: Run) -> None:
 def test_a_good_stack_passes_and_a_broken_setting_is_refused(run: Run) -> None:
     code, text = run("up", "--yes", bucket=repr(GOOD))
     assert code == 0, text
+    analyze = ("policy", "analyze", "-s", "dev", "--policy-pack", str(ROOT / "policies"))
+    code, text = run.pulumi(*analyze)  # type: ignore[attr-defined]
+    assert code == 0, text
+    assert "bucket-keeps-old-versions" in text
     code, text = run("preview", bucket=repr(GOOD), levels="{bucket-access-is-uniform: warn}")
     assert code != 0
     wanted = 'stacks/Pulumi.dev.yaml: gke-policies:levels.bucket-access-is-uniform: "warn" is not'

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from policies.check import judge
 from policies.pack import Finding, Pack
 from policies.registry import RULES
 from policies.reports import FORMATS
+from policies.rule import Rule
 from policies.sources import read_all
 
 MANIFEST = """\
@@ -170,3 +172,86 @@ def test_the_engines_resources_have_no_places() -> None:
     for rule in RULES[:20]:
         report = judge(rule.examples("failing"), Pack([rule]))
         assert all(not judged.finding.places for judged in report.findings)
+
+
+BINDING = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: read, namespace: models}
+roleRef:  # 4
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: cluster-admin
+subjects:
+  - kind: Group
+    name: ml-platform@acme.example
+  - kind: Group  # 11
+    name: system:authenticated
+  - kind: ServiceAccount  # 13
+    name: default
+  - kind: Group  # 15
+    name: system:masters
+"""
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: read, namespace: models}
+rules:
+  - apiGroups: [""]
+    resources: [pods]
+    verbs: [list]
+  - apiGroups: [""]
+    verbs:
+      - "*"  # 10
+      - deletecollection  # 11
+    resources:
+      - pods
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "expected"),
+    [
+        (BINDING, "bindings-avoid-cluster-admin", [4]),
+        (BINDING, "bindings-name-their-subjects", [11, 15]),
+        (BINDING, "bindings-leave-default-accounts-alone", [13]),
+        (ROLE, "roles-name-what-they-grant", [10]),
+        (ROLE, "roles-delete-one-by-one", [11]),
+    ],
+)
+def test_the_line_is_that_of_the_subject_or_the_verb(
+    tmp_path: Path, text: str, rule: str, expected: list[int]
+) -> None:
+    assert lines(tmp_path, text, rule) == expected
+
+
+def test_an_api_version_has_its_own_line(tmp_path: Path) -> None:
+    budget = "kind: PodDisruptionBudget\nmetadata: {name: a, namespace: models}\n"
+    assert lines(tmp_path, f"{budget}apiVersion: policy/v1beta1\n", "api-versions-are-served") == [
+        3
+    ]
+    endpoints = budget.replace("PodDisruptionBudget", "Endpoints") + "apiVersion: v1\n"
+    assert lines(tmp_path, endpoints, "api-versions-are-not-deprecated") == [3]
+
+
+OF_OBJECTS = [
+    rule
+    for rule in RULES
+    if all(one.type.startswith("kubernetes:") for one in rule.examples("failing"))
+]
+
+
+@pytest.mark.parametrize("rule", OF_OBJECTS, ids=lambda rule: rule.id)
+def test_a_finding_about_a_manifest_names_a_property(tmp_path: Path, rule: Rule) -> None:
+    objects = [
+        {"apiVersion": version.removeprefix("core/"), "kind": kind, **one.props}
+        for one in rule.examples("failing")
+        for _, version, kind in [one.type.split(":")]
+    ]
+    places = [
+        place
+        for one in found(tmp_path, yaml.safe_dump_all(objects), rule.id)
+        for place in one.places
+    ]
+    assert places
+    assert all(place.path for place in places)
