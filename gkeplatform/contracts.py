@@ -215,6 +215,14 @@ class ServingContract(Contract):
     models: tuple[ServedModel, ...]
 
 
+class RoutedVersion(Part):
+    """What the load balancer sends requests to: a model, or its canary."""
+
+    name: str
+    namespace: str
+    backend: NegBackend | InstanceGroupBackend
+
+
 class RoutedModel(Part):
     """One model behind the load balancer."""
 
@@ -230,6 +238,8 @@ class RoutedModel(Part):
     """Whether callers must sign in to Identity-Aware Proxy."""
     canary_service: str | None = None
     """Backend service of its canary; None without one, or if it only gets mirrored requests."""
+    versions: tuple[RoutedVersion, ...] = ()
+    """What is behind its backend services. Empty: deployed by a program that did not say it."""
 
 
 class DnsRecord(Part):

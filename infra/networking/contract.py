@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp import certificatemanager
 
-from gkeplatform.contracts import DnsRecord, Route, RoutedModel, ServedModel
+from gkeplatform.contracts import DnsRecord, Route, RoutedModel, RoutedVersion, ServedModel
 from gkeplatform.routes import public_path
 from infra.networking.config import NetworkingConfig
 from infra.networking.iap import members_of
+from infra.networking.url_map.versions import versions
 
 
 def routed_models(
@@ -38,6 +39,15 @@ def routed_models(
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
                 # The load balancer drops the answers to mirrored requests.
                 canary_service=services[second.name] if second and not second.mirror else None,
+                versions=tuple(
+                    RoutedVersion(
+                        name=version.name,
+                        namespace=version.namespace,
+                        backend=version.route.backend,
+                    )
+                    for version in versions([model])
+                    if version.route
+                ),
             )
         )
     return found
