@@ -20,8 +20,12 @@ def routed_models(
     address: str,
     domain: str | None,
     services: dict[str, str],
+    cluster: str = "",
 ) -> list[RoutedModel]:
-    """The exposed models with their URLs, backend services and groups."""
+    """The exposed models with their URLs, backend services and groups.
+
+    `cluster` is the generation of the cluster that serves them.
+    """
     found = []
     for model in models:
         if model.route is None:
@@ -44,6 +48,7 @@ def routed_models(
                         name=version.name,
                         namespace=version.namespace,
                         backend=version.route.backend,
+                        cluster=cluster,
                     )
                     for version in versions([model])
                     if version.route

@@ -28,7 +28,13 @@ cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
 placements = stack.check(catalog.placed, config, cluster, naming)
-live = stack.check(live_routes, config.workloads, stack.last(NetworkingContract), naming)
+live = stack.check(
+    live_routes,
+    config.workloads,
+    stack.last(NetworkingContract),
+    naming,
+    cluster=cluster.generation,
+)
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)

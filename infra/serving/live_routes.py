@@ -49,13 +49,17 @@ class LiveRoutes:
 
 
 def live_routes(
-    workloads: Sequence[Workload], networking: NetworkingContract | None, naming: Naming
+    workloads: Sequence[Workload],
+    networking: NetworkingContract | None,
+    naming: Naming,
+    *,
+    cluster: str,
 ) -> LiveRoutes:
     """`PlatformError` if a model claims a node port by which requests for another still come.
 
-    `networking` is what that layer published last.
+    `networking` is what that layer published last, and `cluster` the cluster's generation.
     """
-    names = GroupNames(naming=naming, live=live_versions(networking, naming))
+    names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
     return LiveRoutes(names=names, kept={one.name: kept(one, names) for one in workloads})
 
@@ -71,15 +75,15 @@ def kept(workload: Workload, names: GroupNames) -> Kept:
             if port == exposure.node_port:
                 return Kept()
             has_rest = workload.rest_port is not None and exposure.protocol != "grpc"
-            if live.namespace == workload.namespace and has_rest:
+            if has_rest and names.is_here(live, workload):
                 return Kept(node_port=port, advice=_kept_advice(workload, f"node port {port}"))
         case NegBackend(name=name, port=port):
             own = exposure.endpoint_groups(workload, names)
             if name in own.values():
                 return Kept()
             ports = {one["port"] for one in exposure.service(workload)["ports"]} - set(own)
-            is_same = live.namespace == workload.namespace
-            if is_same and port in ports and exposure.keeps_endpoint_groups:
+            is_possible = port in ports and exposure.keeps_endpoint_groups
+            if is_possible and names.is_here(live, workload):
                 advice = _kept_advice(workload, f"endpoint group {name}")
                 return Kept(groups={port: name}, advice=advice)
     return Kept(

@@ -42,7 +42,7 @@ def entry(**changes: Any) -> dict[str, Any]:
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
-NAMES = GroupNames(naming=NAMING)
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 
 
 def canary(**changes: Any) -> Workload:

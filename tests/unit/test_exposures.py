@@ -14,7 +14,7 @@ from infra.serving.models import Workload
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
-NAMES = GroupNames(naming=NAMING)
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 EXPOSURES: dict[str, dict[str, Any]] = {
     "cluster-ip": {},
     "load-balancer": {},

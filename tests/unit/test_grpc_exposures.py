@@ -22,7 +22,7 @@ from tests.sandbox.gcp.emulated_cloud import Cloud
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
-NAMES = GroupNames(naming=NAMING)
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 AMOUNTS = {"cpu": "1", "memory": "4Gi"}
 GRPC_ONLY: dict[str, Any] = {
     "server": "custom",

@@ -61,6 +61,7 @@ def networking(models: list[ServedModel]) -> NetworkingContract:
         address="192.0.2.2",
         domain=None,
         services={name: name for name in names},
+        cluster="c1",
     )
     return NetworkingContract(
         cluster="c", address="192.0.2.2", url="http://192.0.2.2", url_map="m", static_bucket="b",
@@ -72,7 +73,7 @@ _NetworkingConfig: Any = type("Config", (), {"iap": None, "serves_https": False,
 
 
 def after(*entries: dict[str, Any], live: NetworkingContract | None) -> LiveRoutes:
-    return live_routes(config(*entries).workloads, live, NAMING)
+    return live_routes(config(*entries).workloads, live, NAMING, cluster="c1")
 
 
 def deployed(*entries: dict[str, Any]) -> NetworkingContract:
@@ -84,7 +85,7 @@ def test_a_live_backend_stays_or_the_operator_is_told(old: str, new: str) -> Non
     live = deployed(WAYS[old])
     changed = config(WAYS[new])
     (workload,) = changed.workloads
-    routes = live_routes([workload], live, NAMING)
+    routes = live_routes([workload], live, NAMING, cluster="c1")
     kept = routes.kept["words"]
     own = workload.exposure.endpoint_groups(workload, routes.names)
     groups = {**kept.groups, **own}
@@ -102,7 +103,7 @@ def test_a_live_backend_stays_or_the_operator_is_told(old: str, new: str) -> Non
         assert not (is_leaving and stays) or kept.advice
     # Networking has moved: nothing is left over, and names stay as they are.
     moved = networking(served(changed, routes.names))
-    again = live_routes([workload], moved, NAMING)
+    again = live_routes([workload], moved, NAMING, cluster="c1")
     assert again.kept["words"] == type(kept)()
     assert workload.exposure.endpoint_groups(workload, again.names) == own
 
@@ -114,6 +115,15 @@ def test_a_live_backend_stays_or_the_operator_is_told(old: str, new: str) -> Non
 def test_a_change_behind_the_same_load_balancer_cuts_nothing_off(old: str, new: str) -> None:
     kept = after(WAYS[new], live=deployed(WAYS[old])).kept["words"]
     assert "no endpoints" not in (kept.advice or "")
+
+
+def test_a_replaced_cluster_gets_groups_of_its_own() -> None:
+    live = deployed(WAYS["groups"])
+    (workload,) = config(WAYS["groups"]).workloads
+    routes = live_routes([workload], live, NAMING, cluster="c2")
+    assert routes.names.of(workload, 8501) != NAMES.of(workload, 8501)
+    assert routes.kept["words"].groups == {}
+    assert "has no endpoints" in (routes.kept["words"].advice or "")
 
 
 def test_nothing_is_kept_where_networking_was_never_deployed() -> None:
@@ -156,7 +166,7 @@ def test_a_group_of_a_former_program_keeps_its_name_while_it_is_used() -> None:
         models=(model,),
     )
     (workload,) = config(WAYS["groups"]).workloads
-    routes = live_routes([workload], live, NAMING)
+    routes = live_routes([workload], live, NAMING, cluster="c1")
     assert routes.names.of(workload, 8501) == "acme-ml-dev-words"
     assert routes.kept["words"].advice is None
     assert routes.names.live["words-canary"].backend == NegBackend(

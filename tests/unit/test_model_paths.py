@@ -22,7 +22,7 @@ from sandbox.gcp.services.compute.url_map_routing import Request, route
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
-NAMES = GroupNames(naming=NAMING)
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 AMOUNTS = {"cpu": "4", "memory": "16Gi"}
 GPU = {"gpu": {"type": "nvidia-l4"}}
 CUSTOM = {"rest_port": 9000, "path": "/v1/models", "ready": "/health", "also": ["/v1/chat"]}

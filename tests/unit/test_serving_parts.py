@@ -25,7 +25,7 @@ from infra.serving.scaling.settings import Autoscaling, Replicas
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
-NAMES = GroupNames(naming=NAMING)
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 
 
 def model(**changes: Any) -> Workload:

@@ -28,20 +28,26 @@ class GroupNames:
     """Names the groups of one environment."""
 
     naming: Naming
+    cluster: str
+    """Generation of the cluster."""
     live: Mapping[str, RoutedVersion] = field(default_factory=dict)
     """What the load balancer sends requests to, by version of a model."""
 
     def of(self, server: Server, port: int) -> str:
         """The name of the groups of a port of a version, the same in each zone."""
         live = self.live.get(server.name)
-        group = live.backend if live and live.namespace == server.namespace else None
+        group = live.backend if live and self.is_here(live, server) else None
         # No port: deployed by a program that named groups by the model alone.
         if isinstance(group, NegBackend) and group.port in (port, 0):
             return group.name
-        described = f"{server.namespace}/{server.name}/{port}"
+        described = f"{self.cluster}/{server.namespace}/{server.name}/{port}"
         digest = hashlib.sha256(described.encode()).hexdigest()[:_DIGITS]
         head = self.naming.of(server.name)[: MAX_LENGTH - _DIGITS - 1].rstrip("-")
         return f"{head}-{digest}"
+
+    def is_here(self, live: RoutedVersion, server: Server) -> bool:
+        """Whether the load balancer's version is in the server's namespace and cluster."""
+        return live.namespace == server.namespace and live.cluster in ("", self.cluster)
 
 
 def live_versions(
