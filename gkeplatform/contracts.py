@@ -4,6 +4,8 @@ The publisher passes outputs to `publish`; the reader gets a checked instance wi
 before it registers any resource. `gkeplatform.stack` does both; no other code names an output.
 """
 
+import hashlib
+import re
 from typing import ClassVar, Literal
 
 import pulumi
@@ -12,6 +14,8 @@ from msgspec import field
 from gkeplatform import layers
 from gkeplatform.layers import Layer
 from gkeplatform.struct import Frozen
+
+_AUTHORITY = re.compile(r"certificate-authority-data[\"']?:\s*[\"']?([A-Za-z0-9+/=]+)")
 
 
 class SecretText:
@@ -25,6 +29,11 @@ class SecretText:
     def output(self) -> pulumi.Output[str]:
         """The text as a secret output, encrypted in the state."""
         return pulumi.Output.secret(self._text)
+
+    def authority_digest(self) -> str:
+        """A digest of the certificate authority in a kubeconfig, which is no secret; else empty."""
+        found = _AUTHORITY.search(self._text)
+        return hashlib.sha256(found[1].encode()).hexdigest()[:8] if found else ""
 
     def __repr__(self) -> str:
         return "SecretText(…)"
@@ -115,6 +124,15 @@ class ClusterContract(Contract):
     instance_groups: tuple[InstanceGroup, ...]
     managed_prometheus: bool = True
     """Whether the cluster collects what PodMonitorings select."""
+
+    @property
+    def generation(self) -> str:
+        """Differs between a cluster and one that replaced it under the same name.
+
+        A digest of the certificate authority: each cluster has its own. Rotating a cluster's
+        credentials changes it too. Empty where the kubeconfig has none.
+        """
+        return self.kubeconfig.authority_digest()
 
 
 class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):
@@ -215,6 +233,16 @@ class ServingContract(Contract):
     models: tuple[ServedModel, ...]
 
 
+class RoutedVersion(Part):
+    """What the load balancer sends requests to: a model, or its canary."""
+
+    name: str
+    namespace: str
+    backend: NegBackend | InstanceGroupBackend
+    cluster: str = ""
+    """Generation of the cluster; empty if the publisher did not know it."""
+
+
 class RoutedModel(Part):
     """One model behind the load balancer."""
 
@@ -230,6 +258,8 @@ class RoutedModel(Part):
     """Whether callers must sign in to Identity-Aware Proxy."""
     canary_service: str | None = None
     """Backend service of its canary; None without one, or if it only gets mirrored requests."""
+    versions: tuple[RoutedVersion, ...] = ()
+    """What is behind its backend services. Empty: deployed by a program that did not say it."""
 
 
 class DnsRecord(Part):

@@ -149,6 +149,21 @@ def upstream(contract: type[ContractT]) -> ContractT:
     return check(read, contract, answer["outputs"], environment=pulumi.get_stack())
 
 
+def last(contract: type[ContractT]) -> ContractT | None:
+    """What a later layer published when it was deployed last; None if that cannot be known.
+
+    A layer reads this to leave in place what a later layer still uses, never to decide what to
+    deploy: the later layer may be absent, or of another version.
+    """
+    stack = f"{pulumi.get_organization()}/{contract.layer.project}/{pulumi.get_stack()}"
+    try:
+        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
+        return read(contract, answer["outputs"], environment=pulumi.get_stack())
+    except Exception as error:
+        pulumi.log.debug(f"the outputs of {stack} are not known: {_last_words(error)}")
+        return None
+
+
 def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str) -> ContractT:
     """`outputs` of a deployed stack as a `contract`; an error names layer, field and remedy."""
     layer = contract.layer

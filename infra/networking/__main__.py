@@ -100,6 +100,13 @@ stack.publish(
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,
     models=pulumi.Output.all(address=frontend.address, services=backends.names).apply(
-        lambda known: partial(routed_models, config, serving.models, groups, domain=domain)(**known)
+        lambda known: partial(
+            routed_models,
+            config,
+            serving.models,
+            groups,
+            domain=domain,
+            cluster=cluster.generation,
+        )(**known)
     ),
 )

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp import certificatemanager
 
-from gkeplatform.contracts import DnsRecord, Route, RoutedModel, ServedModel
+from gkeplatform.contracts import DnsRecord, Route, RoutedModel, RoutedVersion, ServedModel
 from gkeplatform.routes import public_path
 from infra.networking.config import NetworkingConfig
 from infra.networking.iap import members_of
+from infra.networking.url_map.versions import versions
 
 
 def routed_models(
@@ -19,8 +20,12 @@ def routed_models(
     address: str,
     domain: str | None,
     services: dict[str, str],
+    cluster: str = "",
 ) -> list[RoutedModel]:
-    """The exposed models with their URLs, backend services and groups."""
+    """The exposed models with their URLs, backend services and groups.
+
+    `cluster` is the generation of the cluster that serves them.
+    """
     found = []
     for model in models:
         if model.route is None:
@@ -38,6 +43,16 @@ def routed_models(
                 groups=(*groups[model.name], *(groups[canary] if canary else ())),
                 # The load balancer drops the answers to mirrored requests.
                 canary_service=services[second.name] if second and not second.mirror else None,
+                versions=tuple(
+                    RoutedVersion(
+                        name=version.name,
+                        namespace=version.namespace,
+                        backend=version.route.backend,
+                        cluster=cluster,
+                    )
+                    for version in versions([model])
+                    if version.route
+                ),
             )
         )
     return found

@@ -3,7 +3,7 @@
 from functools import partial
 
 from gkeplatform import providers, stack
-from gkeplatform.contracts import ClusterContract, ServingContract
+from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
@@ -11,6 +11,7 @@ from infra import stack_file
 from infra.serving import catalog, contract
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
+from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
 from infra.serving.postgres.databases import databases
@@ -27,12 +28,19 @@ cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
 placements = stack.check(catalog.placed, config, cluster, naming)
+live = stack.check(
+    live_routes,
+    config.workloads,
+    stack.last(NetworkingContract),
+    naming,
+    cluster=cluster.generation,
+)
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)
 model_namespaces = namespaces(
     "models",
-    config.tenants,
+    live.opened(config.tenants),
     workload_pool=cluster.workload_pool,
     naming=naming,
     labels=labels,
@@ -77,8 +85,8 @@ servers = ModelServers(
     config,
     namespaces=model_namespaces,
     placements=placements,
+    live=live,
     controllers=route_controllers,
-    naming=naming,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )
@@ -109,6 +117,6 @@ stack.publish(
     namespace=config.namespace,
     models_bucket=store.name,
     models=servers.addresses.apply(
-        partial(contract.served, config, cluster=cluster, naming=naming)
+        partial(contract.served, config, cluster=cluster, names=live.names)
     ),
 )

@@ -1,8 +1,8 @@
 """What the layer publishes of each model."""
 
 from gkeplatform.contracts import ClusterContract, ServedModel
-from gkeplatform.naming import Naming
 from infra.serving.config import ServingConfig
+from infra.serving.exposures.endpoint_groups import GroupNames
 
 
 def served(
@@ -10,7 +10,7 @@ def served(
     addresses: dict[str, str],
     *,
     cluster: ClusterContract,
-    naming: Naming,
+    names: GroupNames,
 ) -> list[ServedModel]:
     """The models as they are served. `addresses` are those that this layer knows, by model."""
     return [
@@ -20,7 +20,7 @@ def served(
             path=entry.path,
             exposure=entry.exposure.kind,
             url=entry.exposure.url(entry, addresses.get(entry.name), config.routes),
-            route=entry.exposure.route(entry, zones=cluster.zones, naming=naming),
+            route=entry.exposure.route(entry, zones=cluster.zones, names=names),
         )
         for entry in config.entries
     ]

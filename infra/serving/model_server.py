@@ -9,21 +9,25 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
-from gkeplatform.naming import Naming
-from infra.serving import secret_sync
+from infra.serving import secret_sync, waits
 from infra.serving.config import ServingConfig
+from infra.serving.exposures import endpoint_groups, node_ports
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
+from infra.serving.live_routes import Kept, LiveRoutes
 from infra.serving.manifest import Manifest, sdk
 from infra.serving.models import Workload, files, rollout, utilization
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.pod import OPEN, OPEN_REST
 from infra.serving.models.reference_checks import references
 from infra.serving.placement import Placement
 from infra.serving.reference_checks import reference_checks
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.namespaces import ModelsNamespace
 
+OPENED = {OPEN: OPEN_REST}
+"""Label of pods that are reached by a node port."""
 TIMEOUT = "pulumi.com/timeoutSeconds"
 """How long the engine waits until an object is ready. Default: ten minutes."""
 
@@ -43,13 +47,14 @@ class ModelServer(pulumi.ComponentResource):
         *,
         namespace: ModelsNamespace,
         placement: Placement,
+        live: LiveRoutes,
         controllers: Controllers,
-        naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        kept = live.kept[args.name]
         object_labels = labels.kubernetes(name=args.name, component="model-server")
         metadata: Manifest = {
             "name": args.name,
@@ -69,15 +74,16 @@ class ModelServer(pulumi.ComponentResource):
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,
-            labels=object_labels,
+            labels={**object_labels, **(OPENED if kept.node_port else {})},
             account=namespace.account,
         )
-        for advice in (*args.advice, *utilization.advice(args)):
+        said = [kept.advice] if kept.advice else []
+        for advice in (*args.advice, *utilization.advice(args), *said):
             pulumi.log.warn(advice, resource=self)
         before = secret_sync.synchronize(
             args,
             account=namespace.account,
-            project=naming.environment.project,
+            project=live.names.naming.environment.project,
             metadata=metadata,
             parent=self,
         )
@@ -89,7 +95,9 @@ class ModelServer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
         annotations = {
-            **args.exposure.service_annotations(args, naming),
+            **endpoint_groups.annotations(
+                {**kept.groups, **args.exposure.endpoint_groups(args, live.names)}
+            ),
             **args.exposure.service_wait(),
         }
         self.service = core.Service(
@@ -102,6 +110,7 @@ class ModelServer(pulumi.ComponentResource):
                 parent=self, depends_on=[self.deployment] if references(args) else []
             ),
         )
+        self._node_ports(args, kept, metadata)
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
@@ -121,6 +130,20 @@ class ModelServer(pulumi.ComponentResource):
         )
         self.register_outputs({"address": self.address})
 
+    def _node_ports(self, args: Workload, kept: Kept, metadata: Manifest) -> None:
+        """A Service for each node port."""
+        for number in {one for one in (args.exposure.node_port, kept.node_port) if one}:
+            service = node_ports.service_name(number)
+            core.Service(
+                service,
+                metadata=sdk({**metadata, "name": service, "annotations": waits.NOTHING}),
+                spec=sdk(node_ports.service(args, number, protocol=args.exposure.protocol)),
+                # Its port is free only when the Service that had it is deleted, or has changed.
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[self.service], delete_before_replace=True
+                ),
+            )
+
 
 class ModelServers(pulumi.ComponentResource):
     """The model servers of the whole catalog."""
@@ -135,8 +158,8 @@ class ModelServers(pulumi.ComponentResource):
         *,
         namespaces: Mapping[str, ModelsNamespace],
         placements: Mapping[str, Placement],
+        live: LiveRoutes,
         controllers: Controllers,
-        naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -149,8 +172,8 @@ class ModelServers(pulumi.ComponentResource):
                 workload,
                 namespace=namespaces[workload.namespace],
                 placement=placements[workload.name],
+                live=live,
                 controllers=controllers,
-                naming=naming,
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )

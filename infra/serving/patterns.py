@@ -143,7 +143,8 @@ Image = Annotated[
 """An image with a tag, a digest, or both."""
 # Kubernetes assigns node ports above this band first, so that those below are free to choose:
 # min(max(16, 2768 / 32), 128) = 86 ports (ServiceNodePortStaticSubrange, on since 1.27).
-NodePort = Annotated[int, Meta(ge=30000, le=30085)]
+NODE_PORTS = range(30000, 30086)
+NodePort = Annotated[int, Meta(ge=NODE_PORTS.start, le=NODE_PORTS.stop - 1)]
 
 RESERVED_NAMESPACES = ("default", "kube-", "gke-", "gmp-", "istio-system", "ingress-nginx")
 """Prefixes of the cluster's own namespaces."""

@@ -13,7 +13,7 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
-from infra.serving.exposures.http_load_balancer import NEG
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.models.disruption import disruption_budget
 
@@ -42,6 +42,7 @@ def entry(**changes: Any) -> dict[str, Any]:
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 
 
 def canary(**changes: Any) -> Workload:
@@ -64,10 +65,8 @@ def test_a_canary_answers_to_the_model_s_name_and_has_objects_of_its_own() -> No
     assert said["readinessProbe"]["httpGet"]["path"] == "/v1/models/words"
     assert said["name"] == "words-canary"
     assert made.exposure.service(made)["selector"]["app.kubernetes.io/name"] == "words-canary"
-    (port,) = json.loads(made.exposure.service_annotations(made, NAMING)[NEG])[
-        "exposed_ports"
-    ].values()
-    assert port == {"name": "acme-ml-dev-words-canary"}
+    (group,) = made.exposure.endpoint_groups(made, NAMES).values()
+    assert group.startswith("acme-ml-dev-words-canary-")
 
 
 def test_triton_finds_the_canary_s_files_under_the_model_s_name() -> None:
@@ -154,8 +153,9 @@ def test_the_url_map_shares_the_requests_out(stage: dict[str, Declared]) -> None
         split = rule["routeAction"]["weightedBackendServices"]
         assert [one["weight"] for one in split] == [95, 5]
         assert "service" not in rule
-    assert services["resnet"]["backends"][0]["group"].endswith("resnet")
-    assert services["resnet-canary"]["backends"][0]["group"].endswith("resnet-canary")
+    for name in ("resnet", "resnet-canary"):
+        group = services[name]["backends"][0]["group"].rpartition("/")[2]
+        assert group.rpartition("-")[0] == f"acme-ml-stage-{name}"
 
 
 def reweighted(stable: int) -> dict[str, Declared]:

@@ -8,11 +8,13 @@ import pytest
 from gkeplatform.environment import Environment
 from gkeplatform.naming import Naming
 from infra.serving.config import ServingConfig
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Workload
 
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 EXPOSURES: dict[str, dict[str, Any]] = {
     "cluster-ip": {},
     "load-balancer": {},
@@ -71,7 +73,7 @@ def test_every_kind_has_a_service_of_its_pods(kind: str) -> None:
 @pytest.mark.parametrize("kind", EXPOSURES)
 def test_only_the_shared_load_balancer_has_a_route(kind: str) -> None:
     server = workload(kind)
-    route = server.exposure.route(server, zones=("z",), naming=NAMING)
+    route = server.exposure.route(server, zones=("z",), names=NAMES)
     assert (route is not None) == (kind == "http-load-balancer")
     url = server.exposure.url(server, "192.0.2.1", config().routes)
     assert (url is None) == (kind == "http-load-balancer")

@@ -14,7 +14,7 @@ from infra import stack_file
 from infra.networking.firewall import ports
 from infra.serving.config import ServingConfig
 from infra.serving.contract import served
-from infra.serving.exposures.http_load_balancer import NEG
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Workload, pod
 from infra.serving.tenancy.network_policies import network_policies
 from tests.sandbox.gcp.emulated_cloud import Cloud
@@ -22,6 +22,7 @@ from tests.sandbox.gcp.emulated_cloud import Cloud
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 AMOUNTS = {"cpu": "1", "memory": "4Gi"}
 GRPC_ONLY: dict[str, Any] = {
     "server": "custom",
@@ -91,12 +92,12 @@ def test_a_load_balancer_of_its_own_may_lead_to_grpc() -> None:
 
 def test_the_shared_load_balancer_leads_to_the_grpc_port_and_asks_the_rest_port() -> None:
     made = workload(shared("/tensorflow.serving.PredictionService"))
-    groups = json.loads(made.exposure.service_annotations(made, NAMING)[NEG])["exposed_ports"]
-    assert list(groups) == ["8500"]
+    groups = made.exposure.endpoint_groups(made, NAMES)
+    assert list(groups) == [8500]
     ports_by_name = {one["name"]: one for one in made.exposure.service(made)["ports"]}
     assert ports_by_name["grpc"]["appProtocol"] == H2C
     assert "appProtocol" not in ports_by_name["rest"]
-    route = made.exposure.route(made, zones=("a",), naming=NAMING)
+    route = made.exposure.route(made, zones=("a",), names=NAMES)
     assert route
     assert (route.probe_port, route.probe_path) == (8501, "/v1/models/words")
     assert made.exposure.patterns(made) == (
@@ -105,7 +106,7 @@ def test_the_shared_load_balancer_leads_to_the_grpc_port_and_asks_the_rest_port(
     )
     cluster: Any = type("Cluster", (), {"zones": ("a",)})()
     models = served(config(shared("/tensorflow.serving.PredictionService")), {}, cluster=cluster,
-                    naming=NAMING)  # fmt: skip
+                    names=NAMES)  # fmt: skip
     assert ports(tuple(models)) == ["8500", "8501"]
 
 

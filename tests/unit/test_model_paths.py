@@ -15,12 +15,14 @@ from infra.networking.url_map import arguments
 from infra.networking.url_map.expectations import cases
 from infra.networking.url_map.matchers import matchers
 from infra.serving.config import ServingConfig
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models.presets import PRESETS
 from sandbox.gcp.services.compute.url_map_routing import Request, route
 
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 AMOUNTS = {"cpu": "4", "memory": "16Gi"}
 GPU = {"gpu": {"type": "nvidia-l4"}}
 CUSTOM = {"rest_port": 9000, "path": "/v1/models", "ready": "/health", "also": ["/v1/chat"]}
@@ -66,7 +68,7 @@ def url_map(*entries: dict[str, Any]) -> dict[str, Any]:
             namespace=one.namespace,
             path=one.path,
             exposure=one.exposure.kind,
-            route=one.exposure.route(one, zones=("a",), naming=NAMING),
+            route=one.exposure.route(one, zones=("a",), names=NAMES),
         )
         for one in config(*entries).entries
     ]
@@ -176,7 +178,7 @@ def test_the_url_of_a_model_is_the_one_of_its_status() -> None:
 
     def of(server: str, *paths: str, **rewrites: Any) -> str:
         (one,) = config(entry("m1", server, *paths, **rewrites)).entries
-        made = one.exposure.route(one, zones=("a",), naming=NAMING)
+        made = one.exposure.route(one, zones=("a",), names=NAMES)
         served = ServedModel(name="m1", namespace="models", path=one.path, exposure="", route=made)
         return url(served, "192.0.2.1").removeprefix("http://192.0.2.1")
 
@@ -190,7 +192,7 @@ def checked(server: str, *paths: str, more: dict[str, Any] | None = None, **keys
     """The path that an uptime check asks, and the server's path behind it; None without a check."""
     given = entry("m1", server, *paths, **keys) | (more or {})
     (one,) = config(given).entries
-    made = one.exposure.route(one, zones=("a",), naming=NAMING)
+    made = one.exposure.route(one, zones=("a",), names=NAMES)
     served = ServedModel(name="m1", namespace="models", path=one.path, exposure="", route=made)
     found = check_url(served, "192.0.2.1")
     return found and found.removeprefix("http://192.0.2.1")

@@ -9,7 +9,8 @@ import pytest
 from declared import Declared, run_environment
 from gkeplatform.environment import Environment
 from gkeplatform.naming import Naming
-from infra.serving.exposures.http_load_balancer import NEG
+from infra.serving.exposures import endpoint_groups, node_ports
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.exposures.routes import address as load_balancer_address
 from infra.serving.manifest import Manifest
 from infra.serving.models import Model, Workload, expanded, pod
@@ -24,6 +25,7 @@ from infra.serving.scaling.settings import Autoscaling, Replicas
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
 )
+NAMES = GroupNames(naming=NAMING, cluster="c1")
 
 
 def model(**changes: Any) -> Workload:
@@ -56,7 +58,7 @@ def service(served: Workload) -> Manifest:
 
 
 def annotations(served: Workload) -> dict[str, str]:
-    return dict(served.exposure.service_annotations(served, NAMING))
+    return endpoint_groups.annotations(served.exposure.endpoint_groups(served, NAMES))
 
 
 def container(served: Workload) -> dict[str, Any]:
@@ -174,15 +176,17 @@ def test_a_load_balancer_of_its_own_leads_from_80_to_the_rest_port() -> None:
 def test_the_shared_load_balancer_gets_endpoint_groups_of_a_known_name() -> None:
     served = model(exposure=ROUTED)
     assert service(served)["type"] == "ClusterIP"
-    asked = json.loads(annotations(served)[NEG])
-    assert asked == {"exposed_ports": {"8501": {"name": "acme-ml-dev-resnet"}}}
+    asked = json.loads(annotations(served)[endpoint_groups.NEG])
+    assert asked == {"exposed_ports": {"8501": {"name": NAMES.of(served, 8501)}}}
 
 
 def test_over_instance_groups_the_node_port_stays_the_same() -> None:
     served = model(exposure=ROUTED | {"backend": "instance-groups", "node_port": 30001})
-    (port,) = service(served)["ports"]
-    assert service(served)["type"] == "NodePort"
+    made = node_ports.service(served, 30001)
+    (port,) = made["ports"]
+    assert made["type"] == "NodePort"
     assert port["nodePort"] == 30001
+    assert service(served)["type"] == "ClusterIP"
     assert annotations(served) == {}
 
 

@@ -1,16 +1,18 @@
 """The interface of a kind of exposure, with the defaults of a model that is cluster-internal."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gkeplatform.access import Iap
 from gkeplatform.config import Settings
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
-from gkeplatform.naming import Naming
 from infra.serving import waits
 from infra.serving.exposures.retries import Retries
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
+
+if TYPE_CHECKING:
+    from infra.serving.exposures.endpoint_groups import GroupNames
 
 Protocols = Literal["http", "http2", "grpc"]
 """HTTP/1.1, HTTP/2 without TLS (h2c), or gRPC without TLS."""
@@ -190,9 +192,14 @@ class ExposureSettings(Settings):
         ]
         return {"type": "ClusterIP", "selector": server.selector, "ports": ports}
 
-    def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
-        """Annotations of the Service."""
+    def endpoint_groups(self, server: Server, names: "GroupNames") -> Mapping[int, str]:
+        """Names of the network endpoint groups that GKE keeps, by port of the Service."""
         return {}
+
+    @property
+    def keeps_endpoint_groups(self) -> bool:
+        """Whether the Service may ask for further endpoint groups."""
+        return True
 
     def service_wait(self) -> Mapping[str, str]:
         """Annotations of the Service: what `up` waits for."""
@@ -206,12 +213,12 @@ class ExposureSettings(Settings):
         return f"http://{host}:{server.rest_port}{server.path}"
 
     def route_backend(
-        self, server: Server, *, zones: tuple[str, ...], naming: Naming
+        self, server: Server, *, zones: tuple[str, ...], names: "GroupNames"
     ) -> NegBackend | InstanceGroupBackend | None:
         """What stands behind the model's backend service; None: it has none."""
         return None
 
-    def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route | None:
+    def route(self, server: Server, *, zones: tuple[str, ...], names: "GroupNames") -> Route | None:
         """What the networking layer needs to route to the model; None: nothing."""
         return None
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gkeplatform import routes, url_map_limits
-from infra.serving.exposures import gateway_access
+from infra.serving.exposures import gateway_access, node_ports
 from infra.serving.exposures.base import Server
 
 
@@ -77,3 +77,10 @@ def _refuse_shared_node_ports(servers: Sequence[Server]) -> None:
                     "too; choose another"
                 )
             owners[port] = version.name
+    services = {node_ports.service_name(port): port for port in owners}
+    for index, server in enumerate(servers):
+        if server.name in services:
+            raise ValueError(
+                f'models[{index}].name: "{server.name}" is the name of the Service of node port '
+                f"{services[server.name]}; rename the model"
+            )

@@ -57,6 +57,11 @@ class GatewayCanary(ExposureSettings, tag_field="kind", tag="gateway"):
         """Its policies are GKE's."""
         return True
 
+    @property
+    def keeps_endpoint_groups(self) -> bool:
+        """GKE's Gateway asks for the groups of this Service."""
+        return False
+
 
 class Gateway(PathRoute, tag_field="kind", tag="gateway"):
     """A path of the environment's Gateway, which GKE runs as a global load balancer."""
@@ -123,6 +128,11 @@ class Gateway(PathRoute, tag_field="kind", tag="gateway"):
     def needs_gateway_api(self) -> bool:
         """The route is an HTTPRoute."""
         return True
+
+    @property
+    def keeps_endpoint_groups(self) -> bool:
+        """GKE's Gateway asks for the groups of the Service."""
+        return False
 
     def is_encrypted(self, routes: RouteSettings) -> bool:
         """Whether the Gateway has certificates."""

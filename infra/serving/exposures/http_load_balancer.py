@@ -3,7 +3,6 @@
 The load balancer itself is in `infra/networking`; `Route` tells it what to do for a model.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -20,22 +19,17 @@ from gkeplatform.contracts import (
     Route,
     RouteRetries,
 )
-from gkeplatform.naming import Naming
 from infra.serving.exposures import served_paths
 from infra.serving.exposures.base import (
     ExposureSettings,
     Protocols,
     Server,
-    port,
     require_protocol,
 )
+from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.exposures.retries import Retries, Seconds
 from infra.serving.exposures.settings import RouteSettings
-from infra.serving.manifest import Manifest
 from infra.serving.patterns import Host, NodePort, Path, RootPath, duplicate
-
-NEG = "cloud.google.com/neg"
-"""Annotation by which GKE keeps network endpoint groups for a Service."""
 
 
 class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balancer"):
@@ -143,19 +137,12 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
             return
         served_paths.check(server, self.paths, self.rewrites)
 
-    def service(self, server: Server) -> Manifest:
-        """A NodePort Service with REST only for instance groups, else a ClusterIP Service."""
-        if self.node_port is None or server.rest_port is None:
-            return super().service(server)
-        rest = port("rest", server.rest_port, protocol=self.protocol, nodePort=self.node_port)
-        return {"type": "NodePort", "selector": server.selector, "ports": [rest]}
-
-    def service_annotations(self, server: Server, naming: Naming) -> Mapping[str, str]:
-        """Makes GKE keep network endpoint groups with a name that the networking layer knows."""
+    def endpoint_groups(self, server: Server, names: GroupNames) -> Mapping[int, str]:
+        """Groups with a name that the networking layer knows; none for instance groups."""
         if self.node_port is not None:
             return {}
-        group = {"name": neg_name(server, naming)}
-        return {NEG: json.dumps({"exposed_ports": {str(self._port(server)): group}})}
+        port = self._port(server)
+        return {port: names.of(server, port)}
 
     def _port(self, server: Server) -> int:
         """The port of the pods that gets the requests."""
@@ -169,14 +156,15 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         return None
 
     def route_backend(
-        self, server: Server, *, zones: tuple[str, ...], naming: Naming
+        self, server: Server, *, zones: tuple[str, ...], names: GroupNames
     ) -> NegBackend | InstanceGroupBackend:
         """Network endpoint groups in each zone, or a port of every node."""
         if self.node_port is not None:
             return InstanceGroupBackend(node_port=self.node_port)
-        return NegBackend(name=neg_name(server, naming), zones=zones, port=self._port(server))
+        port = self._port(server)
+        return NegBackend(name=names.of(server, port), zones=zones, port=port)
 
-    def route(self, server: Server, *, zones: tuple[str, ...], naming: Naming) -> Route:
+    def route(self, server: Server, *, zones: tuple[str, ...], names: GroupNames) -> Route:
         """The model's paths, hosts and traffic settings, and its canary."""
         return Route(
             hosts=self.hosts,
@@ -193,22 +181,19 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
             probe_path=server.ready_path,
             # A node port leads to the REST port itself.
             probe_port=server.rest_port if self.protocol == "grpc" else None,
-            backend=self.route_backend(server, zones=zones, naming=naming),
-            canary=canary_route(server, zones=zones, naming=naming),
+            backend=self.route_backend(server, zones=zones, names=names),
+            canary=canary_route(server, zones=zones, names=names),
         )
 
 
-def neg_name(server: Server, naming: Naming) -> str:
-    """The name of the model's network endpoint groups, the same in each zone."""
-    return naming.of(server.name)
-
-
-def canary_route(server: Server, *, zones: tuple[str, ...], naming: Naming) -> CanaryRoute | None:
+def canary_route(
+    server: Server, *, zones: tuple[str, ...], names: GroupNames
+) -> CanaryRoute | None:
     """The second version's share of the requests; None if there is no second version."""
     canary = server.canary
     if canary is None:
         return None
-    backend = canary.exposure.route_backend(canary, zones=zones, naming=naming)
+    backend = canary.exposure.route_backend(canary, zones=zones, names=names)
     if backend is None:
         return None
     return CanaryRoute(

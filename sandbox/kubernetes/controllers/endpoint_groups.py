@@ -23,6 +23,15 @@ Endpoint = tuple[str, str, int]
 """Instance, IP address, port."""
 ANNOTATION = "cloud.google.com/neg"
 STATUS = "cloud.google.com/neg-status"
+CONFLICT = "conflictingDescription"
+"""Reason of a refused group; none of Google's, whose controller only reports it."""
+DESCRIBED = {
+    "cluster-uid": "ClusterUID",
+    "namespace": "Namespace",
+    "service-name": "ServiceName",
+    "port": "Port",
+}
+"""Fields of a description, and their names in messages."""
 _ZONE = "topology.kubernetes.io/zone"
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 
@@ -77,14 +86,14 @@ class EndpointGroups:
         zones = {
             n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
         }
-        wanted: dict[str, Group] = {}
+        wanted: set[tuple[str, str]] = set()
         has_failures = False
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
                 continue
             groups = list(self._groups(service, ports, slices, zones))
-            wanted |= {group.path: group for group in groups}
+            wanted |= {(group.path, group.description) for group in groups}
             try:
                 for group in groups:
                     await self._make(group.path, group)
@@ -119,14 +128,9 @@ class EndpointGroups:
                 "subnetwork": self._subnetwork, "networkEndpointType": "GCE_VM_IP_PORT",
             }  # fmt: skip
             made = await self._compute.ensure(group.collection, body)
-            if made.get("description") != group.description:
-                raise ComputeError(
-                    409,
-                    "alreadyExists",
-                    f"network endpoint group {group.name} in {group.zone} belongs to "
-                    f"another owner; set another name in the annotation {ANNOTATION}",
-                )
+            refuse_conflict(group, str(made.get("description") or ""))
             self._known[path] = group
+        refuse_conflict(group, self._known[path].description)
         if path not in self._attached:
             self._attached[path] = await self._listed(path)
         attached = self._attached[path]
@@ -138,10 +142,11 @@ class EndpointGroups:
                 await self._compute.request("POST", f"{path}/{verb}", _body(endpoints))
         self._attached[path] = set(group.endpoints)
 
-    async def _clean(self, wanted: dict[str, Group]) -> None:
+    async def _clean(self, wanted: set[tuple[str, str]]) -> None:
         assert self._known is not None  # noqa: S101 (reconcile fills it)
         self.has_leftovers = False
-        for path in [p for p in self._known if p not in wanted]:
+        unwanted = [p for p, group in self._known.items() if (p, group.description) not in wanted]
+        for path in unwanted:
             endpoints = self._attached.get(path) or await self._listed(path)
             if endpoints:
                 await self._compute.request(
@@ -230,6 +235,34 @@ def description(service: Json, port: int, cluster_uid: str) -> str:
         "port": str(port),
     }
     return json.dumps(content, separators=(",", ":"))
+
+
+def refuse_conflict(group: Group, found: str) -> None:
+    """`ComputeError` if the group that has this name is another Service's, as `found` says.
+
+    GKE's controller compares the four fields; it takes a description that it cannot read, and
+    refuses to take a group without one (`ensureNetworkEndpointGroup` in kubernetes/ingress-gce).
+    """
+    head = f"neg name {group.name} is already in use, found"
+    if not found:
+        raise ComputeError(409, CONFLICT, f"{head} a custom named neg with an empty description")
+    try:
+        theirs: Json = json.loads(found)
+        fields = {key: str(theirs.get(key) or "") for key in DESCRIBED}
+    except (ValueError, AttributeError):
+        return
+    ours: Json = json.loads(group.description)
+    if fields != ours:
+        raise ComputeError(
+            409,
+            CONFLICT,
+            f'{head} conflicting description: expected description of NEG object "{group.zone}"/'
+            f'"{group.name}" to be {_shown(ours)}, but got {_shown(fields)}',
+        )
+
+
+def _shown(fields: Json) -> str:
+    return "{" + " ".join(f"{name}:{fields[key]}" for key, name in DESCRIBED.items()) + "}"
 
 
 def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:

@@ -27,6 +27,7 @@ from sandbox.kubernetes import (
 )
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlaneError, ControlPlanes
 from sandbox.kubernetes.controllers import endpoint_groups, informer, load_balancers
+from sandbox.kubernetes.controllers.compute import ComputeError
 from sandbox.kubernetes.folder import Folder, Settings
 from tests.sandbox.kubernetes.conftest_kubernetes import CLUSTER, node
 
@@ -252,3 +253,121 @@ def test_an_expired_watch_is_closed_before_the_next_one() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(follow.run())
     assert said == ["list", "closed", "list"]
+
+
+class _Groups:
+    """The compute API, as far as the NEG controller asks it: groups that a backend may hold."""
+
+    def __init__(self, *described: dict[str, str]) -> None:
+        self.groups = {
+            f"zones/z/networkEndpointGroups/{one['name']}": dict(one) for one in described
+        }
+        self.held: set[str] = set()
+        self.attached: dict[str, list[Any]] = {}
+
+    async def ensure(self, collection: str, body: dict[str, str]) -> dict[str, str]:
+        return self.groups.setdefault(f"{collection}/{body['name']}", body)
+
+    async def delete(self, path: str) -> None:
+        if path in self.held:
+            raise ComputeError(400, "resourceInUseByAnotherResource", "in use")
+        del self.groups[path]
+
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
+        if path == "aggregated/networkEndpointGroups":
+            return {"items": {"zones/z": {"networkEndpointGroups": list(self.groups.values())}}}
+        group, _, verb = path.rpartition("/")
+        endpoints = (body or {}).get("networkEndpoints", [])
+        if verb == "attachNetworkEndpoints":
+            self.attached.setdefault(group, []).extend(endpoints)
+        elif verb == "detachNetworkEndpoints":
+            self.attached[group] = [e for e in self.attached[group] if e not in endpoints]
+        return {"items": [{"networkEndpoint": e} for e in self.attached.get(group, [])]}
+
+
+class _Server:
+    """The API server: keeps the messages of events."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def request(self, method: str, path: str, body: Any, **more: Any) -> Any:
+        if path.endswith("/events"):
+            self.said.append(body["message"])
+        return {}
+
+
+NODE = {"metadata": {"name": "node", "labels": {"topology.kubernetes.io/zone": "z"}}}
+
+
+def _moved(namespace: str) -> tuple[Any, Any]:
+    """A Service that asks for the group `m`, and the slice of its pod."""
+    asked = json.dumps({"exposed_ports": {"80": {"name": "m"}}})
+    service = _service(asked)
+    service["metadata"] |= {"namespace": namespace, "uid": f"uid-{namespace}"}
+    labels = {"kubernetes.io/service-name": "m"}
+    return service, {
+        "metadata": {"namespace": namespace, "name": "m-1", "labels": labels},
+        "ports": [{"name": "rest", "port": 8501}],
+        "endpoints": [
+            {"addresses": [f"10.0.0.{len(namespace)}"], "nodeName": "node",
+             "conditions": {"ready": True}}
+        ],
+    }  # fmt: skip
+
+
+def _controller(server: Any, compute: Any) -> endpoint_groups.EndpointGroups:
+    return endpoint_groups.EndpointGroups(
+        server, compute, cluster_uid=UID, network="n", subnetwork="s"
+    )
+
+
+def test_a_group_in_use_is_not_given_to_a_service_of_another_namespace() -> None:
+    compute, server = _Groups(), _Server()
+    controller = _controller(server, compute)
+    path = "zones/z/networkEndpointGroups/m"
+
+    async def moves() -> None:
+        old, old_slice = _moved("vision")
+        await controller.reconcile([old], [old_slice], [NODE])
+        assert len(compute.attached[path]) == 1
+        compute.held.add(path)
+        new, new_slice = _moved("models")
+        # A controller that knows the group, and one that has been restarted.
+        for one in (controller, _controller(server, compute)):
+            await one.reconcile([new], [new_slice], [NODE])
+            assert compute.attached[path] == []
+            assert json.loads(compute.groups[path]["description"])["namespace"] == "vision"
+            assert one.has_leftovers
+            assert "is already in use, found conflicting description" in server.said[-1]
+            assert "Namespace:vision" in server.said[-1]
+        # It is made anew when nothing uses it any more.
+        compute.held.clear()
+        for _ in range(2):
+            await controller.reconcile([new], [new_slice], [NODE])
+        assert json.loads(compute.groups[path]["description"])["namespace"] == "models"
+        assert [e["ipAddress"] for e in compute.attached[path]] == ["10.0.0.6"]
+        assert not controller.has_leftovers
+
+    asyncio.run(moves())
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        ("", "empty description"),
+        ("made by hand", None),
+        ('{"cluster-uid": "other"}', "conflicting description"),
+        (endpoint_groups.description(_service(), 81, UID), "Port:80"),
+        (endpoint_groups.description(_service(), 80, "another cluster"), "ClusterUID:"),
+        (endpoint_groups.description(_service(), 80, UID), None),
+    ],
+)
+def test_a_group_with_another_description_is_refused(found: str, refused: str | None) -> None:
+    described = endpoint_groups.description(_service(), 80, UID)
+    group = endpoint_groups.Group("m", "z", described)
+    if refused is None:
+        endpoint_groups.refuse_conflict(group, found)
+    else:
+        with pytest.raises(ComputeError, match=refused):
+            endpoint_groups.refuse_conflict(group, found)

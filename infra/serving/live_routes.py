@@ -1,0 +1,121 @@
+"""What a model keeps until the load balancer has let go of it.
+
+Networking is deployed after this layer. In between, the load balancer sends requests to what
+networking published last. A change of `backend`, `protocol` or `kind` would cut them off; so the
+model keeps its former endpoint groups or node port, and the deployment after networking's removes
+them. Where that is impossible, the operator is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gkeplatform.contracts import InstanceGroupBackend, NegBackend, NetworkingContract
+from gkeplatform.errors import PlatformError
+from gkeplatform.naming import Naming
+from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
+from infra.serving.models.workload import Workload
+from infra.serving.patterns import NODE_PORTS
+from infra.serving.tenancy.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a version keeps besides what its exposure needs."""
+
+    groups: Mapping[int, str] = field(default_factory=dict)
+    """Names of endpoint groups by port of the Service."""
+    node_port: int | None = None
+    advice: str | None = None
+    """What the operator must know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRoutes:
+    """The names of all endpoint groups, and what each version keeps."""
+
+    names: GroupNames
+    kept: Mapping[str, Kept]
+    """By version of a model."""
+
+    def opened(self, tenants: Sequence[Tenant]) -> tuple[Tenant, ...]:
+        """The tenants, open to requests by way of the node ports that are kept."""
+        namespaces = {
+            self.names.live[name].namespace for name, kept in self.kept.items() if kept.node_port
+        }
+        return tuple(
+            replace(one, has_open_models=one.has_open_models or one.namespace in namespaces)
+            for one in tenants
+        )
+
+
+def live_routes(
+    workloads: Sequence[Workload],
+    networking: NetworkingContract | None,
+    naming: Naming,
+    *,
+    cluster: str,
+) -> LiveRoutes:
+    """`PlatformError` if a model claims a node port by which requests for another still come.
+
+    `networking` is what that layer published last, and `cluster` the cluster's generation.
+    """
+    names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
+    _refuse_live_node_ports(workloads, names)
+    return LiveRoutes(names=names, kept={one.name: kept(one, names) for one in workloads})
+
+
+def kept(workload: Workload, names: GroupNames) -> Kept:
+    """What `workload` keeps for the load balancer."""
+    live = names.live.get(workload.name)
+    if live is None:
+        return Kept()
+    exposure = workload.exposure
+    match live.backend:
+        case InstanceGroupBackend(node_port=port):
+            if port == exposure.node_port:
+                return Kept()
+            has_rest = workload.rest_port is not None and exposure.protocol != "grpc"
+            if has_rest and names.is_here(live, workload):
+                return Kept(node_port=port, advice=_kept_advice(workload, f"node port {port}"))
+        case NegBackend(name=name, port=port):
+            own = exposure.endpoint_groups(workload, names)
+            if name in own.values():
+                return Kept()
+            ports = {one["port"] for one in exposure.service(workload)["ports"]} - set(own)
+            is_possible = port in ports and exposure.keeps_endpoint_groups
+            if is_possible and names.is_here(live, workload):
+                advice = _kept_advice(workload, f"endpoint group {name}")
+                return Kept(groups={port: name}, advice=advice)
+    return Kept(
+        advice=f'{workload.key}: the load balancer has no endpoints for "{workload.name}" from now '
+        "until networking is deployed; deploy it next, as `platformctl up` does"
+    )
+
+
+def _kept_advice(workload: Workload, what: str) -> str:
+    return (
+        f'{workload.key}: "{workload.name}" keeps {what}, since the load balancer uses it until '
+        "networking is deployed; the next deployment of serving after that removes it"
+    )
+
+
+def _refuse_live_node_ports(workloads: Sequence[Workload], names: GroupNames) -> None:
+    """Refuses a node port by which the load balancer reaches another model of the catalog."""
+    catalog = {one.name for one in workloads}
+    owners = {
+        version.backend.node_port: version.name
+        for version in names.live.values()
+        if isinstance(version.backend, InstanceGroupBackend) and version.name in catalog
+    }
+    taken = {*owners, *(one.exposure.node_port for one in workloads)}
+    free = next((port for port in NODE_PORTS if port not in taken), None)
+    for workload in workloads:
+        port = workload.exposure.node_port
+        owner = owners.get(port, workload.name) if port is not None else workload.name
+        if owner != workload.name:
+            key = "node_port" if workload.key.endswith(".canary") else "exposure.node_port"
+            raise PlatformError(
+                f'{workload.key}.{key}: the load balancer reaches "{owner}" by node port {port}; '
+                f'choose another, such as {free}, or deploy the change of "{owner}" first, '
+                "networking included"
+            )

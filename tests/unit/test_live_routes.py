@@ -1,0 +1,276 @@
+"""What a model keeps between the deployments of serving and of networking after a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from declared import Declared, run_layer, stack_config
+from gkeplatform.contracts import (
+    InstanceGroupBackend,
+    NegBackend,
+    NetworkingContract,
+    RoutedModel,
+    RoutedVersion,
+    ServedModel,
+)
+from gkeplatform.errors import PlatformError
+from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
+from infra.networking.contract import routed_models
+from infra.networking.url_map.versions import versions
+from infra.serving import contract
+from infra.serving.config import ServingConfig
+from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
+from infra.serving.live_routes import LiveRoutes, live_routes
+from infra.serving.models.pod import OPEN
+from tests.unit.test_exposures import NAMES, NAMING, config, entry
+
+WAYS: dict[str, dict[str, Any]] = {
+    "cluster-ip": entry("cluster-ip"),
+    "load-balancer": entry("load-balancer"),
+    "ingress": entry("ingress"),
+    "gateway": entry("gateway"),
+    "groups": entry("http-load-balancer"),
+    "node-port": entry("http-load-balancer", backend="instance-groups", node_port=30001),
+    "another-node-port": entry("http-load-balancer", backend="instance-groups", node_port=30002),
+    "http2": entry("http-load-balancer", protocol="http2"),
+    "grpc": entry(
+        "http-load-balancer", protocol="grpc", paths=["/tensorflow.serving.PredictionService"]
+    ),
+}
+SERVICE = "kubernetes:core/v1:Service"
+
+
+def served(config_: ServingConfig, names: GroupNames) -> list[ServedModel]:
+    cluster: Any = type("Cluster", (), {"zones": ("a", "b")})()
+    return contract.served(config_, {"words": "192.0.2.1"}, cluster=cluster, names=names)
+
+
+def networking(models: list[ServedModel]) -> NetworkingContract:
+    """What networking publishes once it has routed to `models`."""
+    names = [one.name for one in versions(models)]
+    routed = routed_models(
+        _NetworkingConfig,
+        tuple(models),
+        dict.fromkeys(names, ()),
+        address="192.0.2.2",
+        domain=None,
+        services={name: name for name in names},
+        cluster="c1",
+    )
+    return NetworkingContract(
+        cluster="c", address="192.0.2.2", url="http://192.0.2.2", url_map="m", static_bucket="b",
+        models=tuple(routed),
+    )  # fmt: skip
+
+
+_NetworkingConfig: Any = type("Config", (), {"iap": None, "serves_https": False, "domains": ()})()
+
+
+def after(*entries: dict[str, Any], live: NetworkingContract | None) -> LiveRoutes:
+    return live_routes(config(*entries).workloads, live, NAMING, cluster="c1")
+
+
+def deployed(*entries: dict[str, Any]) -> NetworkingContract:
+    return networking(served(config(*entries), NAMES))
+
+
+@pytest.mark.parametrize(("old", "new"), list(permutations(WAYS, 2)))
+def test_a_live_backend_stays_or_the_operator_is_told(old: str, new: str) -> None:
+    live = deployed(WAYS[old])
+    changed = config(WAYS[new])
+    (workload,) = changed.workloads
+    routes = live_routes([workload], live, NAMING, cluster="c1")
+    kept = routes.kept["words"]
+    own = workload.exposure.endpoint_groups(workload, routes.names)
+    groups = {**kept.groups, **own}
+    ports = {one["port"] for one in workload.exposure.service(workload)["ports"]}
+    assert set(groups) <= ports, "GKE ignores a port that the Service does not have"
+    for version in live_versions(live, NAMING).values():
+        match version.backend:
+            case NegBackend(name=name, port=port):
+                stays = groups.get(port) == name
+            case InstanceGroupBackend(node_port=number):
+                stays = number in {kept.node_port, workload.exposure.node_port}
+        assert stays or kept.advice
+        is_leaving = version.backend != getattr(served(changed, routes.names)[0].route,
+                                                "backend", None)  # fmt: skip
+        assert not (is_leaving and stays) or kept.advice
+    # Networking has moved: nothing is left over, and names stay as they are.
+    moved = networking(served(changed, routes.names))
+    again = live_routes([workload], moved, NAMING, cluster="c1")
+    assert again.kept["words"] == type(kept)()
+    assert workload.exposure.endpoint_groups(workload, again.names) == own
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [pair for pair in permutations(["groups", "node-port", "grpc", "http2"], 2)
+                     if pair != ("node-port", "grpc")]
+)  # fmt: skip
+def test_a_change_behind_the_same_load_balancer_cuts_nothing_off(old: str, new: str) -> None:
+    kept = after(WAYS[new], live=deployed(WAYS[old])).kept["words"]
+    assert "no endpoints" not in (kept.advice or "")
+
+
+def test_a_replaced_cluster_gets_groups_of_its_own() -> None:
+    live = deployed(WAYS["groups"])
+    (workload,) = config(WAYS["groups"]).workloads
+    routes = live_routes([workload], live, NAMING, cluster="c2")
+    assert routes.names.of(workload, 8501) != NAMES.of(workload, 8501)
+    assert routes.kept["words"].groups == {}
+    assert "has no endpoints" in (routes.kept["words"].advice or "")
+
+
+def test_nothing_is_kept_where_networking_was_never_deployed() -> None:
+    assert after(WAYS["groups"], live=None).kept["words"].advice is None
+
+
+def group(namespace: str = "models", name: str = "words", port: int = 8501) -> str:
+    server: Any = type("Server", (), {"name": name, "namespace": namespace})()
+    return NAMES.of(server, port)
+
+
+def test_a_group_s_name_tells_all_that_its_description_holds() -> None:
+    names = {
+        group(),
+        group(namespace="vision"),
+        group(port=8500),
+        group(name="words-2"),
+        group(namespace="models-a", name="b"),
+        group(namespace="models", name="a-b"),
+    }
+    assert len(names) == 6
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_a_long_name_is_cut_and_stays_distinct() -> None:
+    first, second = (group(name=f"{'a' * 43}-{n}") for n in ("one", "two"))
+    assert first != second
+    assert {len(first), len(second)} == {63}
+
+
+def test_a_group_of_a_former_program_keeps_its_name_while_it_is_used() -> None:
+    link = "https://x/projects/p/zones/a/networkEndpointGroups/acme-ml-dev-words"
+    model = RoutedModel(
+        name="words", namespace="models", url="u", backend_service="s",
+        groups=(link, f"{link}-canary"),
+    )  # fmt: skip
+    before = deployed()
+    live = NetworkingContract(
+        **{key: getattr(before, key) for key in before.__struct_fields__ if key != "models"},
+        models=(model,),
+    )
+    (workload,) = config(WAYS["groups"]).workloads
+    routes = live_routes([workload], live, NAMING, cluster="c1")
+    assert routes.names.of(workload, 8501) == "acme-ml-dev-words"
+    assert routes.kept["words"].advice is None
+    assert routes.names.live["words-canary"].backend == NegBackend(
+        name="acme-ml-dev-words-canary", zones=(), port=0
+    )
+
+
+def port(name: str, number: int) -> dict[str, Any]:
+    paths = [f"/v1/models/{name}"]
+    return entry(
+        "http-load-balancer", name, backend="instance-groups", node_port=number, paths=paths
+    )
+
+
+def test_two_models_cannot_swap_their_node_ports_at_once() -> None:
+    live = deployed(port("a", 30000), port("b", 30001))
+    with pytest.raises(PlatformError) as refused:
+        after(port("a", 30001), port("b", 30000), live=live)
+    said = str(refused.value)
+    assert said.startswith("gke-serving:models[0].exposure.node_port: the load balancer reaches")
+    assert '"b" by node port 30001; choose another, such as 30002' in said
+
+
+def test_a_port_that_another_model_is_leaving_is_refused_until_it_has_left() -> None:
+    live = deployed(port("a", 30000))
+    moving = port("a", 30005)
+    with pytest.raises(PlatformError, match='reaches "a" by node port 30000'):
+        after(moving, port("b", 30000), live=live)
+    after(moving, live=live)
+    after(moving, port("b", 30000), live=deployed(moving))
+
+
+def test_a_renamed_model_takes_its_node_port_along() -> None:
+    routes = after(port("b", 30000), live=deployed(port("a", 30000)))
+    assert routes.kept["b"].advice is None
+
+
+def test_a_model_with_the_name_of_a_node_port_s_service_is_refused() -> None:
+    with pytest.raises(ValueError, match="name of the Service of node port 30001"):
+        config(port("a", 30001), entry("cluster-ip", "node-port-30001"))
+
+
+@cache
+def cluster() -> dict[str, Any]:
+    return run_layer(CLUSTER, "dev", {}).outputs
+
+
+@cache
+def networking_outputs() -> str:
+    upstream = {f"organization/{CLUSTER.project}/dev": cluster()}
+    made = run_layer(SERVING, "dev", upstream).outputs
+    upstream[f"organization/{SERVING.project}/dev"] = made
+    return json.dumps(run_layer(NETWORKING, "dev", upstream).outputs)
+
+
+def changed(edit: Callable[[dict[str, Any]], None]) -> Declared:
+    """Dev's serving layer, edited, while the load balancer has the routes of the committed file."""
+    values = stack_config("dev")
+    models = {one["name"]: one for one in json.loads(values["gke-serving:models"])}
+    edit(models)
+    upstream = {
+        f"organization/{CLUSTER.project}/dev": cluster(),
+        f"organization/{NETWORKING.project}/dev": json.loads(networking_outputs()),
+    }
+    listed = {"gke-serving:models": json.dumps(list(models.values()))}
+    return run_layer(SERVING, "dev", upstream, {**values, **listed})
+
+
+def test_the_node_port_of_a_model_that_left_its_instance_groups_stays_open() -> None:
+    def edit(models: dict[str, Any]) -> None:
+        exposure = models["fraud"]["exposure"]
+        del exposure["backend"], exposure["node_port"]
+
+    made = changed(edit)
+    services = made.of(SERVICE)
+    assert services["node-port-30001"]["spec"]["ports"][0]["nodePort"] == 30001
+    assert "cloud.google.com/neg" in services["fraud"]["metadata"]["annotations"]
+    pods = made.of("kubernetes:apps/v1:Deployment")["fraud"]["spec"]["template"]
+    policy = made.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")["models-open"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == {OPEN: pods["metadata"]["labels"][OPEN]}
+
+
+def test_a_node_port_moves_to_another_namespace_without_two_services_competing() -> None:
+    made = changed(lambda models: models["fraud"].update(team="vision"))
+    service = made.of(SERVICE)["node-port-30001"]
+    assert service["metadata"]["namespace"] == "vision"
+    assert made.deleted_first[SERVICE, "node-port-30001"] is True
+    assert (SERVICE, "fraud") in made.dependencies[SERVICE, "node-port-30001"]
+
+
+def test_endpoint_groups_are_asked_for_even_where_a_gateway_has_asked() -> None:
+    annotations = changed(lambda _: None).of(SERVICE)["resnet"]["metadata"]["annotations"]
+    assert annotations["pulumi.com/patchForce"] == "true"
+
+
+def test_what_another_version_published_is_as_if_nothing_was() -> None:
+    outputs = {"organization/gke-networking/dev": {"models": [{"strange": True}]}}
+    upstream = {f"organization/{CLUSTER.project}/dev": cluster(), **outputs}
+    made = run_layer(SERVING, "dev", upstream)
+    assert made.of(SERVICE)["resnet"]
+
+
+def test_versions_are_published_with_their_canary() -> None:
+    share = {"weights": {"stable": 95, "canary": 5}, "image": "tensorflow/serving:2.18.0"}
+    live = deployed({**WAYS["groups"], "canary": share})
+    assert [one.name for one in live.models[0].versions] == ["words", "words-canary"]
+    assert all(isinstance(one, RoutedVersion) for one in live.models[0].versions)
