@@ -30,7 +30,13 @@ cluster = GkeCluster(
     "main", config.cluster, network=network, naming=naming, labels=labels, opts=ready
 )
 pools = NodePools(
-    "main", config.node_pools, cluster=cluster, naming=naming, labels=labels, opts=ready
+    "main",
+    config.node_pools,
+    zones=config.cluster.zones,
+    cluster=cluster,
+    naming=naming,
+    labels=labels,
+    opts=ready,
 )
 backup_plan(
     "main", config.cluster.backup, cluster=cluster, naming=naming, labels=labels, opts=ready
