@@ -115,6 +115,10 @@ class ClusterContract(Contract):
     instance_groups: tuple[InstanceGroup, ...]
     managed_prometheus: bool = True
     """Whether the cluster collects what PodMonitorings select."""
+    nodes_cidr: str = ""
+    """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
+    pods_cidr: str = ""
+    services_cidr: str = ""
 
 
 class NegBackend(Part, tag_field="kind", tag="network-endpoint-groups"):

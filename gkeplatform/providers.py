@@ -26,9 +26,16 @@ def google(environment: Environment, labels: Labels) -> gcp.Provider:
 
 
 def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
-    """The Kubernetes provider for the cluster of `kubeconfig`."""
+    """The Kubernetes provider for the cluster of `kubeconfig`.
+
+    A replaced cluster has another address and certificate authority, which replaces the provider
+    and all of its objects. What the old cluster held is gone with it, so the engine forgets it.
+    """
     return kubernetes.Provider(
-        "cluster", kubeconfig=kubeconfig.output(), enable_server_side_apply=True
+        "cluster",
+        kubeconfig=kubeconfig.output(),
+        enable_server_side_apply=True,
+        delete_unreachable=True,
     )
 
 

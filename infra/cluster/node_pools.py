@@ -1,7 +1,7 @@
 """The cluster's node pools and their instance groups."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pulumi
 from pulumi_gcp import container
@@ -70,8 +70,9 @@ class NodePool(pulumi.ComponentResource):
                 ignore_changes=["initialNodeCount"],
             ),
         )
+        placed = args.zones or zones
         self.instance_groups = self.pool.instance_group_urls.apply(
-            lambda urls: instance_groups(args.name, urls)
+            lambda urls: instance_groups(args.name, placed, urls)
         )
         self.register_outputs({"service_account_email": self.service_account_email})
 
@@ -220,11 +221,11 @@ def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAccelerat
     return made
 
 
-def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
-    """The pool's instance groups, one per zone, in the order of the zones.
+def instance_groups(pool: str, zones: Collection[str], urls: Sequence[str]) -> list[InstanceGroup]:
+    """The pool's instance groups in its declared zones, one per zone, in the order of the zones.
 
-    GKE lists the managers of the groups; a backend service takes the groups, which have the same
-    names.
+    The provider may have read the list before the last change of the zones. GKE lists the managers
+    of the groups; a backend service takes the groups, which have the same names.
     """
     groups = [
         InstanceGroup(
@@ -233,6 +234,6 @@ def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
             url=url.replace("/instanceGroupManagers/", "/instanceGroups/"),
         )
         for url in urls
-        if (match := _GROUP.search(url))
+        if (match := _GROUP.search(url)) and match["zone"] in zones
     ]
     return sorted(groups, key=lambda group: group.url)

@@ -36,11 +36,16 @@ def test_a_kubeconfig_asks_the_gke_plugin_and_holds_no_credential() -> None:
     assert config["current-context"] == config["contexts"][0]["name"]
 
 
-def test_managers_become_their_groups_in_the_order_of_zones() -> None:
+def test_managers_in_declared_zones_become_their_groups_in_the_order_of_zones() -> None:
     base = "https://www.googleapis.com/compute/v1/projects/p/zones/"
     groups = instance_groups(
         "general",
-        [f"{base}z-b/instanceGroupManagers/grp-2", f"{base}z-a/instanceGroups/grp-1"],
+        ("z-a", "z-b"),
+        [
+            f"{base}z-c/instanceGroups/grp-3",
+            f"{base}z-b/instanceGroupManagers/grp-2",
+            f"{base}z-a/instanceGroups/grp-1",
+        ],
     )
     assert [(group.zone, group.url) for group in groups] == [
         ("z-a", f"{base}z-a/instanceGroups/grp-1"),
