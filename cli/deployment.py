@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cli import console
 from cli.engine import Engine, Result
+from cli.errors import CliError
 from cli.release import released
-from gkeplatform.layers import ENVIRONMENT, LAYERS, Layer, in_order
+from gkeplatform.errors import LET_GO_FIRST
+from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, Layer, in_order
 
 
 def up(
@@ -29,9 +32,16 @@ def up(
     results: dict[str, Result] = {}
     for layer in in_order(layers):
         engine.release(layer, environment, names)
-        results[layer.name] = engine.up(
-            layer, environment, interactive=interactive, preview=preview
-        )
+        deploy = partial(engine.up, stack=environment, interactive=interactive, preview=preview)
+        try:
+            results[layer.name] = deploy(layer)
+        except CliError as error:
+            if LET_GO_FIRST not in str(error) or NETWORKING not in layers:
+                raise
+            console.say("instance groups leave the load balancer first", NETWORKING.name)
+            engine.release(NETWORKING, environment, names)
+            deploy(NETWORKING)
+            results[layer.name] = deploy(layer)
     last = results.get(ENVIRONMENT.name)
     outputs: Mapping[str, Any] = last.outputs if last else {}
     return {

@@ -22,6 +22,8 @@ PROJECT_NUMBER = "123456789012"
 _GET_PROJECT = "gcp:organizations/getProject:getProject"
 _GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
+_GET_MANAGER = "gcp:compute/getInstanceGroupManager:getInstanceGroupManager"
+CREATED = "2026-01-01T00:00:00.000-08:00"
 
 
 class EngineError(grpc.RpcError):
@@ -62,6 +64,8 @@ class CloudMocks(mocks.Mocks):
                 "zone": zone,
                 "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
             }, []
+        if args.token == _GET_MANAGER:
+            return {"name": args.args["name"], "creationTimestamp": CREATED}, []
         if args.token == _GET_PROJECT:
             return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
         if args.token == _GET_CERTIFICATES:
@@ -102,7 +106,8 @@ class CloudMocks(mocks.Mocks):
             case "Cluster":
                 return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
             case "NodePool":
-                return {"instanceGroupUrls": self.instance_groups(inputs["name"])}
+                zones = inputs["nodeLocations"]
+                return {"instanceGroupUrls": self.instance_groups(inputs["name"], zones)}
             case "Account":
                 email = f"{inputs['accountId']}@{self.project}.iam.gserviceaccount.com"
                 return {
@@ -143,9 +148,8 @@ class CloudMocks(mocks.Mocks):
         name = f"{place}/{kind[0].lower()}{kind[1:]}s/{args.name}"
         return {"name": name, "uptimeCheckId": args.name}
 
-    def instance_groups(self, pool: str) -> list[str]:
+    def instance_groups(self, pool: str, zones: list[str]) -> list[str]:
         """A pool's instance group managers, one a zone. Reversed, since GKE promises no order."""
         (cluster,) = self.declared.of("gcp:container/cluster:Cluster").values()
-        zones = reversed(cluster["nodeLocations"])
         name = f"gke-{cluster['name']}-{pool}-grp"
-        return [self.link(f"zones/{z}/instanceGroupManagers/{name}") for z in zones]
+        return [self.link(f"zones/{z}/instanceGroupManagers/{name}") for z in reversed(zones)]

@@ -124,6 +124,10 @@ class ClusterContract(Contract):
     instance_groups: tuple[InstanceGroup, ...]
     managed_prometheus: bool = True
     """Whether the cluster collects what PodMonitorings select."""
+    nodes_cidr: str = ""
+    """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
+    pods_cidr: str = ""
+    services_cidr: str = ""
 
     @property
     def generation(self) -> str:

@@ -30,6 +30,11 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
 
     A declared field is taken back from whoever changed it: without that, a preview ends with a
     field conflict once somebody has used kubectl.
+
+    A replaced cluster has another address and certificate authority, which replaces the provider
+    and all of its objects. What the old cluster held is gone with it; the engine forgets it with
+    PULUMI_K8S_DELETE_UNREACHABLE=true. The option of that name is not set here: it would hold for
+    a refresh as well, where a network that is down would empty the state.
     """
     return kubernetes.Provider(
         "cluster",

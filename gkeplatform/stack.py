@@ -133,20 +133,45 @@ def is_secret(key: str) -> bool:
 def upstream(contract: type[ContractT]) -> ContractT:
     """The outputs of the layer that publishes `contract`, in this environment."""
     layer = contract.layer
-    stack = f"{pulumi.get_organization()}/{layer.project}/{pulumi.get_stack()}"
+    outputs = _outputs(layer)
+    if outputs is None:
+        refuse(
+            f"layer {layer.name} is not deployed in {pulumi.get_stack()}: there is no stack "
+            f"{_stack_of(layer)}\nhint: {_deploy(layer)}"
+        )
+    return check(read, contract, outputs, environment=pulumi.get_stack())
+
+
+def deployed(contract: type[ContractT]) -> ContractT | None:
+    """What a layer published at its last update; the layer may be this one, or a later one.
+
+    None where it is not deployed, or was deployed by a version of its program whose outputs are
+    others: what is compared with them is then not compared.
+    """
+    try:
+        return read(contract, _outputs(contract.layer) or {}, environment=pulumi.get_stack())
+    except PlatformError:
+        return None
+
+
+def _outputs(layer: Layer) -> dict[str, Any] | None:
+    """The outputs of a layer's stack; None where there is no such stack."""
+    stack = _stack_of(layer)
     try:
         answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
     except Exception as error:
         if "unknown stack" in str(error):
-            refuse(
-                f"layer {layer.name} is not deployed in {pulumi.get_stack()}: there is no stack "
-                f"{stack}\nhint: {_deploy(layer)}"
-            )
+            return None
         refuse(
             f"the outputs of layer {layer.name} cannot be read from stack {stack}: "
             f"{_last_words(error)}"
         )
-    return check(read, contract, answer["outputs"], environment=pulumi.get_stack())
+    outputs: dict[str, Any] = answer["outputs"]
+    return outputs
+
+
+def _stack_of(layer: Layer) -> str:
+    return f"{pulumi.get_organization()}/{layer.project}/{pulumi.get_stack()}"
 
 
 def last(contract: type[ContractT]) -> ContractT | None:
@@ -202,6 +227,13 @@ def check(rule: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     except PlatformError as error:
         name = environment_of(pulumi.get_stack())
         refuse(positions.located(str(error), root=ROOT, environment=name))
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Show warnings, each with its place in the stack file."""
+    name = environment_of(pulumi.get_stack())
+    for message in messages:
+        pulumi.log.warn(positions.located(message, root=ROOT, environment=name))
 
 
 class Refused(SystemExit):

@@ -15,6 +15,7 @@ from gkeplatform.config import Settings, load, suggestion
 from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
+from gkeplatform.instance_groups import DeclaredPools
 from infra.cluster.config import ClusterConfig
 from infra.environment.config import EnvironmentConfig
 from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
@@ -59,10 +60,22 @@ class StackFile:
 
 def layer(model: type[SettingsT]) -> SettingsT:
     """The running layer's keys; ends the program where anything in the whole file is wrong."""
-    found = stack.check(
-        read, stack.values(), file=stack.file(), secret=stack.secret_keys(), root=ROOT
-    ).of(model)
+    found = _whole().of(model)
     return stack.config(model) if found is None else found
+
+
+def declared_pools() -> DeclaredPools | None:
+    """Where the file wants the cluster's nodes; None if it has no keys of the cluster layer."""
+    whole = _whole()
+    if whole.cluster is None or whole.google is None:
+        return None
+    return whole.cluster.pools(whole.google.region)
+
+
+def _whole() -> StackFile:
+    return stack.check(
+        read, stack.values(), file=stack.file(), secret=stack.secret_keys(), root=ROOT
+    )
 
 
 def read(

@@ -1,12 +1,12 @@
 """The cluster layer: network, cluster, node pools and backups."""
 
 from gkeplatform import providers, stack
-from gkeplatform.contracts import ClusterContract
+from gkeplatform.contracts import ClusterContract, NetworkingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.cluster import capacity
+from infra.cluster import capacity, changes
 from infra.cluster.backup import backup_plan
 from infra.cluster.checks import fits
 from infra.cluster.config import ClusterConfig
@@ -20,6 +20,9 @@ environment = stack.environment()
 config = stack_file.layer(ClusterConfig)
 naming = Naming(environment)
 stack.check(fits, config, naming)
+before = stack.deployed(ClusterContract)
+stack.check(changes.refuse, config, environment, before, stack.deployed(NetworkingContract))
+stack.warn(changes.losses(config, environment, before))
 labels = Labels(environment, CLUSTER.name)
 
 google = providers.google(environment, labels)
@@ -30,7 +33,13 @@ cluster = GkeCluster(
     "main", config.cluster, network=network, naming=naming, labels=labels, opts=ready
 )
 pools = NodePools(
-    "main", config.node_pools, cluster=cluster, naming=naming, labels=labels, opts=ready
+    "main",
+    config.node_pools,
+    zones=config.cluster.zones,
+    cluster=cluster,
+    naming=naming,
+    labels=labels,
+    opts=ready,
 )
 backup_plan(
     "main", config.cluster.backup, cluster=cluster, naming=naming, labels=labels, opts=ready
@@ -48,4 +57,7 @@ stack.publish(
     node_tag=pools.node_tag,
     instance_groups=pools.instance_groups,
     managed_prometheus=config.cluster.managed_prometheus,
+    nodes_cidr=config.network.nodes_cidr,
+    pods_cidr=config.network.pods_cidr,
+    services_cidr=config.network.services_cidr,
 )

@@ -54,6 +54,13 @@ def _refuse_foreign_zones(config: ClusterConfig, region: str) -> None:
                 f"gke-cluster:cluster.{key}: {zone} is not in gcp:region {region}; the zones of a "
                 "cluster are in its region"
             )
+    own = config.cluster.control_plane_zone
+    if own is not None and own not in config.cluster.zones:
+        raise PlatformError(
+            f"gke-cluster:cluster.control_plane_zone: {own} is not one of cluster.zones "
+            f"({', '.join(config.cluster.zones)}): GKE counts the zone of the control plane among "
+            "the cluster's; add it to zones, or choose one of them"
+        )
     for index, pool in enumerate(config.node_pools):
         for zone in pool.zones:
             if zone not in config.cluster.zones:

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+from gkeplatform.instance_groups import DeclaredPools
 from infra.cluster.addresses import Cidr, network, refuse_overlaps
 from infra.cluster.cluster_settings import ClusterArgs
 from infra.cluster.pool_settings import NodePoolArgs
@@ -44,3 +45,10 @@ class ClusterConfig(Settings):
         ranges = {f"network.{name}": network(name, getattr(self.network, name)) for name in RANGES}
         plane = "cluster.control_plane_cidr"
         refuse_overlaps(ranges | {plane: network(plane, self.cluster.control_plane_cidr)})
+
+    def pools(self, region: str) -> DeclaredPools:
+        """Where the cluster and its nodes are to be."""
+        return DeclaredPools(
+            location=self.cluster.control_plane_zone or region,
+            zones={pool.name: pool.zones or self.cluster.zones for pool in self.node_pools},
+        )

@@ -15,9 +15,8 @@ def features(args: ClusterArgs) -> dict[str, Any]:
     """Arguments of `container.Cluster` for all features."""
     settings: dict[str, Any] = {
         "addons_config": addons(args),
-        "authenticator_groups_config": (
-            {"security_group": args.security_group} if args.security_group else None
-        ),
+        # An empty name turns it off; leaving it out would change nothing.
+        "authenticator_groups_config": {"security_group": args.security_group or ""},
         "binary_authorization": {
             "evaluation_mode": (
                 "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"

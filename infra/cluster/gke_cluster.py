@@ -6,7 +6,7 @@ from pulumi_gcp import container
 from gkeplatform.labels import Labels
 from gkeplatform.naming import CLUSTER, Naming
 from infra.cluster import features, notifications
-from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.cluster_settings import AuthorizedNetwork, ClusterArgs
 from infra.cluster.encryption import SecretsKey, database_encryption
 from infra.cluster.identity import NodeIdentity
 from infra.cluster.network import PODS, SERVICES, Network
@@ -49,7 +49,7 @@ class GkeCluster(pulumi.ComponentResource):
             name,
             name=naming.of("cluster", longest=CLUSTER),
             location=args.control_plane_zone or environment.region,
-            node_locations=list(args.zones),
+            node_locations=additional_zones(args),
             network=network.vpc.self_link,
             subnetwork=network.subnet.self_link,
             networking_mode="VPC_NATIVE",
@@ -86,10 +86,13 @@ class GkeCluster(pulumi.ComponentResource):
 
     def _provisioning(
         self, args: ClusterArgs, naming: Naming
-    ) -> tuple[container.ClusterClusterAutoscalingArgsDict | None, list[pulumi.Resource]]:
-        """Node auto-provisioning, where configured, and the grants that its nodes depend on."""
+    ) -> tuple[container.ClusterClusterAutoscalingArgsDict, list[pulumi.Resource]]:
+        """Node auto-provisioning, and the grants that its nodes depend on.
+
+        Off is explicit: leaving it out would change nothing.
+        """
         if args.auto_provisioning is None:
-            return None, []
+            return {"enabled": False}, []
         nodes = NodeIdentity(
             AUTO_PROVISIONED,
             naming=naming,
@@ -112,15 +115,28 @@ class GkeCluster(pulumi.ComponentResource):
         )
 
 
+def additional_zones(args: ClusterArgs) -> list[str]:
+    """The zones of the nodes, without that of a zonal control plane.
+
+    The provider adds that zone itself; a list with it would differ from what it reads.
+    """
+    return [zone for zone in args.zones if zone != args.control_plane_zone]
+
+
+EVERYONE = AuthorizedNetwork(name="everyone", cidr="0.0.0.0/0")
+"""Says that every network may reach the API server.
+
+The provider keeps the former networks where the list is left out, and an empty list admits none.
+"""
+
+
 def authorized_networks(
     args: ClusterArgs,
-) -> container.ClusterMasterAuthorizedNetworksConfigArgsDict | None:
-    """Networks that may reach the API server; None allows all."""
-    if not args.authorized_networks:
-        return None
+) -> container.ClusterMasterAuthorizedNetworksConfigArgsDict:
+    """Networks that may reach the API server; without any in the configuration, all."""
     return {
         "cidr_blocks": [
             {"display_name": network.name, "cidr_block": network.cidr}
-            for network in args.authorized_networks
+            for network in args.authorized_networks or (EVERYONE,)
         ]
     }

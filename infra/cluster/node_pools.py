@@ -1,7 +1,7 @@
 """The cluster's node pools and their instance groups."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pulumi
 from pulumi_gcp import container
@@ -29,6 +29,7 @@ class NodePool(pulumi.ComponentResource):
         name: str,
         args: NodePoolArgs,
         *,
+        zones: tuple[str, ...],
         cluster: GkeCluster,
         naming: Naming,
         labels: Labels,
@@ -48,7 +49,8 @@ class NodePool(pulumi.ComponentResource):
             autoscaling=autoscaling(args),
             # GKE refuses auto-repair for flex-start and queued nodes.
             management={"auto_repair": not args.is_scarce, "auto_upgrade": True},
-            node_locations=list(args.zones) or None,
+            # Explicit: a pool keeps its zones when they are left out.
+            node_locations=list(args.zones or zones),
             max_pods_per_node=args.max_pods_per_node,
             queued_provisioning={"enabled": True} if args.queued else None,
             placement_policy=(
@@ -68,8 +70,9 @@ class NodePool(pulumi.ComponentResource):
                 ignore_changes=["initialNodeCount"],
             ),
         )
+        placed = args.zones or zones
         self.instance_groups = self.pool.instance_group_urls.apply(
-            lambda urls: instance_groups(args.name, urls)
+            lambda urls: instance_groups(args.name, placed, urls)
         )
         self.register_outputs({"service_account_email": self.service_account_email})
 
@@ -86,6 +89,7 @@ class NodePools(pulumi.ComponentResource):
         name: str,
         args: tuple[NodePoolArgs, ...],
         *,
+        zones: tuple[str, ...],
         cluster: GkeCluster,
         naming: Naming,
         labels: Labels,
@@ -96,6 +100,7 @@ class NodePools(pulumi.ComponentResource):
             NodePool(
                 pool.name,
                 pool,
+                zones=zones,
                 cluster=cluster,
                 naming=naming,
                 labels=labels,
@@ -118,19 +123,22 @@ def node_tag(naming: Naming) -> str:
 
 def autoscaling(args: NodePoolArgs) -> container.NodePoolAutoscalingArgsDict:
     """Size limits of the pool, per zone."""
-    limits: container.NodePoolAutoscalingArgsDict = {
+    return {
         "min_node_count": args.min_nodes,
         "max_node_count": args.max_nodes,
+        # ANY: wherever capacity is available.
+        "location_policy": "ANY" if args.spot or args.is_scarce else "BALANCED",
     }
-    if args.spot or args.is_scarce:
-        limits["location_policy"] = "ANY"  # wherever capacity is available
-    return limits
 
 
 def upgrade(args: NodePoolArgs) -> container.NodePoolUpgradeSettingsArgsDict:
     """The upgrade strategy of the pool."""
     if args.blue_green is None:
-        return {"max_surge": args.max_surge, "max_unavailable": args.max_unavailable}
+        return {
+            "strategy": "SURGE",
+            "max_surge": args.max_surge,
+            "max_unavailable": args.max_unavailable,
+        }
     blue_green = args.blue_green
     return {
         "strategy": "BLUE_GREEN",
@@ -178,8 +186,7 @@ def node_config(
         config["flex_start"] = True
     if args.local_ssd_count:
         config["ephemeral_storage_local_ssd_config"] = {"local_ssd_count": args.local_ssd_count}
-    if args.image_streaming:
-        config["gcfs_config"] = {"enabled": True}
+    config["gcfs_config"] = {"enabled": args.image_streaming}
     config["reservation_affinity"] = reservation(args)
     return {key: value for key, value in config.items() if value is not None}  # type: ignore[return-value]  # the same keys
 
@@ -214,11 +221,11 @@ def gpus(accelerator: Accelerator) -> container.NodePoolNodeConfigGuestAccelerat
     return made
 
 
-def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
-    """The pool's instance groups, one per zone, in the order of the zones.
+def instance_groups(pool: str, zones: Collection[str], urls: Sequence[str]) -> list[InstanceGroup]:
+    """The pool's instance groups in its declared zones, one per zone, in the order of the zones.
 
-    GKE lists the managers of the groups; a backend service takes the groups, which have the same
-    names.
+    The provider may have read the list before the last change of the zones. GKE lists the managers
+    of the groups; a backend service takes the groups, which have the same names.
     """
     groups = [
         InstanceGroup(
@@ -227,6 +234,6 @@ def instance_groups(pool: str, urls: Sequence[str]) -> list[InstanceGroup]:
             url=url.replace("/instanceGroupManagers/", "/instanceGroups/"),
         )
         for url in urls
-        if (match := _GROUP.search(url))
+        if (match := _GROUP.search(url)) and match["zone"] in zones
     ]
     return sorted(groups, key=lambda group: group.url)

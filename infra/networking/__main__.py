@@ -6,6 +6,7 @@ import pulumi
 
 from gkeplatform import providers, stack
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
+from gkeplatform.instance_groups import used_groups
 from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
@@ -24,7 +25,7 @@ from infra.networking.url_map.versions import versions
 
 environment = stack.environment()
 config = stack_file.layer(NetworkingConfig)
-cluster = stack.upstream(ClusterContract)
+cluster = used_groups(stack.upstream(ClusterContract), stack_file.declared_pools())
 serving = stack.upstream(ServingContract)
 stack.check(
     own_certificates.require_encryption,
@@ -43,6 +44,9 @@ groups = stack.check(
     endpoint_groups.finder(google),
     wait_seconds=config.neg_wait_seconds,
 )
+instance_groups = stack.check(
+    endpoint_groups.creation_times, cluster, serving, endpoint_groups.clock(google)
+)
 
 own = pulumi.ResourceOptions(provider=google)
 served = versions(serving.models)
@@ -52,8 +56,8 @@ backends = ModelBackends(
     config,
     models=served,
     groups=groups,
+    instance_groups=instance_groups,
     security_policies=policies,
-    cluster=cluster,
     naming=naming,
     opts=children,
 )

@@ -1,6 +1,5 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import pulumi
 from pulumi_gcp import compute
 
 from gkeplatform.contracts import (
-    ClusterContract,
+    InstanceGroup,
     InstanceGroupBackend,
     NegBackend,
     Route,
@@ -16,6 +15,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.naming import Naming
 from infra.networking.config import BackendArgs, NetworkingConfig
+from infra.networking.endpoint_groups import group_name
 from infra.networking.health_checks import health_check
 from infra.networking.iap import grant_access, iap_config, members_of
 
@@ -27,8 +27,6 @@ PROTOCOLS = {"http": "HTTP", "http2": "H2C", "grpc": "H2C"}
 
 https://docs.cloud.google.com/load-balancing/docs/backend-service#protocol_to_backends
 """
-
-_PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
 
 
 class ModelBackend(pulumi.ComponentResource):
@@ -44,14 +42,14 @@ class ModelBackend(pulumi.ComponentResource):
         route: Route,
         groups: tuple[str, ...],
         security_policy: pulumi.Input[str] | None,
-        cluster: ClusterContract,
+        instance_groups: Mapping[InstanceGroup, str],
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:networking:ModelBackend", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = health_check(name, args.probes, route=route, naming=naming, opts=child)
-        ports = named_ports(name, route.backend, cluster=cluster, opts=child)
+        ports = named_ports(name, route.backend, instance_groups, opts=child)
         members = members_of(args, route)
         self.service = compute.BackendService(
             name,
@@ -93,7 +91,7 @@ class ModelBackends(pulumi.ComponentResource):
         models: tuple[ServedModel, ...],
         groups: dict[str, tuple[str, ...]],
         security_policies: Mapping[str, pulumi.Input[str]],
-        cluster: ClusterContract,
+        instance_groups: Mapping[InstanceGroup, str],
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -105,7 +103,7 @@ class ModelBackends(pulumi.ComponentResource):
                 route=model.route,
                 groups=groups[model.name],
                 security_policy=security_policies.get(model.name),
-                cluster=cluster,
+                instance_groups=instance_groups,
                 naming=naming,
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -159,11 +157,15 @@ def headers(given: dict[str, str]) -> list[str]:
 def named_ports(
     name: str,
     kind: NegBackend | InstanceGroupBackend,
+    instance_groups: Mapping[InstanceGroup, str],
     *,
-    cluster: ClusterContract,
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """The node port as a named port of each instance group; none for endpoint groups."""
+    """The node port as a named port of each instance group; none for endpoint groups.
+
+    A port belongs to its group. A group that was deleted and created again under the same name has
+    no ports, so its time of creation, which `instance_groups` has, replaces them.
+    """
     if isinstance(kind, NegBackend):
         return []
     return [
@@ -173,15 +175,9 @@ def named_ports(
             zone=group.zone,
             name=name,
             port=kind.node_port,
-            opts=opts,
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(replacement_trigger=created)
+            ),
         )
-        for group in cluster.instance_groups
+        for group, created in instance_groups.items()
     ]
-
-
-def group_name(url: str) -> str:
-    """The name in the self link of an instance group."""
-    match = _PARTS.search(url)
-    if match is None:
-        raise ValueError(f"{url} is not the self link of an instance group")
-    return match[2]

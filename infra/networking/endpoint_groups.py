@@ -4,20 +4,32 @@ The cluster layer publishes the instance groups. GKE creates NEGs some time afte
 asks for them, so the layer waits for them before it declares a backend service.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 
 import pulumi
 from pulumi_gcp import compute
 
-from gkeplatform.contracts import ClusterContract, NegBackend, ServedModel, ServingContract
+from gkeplatform.contracts import (
+    ClusterContract,
+    InstanceGroup,
+    NegBackend,
+    ServedModel,
+    ServingContract,
+)
 from gkeplatform.errors import PlatformError
 from infra.networking.url_map.versions import versions
 
 Find = Callable[[str, str], str | None]
 """The self link of a NEG by name and zone; None while it does not exist."""
 
+Created = Callable[[str, str], str | None]
+"""When an instance group was created, by name and zone; None if it does not exist."""
+
 POLL_SECONDS = 2.0
+
+_PARTS = re.compile(r"/zones/([^/]+)/instanceGroups/([^/]+)$")
 
 
 def groups(
@@ -70,6 +82,55 @@ def finder(provider: pulumi.ProviderResource) -> Find:
         return str(found.self_link)
 
     return find
+
+
+def creation_times(
+    cluster: ClusterContract, serving: ServingContract, created: Created
+) -> dict[InstanceGroup, str]:
+    """The instance groups and when each was created; empty where no model uses them."""
+    used = any(
+        model.route is not None and not isinstance(model.route.backend, NegBackend)
+        for model in versions(serving.models)
+    )
+    found = {}
+    for group in cluster.instance_groups if used else ():
+        name = group_name(group.url)
+        moment = created(name, group.zone)
+        if moment is None:
+            raise PlatformError(
+                f"instance group {name} of node pool {group.pool} does not exist in zone "
+                f"{group.zone}, though the cluster layer published it\n"
+                "hint: run `pulumi up --refresh` in infra/cluster"
+            )
+        found[group] = moment
+    return found
+
+
+def clock(provider: pulumi.ProviderResource) -> Created:
+    """Looks up when instance groups were created: their managers say it."""
+
+    def created(name: str, zone: str) -> str | None:
+        options = pulumi.InvokeOptions(provider=provider)
+        try:
+            found = compute.get_instance_group_manager(name=name, zone=zone, opts=options)
+        except Exception as error:
+            if is_absence(str(error)):
+                return None
+            raise PlatformError(
+                f"instance group {name} in zone {zone} cannot be read: "
+                f"{str(error).strip().splitlines()[-1]}"
+            ) from None
+        return str(found.creation_timestamp)
+
+    return created
+
+
+def group_name(url: str) -> str:
+    """The name in the self link of an instance group."""
+    match = _PARTS.search(url)
+    if match is None:
+        raise ValueError(f"{url} is not the self link of an instance group")
+    return match[2]
 
 
 def is_absence(message: str) -> bool:

@@ -220,8 +220,9 @@ BACKEND = "gcp:compute/backendService:BackendService"
 PROTECTIONS: dict[str, Callable[[str], Any]] = {
     "deletion protection of the cluster": lambda e: cluster(e)["deletionProtection"],
     "zones": lambda e: len(cluster(e)["nodeLocations"]),
-    "authorized networks of the control plane": lambda e: bool(
-        (cluster(e).get("masterAuthorizedNetworksConfig") or {}).get("cidrBlocks")
+    "authorized networks of the control plane": lambda e: all(
+        network["cidrBlock"] != "0.0.0.0/0"
+        for network in cluster(e)["masterAuthorizedNetworksConfig"]["cidrBlocks"]
     ),
     "release channel": lambda e: ORDER[cluster(e)["releaseChannel"]["channel"]],
     "pools without spot nodes": lambda e: sum(

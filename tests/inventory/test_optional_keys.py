@@ -1,5 +1,7 @@
 """Every optional key of every layer may be left out: the programs deploy, or refuse with one line.
 
+What the program then leaves out may not be what Google's provider keeps (`computed_inputs`).
+
 The keys come from the layers' types. A key that a rule requires of these files is in REQUIRED, with
 what the message must say.
 """
@@ -20,6 +22,7 @@ from gkeplatform.config import Settings
 from gkeplatform.layers import LAYERS, in_order
 from gkeplatform.stack import Refused
 from infra.stack_file import NAMESPACES
+from tests.inventory.computed_inputs import vanished
 
 Path = tuple[str, ...]
 ORDER = in_order(LAYERS)
@@ -115,15 +118,15 @@ def upstream(
     return found
 
 
-def deployed(environment: str, config: dict[str, str], key: str) -> list[str]:
-    """Deploy the layer that the key belongs to, and those after it; return their names."""
+def deployed(environment: str, config: dict[str, str], key: str) -> dict[str, Declared]:
+    """Deploy the layer that the key belongs to, and those after it; return them by name."""
     namespace = key.partition(":")[0]
     own = next((one.name for one in ORDER if one.project == namespace), ORDER[0].name)
     changed: dict[str, Declared] = {}
     for layer in dropwhile(lambda one: one.name != own, ORDER):
         before = upstream(environment, layer.name, changed)
         changed[layer.name] = run_layer(layer, environment, before, config)
-    return list(changed)
+    return changed
 
 
 def removals() -> Iterator[tuple[str, Path]]:
@@ -154,7 +157,10 @@ def test_an_optional_key_may_be_left_out(environment: str, path: Path) -> None:
     config = edited(stack_config(environment), path)
     assert config is not None
     if path not in REQUIRED:
-        assert deployed(environment, config, path[0])[-1] == ORDER[-1].name
+        after = deployed(environment, config, path[0])
+        assert list(after)[-1] == ORDER[-1].name
+        for layer, declared in after.items():
+            assert vanished(whole(environment, layer), declared) == {}
         return
     with pytest.raises(Refused) as raised:
         deployed(environment, config, path[0])

@@ -89,6 +89,11 @@ def tpu_pool(**more: Any) -> Config:
             "cluster.control_plane_zone: us-east1-b is not in gcp:region europe-west4",
         ),
         (
+            lambda c: c["gke-cluster:cluster"].update(control_plane_zone="europe-west4-c"),
+            "cluster.control_plane_zone: europe-west4-c is not one of cluster.zones "
+            "(europe-west4-a, europe-west4-b)",
+        ),
+        (
             lambda c: c[POOL][1].update(flex_start=True),
             "flex_start and spot exclude each other",
         ),
@@ -216,11 +221,19 @@ def test_what_cannot_be_is_refused_with_its_reason(
     assert said in refusal(CLUSTER, {}, edited(change))
 
 
+def test_every_pool_states_its_zones() -> None:
+    config = edited(lambda c: c[POOL][1].update(zones=[ZONES[0]]))
+    pools = run_layer(CLUSTER, "dev", {}, config).of("gcp:container/nodePool:NodePool")
+    zones = {name: pool["nodeLocations"] for name, pool in pools.items()}
+    assert zones == {"general": list(ZONES), "serving": [ZONES[0]]}
+
+
 def test_a_zonal_cluster_is_in_its_zone() -> None:
     config = edited(lambda c: c["gke-cluster:cluster"].update(control_plane_zone=ZONES[0]))
     declared = run_layer(CLUSTER, "dev", {}, config)
     (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
     assert cluster["location"] == ZONES[0]
+    assert cluster["nodeLocations"] == [ZONES[1]]
     assert {p["location"] for p in declared.of("gcp:container/nodePool:NodePool").values()} == {
         ZONES[0]
     }

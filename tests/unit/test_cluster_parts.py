@@ -10,7 +10,7 @@ from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.cluster.cluster_settings import AuthorizedNetwork, ClusterArgs
-from infra.cluster.gke_cluster import authorized_networks
+from infra.cluster.gke_cluster import additional_zones, authorized_networks
 from infra.cluster.identity import NODE_ROLES
 from infra.cluster.kubeconfig import render
 from infra.cluster.node_pools import instance_groups, node_config
@@ -36,11 +36,16 @@ def test_a_kubeconfig_asks_the_gke_plugin_and_holds_no_credential() -> None:
     assert config["current-context"] == config["contexts"][0]["name"]
 
 
-def test_managers_become_their_groups_in_the_order_of_zones() -> None:
+def test_managers_in_declared_zones_become_their_groups_in_the_order_of_zones() -> None:
     base = "https://www.googleapis.com/compute/v1/projects/p/zones/"
     groups = instance_groups(
         "general",
-        [f"{base}z-b/instanceGroupManagers/grp-2", f"{base}z-a/instanceGroups/grp-1"],
+        ("z-a", "z-b"),
+        [
+            f"{base}z-c/instanceGroups/grp-3",
+            f"{base}z-b/instanceGroupManagers/grp-2",
+            f"{base}z-a/instanceGroups/grp-1",
+        ],
     )
     assert [(group.zone, group.url) for group in groups] == [
         ("z-a", f"{base}z-a/instanceGroups/grp-1"),
@@ -74,7 +79,18 @@ def test_gpus_and_taints_reach_the_node() -> None:
 
 def test_no_listed_network_leaves_the_api_server_open() -> None:
     args = ClusterArgs(zones=("europe-west4-a",), control_plane_cidr="172.16.0.0/28")
-    assert authorized_networks(args) is None
+    assert authorized_networks(args).get("cidr_blocks") == [
+        {"display_name": "everyone", "cidr_block": "0.0.0.0/0"}
+    ]
+
+
+def test_the_zone_of_a_zonal_control_plane_is_not_an_additional_zone() -> None:
+    args = ClusterArgs(
+        zones=("europe-west4-b", "europe-west4-a"),
+        control_plane_cidr="172.16.0.0/28",
+        control_plane_zone="europe-west4-a",
+    )
+    assert additional_zones(args) == ["europe-west4-b"]
 
 
 def test_listed_networks_reach_the_api_server() -> None:
@@ -112,7 +128,11 @@ def test_a_pool_s_account_has_what_a_node_needs_and_no_more(declared: Declared) 
 
 def test_a_pool_autoscales_between_bounds(declared: Declared) -> None:
     pool = declared.inputs["gcp:container/nodePool:NodePool", "general"]
-    assert pool["autoscaling"] == {"minNodeCount": 1, "maxNodeCount": 3}
+    assert pool["autoscaling"] == {
+        "minNodeCount": 1,
+        "maxNodeCount": 3,
+        "locationPolicy": "BALANCED",
+    }
 
 
 def test_an_api_is_never_disabled_again(declared: Declared) -> None:

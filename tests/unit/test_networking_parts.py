@@ -21,7 +21,7 @@ from gkeplatform.contracts import (
 from gkeplatform.errors import PlatformError
 from gkeplatform.url_map_limits import MOST_TESTS
 from infra.networking import endpoint_groups, firewall
-from infra.networking.backends import backend, group_name
+from infra.networking.backends import backend
 from infra.networking.contract import url
 from infra.networking.health_checks import port
 from infra.networking.url_map.expectations import SOME_HOST, cases
@@ -178,9 +178,9 @@ def test_the_health_check_meets_the_model_where_the_traffic_does() -> None:
 
 
 def test_a_group_s_name_is_in_its_link() -> None:
-    assert group_name(GROUP) == "grp-1"
+    assert endpoint_groups.group_name(GROUP) == "grp-1"
     with pytest.raises(ValueError, match="not the self link of an instance group"):
-        group_name(GROUP.replace("instanceGroups", "instanceGroupManagers"))
+        endpoint_groups.group_name(GROUP.replace("instanceGroups", "instanceGroupManagers"))
 
 
 def test_groups_are_the_pools_or_those_that_gke_made() -> None:
@@ -236,3 +236,19 @@ def test_models_on_hosts_of_their_own_may_claim_the_same_path() -> None:
     assert routes.clash(["a.example"], path, ["a.example"], path) == ("a.example", path[0])
     assert routes.clash([], path, ["b.example"], path) == ("b.example", path[0])
     assert routes.clash([], path, [], path) == (routes.ANY_HOST, path[0])
+
+
+def test_a_port_is_made_again_with_its_group() -> None:
+    node_port = serving(served("fraud", node_port=30001))
+    moment = "2026-01-01T00:00:00.000-08:00"
+    found = endpoint_groups.creation_times(CLUSTER, node_port, lambda *_: moment)
+    assert found == {CLUSTER.instance_groups[0]: moment}
+    assert endpoint_groups.creation_times(CLUSTER, serving(served("a")), lambda *_: None) == {}
+
+
+def test_a_published_group_that_is_gone_is_read_again() -> None:
+    node_port = serving(served("fraud", node_port=30001))
+    with pytest.raises(
+        PlatformError, match="grp-1 of node pool general does not exist in zone z-a"
+    ):
+        endpoint_groups.creation_times(CLUSTER, node_port, lambda *_: None)

@@ -29,6 +29,30 @@ def get_network_endpoint_group(context: Context, args: Values) -> Values:
     return _resource(context, "gcp:compute/networkEndpointGroup:NetworkEndpointGroup", template)
 
 
+def get_instance_group_manager(context: Context, args: Values) -> Values:
+    """An instance group manager, by name and zone or by its link."""
+    _set_location(context, args, "compute", "zone")
+    context.from_link("name", args.get("selfLink"))
+    context.subject = f"instance group manager {context.values.get('name')}"
+    path = context.fill("projects/{project}/zones/{zone}/instanceGroupManagers/{name}")
+    try:
+        body = context.get(path)
+    except ApiFailure as failure:
+        if failure.code == 404:
+            raise PluginError(f"{path} not found") from failure
+        raise
+    same = ("name", "baseInstanceName", "creationTimestamp", "fingerprint", "instanceGroup")
+    return {
+        "id": path,
+        "project": context.fill("{project}"),
+        "zone": context.values["zone"],
+        "selfLink": context.link(path),
+        "targetSize": body.get("targetSize", 0),
+        "namedPorts": list(body.get("namedPorts", ())),
+        **{key: body.get(key, "") for key in same},
+    }
+
+
 def get_zones(context: Context, args: Values) -> Values:
     """The names of a region's zones."""
     _set_location(context, args, "compute", "region")
@@ -189,6 +213,7 @@ def _pages(
 
 FUNCTIONS: dict[str, Function] = {
     "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup": get_network_endpoint_group,
+    "gcp:compute/getInstanceGroupManager:getInstanceGroupManager": get_instance_group_manager,
     "gcp:compute/getZones:getZones": get_zones,
     "gcp:certificatemanager/getCertificates:getCertificates": get_certificates,
     "gcp:organizations/getProject:getProject": get_project,

@@ -272,6 +272,18 @@ def test_a_named_port_is_added_and_removed(engine: Engine, world: World) -> None
     engine.delete(second)
 
 
+def test_a_named_port_of_a_group_that_is_gone_is_gone_too(engine: Engine, world: World) -> None:
+    token = "gcp:compute/instanceGroupNamedPort:InstanceGroupNamedPort"
+    group = world[POOL].plain["managedInstanceGroupUrls"][0]
+    port = engine.create(token, "p", group=group, name="http", port=30080)
+    gone = "gke-acme-dev-gone-0a1b2c3d-grp"
+    former = port.id.split("/")[-3]
+    port.id = port.id.replace(former, gone)
+    port.inputs["group"] = port.outputs["group"] = gone
+    engine.delete(port)
+    assert not engine.refresh(port)
+
+
 def test_members_of_a_policy_are_independent(engine: Engine, world: World) -> None:
     inputs = SAMPLES[MEMBER]
     second = engine.create(MEMBER, "y", **{**inputs, "role": "roles/monitoring.metricWriter"})

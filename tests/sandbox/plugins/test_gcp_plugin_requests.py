@@ -131,6 +131,24 @@ def test_a_cluster_is_created_without_its_default_pool(api: Recorder) -> None:
     assert made.id == f"{LOCATION}/clusters/acme-dev"
 
 
+def test_the_zone_of_a_zonal_cluster_is_added_to_its_other_zones(api: Recorder) -> None:
+    engine = api.engine()
+    zone, other = "europe-west4-a", "europe-west4-b"
+    zonal = {**SAMPLES[CLUSTER], "location": zone}
+    engine.create(CLUSTER, "main", **{**zonal, "nodeLocations": [other]})
+    assert api.asked("POST")[0][1]["cluster"]["locations"] == [zone, other]
+    with pytest.raises(PluginError, match="should not contain the original 'zone'"):
+        engine.create(CLUSTER, "second", **{**zonal, "nodeLocations": [zone, other]})
+
+
+def test_a_node_pool_moves_alone(api: Recorder) -> None:
+    engine = api.engine()
+    made = engine.create(POOL, "general", **SAMPLES[POOL])
+    engine.update(made, **{**SAMPLES[POOL], "nodeLocations": ["europe-west4-b"]})
+    path = f"{LOCATION}/clusters/acme-dev/nodePools/general"
+    assert api.asked("PUT") == [(path, {"locations": ["europe-west4-b"]})]
+
+
 def test_a_protected_cluster_is_not_destroyed(api: Recorder) -> None:
     engine = api.engine()
     inputs = {**SAMPLES[CLUSTER], "deletionProtection": True, "removeDefaultNodePool": False}

@@ -111,8 +111,11 @@ class NamedPort(Handler):
         self._write(context, lambda ports: [*(p for p in ports if p != port), port])
 
     def read_remote(self, context: Context) -> Values | None:
-        """The entry; None if the group does not have it."""
-        path, group = self._group(context)
+        """The entry; None if the group does not have it, or is gone."""
+        path = context.fill(f"{ZONE}/instanceGroups/{{group}}")
+        group = context.find(path)
+        if group is None:
+            return None
         for port in group.get("namedPorts", ()):
             if port["name"] == context.values["name"] and str(port["port"]) == str(
                 context.values["port"]
@@ -121,8 +124,10 @@ class NamedPort(Handler):
         return None
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
-        """Remove the port from the list."""
+        """Remove the port from the list; a group that is gone has none."""
         name = context.values["name"]
+        if context.find(context.fill(f"{ZONE}/instanceGroups/{{group}}")) is None:
+            return
         self._write(context, lambda ports: [p for p in ports if p["name"] != name])
 
     def _write(self, context: Context, change: Any) -> None:

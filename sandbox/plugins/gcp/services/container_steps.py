@@ -30,6 +30,10 @@ def _at_rest(context: Context, path: str) -> Values | None:
         pause = min(pause * 1.5, LONGEST_POLL)
 
 
+def _is_zone(location: str) -> bool:
+    return location.count("-") > 1
+
+
 class Cluster(Handler):
     """A cluster. `deletionProtection` exists only in the provider."""
 
@@ -47,6 +51,14 @@ class Cluster(Handler):
             body["maintenancePolicy"].setdefault("window", {})["maintenanceExclusions"] = {
                 one["exclusionName"]: _exclusion(one) for one in exclusions
             }
+        location, zones = str(inputs.get("location") or ""), body.get("locations")
+        if zones and _is_zone(location):
+            if location in zones:
+                raise PluginError(
+                    "when using a multi-zonal cluster, node_locations should not contain the "
+                    "original 'zone'"
+                )
+            body["locations"] = sorted({*zones, location})
         if not inputs.get("enableAutopilot"):
             routes = inputs.get("networkingMode") == "ROUTES"
             body["ipAllocationPolicy"] = {

@@ -210,7 +210,7 @@ def pool_requests(
     if "version" in changed and inputs.get("version"):
         yield Request("PUT", "", {"nodeVersion": inputs["version"]}, on="pool")
     if "nodeLocations" in changed and inputs.get("nodeLocations"):
-        yield Request("PUT", "", {"update": {"desiredLocations": list(inputs["nodeLocations"])}})
+        yield Request("PUT", "", {"locations": sorted(inputs["nodeLocations"])}, on="pool")
     if "upgradeSettings" in changed:
         settings = wanted.get("upgradeSettings") or {}
         yield Request("PUT", "", {"upgradeSettings": settings}, on="pool")
