@@ -13,6 +13,11 @@ from cli.release import released
 from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, Layer, in_order
 
+CLUSTER_TYPE = "gcp:container/cluster:Cluster"
+FORGET = "PULUMI_K8S_DELETE_UNREACHABLE"
+"""Tells the Kubernetes provider that objects are gone whose cluster cannot be reached. Set only
+after that cluster was replaced in the same run: its objects are gone with it."""
+
 
 def up(
     environment: str,
@@ -42,6 +47,9 @@ def up(
             engine.release(NETWORKING, environment, names)
             deploy(NETWORKING)
             results[layer.name] = deploy(layer)
+        if CLUSTER_TYPE in results[layer.name].replaced:
+            console.say("what the replaced cluster held is forgotten", layer.name)
+            engine = Engine({**variables, FORGET: "true"}, console.say)
     last = results.get(ENVIRONMENT.name)
     outputs: Mapping[str, Any] = last.outputs if last else {}
     return {

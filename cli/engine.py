@@ -32,6 +32,8 @@ class Result:
     seconds: float
     changes: Mapping[str, int]
     outputs: Mapping[str, Any]
+    replaced: Collection[str] = ()
+    """Types of which a resource was replaced."""
 
 
 class Engine:
@@ -161,7 +163,7 @@ class Engine:
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
             raise self._failure(layer, code, run, output)
-        return Result(layer.name, seconds, run.changes, run.outputs)
+        return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
         self, layer: Layer, arguments: Sequence[str], *, interactive: bool

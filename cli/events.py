@@ -36,6 +36,8 @@ class Run:
     """Whether the run was cancelled with Ctrl-C."""
     is_preview: bool = False
     """Whether the changes are planned, not made."""
+    replaced: set[str] = field(default_factory=set)
+    """Types of which a resource was replaced."""
 
     def take(self, event: Json) -> str | None:
         """Record an event; return a line to show, or None."""
@@ -60,6 +62,8 @@ class Run:
         verbs = _VERBS.get(metadata["op"])
         if verbs is None or metadata["type"] == _STACK:
             return None
+        if metadata["op"] == "create-replacement":
+            self.replaced.add(metadata["type"])
         kind, name = metadata["type"].rpartition(":")[2], _name(metadata["urn"])
         if self.is_preview:
             return f"would be {verbs[1]}: {kind} {name}" if tense == 0 else None

@@ -4,6 +4,7 @@ Layers use these explicitly and no default provider, so that project, region and
 the environment's own.
 """
 
+import os
 from collections.abc import Sequence
 
 import pulumi
@@ -36,6 +37,8 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
     PULUMI_K8S_DELETE_UNREACHABLE=true. The option of that name is not set here: it would hold for
     a refresh as well, where a network that is down would empty the state.
     """
+    # The SDK would write the variable of one run into the state, as an option of the provider.
+    os.environ.pop("PULUMI_K8S_DELETE_UNREACHABLE", None)
     return kubernetes.Provider(
         "cluster",
         kubeconfig=kubeconfig.output(),

@@ -77,8 +77,11 @@ class ClusterArgs(Settings):
         Meta(description="Networks that may reach the API server. Empty allows all."),
     ] = ()
     security_group: Annotated[
-        Annotated[str, Meta(pattern=r"^gke-security-groups@[a-z0-9.-]+$")] | None,
-        Meta(description="Google Groups for RBAC: the parent group. Default: off."),
+        Annotated[str, Meta(pattern=r"^(gke-security-groups@[a-z0-9.-]+)?$")] | None,
+        Meta(
+            description='Google Groups for RBAC: the parent group. `""` turns it off; without the '
+            "key a cluster keeps its group."
+        ),
     ] = None
     maintenance: Annotated[
         Maintenance | None,

@@ -15,8 +15,11 @@ def features(args: ClusterArgs) -> dict[str, Any]:
     """Arguments of `container.Cluster` for all features."""
     settings: dict[str, Any] = {
         "addons_config": addons(args),
-        # An empty name turns it off; leaving it out would change nothing.
-        "authenticator_groups_config": {"security_group": args.security_group or ""},
+        # Not stated by default: a cluster that never had a group shows none, and each `up` would
+        # update it. An empty name turns the feature off.
+        "authenticator_groups_config": (
+            None if args.security_group is None else {"security_group": args.security_group}
+        ),
         "binary_authorization": {
             "evaluation_mode": (
                 "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"

@@ -57,3 +57,11 @@ def test_outputs_are_those_of_the_stack() -> None:
     }
     assert run.take({"resOutputsEvent": {"metadata": metadata}}) is None
     assert run.outputs == {"address": "127.16.0.1"}
+
+
+def test_types_of_replaced_resources_are_kept() -> None:
+    run = Run()
+    for op in ("create-replacement", "replace", "delete-replaced"):
+        run.take({"resourcePreEvent": {"metadata": {"op": op, "type": "gcp:a:A", "urn": URN}}})
+    run.take({"resourcePreEvent": {"metadata": {"op": "update", "type": "gcp:b:B", "urn": URN}}})
+    assert run.replaced == {"gcp:a:A"}

@@ -74,6 +74,8 @@ NESTED: Mapping[str, frozenset[str]] = {
 }
 
 HARMLESS: Mapping[tuple[str, str], str] = {
+    (CLUSTER, "authenticatorGroupsConfig"): 'security_group: "" turns it off, as its key says',
+    (CLUSTER, "authenticatorGroupsConfig.securityGroup"): "as above",
     (CLUSTER, "clusterAutoscaling.autoProvisioningDefaults"): "enabled: false switches it off",
     (POOL, "upgradeSettings.blueGreenSettings"): "strategy: SURGE does not use them",
     (POOL, "upgradeSettings.maxSurge"): "strategy: BLUE_GREEN does not use it",

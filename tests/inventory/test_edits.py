@@ -193,3 +193,12 @@ def test_an_edit_settles_in_two_runs_and_is_taken_back_in_two(name: str) -> None
     assert first != base
     # Only serving has something to let go of in the second run.
     assert second[NETWORKING.name].inputs == first[NETWORKING.name].inputs
+
+
+def test_a_variable_of_one_run_is_not_kept_in_the_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
+    cluster = {"organization/gke-cluster/dev": environment_run("dev")["cluster"].outputs}
+    found = run_layer(SERVING, "dev", cluster).of("pulumi:providers:kubernetes")["cluster"]
+    assert found == environment_run("dev")["serving"].of("pulumi:providers:kubernetes")["cluster"]

@@ -25,7 +25,8 @@ def _explained() -> set[tuple[str, str, str]]:
         (request, field, who)
         for group in yaml.safe_load(GOLDEN.read_text())
         for request, fields in group["requests"].items()
-        for field, who in fields.items()
+        for field, whose in fields.items()
+        for who in ([whose] if isinstance(whose, str) else whose)
     }
 
 
