@@ -29,6 +29,7 @@ from infra.networking.url_map.matchers import matchers
 from infra.networking.url_map.versions import versions
 from infra.serving.config import ServingConfig
 from infra.serving.contract import served
+from infra.serving.exposures.endpoint_groups import GroupNames
 from sandbox.gcp.services.compute import url_map_limits, url_maps
 
 MODELS, ROUNDS, TARGET = 500, 5, 1.0
@@ -89,7 +90,8 @@ def models(config: ServingConfig) -> tuple[ServedModel, ...]:
         node_tag="node",
         instance_groups=(),
     )
-    return tuple(served(config, {}, cluster=cluster, naming=Naming(ENVIRONMENT)))
+    names = GroupNames(naming=Naming(ENVIRONMENT), cluster="main")
+    return tuple(served(config, {}, cluster=cluster, names=names))
 
 
 def declared(routed: tuple[ServedModel, ...]) -> dict[str, Any]:

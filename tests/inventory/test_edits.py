@@ -129,7 +129,7 @@ def committed() -> Values:
 
 def edited(edit: Edit) -> Values:
     stack = stack_config("dev")
-    values = {
+    values: Values = {
         key: json.loads(text) if text[:1] in "[{" else text
         for key, text in stack.items()
         if key.startswith(("gke-networking:", "gke-serving:"))
