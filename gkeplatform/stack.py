@@ -146,7 +146,8 @@ def deployed(contract: type[ContractT]) -> ContractT | None:
     """What a layer published at its last update; the layer may be this one, or a later one.
 
     None where it is not deployed, or was deployed by a version of its program whose outputs are
-    others: what is compared with them is then not compared.
+    others. A program compares with it what it declares, or leaves in place what a later layer
+    still uses; it never decides by it what to deploy.
     """
     try:
         return read(contract, _outputs(contract.layer) or {}, environment=pulumi.get_stack())
@@ -172,21 +173,6 @@ def _outputs(layer: Layer) -> dict[str, Any] | None:
 
 def _stack_of(layer: Layer) -> str:
     return f"{pulumi.get_organization()}/{layer.project}/{pulumi.get_stack()}"
-
-
-def last(contract: type[ContractT]) -> ContractT | None:
-    """What a later layer published when it was deployed last; None if that cannot be known.
-
-    A layer reads this to leave in place what a later layer still uses, never to decide what to
-    deploy: the later layer may be absent, or of another version.
-    """
-    stack = f"{pulumi.get_organization()}/{contract.layer.project}/{pulumi.get_stack()}"
-    try:
-        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
-        return read(contract, answer["outputs"], environment=pulumi.get_stack())
-    except Exception as error:
-        pulumi.log.debug(f"the outputs of {stack} are not known: {_last_words(error)}")
-        return None
 
 
 def read(contract: type[ContractT], outputs: dict[str, Any], *, environment: str) -> ContractT:

@@ -31,7 +31,7 @@ placements = stack.check(catalog.placed, config, cluster, naming)
 live = stack.check(
     live_routes,
     config.workloads,
-    stack.last(NetworkingContract),
+    stack.deployed(NetworkingContract),
     naming,
     cluster=cluster.generation,
 )
