@@ -32,7 +32,7 @@ FILES = ("dev", "prod")
 
 MODELS = "gke-serving:models"
 REQUIRED: dict[Path, str] = {
-    ("gke-cluster:node_pools", "accelerator"): "no node pool has",
+    ("gke-cluster:node_pools", "accelerator"): "g2-standard-8 comes with 1 x nvidia-l4",
     ("gke-cluster:node_pools", "disk_size_gb"): "of disk for pods",
     ("gke-serving:teams",): "there is no team",
     ("gke-serving:priority_classes",): "there is no priority class",

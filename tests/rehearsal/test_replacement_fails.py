@@ -14,7 +14,7 @@ from tests.rehearsal.workspace import Workspace
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
 PROJECT = "acme-ml-back"
-TAKEN = "10.20.0.0/20"
+TAKEN = "172.20.0.0/28"
 POOL = {"name": "serving", "machine_type": "n2-standard-4", "max_nodes": 1}
 
 
@@ -31,9 +31,9 @@ class Back:
         )
         return done.stdout + done.stderr
 
-    def up(self, nodes_cidr: str, *, check: bool = True) -> str:
+    def up(self, control_plane_cidr: str, *, check: bool = True) -> str:
         document = yaml.safe_load(self.stack.read_text())
-        document["config"]["gke-cluster:network"]["nodes_cidr"] = nodes_cidr
+        document["config"]["gke-cluster:cluster"]["control_plane_cidr"] = control_plane_cidr
         self.stack.write_text(yaml.safe_dump(document))
         return self.pulumi("up", "--yes", "--skip-preview", check=check)
 
@@ -68,8 +68,9 @@ def back(workspace: Workspace) -> Iterator[Back]:
 
 
 def test_reverting_a_failed_replacement_restores_everything(back: Back) -> None:
-    before = "10.10.0.0/20"
+    before = "172.16.0.0/28"
     back.up(before)
+    subnetworks = back.subnetworks()
     network = f"projects/{PROJECT}/global/networks/acme-ml-back-network"
     foreign = {"name": "foreign", "network": network, "ipCidrRange": TAKEN}
     back.compute("regions/europe-west4/subnetworks", "POST", json=foreign)
@@ -79,7 +80,7 @@ def test_reverting_a_failed_replacement_restores_everything(back: Back) -> None:
     assert back.clusters() == []
 
     back.up(before)
-    assert back.subnetworks() == {"foreign": TAKEN, "acme-ml-back-nodes": before}
+    assert back.subnetworks() == {**subnetworks, "foreign": TAKEN}
     (cluster,) = back.clusters()
     assert [pool["name"] for pool in cluster["nodePools"]] == ["serving"]
     assert "unchanged" in back.up(before)

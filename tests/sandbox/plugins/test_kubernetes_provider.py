@@ -24,11 +24,22 @@ def project(tmp_path: Path, kubeconfig: str) -> Project:
     return Project(tmp_path, kubeconfig)
 
 
+@pytest.fixture(scope="session")
+def running(kubectl: Kubectl) -> None:
+    """Waits until the scheduler and KWOK have run a pod: a new control plane is slow at first."""
+    kubectl("run", "first", "--image=server:1")
+    kubectl("wait", "pod/first", "--for=condition=Ready", "--timeout=180s")
+    kubectl("delete", "pod/first", "--wait=false")
+
+
 @pytest.fixture
-def space(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
+def space(
+    kubectl: Kubectl,
+    running: None,
+    request: pytest.FixtureRequest,
+) -> Iterator[str]:
     """A namespace for one test."""
     name = request.node.originalname.replace("_", "-")[5:60].strip("-")
-    kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=120s")
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
@@ -64,7 +75,7 @@ def deployment(
 
 
 def test_a_failed_rollout_is_explained_kept_and_completed(project: Project, space: str) -> None:
-    absent = deployment(space, "app", image="does-not-exist:1", seconds=30)
+    absent = deployment(space, "app", image="does-not-exist:1", seconds=20)
     failed = project.up({"app": absent})
     assert failed.code
     assert "'app' timed out waiting to be Ready" in failed.reasons
