@@ -31,22 +31,32 @@ def ensure(progress: Callable[[str], None]) -> Path:
     return folder / "go" / "bin" / "go"
 
 
+def default_proxy() -> str:
+    """GOPROXY as an installed `go` has it; empty if there is none."""
+    found = shutil.which("go")
+    return _setting(found, "GOPROXY") if found else ""
+
+
 def _version(command: str) -> tuple[int, int]:
     """Major and minor version; (0, 0) if the command does not report one."""
+    found = re.match(r"go(\d+)\.(\d+)", _setting(command, "GOVERSION"))
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+
+def _setting(command: str, name: str) -> str:
+    """What `go env` says of a setting; empty if it cannot be asked."""
     try:
-        out = subprocess.run(
-            [command, "env", "GOVERSION"],
+        return subprocess.run(
+            [command, "env", name],
             capture_output=True,
             text=True,
             check=True,
             timeout=30,
             env={**os.environ, "GOTOOLCHAIN": "local"},
             cwd="/",
-        ).stdout
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return 0, 0
-    found = re.match(r"go(\d+)\.(\d+)", out)
-    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+        return ""
 
 
 def _install(folder: Path, progress: Callable[[str], None]) -> None:

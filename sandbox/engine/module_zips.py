@@ -1,7 +1,7 @@
 """Data of Go modules from a module proxy, checked against go.sum; no compiler is needed.
 
-It reads GOPROXY from the environment as `go` does, but only its addresses: `direct` and `off` need
-`go` itself.
+The proxy is the one of GOPROXY, else the one that an installed `go` uses. Only addresses count:
+`direct` and `off` need `go` itself, and so does a machine that names no proxy.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from sandbox.engine import go
 from sandbox.engine.transfer import MAXIMUM_FILE, Session, TransferError, shown
-
-_DEFAULT = "https://proxy.golang.org"
 
 
 def proxy() -> str | None:
-    """The first module proxy of GOPROXY; None if it names none."""
-    given = re.split(r"[,|]", os.environ.get("GOPROXY") or _DEFAULT)
+    """The first module proxy of GOPROXY; None if none is named."""
+    given = re.split(r"[,|]", os.environ.get("GOPROXY") or go.default_proxy())
     first = given[0].strip().rstrip("/")
     return first if first.startswith(("http://", "https://")) else None
 
@@ -37,7 +36,7 @@ def take(
     """
     address = proxy()
     if address is None:
-        raise TransferError("GOPROXY names no proxy")
+        raise TransferError("GOPROXY names no module proxy, and no `go` is installed that does")
     url = f"{address}/{_escaped(module)}/@v/{_escaped(version)}.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".module-") as file:

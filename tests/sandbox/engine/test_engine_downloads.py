@@ -19,7 +19,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.engine import EngineError, build, downloads, reachability, releases, tools, transfer
+from sandbox.engine import (
+    EngineError,
+    build,
+    downloads,
+    module_zips,
+    reachability,
+    releases,
+    tools,
+    transfer,
+)
 from sandbox.engine.releases import File, Image, Release
 from tests.sandbox.engine.release_server import (
     PROGRAM,
@@ -505,6 +514,22 @@ def test_data_of_modules_comes_from_the_proxy_without_a_compiler(
     found = [path for path in entry.rglob("*") if path.is_file()]
     assert found == [entry / "modules" / "notes" / "docs" / "a" / "b"]
     assert found[0].read_bytes() == b"text"
+
+
+@pytest.mark.parametrize(
+    ("installed", "proxy"),
+    [(None, None), ("https://a.test/x/,direct", "https://a.test/x"), ("direct", None)],
+)
+def test_without_goproxy_an_installed_go_names_the_proxy(
+    installed: str | None, proxy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOPROXY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if installed is not None:
+        command = tmp_path / "go"
+        command.write_text(f'#!/bin/sh\n[ "$2" = GOPROXY ] && echo "{installed}"\n')
+        command.chmod(0o755)
+    assert module_zips.proxy() == proxy
 
 
 def _broken_zip() -> bytes:
