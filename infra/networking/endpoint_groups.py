@@ -7,6 +7,7 @@ asks for them, so the layer waits for them before it declares a backend service.
 import re
 import time
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import pulumi
 from pulumi_gcp import compute
@@ -21,6 +22,7 @@ from gkeplatform.contracts import (
 from gkeplatform.errors import PlatformError
 from infra.networking.url_map.versions import versions
 
+T = TypeVar("T")
 Find = Callable[[str, str], str | None]
 """The self link of a NEG by name and zone; None while it does not exist."""
 
@@ -69,19 +71,26 @@ def finder(provider: pulumi.ProviderResource) -> Find:
     """Looks up NEGs in Google Cloud."""
 
     def find(name: str, zone: str) -> str | None:
-        options = pulumi.InvokeOptions(provider=provider)
-        try:
-            found = compute.get_network_endpoint_group(name=name, zone=zone, opts=options)
-        except Exception as error:
-            if is_absence(str(error)):
-                return None
-            raise PlatformError(
-                f"network endpoint group {name} in zone {zone} cannot be read: "
-                f"{str(error).strip().splitlines()[-1]}"
-            ) from None
-        return str(found.self_link)
+        found = _existing(
+            compute.get_network_endpoint_group, "network endpoint group", name, zone, provider
+        )
+        return None if found is None else str(found.self_link)
 
     return find
+
+
+def _existing(
+    get: Callable[..., T], noun: str, name: str, zone: str, provider: pulumi.ProviderResource
+) -> T | None:
+    """What a data source reads; None if Google has no such resource."""
+    try:
+        return get(name=name, zone=zone, opts=pulumi.InvokeOptions(provider=provider))
+    except Exception as error:
+        if is_absence(str(error)):
+            return None
+        raise PlatformError(
+            f"{noun} {name} in zone {zone} cannot be read: {str(error).strip().splitlines()[-1]}"
+        ) from None
 
 
 def creation_times(
@@ -110,17 +119,10 @@ def clock(provider: pulumi.ProviderResource) -> Created:
     """Looks up when instance groups were created: their managers say it."""
 
     def created(name: str, zone: str) -> str | None:
-        options = pulumi.InvokeOptions(provider=provider)
-        try:
-            found = compute.get_instance_group_manager(name=name, zone=zone, opts=options)
-        except Exception as error:
-            if is_absence(str(error)):
-                return None
-            raise PlatformError(
-                f"instance group {name} in zone {zone} cannot be read: "
-                f"{str(error).strip().splitlines()[-1]}"
-            ) from None
-        return str(found.creation_timestamp)
+        found = _existing(
+            compute.get_instance_group_manager, "instance group", name, zone, provider
+        )
+        return None if found is None else str(found.creation_timestamp)
 
     return created
 
