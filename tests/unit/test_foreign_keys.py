@@ -10,18 +10,7 @@ from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig
 from infra.serving.models import Model
-
-BASE: dict[str, Any] = {
-    "name": "m1",
-    "server": "tensorflow-serving",
-    "source": "gs://acme-ml-dev-models/m1",
-    "replicas": {"min": 1, "max": 1},
-    "resources": {
-        "requests": {"cpu": "1", "memory": "1Gi"},
-        "limits": {"cpu": "2", "memory": "1Gi"},
-    },
-    "exposure": {"kind": "cluster-ip"},
-}
+from tests.unit.entries import BASE
 
 
 def refusal(entry: dict[str, Any]) -> str:

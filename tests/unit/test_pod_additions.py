@@ -7,6 +7,7 @@ import pytest
 
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.placement.demand import of_pod
+from tests.unit.entries import BASE
 
 SMALL = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
 PROXY: dict[str, Any] = {
@@ -25,19 +26,7 @@ WARM: dict[str, Any] = {
 
 
 def model(additions: dict[str, Any] | None = None, **changes: Any) -> Workload:
-    entry: dict[str, Any] = {
-        "name": "m1",
-        "server": "tensorflow-serving",
-        "source": "gs://acme-ml-dev-models/m1",
-        "replicas": {"min": 1, "max": 1},
-        "resources": {
-            "requests": {"cpu": "1", "memory": "1Gi"},
-            "limits": {"cpu": "2", "memory": "1Gi"},
-        },
-        "exposure": {"kind": "cluster-ip"},
-        "pod": additions or {},
-    }
-    entered = msgspec.convert(entry | changes, Model)
+    entered = msgspec.convert({**BASE, "pod": additions or {}, **changes}, Model)
     return expanded(entered, key="models[0]", namespace="models")
 
 

@@ -11,22 +11,10 @@ from infra.serving.models import Model, Workload, expanded
 from infra.serving.models.deployment import deployment
 from infra.serving.models.rollout import RollingUpdate, progress_deadline, wait_seconds
 from infra.serving.models.workload import SETTLE_SECONDS
+from tests.unit.entries import VLLM
 
 TIMEOUT = "pulumi.com/timeoutSeconds"
 SERVICE = "kubernetes:core/v1:Service"
-VLLM: dict[str, Any] = {
-    "name": "m1",
-    "server": "vllm",
-    "source": "gs://acme-ml-dev-models/m1",
-    "files": {"via": "gcs-fuse"},
-    "replicas": {"min": 1, "max": 1},
-    "resources": {
-        "requests": {"cpu": "4", "memory": "16Gi"},
-        "limits": {"cpu": "4", "memory": "16Gi"},
-        "gpu": {"type": "nvidia-l4"},
-    },
-    "exposure": {"kind": "cluster-ip"},
-}
 ROUTED = {"kind": "http-load-balancer", "paths": ["/v1/chat/completions"]}
 
 

@@ -12,18 +12,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.resources import Amounts, Resources
 from infra.serving.tenancy.teams import Team, limit_range
-
-BASE: dict[str, Any] = {
-    "name": "m1",
-    "server": "tensorflow-serving",
-    "source": "gs://acme-ml-dev-models/m1",
-    "replicas": {"min": 1, "max": 1},
-    "resources": {
-        "requests": {"cpu": "1", "memory": "1Gi"},
-        "limits": {"cpu": "2", "memory": "1Gi"},
-    },
-    "exposure": {"kind": "cluster-ip"},
-}
+from tests.unit.entries import BASE
 
 
 def workload(**changes: Any) -> Workload:

@@ -13,25 +13,13 @@ from declared.environment import ROOT
 from infra.serving.models import Model, Workload, expanded, pod, presets, utilization
 from infra.serving.models.pins import OLD_DAYS, Pin, old
 from infra.serving.models.presets import PINS, PRESETS
-
-ENTRY: dict[str, Any] = {
-    "name": "m1",
-    "source": "gs://acme-ml-dev-models/m1",
-    "files": {"via": "gcs-fuse"},
-    "replicas": {"min": 1, "max": 1},
-    "resources": {
-        "requests": {"cpu": "4", "memory": "16Gi"},
-        "limits": {"cpu": "4", "memory": "16Gi"},
-        "gpu": {"type": "nvidia-l4"},
-    },
-    "exposure": {"kind": "cluster-ip"},
-}
+from tests.unit.entries import VLLM
 
 
 def workload(server: str, **changes: Any) -> Workload:
     # Triton has the files of further models only where it reads the bucket itself.
     files = {"files": {"via": "direct"}} if server == "triton" else {}
-    entry = ENTRY | {"server": server} | files | changes
+    entry = VLLM | {"server": server} | files | changes
     return expanded(msgspec.convert(entry, Model), key="models[0]", namespace="models")
 
 
@@ -175,7 +163,7 @@ def test_a_server_may_listen_on_all_addresses(server: str, name: str) -> None:
 
 
 def with_gpus(count: int) -> dict[str, Any]:
-    return {"resources": ENTRY["resources"] | {"gpu": {"type": "nvidia-l4", "count": count}}}
+    return {"resources": VLLM["resources"] | {"gpu": {"type": "nvidia-l4", "count": count}}}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +188,7 @@ def test_vllm_has_as_many_gpus_as_it_uses(words: list[str], needed: int) -> None
 
 
 def test_vllm_has_as_many_chips_as_it_uses() -> None:
-    resources = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    resources = {key: VLLM["resources"][key] for key in ("requests", "limits")}
     tpu = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
     changes = {"resources": resources | tpu, "image": "vllm/vllm-tpu:v0.12.0"}
     assert arguments("vllm", "--tensor-parallel-size=4", **changes)
@@ -406,12 +394,12 @@ TPU = {"tpu": {"type": "tpu-v6e-slice", "topology": "2x2"}}
 
 @pytest.mark.parametrize(
     ("server", "accelerator"),
-    [("tensorflow-serving", ENTRY["resources"]), ("tensorflow-serving", TPU), ("triton", TPU)],
+    [("tensorflow-serving", VLLM["resources"]), ("tensorflow-serving", TPU), ("triton", TPU)],
 )
 def test_an_accelerator_that_the_preset_s_image_cannot_use_is_told(
     server: str, accelerator: dict[str, Any]
 ) -> None:
-    amounts = {key: ENTRY["resources"][key] for key in ("requests", "limits")}
+    amounts = {key: VLLM["resources"][key] for key in ("requests", "limits")}
     changes = {"resources": amounts | accelerator}
     (said,) = utilization.advice(workload(server, **changes))
     assert "set image to one of the server's that can" in said

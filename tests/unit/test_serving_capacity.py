@@ -15,6 +15,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.models import pod
 from infra.serving.placement import Placement
 from infra.serving.placement.spread import fits_together, room, zone_capacities
+from tests.unit.entries import BASE, VLLM
 
 GIB = 2**30
 ZONES = ("europe-west4-a",)
@@ -39,20 +40,8 @@ TPU = {"type": "tpu-v6e-slice", "topology": "2x2"}
 
 
 def vllm(*, gpu: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    amounts = {"cpu": "4", "memory": "16Gi"}
-    return {
-        "name": "m1",
-        "server": "vllm",
-        "source": "gs://acme-ml-dev-models/m1",
-        "files": {"via": "gcs-fuse"},
-        "replicas": {"min": 1, "max": 1},
-        "resources": {
-            "requests": amounts,
-            "limits": amounts,
-            "gpu": {"type": "nvidia-l4"} | (gpu or {}),
-        },
-        "exposure": {"kind": "cluster-ip"},
-    } | changes
+    resources = {**VLLM["resources"], "gpu": {"type": "nvidia-l4", **(gpu or {})}}
+    return {**VLLM, "resources": resources, **changes}
 
 
 def on_tpu(tpu: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -62,17 +51,7 @@ def on_tpu(tpu: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
 
 
 def base(**changes: Any) -> dict[str, Any]:
-    return {
-        "name": "m1",
-        "server": "tensorflow-serving",
-        "source": "gs://acme-ml-dev-models/m1",
-        "replicas": {"min": 1, "max": 1},
-        "resources": {
-            "requests": {"cpu": "1", "memory": "1Gi"},
-            "limits": {"cpu": "2", "memory": "1Gi"},
-        },
-        "exposure": {"kind": "cluster-ip"},
-    } | changes
+    return {**BASE, **changes}
 
 
 def pools_of(*given: dict[str, Any], zones: tuple[str, ...] = ZONES) -> tuple[NodePool, ...]:
