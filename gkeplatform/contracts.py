@@ -104,6 +104,9 @@ class NodePool(Part):
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[NodeTaint, ...] = ()
     """The configured ones; GKE adds `nvidia.com/gpu` and `google.com/tpu`."""
+    fixed: dict[str, str] = field(default_factory=dict)
+    """Settings that Google cannot change in place, by key; empty if the publisher does not say
+    them."""
 
 
 class ClusterContract(Contract):
@@ -128,6 +131,7 @@ class ClusterContract(Contract):
     """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
     pods_cidr: str = ""
     services_cidr: str = ""
+    control_plane_cidr: str = ""
 
     @property
     def generation(self) -> str:
