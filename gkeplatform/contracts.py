@@ -239,6 +239,11 @@ class ServingContract(Contract):
     namespace: str
     models_bucket: str
     models: tuple[ServedModel, ...]
+    generation: str = ""
+    """Generation of the cluster; empty if the publisher did not know it."""
+    kept: tuple[str, ...] = ()
+    """Versions of models with a former way that the load balancer used then. The next deployment
+    after networking's removes it."""
 
 
 class RoutedVersion(Part):
