@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pulumi
 import pytest
 
 from declared import run_layer, stack_config
@@ -287,6 +288,16 @@ def test_another_range_of_the_control_plane_replaces_the_cluster(
     (said,) = changes.losses(config, DEV, before)
     assert "cluster.control_plane_cidr: the control plane has 172.16.0.0/28" in said
     assert "volumes are lost" in said
+
+
+def test_what_a_replacement_loses_is_said_before_it_is_refused(
+    outputs: dict[str, Any], before: ClusterContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: said.append(text))
+    with pytest.raises(Refused):
+        run_layer(CLUSTER, "dev", {OWN: outputs, LATER: networking(before)}, written(become_zonal))
+    assert any("volumes are lost" in text for text in said)
 
 
 def test_the_program_compares_with_its_own_outputs(
