@@ -116,7 +116,7 @@ def losses(
     places = {pool.name: index for index, pool in enumerate(config.node_pools)}
     for name, keys in wanted.replaced_pools(before).items():
         yield (
-            f'gke-cluster:node_pools[{places[name]}]: pool "{name}" is deleted and created again, '
+            f'gke-cluster:node_pools[{places[name]}]: "{name}" is deleted and created again, '
             f"since {_all(keys)} cannot change in place; its pods wait for other nodes meanwhile. "
             "To avoid that, add a pool of another name first, and remove this one afterwards"
         )

@@ -254,7 +254,7 @@ def test_the_groups_of_a_replaced_pool_leave_too(
     without = read(NetworkingContract, networking(rest), environment="dev")
     changes.refuse(config, DEV, before, without)
     (said,) = changes.losses(config, DEV, before)
-    assert 'node_pools[1]: pool "serving" is deleted and created again, since spot' in said
+    assert 'node_pools[1]: "serving" is deleted and created again, since spot' in said
 
 
 def test_the_only_pool_of_a_load_balancer_is_not_replaced(
