@@ -120,7 +120,8 @@ def losses(
             f"since {_all(keys)} cannot change in place; its pods wait for other nodes meanwhile. "
             "To avoid that, add a pool of another name first, and remove this one afterwards"
         )
-    if keeps_zones(config, environment, before) and config.cluster.auto_provisioning:
+    moves = set(before.zones) != set(config.cluster.zones)
+    if moves and keeps_zones(config, environment, before) and config.cluster.auto_provisioning:
         yield (
             "gke-cluster:cluster.zones: the cluster keeps its zones, since changing them would "
             "move pools that have zones of their own; auto-provisioned pools keep them too"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pulumi
 import pytest
 
@@ -240,6 +241,8 @@ def test_auto_provisioned_pools_stay_in_the_zones_that_the_cluster_keeps(
     (said,) = changes.losses(edited(edit), DEV, before)
     assert "auto-provisioned pools keep them too" in said
     assert list(changes.losses(edited(with_a_pool_of_its_own_zones), DEV, before)) == []
+    kept = msgspec.structs.replace(before, zones=("europe-west4-a",))
+    assert list(changes.losses(edited(edit), DEV, kept)) == []
 
 
 def test_the_groups_of_a_replaced_pool_leave_too(
