@@ -39,7 +39,7 @@ class Runs:
 
             def up(self, layer: Layer, *_: Any, **__: Any) -> Result:
                 runs.seen.append((layer.name, environment.get(FORGET)))
-                answer = next(runs.answers.get(layer.name, iter(())), {})
+                answer: Any = next(runs.answers.get(layer.name, iter(())), {})
                 if isinstance(answer, Exception):
                     raise answer
                 changes = dict.fromkeys(KINDS, 0) | answer.get("changes", {})
