@@ -1,7 +1,8 @@
 """The control of the model servers: HTTP on a loopback port, for the sandbox's own commands.
 
 `GET /pods` lists the pods with their counters, `PUT /settings` adds a rule (`rules.Rule`),
-`GET /settings` lists the rules, `DELETE /settings` drops them. The port stands in `model-servers.json` of the home's traffic folder.
+`GET /settings` lists the rules, `DELETE /settings` drops them. The port stands in
+`model-servers.json` of the home's traffic folder.
 """
 
 from __future__ import annotations

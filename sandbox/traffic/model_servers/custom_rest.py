@@ -53,7 +53,7 @@ def answer(served: Served, request: Request) -> Answer:
     return Answer(200, encode(seen), JSON, verb="request", model=served.model, error=_error)
 
 
-def torchserve(served: Served, request: Request) -> Answer:
+def torchserve(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     """The answer of TorchServe."""
     path = request.path.rstrip("/")
     if path == "/ping":

@@ -217,8 +217,9 @@ def _define(
             field.label = _Field.LABEL_REPEATED
             continue
         if kind.startswith("*"):
-            field.label, kind = _Field.LABEL_REPEATED, kind[1:]
-        if kind in _SCALARS:
-            field.type = _SCALARS[kind]
+            field.label = _Field.LABEL_REPEATED
+        single = kind.removeprefix("*")
+        if single in _SCALARS:
+            field.type = _SCALARS[single]
         else:
-            field.type, field.type_name = _Field.TYPE_MESSAGE, f".{kind}"
+            field.type, field.type_name = _Field.TYPE_MESSAGE, f".{single}"

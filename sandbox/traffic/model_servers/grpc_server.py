@@ -16,7 +16,7 @@ import grpc.aio
 
 from sandbox.traffic.model_servers import grpc_services
 from sandbox.traffic.model_servers.grpc_messages import message
-from sandbox.traffic.model_servers.grpc_services import Method, Refused
+from sandbox.traffic.model_servers.grpc_services import Method, RefusedError
 from sandbox.traffic.model_servers.load import Load
 from sandbox.traffic.model_servers.served import Served
 
@@ -118,7 +118,7 @@ class _Handlers(grpc.GenericRpcHandler):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the model is being loaded")
         try:
             response = method.answer(served, request)
-        except Refused as refusal:
+        except RefusedError as refusal:
             await context.abort(_CODES[refusal.code], str(refusal))
         if not method.verb:
             return response

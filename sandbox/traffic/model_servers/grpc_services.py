@@ -1,6 +1,6 @@
 """The gRPC services of the model servers: health, TensorFlow Serving's, the open protocol's.
 
-Each method is a function from a request to a response, or raises Refused. Which services a server
+Each method is a function from a request to a response, or raises RefusedError. Which services a server
 has is what the real one has.
 """
 
@@ -20,7 +20,7 @@ _AVAILABLE = 30
 _DT_FLOAT = 1
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A call that the server refuses: a gRPC status code and its words."""
 
     def __init__(self, code: int, words: str) -> None:
@@ -67,7 +67,7 @@ def _check(served: Served, request: Any) -> Any:
     known = {"", "tensorflow.serving.PredictionService", "inference.GRPCInferenceService",
              "grpc.health.v1.Health"}  # fmt: skip
     if request.service not in known and served.server.kind != "custom":
-        raise Refused(NOT_FOUND, "unknown service")
+        raise RefusedError(NOT_FOUND, "unknown service")
     response = message("grpc.health.v1.HealthCheckResponse")()
     response.status = _SERVING if served.is_loaded else _NOT_SERVING
     return response
@@ -79,11 +79,11 @@ def _check(served: Served, request: Any) -> Any:
 def _spec(served: Served, request: Any) -> Any:
     spec = request.model_spec
     if not spec.name and not request.HasField("model_spec"):
-        raise Refused(INVALID_ARGUMENT, "Missing ModelSpec")
+        raise RefusedError(INVALID_ARGUMENT, "Missing ModelSpec")
     asked = spec.version.value if spec.HasField("version") else None
     if not served.has(spec.name) or (asked and str(asked) != served.server.model_version):
         which = f"Specific({spec.name}, {asked})" if asked else f"Latest({spec.name})"
-        raise Refused(NOT_FOUND, f"Servable not found for request: {which}")
+        raise RefusedError(NOT_FOUND, f"Servable not found for request: {which}")
     answered = message("tensorflow.serving.ModelSpec")(name=spec.name)
     answered.version.value = int(served.server.model_version)
     answered.signature_name = spec.signature_name or "serving_default"
@@ -130,7 +130,7 @@ def _regress(served: Served, request: Any) -> Any:
 
 def _metadata(served: Served, request: Any) -> Any:
     if list(request.metadata_field) not in ([], ["signature_def"]):
-        raise Refused(INVALID_ARGUMENT, "Metadata field is not supported")
+        raise RefusedError(INVALID_ARGUMENT, "Metadata field is not supported")
     response = message("tensorflow.serving.GetModelMetadataResponse")()
     response.model_spec.CopyFrom(_spec(served, request))
     signature = response.metadata["signature_def"]
@@ -141,7 +141,7 @@ def _metadata(served: Served, request: Any) -> Any:
 def _status(served: Served, request: Any) -> Any:
     name = request.model_spec.name
     if not served.has(name):
-        raise Refused(NOT_FOUND, f"Could not find any versions of model {name}")
+        raise RefusedError(NOT_FOUND, f"Could not find any versions of model {name}")
     response = message("tensorflow.serving.GetModelStatusResponse")()
     response.model_version_status.add(
         version=int(served.server.model_version), state=_AVAILABLE, status={}
@@ -154,7 +154,7 @@ def _status(served: Served, request: Any) -> Any:
 
 def _known(served: Served, model: str, version: str) -> None:
     if not served.has(model) or version not in ("", served.server.model_version):
-        raise Refused(NOT_FOUND, f"Request for unknown model: '{model}' is not found")
+        raise RefusedError(NOT_FOUND, f"Request for unknown model: '{model}' is not found")
 
 
 def _live(_served: Served, _request: Any) -> Any:
@@ -184,7 +184,7 @@ def _model_metadata(served: Served, request: Any) -> Any:
 def _infer(served: Served, request: Any) -> Any:
     _known(served, request.model_name, request.model_version)
     if not request.inputs:
-        raise Refused(INVALID_ARGUMENT, "expected at least one input")
+        raise RefusedError(INVALID_ARGUMENT, "expected at least one input")
     response = message("inference.ModelInferResponse")(
         model_name=request.model_name, model_version=served.server.model_version, id=request.id
     )
@@ -211,7 +211,7 @@ def _stream_infer(served: Served, request: Any) -> Any:
     response = message("inference.ModelStreamInferResponse")()
     try:
         response.infer_response.CopyFrom(_infer(served, request))
-    except Refused as refusal:
+    except RefusedError as refusal:
         response.error_message = str(refusal)
     return response
 

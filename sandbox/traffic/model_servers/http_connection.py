@@ -88,10 +88,12 @@ class HttpConnection(asyncio.Protocol):
     # asyncio's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
         self.transport = transport  # type: ignore[assignment]
         self._server.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Give up what is under way."""
         for timer in self._timers:
             timer.cancel()
         self._queue.clear()
@@ -102,6 +104,7 @@ class HttpConnection(asyncio.Protocol):
         self._server.disconnected(self)
 
     def data_received(self, data: bytes) -> None:
+        """Parse what arrives."""
         if self._is_first:
             data = self._first + data
             if data.startswith(_PREFACE):
@@ -124,6 +127,7 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse(400)
 
     def eof_received(self) -> bool:
+        """Answer what was asked, then close."""
         # What is under way is answered; then the connection is closed.
         self._is_ended = True
         return not self.is_idle
@@ -131,22 +135,27 @@ class HttpConnection(asyncio.Protocol):
     # httptools' callbacks
 
     def on_message_begin(self) -> None:
+        """A request begins."""
         self._target, self._headers, self._body, self._size = b"", [], [], 0
         self._expects = False
 
     def on_url(self, url: bytes) -> None:
+        """A part of its target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
         self._headers.append((name, value))
         if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
             self._expects = True
 
     def on_headers_complete(self) -> None:
+        """Its body follows."""
         if self._expects and self._parser.get_http_version() == "1.1" and self.transport:
             self.transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
+        """A part of its body."""
         self._size += len(body)
         if self._size > LARGEST_BODY:
             self._refuse(413)
@@ -154,6 +163,7 @@ class HttpConnection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        """It is complete: answer it, or let it wait for those before it."""
         if self._is_ended:
             return
         body = self._body

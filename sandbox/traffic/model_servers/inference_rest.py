@@ -38,7 +38,7 @@ _EXTENSIONS = (
 _HEADER_LENGTH = b"inference-header-content-length"
 
 
-def answer(served: Served, request: Request) -> Answer:
+def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     """The answer to a request."""
     path, is_get = request.path.rstrip("/") or "/", request.method in ("GET", "HEAD")
     if is_get and path == "/v2/health/live":
@@ -75,9 +75,9 @@ def answer(served: Served, request: Request) -> Answer:
     return Answer(404, b"Not Found", TEXT)
 
 
-def _of_model(
+def _of_model(  # noqa: PLR0911
     served: Served, request: Request, model: str, version: str | None, verb: str | None
-) -> Answer:
+) -> Answer:  # one a case
     is_known = served.has(model) and version in (None, served.server.model_version)
     if verb == "ready" and request.method in ("GET", "HEAD"):
         if not is_known:

@@ -239,7 +239,7 @@ def _others(container: Json) -> dict[int, Role]:
     return {port: "any" for port in declared_ports(container) if port not in known}
 
 
-def _custom(container: Json, line: CommandLine, image: str) -> ModelServer | None:
+def _custom(container: Json, _line: CommandLine, image: str) -> ModelServer | None:
     """Taken for a server that loads while it listens, and finishes what is under way."""
     if not (ports := declared_ports(container)):
         return None

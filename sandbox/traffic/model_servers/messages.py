@@ -71,7 +71,7 @@ class Answer:
         "verb",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         status: int,
         body: bytes,

@@ -44,7 +44,7 @@ WORK = frozenset({CHAT, COMPLETIONS, EMBEDDINGS}) | _OTHER_WORK
 _Body = dict[str, Any]
 
 
-def answer(served: Served, request: Request) -> Answer:
+def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     """The answer to a request."""
     path, method = request.path, request.method
     if path in WORK or path in _TOOLS:
@@ -77,7 +77,7 @@ def _card(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "vllm", "root": name}
 
 
-def _worked(served: Served, request: Request) -> Answer:
+def _worked(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     kind = request.header(b"content-type") or b""
     body: Any = {}
     if not kind.startswith(b"multipart/"):

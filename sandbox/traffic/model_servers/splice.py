@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 
@@ -23,9 +24,14 @@ class Splice(asyncio.Protocol):
     async def open(self, path: str) -> None:
         """Connect to the socket. A refusal ends the connection."""
         loop = asyncio.get_running_loop()
+        # uvloop takes an abstract address as a connected socket only.
+        one = socket.socket(socket.AF_UNIX)
+        one.setblocking(False)
         try:
-            far, _ = await loop.create_unix_connection(lambda: _Far(self.transport), path)
+            await loop.sock_connect(one, path)
+            far, _ = await loop.create_unix_connection(lambda: _Far(self.transport), sock=one)
         except OSError:
+            one.close()
             self.transport.abort()
             return
         if self.transport.is_closing():
@@ -40,18 +46,22 @@ class Splice(asyncio.Protocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        """Pass on what arrives."""
         if self._far is not None:
             self._far.write(data)
 
     def pause_writing(self) -> None:
+        """Let the other side wait."""
         if self._far is not None:
             self._far.pause_reading()
 
     def resume_writing(self) -> None:
+        """Let the other side go on."""
         if self._far is not None and not self._far.is_closing():
             self._far.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End the other side."""
         if self._far is not None:
             self._far.close()
         self._closed(self)
@@ -64,14 +74,18 @@ class _Far(asyncio.Protocol):
         self._near = near
 
     def data_received(self, data: bytes) -> None:
+        """Pass on what arrives."""
         self._near.write(data)
 
     def pause_writing(self) -> None:
+        """Let the other side wait."""
         self._near.pause_reading()
 
     def resume_writing(self) -> None:
+        """Let the other side go on."""
         if not self._near.is_closing():
             self._near.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End the other side."""
         self._near.close()

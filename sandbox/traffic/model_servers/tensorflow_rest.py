@@ -24,7 +24,7 @@ _STATUS = re.compile(
 _FAMILY = re.compile("/v1/", re.IGNORECASE)
 
 
-def answer(served: Served, request: Request) -> Answer:
+def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     """The answer to a request."""
     path = request.path
     if request.method == "POST" and (match := _PREDICTION.fullmatch(path)):
@@ -75,7 +75,7 @@ def _worked(request: Request, model: str, verb: str) -> Answer:
     return Answer(200, encode(result), JSON, verb=verb, model=model, error=_error)
 
 
-def _predicted(body: dict[str, Any]) -> Any:
+def _predicted(body: dict[str, Any]) -> Any:  # noqa: PLR0911  # one a case
     if "instances" in body:
         if "inputs" in body:
             words = "Not formatted correctly expecting only one of 'inputs' or 'instances' keys"
