@@ -36,9 +36,11 @@ def main() -> int:
     )
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(home))
-    return 0
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    runner.run(_serve(home))
+    # Not by closing the loop: uvloop's waits for connections that were accepted at the last moment.
+    logging.shutdown()
+    os._exit(0)
 
 
 async def _serve(home: Home) -> None:

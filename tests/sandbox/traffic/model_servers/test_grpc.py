@@ -191,8 +191,8 @@ def test_a_server_of_ones_own_answers_any_method() -> None:
 
 def test_failures() -> None:
     async def test(channel: Channel, _servers: Servers) -> None:
+        answer = "tensorflow.serving.PredictResponse"
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            answer = "tensorflow.serving.PredictResponse"
             await call(channel, f"{SERVING}/Predict", predict_request(name="resnet"), answer)
         assert error.value.code() == grpc.StatusCode.INTERNAL
 

@@ -224,16 +224,26 @@ def test_tensorflow_serving_ignores_sigterm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "annotations", "spec"),
+    ("container", "request_", "annotations", "spec"),
     [
-        ({**VLLM, "args": ["/m", "--port=8000"]}, {}, {}),
-        (TENSORFLOW, {}, {"shareProcessNamespace": True}),
-        (TRITON, {"sandbox/on-sigterm": "exit"}, {}),
+        (
+            {**VLLM, "args": ["/m", "--port=8000"]},
+            ("/v1/completions", '{"model": "/m", "prompt": "x"}'),
+            {},
+            {},
+        ),
+        (TENSORFLOW, PREDICT, {}, {"shareProcessNamespace": True}),
+        (
+            TRITON,
+            ("/v2/models/segmenter/infer", '{"inputs": []}'),
+            {"sandbox/on-sigterm": "exit"},
+            {},
+        ),
     ],
     ids=["vLLM without a timeout", "not the first process", "as annotated"],
 )
 def test_a_server_that_sigterm_ends_cuts_what_is_under_way(
-    container: Json, annotations: Json, spec: Json
+    container: Json, request_: tuple[str, str], annotations: Json, spec: Json
 ) -> None:
     async def test(servers: Servers) -> None:
         slow = {"sandbox/latency-milliseconds": "60000", **annotations}
@@ -241,7 +251,9 @@ def test_a_server_that_sigterm_ends_cuts_what_is_under_way(
         servers.show(item)
         port = 8501 if container is TENSORFLOW else 8000
         one = await Caller.connect(servers.port(port) or 0)
-        await one.send(*PREDICT)
+        await one.send(*request_)
+        (_, life), *_ = servers.fleet.lives()
+        await until(lambda: any(each.load.running for each in life.processes.values()))
         servers.show(deleted(item, grace=30))
         assert await one.is_closed()
         await until(lambda: servers.port(port) is None)
