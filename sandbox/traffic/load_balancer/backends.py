@@ -1,0 +1,104 @@
+"""Backend services and backend buckets: what a route needs of them, and their clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.gcp.services.compute.place import Place
+from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import affinity, clusters, endpoints, health_checks
+from sandbox.traffic.load_balancer.custom_headers import custom_headers
+from sandbox.traffic.load_balancer.snapshot import Snapshot
+from sandbox.traffic.load_balancer.surroundings import Surroundings
+from sandbox.traffic.load_balancer.unsupported import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a route leads, and what it owes to the backend."""
+
+    cluster: str
+    timeout: int
+    """Seconds, for a route that states none."""
+    headers: Json = field(default_factory=dict)
+    affinity: tuple[Json, ...] = ()
+    filters: Json = field(default_factory=dict)
+    """Configuration of HTTP filters by filter."""
+    refusal: Json = field(default_factory=dict)
+    """The answer in place of the backend's, for one that refuses everybody."""
+
+
+Extra = Callable[[Place, Document], Json]
+"""Filter configuration that a backend asks for."""
+
+
+class Backends:
+    """The backends of one configuration; each becomes a cluster when a route first needs it."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        surroundings: Surroundings,
+        address: str,
+        extras: tuple[Extra, ...] = (),
+    ) -> None:
+        """`address` is the load balancer's own, the host that its health checks ask for."""
+        self._snapshot, self._surroundings, self._extras = snapshot, surroundings, extras
+        self._address = address
+        self._targets: dict[str, Target] = {}
+        self.clusters: list[Json] = []
+        self.assignments: dict[str, Json] = {}
+        """Load assignment by cluster."""
+
+    def target(self, reference: str, project: str) -> Target | None:
+        """The target of a reference; None for an empty one, or one to nothing."""
+        found = self._snapshot.find(reference, project)
+        if found is None:
+            return None
+        place, document = found
+        if place.path not in self._targets:
+            build = self._bucket if place.collection == "backendBuckets" else self._service
+            self._targets[place.path] = build(place, document)
+        return self._targets[place.path]
+
+    def _service(self, place: Place, service: Document) -> Target:
+        for name in ("loadBalancingScheme", "port", "network"):
+            service.value(name)
+        hashing = affinity.policies(service)
+        checks, port = self._checks(place, service)
+        groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
+        self.clusters.append(clusters.cluster(place.path, service, hashing, checks))
+        self.assignments[place.path] = endpoints.assignment(
+            place.path, groups, port, place.project, self._surroundings
+        )
+        self._drain(service)
+        filters = {k: v for extra in self._extras for k, v in extra(place, service).items()}
+        return Target(
+            cluster=place.path,
+            timeout=service.whole("timeoutSec", 30),
+            headers=custom_headers(service),
+            affinity=tuple(hashing),
+            filters=filters,
+        )
+
+    def _drain(self, service: Document) -> None:
+        """An endpoint that leaves gets no new requests, and finishes those that it has."""
+        if service.one("connectionDraining").whole("drainingTimeoutSec", 300) == 0:
+            service.one("connectionDraining").decline(
+                "drainingTimeoutSec", "Requests under way are finished, not cut."
+            )
+
+    def _checks(self, place: Place, service: Document) -> tuple[list[Json], int | None]:
+        found = []
+        port = None
+        for reference in service.texts("healthChecks"):
+            check = self._snapshot.find(reference, place.project)
+            if check is not None:
+                where, document = check
+                found.append(health_checks.health_check(document, where.collection, self._address))
+                port = health_checks.fixed_port(document, where.collection)
+        return found[:1], port
+
+    def _bucket(self, place: Place, bucket: Document) -> Target:
+        raise NotImplementedError
