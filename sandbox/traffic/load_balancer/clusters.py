@@ -43,8 +43,9 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def cluster(name: str, service: Document, affinity: list[Json], checks: list[Json]) -> Json:
-    """The cluster; its endpoints are in a file of their own, so that a change keeps the health
-    that is known of the others.
+    """The cluster of a backend service.
+
+    Its endpoints are in a file of their own: a change of one keeps what is known of the others.
     """
     circuit, requests = _limits(service)
     found: dict[str, Any] = {

@@ -95,8 +95,10 @@ def rewrite(action: Document, match: Json) -> Json:
 
 
 def retries(action: Document) -> Json:
-    """The retry policy. Without one Google retries a request without a body once, after 502,
-    503, 504 or no answer (https://docs.cloud.google.com/load-balancing/docs/https#retry-logic).
+    """The retry policy.
+
+    Without one Google retries a request without a body once, after 502, 503, 504 or no answer
+    (https://docs.cloud.google.com/load-balancing/docs/https#retry-logic).
     """
     if not action.body.get("retryPolicy"):
         return {

@@ -6,8 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from sandbox.gcp.services.compute.place import Place, of_reference, parse
-from sandbox.gcp.store import Json
+from sandbox.gcp.store import Json, Store
 from sandbox.traffic.load_balancer.unsupported import Document, Ledger
+
+
+_PREFIXES = ("certificatemanager", "compute", "compute-endpoints", "policies", "storage/b")
+"""Keys that the load balancer reads; objects of buckets and operations are not among them."""
+
+
+def documents(store: Store) -> dict[str, Json]:
+    """All that the load balancer reads of an emulator's store, copied."""
+    return {
+        key: document
+        for prefix in _PREFIXES
+        for key, document in store.below(prefix)
+        if "/operations/" not in key
+    }
 
 
 class Snapshot:
