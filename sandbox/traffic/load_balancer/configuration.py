@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import files, iap
+from sandbox.traffic.load_balancer.armor import rate_limits
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import Backends
 from sandbox.traffic.load_balancer.listeners import Listener
@@ -65,6 +66,9 @@ def configure(
         path: Routes(place, url_map, backends).configuration()
         for path, (place, url_map) in maps.items()
     }
+    limits = rate_limits.per_routes(policies.limits)
+    for table in tables.values() if limits else ():
+        table["typed_per_filter_config"] = table.get("typed_per_filter_config", {}) | limits
     found = [
         one.configuration(surroundings.frontends[one.place.key], policies, backends.rates)
         for one in rules

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import iap
 from sandbox.traffic.load_balancer.armor import policies, rate_limits
-from sandbox.traffic.load_balancer.armor.rate_limits import Limit
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 _HTTP = f"{TYPE}envoy.extensions.filters.http"
@@ -26,7 +23,7 @@ end
 """
 
 
-def chain(limits: Iterable[Limit]) -> list[Json]:
+def chain() -> list[Json]:
     """The filters in the order in which a request passes them.
 
     Policies at the edge are asked before the cache, those of backends only for what it has not.
@@ -46,7 +43,7 @@ def chain(limits: Iterable[Limit]) -> list[Json]:
         )
         | {"disabled": True},
         *backend,
-        *rate_limits.settings(limits),
+        {"name": rate_limits.FILTER, "typed_config": rate_limits.empty()},
         iap.settings(),
         _filter("fault", f"{_HTTP}.fault.v3.HTTPFault"),
         _filter("router", f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True),

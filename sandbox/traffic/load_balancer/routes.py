@@ -6,7 +6,8 @@ from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import matches, route_actions
+from sandbox.traffic.load_balancer import matches, route_actions, shared_filters
+from sandbox.traffic.load_balancer.armor import policies
 from sandbox.traffic.load_balancer.backends import Backends, Target
 from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
@@ -46,6 +47,7 @@ class Routes:
             "name": self._place.path,
             "virtual_hosts": hosts,
             "ignore_port_in_host_matching": True,
+            **shared_filters.lift(hosts, (policies.EDGE, policies.BACKEND, policies.PREVIEW)),
         } | _joined(
             route_actions.header_action(url_map),
             {"request_headers_to_remove": list(INTERNAL_HEADERS)},
@@ -77,7 +79,7 @@ class Routes:
         if rule.has(key("UrlRedirect")):
             return [route | {"redirect": route_actions.redirect(rule.one(key("UrlRedirect")))}]
         action = rule.one(key("RouteAction"))
-        weighted = [one for one in action.many("weightedBackendServices") if one.whole("weight")]
+        weighted = action.many("weightedBackendServices")
         if weighted:
             rule.value(key("Service"))
             return [self._split(route, action, weighted, match)]
@@ -143,7 +145,7 @@ class Routes:
 
 
 def _filters(found: Json) -> Json:
-    return {"typed_per_filter_config": found} if found else {}
+    return {"typed_per_filter_config": dict(found)} if found else {}
 
 
 def _joined(*parts: Json) -> Json:

@@ -26,7 +26,8 @@ SERVERS = 4
 ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
 _PATIENCE = 20.0
-_OPTIONS = ("--disable-hot-restart", "--concurrency", "2", "-l", "warning")
+_OPTIONS = ("--disable-hot-restart", "--concurrency", "2", "-l", "warning",
+            "--drain-strategy", "immediate")  # fmt: skip
 
 
 def link(path: str) -> str:
@@ -103,8 +104,12 @@ class Rig:
             {"target": link("global/targetHttpProxies/main"), "IPAddress": "192.0.2.1"},
         )
         configuration = self.apply()
-        self._wait(lambda: self.get("/", host="nobody.example").headers.get("x-version") == version)
+        self._wait(lambda: self._version(version) == version)
         return configuration
+
+    def _version(self, version: str) -> str:
+        answer = self.get(f"/?version={version}", host="nobody.example")
+        return str(answer.headers.get("x-version"))
 
     def apply(self, **changes: Any) -> Configuration:
         """Write the configuration of the documents as they are."""

@@ -98,6 +98,7 @@ def test_redirects_and_unknown_expressions(rig: Rig) -> None:
         {"priority": 3, "action": "allow", "match": ranges("*")},
     ]  # fmt: skip
     found = install(rig, rules)
+    rig.until(lambda: "location" in rig.get("/old").headers)
     answer = rig.get("/old")
     assert [answer.status_code, answer.headers["location"]] == [302, "https://x.example/100%"]
     assert status(rig) == 200

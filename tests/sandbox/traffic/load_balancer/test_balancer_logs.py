@@ -54,9 +54,9 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
 def test_the_sample_rate_holds(rig: Rig) -> None:
     sampled = rig.service("sampled", 0, logConfig={"enable": True, "sampleRate": 0.25})
     rig.url_map(defaultService=sampled)
+    rig.until(lambda: rig.get("/begin") and lines(rig, "/begin"))
     for _ in range(400):
         rig.get("/sampled")
-    rig.get("/end")
     rig.until(lambda: 60 <= len(lines(rig, "/sampled")) <= 140)
 
 
