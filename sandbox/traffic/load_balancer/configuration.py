@@ -28,6 +28,8 @@ class Contribution:
     listeners: tuple[Json, ...] = ()
     clusters: tuple[Json, ...] = ()
     """Clusters state their endpoints themselves."""
+    rules: frozenset[str] = frozenset()
+    """The store's keys of the forwarding rules that the listeners carry out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,16 @@ def configure(
     """
     ledger = Ledger()
     snapshot = Snapshot(documents, ledger)
-    rules = [
+    every = [
         Listener(snapshot, surroundings, place, rule)
-        for place, rule in snapshot.forwarding_rules()
-        if place.key in surroundings.frontends
+        for place, rule in snapshot.forwarding_rules(contributed.rules)
     ]
+    rules = [one for one in every if one.url_map and one.place.key in surroundings.frontends]
+    for one in every:
+        if one not in rules:
+            for field in one.rule.body:
+                one.rule.value(field)
+            ledger.decline(one.place.path, "target", "Nobody answers at its address.")
     address = next((str(one.rule.body.get("IPAddress", "")) for one in rules if one.url_map), "")
     policies = Policies(snapshot)
     backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra))

@@ -13,6 +13,9 @@ _HTTP = f"{TYPE}envoy.extensions.filters.http"
 _TRACE = """
 math.randomseed((os.time() + tonumber(tostring({}):match("0x(%x+)"), 16)) % 2147483647)
 function envoy_on_request(h)
+  -- What the client asked for: at the time of the log, the rewritten request is left.
+  local asked = h:headers():get(":authority") .. h:headers():get(":path")
+  h:streamInfo():dynamicMetadata():set("sandbox", "asked", asked)
   if h:headers():get("x-cloud-trace-context") == nil then
     local id = ""
     for _ = 1, 4 do id = id .. string.format("%08x", math.random(0, 2147483647)) end

@@ -136,7 +136,8 @@ class Listener:
         return settings | {
             "@type": TYPE + _MANAGER,
             "stat_prefix": self.place.name,
-            "codec_type": "AUTO",
+            # Google speaks HTTP/2 to clients over TLS alone.
+            "codec_type": "AUTO" if is_tls else "HTTP1",
             "rds": {
                 "route_config_name": name,
                 "config_source": files.source(self._surroundings.folder, files.routes_file(name)),

@@ -28,13 +28,19 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
     rules = [
         {"paths": ["/silent"], "service": silent},
         {"paths": ["/empty"], "service": empty},
+        {"paths": ["/moved"], "urlRedirect": {"pathRedirect": "/there"}},
+        {
+            "paths": ["/long"],
+            "service": logged,
+            "routeAction": {"urlRewrite": {"pathPrefixRewrite": "/short", "hostRewrite": "x.test"}},
+        },
     ]
     rig.url_map(
         defaultService=logged,
         hostRules=[{"hosts": ["*"], "pathMatcher": "m"}],
         pathMatchers=[{"name": "m", "defaultService": logged, "pathRules": rules}],
     )
-    for path in ("/silent", "/empty", "/log-me?q=1"):
+    for path in ("/silent", "/empty", "/moved", "/long", "/log-me?q=1"):
         rig.get(path)
     rig.until(lambda: lines(rig, "/log-me?q=1"))
     (line,) = lines(rig, "/log-me?q=1")
@@ -47,6 +53,13 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
     assert labels["backend_service_name"] == "projects/p/global/backendServices/logged"
     assert line["route"] == "pathMatchers[0] default"
     assert lines(rig, "/silent") == []
+    (line,) = lines(rig, "/moved")
+    assert [line["httpRequest"]["status"], line["route"]] == [
+        301,
+        "pathMatchers[0].pathRules[2] /moved",
+    ]
+    (line,) = lines(rig, "/long")
+    assert line["httpRequest"]["requestUrl"] == "http://a.example/long"
     (line,) = lines(rig, "/empty")
     assert line["jsonPayload"]["statusDetails"] == "failed_to_pick_backend"
 
