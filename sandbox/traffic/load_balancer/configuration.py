@@ -20,6 +20,13 @@ from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
 from sandbox.traffic.load_balancer.unsupported import Ledger, Unsupported
 
+ARGUMENTS = ("--disable-hot-restart", "--drain-strategy", "immediate")
+"""Arguments of Envoy that the configuration counts on.
+
+When a listener changes, open connections are told to close with their next answer; without that
+they keep the former settings for minutes.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:

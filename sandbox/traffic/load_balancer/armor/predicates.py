@@ -21,6 +21,7 @@ from sandbox.traffic.load_balancer.armor.expressions import (
     describe,
 )
 from sandbox.traffic.load_balancer.client import REGION_HEADER
+from sandbox.traffic.load_balancer.patterns import problem
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 _GAP = "\0"
@@ -140,7 +141,10 @@ def _simple(name: str, arguments: tuple[Node, ...]) -> Json:
     if name == "in":
         return any_of([_compared("==", (arguments[0], Value(v))) for v in constant(arguments[1])])
     if name == "matches":
-        return _text(arguments[0], _partial(str(constant(arguments[1]))))
+        pattern = str(constant(arguments[1]))
+        if why := problem(pattern):
+            raise UnknownPartError(why.removesuffix("."))
+        return _text(arguments[0], _partial(pattern))
     if name in _TESTS:
         return _compared(name, arguments)
     raise UnknownPartError(f"{name}()" if name.isidentifier() else name)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import envoy
 import msgspec
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.configuration import Configuration
 
-BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
+_PACKAGE = importlib.util.find_spec("envoy")
+assert _PACKAGE is not None and _PACKAGE.origin  # noqa: PT018
+BINARY = Path(_PACKAGE.origin).parent / "_bin" / "envoy"
 
 
 def joined(configuration: Configuration) -> Json:

@@ -134,6 +134,27 @@ def test_an_address_that_nobody_answers_at_is_listed() -> None:
     assert names == ["projects/p/global/forwardingRules/https", "tcp"]
 
 
+@pytest.mark.parametrize(
+    ("match", "why"),
+    [
+        ({"regexMatch": "/(?=a)b"}, "RE2 has no '(?='"),
+        ({"regexMatch": "/(a)\\1"}, "RE2 has no"),
+        ({"prefixMatch": "/", "headerMatches": [{"headerName": "a", "regexMatch": "x++"}]}, "RE2"),
+        ({"pathTemplateMatch": "/a*b"}, "'a*b'"),
+        ({"pathTemplateMatch": "/{x=**}/b"}, "** stands only at the end"),
+        ({"pathTemplateMatch": "/{x}/{x}"}, "stands twice"),
+        ({"pathTemplateMatch": "/{a}/{b}/{c}/{d}/{e}/{f}"}, "five wildcards"),
+    ],
+)
+def test_a_pattern_that_envoy_refuses_is_listed(match: Any, why: str) -> None:
+    documents = base()
+    url_map = documents["compute/projects/p/global/urlMaps/main"]
+    url_map["pathMatchers"][0]["routeRules"][0]["matchRules"] = [match]
+    (found,) = configured(documents).unsupported
+    assert "matches nothing" in found.why
+    assert why in found.why
+
+
 SCHEMAS = {
     "global/urlMaps/main": "UrlMap",
     "global/backendServices/main": "BackendService",
