@@ -1,0 +1,150 @@
+"""Backend services and backend buckets: what a route needs of them, and their clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.gcp.services.compute.place import Place
+from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import (
+    access_log,
+    affinity,
+    buckets,
+    cdn,
+    clusters,
+    endpoints,
+    health_checks,
+)
+from sandbox.traffic.load_balancer.custom_headers import custom_headers
+from sandbox.traffic.load_balancer.snapshot import Snapshot
+from sandbox.traffic.load_balancer.surroundings import Surroundings
+from sandbox.traffic.load_balancer.unsupported import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a route leads, and what it owes to the backend."""
+
+    cluster: str
+    timeout: int
+    """Seconds, for a route that states none."""
+    headers: Json = field(default_factory=dict)
+    affinity: tuple[Json, ...] = ()
+    filters: Json = field(default_factory=dict)
+    """Configuration of HTTP filters by filter."""
+    refusal: Json = field(default_factory=dict)
+    """The answer in place of the backend's, for one that refuses everybody."""
+    methods: str = ""
+    """The methods that the backend takes, as a regular expression; empty for all."""
+
+
+SCHEMES = ("", "EXTERNAL", "EXTERNAL_MANAGED", "INTERNAL_MANAGED")
+_STORAGE_TIMEOUT = 60
+Extra = Callable[[Place, Document], Json]
+"""Filter configuration that a backend asks for."""
+
+
+class Backends:
+    """The backends of one configuration; each becomes a cluster when a route first needs it."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        surroundings: Surroundings,
+        address: str,
+        extras: tuple[Extra, ...] = (),
+    ) -> None:
+        """`address` is the load balancer's own, the host that its health checks ask for."""
+        self._snapshot, self._surroundings, self._extras = snapshot, surroundings, extras
+        self._address = address
+        self._targets: dict[str, Target] = {}
+        self.clusters: list[Json] = []
+        self.assignments: dict[str, Json] = {}
+        """Load assignment by cluster."""
+        self.rates: set[str] = set()
+        """The sample rates of the logs of all backends."""
+
+    def target(self, reference: str, project: str) -> Target | None:
+        """The target of a reference; None for an empty one, or one to nothing."""
+        found = self._snapshot.find(reference, project)
+        if found is None:
+            return None
+        place, document = found
+        if place.path not in self._targets:
+            build = self._bucket if place.collection == "backendBuckets" else self._service
+            self._targets[place.path] = build(place, document)
+        return self._targets[place.path]
+
+    def _service(self, place: Place, service: Document) -> Target:
+        service.value("network")
+        if service.text("loadBalancingScheme") not in SCHEMES:
+            service.decline("loadBalancingScheme", "Only Application Load Balancers are here.")
+        hashing = affinity.policies(service)
+        checks, port = self._checks(place, service)
+        groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
+        made = clusters.cluster(place.path, service, hashing, checks)
+        if metadata := access_log.rate(service):
+            made["metadata"] = metadata
+            self.rates.add(metadata["filter_metadata"][access_log.METADATA]["log"])
+        if service.flag("enableCDN"):
+            options = made["typed_extension_protocol_options"][clusters.HTTP_OPTIONS]
+            options["http_filters"] = buckets.upstream(cdn.script(service))
+        self.clusters.append(made)
+        self.assignments[place.path] = endpoints.assignment(
+            place.path, groups, port, place.project, self._surroundings
+        )
+        self._drain(service)
+        filters = self._filters(place, service)
+        if service.flag("enableCDN"):
+            filters |= cdn.enabled()
+        return Target(
+            cluster=place.path,
+            timeout=service.whole("timeoutSec", 30),
+            headers=custom_headers(service),
+            affinity=tuple(hashing),
+            filters=filters,
+        )
+
+    def _drain(self, service: Document) -> None:
+        """An endpoint that leaves gets no new requests, and finishes those that it has.
+
+        Google cuts them after the draining timeout. Where the service's own timeout is not longer,
+        no request lives to see that.
+        """
+        draining = service.one("connectionDraining")
+        if draining.whole("drainingTimeoutSec", 300) < service.whole("timeoutSec", 30):
+            draining.decline("drainingTimeoutSec", "Requests under way are finished, not cut.")
+
+    def _checks(self, place: Place, service: Document) -> tuple[list[Json], int | None]:
+        found = []
+        port = None
+        for reference in service.texts("healthChecks"):
+            check = self._snapshot.find(reference, place.project)
+            if check is not None:
+                where, document = check
+                log = self._surroundings.health_log
+                found.append(
+                    health_checks.health_check(document, where.collection, self._address, log)
+                )
+                port = health_checks.fixed_port(document, where.collection)
+        return found[:1], port
+
+    def _bucket(self, place: Place, bucket: Document) -> Target:
+        name = bucket.text("bucketName")
+        made = buckets.cluster(place.path, bucket, self._snapshot, self._surroundings)
+        self.clusters.append(made)
+        if bucket.text("compressionMode") not in ("", "DISABLED"):
+            bucket.decline("compressionMode", "Answers are not compressed.")
+        return Target(
+            cluster=place.path,
+            timeout=_STORAGE_TIMEOUT,
+            headers=custom_headers(bucket),
+            filters=self._filters(place, bucket)
+            | (cdn.enabled() if bucket.flag("enableCdn") else {}),
+            refusal=buckets.refusal(self._snapshot, name),
+            methods=buckets.METHODS,
+        )
+
+    def _filters(self, place: Place, backend: Document) -> Json:
+        return {k: v for extra in self._extras for k, v in extra(place, backend).items()}
