@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 PORTS = (
     "api",
@@ -48,3 +48,11 @@ def choose(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
             taken = set(chosen.values())
             chosen[name] = next(port for port in candidates if port not in taken and is_free(port))
     return {name: chosen[name] for name in PORTS}
+
+
+def any_free(taken: Collection[int] = ()) -> int:
+    """Return a free port that is not among `taken`. Raises OSError if there is none."""
+    for port in random.sample(range(_FIRST, _LAST), _LAST - _FIRST):
+        if port not in taken and is_free(port):
+            return port
+    raise OSError(f"no port from {_FIRST} to {_LAST} is free")

@@ -9,7 +9,6 @@ from sandbox.gcp.services.compute.place import Place, of_reference, parse
 from sandbox.gcp.store import Json, Store
 from sandbox.traffic.load_balancer.unsupported import Document, Ledger
 
-
 _PREFIXES = ("certificatemanager", "compute", "compute-endpoints", "policies", "storage/b")
 """Keys that the load balancer reads; objects of buckets and operations are not among them."""
 
