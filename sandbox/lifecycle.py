@@ -26,6 +26,7 @@ from sandbox import installation
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error
 from sandbox.kubernetes import kubeconfig, processes
+from sandbox.traffic.runtime import processes as traffic_processes
 
 __all__ = ["Home", "SandboxError", "Status", "environment", "reset", "start", "status", "stop"]
 
@@ -83,6 +84,7 @@ def stop(home: Home) -> int:
         return 0
     with _lock(home):
         ended = _end_daemon(home)
+        ended += traffic_processes.end_all(home)
         for folder in sorted((home.path / "clusters").glob("*")):
             ended += processes.end_all(folder)
     return ended
@@ -116,6 +118,7 @@ def status(home: Home) -> Status:
     if record is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             ours.append(psutil.Process(record["pid"]))
+    ours.extend(traffic_processes.running(home))
     memory = 0
     for process in ours:
         with contextlib.suppress(psutil.NoSuchProcess):

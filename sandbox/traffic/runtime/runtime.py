@@ -1,0 +1,226 @@
+"""Keeps Envoy and the model servers in step with the emulated state, in the daemon's event loop.
+
+A change is in force within a second: the store, the clusters' informers and the dial plan wake the
+loop, which waits for a burst to end and then writes what differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sandbox.gcp.service import State
+from sandbox.home import Home
+from sandbox.kubernetes.cluster_objects import ClusterObjects
+from sandbox.kubernetes.ports import is_free
+from sandbox.traffic.dial_plan import DialPlan
+from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.runtime import frontends, processes
+from sandbox.traffic.runtime.authority import Authority
+from sandbox.traffic.runtime.certificates import Certificates
+from sandbox.traffic.runtime.child_process import ChildProcess
+from sandbox.traffic.runtime.envoy import Envoy
+from sandbox.traffic.runtime.frontends import Frontend, Ports
+from sandbox.traffic.runtime.identity import IdentityAwareProxy
+from sandbox.traffic.runtime.plan import Inputs, Plan, has_forwarding_rules, plan
+
+_log = logging.getLogger("sandbox.traffic")
+Json = dict[str, Any]
+PREFIXES = ("compute/", "certificatemanager/", "storage/b/")
+_WAKES = (*PREFIXES, "dns/")  # certificates are issued when names resolve
+_SETTLE, _LONGEST = 0.1, 0.5  # seconds
+_LOOK = 0.1  # seconds between looks at the dial plan
+_AGAIN = 1.0  # seconds until a look at what waits: certificates, failures
+_ATTEMPTS = 3
+
+
+class Runtime:
+    """The requests of one sandbox."""
+
+    def __init__(
+        self,
+        home: Home,
+        state: State,
+        objects: Callable[[], list[ClusterObjects]],
+        *,
+        storage: int,
+    ) -> None:
+        """`objects` are those of the running clusters; `storage` the emulated API's port."""
+        self._home = home
+        self._state = state
+        self._objects = objects
+        self._storage = storage
+        self._authority = Authority(home.traffic)
+        self._certificates = Certificates(state, self._authority, home.traffic)
+        self._ports = Ports(home.traffic)
+        binary = processes.envoy_binary()
+        self._envoy = Envoy(home, binary) if binary else None
+        self._servers = ChildProcess(
+            "model servers",
+            [sys.executable, "-m", processes.MODEL_SERVERS, "--home", str(home.path)],
+            home.logs / "model-servers.log",
+            {"PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+        )
+        self.identity = IdentityAwareProxy(state, home)
+        self._decoded: dict[str, tuple[bytes, Json]] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._frontends: list[Frontend] = []
+        self._unsupported: list[Unsupported] = []
+        self._plan_stamp: tuple[int, int] | None = None
+        self._failure: str | None = None
+
+    async def start(self) -> None:
+        """Start, after ending what an earlier daemon has left. Raises OSError."""
+        if self._envoy is None:
+            _log.warning("envoy has no binary for this platform: rehearsals have no requests")
+            self._idle.set()
+            return
+        await asyncio.to_thread(processes.end_all, self._home)
+        await asyncio.to_thread(self._authority.prepare)
+        await self.identity.start(self._ports.of("identity"))
+        self._state.store.changed = self.changed
+        self._wake.set()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
+
+    async def close(self) -> None:
+        """End the processes."""
+        self._state.store.changed = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(
+            self._servers.stop(),
+            self.identity.close(),
+            *([self._envoy.stop()] if self._envoy else ()),
+        )
+
+    def changed(self, key: str) -> None:
+        """Note that a document changed."""
+        if key.startswith(_WAKES) and "/operations/" not in key:
+            self.wake()
+
+    def wake(self) -> None:
+        """Note that something changed that the configuration depends on."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def document(self, patience: float = 0.0) -> Json:
+        """What is served and what is not, after at most `patience` seconds of waiting."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), patience or 0.001)
+        return {
+            "isAvailable": self._envoy is not None,
+            "isSettled": self._idle.is_set(),
+            "cacert": str(self._authority.certificate),
+            "frontends": [msgspec.to_builtins(one) for one in self._frontends],
+            "unsupported": [one._asdict() for one in self._unsupported],
+            "refusal": self._failure or (self._envoy.refusal if self._envoy else None),
+        }
+
+    async def _run(self) -> None:
+        pause = _SETTLE
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _AGAIN if self._waits() else None)
+            await asyncio.sleep(pause)
+            self._wake.clear()
+            began = loop.time()
+            try:
+                await self._apply()
+                self._failure = None
+            except OSError as error:
+                self._failure = str(error)
+                _log.warning("requests: %s; again in %.0f s", error, _AGAIN)
+            except Exception as error:
+                self._failure = f"{type(error).__name__}: {error}"
+                _log.exception("the load balancer's configuration failed")
+            if not self._wake.is_set():
+                self._idle.set()
+            # A machine under load gets longer bursts instead of more work.
+            pause = min(_LONGEST, max(_SETTLE, 2 * (loop.time() - began)))
+
+    def _waits(self) -> bool:
+        is_refused = self._envoy is not None and self._envoy.refusal is not None
+        return self._certificates.has_pending or self._failure is not None or is_refused
+
+    async def _apply(self) -> None:
+        if any((self._home.path / "clusters").glob("*/cluster.json")):
+            self._servers.start()
+        bodies = self._state.store.bodies(*PREFIXES)
+        if not has_forwarding_rules(bodies):
+            self._certificates.has_pending = False
+            if not self._frontends:
+                return  # Envoy is not needed yet
+        assert self._envoy is not None  # noqa: S101 (`start` returns without one)
+        for attempt in range(1, _ATTEMPTS + 1):
+            made = await asyncio.to_thread(plan, self._inputs(bodies))
+            await self._envoy.apply(made.bootstrap, made.files)
+            if not self._replace_taken(made) or attempt == _ATTEMPTS:
+                break
+        self._frontends, self._unsupported = made.frontends, made.unsupported
+        self._ports.save()
+        frontends.write(self._home.traffic, made.frontends)
+
+    def _inputs(self, bodies: Any) -> Inputs:
+        plan_file = self._home.dial_plan
+        return Inputs(
+            documents=self._documents(bodies),
+            objects=self._objects(),
+            dial_plan=DialPlan.read(plan_file),
+            certificates=self._certificates.pairs(),
+            folder=self._envoy.folder if self._envoy else self._home.traffic,
+            port=self._ports.of,
+            storage=self._storage,
+            access_log=self._home.logs / "requests.log",
+        )
+
+    def _documents(self, bodies: dict[str, bytes]) -> dict[str, Json]:
+        """The documents, each decoded once. Nobody changes them."""
+        kept = self._decoded
+        self._decoded = {
+            key: kept[key]
+            if key in kept and kept[key][0] is body
+            else (body, msgspec.json.decode(body))
+            for key, body in bodies.items()
+            if "/operations/" not in key
+        }
+        return {key: document for key, (_, document) in self._decoded.items()}
+
+    def _replace_taken(self, made: Plan) -> bool:
+        """Choose other ports for listeners that Envoy could not open; whether there were any."""
+        assert self._envoy is not None  # noqa: S101 (`_apply` has one)
+        if self._envoy.refusal is None or self._envoy.pid is None:
+            return False
+        open_ports = self._envoy.listens()
+        wanted = {one.listens for one in made.frontends}
+        taken = [
+            name
+            for name, port in self._ports.given().items()
+            if port in wanted and port not in open_ports and not is_free(port)
+        ]
+        for name in taken:
+            self._ports.replace(name)
+        return bool(taken)
+
+    async def _watch(self) -> None:
+        """Wake the loop when the dial plan is replaced, or the first cluster comes."""
+        while True:
+            try:
+                stat = self._home.dial_plan.stat()
+                stamp = stat.st_mtime_ns, stat.st_ino
+            except OSError:
+                stamp = None
+            if stamp != self._plan_stamp:
+                self._plan_stamp = stamp
+                self.wake()
+            await asyncio.sleep(_LOOK)
