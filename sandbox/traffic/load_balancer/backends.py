@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import affinity, clusters, endpoints, health_checks
+from sandbox.traffic.load_balancer import (
+    access_log,
+    affinity,
+    buckets,
+    cdn,
+    clusters,
+    endpoints,
+    health_checks,
+)
 from sandbox.traffic.load_balancer.custom_headers import custom_headers
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
@@ -27,8 +35,11 @@ class Target:
     """Configuration of HTTP filters by filter."""
     refusal: Json = field(default_factory=dict)
     """The answer in place of the backend's, for one that refuses everybody."""
+    methods: str = ""
+    """The methods that the backend takes, as a regular expression; empty for all."""
 
 
+_STORAGE_TIMEOUT = 60
 Extra = Callable[[Place, Document], Json]
 """Filter configuration that a backend asks for."""
 
@@ -50,6 +61,8 @@ class Backends:
         self.clusters: list[Json] = []
         self.assignments: dict[str, Json] = {}
         """Load assignment by cluster."""
+        self.rates: set[str] = set()
+        """The sample rates of the logs of all backends."""
 
     def target(self, reference: str, project: str) -> Target | None:
         """The target of a reference; None for an empty one, or one to nothing."""
@@ -68,12 +81,21 @@ class Backends:
         hashing = affinity.policies(service)
         checks, port = self._checks(place, service)
         groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
-        self.clusters.append(clusters.cluster(place.path, service, hashing, checks))
+        made = clusters.cluster(place.path, service, hashing, checks)
+        if metadata := access_log.rate(service):
+            made["metadata"] = metadata
+            self.rates.add(metadata["filter_metadata"][access_log.METADATA]["log"])
+        if service.flag("enableCDN"):
+            options = made["typed_extension_protocol_options"][clusters.HTTP_OPTIONS]
+            options["http_filters"] = buckets.upstream(cdn.script(service))
+        self.clusters.append(made)
         self.assignments[place.path] = endpoints.assignment(
             place.path, groups, port, place.project, self._surroundings
         )
         self._drain(service)
-        filters = {k: v for extra in self._extras for k, v in extra(place, service).items()}
+        filters = self._filters(place, service)
+        if service.flag("enableCDN"):
+            filters |= cdn.enabled()
         return Target(
             cluster=place.path,
             timeout=service.whole("timeoutSec", 30),
@@ -101,4 +123,20 @@ class Backends:
         return found[:1], port
 
     def _bucket(self, place: Place, bucket: Document) -> Target:
-        raise NotImplementedError
+        name = bucket.text("bucketName")
+        made = buckets.cluster(place.path, bucket, self._snapshot, self._surroundings)
+        self.clusters.append(made)
+        if bucket.text("compressionMode") not in ("", "DISABLED"):
+            bucket.decline("compressionMode", "Answers are not compressed.")
+        return Target(
+            cluster=place.path,
+            timeout=_STORAGE_TIMEOUT,
+            headers=custom_headers(bucket),
+            filters=self._filters(place, bucket)
+            | (cdn.enabled() if bucket.flag("enableCdn") else {}),
+            refusal=buckets.refusal(self._snapshot, name),
+            methods=buckets.METHODS,
+        )
+
+    def _filters(self, place: Place, backend: Document) -> Json:
+        return {k: v for extra in self._extras for k, v in extra(place, backend).items()}

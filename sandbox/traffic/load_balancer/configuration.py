@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import files
+from sandbox.traffic.load_balancer import files, iap
+from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import Backends
 from sandbox.traffic.load_balancer.listeners import Listener
 from sandbox.traffic.load_balancer.routes import Routes
@@ -57,15 +58,20 @@ def configure(
         if place.key in surroundings.frontends
     ]
     address = next((str(one.rule.body.get("IPAddress", "")) for one in rules if one.url_map), "")
-    backends = Backends(snapshot, surroundings, address)
+    policies = Policies(snapshot)
+    backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra))
     maps = {one.url_map[0].path: one.url_map for one in rules if one.url_map}
     tables = {
         path: Routes(place, url_map, backends).configuration()
         for path, (place, url_map) in maps.items()
     }
-    found = [one.configuration(surroundings.frontends[one.place.key], {}) for one in rules]
+    found = [
+        one.configuration(surroundings.frontends[one.place.key], policies, backends.rates)
+        for one in rules
+    ]
     listeners = [*(one for one in found if one), *contributed.listeners]
     clusters = [_with_endpoints(one, surroundings) for one in backends.clusters]
+    clusters.append(iap.cluster(surroundings))
     written = {
         files.LISTENERS: files.resources(files.LISTENERS, listeners),
         files.CLUSTERS: files.resources(files.CLUSTERS, [*clusters, *contributed.clusters]),

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import iap
+from sandbox.traffic.load_balancer.armor import policies, rate_limits
+from sandbox.traffic.load_balancer.armor.rate_limits import Limit
 from sandbox.traffic.load_balancer.route_actions import TYPE
-from sandbox.traffic.load_balancer.surroundings import Surroundings
 
 _HTTP = f"{TYPE}envoy.extensions.filters.http"
 
 
-def chain(surroundings: Surroundings) -> list[Json]:
-    """The filters in the order in which a request passes them."""
+_TRACE = """
+math.randomseed((os.time() + tonumber(tostring({}):match("0x(%x+)"), 16)) % 2147483647)
+function envoy_on_request(h)
+  if h:headers():get("x-cloud-trace-context") == nil then
+    local id = ""
+    for _ = 1, 4 do id = id .. string.format("%08x", math.random(0, 2147483647)) end
+    local span = math.random(1, 2147483647)
+    h:headers():add("x-cloud-trace-context", id .. "/" .. span .. ";o=0")
+  end
+end
+"""
+
+
+def chain(limits: Iterable[Limit]) -> list[Json]:
+    """The filters in the order in which a request passes them.
+
+    Policies at the edge are asked before the cache, those of backends only for what it has not.
+    """
+    edge, *backend = policies.filters()
     return [
+        _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
+        edge,
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
+        _filter(
+            "cache",
+            f"{_HTTP}.cache.v3.CacheConfig",
+            typed_config={
+                "@type": f"{TYPE}envoy.extensions.http.cache.simple_http_cache.v3"
+                ".SimpleHttpCacheConfig"
+            },
+        )
+        | {"disabled": True},
+        *backend,
+        *rate_limits.settings(limits),
+        iap.settings(),
         _filter("fault", f"{_HTTP}.fault.v3.HTTPFault"),
         _filter("router", f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import client, files, http_filters, tls
+from sandbox.traffic.load_balancer import access_log, client, files, http_filters, tls
+from sandbox.traffic.load_balancer.armor import refusals
+from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
@@ -56,8 +59,8 @@ class Listener:
         place, proxy = self._proxy
         return self._snapshot.find(proxy.text("urlMap"), place.project)
 
-    def configuration(self, port: int, extra: Json) -> Json | None:
-        """The listener; `extra` is merged into the settings of its connections.
+    def configuration(self, port: int, policies: Policies, rates: Iterable[str]) -> Json | None:
+        """The listener, with the security policies and the sample rates of all backends.
 
         None where the rule leads to no URL map.
         """
@@ -65,7 +68,11 @@ class Listener:
             return None
         place, proxy = self._proxy
         is_tls = place.collection == "targetHttpsProxies"
-        manager = self._manager(is_tls=is_tls) | extra
+        manager = self._manager(policies, is_tls=is_tls)
+        if self._surroundings.access_log is not None:
+            manager |= access_log.loggers(
+                self._surroundings.access_log, rates, self.place, place, self.url_map[0]
+            )
         found: dict[str, Any] = {
             "name": self.place.path,
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
@@ -117,12 +124,13 @@ class Listener:
             }
         ]
 
-    def _manager(self, *, is_tls: bool) -> Json:
+    def _manager(self, policies: Policies, *, is_tls: bool) -> Json:
         assert self._proxy is not None and self.url_map is not None  # noqa: S101, PT018
         idle = self._proxy[1].whole("httpKeepAliveTimeoutSec", _KEEP_ALIVE)
         name = self.url_map[0].path
         address = str(self.rule.body.get("IPAddress", ""))
-        return client.connection_settings(address, is_tls=is_tls) | {
+        settings = client.connection_settings(address, is_tls=is_tls) | refusals.replies(policies)
+        return settings | {
             "@type": TYPE + _MANAGER,
             "stat_prefix": self.place.name,
             "codec_type": "AUTO",
@@ -130,7 +138,7 @@ class Listener:
                 "route_config_name": name,
                 "config_source": files.source(self._surroundings.folder, files.routes_file(name)),
             },
-            "http_filters": http_filters.chain(self._surroundings),
+            "http_filters": http_filters.chain(policies.limits),
             "common_http_protocol_options": {"idle_timeout": f"{idle}s"},
             "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "-"},
             "stream_idle_timeout": "0s",

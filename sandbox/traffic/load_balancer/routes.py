@@ -12,6 +12,7 @@ from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
 
 _NO_TARGET: Json = {"direct_response": {"status": 502}}
+_NOT_ALLOWED: Json = {"direct_response": {"status": 405}}
 
 
 class Routes:
@@ -56,54 +57,64 @@ class Routes:
         for pattern in matches.by_precedence(rules):
             rule = rules[pattern]
             name = f"{rule.field} {pattern}"
-            routes.append(self._route(name, rule, "", matches.path_rule(pattern)))
+            routes += self._route(name, rule, "", matches.path_rule(pattern))
         for rule in sorted(matcher.many("routeRules"), key=lambda one: one.whole("priority")):
             for match in rule.many("matchRules"):
-                routes.append(self._route(match.field, rule, "", matches.match_rule(match)))
+                routes += self._route(match.field, rule, "", matches.match_rule(match))
         return routes + self._default(matcher, f"{matcher.field} default")
 
     def _default(self, holder: Document, name: str) -> list[Json]:
-        return [self._route(name, holder, "default", dict(matches.EVERYTHING))]
+        return self._route(name, holder, "default", dict(matches.EVERYTHING))
 
-    def _route(self, name: str, rule: Document, prefix: str, match: Json) -> Json:
+    def _route(self, name: str, rule: Document, prefix: str, match: Json) -> list[Json]:
+        """The routes of one match: one, and one more for methods that a backend refuses."""
+
         def key(field: str) -> str:
             return prefix + field if prefix else field[0].lower() + field[1:]
 
         headers = {} if prefix else route_actions.header_action(rule)
         route: dict[str, Any] = {"name": name, "match": match} | headers
         if rule.has(key("UrlRedirect")):
-            return route | {"redirect": route_actions.redirect(rule.one(key("UrlRedirect")))}
+            return [route | {"redirect": route_actions.redirect(rule.one(key("UrlRedirect")))}]
         action = rule.one(key("RouteAction"))
         weighted = [one for one in action.many("weightedBackendServices") if one.whole("weight")]
         if weighted:
-            pairs = [
-                (one, self._backends.target(one.text("backendService"), self._place.project))
-                for one in weighted
-            ]
-            targets = [target for _, target in pairs if target]
-            if len(targets) < len(pairs):
-                return route | _NO_TARGET
-            clusters = [
-                {"name": target.cluster, "weight": one.whole("weight")}
-                | _joined(route_actions.header_action(one), target.headers)
-                | _filters(target.filters)
-                for one, target in pairs
-                if target
-            ]
-            where: Json = {"weighted_clusters": {"clusters": clusters}}
             rule.value(key("Service"))
-            own: Json = {}
-        else:
-            target = self._backends.target(rule.text(key("Service")), self._place.project)
-            if target is None:
-                return route | _NO_TARGET
-            if target.refusal:
-                return route | target.refusal
-            targets = [target]
-            where, own = {"cluster": target.cluster}, target.filters
-            route = _joined(route, target.headers)
-        route["route"] = where | self._action(action, targets, match)
-        return route | _filters(own | route_actions.filters(action))
+            return [self._split(route, action, weighted, match)]
+        target = self._backends.target(rule.text(key("Service")), self._place.project)
+        if target is None:
+            return [route | _NO_TARGET]
+        if target.refusal:
+            return [_joined(route, target.refusal)]
+        routes = []
+        if target.methods:
+            others = {"name": ":method", "string_match": {"safe_regex": {"regex": target.methods}}}
+            only = {"headers": [*match.get("headers", ()), others | {"invert_match": True}]}
+            routes.append({"name": name, "match": match | only} | _NOT_ALLOWED)
+        route = _joined(route, target.headers)
+        route["route"] = {"cluster": target.cluster} | self._action(action, [target], match)
+        own = target.filters | route_actions.filters(action)
+        return [*routes, route | _filters(own)]
+
+    def _split(self, route: Json, action: Document, weighted: list[Document], match: Json) -> Json:
+        """A route to several backend services by weight."""
+        found = [
+            (one, self._backends.target(one.text("backendService"), self._place.project))
+            for one in weighted
+        ]
+        pairs = [(one, target) for one, target in found if target]
+        if len(pairs) < len(found):
+            return route | _NO_TARGET
+        clusters = [
+            {"name": target.cluster, "weight": one.whole("weight")}
+            | _joined(route_actions.header_action(one), target.headers)
+            | _filters(target.filters)
+            for one, target in pairs
+        ]
+        where = {"weighted_clusters": {"clusters": clusters}}
+        targets = [target for _, target in pairs]
+        made = route | {"route": where | self._action(action, targets, match)}
+        return made | _filters(route_actions.filters(action))
 
     def _action(self, action: Document, targets: list[Target], match: Json) -> Json:
         """Everything about the way to the backend but which one it is."""

@@ -56,7 +56,9 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A string, number, word, operator or mark, and where it stands."""
+
     kind: str
     text: str
     column: int
@@ -64,12 +66,13 @@ class _Token:
 
 def check(expression: str) -> None:
     """Raise ExpressionError where the text is no expression of the rules language."""
-    parser = _Parser([*_tokens(expression), _Token("end", "<EOF>", len(expression))])
+    parser = _Parser([*tokens(expression), Token("end", "<EOF>", len(expression))])
     parser.expression()
     parser.expect("<EOF>")
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def tokens(text: str) -> Iterator[Token]:
+    """The tokens of an expression. Raises ExpressionError at a character that begins none."""
     at = 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
@@ -79,22 +82,22 @@ def _tokens(text: str) -> Iterator[_Token]:
                 f"1:{at + 1}: Syntax error: token recognition error at '{text[at]}'"
             )
         kind = str(match.lastgroup)
-        yield _Token(kind, match[kind], match.start(kind))
+        yield Token(kind, match[kind], match.start(kind))
         at = match.end()
 
 
 class _Parser:
     """A recursive descent over the tokens; precedence does not matter to syntax."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._at = 0
 
     @property
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._next
         self._at += 1
         return token
@@ -159,7 +162,7 @@ class _Parser:
         else:
             raise self._unexpected()
 
-    def _known(self, name: _Token, known: bool) -> None:
+    def _known(self, name: Token, known: bool) -> None:
         if not known:
             raise ExpressionError(
                 f"1:{name.column + 1}: undeclared reference to '{name.text}' (in container '')"

@@ -26,6 +26,7 @@ class EchoServers:
     def __init__(self, count: int) -> None:
         self.behaviours = [Behaviour() for _ in range(count)]
         self.requests: Counter[int] = Counter()
+        self.paths: Counter[tuple[int, str]] = Counter()
         self.probes: list[dict[str, str]] = []
         self.ports: list[int] = []
         self._loop = asyncio.new_event_loop()
@@ -44,6 +45,7 @@ class EchoServers:
         for number in range(len(self.behaviours)):
             self.behaviours[number] = Behaviour()
         self.requests.clear()
+        self.paths.clear()
 
     def close(self) -> None:
         async def stop() -> None:
@@ -89,6 +91,7 @@ class EchoServers:
             _write(writer, 200 if behaviour.healthy else 500, b"", {})
             return True
         self.requests[number] += 1
+        self.paths[number, path] += 1
         if behaviour.hangs_up:
             return False
         if behaviour.delay:
@@ -114,9 +117,7 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def _write(
-    writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str]
-) -> None:
+def _write(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str]) -> None:
     lines = [f"HTTP/1.1 {status} Said", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode() + body)

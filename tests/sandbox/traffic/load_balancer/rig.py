@@ -26,6 +26,7 @@ SERVERS = 4
 ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
 _PATIENCE = 20.0
+_OPTIONS = ("--disable-hot-restart", "--concurrency", "2", "-l", "warning")
 
 
 def link(path: str) -> str:
@@ -119,7 +120,7 @@ class Rig:
         path.write_bytes(msgspec.json.encode(configuration.bootstrap))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [BINARY, "-c", path, "--disable-hot-restart", "--concurrency", "2", "-l", "warning"],
+                [BINARY, "-c", path, *_OPTIONS],
                 stdout=log,
                 stderr=log,
             )  # fmt: skip

@@ -1,0 +1,136 @@
+"""Request logs as the load balancer writes them to Cloud Logging, as lines of JSON.
+
+https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring has the fields.
+`route` is the sandbox's: the rule of the URL map that decided. Logging is on by backend service,
+at its sample rate; requests that reach no backend, such as redirects, are logged when any is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.gcp.services.compute.place import Place
+from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer.route_actions import TYPE, fraction
+from sandbox.traffic.load_balancer.unsupported import Document
+
+METADATA = "sandbox"
+_LOG = f"{TYPE}envoy.extensions.access_loggers"
+# https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring#statusdetail_http_success_messages
+_DETAILS = (
+    ("response.code_details.startsWith('rbac_access_denied')", "denied_by_security_policy"),
+    ("response.code_details == 'local_rate_limited'", "denied_by_security_policy"),
+    ("response.code_details.startsWith('ext_authz')", "handled_by_identity_aware_proxy"),
+    ("response.code_details == 'no_healthy_upstream'", "failed_to_pick_backend"),
+    ("response.code_details == 'cluster_not_found'", "failed_to_pick_backend"),
+    ("response.code_details.contains('response_timeout')", "backend_timeout"),
+    ("response.code_details.contains('per_try_timeout')", "backend_timeout"),
+    ("response.code_details.contains('connection_failure')", "failed_to_connect_to_backend"),
+    (
+        "response.code_details.startsWith('upstream_reset_before_response_started')",
+        "backend_connection_closed_before_data_sent_to_client",
+    ),
+    ("response.code_details.startsWith('downstream')", "client_disconnected_before_any_response"),
+    ("response.code_details == 'fault_filter_abort'", "fault_filter_abort"),
+    ("response.code_details == 'direct_response'", "redirect_by_load_balancer"),
+    ("response.code_details == 'response_from_cache_filter'", "response_from_cache"),
+)
+
+
+def rate(service: Document) -> Json:
+    """Metadata of a cluster that states how many of its requests are logged; empty for none."""
+    log = service.one("logConfig")
+    log.decline("optionalMode", "The fields are always the same.")
+    log.decline("optionalFields", "The fields are always the same.")
+    share = log.number("sampleRate", 1)
+    if not log.flag("enable") or not share:
+        return {}
+    return {"filter_metadata": {METADATA: {"log": f"{share:g}"}}}
+
+
+def loggers(path: Path, rates: Iterable[str], rule: Place, proxy: Place, url_map: Place) -> Json:
+    """The logs of one forwarding rule: one for each sample rate among its backends."""
+    shape = _shape(rule, proxy, url_map)
+    found = []
+    for share in sorted(set(rates)):
+        known = f"xds.cluster_metadata.filter_metadata['{METADATA}']['log'] == '{share}'"
+        both = [_expression(known), _sampled(float(share))]
+        found.append(_logger(path, {"and_filter": {"filters": both}}, shape))
+    if found:
+        found.append(_logger(path, _expression("!has(xds.cluster_name)"), shape))
+    return {"access_log": found} if found else {}
+
+
+def _expression(text: str) -> Json:
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {"@type": f"{_LOG}.filters.cel.v3.ExpressionFilter", "expression": text},
+        }
+    }  # fmt: skip
+
+
+def _sampled(share: float) -> Json:
+    percent = fraction(share * 100)
+    return {
+        "runtime_filter": {
+            "runtime_key": "sandbox.log",
+            "percent_sampled": percent,
+            "use_independent_randomness": True,
+        }
+    }
+
+
+def _logger(path: Path, condition: Json, shape: Json) -> Json:
+    return {
+        "name": "envoy.access_loggers.file",
+        "filter": condition,
+        "typed_config": {
+            "@type": f"{_LOG}.file.v3.FileAccessLog",
+            "path": str(path),
+            "log_format": {"json_format": shape},
+        },
+    }
+
+
+def _shape(rule: Place, proxy: Place, url_map: Place) -> Json:
+    details = "'response_sent_by_backend'"
+    for condition, text in reversed(_DETAILS):
+        details = f"{condition} ? '{text}' : ({details})"
+    scheme = "https" if proxy.collection == "targetHttpsProxies" else "http"
+    return {
+        "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
+        "httpRequest": {
+            "requestMethod": "%REQ(:METHOD)%",
+            "requestUrl": f"{scheme}://%REQ(:AUTHORITY)%%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+            "requestSize": "%BYTES_RECEIVED%",
+            "status": "%RESPONSE_CODE%",
+            "responseSize": "%BYTES_SENT%",
+            "userAgent": "%REQ(USER-AGENT)%",
+            "remoteIp": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+            "serverIp": "%UPSTREAM_METADATA([\"sandbox\", \"endpoint\"])%",
+            "latency": "%DURATION%",
+            "protocol": "%PROTOCOL%",
+        },
+        "jsonPayload": {
+            "@type": "type.googleapis.com/google.cloud.loadbalancing.type.LoadBalancerLogEntry",
+            "statusDetails": f"%CEL({details})%",
+            "proxyDetails": "%RESPONSE_CODE_DETAILS%",
+            "securityPolicyRule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:armor_shadow_effective_policy_id)%",
+            "previewSecurityPolicyRule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:preview_shadow_effective_policy_id)%",
+        },
+        "resource": {
+            "type": "http_load_balancer",
+            "labels": {
+                "project_id": rule.project,
+                "zone": rule.region or "global",
+                "forwarding_rule_name": rule.name,
+                "target_proxy_name": proxy.name,
+                "url_map_name": url_map.name,
+                "backend_service_name": "%UPSTREAM_CLUSTER_RAW%",
+            },
+        },
+        "trace": "%REQ(X-CLOUD-TRACE-CONTEXT)%",
+        "route": "%ROUTE_NAME%",
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cloud Armor's security policies as Envoy's filters."""

@@ -1,0 +1,81 @@
+"""Cloud CDN as Envoy's HTTP cache: which answers are kept, and for how long.
+
+Envoy keeps what the answer's `Cache-Control` allows. The cache mode is carried out by setting that
+header where the answer arrives from the backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer.route_actions import TYPE
+from sandbox.traffic.load_balancer.unsupported import Document
+
+FILTER = "envoy.filters.http.cache"
+_STATIC = ("text/css", "text/ecmascript", "text/javascript", "application/javascript",
+           "font/", "image/", "video/", "audio/", "application/pdf", "application/wasm")  # fmt: skip
+"""Content types that CACHE_ALL_STATIC takes for static, or their beginnings
+(https://docs.cloud.google.com/cdn/docs/caching#static)."""
+_NEGATIVE = {
+    300: 600, 301: 600, 308: 600, 404: 120, 405: 60, 410: 120, 421: 60, 451: 120, 501: 60,
+}  # fmt: skip
+"""Seconds by status of negative caching without a policy of its own."""
+_NOT_DONE = (
+    "bypassCacheOnRequestHeaders",
+    "cacheKeyPolicy",
+    "requestCoalescing",
+    "serveWhileStale",
+    "signedUrlCacheMaxAgeSec",
+    "signedUrlKeyNames",
+)
+
+
+def enabled() -> Json:
+    """A route's configuration that switches the cache on."""
+    return {FILTER: {"@type": f"{TYPE}envoy.config.route.v3.FilterConfig", "config": {}}}
+
+
+def script(backend: Document) -> str:
+    """The script of a backend service, whose answers are its own."""
+    return f"function envoy_on_response(h)\n{response_code(backend)}\nend"
+
+
+def response_code(backend: Document) -> str:
+    """Lua that sets `cache-control` of a response `h`; empty without a policy."""
+    policy = backend.one("cdnPolicy")
+    for field in _NOT_DONE:
+        policy.decline(field, "Envoy's cache has no such setting.")
+    for field in _NOT_DONE:
+        policy.value(field)
+    mode = policy.text("cacheMode") or "CACHE_ALL_STATIC"
+    default, longest = policy.whole("defaultTtl", 3600), policy.whole("maxTtl", 86400)
+    if policy.whole("clientTtl", default) != default:
+        policy.decline("clientTtl", "Clients are told the time that the cache keeps an answer.")
+    lines = ['local control = h:headers():get("cache-control")']
+    lines += ['local status = h:headers():get(":status")', *_negative(policy)]
+    if mode == "FORCE_CACHE_ALL":
+        lines.append(f'if status == "200" then {_keep(default)} end')
+    elif mode == "CACHE_ALL_STATIC":
+        kinds = ", ".join(f'"{one}"' for one in _STATIC)
+        lines.append(
+            f'local kind = h:headers():get("content-type") or ""\n'
+            f'if control == nil and status == "200" then for _, one in ipairs({{{kinds}}}) do\n'
+            f"  if kind:sub(1, #one) == one then {_keep(default)} end\nend end\n"
+            'local age = control and control:match("max%-age=(%d+)")\n'
+            f"if age and tonumber(age) > {longest} then {_keep(longest)} end"
+        )
+    return "\n".join(lines)
+
+
+def _keep(seconds: int) -> str:
+    return f'h:headers():replace("cache-control", "public, max-age={seconds}")'
+
+
+def _negative(policy: Document) -> Iterator[str]:
+    if not policy.flag("negativeCaching"):
+        policy.value("negativeCachingPolicy")
+        return
+    given = {one.whole("code"): one.whole("ttl") for one in policy.many("negativeCachingPolicy")}
+    for code, seconds in (given or _NEGATIVE).items():
+        yield f'if control == nil and status == "{code}" then {_keep(seconds)} end'

@@ -1,0 +1,178 @@
+"""The load of one model server: how long answers take, which fail, how many run at a time.
+
+Requests beyond the concurrency wait in order. Failures are spread evenly, not drawn by chance, so
+that a rate is kept exactly. All times are seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may be set for a pod."""
+
+    latency: float = 0.0
+    error_rate: float = 0.0
+    """The share of requests that fail, 0 to 1."""
+    concurrency: int = 0
+    """How many requests are worked on at a time; 0: any number."""
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    """Values of gauges, in place of measured ones."""
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by upper bound, as Prometheus has them; the last is +Inf's."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    total: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+class Ticket:
+    """A request that waits or is worked on."""
+
+    __slots__ = ("began", "begun", "entered", "finished", "handle")
+
+    def __init__(
+        self, entered: float, finished: Callable[[], None], begun: Callable[[float], None] | None
+    ) -> None:
+        self.entered = entered
+        self.finished = finished
+        self.begun = begun
+        """Called when the work begins, with the seconds that it takes."""
+        self.began: float | None = None
+        self.handle: asyncio.TimerHandle | None = None
+
+
+class Load:
+    """The requests of a model server, and what was counted of them."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self._loop = loop
+        self._waiting: deque[Ticket] = deque()
+        self.running = 0
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        """By model, verb and HTTP status."""
+        self.durations: dict[str, Histogram] = {}
+        """By model, from arrival to answer."""
+        self.queued: defaultdict[str, float] = defaultdict(float)
+        """Seconds in the queue by model."""
+        self.prompt_tokens: Counter[str] = Counter()
+        self.generated_tokens: Counter[str] = Counter()
+        self._owed = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether a request is answered at once."""
+        settings = self.settings
+        return not settings.latency and not settings.concurrency
+
+    def fails(self) -> bool:
+        """Whether the next request fails."""
+        if not self.settings.error_rate:
+            return False
+        self._owed += self.settings.error_rate
+        # Sums of 0.1 fall short of whole numbers by rounding.
+        if self._owed >= 1.0 - 1e-9:
+            self._owed -= 1.0
+            return True
+        return False
+
+    def enter(
+        self, finished: Callable[[], None], begun: Callable[[float], None] | None = None
+    ) -> Ticket:
+        """Take a request; `finished` is called once it is worked on for its time."""
+        ticket = Ticket(self._loop.time(), finished, begun)
+        limit = self.settings.concurrency
+        if limit and self.running >= limit:
+            self._waiting.append(ticket)
+        else:
+            self._begin(ticket)
+        return ticket
+
+    async def pass_through(self) -> Ticket:
+        """Wait until a request has been worked on."""
+        done = self._loop.create_future()
+        ticket = self.enter(lambda: done.done() or done.set_result(None))
+        try:
+            await done
+        except asyncio.CancelledError:
+            self.leave(ticket)
+            raise
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give up a request, as when its caller is gone. Does nothing after it has finished."""
+        if ticket.began is None:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        elif ticket.handle is not None:
+            ticket.handle.cancel()
+            self._end(ticket)
+
+    def change(self, settings: Settings) -> None:
+        """Apply settings; those that are being worked on keep their times."""
+        self.settings = settings
+        self._admit()
+
+    def count(
+        self,
+        model: str,
+        verb: str,
+        status: int,
+        ticket: Ticket | None,
+        tokens: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Count an answered request; `tokens`: how many were read and generated."""
+        self.requests[model, verb, status] += 1
+        if tokens[0] or tokens[1]:
+            self.prompt_tokens[model] += tokens[0]
+            self.generated_tokens[model] += tokens[1]
+        if (histogram := self.durations.get(model)) is None:
+            histogram = self.durations[model] = Histogram()
+        if ticket is None:
+            histogram.observe(0.0)
+            return
+        histogram.observe(self._loop.time() - ticket.entered)
+        self.queued[model] += (ticket.began or ticket.entered) - ticket.entered
+
+    def _begin(self, ticket: Ticket) -> None:
+        self.running += 1
+        ticket.began = self._loop.time()
+        seconds = self.settings.latency
+        ticket.handle = self._loop.call_later(seconds, self._finish, ticket)
+        if ticket.begun is not None:
+            ticket.begun(seconds)
+
+    def _finish(self, ticket: Ticket) -> None:
+        self._end(ticket)
+        ticket.finished()
+
+    def _end(self, ticket: Ticket) -> None:
+        ticket.handle = None
+        self.running -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        limit = self.settings.concurrency
+        while self._waiting and (not limit or self.running < limit):
+            self._begin(self._waiting.popleft())

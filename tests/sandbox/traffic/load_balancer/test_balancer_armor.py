@@ -1,0 +1,165 @@
+"""Security policies refuse, redirect, throttle and note what Cloud Armor would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.traffic.load_balancer.configuration import Configuration
+from tests.sandbox.traffic.load_balancer.rig import Rig, link
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load_balancer")]
+
+
+def when(expression: str) -> Any:
+    return {"expr": {"expression": expression}}
+
+
+def ranges(*given: str) -> Any:
+    return {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": list(given)}}
+
+
+def guarded(rig: Rig, *rules: tuple[str, Any], field: str = "securityPolicy") -> Configuration:
+    """A service with a policy: action and match by turn, the default allows."""
+    found: list[Any] = [
+        {"priority": turn, "action": action, "match": match}
+        for turn, (action, match) in enumerate(rules)
+    ]
+    found.append({"priority": 2147483647, "action": "allow", "match": ranges("*")})
+    return install(rig, found, field)
+
+
+def install(rig: Rig, rules: list[Any], field: str = "securityPolicy") -> Configuration:
+    rig.put("global/securityPolicies/armor", {"type": "CLOUD_ARMOR", "rules": rules})
+    policy = {field: link("global/securityPolicies/armor")}
+    return rig.url_map(defaultService=rig.service("guarded", 0, **policy))
+
+
+def status(rig: Rig, path: str = "/", ip: str = "198.51.100.1", **kwargs: Any) -> int:
+    headers = {"x-sandbox-client-ip": ip, **kwargs.pop("headers", {})}
+    return rig.get(path, headers=headers, **kwargs).status_code
+
+
+def test_the_first_rule_by_priority_decides(rig: Rig) -> None:
+    guarded(
+        rig,
+        ("allow", ranges("198.51.100.7")),
+        ("deny(404)", ranges("198.51.100.0/28", "2001:db8::/32")),
+        ("deny(502)", when("inIpRange(origin.ip, '192.0.2.0/24')")),
+        ("deny(403)", when("origin.region_code == 'XX'")),
+    )
+    found = [status(rig, ip=ip) for ip in ("198.51.100.7", "198.51.100.8", "192.0.2.1", "8.8.8.8")]
+    assert found == [200, 404, 502, 200]
+    assert status(rig, ip="2001:db8::1") == 404
+    answer = rig.get("/", headers={"x-sandbox-client-region": "XX"})
+    assert [answer.status_code, answer.text[-13:]] == [403, "403 Forbidden"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "refused", "passed"),
+    [
+        ("request.path.matches('/admin')", "/x/admin/y?q", "/x?/admin"),
+        ("request.path.startsWith('/a.b') && request.query.contains('z')", "/a.b/c?xyz", "/a.b/z"),
+        ("request.path == '/q' || request.path.endsWith('.php')", "/x.php?y", "/x.phpx"),
+        ("request.path.lower().contains('secret')", "/SeCrEt", "/secre"),
+        ("!(request.path.matches('^/ok$'))", "/okay", "/ok?x"),
+        ("request.headers['host'] == 'bad.example'", "bad.example/", "/"),
+        ("request.method != 'GET' || request.query == 'x=1'", "/?x=1", "/?x=2"),
+        ("origin.region_code in ['NL', 'DE']", "NL/", "FR/"),
+    ],
+)
+def test_expressions_read_the_request(rig: Rig, expression: str, refused: str, passed: str) -> None:
+    guarded(rig, ("deny(403)", when(expression)))
+
+    def ask(what: str) -> int:
+        before, _, path = what.partition("/")
+        if "." in before:
+            return rig.get(f"/{path}", host=before).status_code
+        return status(rig, f"/{path}", headers={"x-sandbox-client-region": before or "US"})
+
+    assert [ask(refused), ask(passed)] == [403, 200]
+
+
+def test_an_expression_on_a_missing_header_matches_nothing(rig: Rig) -> None:
+    guarded(rig, ("deny(403)", when("!request.headers['x-key'].matches('good')")))
+    assert status(rig) == 200
+    assert status(rig, headers={"x-key": "bad"}) == 403
+    guarded(rig, ("deny(403)", when("!has(request.headers['x-key'])")))
+    assert [status(rig), status(rig, headers={"x-key": "1"})] == [403, 200]
+
+
+def test_redirects_and_unknown_expressions(rig: Rig) -> None:
+    rules = [
+        {"priority": 1, "action": "redirect", "match": when("request.path == '/old'"),
+         "redirectOptions": {"type": "EXTERNAL_302", "target": "https://x.example/100%"}},
+        {"priority": 2, "action": "deny(403)",
+         "match": when("evaluateThreatIntelligence('iplist-tor-exit-nodes')")},
+        {"priority": 3, "action": "allow", "match": ranges("*")},
+    ]  # fmt: skip
+    found = install(rig, rules)
+    answer = rig.get("/old")
+    assert [answer.status_code, answer.headers["location"]] == [302, "https://x.example/100%"]
+    assert status(rig) == 200
+    (unsupported,) = [one for one in found.unsupported if "armor" in one.resource]
+    assert unsupported.field == "rules[1].match.expr.expression"
+    assert "evaluateThreatIntelligence" in unsupported.why
+
+
+def test_throttling_counts_by_key(rig: Rig) -> None:
+    options = {
+        "conformAction": "allow", "exceedAction": "deny(429)", "enforceOnKey": "IP",
+        "rateLimitThreshold": {"count": 3, "intervalSec": 600},
+    }  # fmt: skip
+    rules = [
+        {"priority": 1, "action": "throttle", "match": when("request.path == '/x'"),
+         "rateLimitOptions": options},
+        {"priority": 2, "action": "throttle", "match": when("request.path == '/all'"),
+         "rateLimitOptions": options | {"enforceOnKey": "ALL", "exceedAction": "deny(403)"}},
+        {"priority": 3, "action": "allow", "match": ranges("*")},
+    ]  # fmt: skip
+    install(rig, rules)
+    for ip in ("198.51.100.1", "198.51.100.2"):
+        assert [status(rig, "/x", ip=ip) for _ in range(4)] == [200, 200, 200, 429]
+    found = [status(rig, "/all", ip=f"198.51.100.{i}") for i in range(5)]
+    assert found == [200, 200, 200, 403, 403]
+    assert [status(rig, "/other") for _ in range(5)] == [200] * 5
+
+
+def test_waf_rule_sets_find_their_signatures_but_for_exclusions(rig: Rig) -> None:
+    attack = "/?id=1%27%20or%20%271%27=%271&name=x"
+    rule = {"priority": 1, "action": "deny(403)",
+            "match": when("evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})")}  # fmt: skip
+    default = {"priority": 9, "action": "allow", "match": ranges("*")}
+    install(rig, [rule, default])
+    assert [status(rig, attack), status(rig, "/?id=1&name=or")] == [403, 200]
+    assert status(rig, headers={"user-agent": "x' or 1=1"}) == 403
+    query = {"requestQueryParamsToExclude": [{"op": "EQUALS", "val": "id"}]}
+    exclusion = {"targetRuleSet": "sqli-v33-stable", **query}
+    install(rig, [rule | {"preconfiguredWafConfig": {"exclusions": [exclusion]}}, default])
+    assert status(rig, attack) == 200
+    assert [status(rig, attack.replace("id", key)) for key in ("i", "idx", "x")] == [403] * 3
+
+
+def test_a_rule_in_preview_refuses_nobody(rig: Rig) -> None:
+    install(rig, [
+        {"priority": 1, "action": "deny(403)", "match": ranges("*"), "preview": True},
+        {"priority": 2, "action": "allow", "match": ranges("*")},
+    ])  # fmt: skip
+    assert status(rig) == 200
+
+
+def test_a_policy_of_one_version_does_not_refuse_the_other(rig: Rig) -> None:
+    guarded(rig, ("deny(403)", ranges("*")))
+    weights = [
+        {"backendService": link("global/backendServices/guarded"), "weight": 1},
+        {"backendService": rig.service("open", 1), "weight": 1},
+    ]
+    rig.url_map(defaultRouteAction={"weightedBackendServices": weights})
+    assert {status(rig) for _ in range(40)} == {200, 403}
+    assert rig.echo.requests[0] <= 1
+
+
+def test_an_edge_policy_guards_a_bucket(rig: Rig) -> None:
+    guarded(rig, ("deny(403)", ranges("198.51.100.9")), field="edgeSecurityPolicy")
+    assert [status(rig, ip="198.51.100.9"), status(rig)] == [403, 200]
