@@ -102,9 +102,7 @@ def main() -> None:
         asyncio.run(_serve(_Server(config, home, port), listener, planes, app))
 
 
-async def _serve(
-    server: _Server, listener: socket.socket, planes: ControlPlanes, app: App
-) -> None:
+async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes, app: App) -> None:
     port = listener.getsockname()[1]
     requests = Runtime(server.home, app.state, planes.objects, storage=port)
     app.state.requests = requests

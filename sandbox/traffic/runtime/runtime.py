@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,8 @@ class Runtime:
         self._unsupported: list[Unsupported] = []
         self._plan_stamp: tuple[int, int] | None = None
         self._failure: str | None = None
+        self._planning = 0.0
+        """Seconds that the last plan took."""
 
     async def start(self) -> None:
         """Start, after ending what an earlier daemon has left. Raises OSError."""
@@ -127,14 +130,12 @@ class Runtime:
         }
 
     async def _run(self) -> None:
-        pause = _SETTLE
-        loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _AGAIN if self._waits() else None)
-            await asyncio.sleep(pause)
+            # A machine under load gets longer bursts instead of more work.
+            await asyncio.sleep(min(_LONGEST, max(_SETTLE, 2 * self._planning)))
             self._wake.clear()
-            began = loop.time()
             try:
                 await self._apply()
                 self._failure = None
@@ -146,8 +147,6 @@ class Runtime:
                 _log.exception("the load balancer's configuration failed")
             if not self._wake.is_set():
                 self._idle.set()
-            # A machine under load gets longer bursts instead of more work.
-            pause = min(_LONGEST, max(_SETTLE, 2 * (loop.time() - began)))
 
     def _waits(self) -> bool:
         is_refused = self._envoy is not None and self._envoy.refusal is not None
@@ -163,7 +162,9 @@ class Runtime:
                 return  # Envoy is not needed yet
         assert self._envoy is not None  # noqa: S101 (`start` returns without one)
         for attempt in range(1, _ATTEMPTS + 1):
+            began = time.monotonic()
             made = await asyncio.to_thread(plan, self._inputs(bodies))
+            self._planning = time.monotonic() - began
             await self._envoy.apply(made.bootstrap, made.files)
             if not self._replace_taken(made) or attempt == _ATTEMPTS:
                 break
