@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 from filelock import FileLock, Timeout
 
@@ -26,9 +27,24 @@ from sandbox import installation
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error
 from sandbox.kubernetes import kubeconfig, processes
+from sandbox.traffic.runtime import frontends as frontend_files
 from sandbox.traffic.runtime import processes as traffic_processes
+from sandbox.traffic.runtime.frontends import Frontend
 
-__all__ = ["Home", "SandboxError", "Status", "environment", "reset", "start", "status", "stop"]
+__all__ = [
+    "Frontend",
+    "Home",
+    "Requests",
+    "SandboxError",
+    "Status",
+    "environment",
+    "frontends",
+    "requests",
+    "reset",
+    "start",
+    "status",
+    "stop",
+]
 
 Progress = Callable[[str], None]
 _SECONDS_TO_START = 60.0  # clusters of an earlier run start before it is ready
@@ -51,6 +67,23 @@ class Status:
     """The Google plugin that runs: official or own; empty before the first start."""
     clusters: dict[str, str] = field(default_factory=dict)
     """`project.location.name` → running or stopped."""
+    frontends: list[Frontend] = field(default_factory=list)
+    """Where requests are answered; none while it is stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """How the rehearsed platform is called on this machine."""
+
+    is_available: bool
+    """False where Envoy has no binary for the platform: then nothing answers."""
+    cacert: Path
+    """The certificate authority of the managed certificates."""
+    frontends: list[Frontend]
+    unsupported: list[dict[str, str]]
+    """What is set and not carried out: resource, field, why."""
+    problem: str | None
+    """Why the last changes are not in force; None where they are."""
 
 
 def start(
@@ -133,6 +166,50 @@ def status(home: Home) -> Status:
         processes=len(ours),
         plugins=plugins(home),
         clusters=clusters,
+        frontends=frontends(home) if record else [],
+    )
+
+
+def frontends(home: Home) -> list[Frontend]:
+    """The front ends of the running sandbox; none while it is stopped. Raises SandboxError."""
+    try:
+        return frontend_files.read(home.traffic) if _alive(home) else []
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SandboxError(
+            f"{home.traffic}: {error}", "./platformctl sandbox stop, then start"
+        ) from error
+
+
+def requests(home: Home, *, patience: float = 10.0) -> Requests:
+    """How to call what runs, once all changes are in force or `patience` seconds have passed.
+
+    Raises SandboxError where no sandbox runs.
+    """
+    record = _alive(home)
+    if record is None:
+        raise SandboxError(
+            f"the sandbox in {home.path} is not running", "./platformctl sandbox start"
+        )
+    question = urllib.request.Request(
+        f"http://127.0.0.1:{record['port']}/sandbox/v1/traffic",
+        data=json.dumps({"seconds": patience}).encode(),
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(question, timeout=patience + 10) as answer:  # noqa: S310
+            found = json.load(answer)
+    except (OSError, ValueError) as error:
+        raise SandboxError(
+            f"the sandbox does not say how it is called: {error}",
+            f"see {home.logs / 'daemon.log'}",
+        ) from error
+    return Requests(
+        is_available=found["isAvailable"],
+        cacert=Path(found["cacert"]),
+        frontends=msgspec.convert(found["frontends"], list[Frontend]),
+        unsupported=found["unsupported"],
+        problem=found["refusal"]
+        or (None if found["isSettled"] else f"changes are not in force after {patience:.0f} s"),
     )
 
 

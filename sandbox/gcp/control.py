@@ -84,12 +84,8 @@ class Control:
                 return _json(
                     {"access_token": workload_identity.token(self._state, account, member)}
                 )
-            case "GET" | "POST", "traffic" if self._state.requests is not None:
-                return _json(await self._state.requests.document(float(given.get("seconds", 0))))
-            case "POST", "identities" if self._state.requests is not None:
-                return _json(self._state.requests.identity.issued(given))
-            case "GET", "iap/public_key" if self._state.requests is not None:
-                return _json(self._state.requests.identity.public_keys())
+            case _, "traffic" | "identities" | "iap/public_key" if self._state.requests is not None:
+                return _json(*await self._state.requests.answer(verb, path, given))
             case "DELETE", "faults":
                 self._faults.clear()
             case _:

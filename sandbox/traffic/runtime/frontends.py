@@ -29,6 +29,8 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     port: int
     scheme: Literal["http", "https", "tcp"]
+    hosts: tuple[str, ...] = ()
+    """The hosts that its URL map or its Ingresses name, `*` for any; none where it routes nothing."""
     listens: int
 
 

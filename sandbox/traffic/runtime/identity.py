@@ -97,7 +97,7 @@ class IdentityAwareProxy:
         return self.signer.sign(claims | ({"aud": audience} if audience else {}))
 
     def issued(self, wanted: Mapping[str, Any]) -> dict[str, str]:
-        """The answer of `POST /sandbox/v1/identities`. Raises KeyError without an e-mail."""
+        """The answer of `POST /sandbox/v1/identities`."""
         groups = tuple(str(one) for one in wanted.get("groups") or ())
         audience = wanted.get("audience")
         return {"idToken": self.identity(str(wanted["email"]), groups=groups, audience=audience)}

@@ -96,6 +96,7 @@ class Ingresses:
                         address=str(body["IPAddress"]),
                         port=one["port"],
                         scheme="http",
+                        hosts=tuple(sorted(hosts)),
                         listens=listens,
                     )
                 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.gcp.services.compute.place import of_reference, parse
+from sandbox.gcp.services.compute.place import Place, of_reference, parse
 from sandbox.gcp.store import Json
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.traffic.dial_plan import DialPlan
@@ -98,6 +98,17 @@ def plan(inputs: Inputs) -> Plan:
     )
 
 
+def _hosts(documents: dict[str, Json], proxy: Place) -> tuple[str, ...]:
+    """The hosts of a target proxy's URL map; `*` where its default takes every other host."""
+    reference = str((documents.get(proxy.key) or {}).get("urlMap") or "")
+    place = of_reference(reference, proxy.project) if reference else None
+    url_map = documents.get(place.key) if place else None
+    if url_map is None:
+        return ()
+    named = {str(host) for rule in url_map.get("hostRules") or [] for host in rule["hosts"]}
+    return tuple(sorted({*named, "*"}))
+
+
 def _proxied(inputs: Inputs) -> list[Frontend]:
     """The front ends of target proxies: global and regional load balancers, and Gateways."""
     found = []
@@ -118,7 +129,8 @@ def _proxied(inputs: Inputs) -> list[Frontend]:
                 address=str(rule.get("IPAddress", "")),
                 port=int(first.partition("-")[0] or 0),
                 scheme="https" if scheme == "https" else "http",
-                listens=inputs.port(f"{place.path}"),
+                hosts=_hosts(inputs.documents, target) if target else (),
+                listens=inputs.port(place.path),
             )
         )
     return found

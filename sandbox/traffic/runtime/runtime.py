@@ -116,6 +116,19 @@ class Runtime:
         self._idle.clear()
         self._wake.set()
 
+    async def answer(self, verb: str, path: str, given: Json) -> tuple[Json, int]:
+        """The answer and status of the sandbox's own endpoints (`sandbox.gcp.control`)."""
+        match verb, path:
+            case "GET" | "POST", "traffic":
+                return await self.document(float(given.get("seconds", 0))), 200
+            case "POST", "identities" if given.get("email"):
+                return self.identity.issued(given), 200
+            case "POST", "identities":
+                return {"error": 'identities: state the "email"'}, 400
+            case "GET", "iap/public_key":
+                return self.identity.public_keys(), 200
+        return {"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404
+
     async def document(self, patience: float = 0.0) -> Json:
         """What is served and what is not, after at most `patience` seconds of waiting."""
         with contextlib.suppress(TimeoutError):
