@@ -1,4 +1,4 @@
-"""How the models of a rehearsed environment are called: a line of curl for each kind of exposure."""
+"""How a rehearsed environment's models are called: a line of curl for each kind of exposure."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     scheme: Literal["http", "https", "tcp"]
     hosts: tuple[str, ...] = ()
-    """The hosts that its URL map or its Ingresses name, `*` for any; none where it routes nothing."""
+    """The hosts that its URL map or its Ingresses name, `*` for any; none without routes."""
     listens: int
 
 
