@@ -90,11 +90,14 @@ def plan(inputs: Inputs) -> Plan:
     for name, table in found.routes.items():
         file = files.routes_file(name)
         written[file] = files.resources(file, [table])
+    # The rules of Services are carried out here, and nothing of them by the load balancer.
+    ours = {one.name for one in found.frontends}
+    declined = (one for one in configuration.unsupported if one.resource not in ours)
     return Plan(
         bootstrap=configuration.bootstrap,
         files=written,
         frontends=[*frontends, *found.frontends],
-        unsupported=sorted({*configuration.unsupported, *found.unsupported}),
+        unsupported=sorted({*declined, *found.unsupported}),
     )
 
 
