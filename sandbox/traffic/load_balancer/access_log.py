@@ -16,6 +16,7 @@ from sandbox.traffic.load_balancer.route_actions import TYPE, fraction
 from sandbox.traffic.load_balancer.unsupported import Document
 
 METADATA = "sandbox"
+_NOTE = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_shadow_effective_policy_id)%"
 _LOG = f"{TYPE}envoy.extensions.access_loggers"
 # https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring#statusdetail_http_success_messages
 _DETAILS = (
@@ -66,7 +67,10 @@ def _expression(text: str) -> Json:
     return {
         "extension_filter": {
             "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {"@type": f"{_LOG}.filters.cel.v3.ExpressionFilter", "expression": text},
+            "typed_config": {
+                "@type": f"{_LOG}.filters.cel.v3.ExpressionFilter",
+                "expression": text,
+            },
         }
     }  # fmt: skip
 
@@ -117,8 +121,8 @@ def _shape(rule: Place, proxy: Place, url_map: Place) -> Json:
             "@type": "type.googleapis.com/google.cloud.loadbalancing.type.LoadBalancerLogEntry",
             "statusDetails": f"%CEL({details})%",
             "proxyDetails": "%RESPONSE_CODE_DETAILS%",
-            "securityPolicyRule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:armor_shadow_effective_policy_id)%",
-            "previewSecurityPolicyRule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:preview_shadow_effective_policy_id)%",
+            "securityPolicyRule": _NOTE.format("armor"),
+            "previewSecurityPolicyRule": _NOTE.format("preview"),
         },
         "resource": {
             "type": "http_load_balancer",

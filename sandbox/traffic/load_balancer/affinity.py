@@ -16,7 +16,6 @@ def policies(service: Document) -> list[Json]:
     kind = service.text("sessionAffinity") or "NONE"
     ttl = service.whole("affinityCookieTtlSec")
     hashed = service.one("consistentHash")
-    service.one("consistentHash").value("minimumRingSize")
     if kind == "NONE":
         return []
     if kind == "GENERATED_COOKIE":

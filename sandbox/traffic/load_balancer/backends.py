@@ -39,6 +39,7 @@ class Target:
     """The methods that the backend takes, as a regular expression; empty for all."""
 
 
+SCHEMES = ("", "EXTERNAL", "EXTERNAL_MANAGED", "INTERNAL_MANAGED")
 _STORAGE_TIMEOUT = 60
 Extra = Callable[[Place, Document], Json]
 """Filter configuration that a backend asks for."""
@@ -76,8 +77,9 @@ class Backends:
         return self._targets[place.path]
 
     def _service(self, place: Place, service: Document) -> Target:
-        for name in ("loadBalancingScheme", "port", "network"):
-            service.value(name)
+        service.value("network")
+        if service.text("loadBalancingScheme") not in SCHEMES:
+            service.decline("loadBalancingScheme", "Only Application Load Balancers are here.")
         hashing = affinity.policies(service)
         checks, port = self._checks(place, service)
         groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
@@ -105,11 +107,14 @@ class Backends:
         )
 
     def _drain(self, service: Document) -> None:
-        """An endpoint that leaves gets no new requests, and finishes those that it has."""
-        if service.one("connectionDraining").whole("drainingTimeoutSec", 300) == 0:
-            service.one("connectionDraining").decline(
-                "drainingTimeoutSec", "Requests under way are finished, not cut."
-            )
+        """An endpoint that leaves gets no new requests, and finishes those that it has.
+
+        Google cuts them after the draining timeout. Where the service's own timeout is not longer,
+        no request lives to see that.
+        """
+        draining = service.one("connectionDraining")
+        if draining.whole("drainingTimeoutSec", 300) < service.whole("timeoutSec", 30):
+            draining.decline("drainingTimeoutSec", "Requests under way are finished, not cut.")
 
     def _checks(self, place: Place, service: Document) -> tuple[list[Json], int | None]:
         found = []

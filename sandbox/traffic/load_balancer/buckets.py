@@ -32,7 +32,8 @@ _LUA = """
 function envoy_on_request(h)
   local name = h:headers():get(":path"):match("^/([^?]*)")
   if name == "" or name:sub(-1) == "/" then name = name .. "{suffix}" end
-  h:headers():replace(":path", "/storage/v1/b/{bucket}/o/" .. name:gsub("/", "%%2F") .. "?alt=media")
+  local object = "/storage/v1/b/{bucket}/o/" .. name:gsub("/", "%%2F")
+  h:headers():replace(":path", object .. "?alt=media")
   h:headers():replace("authorization", "Bearer load-balancer")
 end
 function envoy_on_response(h)

@@ -13,8 +13,18 @@ from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.unsupported import Document
 
 FILTER = "envoy.filters.http.cache"
-_STATIC = ("text/css", "text/ecmascript", "text/javascript", "application/javascript",
-           "font/", "image/", "video/", "audio/", "application/pdf", "application/wasm")  # fmt: skip
+_STATIC = (
+    "application/javascript",
+    "application/pdf",
+    "application/wasm",
+    "audio/",
+    "font/",
+    "image/",
+    "text/css",
+    "text/ecmascript",
+    "text/javascript",
+    "video/",
+)
 """Content types that CACHE_ALL_STATIC takes for static, or their beginnings
 (https://docs.cloud.google.com/cdn/docs/caching#static)."""
 _NEGATIVE = {

@@ -64,8 +64,13 @@ def cluster(name: str, service: Document, affinity: list[Json], checks: list[Jso
             HTTP_OPTIONS: protocol(service.text("protocol"), requests)
         },
     }
+    if service.text("protocol") not in ("", "HTTP", "HTTPS", *_HTTP2):
+        service.decline("protocol", "Backends are asked by HTTP instead.")
     if service.text("protocol") in ("HTTPS", "HTTP2"):
         service.decline("protocol", "The sandbox's model servers speak without TLS.")
+    ring = service.one("consistentHash").whole("minimumRingSize")
+    if ring and found["lb_policy"] == "RING_HASH":
+        found["ring_hash_lb_config"] = {"minimum_ring_size": ring}
     if checks:
         found["health_checks"] = checks
     if service.has("outlierDetection"):

@@ -10,6 +10,7 @@ from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import access_log, client, files, http_filters, tls
 from sandbox.traffic.load_balancer.armor import refusals
 from sandbox.traffic.load_balancer.armor.policies import Policies
+from sandbox.traffic.load_balancer.backends import SCHEMES
 from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
@@ -37,12 +38,14 @@ class Listener:
         target = self._snapshot.find(str(self.rule.body.get("target") or ""), self.place.project)
         if target is None or target[0].collection not in _PROXIES:
             return None
+        if self.rule.text("loadBalancingScheme") not in SCHEMES:
+            self.rule.decline("loadBalancingScheme", "Only Application Load Balancers are here.")
+        if self.rule.text("IPProtocol") not in ("", "TCP"):
+            self.rule.decline("IPProtocol", "Only TCP is answered.")
         for name in (
             "IPAddress",
-            "IPProtocol",
             "allowGlobalAccess",
             "ipVersion",
-            "loadBalancingScheme",
             "network",
             "networkTier",
             "portRange",

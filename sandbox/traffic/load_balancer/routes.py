@@ -129,6 +129,8 @@ class Routes:
             found["hash_policy"] = [p for i, p in enumerate(policies) if p not in policies[:i]]
         mirror = action.one("requestMirrorPolicy")
         copied = self._backends.target(mirror.text("backendService"), self._place.project)
+        if copied is None:
+            mirror.decline("backendService", "There is no such backend service.")
         if copied is not None:
             percent = mirror.number("mirrorPercent", 100)
             found["request_mirror_policies"] = [

@@ -1,7 +1,7 @@
 """Expressions of Cloud Armor's rules language as trees.
 
 The emulated API has checked the syntax (`armor_expressions`). What has no meaning here raises
-`Unknown`, and the rule is reported.
+`UnknownPartError`, and the rule is reported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from sandbox.gcp.services.compute.armor_expressions import Token, tokens
 
 
-class Unknown(ValueError):
+class UnknownPartError(ValueError):
     """A part of an expression that the sandbox does not carry out."""
 
 
@@ -48,7 +48,7 @@ _LEVELS = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"
 
 
 def parse(expression: str) -> Node:
-    """The tree of an expression. Raises Unknown."""
+    """The tree of an expression. Raises UnknownPartError."""
     parser = _Parser([*tokens(expression), Token("end", "", len(expression))])
     node = parser.level(0)
     parser.take("")
@@ -69,7 +69,7 @@ class _Parser:
     def take(self, *texts: str) -> Token:
         token = self._next
         if texts and not self._is(*texts):
-            raise Unknown(f"{token.text!r} at character {token.column + 1}")
+            raise UnknownPartError(f"{token.text!r} at character {token.column + 1}")
         self._at += 1
         return token
 
@@ -97,7 +97,7 @@ class _Parser:
             elif isinstance(node, Name):
                 node = Name(f"{node.name}.{name}")
             else:
-                raise Unknown(f".{name}")
+                raise UnknownPartError(f".{name}")
         return node
 
     def _primary(self) -> Node:
@@ -107,10 +107,7 @@ class _Parser:
         if token.kind == "number":
             return Value(float(token.text.rstrip("u")))
         if token.kind == "word":
-            if self._is("("):
-                return Call(token.text, self._arguments("(", ")"))
-            constants = {"true": True, "false": False, "null": None}
-            return Value(constants[token.text]) if token.text in constants else Name(token.text)
+            return self._word(token.text)
         if token.text == "(":
             node = self.level(0)
             self.take(")")
@@ -118,9 +115,13 @@ class _Parser:
         if token.text == "[":
             self._at -= 1
             return Value([constant(one) for one in self._arguments("[", "]")])
-        if token.text == "{":
-            return self._map()
-        raise Unknown(token.text)
+        return self._map(token)
+
+    def _word(self, word: str) -> Node:
+        if self._is("("):
+            return Call(word, self._arguments("(", ")"))
+        constants = {"true": True, "false": False, "null": None}
+        return Value(constants[word]) if word in constants else Name(word)
 
     def _arguments(self, start: str, end: str) -> tuple[Node, ...]:
         self.take(start)
@@ -133,7 +134,9 @@ class _Parser:
         self.take(end)
         return tuple(found)
 
-    def _map(self) -> Node:
+    def _map(self, token: Token) -> Node:
+        if token.text != "{":
+            raise UnknownPartError(token.text)
         found = {}
         while not self._is("}"):
             key = constant(self.level(0))
@@ -147,10 +150,10 @@ class _Parser:
 
 
 def constant(node: Node) -> Any:
-    """A literal's value. Raises Unknown for anything else."""
+    """A literal's value. Raises UnknownPartError for anything else."""
     if isinstance(node, Value):
         return node.value
-    raise Unknown(describe(node))
+    raise UnknownPartError(describe(node))
 
 
 def describe(node: Node) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.armor import predicates
-from sandbox.traffic.load_balancer.armor.expressions import Unknown, parse
+from sandbox.traffic.load_balancer.armor.expressions import UnknownPartError, parse
 from sandbox.traffic.load_balancer.armor.rate_limits import Limit, limit
 from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.snapshot import Snapshot
@@ -49,6 +49,7 @@ class Policies:
         for field, name in (("edgeSecurityPolicy", EDGE), ("securityPolicy", BACKEND)):
             policy = self._snapshot.find(backend.text(field), place.project)
             if policy is None:
+                backend.decline(field, "There is no such security policy.")
                 continue
             rules = list(self._rules(policy[1], f"{place.name}/{policy[0].name}"))
             enforced = [rule for rule in rules if not rule.is_preview]
@@ -58,7 +59,8 @@ class Policies:
         return found
 
     def _rules(self, policy: Document, where: str) -> Iterator[_Rule]:
-        policy.value("type")
+        if policy.text("type") not in ("", "CLOUD_ARMOR", "CLOUD_ARMOR_EDGE"):
+            policy.decline("type", "Network policies do not guard a load balancer.")
         rules = sorted(policy.many("rules"), key=lambda one: one.whole("priority"))
         for rule in rules:
             action, note = rule.text("action"), f"{where}/{rule.whole('priority')}"
@@ -87,7 +89,7 @@ class Policies:
         expression = match.one("expr").text("expression")
         try:
             return predicates.predicate(parse(expression), _exclusions(rule))
-        except Unknown as unknown:
+        except UnknownPartError as unknown:
             match.one("expr").decline("expression", f"The rule is left out: {unknown}.")
             return None
 

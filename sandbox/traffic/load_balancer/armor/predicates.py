@@ -15,7 +15,7 @@ from sandbox.traffic.load_balancer.armor.expressions import (
     Call,
     Name,
     Node,
-    Unknown,
+    UnknownPartError,
     Value,
     constant,
     describe,
@@ -107,11 +107,14 @@ NOTHING = header(":method", r"[^\s\S]")
 
 
 def predicate(node: Node, exclusions: list[Json]) -> Json:
-    """The predicate of an expression; `exclusions` are those of the rule. Raises Unknown."""
+    """The predicate of an expression; `exclusions` are those of the rule.
+
+    Raises UnknownPartError.
+    """
     if isinstance(node, Value) and isinstance(node.value, bool):
         return header(":method", ".*") if node.value else NOTHING
     if not isinstance(node, Call):
-        raise Unknown(describe(node))
+        raise UnknownPartError(describe(node))
     name, arguments = node.name, node.arguments
     if name in ("&&", "||"):
         both = [predicate(one, exclusions) for one in arguments]
@@ -119,24 +122,28 @@ def predicate(node: Node, exclusions: list[Json]) -> Json:
     if name == "unary !":
         return every([negate(predicate(arguments[0], exclusions)), *_present(arguments[0])])
     if name == "!=":
-        return every([negate(predicate(Call("==", arguments), exclusions)), *_present(node)])
+        return every([negate(_compared("==", arguments)), *_present(node)])
+    if name.startswith("evaluatePreconfigured"):
+        options = constant(arguments[1]) if len(arguments) > 1 else {}
+        return _signatures(str(constant(arguments[0])), options, exclusions)
+    return _simple(name, arguments)
+
+
+def _simple(name: str, arguments: tuple[Node, ...]) -> Json:
+    """The predicate of a function, method or operator on one attribute."""
     if name == "has":
         return _subject_header(arguments[0], ".*")
     if name == "inIpRange":
         if not isinstance(arguments[0], Name) or arguments[0].name not in _ADDRESSES:
-            raise Unknown(f"inIpRange of {describe(arguments[0])}")
+            raise UnknownPartError(f"inIpRange of {describe(arguments[0])}")
         return addresses([str(constant(arguments[1]))])
-    if name in ("evaluatePreconfiguredWaf", "evaluatePreconfiguredExpr"):
-        options = constant(arguments[1]) if len(arguments) > 1 else {}
-        return _signatures(str(constant(arguments[0])), options, exclusions)
     if name == "in":
-        values = constant(arguments[1])
-        return any_of([_text(arguments[0], re.escape(str(one))) for one in values])
+        return any_of([_compared("==", (arguments[0], Value(v))) for v in constant(arguments[1])])
     if name == "matches":
         return _text(arguments[0], _partial(str(constant(arguments[1]))))
     if name in _TESTS:
         return _compared(name, arguments)
-    raise Unknown(f"{name}()" if name.isidentifier() else name)
+    raise UnknownPartError(f"{name}()" if name.isidentifier() else name)
 
 
 def _compared(name: str, arguments: tuple[Node, ...]) -> Json:
@@ -146,7 +153,7 @@ def _compared(name: str, arguments: tuple[Node, ...]) -> Json:
     if isinstance(subject, Name) and subject.name in _ADDRESSES:
         return addresses([str(constant(text))])
     if not isinstance(value := constant(text), str):
-        raise Unknown(f"a comparison with {value!r}")
+        raise UnknownPartError(f"a comparison with {value!r}")
     return _text(subject, _TESTS[name].replace("{}", re.escape(value)))
 
 
@@ -187,7 +194,7 @@ def _header_name(subject: Node) -> str:
         if holder == Name("request.headers"):
             name = str(constant(key)).lower()
             return ":authority" if name == "host" else name
-    raise Unknown(describe(subject))
+    raise UnknownPartError(describe(subject))
 
 
 def _present(node: Node) -> list[Json]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer.armor.expressions import Unknown
+from sandbox.traffic.load_balancer.armor.expressions import UnknownPartError
 
 
 class Signature(NamedTuple):
@@ -23,13 +23,13 @@ class Signature(NamedTuple):
     pattern: str
 
 
-_GAP = r"(?:\s|\+|%20|/\*.*?\*/)+"
+_GAP = r"(?:(?:\s|\+|%20|/\*.*?\*/)+)"
 _QUOTE = r"(?:'|%27|\"|%22)"
 _LESS = r"(?:<|%3c)"
 _UP = r"(?:\.|%2e){2}(?:/|\\|%2f|%5c)"
 _SETS: dict[str, tuple[Signature, ...]] = {
     "sqli": (
-        Signature("id942100", 1, rf"{_QUOTE}(?:{_GAP})?or(?:{_GAP})?{_QUOTE}?\w+{_QUOTE}?(?:{_GAP})?(?:=|%3d)"),
+        Signature("id942100", 1, rf"{_QUOTE}{_GAP}?or{_GAP}?{_QUOTE}?\w+{_QUOTE}?{_GAP}?(?:=|%3d)"),
         Signature("id942190", 1, rf"union{_GAP}(?:all{_GAP})?select"),
         Signature("id942160", 1, r"(?:sleep|benchmark)(?:\(|%28)"),
         Signature("id942432", 4, rf"(?:{_QUOTE}|;|%3b|--){{2}}"),
@@ -43,15 +43,17 @@ _SETS: dict[str, tuple[Signature, ...]] = {
         Signature("id930100", 1, _UP),
         Signature("id930120", 1, r"etc(?:/|%2f)(?:passwd|shadow)"),
     ),
-    "rfi": (Signature("id931100", 1, r"(?:=|%3d)(?:https?|ftp)(?::|%3a)(?://|%2f%2f)\d{1,3}\.\d{1,3}\."),),
+    "rfi": (
+        Signature("id931100", 1, r"(?:=|%3d)(?:https?|ftp)(?::|%3a)(?://|%2f%2f)(?:\d{1,3}\.){3}"),
+    ),
     "rce": (
         Signature("id932160", 1, r"(?:/|%2f)bin(?:/|%2f)(?:ba|z|da)?sh\b"),
         Signature("id932130", 1, r"(?:\$|%24)(?:\(|%28|\{|%7b)"),
     ),
     "scannerdetection": (Signature("id913100", 1, r"\b(?:sqlmap|nikto|nessus|nmap|masscan)\b"),),
-    "protocolattack": (Signature("id921120", 1, r"(?:%0d)?%0a(?:set-cookie|location|content-)"),),
+    "protocolattack": (Signature("id921120", 1, r"%0a(?:set-cookie|location)"),),
     "php": (Signature("id933100", 1, rf"{_LESS}(?:\?|%3f)(?:php|=)"),),
-    "sessionfixation": (Signature("id943110", 1, r"(?:phpsessid|jsessionid|aspsessionid)(?:=|%3d)"),),
+    "sessionfixation": (Signature("id943110", 1, r"(?:php|j|asp)sessionid?(?:=|%3d)"),),
     "java": (Signature("id944100", 1, r"java\.lang\.(?:runtime|processbuilder)"),),
     "nodejs": (Signature("id934100", 1, r"(?:child_process|process\.env|eval(?:\(|%28))"),),
     "cve": (Signature("owasp-crs-v030001-id044228-cve", 1, r"(?:\$|%24)(?:\{|%7b)jndi(?::|%3a)"),),
@@ -65,10 +67,13 @@ _METHODS = r"(?:GET|HEAD|POST|OPTIONS)"
 
 
 def patterns(name: str, options: Json, exclusions: list[Json]) -> Iterator[tuple[str, str]]:
-    """Headers and the patterns in them that a rule set finds. Raises Unknown for another set."""
+    """Headers and the patterns in them that a rule set finds.
+
+    Raises UnknownPartError for another set.
+    """
     found = _NAME.fullmatch(name)
     if found is None or found[1] not in _SETS:
-        raise Unknown(f"the rule set {name}")
+        raise UnknownPartError(f"the rule set {name}")
     if found[1] == "methodenforcement":
         yield ":method", r"(?:PUT|DELETE|PATCH|TRACE|CONNECT)"
         return

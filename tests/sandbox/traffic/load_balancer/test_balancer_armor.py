@@ -128,8 +128,8 @@ def test_throttling_counts_by_key(rig: Rig) -> None:
 
 def test_waf_rule_sets_find_their_signatures_but_for_exclusions(rig: Rig) -> None:
     attack = "/?id=1%27%20or%20%271%27=%271&name=x"
-    rule = {"priority": 1, "action": "deny(403)",
-            "match": when("evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})")}  # fmt: skip
+    expression = "evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})"
+    rule = {"priority": 1, "action": "deny(403)", "match": when(expression)}
     default = {"priority": 9, "action": "allow", "match": ranges("*")}
     install(rig, [rule, default])
     assert [status(rig, attack), status(rig, "/?id=1&name=or")] == [403, 200]

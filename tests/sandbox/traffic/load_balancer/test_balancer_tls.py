@@ -108,5 +108,8 @@ def test_an_ssl_policy_limits_versions_and_ciphers(rig: Rig, pairs: dict[str, Ke
         "minimum_version": ssl.TLSVersion.TLSv1,
         "maximum_version": ssl.TLSVersion.TLSv1_1,
     }
-    with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):
+    with (
+        pytest.warns(DeprecationWarning, match="TLS"),
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
         shake(rig, "a.example", **older)
