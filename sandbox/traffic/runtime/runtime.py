@@ -12,12 +12,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sandbox.gcp.service import State
 from sandbox.home import Home
+from sandbox.installation import ROOT
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.ports import is_free
 from sandbox.traffic.dial_plan import DialPlan
@@ -39,6 +41,7 @@ _SETTLE, _LONGEST = 0.1, 0.5  # seconds
 _LOOK = 0.1  # seconds between looks at the dial plan
 _AGAIN = 1.0  # seconds until a look at what waits: certificates, failures
 _ATTEMPTS = 3
+_LARGEST_LOG = 64 << 20  # bytes
 
 
 class Runtime:
@@ -66,9 +69,10 @@ class Runtime:
             "model servers",
             [sys.executable, "-m", processes.MODEL_SERVERS, "--home", str(home.path)],
             home.logs / "model-servers.log",
-            {"PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+            {"PYTHONPATH": str(ROOT)},
         )
         self.identity = IdentityAwareProxy(state, home)
+        self._requests_log = home.logs / "requests.log"
         self._decoded: dict[str, tuple[bytes, Json]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -87,6 +91,8 @@ class Runtime:
             self._idle.set()
             return
         await asyncio.to_thread(processes.end_all, self._home)
+        if _size(self._requests_log) > _LARGEST_LOG:
+            self._requests_log.unlink()
         await asyncio.to_thread(self._authority.prepare)
         await self.identity.start(self._ports.of("identity"))
         self._state.store.changed = self.changed
@@ -195,7 +201,7 @@ class Runtime:
             folder=self._envoy.folder if self._envoy else self._home.traffic,
             port=self._ports.of,
             storage=self._storage,
-            access_log=self._home.logs / "requests.log",
+            access_log=self._requests_log,
         )
 
     def _documents(self, bodies: dict[str, bytes]) -> dict[str, Json]:
@@ -238,3 +244,10 @@ class Runtime:
                 self._plan_stamp = stamp
                 self.wake()
             await asyncio.sleep(_LOOK)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
