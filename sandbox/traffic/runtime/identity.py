@@ -11,19 +11,17 @@ https://docs.cloud.google.com/iap/docs/signed-headers-howto.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from sandbox.gcp import iam_store
 from sandbox.gcp.service import State, project_number
-from sandbox.gcp.services.compute.place import Place, parse
+from sandbox.gcp.services.compute.place import Place
 from sandbox.home import Home
-from sandbox.kubernetes.controllers.connections import Connections
 from sandbox.traffic.runtime import iam_conditions
 from sandbox.traffic.runtime.json_web_tokens import Signer, TokenError
 
@@ -32,7 +30,6 @@ ISSUER = "https://accounts.google.com"
 _ASSERTION_ISSUER = "https://cloud.google.com/iap"
 _ASSERTION_SECONDS, _TOKEN_SECONDS = 600, 3600
 _OWN_DOMAIN = ".gserviceaccount.com"
-_LONGEST_HEAD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,12 @@ class Answer:
 
 
 class IdentityAwareProxy:
-    """The proxy of one sandbox, on a port of its own."""
+    """The decisions of one sandbox's proxy."""
 
     def __init__(self, state: State, home: Home) -> None:
         self._state = state
         self._home = home
         self._signer: Signer | None = None
-        self._server: asyncio.Server | None = None
-        self._connections = Connections()
 
     @property
     def signer(self) -> Signer:
@@ -73,17 +68,6 @@ class IdentityAwareProxy:
         if self._signer is None:
             self._signer = Signer(self._home.traffic / "identity.key")
         return self._signer
-
-    async def start(self, port: int) -> None:
-        """Listen on 127.0.0.1. Raises OSError."""
-        serve = self._connections.tracked(self._serve)
-        self._server = await asyncio.start_server(serve, "127.0.0.1", port, limit=_LONGEST_HEAD)
-
-    async def close(self) -> None:
-        """Stop listening, and cut what is open."""
-        if self._server is not None:
-            self._server.close()
-        await self._connections.close()
 
     def identity(
         self, email: str, *, groups: tuple[str, ...] = (), audience: str | None = None
@@ -110,7 +94,7 @@ class IdentityAwareProxy:
         """Whether a request may pass, and with which headers."""
         document = self._state.store.get(asked.service.key)
         if document is None:
-            return _refusal(403, "The backend service does not exist.")
+            return refusal(403, "The backend service does not exist.")
         if asked.method == "OPTIONS" and self._lets_options_pass(asked.service, document):
             return Answer(200)
         given = asked.headers.get("proxy-authorization") or asked.headers.get("authorization", "")
@@ -120,9 +104,9 @@ class IdentityAwareProxy:
         try:
             claims = self._claims(token.strip(), asked, document)
         except TokenError as error:
-            return _refusal(401, f"Invalid IAP credentials: {error}")
+            return refusal(401, f"Invalid IAP credentials: {error}")
         if not self._is_allowed(asked, document, claims):
-            return _refusal(403, f"You don't have access. {claims['email']} is not allowed.")
+            return refusal(403, f"You don't have access. {claims['email']} is not allowed.")
         return Answer(200, self._headers(asked.service, document, claims))
 
     def _claims(self, token: str, asked: Asked, document: dict[str, Any]) -> dict[str, Any]:
@@ -178,49 +162,11 @@ class IdentityAwareProxy:
             "x-goog-authenticated-user-id": subject,
         }
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await _read_head(reader):
-                asked = _parse(head)
-                answer = _refusal(403, "Unknown backend.") if asked is None else self.decide(asked)
-                writer.write(_encoded(answer))
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            pass  # Envoy refuses the request that it has asked for
-        finally:
-            writer.close()
-
-
-async def _read_head(reader: asyncio.StreamReader) -> str:
-    """A request's line and headers; empty at the end of the connection. Envoy sends no body."""
-    try:
-        return (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError as error:
-        if not error.partial:
-            return ""
-        raise
-
-
-def _parse(head: str) -> Asked | None:
-    line, *lines = head.rstrip("\r\n").split("\r\n")
-    method, target, _ = line.split(" ", 2)
-    headers = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (one.partition(":") for one in lines)
-    }
-    path = target.partition("?")[0].lstrip("/")
-    service = parse(path)
-    if service is None or service.collection != "backendServices" or not service.name:
-        return None
-    rest = path.removeprefix(service.path)
-    host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-    return Asked(method, service, unquote(rest) or "/", host.lower(), headers)
-
 
 def _unidentified(asked: Asked, document: dict[str, Any]) -> Answer:
     """A browser is sent to sign in; a script, which says so, is not."""
     if asked.headers.get("x-requested-with", "").lower() == "xmlhttprequest":
-        return _refusal(401, "Invalid IAP credentials: empty token")
+        return refusal(401, "Invalid IAP credentials: empty token")
     client = (document.get("iap") or {}).get("oauth2ClientId") or "google-managed"
     back = quote(f"https://iap.googleapis.com/v1/oauth/clientIds/{client}:handleRedirect", safe="")
     location = (
@@ -230,16 +176,10 @@ def _unidentified(asked: Asked, document: dict[str, Any]) -> Answer:
     return Answer(302, {"location": location, "x-goog-iap-generated-response": "true"})
 
 
-def _refusal(status: int, text: str) -> Answer:
+def refusal(status: int, text: str) -> Answer:
+    """The proxy's own answer to the client."""
     headers = {"x-goog-iap-generated-response": "true", "content-type": "text/html; charset=UTF-8"}
     return Answer(status, headers, text)
-
-
-def _encoded(answer: Answer) -> bytes:
-    body = answer.body.encode()
-    lines = [f"HTTP/1.1 {answer.status} -", f"content-length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _subject(email: str) -> str:

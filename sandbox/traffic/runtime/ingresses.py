@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sandbox.gcp.store import Json
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -20,11 +19,10 @@ from sandbox.kubernetes.controllers.ingress_nginx import Controller
 from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime.frontends import Frontend
+from sandbox.traffic.runtime.ingress_routes import FILTERS, Location, anchored, listener, table
 from sandbox.traffic.runtime.services import Services
 
 PREFIX = "nginx.ingress.kubernetes.io/"
-_TYPE = "type.googleapis.com/envoy.extensions.filters"
-_MANAGER = f"{_TYPE}.network.http_connection_manager.v3.HttpConnectionManager"
 _CARRIED_OUT = frozenset(
     {"use-regex", "rewrite-target", "proxy-body-size", "proxy-read-timeout", "proxy-send-timeout"}
 )
@@ -36,17 +34,6 @@ _UNAVAILABLE = {
     "status": 503,
     "body": {"inline_string": "503 Service Temporarily Unavailable\n"},
 }
-_NOT_FOUND = {"status": 404, "body": {"inline_string": "404 Not Found\n"}}
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A location of NGINX's configuration."""
-
-    text: str
-    kind: str
-    is_regex: bool
-    route: Json
 
 
 def controller_of(objects: ClusterObjects, service: Json) -> Controller | None:
@@ -84,10 +71,10 @@ class Ingresses:
                     continue
                 key = f"{path}:{one['port']}"
                 listens = self._port(key)
-                table = f"ingress/{key}"
-                source = self._source(files.routes_file(table))
-                self._services.found.listeners.append(_listener(table, listens, source))
-                self._services.found.routes[table] = _table(table, hosts)
+                name = f"ingress/{key}"
+                source = self._source(files.routes_file(name))
+                self._services.found.listeners.append(listener(name, listens, source))
+                self._services.found.routes[name] = table(name, hosts)
                 self._services.found.frontends.append(
                     Frontend(
                         project=objects.cluster.project,
@@ -101,13 +88,13 @@ class Ingresses:
                     )
                 )
 
-    def _hosts(self, objects: ClusterObjects, controller: Controller) -> dict[str, list[_Path]]:
+    def _hosts(self, objects: ClusterObjects, controller: Controller) -> dict[str, list[Location]]:
         classes = {
             one["metadata"]["name"]
             for one in objects.classes
             if one["spec"].get("controller") == controller.controller_class
         }
-        found: dict[str, list[_Path]] = defaultdict(list)
+        found: dict[str, list[Location]] = defaultdict(list)
         for ingress in objects.ingresses:
             if (
                 ingress_nginx.class_of(ingress) not in classes
@@ -121,14 +108,14 @@ class Ingresses:
                     found[rule.get("host") or "*"].append(self._path(objects, ingress, path))
         return found
 
-    def _path(self, objects: ClusterObjects, ingress: Json, path: Json) -> _Path:
+    def _path(self, objects: ClusterObjects, ingress: Json, path: Json) -> Location:
         annotations = _annotations(ingress)
         text, target = path.get("path") or "/", annotations.get("rewrite-target")
         is_regex = annotations.get("use-regex") == "true" or target is not None
         seconds = int(annotations.get("proxy-read-timeout", _READ_SECONDS))
         cluster = self._cluster(objects, ingress["metadata"]["namespace"], path)
         if cluster is None:
-            return _Path(text, path["pathType"], is_regex, {"direct_response": _UNAVAILABLE})
+            return Location(text, path["pathType"], is_regex, {"direct_response": _UNAVAILABLE})
         action: Json = {
             "cluster": cluster,
             "timeout": "0s",
@@ -139,13 +126,13 @@ class Ingresses:
         if target is not None:
             substitution = re.sub(r"\$(\d)", r"\\\1", target.replace("\\", "\\\\"))
             action["regex_rewrite"] = {
-                "pattern": {"regex": f"(?i){_anchored(text)}"}, "substitution": substitution
+                "pattern": {"regex": f"(?i){anchored(text)}"}, "substitution": substitution
             }  # fmt: skip
         limit = size(annotations.get("proxy-body-size", _BODY))
-        buffer: Json = {"@type": f"{_TYPE}.http.buffer.v3.BufferPerRoute"}
+        buffer: Json = {"@type": f"{FILTERS}.http.buffer.v3.BufferPerRoute"}
         buffer |= {"buffer": {"max_request_bytes": limit}} if limit else {"disabled": True}
         route = {"route": action, "typed_per_filter_config": {"envoy.filters.http.buffer": buffer}}
-        return _Path(text, path["pathType"], is_regex, route)
+        return Location(text, path["pathType"], is_regex, route)
 
     def _cluster(self, objects: ClusterObjects, namespace: str, path: Json) -> str | None:
         """The cluster of a path's Service; None where the Service or its ready pods are missing."""
@@ -193,90 +180,3 @@ def size(text: str) -> int:
     """Bytes of a size as NGINX writes it; 0 is no limit."""
     number, unit = re.fullmatch(r"(\d+)([bkmgt]?)", text.lower()).groups()  # type: ignore[union-attr]
     return min(_MOST, int(number) * _SIZES[unit])
-
-
-def _anchored(text: str) -> str:
-    """A location's expression, which matches at the beginning, as one of the whole path."""
-    return f"{text if text.startswith('^') else '^' + text}.*$"
-
-
-def routes(paths: list[_Path]) -> list[Json]:
-    """Routes in the order in which NGINX tries them.
-
-    One expression of a host makes all of its paths expressions; the longest text comes first.
-    """
-    is_regex = any(one.is_regex for one in paths)
-    found = []
-    for one in sorted(paths, key=lambda p: (p.kind != "Exact", -len(p.text), p.text)):
-        if is_regex and one.kind == "Exact":
-            match: Json = {"safe_regex": {"regex": f"(?i)^{one.text}$"}}
-        elif is_regex:
-            match = {"safe_regex": {"regex": f"(?i){_anchored(one.text)}"}}
-        elif one.kind == "Exact":
-            match = {"path": one.text}
-        elif one.text == "/":
-            match = {"prefix": "/"}
-        elif one.kind == "Prefix":
-            match = {"path_separated_prefix": one.text.rstrip("/")}
-        else:
-            match = {"prefix": one.text}
-        found.append({"match": match, **one.route})
-    return found
-
-
-def _table(name: str, hosts: dict[str, list[_Path]]) -> Json:
-    unmatched = {"match": {"prefix": ""}, "direct_response": _NOT_FOUND}
-    virtual: list[Json] = [
-        {
-            "name": host,
-            "domains": [host],
-            # A path that no rule of a host takes is not tried with the rules of no host.
-            "routes": [*routes(paths), unmatched],
-        }
-        for host, paths in sorted(hosts.items())
-    ]
-    if "*" not in hosts:
-        virtual.append({"name": "*", "domains": ["*"], "routes": [unmatched]})
-    return {"name": name, "virtual_hosts": virtual}
-
-
-def _listener(name: str, port: int, source: Json) -> Json:
-    manager: Json = {
-        "@type": _MANAGER,
-        "stat_prefix": "ingress",
-        "use_remote_address": True,
-        "generate_request_id": True,
-        "server_header_transformation": "PASS_THROUGH",
-        "normalize_path": True,
-        "merge_slashes": True,
-        "strip_any_host_port": True,
-        "rds": {"route_config_name": name, "config_source": source},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.buffer",
-                "typed_config": {
-                    "@type": f"{_TYPE}.http.buffer.v3.Buffer", "max_request_bytes": 1 << 20,
-                },
-            },
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {
-                    "@type": f"{_TYPE}.http.router.v3.Router", "suppress_envoy_headers": True,
-                },
-            },
-        ],
-    }  # fmt: skip
-    return {
-        "name": name,
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": manager,
-                    }
-                ]
-            }
-        ],
-    }

@@ -31,6 +31,7 @@ from sandbox.traffic.runtime.child_process import ChildProcess
 from sandbox.traffic.runtime.envoy import Envoy
 from sandbox.traffic.runtime.frontends import Frontend, Ports
 from sandbox.traffic.runtime.identity import IdentityAwareProxy
+from sandbox.traffic.runtime.identity_server import IdentityServer
 from sandbox.traffic.runtime.plan import Inputs, Plan, has_forwarding_rules, plan
 
 _log = logging.getLogger("sandbox.traffic")
@@ -72,6 +73,7 @@ class Runtime:
             {"PYTHONPATH": str(ROOT)},
         )
         self.identity = IdentityAwareProxy(state, home)
+        self._identity_server = IdentityServer(self.identity)
         self._requests_log = home.logs / "requests.log"
         self._decoded: dict[str, tuple[bytes, Json]] = {}
         self._wake = asyncio.Event()
@@ -94,7 +96,7 @@ class Runtime:
         if _size(self._requests_log) > _LARGEST_LOG:
             self._requests_log.unlink()
         await asyncio.to_thread(self._authority.prepare)
-        await self.identity.start(self._ports.of("identity"))
+        await self._identity_server.start(self._ports.of("identity"))
         self._state.store.changed = self.changed
         self._wake.set()
         loop = asyncio.get_running_loop()
@@ -108,7 +110,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(
             self._servers.stop(),
-            self.identity.close(),
+            self._identity_server.close(),
             *([self._envoy.stop()] if self._envoy else ()),
         )
 
