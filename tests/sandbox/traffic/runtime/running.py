@@ -21,6 +21,8 @@ Json = dict[str, Any]
 COMPUTE = "https://www.googleapis.com/compute/v1/"
 CLUSTER = ClusterKey("p", "europe-west4", "main")
 CONTROLLER = "k8s.io/ingress-nginx"
+ONE, TWO = ("node-1", "10.64.0.1"), ("node-2", "10.64.0.2")
+"""Node and address of two pods."""
 
 
 def service(name: str, kind: str, *, port: int = 80, **spec: Any) -> Json:
@@ -153,6 +155,16 @@ class Running:
 
     async def get(self, url: str, **headers: str) -> httpx.Response:
         return await self.http.get(url, headers=headers)
+
+    def endpoint_group(self, name: str, *pods: tuple[str, str]) -> str:
+        """A zonal group of pods; its link."""
+        group = f"zones/europe-west4-a/networkEndpointGroups/{name}"
+        self.put(group, networkEndpointType="GCE_VM_IP_PORT")
+        for where, address in pods:
+            key = f"compute-endpoints/projects/p/{group}/{address}_8501_{where}"
+            endpoint = {"ipAddress": address, "port": 8501, "instance": where}
+            self.app.state.store.put(key, endpoint)
+        return f"{COMPUTE}projects/p/{group}"
 
     def redirect_to(self, host: str) -> None:
         """A load balancer that redirects every request to a host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sandbox.home import Home
 from sandbox.traffic.runtime import iam_conditions
 from sandbox.traffic.runtime.identity import ROLE, Answer, Asked, IdentityAwareProxy
 from sandbox.traffic.runtime.json_web_tokens import Signer
+from tests.sandbox.traffic.runtime.running import COMPUTE, ONE, Running
 
 SERVICE = "projects/p/global/backendServices/one"
 NUMBER = "1234"
@@ -192,3 +194,32 @@ def test_options_pass_where_the_settings_say_so(iap: Proxy) -> None:
 def test_a_condition_is_evaluated_or_does_not_hold(expression: str, result: bool) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     assert iam_conditions.holds(expression, host="a.example", path="/v1/x", now=now) is result
+
+
+def test_envoy_asks_it_for_each_request(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            await one.pod("pod-1", ONE[1])
+            one.redirect_to("a.example")
+            group = one.endpoint_group("one", ONE)
+            one.put(
+                "global/backendServices/one", id=NUMBER, protocol="HTTP", iap={"enabled": True},
+                backends=[{"group": group}], loadBalancingScheme="EXTERNAL_MANAGED",
+            )  # fmt: skip
+            one.put("global/urlMaps/m", defaultService=f"{COMPUTE}{SERVICE}")
+            key = f"policies/iap/projects/p/iap_web/compute/services/{NUMBER}"
+            binding = {"role": ROLE, "members": ["user:ann@acme.example"]}
+            one.app.state.store.put(key, {"policy": {"bindings": [binding]}, "generation": 1})
+            await one.settled()
+            url = one.url("load-balancer", 80, "/v1/models/a?q=1")
+            proxy = one.runtime.identity
+            assert (await one.get(url)).status_code == 302
+            for email, status in (("ann@acme.example", 200), ("bob@acme.example", 403)):
+                token = f"Bearer {proxy.identity(email)}"
+                answer = await one.get(url, authorization=token)
+                assert answer.status_code == status, answer.text
+                if status == 200:
+                    assert answer.text == "pod-1 /v1/models/a?q=1"
+            assert (await one.get(url, authorization="Bearer x")).status_code == 401
+
+    asyncio.run(scenario())

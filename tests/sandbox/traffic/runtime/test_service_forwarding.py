@@ -13,6 +13,8 @@ from sandbox.kubernetes.controllers.load_balancers import rule_name
 from sandbox.traffic.runtime import ingresses
 from tests.sandbox.traffic.runtime.running import (
     CONTROLLER,
+    ONE,
+    TWO,
     Json,
     Running,
     ingress,
@@ -23,7 +25,6 @@ from tests.sandbox.traffic.runtime.running import (
     slice_of,
 )
 
-ONE, TWO = ("node-1", "10.64.0.1"), ("node-2", "10.64.0.2")
 CLASS = {"metadata": {"name": "nginx"}, "spec": {"controller": CONTROLLER}}
 
 
