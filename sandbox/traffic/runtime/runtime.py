@@ -37,12 +37,6 @@ from sandbox.traffic.runtime.plan import Inputs, Plan, has_forwarding_rules, pla
 _log = logging.getLogger("sandbox.traffic")
 Json = dict[str, Any]
 PREFIXES = ("compute/", "compute-endpoints/", "certificatemanager/", "policies/", "storage/b/")
-    "compute/",
-    "compute-endpoints/",
-    "certificatemanager/",
-    "policies/storage/",
-    "storage/b/",
-)
 _WAKES = (*PREFIXES, "dns/")  # certificates are issued when names resolve
 _SETTLE, _LONGEST = 0.1, 0.5  # seconds
 _LOOK = 0.1  # seconds between looks at the dial plan
