@@ -48,8 +48,11 @@ class Authority:
         except (FileNotFoundError, ValueError):
             self._loaded = self._make()
             return
-        is_ours = isinstance(key, ec.EllipticCurvePrivateKey)
-        if is_ours and key.public_key() == authority.public_key() and _lasts(authority):
+        if (
+            isinstance(key, ec.EllipticCurvePrivateKey)
+            and key.public_key() == authority.public_key()
+            and _lasts(authority)
+        ):
             self._loaded = authority, key
         else:
             self._loaded = self._make()

@@ -157,21 +157,28 @@ class Runtime:
             # A machine under load gets longer bursts instead of more work.
             await asyncio.sleep(min(_LONGEST, max(_SETTLE, 2 * self._planning)))
             self._wake.clear()
-            try:
-                await self._apply()
-                self._failure = None
-            except OSError as error:
-                self._failure = str(error)
-                _log.warning("requests: %s; again in %.0f s", error, _AGAIN)
-            except Exception as error:
-                self._failure = f"{type(error).__name__}: {error}"
-                _log.exception("the load balancer's configuration failed")
+            failure = await self._attempt()
+            if failure is not None and failure != self._failure:
+                _log.warning("requests: %s; again every %.0f s", failure, _AGAIN)
+            self._failure = failure
             if not self._wake.is_set():
                 self._idle.set()
 
+    async def _attempt(self) -> str | None:
+        """Put what is wanted in force; returns why that failed."""
+        try:
+            await self._apply()
+        except OSError as error:
+            return str(error)
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            if message != self._failure:
+                _log.exception("the load balancer's configuration failed")
+            return message
+        return None
+
     def _waits(self) -> bool:
-        is_refused = self._envoy is not None and self._envoy.refusal is not None
-        return self._certificates.has_pending or self._failure is not None or is_refused
+        return self._certificates.has_pending or self._failure is not None
 
     async def _apply(self) -> None:
         if any((self._home.path / "clusters").glob("*/cluster.json")):
@@ -180,7 +187,9 @@ class Runtime:
         if not has_forwarding_rules(bodies):
             self._certificates.has_pending = False
             if not self._frontends:
-                return  # Envoy is not needed yet
+                # Envoy is not needed yet, or no more since the last run.
+                frontends.write(self._home.traffic, [])
+                return
         assert self._envoy is not None  # noqa: S101 (`start` returns without one)
         for attempt in range(1, _ATTEMPTS + 1):
             began = time.monotonic()
