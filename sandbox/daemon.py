@@ -29,12 +29,13 @@ _PATIENCE_SECONDS = 20.0  # well below any client's timeout
 
 
 class _Server(uvicorn.Server):
-    """Writes the daemon's record once it answers requests."""
+    """Writes the daemon's record once it answers, and ends its processes before it ends."""
 
     def __init__(self, config: uvicorn.Config, home: Home, port: int) -> None:
         super().__init__(config)
         self.home = home
         self._port = port
+        self.requests: Runtime | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and write the record."""
@@ -42,6 +43,12 @@ class _Server(uvicorn.Server):
         started = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"port": self._port, "pid": os.getpid(), "started": started}
         write_private(self.home.record, json.dumps(record) + "\n")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop. The signal that asked for it ends this process at once afterwards."""
+        if self.requests is not None:
+            await self.requests.close()
+        await super().shutdown(sockets)
 
 
 def listen(wanted: int) -> socket.socket:
@@ -105,7 +112,7 @@ def main() -> None:
 async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes, app: App) -> None:
     port = listener.getsockname()[1]
     requests = Runtime(server.home, app.state, planes.objects, storage=port)
-    app.state.requests = requests
+    app.state.requests = server.requests = requests
     planes.changed = requests.wake
     try:
         await requests.start()
