@@ -1,7 +1,7 @@
 """The gRPC services of the model servers: health, TensorFlow Serving's, the open protocol's.
 
-Each method is a function from a request to a response, or raises RefusedError. Which services a server
-has is what the real one has.
+Each method is a function from a request to a response, or raises RefusedError. Which services a
+server has is what the real one has.
 """
 
 from __future__ import annotations

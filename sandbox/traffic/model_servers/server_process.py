@@ -88,6 +88,8 @@ class ServerProcess:
         self._served.is_loaded = loaded
         if (loaded or self.server.listens_while_loading) and not self._is_listening:
             self._is_listening = True
+            for one in self._sockets.values():
+                one.listen(_BACKLOG)  # at once: the kernel takes connections until they are read
             self._spawn(self._listen())
 
     async def _listen(self) -> None:
