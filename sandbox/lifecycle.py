@@ -198,6 +198,16 @@ def requests(home: Home, *, patience: float = 10.0) -> Requests:
     try:
         with urllib.request.urlopen(question, timeout=patience + 10) as answer:  # noqa: S310
             found = json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        problem = "an earlier version runs: ./platformctl sandbox stop, and rehearse again"
+        return Requests(
+            is_available=True,
+            cacert=home.traffic / frontend_files.CA,
+            frontends=[],
+            unsupported=[],
+            problem=problem,
+        )
     except (OSError, ValueError) as error:
         raise SandboxError(
             f"the sandbox does not say how it is called: {error}",

@@ -246,8 +246,9 @@ class ControlPlanes:
         return NONE if controllers is None else controllers.features
 
     def objects(self) -> list[ClusterObjects]:
-        """What decides where requests go, of every cluster whose controllers run."""
-        return [controllers.objects() for controllers in self._controllers.values()]
+        """What decides where requests go, of every cluster whose objects are known."""
+        found = (controllers.objects() for controllers in self._controllers.values())
+        return [one for one in found if one is not None]
 
     def _notify(self) -> None:
         self.changed()

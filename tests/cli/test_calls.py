@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from cli import calls
 from sandbox.lifecycle import Frontend, Requests
@@ -45,7 +46,7 @@ def test_each_kind_of_front_end_has_one_command() -> None:
         is_available=True, cacert=Path("/home/a b/ca.pem"), frontends=FRONTENDS, unsupported=[],
         problem=None,
     )  # fmt: skip
-    models = [
+    models: list[dict[str, Any]] = [
         {"name": "a", "url": "https://models.example/v1/models/a"},
         {"name": "b", "url": "https://models.example/v1/models/b"},
         {"name": "c", "url": "http://127.16.0.1/model"},

@@ -93,16 +93,23 @@ class Controllers:
             changed=self._changed,
         )
 
-    def objects(self) -> ClusterObjects:
-        """What the informers hold now."""
+    def objects(self) -> ClusterObjects | None:
+        """What the informers hold now; None before they have listed everything."""
+        http = self._http_controllers
+        informers = (
+            self._services, self._slices, self._nodes, http.ingresses, http.classes,
+            http.deployments,
+        )  # fmt: skip
+        if not all(one.synced.is_set() for one in informers):
+            return None
         return ClusterObjects(
             cluster=self._cluster,
             services=self._services.objects(),
             slices=self._slices.objects(),
             nodes=self._nodes.objects(),
-            ingresses=self._http_controllers.ingresses.objects(),
-            classes=self._http_controllers.classes.objects(),
-            deployments=self._http_controllers.deployments.objects(),
+            ingresses=http.ingresses.objects(),
+            classes=http.classes.objects(),
+            deployments=http.deployments.objects(),
         )
 
     def _woken(self) -> None:

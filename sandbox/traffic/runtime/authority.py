@@ -23,8 +23,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.home import write_private
 from sandbox.traffic.load_balancer.surroundings import KeyPair
+from sandbox.traffic.runtime.frontends import CA
 
-CA = "ca.pem"
 _CA_DAYS, _DAYS, _LEFT_DAYS = 3650, 90, 30
 _CLOCK_SKEW = timedelta(hours=1)
 

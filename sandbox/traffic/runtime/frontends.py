@@ -15,6 +15,8 @@ from sandbox.home import write_private
 from sandbox.kubernetes import ports
 
 FRONTENDS, PORTS = "frontends.json", "ports.json"
+CA = "ca.pem"
+"""The certificate authority that callers trust."""
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True):

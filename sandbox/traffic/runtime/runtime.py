@@ -11,7 +11,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sandbox.home import Home
 from sandbox.installation import ROOT
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.ports import is_free
+from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime import frontends, processes
@@ -55,8 +56,12 @@ class Runtime:
         objects: Callable[[], list[ClusterObjects]],
         *,
         storage: int,
+        servers: Sequence[str] | None = None,
     ) -> None:
-        """`objects` are those of the running clusters; `storage` the emulated API's port."""
+        """`objects` are those of the running clusters; `storage` the emulated API's port.
+
+        `servers` is a command to run in place of the model servers.
+        """
         self._home = home
         self._state = state
         self._objects = objects
@@ -66,15 +71,17 @@ class Runtime:
         self._ports = Ports(home.traffic)
         binary = processes.envoy_binary()
         self._envoy = Envoy(home, binary) if binary else None
+        self._servers_log = home.logs / "model-servers.log"
         self._servers = ChildProcess(
             "model servers",
-            [sys.executable, "-m", processes.MODEL_SERVERS, "--home", str(home.path)],
-            home.logs / "model-servers.log",
+            servers or [sys.executable, "-m", processes.MODEL_SERVERS, "--home", str(home.path)],
+            self._servers_log,
             {"PYTHONPATH": str(ROOT)},
         )
         self.identity = IdentityAwareProxy(state, home)
         self._identity_server = IdentityServer(self.identity)
         self._requests_log = home.logs / "requests.log"
+        self._seen: dict[ClusterKey, ClusterObjects] = {}
         self._decoded: dict[str, tuple[bytes, Json]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -93,8 +100,9 @@ class Runtime:
             self._idle.set()
             return
         await asyncio.to_thread(processes.end_all, self._home)
-        if _size(self._requests_log) > _LARGEST_LOG:
-            self._requests_log.unlink()
+        for log in (self._requests_log, self._servers_log):
+            if _size(log) > _LARGEST_LOG:
+                log.unlink()
         await asyncio.to_thread(self._authority.prepare)
         await self._identity_server.start(self._ports.of("identity"))
         self._state.store.changed = self.changed
@@ -206,7 +214,7 @@ class Runtime:
         plan_file = self._home.dial_plan
         return Inputs(
             documents=self._documents(bodies),
-            objects=self._objects(),
+            objects=self._known_objects(),
             dial_plan=DialPlan.read(plan_file),
             certificates=self._certificates.pairs(),
             folder=self._envoy.folder if self._envoy else self._home.traffic,
@@ -214,6 +222,18 @@ class Runtime:
             storage=self._storage,
             access_log=self._requests_log,
         )
+
+    def _known_objects(self) -> list[ClusterObjects]:
+        """The objects of all clusters: the last known where a control plane does not answer.
+
+        Nodes forward requests without their control plane.
+        """
+        self._seen |= {one.cluster: one for one in self._objects()}
+        folder = self._home.path / "clusters"
+        for cluster in [*self._seen]:
+            if not (folder / str(cluster) / "cluster.json").exists():
+                del self._seen[cluster]
+        return list(self._seen.values())
 
     def _documents(self, bodies: dict[str, bytes]) -> dict[str, Json]:
         """The documents, each decoded once. Nobody changes them."""

@@ -89,7 +89,9 @@ class Running:
         self.home.prepare()
         self.app = App(None)
         self.objects: list[ClusterObjects] = []
-        self.runtime = Runtime(self.home, self.app.state, lambda: self.objects, storage=1)
+        self.runtime = Runtime(
+            self.home, self.app.state, lambda: self.objects, storage=1, servers=["sleep", "60"]
+        )
         self.listeners: list[Listener] = []
         self._servers: list[asyncio.Server] = []
         self.http = httpx.AsyncClient(trust_env=False, timeout=5)
@@ -112,6 +114,9 @@ class Running:
     def cluster(self, **objects: list[Json]) -> None:
         """Replace the objects of the cluster."""
         names = ("services", "slices", "nodes", "ingresses", "classes", "deployments")
+        folder = self.home.path / "clusters" / str(CLUSTER)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cluster.json").touch()
         given = {name: objects.get(name, []) for name in names}
         self.objects = [ClusterObjects(cluster=CLUSTER, **given)]
         self.runtime.wake()
