@@ -29,6 +29,7 @@ from sandbox.traffic.runtime import frontends, processes
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
 from sandbox.traffic.runtime.child_process import ChildProcess
+from sandbox.traffic.runtime.documents import Documents, is_relevant
 from sandbox.traffic.runtime.envoy import Envoy
 from sandbox.traffic.runtime.frontends import Frontend, Ports
 from sandbox.traffic.runtime.identity import IdentityAwareProxy
@@ -37,8 +38,6 @@ from sandbox.traffic.runtime.plan import Inputs, Plan, has_forwarding_rules, pla
 
 _log = logging.getLogger("sandbox.traffic")
 Json = dict[str, Any]
-PREFIXES = ("compute/", "compute-endpoints/", "certificatemanager/", "policies/", "storage/b/")
-_WAKES = (*PREFIXES, "dns/")  # certificates are issued when names resolve
 _SETTLE, _LONGEST = 0.1, 0.5  # seconds
 _LOOK = 0.1  # seconds between looks at the dial plan
 _AGAIN = 1.0  # seconds until a look at what waits: certificates, failures
@@ -82,7 +81,7 @@ class Runtime:
         self._identity_server = IdentityServer(self.identity)
         self._requests_log = home.logs / "requests.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
-        self._decoded: dict[str, tuple[bytes, Json]] = {}
+        self._documents = Documents(state.store)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,7 +123,7 @@ class Runtime:
 
     def changed(self, key: str) -> None:
         """Note that a document changed."""
-        if key.startswith(_WAKES) and "/operations/" not in key:
+        if is_relevant(key):
             self.wake()
 
     def wake(self) -> None:
@@ -191,8 +190,8 @@ class Runtime:
     async def _apply(self) -> None:
         if any((self._home.path / "clusters").glob("*/cluster.json")):
             self._servers.start()
-        bodies = self._state.store.bodies(*PREFIXES)
-        if not has_forwarding_rules(bodies):
+        documents = self._documents.read()
+        if not has_forwarding_rules(documents):
             self._certificates.has_pending = False
             if not self._frontends:
                 # Envoy is not needed yet, or no more since the last run.
@@ -201,7 +200,7 @@ class Runtime:
         assert self._envoy is not None  # noqa: S101 (`start` returns without one)
         for attempt in range(1, _ATTEMPTS + 1):
             began = time.monotonic()
-            made = await asyncio.to_thread(plan, self._inputs(bodies))
+            made = await asyncio.to_thread(plan, self._inputs(documents))
             self._planning = time.monotonic() - began
             await self._envoy.apply(made.bootstrap, made.files)
             if not self._replace_taken(made) or attempt == _ATTEMPTS:
@@ -210,10 +209,10 @@ class Runtime:
         self._ports.save()
         frontends.write(self._home.traffic, made.frontends)
 
-    def _inputs(self, bodies: Any) -> Inputs:
+    def _inputs(self, documents: dict[str, Json]) -> Inputs:
         plan_file = self._home.dial_plan
         return Inputs(
-            documents=self._documents(bodies),
+            documents=documents,
             objects=self._known_objects(),
             dial_plan=DialPlan.read(plan_file),
             certificates=self._certificates.pairs(),
@@ -234,18 +233,6 @@ class Runtime:
             if not (folder / str(cluster) / "cluster.json").exists():
                 del self._seen[cluster]
         return list(self._seen.values())
-
-    def _documents(self, bodies: dict[str, bytes]) -> dict[str, Json]:
-        """The documents, each decoded once. Nobody changes them."""
-        kept = self._decoded
-        self._decoded = {
-            key: kept[key]
-            if key in kept and kept[key][0] is body
-            else (body, msgspec.json.decode(body))
-            for key, body in bodies.items()
-            if "/operations/" not in key
-        }
-        return {key: document for key, (_, document) in self._decoded.items()}
 
     def _replace_taken(self, made: Plan) -> bool:
         """Choose other ports for listeners that Envoy could not open; whether there were any."""
