@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from sandbox.lifecycle import Frontend, Requests
+from sandbox.front_ends import Frontend, Requests
 
 _PORTS = {"http": 80, "https": 443}
 

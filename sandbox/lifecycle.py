@@ -1,6 +1,6 @@
 """Starting, stopping, resetting and inspecting the sandbox, and its environment variables.
 
-The CLI imports this, `sandbox.home` and `sandbox.engine`, and nothing else of the sandbox.
+The CLI imports this, `sandbox.front_ends`, `sandbox.home` and `sandbox.engine`, and no more of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
 from filelock import FileLock, Timeout
 
@@ -27,19 +26,16 @@ from sandbox import installation
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error
 from sandbox.kubernetes import kubeconfig, processes
-from sandbox.traffic.runtime import frontends as frontend_files
+from sandbox.traffic.runtime import frontends
 from sandbox.traffic.runtime import processes as traffic_processes
 from sandbox.traffic.runtime.frontends import Frontend
 
 __all__ = [
-    "Frontend",
     "Home",
-    "Requests",
     "SandboxError",
     "Status",
+    "daemon_record",
     "environment",
-    "frontends",
-    "requests",
     "reset",
     "start",
     "status",
@@ -71,21 +67,6 @@ class Status:
     """Where requests are answered; none while it is stopped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requests:
-    """How the rehearsed platform is called on this machine."""
-
-    is_available: bool
-    """False where Envoy has no binary for the platform: then nothing answers."""
-    cacert: Path
-    """The certificate authority of the managed certificates."""
-    frontends: list[Frontend]
-    unsupported: list[dict[str, str]]
-    """What is set and not carried out: resource, field, why."""
-    problem: str | None
-    """Why the last changes are not in force; None where they are."""
-
-
 def start(
     home: Home,
     engine: Engine,
@@ -98,7 +79,7 @@ def start(
     """
     home.prepare()
     with _lock(home):
-        record = _alive(home)
+        record = daemon_record(home)
         if record is None:
             progress("starting the sandbox")
             child = _spawn(home, engine)
@@ -141,7 +122,7 @@ def reset(home: Home) -> int:
 
 def status(home: Home) -> Status:
     """The current state; changes nothing."""
-    record = _alive(home)
+    record = daemon_record(home)
     clusters: dict[str, str] = {}
     ours: list[psutil.Process] = []
     for folder in sorted((home.path / "clusters").glob("*")):
@@ -166,60 +147,7 @@ def status(home: Home) -> Status:
         processes=len(ours),
         plugins=plugins(home),
         clusters=clusters,
-        frontends=frontends(home) if record else [],
-    )
-
-
-def frontends(home: Home) -> list[Frontend]:
-    """The front ends of the running sandbox; none while it is stopped. Raises SandboxError."""
-    try:
-        return frontend_files.read(home.traffic) if _alive(home) else []
-    except (OSError, msgspec.MsgspecError) as error:
-        raise SandboxError(
-            f"{home.traffic}: {error}", "./platformctl sandbox stop, then start"
-        ) from error
-
-
-def requests(home: Home, *, patience: float = 10.0) -> Requests:
-    """How to call what runs, once all changes are in force or `patience` seconds have passed.
-
-    Raises SandboxError where no sandbox runs.
-    """
-    record = _alive(home)
-    if record is None:
-        raise SandboxError(
-            f"the sandbox in {home.path} is not running", "./platformctl sandbox start"
-        )
-    question = urllib.request.Request(
-        f"http://127.0.0.1:{record['port']}/sandbox/v1/traffic",
-        data=json.dumps({"seconds": patience}).encode(),
-        method="POST",
-    )
-    try:
-        with urllib.request.urlopen(question, timeout=patience + 10) as answer:  # noqa: S310
-            found = json.load(answer)
-    except urllib.error.HTTPError as error:
-        error.close()
-        problem = "an earlier version runs: ./platformctl sandbox stop, and rehearse again"
-        return Requests(
-            is_available=True,
-            cacert=home.traffic / frontend_files.CA,
-            frontends=[],
-            unsupported=[],
-            problem=problem,
-        )
-    except (OSError, ValueError) as error:
-        raise SandboxError(
-            f"the sandbox does not say how it is called: {error}",
-            f"see {home.logs / 'daemon.log'}",
-        ) from error
-    return Requests(
-        is_available=found["isAvailable"],
-        cacert=Path(found["cacert"]),
-        frontends=msgspec.convert(found["frontends"], list[Frontend]),
-        unsupported=found["unsupported"],
-        problem=found["refusal"]
-        or (None if found["isSettled"] else f"changes are not in force after {patience:.0f} s"),
+        frontends=frontends.read(home.traffic) if record else [],
     )
 
 
@@ -233,7 +161,7 @@ def plugins(home: Home) -> str:
 
 def environment(home: Home, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables for using the running sandbox. Raises SandboxError if none runs."""
-    record = _alive(home)
+    record = daemon_record(home)
     if record is None:
         raise SandboxError(
             f"the sandbox in {home.path} is not running", "./platformctl sandbox start"
@@ -266,8 +194,8 @@ def _lock(home: Home) -> FileLock:
     return lock
 
 
-def _alive(home: Home) -> dict[str, Any] | None:
-    """The daemon's record, if it answers."""
+def daemon_record(home: Home) -> dict[str, Any] | None:
+    """The daemon's record (port, pid, started), if it answers."""
     try:
         record: dict[str, Any] = json.loads(home.record.read_text())
         if not _is_daemon(record["pid"], home):
@@ -327,7 +255,7 @@ def _spawn(home: Home, engine: Engine) -> subprocess.Popen[bytes]:
 
 def _wait(home: Home, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
-    while _alive(home) is None:
+    while daemon_record(home) is None:
         if child.poll() is not None:
             raise SandboxError(
                 f"the sandbox ended while it started: {_last_line(home)}",

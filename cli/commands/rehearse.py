@@ -12,7 +12,7 @@ from cli.errors import CliError
 from gkeplatform import stack_values
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import SERVING
-from sandbox import engine, lifecycle
+from sandbox import engine, front_ends, lifecycle
 
 LOOK_AROUND = """
   look around    eval "$(./platformctl sandbox env)"
@@ -54,9 +54,9 @@ def rehearse(
     print(LOOK_AROUND.format(environment=environment))
 
 
-def _requests() -> lifecycle.Requests:
+def _requests() -> front_ends.Requests:
     try:
-        return lifecycle.requests(lifecycle.Home.default())
+        return front_ends.requests(lifecycle.Home.default())
     except lifecycle.SandboxError as error:
         raise CliError(str(error), error.hint) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import calls
-from sandbox.lifecycle import Frontend, Requests
+from sandbox.front_ends import Frontend, Requests
 
 
 def frontend(kind: str, address: str, port: int, listens: int, *hosts: str) -> Frontend:

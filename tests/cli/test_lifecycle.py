@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox import engine, lifecycle
+from sandbox import engine, front_ends, lifecycle
 from sandbox.gcp.store import Store
 from sandbox.lifecycle import Home
 from sandbox.traffic.runtime import processes
@@ -91,16 +91,16 @@ def _kill(pid: int | None) -> None:
 def test_no_load_balancer_outlives_a_stop_even_after_a_kill(home: Home) -> None:
     _load_balancer(home)
     first = lifecycle.start(home, engine.ensure())
-    requests = lifecycle.requests(home)
-    assert requests.problem is None
+    found = front_ends.requests(home)
+    assert found.problem is None
     [frontend] = lifecycle.status(home).frontends
-    assert [frontend] == requests.frontends == lifecycle.frontends(home)
+    assert [frontend] == found.frontends == front_ends.frontends(home)
     [envoy] = processes.running(home)
     _kill(first.pid)
     assert processes.running(home) == [envoy]
 
     second = lifecycle.start(home, engine.ensure())
-    assert lifecycle.requests(home).frontends == [frontend]
+    assert front_ends.requests(home).frontends == [frontend]
     [other] = processes.running(home)
     assert other != envoy
     os.kill(second.pid or 0, signal.SIGTERM)
@@ -108,7 +108,7 @@ def test_no_load_balancer_outlives_a_stop_even_after_a_kill(home: Home) -> None:
     assert processes.running(home) == []
 
     third = lifecycle.start(home, engine.ensure())
-    lifecycle.requests(home)
+    front_ends.requests(home)
     _kill(third.pid)
     assert lifecycle.stop(home) == 1
     assert processes.running(home) == []

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from cli import calls
-from sandbox.lifecycle import Frontend
+from sandbox.front_ends import Frontend
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
