@@ -11,6 +11,7 @@ from sandbox.gcp.app import App
 from sandbox.gcp.private_keys import PrivateKeys
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
+from tests.sandbox.gcp.emulated_cloud import Cloud
 
 CLASSIC = "compute/projects/p/global/sslCertificates"
 MANAGER = "certificatemanager/projects/p/locations/global/certificates"
@@ -107,3 +108,26 @@ def test_a_self_managed_certificate_is_served_with_its_own_key(app: App, tmp_pat
     assert (pair.chain.read_text(), pair.key.read_text()) == (chain, key)
     assert pair.key.stat().st_mode & 0o077 == 0
     assert not found.has_pending
+
+
+def test_the_apis_keep_a_key_for_the_load_balancer_alone(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    cloud = Cloud()
+    try:
+        cloud.app.state.private_keys = PrivateKeys(tmp_path / "keys")
+        own, managers = (other.issue([domain]) for domain in ("own.example", "manager.example"))
+        body = {"name": "own", "certificate": own.chain.read_text()}
+        cloud.compute("POST", "global/sslCertificates", {**body, "privateKey": own.key.read_text()})
+        texts = {"pemCertificate": managers.chain.read_text()}
+        cloud.call(
+            "POST",
+            "/certificatemanager/v1/projects/p/locations/global/certificates?certificateId=own",
+            {"selfManaged": {**texts, "pemPrivateKey": managers.key.read_text()}},
+        )
+        pairs = certificates(cloud.app, tmp_path).pairs()
+        assert len(pairs) == 2
+        found = {pair.key.read_text() for pair in pairs.values()}
+        assert found == {own.key.read_text(), managers.key.read_text()}
+    finally:
+        cloud.close()
