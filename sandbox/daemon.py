@@ -19,27 +19,36 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.gcp.app import create_app
+from sandbox.gcp.app import App, create_app
+from sandbox.gcp.private_keys import PrivateKeys
 from sandbox.home import Home, write_private
 from sandbox.kubernetes.control_planes import ControlPlanes
+from sandbox.traffic.runtime.runtime import Runtime
 
 _PATIENCE_SECONDS = 20.0  # well below any client's timeout
 
 
 class _Server(uvicorn.Server):
-    """Writes the daemon's record once it answers requests."""
+    """Writes the daemon's record once it answers, and ends its processes before it ends."""
 
     def __init__(self, config: uvicorn.Config, home: Home, port: int) -> None:
         super().__init__(config)
-        self._home = home
+        self.home = home
         self._port = port
+        self.requests: Runtime | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and write the record."""
         await super().startup(sockets)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"port": self._port, "pid": os.getpid(), "started": started}
-        write_private(self._home.record, json.dumps(record) + "\n")
+        write_private(self.home.record, json.dumps(record) + "\n")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop. The signal that asked for it ends this process at once afterwards."""
+        if self.requests is not None:
+            await self.requests.close()
+        await super().shutdown(sockets)
 
 
 def listen(wanted: int) -> socket.socket:
@@ -88,6 +97,7 @@ def main() -> None:
     app = create_app(home.database, planes)
     app.state.enforce_enabled_services = True
     app.state.patience = _PATIENCE_SECONDS
+    app.state.private_keys = PrivateKeys(home.traffic / "keys")
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -96,13 +106,19 @@ def main() -> None:
         timeout_graceful_shutdown=5,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(_Server(config, home, port), listener, planes))
+        asyncio.run(_serve(_Server(config, home, port), listener, planes, app))
 
 
-async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes) -> None:
+async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes, app: App) -> None:
+    port = listener.getsockname()[1]
+    requests = Runtime(server.home, app.state, planes.objects, storage=port)
+    app.state.requests = server.requests = requests
+    planes.changed = requests.wake
     try:
+        await requests.start()
         await server.serve([listener])
     finally:
+        await requests.close()
         await planes.close()
 
 

@@ -1,6 +1,6 @@
 """Starting, stopping, resetting and inspecting the sandbox, and its environment variables.
 
-The CLI imports this, `sandbox.home` and `sandbox.engine`, and nothing else of the sandbox.
+The CLI imports this, `sandbox.front_ends`, `sandbox.home` and `sandbox.engine`, and no more of it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,21 @@ from sandbox import installation
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error
 from sandbox.kubernetes import kubeconfig, processes
+from sandbox.traffic.runtime import frontends
+from sandbox.traffic.runtime import processes as traffic_processes
+from sandbox.traffic.runtime.frontends import Frontend
 
-__all__ = ["Home", "SandboxError", "Status", "environment", "reset", "start", "status", "stop"]
+__all__ = [
+    "Home",
+    "SandboxError",
+    "Status",
+    "daemon_record",
+    "environment",
+    "reset",
+    "start",
+    "status",
+    "stop",
+]
 
 Progress = Callable[[str], None]
 _SECONDS_TO_START = 60.0  # clusters of an earlier run start before it is ready
@@ -50,6 +63,8 @@ class Status:
     """The Google plugin that runs: official or own; empty before the first start."""
     clusters: dict[str, str] = field(default_factory=dict)
     """`project.location.name` → running or stopped."""
+    frontends: list[Frontend] = field(default_factory=list)
+    """Where requests are answered; none while it is stopped."""
 
 
 def start(
@@ -64,7 +79,7 @@ def start(
     """
     home.prepare()
     with _lock(home):
-        record = _alive(home)
+        record = daemon_record(home)
         if record is None:
             progress("starting the sandbox")
             child = _spawn(home, engine)
@@ -83,6 +98,7 @@ def stop(home: Home) -> int:
         return 0
     with _lock(home):
         ended = _end_daemon(home)
+        ended += traffic_processes.end_all(home)
         for folder in sorted((home.path / "clusters").glob("*")):
             ended += processes.end_all(folder)
     return ended
@@ -106,7 +122,7 @@ def reset(home: Home) -> int:
 
 def status(home: Home) -> Status:
     """The current state; changes nothing."""
-    record = _alive(home)
+    record = daemon_record(home)
     clusters: dict[str, str] = {}
     ours: list[psutil.Process] = []
     for folder in sorted((home.path / "clusters").glob("*")):
@@ -116,6 +132,7 @@ def status(home: Home) -> Status:
     if record is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             ours.append(psutil.Process(record["pid"]))
+    ours.extend(traffic_processes.running(home))
     memory = 0
     for process in ours:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -130,6 +147,7 @@ def status(home: Home) -> Status:
         processes=len(ours),
         plugins=plugins(home),
         clusters=clusters,
+        frontends=frontends.read(home.traffic) if record else [],
     )
 
 
@@ -143,7 +161,7 @@ def plugins(home: Home) -> str:
 
 def environment(home: Home, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables for using the running sandbox. Raises SandboxError if none runs."""
-    record = _alive(home)
+    record = daemon_record(home)
     if record is None:
         raise SandboxError(
             f"the sandbox in {home.path} is not running", "./platformctl sandbox start"
@@ -176,8 +194,8 @@ def _lock(home: Home) -> FileLock:
     return lock
 
 
-def _alive(home: Home) -> dict[str, Any] | None:
-    """The daemon's record, if it answers."""
+def daemon_record(home: Home) -> dict[str, Any] | None:
+    """The daemon's record (port, pid, started), if it answers."""
     try:
         record: dict[str, Any] = json.loads(home.record.read_text())
         if not _is_daemon(record["pid"], home):
@@ -237,7 +255,7 @@ def _spawn(home: Home, engine: Engine) -> subprocess.Popen[bytes]:
 
 def _wait(home: Home, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
-    while _alive(home) is None:
+    while daemon_record(home) is None:
         if child.poll() is not None:
             raise SandboxError(
                 f"the sandbox ended while it started: {_last_line(home)}",

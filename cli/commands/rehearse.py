@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cli import arguments, console, deployment, environments, layers
+from cli import arguments, calls, console, deployment, environments, layers
 from cli.commands.sandbox import running_environment
 from cli.errors import CliError
 from gkeplatform import stack_values
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import SERVING
-from sandbox import engine
+from sandbox import engine, front_ends, lifecycle
 
 LOOK_AROUND = """
   look around    eval "$(./platformctl sandbox env)"
@@ -46,10 +46,19 @@ def rehearse(
     document = deployment.up(
         environment, variables, interactive=False, preview=False, layers=chosen
     )
+    requests = _requests()
     if json:
-        console.document(document)
+        console.document(document | {"requests": calls.document(requests)})
         return
-    print("\n" + deployment.summary(document) + LOOK_AROUND.format(environment=environment))
+    print("\n" + deployment.summary(document) + calls.text(document["models"], requests), end="")
+    print(LOOK_AROUND.format(environment=environment))
+
+
+def _requests() -> front_ends.Requests:
+    try:
+        return front_ends.requests(lifecycle.Home.default())
+    except lifecycle.SandboxError as error:
+        raise CliError(str(error), error.hint) from error
 
 
 def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:

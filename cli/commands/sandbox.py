@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import typer
 
 from cli import arguments, console
@@ -74,7 +75,8 @@ def status(json: arguments.Json = False) -> None:
     """Show whether the sandbox runs, its home, memory and clusters."""
     found = lifecycle.status(lifecycle.Home.default())
     if json:
-        console.document(asdict(found))
+        frontends = [msgspec.to_builtins(one) for one in found.frontends]
+        console.document({**asdict(found), "frontends": frontends})
     else:
         _show(found)
 
@@ -112,3 +114,7 @@ def _show(found: lifecycle.Status) -> None:
     print(f"memory    {found.memory_mib} MiB in {found.processes} processes")
     for name, state in found.clusters.items():
         print(f"cluster   {name}: {state}")
+    for one in found.frontends:
+        if one.kind != "node-port":
+            there = f"{one.scheme}://{one.address}:{one.port}"
+            print(f"requests  {there} at 127.0.0.1:{one.listens} ({one.kind}, {one.project})")

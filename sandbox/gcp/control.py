@@ -7,6 +7,10 @@ PUT    scale-down          {"seconds": 5}: how long a node is idle before its po
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
 POST   tokens              {"serviceAccount", "member"}: a token by workload identity
+GET    traffic             the front ends, and what the load balancer does not carry out
+POST   traffic             {"seconds"}: the same, once all changes are in force
+POST   identities          {"email", "groups", "audience"}: an ID token for Identity-Aware Proxy
+GET    iap/public_key      {key id: PEM}: the key of the headers that it signs
 """
 
 from __future__ import annotations
@@ -80,6 +84,8 @@ class Control:
                 return _json(
                     {"access_token": workload_identity.token(self._state, account, member)}
                 )
+            case _, "traffic" | "identities" | "iap/public_key" if self._state.requests is not None:
+                return _json(*await self._state.requests.answer(verb, path, given))
             case "DELETE", "faults":
                 self._faults.clear()
             case _:

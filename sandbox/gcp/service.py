@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.gcp.discovery import Json, Method
+from sandbox.gcp.private_keys import PrivateKeys
 from sandbox.gcp.store import Store
 from sandbox.well_known_types import timestamp
 
@@ -46,6 +47,13 @@ class State:
     Set by the container service, called by compute, which knows no node pools. Raises KeyError if
     no pool has the group.
     """
+    private_keys: PrivateKeys | None = None
+    """Where the keys of self-managed certificates are kept; None forgets them.
+
+    The daemon sets it, since its load balancer serves the certificates.
+    """
+    requests: Any = None
+    """`sandbox.traffic.runtime.Runtime`, or None where no requests are served."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:

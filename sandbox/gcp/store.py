@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Store:
         self._collections: dict[str, dict[str, None]] = defaultdict(dict)
         self._users: dict[str, set[str]] = defaultdict(set)
         self._targets: dict[str, set[str]] = {}
+        self.changed: Callable[[str], None] | None = None
+        """Called with the key of each document that was written or deleted."""
         for key, body in self._database.execute("SELECT key, body FROM documents ORDER BY key"):
             self._index(key, body)
 
@@ -69,11 +71,15 @@ class Store:
         self._database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (key, body))
         self._forget(key)
         self._index(key, body)
+        if self.changed is not None:
+            self.changed(key)
 
     def delete(self, key: str) -> None:
         """Delete a document, if it exists."""
         self._database.execute("DELETE FROM documents WHERE key = ?", (key,))
         self._forget(key)
+        if self.changed is not None:
+            self.changed(key)
 
     def collection(self, prefix: str) -> Iterator[tuple[str, Json]]:
         """Name and document of each direct child of `prefix`, sorted by name."""
@@ -85,6 +91,10 @@ class Store:
         start = f"{prefix}/"
         for key in sorted(k for k in self._bodies if k.startswith(start)):
             yield key, _decode(self._bodies[key])
+
+    def bodies(self, *prefixes: str) -> Mapping[str, bytes]:
+        """The documents as they are stored, by key, of the keys that begin with any prefix."""
+        return {key: body for key, body in self._bodies.items() if key.startswith(prefixes)}
 
     def users(self, path: str) -> list[str]:
         """Keys of the compute documents that refer to the one at `path` (`projects/…`)."""

@@ -18,6 +18,7 @@ from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes import managed_prometheus as managed_collection
 from sandbox.kubernetes import secret_sync as secret_sync_definitions
 from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.features import NONE, Features
 from sandbox.kubernetes.folder import Folder, Settings
@@ -84,6 +85,8 @@ class ControlPlanes:
         self._controllers: dict[ClusterKey, Controllers] = {}
         self._scaling: defaultdict[ClusterKey, dict[str, ScalingPool]] = defaultdict(dict)
         """Clusters with managed collection of metrics."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called with every change of `objects`."""
         self.unneeded_seconds = UNNEEDED
         """Seconds that a node must be idle before its pool shrinks."""
 
@@ -232,6 +235,7 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             features=features,
+            changed=self._notify,
         )
         self._controllers[cluster] = controllers
         controllers.start()
@@ -240,6 +244,14 @@ class ControlPlanes:
         """The features of a cluster's running controllers; none if they do not run."""
         controllers = self._controllers.get(cluster)
         return NONE if controllers is None else controllers.features
+
+    def objects(self) -> list[ClusterObjects]:
+        """What decides where requests go, of every cluster whose objects are known."""
+        found = (controllers.objects() for controllers in self._controllers.values())
+        return [one for one in found if one is not None]
+
+    def _notify(self) -> None:
+        self.changed()
 
     async def samples(self, project: str) -> list[Sample]:
         """The last values of the metrics of a project's running clusters and services."""

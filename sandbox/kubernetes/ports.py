@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 PORTS = (
     "api",
@@ -19,6 +20,7 @@ PORTS = (
 # Below the kernel's ephemeral range (32768 and up), so that a cluster's ports are probably still
 # free when it is started again later.
 _FIRST, _LAST = 20_000, 29_999
+_TRIES = 100
 
 
 def is_free(port: int) -> bool:
@@ -48,3 +50,12 @@ def choose(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
             taken = set(chosen.values())
             chosen[name] = next(port for port in candidates if port not in taken and is_free(port))
     return {name: chosen[name] for name in PORTS}
+
+
+def any_free(taken: Collection[int] = ()) -> int:
+    """Return a free port that is not among `taken`. Raises OSError if there is none."""
+    tries = (random.randint(_FIRST, _LAST) for _ in range(_TRIES))  # noqa: S311 (no secret)
+    for port in itertools.chain(tries, range(_FIRST, _LAST)):
+        if port not in taken and is_free(port):
+            return port
+    raise OSError(f"no port from {_FIRST} to {_LAST} is free")

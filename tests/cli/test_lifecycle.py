@@ -15,8 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox import engine, lifecycle
+from sandbox import engine, front_ends, lifecycle
+from sandbox.gcp.store import Store
 from sandbox.lifecycle import Home
+from sandbox.traffic.runtime import processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lifecycle")]
 BUCKET = {"name": "kept-by-the-sandbox"}
@@ -60,6 +62,56 @@ def test_state_survives_a_stop_and_a_kill(home: Home) -> None:
 
     lifecycle.start(home, engine.ensure())
     assert _request(home, "GET", "b/kept-by-the-sandbox") == 200
+
+
+def _load_balancer(home: Home) -> None:
+    """The state of a load balancer that redirects all requests."""
+    home.prepare()
+    store, links = Store(home.database), "https://www.googleapis.com/compute/v1/"
+    folder = "projects/p/global"
+    redirect = {"hostRedirect": "a.example", "redirectResponseCode": "FOUND"}
+    store.put(f"compute/{folder}/urlMaps/m", {"name": "m", "defaultUrlRedirect": redirect})
+    proxy = {"name": "t", "urlMap": f"{links}{folder}/urlMaps/m"}
+    store.put(f"compute/{folder}/targetHttpProxies/t", proxy)
+    rule = {
+        "name": "f", "target": f"{links}{folder}/targetHttpProxies/t", "IPAddress": "127.16.0.1",
+        "portRange": "80-80", "loadBalancingScheme": "EXTERNAL_MANAGED",
+    }  # fmt: skip
+    store.put(f"compute/{folder}/forwardingRules/f", rule)
+    store.close()
+
+
+def _kill(pid: int | None) -> None:
+    assert pid is not None
+    daemon = psutil.Process(pid)
+    daemon.kill()
+    psutil.wait_procs([daemon], 5)
+
+
+def test_no_load_balancer_outlives_a_stop_even_after_a_kill(home: Home) -> None:
+    _load_balancer(home)
+    first = lifecycle.start(home, engine.ensure())
+    found = front_ends.requests(home)
+    assert found.problem is None
+    [frontend] = lifecycle.status(home).frontends
+    assert [frontend] == found.frontends == front_ends.frontends(home)
+    [envoy] = processes.running(home)
+    _kill(first.pid)
+    assert processes.running(home) == [envoy]
+
+    second = lifecycle.start(home, engine.ensure())
+    assert front_ends.requests(home).frontends == [frontend]
+    [other] = processes.running(home)
+    assert other != envoy
+    os.kill(second.pid or 0, signal.SIGTERM)
+    psutil.wait_procs([other], 10)
+    assert processes.running(home) == []
+
+    third = lifecycle.start(home, engine.ensure())
+    front_ends.requests(home)
+    _kill(third.pid)
+    assert lifecycle.stop(home) == 1
+    assert processes.running(home) == []
 
 
 def test_a_second_start_changes_nothing(home: Home) -> None:

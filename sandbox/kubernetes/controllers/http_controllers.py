@@ -24,17 +24,20 @@ class HttpControllers:
         *,
         uid: Callable[[], Awaitable[str]],
         has_gateways: bool,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`changed` is called with every change of the objects that it watches."""
         self._server = server
         self._compute = compute
         self._uid = uid
         self._wake = asyncio.Event()
+        self._changed = changed
         networking = "/apis/networking.k8s.io/v1"
-        self._ingresses = self._inform(f"{networking}/ingresses")
-        self._classes = self._inform(f"{networking}/ingressclasses")
-        self._deployments = self._inform("/apis/apps/v1/deployments")
+        self.ingresses = self._inform(f"{networking}/ingresses")
+        self.classes = self._inform(f"{networking}/ingressclasses")
+        self.deployments = self._inform("/apis/apps/v1/deployments")
         self._services = self._inform("/api/v1/services")
-        self._informers = [self._ingresses, self._classes, self._deployments, self._services]
+        self._informers = [self.ingresses, self.classes, self.deployments, self._services]
         self._has_gateways = has_gateways
         if has_gateways:
             self._namespaces = self._inform("/api/v1/namespaces")
@@ -48,7 +51,11 @@ class HttpControllers:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _inform(self, path: str) -> Informer:
-        return Informer(self._server, path, self._wake.set)
+        return Informer(self._server, path, self._woken)
+
+    def _woken(self) -> None:
+        self._wake.set()
+        self._changed()
 
     def start(self) -> None:
         """Start the controllers."""
@@ -69,9 +76,9 @@ class HttpControllers:
 
         async def once() -> bool:
             await nginx.reconcile(
-                self._ingresses.objects(),
-                self._classes.objects(),
-                self._deployments.objects(),
+                self.ingresses.objects(),
+                self.classes.objects(),
+                self.deployments.objects(),
                 self._services.objects(),
             )
             if self._has_gateways:

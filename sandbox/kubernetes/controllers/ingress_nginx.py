@@ -1,7 +1,8 @@
 """Simulates ingress-nginx: Ingresses get the address of the controller's Service.
 
 It acts only where ingress-nginx is deployed: a Deployment of its image with a ready pod, whose
-`--controller-class` matches the Ingress's class. Request routing is not simulated.
+`--controller-class` matches the Ingress's class. `sandbox.traffic.runtime.ingresses` routes
+requests.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.http_controllers import HttpControllers
@@ -37,7 +38,9 @@ class Controllers:
         scaling: Scaling,
         folder: Folder,
         features: Features,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`changed` is called with every change of `objects`."""
         self._cluster = folder.key
         self._server = server
         self._api = api
@@ -45,10 +48,11 @@ class Controllers:
         self._network = network
         self._subnetwork = subnetwork
         self._wake = asyncio.Event()
-        self._services = Informer(server, "/api/v1/services", self._wake.set)
+        self._changed = changed
+        self._services = Informer(server, "/api/v1/services", self._woken)
         slices = "/apis/discovery.k8s.io/v1/endpointslices"
-        self._slices = Informer(server, slices, self._wake.set)
-        self._nodes = Informer(server, "/api/v1/nodes", self._wake.set)
+        self._slices = Informer(server, slices, self._woken)
+        self._nodes = Informer(server, "/api/v1/nodes", self._woken)
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling)
         self._folder = folder
@@ -63,7 +67,11 @@ class Controllers:
         self._postgres = Postgres(server, folder=folder)
         self.features = features
         self._http_controllers = HttpControllers(
-            server, self._compute, uid=self._uid, has_gateways=features.gateway_api
+            server,
+            self._compute,
+            uid=self._uid,
+            has_gateways=features.gateway_api,
+            changed=changed,
         )
         self._secret_syncs = (
             SecretSyncs(server, api=api, project=folder.key.project)
@@ -82,7 +90,31 @@ class Controllers:
             scaling=self._scaling,
             folder=self._folder,
             features=self.features,
+            changed=self._changed,
         )
+
+    def objects(self) -> ClusterObjects | None:
+        """What the informers hold now; None before they have listed everything."""
+        http = self._http_controllers
+        informers = (
+            self._services, self._slices, self._nodes, http.ingresses, http.classes,
+            http.deployments,
+        )  # fmt: skip
+        if not all(one.synced.is_set() for one in informers):
+            return None
+        return ClusterObjects(
+            cluster=self._cluster,
+            services=self._services.objects(),
+            slices=self._slices.objects(),
+            nodes=self._nodes.objects(),
+            ingresses=http.ingresses.objects(),
+            classes=http.classes.objects(),
+            deployments=http.deployments.objects(),
+        )
+
+    def _woken(self) -> None:
+        self._wake.set()
+        self._changed()
 
     def start(self) -> None:
         """Start the controllers."""

@@ -35,7 +35,7 @@ def _complete_certificate(call: Call, document: Json, old: Json | None) -> None:
         document["_from"] = time.time() + call.state.latency
     own = document.get("selfManaged")
     if own is not None:
-        _complete_self_managed(document, own, old)
+        _complete_self_managed(call.state, document, own, old)
         return
     managed = document["managed"]
     domains = managed.get("domains") or []
@@ -60,7 +60,7 @@ def _complete_certificate(call: Call, document: Json, old: Json | None) -> None:
     document["sanDnsnames"] = list(domains)
 
 
-def _complete_self_managed(document: Json, own: Json, old: Json | None) -> None:
+def _complete_self_managed(state: State, document: Json, own: Json, old: Json | None) -> None:
     certificate, key = own.pop("pemCertificate", None), own.pop("pemPrivateKey", None)
     if old is not None and certificate is None:
         return
@@ -70,6 +70,8 @@ def _complete_self_managed(document: Json, own: Json, old: Json | None) -> None:
         parsed = pem.pair(certificate, key)
     except pem.PemError as error:
         raise invalid_argument(str(error)) from None
+    if state.private_keys is not None:
+        state.private_keys.keep(certificate, key)
     # The private key is never shown.
     document["pemCertificate"] = certificate
     document["expireTime"] = parsed.expires

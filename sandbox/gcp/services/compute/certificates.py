@@ -45,6 +45,8 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
             parsed = pem.pair(str(certificate), str(key))
         except pem.PemError as error:
             raise ApiError(400, str(error), reason=_REASONS.get(error.what)) from None
+        if state.private_keys is not None:
+            state.private_keys.keep(str(certificate), str(key))
         document["expireTime"] = parsed.expires.replace("Z", ".000-00:00")
         if parsed.domains:
             document["subjectAlternativeNames"] = list(parsed.domains)

@@ -1,0 +1,1 @@
+"""Runs the model servers and Envoy, and gives Envoy what the emulated state says."""

@@ -1,0 +1,182 @@
+"""NGINX's Ingresses as Envoy's routes, on the ports of the controller's LoadBalancer Service.
+
+What ingress-nginx does with the annotations that the platform writes is carried out; every other
+annotation of its own is listed. https://kubernetes.github.io/ingress-nginx/user-guide/
+nginx-configuration/annotations/
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+
+from sandbox.gcp.store import Json
+from sandbox.kubernetes.cluster_objects import ClusterObjects
+from sandbox.kubernetes.controllers import ingress_nginx
+from sandbox.kubernetes.controllers.endpoint_groups import ready_endpoints
+from sandbox.kubernetes.controllers.ingress_nginx import Controller
+from sandbox.traffic.load_balancer import files
+from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.runtime.frontends import Frontend
+from sandbox.traffic.runtime.ingress_routes import FILTERS, Location, anchored, listener, table
+from sandbox.traffic.runtime.services import Services
+
+PREFIX = "nginx.ingress.kubernetes.io/"
+_CARRIED_OUT = frozenset(
+    {"use-regex", "rewrite-target", "proxy-body-size", "proxy-read-timeout", "proxy-send-timeout"}
+)
+_BODY = "1m"  # NGINX's own client_max_body_size
+_READ_SECONDS = 60  # ingress-nginx's proxy-read-timeout
+_SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MOST = (1 << 32) - 1
+_UNAVAILABLE = {
+    "status": 503,
+    "body": {"inline_string": "503 Service Temporarily Unavailable\n"},
+}
+
+
+def controller_of(objects: ClusterObjects, service: Json) -> Controller | None:
+    """The running controller whose Service this is."""
+    metadata = service["metadata"]
+    for one in ingress_nginx.controllers(objects.deployments):
+        if (one.namespace, one.service) == (metadata["namespace"], metadata["name"]):
+            return one
+    return None
+
+
+class Ingresses:
+    """The listeners of all controllers of one sandbox."""
+
+    def __init__(
+        self, services: Services, *, port: Callable[[str], int], source: Callable[[str], Json]
+    ) -> None:
+        """`port` gives the loopback port of a name, `source` tells Envoy of a file."""
+        self._services = services
+        self._port = port
+        self._source = source
+
+    def add(self, objects: ClusterObjects) -> None:
+        """Add a cluster's controllers."""
+        for service in objects.services:
+            controller = controller_of(objects, service)
+            rule = self._services.rule(objects, service)
+            if controller is None or rule is None:
+                continue
+            hosts = self._hosts(objects, controller)
+            path, body = rule
+            for one in service["spec"]["ports"]:
+                if one["port"] == 443:
+                    self._decline(objects, service, "spec.ports", "No certificate is served.")
+                    continue
+                key = f"{path}:{one['port']}"
+                listens = self._port(key)
+                name = f"ingress/{key}"
+                source = self._source(files.routes_file(name))
+                self._services.found.listeners.append(listener(name, listens, source))
+                self._services.found.routes[name] = table(name, hosts)
+                self._services.found.frontends.append(
+                    Frontend(
+                        project=objects.cluster.project,
+                        kind="ingress",
+                        name=path,
+                        address=str(body["IPAddress"]),
+                        port=one["port"],
+                        scheme="http",
+                        hosts=tuple(sorted(hosts)),
+                        listens=listens,
+                    )
+                )
+
+    def _hosts(self, objects: ClusterObjects, controller: Controller) -> dict[str, list[Location]]:
+        classes = {
+            one["metadata"]["name"]
+            for one in objects.classes
+            if one["spec"].get("controller") == controller.controller_class
+        }
+        found: dict[str, list[Location]] = defaultdict(list)
+        for ingress in objects.ingresses:
+            if (
+                ingress_nginx.class_of(ingress) not in classes
+                or ingress["metadata"].get("deletionTimestamp")
+                or ingress_nginx.refusal(ingress)
+            ):
+                continue
+            self._decline_unknown(objects, ingress)
+            for rule in ingress["spec"].get("rules") or []:
+                for path in (rule.get("http") or {}).get("paths") or []:
+                    found[rule.get("host") or "*"].append(self._path(objects, ingress, path))
+        return found
+
+    def _path(self, objects: ClusterObjects, ingress: Json, path: Json) -> Location:
+        annotations = _annotations(ingress)
+        text, target = path.get("path") or "/", annotations.get("rewrite-target")
+        is_regex = annotations.get("use-regex") == "true" or target is not None
+        seconds = int(annotations.get("proxy-read-timeout", _READ_SECONDS))
+        cluster = self._cluster(objects, ingress["metadata"]["namespace"], path)
+        if cluster is None:
+            return Location(text, path["pathType"], is_regex, {"direct_response": _UNAVAILABLE})
+        action: Json = {
+            "cluster": cluster,
+            "timeout": "0s",
+            "idle_timeout": f"{seconds}s",
+            # NGINX asks the next pod when one cannot be reached.
+            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+        }
+        if target is not None:
+            substitution = re.sub(r"\$(\d)", r"\\\1", target.replace("\\", "\\\\"))
+            action["regex_rewrite"] = {
+                "pattern": {"regex": f"(?i){anchored(text)}"}, "substitution": substitution
+            }  # fmt: skip
+        limit = size(annotations.get("proxy-body-size", _BODY))
+        buffer: Json = {"@type": f"{FILTERS}.http.buffer.v3.BufferPerRoute"}
+        buffer |= {"buffer": {"max_request_bytes": limit}} if limit else {"disabled": True}
+        route = {"route": action, "typed_per_filter_config": {"envoy.filters.http.buffer": buffer}}
+        return Location(text, path["pathType"], is_regex, route)
+
+    def _cluster(self, objects: ClusterObjects, namespace: str, path: Json) -> str | None:
+        """The cluster of a path's Service; None where the Service or its ready pods are missing."""
+        backend = (path.get("backend") or {}).get("service") or {}
+        asked = backend.get("port") or {}
+        for service in objects.services:
+            metadata = service["metadata"]
+            if (metadata["namespace"], metadata["name"]) != (namespace, backend.get("name")):
+                continue
+            for one in service["spec"].get("ports") or []:
+                if asked.get("number") == one["port"] or (
+                    asked.get("name") and asked["name"] == one.get("name")
+                ):
+                    if not any(ready_endpoints(service, one["port"], objects.slices)):
+                        return None
+                    return self._services.cluster(objects, service, one)
+        return None
+
+    def _decline_unknown(self, objects: ClusterObjects, ingress: Json) -> None:
+        for name in _annotations(ingress):
+            if name not in _CARRIED_OUT:
+                self._decline(
+                    objects, ingress, PREFIX + name, "The sandbox's NGINX does not carry it out."
+                )
+        for field in ("tls", "defaultBackend"):
+            if ingress["spec"].get(field):
+                self._decline(objects, ingress, f"spec.{field}", "Only rules by HTTP are served.")
+
+    def _decline(self, objects: ClusterObjects, holder: Json, field: str, why: str) -> None:
+        metadata = holder["metadata"]
+        path = f"{objects.cluster}/{metadata['namespace']}/{metadata['name']}"
+        self._services.found.unsupported.append(Unsupported(path, field, why))
+
+
+def _annotations(ingress: Json) -> dict[str, str]:
+    given = ingress["metadata"].get("annotations") or {}
+    return {
+        key.removeprefix(PREFIX): str(value)
+        for key, value in given.items()
+        if key.startswith(PREFIX)
+    }
+
+
+def size(text: str) -> int:
+    """Bytes of a size as NGINX writes it; 0 is no limit."""
+    number, unit = re.fullmatch(r"(\d+)([bkmgt]?)", text.lower()).groups()  # type: ignore[union-attr]
+    return min(_MOST, int(number) * _SIZES[unit])

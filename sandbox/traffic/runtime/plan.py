@@ -1,0 +1,139 @@
+"""What Envoy is to do now, from the emulated state, the clusters' objects and the dial plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.gcp.services.compute.place import Place, of_reference, parse
+from sandbox.gcp.store import Json
+from sandbox.kubernetes.cluster_objects import ClusterObjects
+from sandbox.traffic.dial_plan import DialPlan
+from sandbox.traffic.load_balancer import files
+from sandbox.traffic.load_balancer.configuration import Contribution, configure
+from sandbox.traffic.load_balancer.surroundings import KeyPair, Surroundings
+from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.runtime.frontends import Frontend
+from sandbox.traffic.runtime.ingresses import Ingresses, controller_of
+from sandbox.traffic.runtime.services import Services
+
+_SCHEMES = {"targetHttpProxies": "http", "targetHttpsProxies": "https"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that the plan is made from."""
+
+    documents: dict[str, Json]
+    objects: list[ClusterObjects]
+    dial_plan: DialPlan
+    certificates: Mapping[str, KeyPair]
+    folder: Path
+    port: Callable[[str], int]
+    """The loopback port of a name, always the same."""
+    storage: int
+    access_log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Envoy's files, and what they stand for."""
+
+    bootstrap: Json
+    files: dict[str, Json]
+    frontends: list[Frontend]
+    unsupported: list[Unsupported]
+
+
+def has_forwarding_rules(keys: Mapping[str, object]) -> bool:
+    """Whether there is anything to serve."""
+    return any("/forwardingRules/" in key for key in keys)
+
+
+def plan(inputs: Inputs) -> Plan:
+    """Make the plan. Raises OSError where no port is free."""
+
+    def source(name: str) -> Json:
+        return files.source(inputs.folder, name)
+
+    services = Services(
+        inputs.documents,
+        inputs.dial_plan,
+        port=inputs.port,
+        source=source,
+        left_out=lambda objects, service: controller_of(objects, service) is not None,
+    )
+    ingresses = Ingresses(services, port=inputs.port, source=source)
+    for objects in inputs.objects:
+        services.add(objects)
+        ingresses.add(objects)
+    found = services.found
+    frontends = sorted(_proxied(inputs), key=lambda one: one.name)
+    surroundings = Surroundings(
+        folder=inputs.folder,
+        frontends={f"compute/{one.name}": one.listens for one in frontends},
+        dial_plan=inputs.dial_plan,
+        certificate=inputs.certificates.get,
+        node_ports=found.node_ports,
+        storage=inputs.storage,
+        identity=inputs.port("identity"),
+        access_log=inputs.access_log,
+        admin=inputs.port("admin"),
+    )
+    contributed = Contribution(tuple(found.listeners), tuple(found.clusters.values()))
+    configuration = configure(inputs.documents, surroundings, contributed)
+    written = dict(configuration.files)
+    for name, assignment in found.endpoints.items():
+        file = files.endpoints_file(name)
+        written[file] = files.resources(file, [assignment])
+    for name, table in found.routes.items():
+        file = files.routes_file(name)
+        written[file] = files.resources(file, [table])
+    # The rules of Services are carried out here, and nothing of them by the load balancer.
+    ours = {one.name for one in found.frontends}
+    declined = (one for one in configuration.unsupported if one.resource not in ours)
+    return Plan(
+        bootstrap=configuration.bootstrap,
+        files=written,
+        frontends=[*frontends, *found.frontends],
+        unsupported=sorted({*declined, *found.unsupported}),
+    )
+
+
+def _hosts(documents: dict[str, Json], proxy: Place) -> tuple[str, ...]:
+    """The hosts of a target proxy's URL map; `*` where its default takes every other host."""
+    reference = str((documents.get(proxy.key) or {}).get("urlMap") or "")
+    place = of_reference(reference, proxy.project) if reference else None
+    url_map = documents.get(place.key) if place else None
+    if url_map is None:
+        return ()
+    named = {str(host) for rule in url_map.get("hostRules") or [] for host in rule["hosts"]}
+    return tuple(sorted({*named, "*"}))
+
+
+def _proxied(inputs: Inputs) -> list[Frontend]:
+    """The front ends of target proxies: global and regional load balancers, and Gateways."""
+    found = []
+    for key, rule in inputs.documents.items():
+        place = parse(key.removeprefix("compute/")) if "/forwardingRules/" in key else None
+        if place is None or place.collection != "forwardingRules" or not place.name:
+            continue
+        target = of_reference(str(rule.get("target") or ""), place.project)
+        scheme = _SCHEMES.get(target.collection) if target else None
+        if scheme is None:
+            continue
+        first = str(rule.get("portRange") or next(iter(rule.get("ports") or ()), ""))
+        found.append(
+            Frontend(
+                project=place.project,
+                kind="load-balancer",
+                name=place.path,
+                address=str(rule.get("IPAddress", "")),
+                port=int(first.partition("-")[0] or 0),
+                scheme="https" if scheme == "https" else "http",
+                hosts=_hosts(inputs.documents, target) if target else (),
+                listens=inputs.port(place.path),
+            )
+        )
+    return found

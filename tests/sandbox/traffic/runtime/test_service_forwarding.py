@@ -1,0 +1,169 @@
+"""Requests to node ports, LoadBalancer Services and NGINX's Ingresses, through a real Envoy."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.kubernetes.controllers.load_balancers import rule_name
+from sandbox.traffic.runtime import ingresses
+from tests.sandbox.traffic.runtime.running import (
+    CONTROLLER,
+    ONE,
+    TWO,
+    Json,
+    Running,
+    ingress,
+    nginx,
+    node,
+    path,
+    service,
+    slice_of,
+)
+
+CLASS = {"metadata": {"name": "nginx"}, "spec": {"controller": CONTROLLER}}
+
+
+def give_address(one: Running, made: Json, address: str) -> None:
+    """What the service controller creates for a LoadBalancer Service."""
+    name = rule_name(made)
+    one.put(f"regions/europe-west4/forwardingRules/{name}", IPAddress=address, target="pool")
+
+
+async def pods_of(one: Running, url: str, times: int = 12) -> set[str]:
+    return {(await one.get(url)).text.split()[0] for _ in range(times)}
+
+
+def test_a_node_port_leads_to_all_ready_pods_or_to_the_nodes_own(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            for name, (_, address) in (("pod-1", ONE), ("pod-2", TWO)):
+                await one.pod(name, address)
+            all_pods = service("all", "NodePort", ports={"nodePort": 30001})
+            own = service(
+                "own", "NodePort", ports={"nodePort": 30002}, externalTrafficPolicy="Local"
+            )
+            slices = [slice_of("all", ONE, TWO), slice_of("own", ONE, TWO)]
+            nodes = [node("node-1"), node("node-2")]
+            # A front end of any kind starts Envoy.
+            one.redirect_to("a.example")
+            one.cluster(services=[all_pods, own], slices=slices, nodes=nodes)
+            await one.settled()
+
+            def url(of: str, number: int) -> str:
+                found = one.frontend(
+                    lambda f: f.kind == "node-port" and f.name.startswith(of) and f.port == number
+                )
+                return f"http://127.0.0.1:{found.listens}/"
+
+            assert await pods_of(one, url("node-1", 30001)) == {"pod-1", "pod-2"}
+            assert await pods_of(one, url("node-1", 30002)) == {"pod-1"}
+            assert await pods_of(one, url("node-2", 30002)) == {"pod-2"}
+            # A pod that is not ready any more gets no new connection.
+            slices = [slice_of("all", TWO), slice_of("own", TWO)]
+            one.cluster(services=[all_pods, own], slices=slices, nodes=nodes)
+            await one.settled()
+            assert await pods_of(one, url("node-1", 30001)) == {"pod-2"}
+            with pytest.raises(httpx.TransportError):
+                await one.get(url("node-1", 30002))
+
+    asyncio.run(scenario())
+
+
+def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            await one.pod("pod-1", ONE[1])
+            made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
+            made["spec"]["loadBalancerSourceRanges"] = ["10.0.0.0/8"]
+            one.redirect_to("a.example")
+            one.cluster(services=[made], slices=[slice_of("mobilenet", ONE)], nodes=[])
+            assert [f["kind"] for f in (await one.settled())["frontends"]] == ["load-balancer"]
+            give_address(one, made, "127.16.0.2")
+            found = await one.settled()
+            assert (await one.get(one.url("service", 80, "/v1/x"))).text == "pod-1 /v1/x"
+            [entry] = [f for f in found["frontends"] if f["kind"] == "service"]
+            assert (entry["address"], entry["scheme"]) == ("127.16.0.2", "http")
+            declined = [
+                one["field"] for one in found["unsupported"] if "mobilenet" in one["resource"]
+            ]
+            assert declined == ["spec.loadBalancerSourceRanges"]
+
+    asyncio.run(scenario())
+
+
+async def ingress_scenario(one: Running, *found: Json) -> dict[str, Any]:
+    controller = service("nginx", "LoadBalancer", ports={"nodePort": 30080})
+    models = [service(name, "ClusterIP") for name in ("a", "b", "none")]
+    await one.pod("a", ONE[1])
+    await one.pod("b", TWO[1])
+    give_address(one, controller, "127.16.0.1")
+    one.cluster(
+        services=[controller, *models],
+        slices=[slice_of("a", ONE), slice_of("b", TWO), slice_of("none")],
+        ingresses=list(found), classes=[CLASS], deployments=[nginx()],
+    )  # fmt: skip
+    return await one.settled()
+
+
+def test_an_ingress_strips_the_path_and_keeps_the_rest(tmp_path: Path) -> None:
+    regex = path("/model(/|$)(.*)", "a", kind="ImplementationSpecific")
+    other = path("/model/two(/|$)(.*)", "b", kind="ImplementationSpecific")
+    settings = {"use_regex": "true", "rewrite_target": "/$2", "proxy_body_size": "1k"}
+    rewritten = ingress("a", regex, other, path("/none", "none"), **settings)
+
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            found = await ingress_scenario(one, rewritten)
+            assert found["unsupported"] == []
+            for asked, text in {
+                "/model/v1/models/x": "a /v1/models/x",
+                "/model/v1/models/x?q=/model/y": "a /v1/models/x?q=/model/y",
+                "/model": "a /",
+                "/MODEL/x": "a /x",  # NGINX's expressions ignore case
+                "/model/two/y": "b /y",
+            }.items():
+                assert (await one.get(one.url("ingress", 80, asked))).text == text, asked
+            for asked, status in {"/models": 404, "/x/model/": 404, "/": 404, "/none": 503}.items():
+                assert (await one.get(one.url("ingress", 80, asked))).status_code == status, asked
+            url = one.url("ingress", 80, "/model/x")
+            assert (await one.http.post(url, content=b"x" * 1024)).status_code == 200
+            assert (await one.http.post(url, content=b"x" * 1025)).status_code == 413
+
+    asyncio.run(scenario())
+
+
+def test_hosts_and_kinds_of_paths(tmp_path: Path) -> None:
+    hosted = ingress("a", path("/p", "a"), path("/p/exact", "b", kind="Exact"), host="a.example")
+    default = ingress("b", path("/", "b"), server_snippet="x")
+
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            found = await ingress_scenario(one, hosted, default)
+            for host, asked, text in [
+                ("a.example", "/p", "a /p"),
+                ("a.example:8080", "/p/x", "a /p/x"),
+                ("a.example", "/p/exact", "b /p/exact"),
+                ("a.example", "/p/exact/x", "a /p/exact/x"),
+                ("b.example", "/p", "b /p"),
+            ]:
+                answer = await one.get(one.url("ingress", 80, asked), host=host)
+                assert answer.text == text, (host, asked)
+            answer = await one.get(one.url("ingress", 80, "/px"), host="a.example")
+            assert answer.status_code == 404
+            [declined] = found["unsupported"]
+            assert declined["field"] == "nginx.ingress.kubernetes.io/server-snippet"
+            assert one.frontend(lambda f: f.kind == "ingress").hosts == ("*", "a.example")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("1m", 1 << 20), ("64k", 65536), ("10", 10), ("0", 0), ("8g", (1 << 32) - 1)]
+)
+def test_sizes_are_nginxs(text: str, size: int) -> None:
+    assert ingresses.size(text) == size
