@@ -16,6 +16,7 @@ from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
 from gkeplatform.instance_groups import DeclaredPools
+from infra import planned_routes
 from infra.cluster.config import ClusterConfig
 from infra.environment.config import EnvironmentConfig
 from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
@@ -146,6 +147,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         if whole.cluster is not None:
             yield from _gateway_api(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
+    yield from planned_routes.failures(whole.serving, networking)
 
 
 def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

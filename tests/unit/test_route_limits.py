@@ -13,7 +13,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures import GatewayArgs, IngressArgs, gateway, gateway_access
 from infra.serving.exposures.gateway import Gateway, GatewayCanary
 from infra.serving.exposures.ingress import Ingress, nginx_size
-from sandbox.gcp.services.compute.url_map_routing import Request, route
+from facts.url_map_routing import Request, route
 from sandbox.kubernetes.controllers import gateway_compute, gateway_support, ingress_nginx
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 
