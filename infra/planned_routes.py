@@ -38,9 +38,7 @@ def planned(serving: ServingConfig, networking: NetworkingConfig) -> LoadBalance
     )
 
 
-def tested(
-    serving: ServingConfig, front: LoadBalancer
-) -> Iterator[tuple[str, RouteTestArgs, str]]:
+def tested(serving: ServingConfig, front: LoadBalancer) -> Iterator[tuple[str, RouteTestArgs, str]]:
     """Every test of the entries: its key, the test, and what is wrong; nothing where it passes."""
     names = {model.name for model in serving.models}
     for index, entry in enumerate(serving.entries):
@@ -58,11 +56,11 @@ def tested(
             yield key, test, _difference(test.expect, found)
 
 
-def failures(serving: ServingConfig, networking: NetworkingConfig) -> Iterator[str]:
+def failures(serving: ServingConfig | None, networking: NetworkingConfig | None) -> Iterator[str]:
     """The tests that fail: key, what happens, what was expected."""
-    if not any(entry.exposure.tests for entry in serving.entries):
+    if serving is None or not any(entry.exposure.tests for entry in serving.entries):
         return
-    for key, test, problem in tested(serving, planned(serving, networking)):
+    for key, test, problem in tested(serving, planned(serving, networking or NetworkingConfig())):
         if problem:
             yield f"{key}: {test.url}: {problem}"
 
@@ -88,7 +86,7 @@ def reached(found: Found) -> str:
     if found.redirect:
         return f"is redirected to {found.redirect}"
     if found.model is None:
-        return "reaches no model, but the static files"
+        return f"gets {found.code}" if found.code else "reaches no model, but the static files"
     return f'reaches "{found.model}" as {found.path}'
 
 

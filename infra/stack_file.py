@@ -80,12 +80,17 @@ def _whole() -> StackFile:
 
 
 def read(
-    values: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), root: Path = ROOT
+    values: Mapping[str, Any],
+    *,
+    file: str,
+    secret: Iterable[str] = (),
+    root: Path = ROOT,
+    tests: bool = True,
 ) -> StackFile:
     """The stack file with these keys, checked; `root` is the repository.
 
     `values` are as the engine hands them over and `secret` are the keys that it decrypted. Raises
-    `PlatformError` for the first mistake.
+    `PlatformError` for the first mistake. Without `tests`, tests of routes are not run.
     """
     namespaces.check(values, file=file)
     whole = catalog_files.merged(values, root=root, file=file)
@@ -109,6 +114,8 @@ def read(
     )
     for problem in problems(found):
         raise PlatformError(f"{file}: {problem}")
+    for failure in planned_routes.failures(found.serving, found.networking) if tests else ():
+        raise PlatformError(f"{file}: {failure}")
     return found
 
 
@@ -147,7 +154,6 @@ def problems(whole: StackFile) -> Iterator[str]:
         if whole.cluster is not None:
             yield from _gateway_api(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
-    yield from planned_routes.failures(whole.serving, networking)
 
 
 def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

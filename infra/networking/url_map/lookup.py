@@ -39,7 +39,7 @@ class Found:
     """The path that the model's server gets."""
     redirect: str | None = None
     code: int | None = None
-    """Status of a redirect."""
+    """Status of a redirect, or of a request that nothing takes; None for a backend's."""
     members: tuple[str, ...] = ()
     """Principals that Identity-Aware Proxy admits; empty where anyone may call."""
     timeout_seconds: int | None = None

@@ -13,7 +13,8 @@ from gkeplatform.config import Settings
 from gkeplatform.contracts import RouteTest
 from infra.serving.patterns import Name
 
-_PATH = r"(/[A-Za-z0-9._~:@!$&'()+,;=%-]*)+"
+# No quotation mark: the reader of the stack file quotes the pattern.
+_PATH = r"(/[A-Za-z0-9._~:@!$&()+,;=%-]*)+"
 _HOST = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 
 
@@ -24,9 +25,7 @@ def _url(value: object) -> str:
     )
 
 
-Url = Annotated[
-    str, Meta(pattern=rf"^(https?://{_HOST})?{_PATH}$", extra={"explain": _url})
-]
+Url = Annotated[str, Meta(pattern=rf"^(https?://{_HOST})?{_PATH}$", extra={"explain": _url})]
 """A URL without query, or its path."""
 Location = Annotated[str, Meta(pattern=rf"^https?://{_HOST}{_PATH}$", extra={"explain": _url})]
 
