@@ -14,8 +14,10 @@ from cli.commands import (
     drift,
     environments,
     generate,
+    load,
     policy,
     rehearse,
+    request,
     routes,
     sandbox,
     tests,
@@ -36,6 +38,8 @@ app.command()(up.preview)
 app.command()(up.down)
 app.command()(drift.drift)
 app.command()(routes.routes)
+app.command()(request.request)
+app.command()(load.load)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     tests.run
 )

@@ -32,6 +32,8 @@ class Plan:
     environment: str
     prefix: str
     """The first part of physical names, with the hyphen."""
+    project: str
+    """Of Google Cloud."""
     serving: ServingConfig
     networking: NetworkingConfig
     load_balancer: LoadBalancer
@@ -75,13 +77,15 @@ def plan(environment: str) -> Plan:
     except PlatformError as error:
         message = positions.located(str(error), root=root, environment=environment)
         raise usage_error(PlatformError(message)) from None
-    if whole.serving is None or whole.shared is None:
-        missing = "gke-serving:models" if whole.serving is None else "platform:system"
+    if whole.serving is None or whole.shared is None or whole.google is None:
+        parts = (("gke-serving:models", whole.serving), ("platform:system", whole.shared))
+        missing = next((key for key, part in parts if part is None), "gcp:project")
         raise CliError(f"{file}: {missing} is missing", "set it", Exit.USAGE)
     networking = whole.networking or NetworkingConfig()
     return Plan(
         environment=environment,
         prefix=f"{whole.shared.system}-{environment}-",
+        project=whole.google.project,
         serving=whole.serving,
         networking=networking,
         load_balancer=planned_routes.planned(whole.serving, networking),

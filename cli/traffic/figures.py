@@ -65,7 +65,8 @@ class Figures:
         self.statuses[result.status] += 1
         if pod := result.served_by.get("pod"):
             self.pods[pod] += 1
-        if version := result.served_by.get("version"):
+        # The Deployment tells a canary from its model, even if both run one image.
+        if version := result.served_by.get("workload") or result.served_by.get("version"):
             self.versions[version] += 1
         if result.status >= 500:
             self.lost[Loss.SERVER_ERROR] += 1

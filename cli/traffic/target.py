@@ -15,7 +15,9 @@ class Target:
     """Host name or IP address to connect to."""
     port: int
     host: str
-    """The `Host` header without port, and the name in the TLS handshake."""
+    """The host of the URL, and the name in the TLS handshake."""
+    host_port: int | None = None
+    """The port of the URL; None for the scheme's own."""
     path: str
     """With the query."""
     encrypted: bool = False
@@ -28,11 +30,16 @@ class Target:
     @property
     def url(self) -> str:
         """The URL as a caller writes it."""
-        return f"{'https' if self.encrypted else 'http'}://{self.host}{self.path}"
+        return f"{'https' if self.encrypted else 'http'}://{self.authority}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        """The `Host` header."""
+        return self.host if self.host_port is None else f"{self.host}:{self.host_port}"
 
     def request(self) -> bytes:
         """The request on the wire. `ValueError` for a line break in a header."""
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {self.host}"]
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {self.authority}"]
         given = {name.lower() for name in self.headers}
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if (self.body or self.method in {"POST", "PUT", "PATCH"}) and "content-length" not in given:
