@@ -49,12 +49,12 @@ def default_call(model: Workload) -> Call:
         body = grpc_messages.message(path, model.served_name)
         return Call("gRPC", "POST", path, body, is_grpc=True)
     for protocol, method, base, end, body in _candidates(model):
-        if (path := _public(model, base)) is not None:
+        public = _public(model, base)
+        if public is not None:
             content = json.dumps(body).encode() if body is not None else b""
-            return Call(protocol, method, path + end, content)
+            return Call(protocol, method, public + end, content)
     # None of the server's usual paths is let through: ask for the first that is.
-    path = (*model.exposure.paths, "/")[0]
-    return Call("HTTP", "GET", path)
+    return Call("HTTP", "GET", (*model.exposure.paths, "/")[0])
 
 
 def speaks_grpc(model: Workload) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -57,20 +58,21 @@ class GrpcCaller:
             request_serializer=lambda content: content,
             response_deserializer=lambda content: content,
         )
-        metadata = [
+        metadata = tuple(
             (name.lower(), value)
             for name, value in self._target.headers.items()
             if name.lower() not in _SKIPPED
-        ]
+        )
         started = time.perf_counter()
         code, text, content = grpc.StatusCode.OK, "", b""
+        call: Any  # the call, or the error that it ended with, which is one too
         try:
             content, call = method.with_call(
                 self._target.body, timeout=self._timeout, metadata=metadata
             )
         except grpc.RpcError as error:
             call = error
-            code, text = error.code(), error.details() or ""
+            code, text = call.code(), call.details() or ""
             if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 where = f"{self._target.url} at {self._target.address}:{self._target.port}"
                 raise CliError(

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cli.errors import CliError
 from cli.traffic import load
@@ -75,7 +76,7 @@ def run(
         raise CliError(f"{target.url}: {error}") from None
 
 
-def _loop(main: asyncio._CoroutineLike[Result]) -> Result:
+def _loop(main: Coroutine[Any, Any, Result]) -> Result:
     """Run in uvloop, where there is one: it takes half of the processor time."""
     try:
         import uvloop  # noqa: PLC0415 (not on Windows)

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from infra.networking.url_map import arguments
-from infra.networking.url_map.actions import Links
 from infra.networking.url_map.matchers import Matcher
+
+if TYPE_CHECKING:
+    from infra.networking.url_map.actions import Links
 
 DEFAULT = "(static files)"
 """Stands for the default backend. No version of a model has such a name."""
