@@ -67,6 +67,12 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             f"./platformctl request {environment} {model} --count N",
             Exit.USAGE,
         )
+    if known.exposure.kind == "cluster-ip" and address is None:
+        raise CliError(
+            f"{model} is reached inside the cluster only: a load would meet one pod of it",
+            "send it to a port of your own: --address HOST:PORT",
+            Exit.USAGE,
+        )
     way = asked.way(plan, known, call, given)
     console.say(f"{way.target.method} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
     result = running.run(way.target, rate, seconds, connections, timeout, live=not json)

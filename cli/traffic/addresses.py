@@ -20,6 +20,7 @@ from sandbox import lifecycle
 
 _PORTS = {"https": 443, "http": 80}
 _INSIDE = ".svc"
+_HERE = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +82,53 @@ def targeted(
             "its controller assigns one; deploy the environment again once it has",
         )
     port = url.port or _PORTS.get(url.scheme, 80)
-    if host.endswith(_INSIDE) and address is None:
-        name, _, namespace = host.removesuffix(_INSIDE).partition(".")
-        raise CliError(
-            f"{model.name} is reached inside the cluster only (exposure {model.exposure.kind})",
-            f"kubectl -n {namespace} port-forward service/{name} {port}, and --address "
-            f"127.0.0.1:{port}",
-        )
-    connect, connected_port = _address(address, port) if address else (host, port)
-    cacert = None
-    if address is None and model.exposure.kind == HTTP_LOAD_BALANCER:
-        connect = known.address
-    if front is not None and address is None:
-        is_named = model.exposure.kind == GATEWAY and host in model.exposure.hosts
-        connected_port = front.other(known.address, port) if is_named else front.port(connect, port)
-        connect, cacert = "127.0.0.1", front.cacert
-    elif front is not None:
-        cacert = front.cacert
+    connect = _connection(known, model, host, port, front=front, address=address)
     sent = dict(headers)
     if call.content_type and not any(name.lower() == "content-type" for name in sent):
         sent["Content-Type"] = call.content_type
     return Target(
-        address=connect,
-        port=connected_port,
+        address=connect[0],
+        port=connect[1],
         host=host,
         host_port=url.port if url.port != _PORTS.get(url.scheme) else None,
         path=call.path,
         encrypted=url.scheme == "https",
-        cacert=cacert,
+        cacert=front.cacert if front else None,
         method=call.method,
         headers=sent,
         body=call.body,
     )
+
+
+def _connection(
+    known: deployed.Deployed,
+    model: Workload,
+    host: str,
+    port: int,
+    *,
+    front: FrontEnds | None,
+    address: str | None,
+) -> tuple[str, int]:
+    """The host and port to connect to. Raises CliError."""
+    if address is not None:
+        return _address(address, port)
+    kind = model.exposure.kind
+    if host.endswith(_INSIDE):
+        name, _, namespace = host.removesuffix(_INSIDE).partition(".")
+        pod = front.pod(namespace, name, port) if front else None
+        if pod is None:
+            raise CliError(
+                f"{model.name} is reached inside the cluster only (exposure {kind})",
+                f"kubectl -n {namespace} port-forward service/{name} {port}, and --address "
+                f"127.0.0.1:{port}",
+            )
+        return _HERE, pod
+    at = known.address if kind == HTTP_LOAD_BALANCER else host
+    if front is None:
+        return at, port
+    if kind == GATEWAY and host in model.exposure.hosts:
+        return _HERE, front.other(known.address, port)
+    return _HERE, front.port(at, port)
 
 
 def _address(given: str, default: int) -> tuple[str, int]:

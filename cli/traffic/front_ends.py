@@ -6,11 +6,14 @@ Their addresses are of the rehearsed project, and nobody can connect to them: ea
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from cli.errors import CliError
+from sandbox.home import Home
+from sandbox.traffic.dial_plan import DialPlan
 
 
 class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,16 +33,30 @@ class FrontEnds:
 
     def __init__(self, home: Path, project: str) -> None:
         """Read what the sandbox in `home` wrote. Raises CliError where it cannot be read."""
-        traffic = home / "traffic"
-        self.cacert = str(traffic / "ca.pem")
+        files = Home(home)
+        self._project = project
+        self.cacert = str(files.traffic / "ca.pem")
         try:
-            read = (traffic / "frontends.json").read_bytes()
+            self._pods = DialPlan.read(files.dial_plan)
+            read = (files.traffic / "frontends.json").read_bytes()
             found = msgspec.json.decode(read, type=list[FrontEnd])
         except FileNotFoundError:
             found = []
         except (OSError, msgspec.MsgspecError) as error:
             raise CliError(f"the sandbox's front ends cannot be read: {error}") from None
         self._known = [one for one in found if one.project == project]
+
+    def pod(self, namespace: str, name: str, port: int) -> int | None:
+        """The port of 127.0.0.1 of a ready pod of a Deployment; None if there is none.
+
+        What a Service inside the cluster would choose, which nobody outside can connect to.
+        """
+        pods = re.compile(rf"{re.escape(name)}-[a-z0-9]+-[a-z0-9]{{5}}")
+        for one in self._pods.listeners:
+            place = (one.project, one.namespace, one.port)
+            if place == (self._project, namespace, port) and pods.fullmatch(one.pod):
+                return one.listens
+        return None
 
     def port(self, address: str, port: int) -> int:
         """The port of 127.0.0.1 in place of an address and port. Raises CliError."""

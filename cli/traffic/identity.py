@@ -47,21 +47,30 @@ def from_gcloud() -> str:
     return done.stdout.strip()
 
 
-def caller(members: Iterable[str]) -> str | None:
-    """The first person or service account among principals; None where there is none."""
-    for member in members:
+def caller(members: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
+    """The e-mail address and groups of a caller whom the principals admit; None: not known.
+
+    A person or a service account that is named, else somebody of a group or a domain.
+    """
+    named = sorted(members, key=lambda member: not member.startswith(_PEOPLE))
+    for member in named:
+        kind, _, value = member.partition(":")
         if member.startswith(_PEOPLE):
-            return member.partition(":")[2]
+            return value, ()
+        if kind == "group":
+            return f"caller@{value.partition('@')[2]}", (value,)
+        if kind == "domain":
+            return f"caller@{value}", ()
     return None
 
 
-def of_sandbox(email: str) -> str:
+def of_sandbox(email: str, groups: Iterable[str] = ()) -> str:
     """An ID token of the sandbox for that caller. Raises CliError."""
     home = lifecycle.Home.default()
     found = lifecycle.status(home)
     request = urllib.request.Request(
         f"http://127.0.0.1:{found.port}/sandbox/v1/identities",
-        data=json.dumps({"email": email}).encode(),
+        data=json.dumps({"email": email, "groups": list(groups)}).encode(),
         headers={
             "Authorization": f"Bearer {home.token.read_text().strip()}",
             "Content-Type": "application/json",
@@ -70,7 +79,7 @@ def of_sandbox(email: str) -> str:
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return str(json.load(answer)["token"])
+            return str(json.load(answer)["idToken"])
     except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
         reason = f"the sandbox gave no identity to {email}: {error}"
         raise CliError(reason, "`./platformctl sandbox stop`, and start it again") from None
@@ -83,11 +92,11 @@ def token(members: Iterable[str], *, real: bool, file: Path | None, email: str |
     if real:
         return from_gcloud()
     known = tuple(members)
-    who = email or caller(known)
+    who = (email, ()) if email else caller(known)
     if who is None:
         raise CliError(
             f"Identity-Aware Proxy admits {', '.join(known) or 'nobody that is known'}",
             "say who calls: --as EMAIL",
             Exit.USAGE,
         )
-    return of_sandbox(who)
+    return of_sandbox(*who)

@@ -47,8 +47,8 @@ Caller = Annotated[
     str | None,
     typer.Option(
         "--as",
-        help="Who calls through Identity-Aware Proxy in the sandbox. Default: the first person or "
-        "service account that it admits.",
+        help="Who calls through Identity-Aware Proxy in the sandbox. Default: somebody whom it "
+        "admits.",
     ),
 ]
 Timeout = Annotated[

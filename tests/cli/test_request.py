@@ -27,6 +27,7 @@ from cli.traffic.grpc_call import GrpcCaller
 from cli.traffic.target import Target
 from infra.serving.config import ServingConfig
 from infra.serving.models import Workload
+from sandbox.traffic.dial_plan import DialPlan, Listener
 from tests.unit.entries import BASE, VLLM
 
 LARGE = {"cpu": "2", "memory": "4Gi"}
@@ -213,6 +214,29 @@ def test_a_real_model_is_reached_at_the_load_balancer_s_address() -> None:
     assert found.address == "g.example"
 
 
+def test_a_rehearsed_model_inside_the_cluster_is_reached_at_one_of_its_pods(
+    tmp_path: Path,
+) -> None:
+    def listener(pod: str, listens: int, **more: Any) -> Listener:
+        values = {"project": "p1", "namespace": "models", "port": 8501, "pod": pod, **more}
+        place = {"cluster": "c", "node": "n", "zone": "z", "address": "10.64.1.7"}
+        return Listener(listens=listens, **place, **values)
+
+    plan = DialPlan(
+        [
+            listener("m1-canary-7d9f8-x2x4b", 1),
+            listener("m1-7d9f8-x2x4b", 2, port=8500),
+            listener("m1-7d9f8-x2x4b", 3, project="other"),
+            listener("m1-7d9f8-x2x4b", 4),
+        ]
+    )
+    (tmp_path / "traffic").mkdir()
+    plan.write(tmp_path / "traffic" / "dial-plan.json")
+    known = Deployed("127.16.0.3", {"m1": "http://m1.models.svc:8501/v1/models/m1"})
+    found = targeted(known, model(BASE), CALL, {}, front=FrontEnds(tmp_path, "p1"))
+    assert (found.address, found.port, found.authority) == ("127.0.0.1", 4, "m1.models.svc:8501")
+
+
 def test_a_model_without_an_address_is_explained(front_ends: FrontEnds) -> None:
     inside = Deployed("127.16.0.3", {"m1": "http://m1.models.svc:8501/v1/models/m1"})
     with pytest.raises(CliError, match="inside the cluster only") as raised:
@@ -250,11 +274,23 @@ def test_a_token_comes_from_a_file_or_gcloud(
     assert identity.token((), real=True, file=None, email=None) == "real.token"
 
 
-def test_the_sandbox_s_caller_is_one_that_is_admitted() -> None:
-    assert identity.caller(["group:g@a.example", "user:u@a.example"]) == "u@a.example"
-    with pytest.raises(CliError, match="admits group:g@a") as raised:
-        identity.token(["group:g@a.example"], real=False, file=None, email=None)
-    assert "--as" in raised.value.hint
+@pytest.mark.parametrize(
+    ("members", "who"),
+    [
+        (["group:g@a.example", "user:u@a.example"], ("u@a.example", ())),
+        (["group:g@a.example"], ("caller@a.example", ("g@a.example",))),
+        (["domain:a.example"], ("caller@a.example", ())),
+        (["principalSet://iam.googleapis.com/x"], None),
+    ],
+)
+def test_the_sandbox_s_caller_is_one_that_is_admitted(
+    members: list[str], who: tuple[str, tuple[str, ...]] | None
+) -> None:
+    assert identity.caller(members) == who
+    if who is None:
+        with pytest.raises(CliError, match="Identity-Aware Proxy admits principalSet") as raised:
+            identity.token(members, real=False, file=None, email=None)
+        assert "--as" in raised.value.hint
 
 
 # The exchange.
@@ -339,7 +375,7 @@ def test_a_grpc_call_has_metadata_and_an_answer() -> None:
     method = "/inference.GRPCInferenceService/ModelInfer"
     seen: list[bytes] = []
 
-    class Generic(grpc.GenericRpcHandler):
+    class Generic(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
         def service(self, details: Any) -> Any:
             def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
                 seen.append(request)
@@ -348,7 +384,7 @@ def test_a_grpc_call_has_metadata_and_an_answer() -> None:
 
             return grpc.unary_unary_rpc_method_handler(answer) if details.method == method else None
 
-    server = grpc.server(ThreadPoolExecutor(max_workers=1), handlers=(Generic(),))
+    server = grpc.server(ThreadPoolExecutor(max_workers=1), handlers=[Generic()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

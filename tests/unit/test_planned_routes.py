@@ -19,6 +19,7 @@ from infra.networking.url_map.expectations import SOME_HOST, cases
 from infra.networking.url_map.lookup import LoadBalancer
 from infra.path_routes import path_front_ends
 from infra.serving.config import ServingConfig
+from infra.serving.exposures.gateway import Gateway
 from sandbox.kubernetes.controllers.gateway_compute import Backends
 from sandbox.kubernetes.controllers.gateway_compute import url_map as made_by_gke
 from tests.unit.entries import BASE
@@ -261,7 +262,7 @@ HOSTS = st.sampled_from([[], ["x.example"], ["x.example", "y.example"]])
 def gateways(draw: st.DrawFn) -> list[dict[str, Any]]:
     drawn = draw(st.lists(st.tuples(PATHS, HOSTS), min_size=1, max_size=5))
     seen: set[tuple[str, str]] = set()
-    found = []
+    found: list[dict[str, Any]] = []
     for path, hosts in drawn:
         keys = {(path, host) for host in hosts or ["*"]}
         if not keys & seen:
@@ -285,15 +286,14 @@ def test_the_gateway_s_routes_are_those_of_the_url_map_that_is_made_of_them(
 ) -> None:
     serving, _ = whole(*models)
     (planned,) = path_front_ends(serving)
-    routes = [
-        {
-            "metadata": {"name": entry.name, "namespace": entry.namespace},
-            "spec": entry.exposure.spec(entry, serving.gateway, namespace="models"),  # type: ignore[union-attr]
-        }
-        for entry in serving.entries
-    ]
-    services = {(one.namespace, one.name, one.rest_port): one.name for one in serving.entries}
-    made = made_by_gke("g", routes, Backends(services=services, nowhere="404"))  # type: ignore[arg-type]
+    routes = []
+    for entry in serving.entries:
+        assert isinstance(entry.exposure, Gateway)
+        spec = entry.exposure.spec(entry, serving.gateway, namespace="models")
+        metadata = {"name": entry.name, "namespace": entry.namespace}
+        routes.append({"metadata": metadata, "spec": spec})
+    services = {(one.namespace, one.name, one.rest_port or 0): one.name for one in serving.entries}
+    made = made_by_gke("g", routes, Backends(services=services, nowhere="404"))
     for request in asked():
         expected = route(made, request)
         found = planned.find(f"http://{request.host}{request.path}")

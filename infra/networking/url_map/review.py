@@ -39,43 +39,58 @@ def rows(url_map: dict[str, Any]) -> Iterator[Row]:
             yield from _rows(url_map, host, matcher)
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A path of a rule, with a request that should reach it."""
+
+    pattern: str
+    path: str
+    headers: Mapping[str, str]
+    rule: Mapping[str, Any]
+
+
 def _rows(url_map: dict[str, Any], host: str, matcher: Mapping[str, Any]) -> Iterator[Row]:
     asked = _HOST if host == ANY_HOST else host.replace("*", "any")
-    found = []
-    for rule in matcher.get("pathRules") or ():
-        for path in rule["paths"]:
-            example = f"{path[:-1]}{_SOME}" if path.endswith("*") else path
-            found.append((not path.endswith("*"), len(path), path, example, {}, rule))
-    # Exact paths come first, then the longest prefix.
-    found.sort(key=lambda one: (not one[0], -one[1], one[2]))
+    for case in (*_path_rules(matcher), *_route_rules(matcher)):
+        outcome = route(url_map, Request(asked, case.path, case.headers))
+        others = (_example(match)[0] for match in outcome.rule.get("matchRules") or ())
+        other = outcome.pattern or next(others, "the default")
+        action = case.rule.get("routeAction") or {}
+        mirror = action.get("requestMirrorPolicy")
+        split = action.get("weightedBackendServices") or ()
+        yield Row(
+            host=ANY if host == ANY_HOST else host,
+            matcher=matcher["name"],
+            pattern=case.pattern,
+            shares=tuple((one["backendService"], one["weight"]) for one in split)
+            or ((case.rule.get("service", DEFAULT), 100),),
+            rewrite=(action.get("urlRewrite") or {}).get("pathPrefixRewrite"),
+            mirrored=mirror["backendService"] if mirror else None,
+            shadowed_by=None if outcome.rule is case.rule else other,
+        )
+
+
+def _path_rules(matcher: Mapping[str, Any]) -> list[_Case]:
+    """Exact paths come first, then the longest prefix."""
+    found = [
+        _Case(path, f"{path[:-1]}{_SOME}" if path.endswith("*") else path, {}, rule)
+        for rule in matcher.get("pathRules") or ()
+        for path in rule["paths"]
+    ]
+    return sorted(
+        found, key=lambda one: (one.pattern.endswith("*"), -len(one.pattern), one.pattern)
+    )
+
+
+def _route_rules(matcher: Mapping[str, Any]) -> Iterator[_Case]:
+    """By priority; the lowest number comes first."""
     for rule in sorted(matcher.get("routeRules") or (), key=lambda one: int(one["priority"])):
         for match in rule.get("matchRules") or ():
-            pattern, example = _example(match)
             headers = {
                 one["headerName"]: one.get("exactMatch", "")
                 for one in match.get("headerMatches") or ()
             }
-            found.append((False, 0, pattern, example, headers, rule))
-    for _, _, pattern, example, headers, rule in found:
-        outcome = route(url_map, Request(asked, example, headers))
-        other = outcome.pattern or next(
-            (_example(match)[0] for match in outcome.rule.get("matchRules") or ()), ""
-        )
-        action = rule.get("routeAction") or {}
-        mirror = action.get("requestMirrorPolicy")
-        yield Row(
-            host=ANY if host == ANY_HOST else host,
-            matcher=matcher["name"],
-            pattern=pattern,
-            shares=tuple(
-                (one["backendService"], one["weight"])
-                for one in action.get("weightedBackendServices") or ()
-            )
-            or ((rule.get("service", DEFAULT), 100),),
-            rewrite=(action.get("urlRewrite") or {}).get("pathPrefixRewrite"),
-            mirrored=mirror["backendService"] if mirror else None,
-            shadowed_by=None if outcome.rule is rule else other or "the default",
-        )
+            yield _Case(*_example(match), headers, rule)
 
 
 def _example(match: Mapping[str, Any]) -> tuple[str, str]:
