@@ -9,7 +9,20 @@ import traceback
 import typer
 
 from cli import console
-from cli.commands import check, drift, environments, generate, policy, rehearse, sandbox, tests, up
+from cli.commands import (
+    check,
+    drift,
+    environments,
+    generate,
+    load,
+    policy,
+    rehearse,
+    request,
+    routes,
+    sandbox,
+    tests,
+    up,
+)
 from cli.errors import CliError, Exit
 
 app = typer.Typer(
@@ -24,6 +37,9 @@ app.command()(up.up)
 app.command()(up.preview)
 app.command()(up.down)
 app.command()(drift.drift)
+app.command()(routes.routes)
+app.command()(request.request)
+app.command()(load.load)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     tests.run
 )

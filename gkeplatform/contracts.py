@@ -178,6 +178,18 @@ class RouteRetries(Part):
     attempt_seconds: int | None = None
 
 
+class RouteTest(Part):
+    """A test of a model's route, which the URL map carries."""
+
+    host: str
+    """Empty: any host."""
+    path: str
+    model: str | None
+    """The model that gets the request; None for the default backend."""
+    forwarded: str | None = None
+    """The path that the model's server gets; None: any."""
+
+
 class Route(Part):
     """How the load balancer exposes a model."""
 
@@ -214,6 +226,8 @@ class Route(Part):
     """
     drain_seconds: int = 0
     """How long a pod that stops keeps serving; its backend service drains at least as long."""
+    tests: tuple[RouteTest, ...] = ()
+    """Tests of its entry."""
 
 
 class ServedModel(Part):

@@ -16,6 +16,7 @@ from gkeplatform.environment import NAMESPACE, GoogleConfig, SharedConfig
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
 from gkeplatform.instance_groups import DeclaredPools
+from infra import planned_routes
 from infra.cluster.config import ClusterConfig
 from infra.environment.config import EnvironmentConfig
 from infra.networking.certificate_coverage import IAP_NEEDS_HTTPS
@@ -79,12 +80,17 @@ def _whole() -> StackFile:
 
 
 def read(
-    values: Mapping[str, Any], *, file: str, secret: Iterable[str] = (), root: Path = ROOT
+    values: Mapping[str, Any],
+    *,
+    file: str,
+    secret: Iterable[str] = (),
+    root: Path = ROOT,
+    tests: bool = True,
 ) -> StackFile:
     """The stack file with these keys, checked; `root` is the repository.
 
     `values` are as the engine hands them over and `secret` are the keys that it decrypted. Raises
-    `PlatformError` for the first mistake.
+    `PlatformError` for the first mistake. Without `tests`, tests of routes are not run.
     """
     namespaces.check(values, file=file)
     whole = catalog_files.merged(values, root=root, file=file)
@@ -108,6 +114,8 @@ def read(
     )
     for problem in problems(found):
         raise PlatformError(f"{file}: {problem}")
+    for failure in planned_routes.failures(found.serving, found.networking) if tests else ():
+        raise PlatformError(f"{file}: {failure}")
     return found
 
 

@@ -1,5 +1,7 @@
 """The values of the layer's contract, from what it read and what it declared."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import pulumi

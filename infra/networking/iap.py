@@ -5,6 +5,8 @@ service accounts that sign their requests. Identity-Aware Proxy needs HTTPS: a s
 and without certificates is refused when it is read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import pulumi

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.gcp.services.compute.url_map_routing import Request, route
+from facts.url_map_routing import Request, route
 from tests.rehearsal.watching import until
 from tests.rehearsal.workspace import Workspace
 

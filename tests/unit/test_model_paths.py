@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from facts.url_map_routing import Request, route
 from gkeplatform import url_map_limits
 from gkeplatform.contracts import ServedModel
 from gkeplatform.environment import Environment
@@ -17,7 +18,6 @@ from infra.networking.url_map.matchers import matchers
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models.presets import PRESETS
-from sandbox.gcp.services.compute.url_map_routing import Request, route
 
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")

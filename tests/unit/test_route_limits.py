@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from declared import run_environment, stack_config
+from facts.url_map_routing import Request, route
 from gkeplatform.config import load
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig
 from infra.serving.exposures import GatewayArgs, IngressArgs, gateway, gateway_access
 from infra.serving.exposures.gateway import Gateway, GatewayCanary
 from infra.serving.exposures.ingress import Ingress, nginx_size
-from sandbox.gcp.services.compute.url_map_routing import Request, route
 from sandbox.kubernetes.controllers import gateway_compute, gateway_support, ingress_nginx
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 

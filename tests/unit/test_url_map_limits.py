@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import url_map as many
+from facts.url_map_routing import Request, route
 from gkeplatform import routes, url_map_limits
 from gkeplatform.url_map_limits import MOST, MOST_TESTS, Claim
 from infra.networking.url_map.matchers import Matcher, matchers
 from infra.serving.config import ServingConfig
-from sandbox.gcp.services.compute.url_map_routing import Request, route
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,21 @@ Circuit breakers are left out: the API takes them only for meshes and for intern
 balancers.
 """
 
-import pulumi
-from pulumi_gcp import compute
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from gkeplatform.contracts import RouteRetries
 from infra.networking.url_map.matchers import Rule
 
-Links = dict[str, pulumi.Output[str]]
-"""Self links of the backend services, by version."""
-Action = compute.URLMapPathMatcherPathRuleRouteActionArgsDict
+if TYPE_CHECKING:
+    # Every program foretells routes with this module, and need not load the SDK's for that.
+    import pulumi
+    from pulumi_gcp import compute
+
+    Links = dict[str, pulumi.Output[str]]
+    """Self links of the backend services, by version."""
+    Action = compute.URLMapPathMatcherPathRuleRouteActionArgsDict
 
 
 def route_action(rule: Rule, backends: Links) -> Action:

@@ -1,15 +1,20 @@
 """Arguments of the `URLMap` resource, from planned matchers and tests."""
 
-from collections.abc import Iterable
-from typing import cast
+from __future__ import annotations
 
-import pulumi
-from pulumi_gcp import compute
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
 from gkeplatform.routes import Pattern
-from infra.networking.url_map.actions import Links, route_action
+from infra.networking.url_map.actions import route_action
 from infra.networking.url_map.expectations import Case
 from infra.networking.url_map.matchers import Matcher, Rule
+
+if TYPE_CHECKING:
+    import pulumi
+    from pulumi_gcp import compute
+
+    from infra.networking.url_map.actions import Links
 
 
 def host_rules(matchers: Iterable[Matcher]) -> list[compute.URLMapHostRuleArgsDict]:

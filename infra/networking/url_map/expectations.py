@@ -1,11 +1,12 @@
 """Tests that the URL map carries: Google refuses a map that does not pass its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gkeplatform.contracts import RouteTest
 from gkeplatform.routes import ANY_HOST
 from gkeplatform.url_map_limits import MOST_TESTS
-from infra.networking.url_map.matchers import Matcher
+from infra.networking.url_map.matchers import Matcher, Rule
 
 SOME_HOST = "any-host.invalid"
 """A host that no host rule names: its requests take the rule of every other host."""
@@ -25,18 +26,18 @@ class Case:
 def cases(planned: Iterable[Matcher]) -> tuple[Case, ...]:
     """The tests of the planned matchers, as many as a URL map holds.
 
-    The paths of all models come before one verb of each path.
+    Those of the models' entries come first, and the paths of all models before one verb of each.
     """
-    paths: list[Case] = []
+    known = tuple(planned)
+    paths: list[Case] = [*_declared(known)]
     verbs: list[Case] = []
-    for matcher in planned:
+    for matcher in known:
         if len(paths) >= MOST_TESTS:
             break
         host = SOME_HOST if matcher.host == ANY_HOST else matcher.host
         tested: set[str] = set()
         for rule in matcher.rules:
-            # A test names one version of a split: the one with the larger share.
-            version = max(rule.shares, key=lambda share: share[1])[0]
+            version = _larger_share(rule)
             for pattern in rule.patterns:
                 if pattern.is_below or (pattern.verb and pattern.path in tested):
                     continue
@@ -45,4 +46,24 @@ def cases(planned: Iterable[Matcher]) -> tuple[Case, ...]:
                 if pattern.verb:
                     tested.add(pattern.path)
         paths.append(Case(host, "/", None))
-    return (*paths, *verbs)[:MOST_TESTS]
+    return tuple(dict.fromkeys((*paths, *verbs)))[:MOST_TESTS]
+
+
+def _declared(planned: Iterable[Matcher]) -> Iterator[Case]:
+    """The tests of the models' entries. A model's rules are in a matcher for each of its hosts."""
+    versions: dict[str, str] = {}
+    tests: dict[RouteTest, None] = {}
+    for matcher in planned:
+        for rule in matcher.rules:
+            versions[rule.model] = _larger_share(rule)
+            tests |= dict.fromkeys(rule.route.tests)
+    for test in tests:
+        # A model that is not behind this load balancer was refused with the stack file.
+        version = versions.get(test.model) if test.model else None
+        if version or test.model is None:
+            yield Case(test.host or SOME_HOST, test.path, version, test.forwarded)
+
+
+def _larger_share(rule: Rule) -> str:
+    """The version with the larger share: a test names one version of a split."""
+    return max(rule.shares, key=lambda share: share[1])[0]

@@ -8,6 +8,7 @@ from gkeplatform.config import Settings
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
 from infra.serving import waits
 from infra.serving.exposures.retries import Retries
+from infra.serving.exposures.route_tests import RouteTestArgs
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.manifest import Manifest
 
@@ -116,6 +117,11 @@ class ExposureSettings(Settings):
     @property
     def paths(self) -> tuple[str, ...]:
         """URL paths of the model on the environment's load balancer."""
+        return ()
+
+    @property
+    def tests(self) -> tuple[RouteTestArgs, ...]:
+        """Tests of its route on the environment's load balancer."""
         return ()
 
     @property

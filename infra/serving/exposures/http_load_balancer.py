@@ -28,6 +28,7 @@ from infra.serving.exposures.base import (
 )
 from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.exposures.retries import Retries, Seconds
+from infra.serving.exposures.route_tests import RouteTestArgs
 from infra.serving.exposures.settings import RouteSettings
 from infra.serving.patterns import Host, NodePort, Path, RootPath, duplicate
 
@@ -77,6 +78,10 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         NodePort | None,
         Meta(description="Port of every node; required by `instance-groups`, else not allowed."),
     ] = None
+    tests: Annotated[
+        tuple[RouteTestArgs, ...],
+        Meta(description="Requests, and where the load balancer must send them."),
+    ] = ()
 
     def __post_init__(self) -> None:
         for key in ("paths", "hosts"):
@@ -183,6 +188,7 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
             probe_port=server.rest_port if self.protocol == "grpc" else None,
             backend=self.route_backend(server, zones=zones, names=names),
             canary=canary_route(server, zones=zones, names=names),
+            tests=tuple(one for test in self.tests if (one := test.published(self.hosts))),
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
+from facts.url_map_routing import Outcome, Request, route
 from sandbox.kubernetes.controllers.ingress_nginx import refusal
 from tests.sandbox.kubernetes.conftest_kubernetes import Sandbox, deployment, eventually
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from facts.url_map_routing import Outcome, Request, route
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.compute import route_actions, url_map_limits
 from sandbox.gcp.services.compute.place import Place, of_reference
-from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
 from sandbox.gcp.store import references as store_references
 
 _PATH_MATCHES = ("prefixMatch", "fullPathMatch", "regexMatch", "pathTemplateMatch")

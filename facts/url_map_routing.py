@@ -1,16 +1,18 @@
 """How a URL map routes a request: hosts, path rules, route rules, rewrites and redirects.
 
-Pure functions over the URL map as the API returns it. The `tests` of a URL map are run with them.
+Pure functions over the URL map as the API has it: the one description of how Google matches, for
+whoever must foretell it. https://docs.cloud.google.com/load-balancing/docs/url-map-concepts
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from sandbox.gcp.discovery import Json
+Json = dict[str, Any]
 
 _CODES = {
     "MOVED_PERMANENTLY_DEFAULT": 301,
@@ -43,6 +45,12 @@ class Outcome:
     redirect_code: int | None = None
     url: str
     """The URL that the backend receives, or that the client is redirected to."""
+    matcher: str = field(default="", compare=False)
+    """Name of the path matcher; empty where no host rule has the host."""
+    rule: Json = field(default_factory=dict, compare=False)
+    """The path rule or route rule that matched; empty for a default."""
+    pattern: str = field(default="", compare=False)
+    """The path of the path rule that matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,17 @@ def route(url_map: Json, request: Request) -> Outcome:
     path = urlsplit(request.path).path
     rules = {p: rule for rule in matcher.get("pathRules") or () for p in rule.get("paths") or ()}
     pattern = longest_match(path, rules)
+    name = matcher.get("name", "")
     if pattern is not None:
-        return _act(rules[pattern], request, "", pattern.removesuffix("*"))
+        outcome = _act(rules[pattern], request, "", pattern.removesuffix("*"))
+        return replace(outcome, matcher=name, rule=rules[pattern], pattern=pattern)
     for rule in sorted(matcher.get("routeRules") or (), key=lambda r: int(r.get("priority", 0))):
         for match in rule.get("matchRules") or ():
             portion = _matched_portion(match, request, path)
             if portion is not None:
-                return _act(rule, request, "", portion, match.get("pathTemplateMatch"))
-    return _act(matcher, request, "default", "")
+                outcome = _act(rule, request, "", portion, match.get("pathTemplateMatch"))
+                return replace(outcome, matcher=name, rule=rule)
+    return replace(_act(matcher, request, "default", ""), matcher=name)
 
 
 def _path_matcher(url_map: Json, host: str) -> Json | None:

@@ -1,0 +1,85 @@
+"""`platformctl load`: an open-loop load on a model, with live figures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import arguments, console
+from cli.errors import CliError, Exit
+from cli.traffic import options
+
+
+def load(  # noqa: PLR0913, PLR0917 (an option each)
+    environment: arguments.Environment,
+    model: options.Model,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.1, max=100_000, help="Requests a second.")
+    ] = 50.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="How long requests are sent.")
+    ] = 30.0,
+    data: options.Data = None,
+    path: options.CallPath = None,
+    method: options.Method = None,
+    header: options.Headers = None,
+    connections: Annotated[
+        int,
+        typer.Option(
+            "--connections", min=1, max=10_000, help="Most connections; then requests wait."
+        ),
+    ] = 256,
+    timeout: options.Timeout = 30.0,
+    fail_on_loss: Annotated[
+        bool, typer.Option("--fail-on-loss", help="Exit with 1 if a request was lost.")
+    ] = False,
+    real: options.Real = False,
+    address: options.Address = None,
+    identity_token_file: options.TokenFile = None,
+    caller: options.Caller = None,
+    json: arguments.Json = False,
+) -> None:
+    """Send requests to a model at a rate, whether or not earlier ones have been answered.
+
+    A latency is measured from the time at which a request was to be sent. A request is lost if it
+    has no answer, or one of 500 or more. Ctrl-C ends the load with its summary.
+    """
+    from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
+    from cli.traffic import asked, running  # noqa: PLC0415
+
+    given = asked.Options(
+        data=data,
+        path=path,
+        method=method,
+        header=header,
+        real=real,
+        address=address,
+        identity_token_file=identity_token_file,
+        caller=caller,
+    )
+    plan = routing.plan(environment)
+    known = plan.model(model)
+    call = asked.call(known, given)
+    if call.is_grpc:
+        raise CliError(
+            f"{model} speaks gRPC, and loads are sent by HTTP/1.1",
+            f"./platformctl request {environment} {model} --count N",
+            Exit.USAGE,
+        )
+    if known.exposure.kind == "cluster-ip" and address is None:
+        raise CliError(
+            f"{model} is reached inside the cluster only: a load would meet one pod of it",
+            "send it to a port of your own: --address HOST:PORT",
+            Exit.USAGE,
+        )
+    way = asked.way(plan, known, call, given)
+    console.say(f"{way.target.method} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
+    result = running.run(way.target, rate, seconds, connections, timeout, live=not json)
+    if json:
+        content = {"environment": environment, "model": model, "url": way.target.url}
+        console.document({**content, "rate": rate, **result.document()})
+    else:
+        print(running.summary(result))
+    if fail_on_loss and result.total_lost:
+        raise typer.Exit(Exit.ERROR)

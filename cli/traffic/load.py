@@ -1,0 +1,202 @@
+"""An open-loop load: requests are sent at their times, whether or not earlier ones have ended.
+
+A latency is measured from the time at which the request was to be sent. So a server that stalls
+shows as many slow requests as its callers would have had, not as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cli.traffic.connection import Answer, Connection, Loss
+from cli.traffic.figures import Figures, Result
+from cli.traffic.target import Target
+
+_PAUSE = 0.001
+"""Seconds between two looks at the clock: requests of the same millisecond are sent together."""
+_SWEEP = 0.05
+_TLS_SECONDS = 10.0
+OnTick = Callable[[Result], None]
+
+
+@dataclass(slots=True)
+class _Request:
+    due: float
+    figures: Figures
+    """Those of its second."""
+
+
+async def run(
+    target: Target,
+    *,
+    rate: float,
+    seconds: float,
+    on_tick: OnTick | None = None,
+    tick: float = 1.0,
+    connections: int = 256,
+    timeout: float = 30.0,
+    stop: asyncio.Event | None = None,
+) -> Result:
+    """Send `rate` requests a second for `seconds`, and wait for the last answers.
+
+    At most `connections` are open; beyond them requests wait, which counts as latency. A request
+    without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
+    every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
+    as unfinished. Raises `OSError` and `ValueError` for a target that cannot be.
+    """
+    load = _Load(target, rate, seconds, connections, timeout)
+    ticker = asyncio.create_task(_tick(load.result, on_tick, tick)) if on_tick else None
+    try:
+        await load.send(stop or asyncio.Event())
+    finally:
+        if ticker:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
+        await load.close()
+    return load.result
+
+
+async def _tick(result: Result, on_tick: OnTick, every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        on_tick(result)
+
+
+class _Load:
+    """The connections, the requests that wait for one, and those under way."""
+
+    def __init__(
+        self, target: Target, rate: float, seconds: float, connections: int, timeout: float
+    ) -> None:
+        self.result = Result()
+        self._target = target
+        self._bytes = target.request()
+        self._tls = target.tls()
+        self._rate, self._seconds = rate, seconds
+        self._most, self._timeout = connections, timeout
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._waiting: deque[_Request] = deque()
+        self._under_way: OrderedDict[Connection, _Request] = OrderedDict()
+
+    async def send(self, stop: asyncio.Event) -> None:
+        """Send every request at its time; return when each has an answer or is lost."""
+        started = self._loop.time()
+        count, swept = round(self._rate * self._seconds), started
+        while not stop.is_set():
+            now = self._loop.time()
+            due = min(count, int((now - started) * self._rate) + 1)
+            while self.result.sent < due:
+                self._begin(started)
+            if now - swept > _SWEEP:
+                swept = now
+                self._expire(now)
+            if self.result.sent == count and not (self._waiting or self._under_way):
+                break
+            await asyncio.sleep(_PAUSE)
+        self.result.seconds = min(self._seconds, self._loop.time() - started)
+
+    async def close(self) -> None:
+        """Close every connection; the requests under way are forgotten."""
+        self._under_way.clear()
+        self._waiting.clear()
+        for task in self._opening:
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for connection in [*self._open]:
+            connection.close()
+        await asyncio.sleep(0)
+
+    def _begin(self, started: float) -> None:
+        offset = self.result.sent / self._rate
+        while len(self.result.per_second) <= offset:
+            self.result.per_second.append(Figures())
+        figures = self.result.per_second[int(offset)]
+        figures.sent += 1
+        self.result.sent += 1
+        request = _Request(started + offset, figures)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                self._put(connection, request)
+                return
+        self._waiting.append(request)
+        if len(self._open) + len(self._opening) < self._most:
+            self._connect()
+
+    def _put(self, connection: Connection, request: _Request) -> None:
+        self._under_way[connection] = request
+        connection.send(self._bytes)
+
+    def _connect(self) -> None:
+        task = asyncio.create_task(self._opened())
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _opened(self) -> None:
+        """Open a connection and give it the request that has waited longest."""
+        target = self._target
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._done, self._closed, is_head=target.method == "HEAD"),
+                target.address,
+                target.port,
+                ssl=self._tls,
+                server_hostname=target.host if self._tls else None,
+                ssl_handshake_timeout=_TLS_SECONDS if self._tls else None,
+            )
+        except OSError as error:
+            self.result.reason = str(error) or type(error).__name__
+            if self._waiting:
+                self._count(self._waiting.popleft(), Loss.CONNECT)
+            if len(self._opening) <= len(self._waiting):  # this one still counts
+                self._connect()
+            return
+        self._open.add(connection)
+        self._next(connection)
+
+    def _next(self, connection: Connection) -> None:
+        if not connection.is_open:
+            connection.close()
+        elif self._waiting:
+            self._put(connection, self._waiting.popleft())
+        else:
+            self._idle.append(connection)
+
+    def _done(self, connection: Connection, result: Answer | Loss) -> None:
+        request = self._under_way.pop(connection, None)
+        if request is not None:
+            self._count(request, result)
+        # Soon, not now: the parser of this connection is still at work.
+        self._loop.call_soon(self._next, connection)
+
+    def _closed(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if len(self._opening) < len(self._waiting):
+            self._connect()
+
+    def _count(self, request: _Request, result: Answer | Loss) -> None:
+        latency = self._loop.time() - request.due
+        request.figures.add(result, latency)
+        self.result.add(result, latency)
+
+    def _expire(self, now: float) -> None:
+        """Lose what has waited for longer than the timeout, for an answer or for a connection."""
+        while self._waiting and now - self._waiting[0].due > self._timeout:
+            self._count(self._waiting.popleft(), Loss.TIMEOUT)
+        late = [
+            connection
+            for connection, request in self._under_way.items()
+            if now - request.due > self._timeout
+        ]
+        for connection in late:
+            connection.close(Loss.TIMEOUT)

@@ -1,0 +1,57 @@
+"""Where requests of one kind are sent, and what they are: plain data, ready to be written."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One HTTP/1.1 request, and the address that it is sent to."""
+
+    address: str
+    """Host name or IP address to connect to."""
+    port: int
+    host: str
+    """The host of the URL, and the name in the TLS handshake."""
+    host_port: int | None = None
+    """The port of the URL; None for the scheme's own."""
+    path: str
+    """With the query."""
+    encrypted: bool = False
+    cacert: str | None = None
+    """File of the certificate authority; None for those that the system trusts."""
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def url(self) -> str:
+        """The URL as a caller writes it."""
+        return f"{'https' if self.encrypted else 'http'}://{self.authority}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        """The `Host` header."""
+        return self.host if self.host_port is None else f"{self.host}:{self.host_port}"
+
+    def request(self) -> bytes:
+        """The request on the wire. `ValueError` for a line break in a header."""
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {self.authority}"]
+        given = {name.lower() for name in self.headers}
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        if (self.body or self.method in {"POST", "PUT", "PATCH"}) and "content-length" not in given:
+            lines.append(f"Content-Length: {len(self.body)}")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a header of the request has a line break")
+        return "\r\n".join([*lines, "", ""]).encode() + self.body
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The TLS context, which verifies the certificate; None for plain HTTP."""
+        if not self.encrypted:
+            return None
+        context = ssl.create_default_context(cafile=self.cacert)
+        context.set_alpn_protocols(["http/1.1"])
+        return context

@@ -1,0 +1,189 @@
+"""The load engine against small servers: what is sent, answered and lost, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from cli.traffic import load
+from cli.traffic.connection import Loss
+from cli.traffic.figures import Figures, Latencies, Result
+from cli.traffic.running import summary
+from cli.traffic.target import Target
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Served-By-Pod: %b\r\n\r\n{}"
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def run(handler: Handler, *, seconds: float = 0.2, rate: float = 200, **options: Any) -> Result:
+    """The result of a load on a server with this handler."""
+
+    async def main() -> Result:
+        async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await handler(reader, writer)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                pass
+            finally:
+                writer.close()
+
+        server = await asyncio.start_server(guarded, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        method = options.pop("method", "GET")
+        target = Target(address="127.0.0.1", port=port, host="m.example", path="/x", method=method)
+        try:
+            return await load.run(target, rate=rate, seconds=seconds, **options)
+        finally:
+            server.close()
+
+    return asyncio.run(main())
+
+
+def answering(*answers: bytes) -> Handler:
+    """A server that gives its answers in turn, on all connections together."""
+    given = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal given
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            answer = answers[given % len(answers)]
+            given += 1
+            writer.write(answer)
+            if b"lose" in answer.split(b"\r\n\r\n")[0].lower() or not answer:
+                await writer.drain()
+                return
+
+    return handler
+
+
+def test_every_request_of_a_healthy_server_is_answered() -> None:
+    result = run(answering(OK % b"a", OK % b"b"))
+    assert (result.sent, result.answered, result.total_lost, result.unfinished) == (40, 40, 0, 0)
+    assert result.pods == {"a": 20, "b": 20}
+    assert sum(one.sent for one in result.per_second) == 40
+    document = result.document()
+    assert document["lost"] == {"connect": 0, "reset": 0, "timeout": 0, "5xx": 0}
+    assert document["latencies_ms"]["p50"] <= document["latencies_ms"]["max"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nup to the end",
+        b"HTTP/1.0 200 OK\r\nX: lose\r\n\r\nup to the end",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_every_form_of_an_answer_is_one(answer: bytes) -> None:
+    result = run(answering(answer))
+    assert (result.sent, result.answered) == (40, 40)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+    assert run(answering(answer), method="HEAD").answered == 40
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"", Loss.RESET),
+        (b"HTTP/1.1 200 OK\r\nLose: 1\r\nContent-Length: 9\r\n\r\nhalf", Loss.RESET),
+        (b"no HTTP at all\r\n\r\n", Loss.RESET),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", Loss.SERVER_ERROR),
+    ],
+)
+def test_a_lost_request_is_counted_by_its_kind(answer: bytes, kind: Loss) -> None:
+    result = run(answering(OK % b"a", answer))
+    assert result.sent == 40
+    assert result.lost == {kind: 20}
+    assert result.answered == 20
+    assert result.latencies.count == 20
+
+
+def test_a_request_without_an_answer_in_time_is_lost() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    result = run(silent, seconds=0.05, timeout=0.2)
+    assert result.lost == {Loss.TIMEOUT: 10}
+
+
+def test_a_closed_port_is_told_with_its_reason() -> None:
+    async def main() -> Result:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        target = Target(address="127.0.0.1", port=port, host="m.example", path="/")
+        return await load.run(target, rate=100, seconds=0.1, connections=2, timeout=5)
+
+    result = asyncio.run(main())
+    assert result.lost == {Loss.CONNECT: 10}
+    assert "no connection: " in summary(result)
+
+
+def test_requests_are_sent_though_earlier_ones_have_no_answer() -> None:
+    # One connection, whose first answer comes once 20 requests were due.
+    held: list[float] = []
+    release: list[asyncio.Event] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        release.append(asyncio.Event())
+        await reader.readuntil(b"\r\n\r\n")
+        started = time.monotonic()
+        await release[0].wait()
+        held.append(time.monotonic() - started)
+        while True:
+            writer.write(OK % b"a")
+            await reader.readuntil(b"\r\n\r\n")
+
+    def on_tick(result: Result) -> None:
+        if result.sent >= 20 and release:
+            release[0].set()
+
+    result = run(handler, connections=1, on_tick=on_tick, tick=0.005)
+    assert (result.sent, result.answered) == (40, 40)
+    # Each of the first 20 counts from its own time: the first has waited for the whole hold.
+    assert result.latencies.longest >= held[0]
+    waited = result.latencies.quantile(1 - 10 / 40)
+    assert waited is not None
+    assert waited > held[0] / 4
+
+
+def test_a_load_that_is_stopped_tells_what_was_under_way() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    stop = asyncio.Event()
+    result = run(silent, seconds=60, tick=0.01, on_tick=lambda _: stop.set(), stop=stop)
+    assert result.unfinished == result.sent > 0
+    assert result.total_lost == 0
+
+
+def test_a_header_cannot_break_a_request() -> None:
+    target = Target(
+        address="127.0.0.1", port=1, host="m.example", path="/", headers={"X": "a\r\nY: b"}
+    )
+    with pytest.raises(ValueError, match="line break"):
+        target.request()
+
+
+def test_quantiles_are_within_one_percent() -> None:
+    latencies = Latencies()
+    for milliseconds in range(1, 1001):
+        latencies.add(milliseconds / 1000)
+    found = latencies.milliseconds()
+    for name, exact in (("p50", 500), ("p90", 900), ("p99", 990), ("max", 1000)):
+        assert found[name] == pytest.approx(exact, rel=0.01)
+    assert Latencies().milliseconds() == {"p50": None, "p90": None, "p99": None, "max": None}
+    assert Figures().total_lost == 0
