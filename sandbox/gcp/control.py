@@ -6,6 +6,8 @@ PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
+GET    alerts/{project}    {"alerts": […]}: which alert policies fire
+GET    metrics/{project}   what Google's services measure, in Prometheus's text format
 POST   tokens              {"serviceAccount", "member"}: a token by workload identity
 """
 
@@ -21,8 +23,11 @@ import msgspec
 from sandbox.gcp import workload_identity
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Raw, State
+from sandbox.gcp.services.monitoring import alerts, time_series
+from sandbox.traffic.metrics import exposition
 
 _JSON = "application/json; charset=UTF-8"
+_TEXT = "text/plain; version=0.0.4; charset=UTF-8"
 _KEPT = 1000
 
 
@@ -63,6 +68,12 @@ class Control:
                 names = ("method", "path", "status")
                 requests = [dict(zip(names, one, strict=True)) for one in self._requests]
                 return _json({"requests": requests})
+            case "GET", _ if path.startswith("alerts/"):
+                project = path.removeprefix("alerts/")
+                return _json({"alerts": await alerts.states(self._state, project)})
+            case "GET", _ if path.startswith("metrics/"):
+                found = await time_series.samples(self._state, path.removeprefix("metrics/"))
+                return Raw(exposition.page(found).encode(), 200, _TEXT)
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sandbox.home import Home
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes import managed_prometheus as managed_collection
@@ -21,7 +22,7 @@ from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.features import NONE, Features
 from sandbox.kubernetes.folder import Folder, Settings
-from sandbox.kubernetes.managed_prometheus import Sample
+from sandbox.kubernetes.managed_prometheus import Measured
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -34,6 +35,7 @@ from sandbox.kubernetes.specs import (
     ScalingGroup,
     ScalingPool,
 )
+from sandbox.traffic.metrics.managed_service import ManagedService
 
 __all__ = [
     "ClusterKey",
@@ -79,6 +81,8 @@ class ControlPlanes:
         self._token = token
         self._modules = modules
         self._api = api
+        self.metrics = ManagedService(Home(home), api=api)
+        """Managed Service for Prometheus, of all projects."""
         self._locks: defaultdict[ClusterKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
@@ -232,6 +236,7 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             features=features,
+            metrics=self.metrics,
         )
         self._controllers[cluster] = controllers
         controllers.start()
@@ -241,21 +246,13 @@ class ControlPlanes:
         controllers = self._controllers.get(cluster)
         return NONE if controllers is None else controllers.features
 
-    async def samples(self, project: str) -> list[Sample]:
-        """The last values of the metrics of a project's running clusters and services."""
-        found: list[Sample] = []
+    async def measured(self, project: str) -> list[Measured]:
+        """What annotations in a project's running clusters say that Google's services measure."""
+        found: list[Measured] = []
         for key in self._controllers:
-            if key.project != project or not self._folder(key).is_complete():
-                continue
-            server = self._server(self._folder(key), self._folder(key).load())
-            found += await managed_collection.reported(server)
-            if self.features(key).managed_prometheus:
-                labels = {
-                    "project_id": project,
-                    "location": key.location,
-                    "cluster": key.name,
-                }
-                found += await managed_collection.collected(server, labels)
+            if key.project == project and self._folder(key).is_complete():
+                server = self._server(self._folder(key), self._folder(key).load())
+                found += await managed_collection.reported(server)
         return found
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
@@ -268,6 +265,7 @@ class ControlPlanes:
         for cluster in [*self._controllers, *self._servers]:
             await self.stop_controllers(cluster)
             await self._forget(cluster)
+        await self.metrics.stop()
 
     async def _bring_up(self, folder: Folder, settings: Settings) -> None:
         await boot.bring_up(
