@@ -62,18 +62,8 @@ class Control:
         """Answer a request; `path` is what follows `/sandbox/v1/`."""
         given = msgspec.json.decode(body) if body else {}
         match verb, path:
-            case "GET", "health":
-                return _json({"status": "ok"})
-            case "GET", "requests":
-                names = ("method", "path", "status")
-                requests = [dict(zip(names, one, strict=True)) for one in self._requests]
-                return _json({"requests": requests})
-            case "GET", _ if path.startswith("alerts/"):
-                project = path.removeprefix("alerts/")
-                return _json({"alerts": await alerts.states(self._state, project)})
-            case "GET", _ if path.startswith("metrics/"):
-                found = await time_series.samples(self._state, path.removeprefix("metrics/"))
-                return Raw(exposition.page(found).encode(), 200, _TEXT)
+            case "GET", _ if (found := await self._read(path)) is not None:
+                return found
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
@@ -96,6 +86,19 @@ class Control:
             case _:
                 return _json({"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404)
         return _json({})
+
+    async def _read(self, path: str) -> Raw | None:
+        """Answer a GET; None for a path that the sandbox does not have."""
+        kind, _, project = path.partition("/")
+        if kind == "metrics" and project:
+            found = await time_series.samples(self._state, project)
+            return Raw(exposition.page(found).encode(), 200, _TEXT)
+        if kind == "alerts" and project:
+            return _json({"alerts": await alerts.states(self._state, project)})
+        if path == "requests":
+            names = ("method", "path", "status")
+            return _json({path: [dict(zip(names, one, strict=True)) for one in self._requests]})
+        return _json({"status": "ok"}) if path == "health" else None
 
 
 def _json(value: Any, status: int = 200) -> Raw:
