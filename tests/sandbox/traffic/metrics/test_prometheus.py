@@ -6,10 +6,13 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sandbox.gcp.app import create_app
+from sandbox.gcp.services.monitoring import alerts
 from sandbox.home import Home
 from sandbox.kubernetes import processes
 from sandbox.traffic.metrics.managed_service import ManagedService
@@ -83,3 +86,79 @@ def test_what_is_collected_can_be_asked_for(tmp_path: Path) -> None:
         models.text = "queue 4\n"
         google.text = 'pubsub_googleapis_com:backlog{subscription_id="jobs"} 3\n'
         asyncio.run(run(models, google))
+
+
+REQUESTS = "loadbalancing_googleapis_com:https_request_count"
+LATENCIES = "loadbalancing_googleapis_com:https_total_latencies"
+
+
+def requests(good: int, bad: int, slow: int) -> str:
+    """A page of a load balancer with so many requests."""
+    at = 'monitored_resource="https_lb_rule",backend_target_name="resnet"'
+    total = good + bad
+    return (
+        f'{REQUESTS}{{{at},response_code_class="200"}} {good}\n'
+        f'{REQUESTS}{{{at},response_code_class="500"}} {bad}\n'
+        f'{LATENCIES}_bucket{{{at},le="100"}} {total - slow}\n'
+        f'{LATENCIES}_bucket{{{at},le="1000"}} {total}\n'
+        f'{LATENCIES}_bucket{{{at},le="+Inf"}} {total}\n'
+    )
+
+
+def policy(name: str, objective: str) -> dict[str, Any]:
+    burn = {
+        "filter": f'select_slo_burn_rate("{objective}", "3600s")',
+        "comparison": "COMPARISON_GT",
+        "thresholdValue": 10,
+    }
+    return {
+        "name": f"projects/dev/alertPolicies/{name}",
+        "displayName": name,
+        "combiner": "AND",
+        "conditions": [{"displayName": "budget", "conditionThreshold": burn}],
+    }
+
+
+def test_a_burnt_budget_fires_its_alert(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    at = 'resource.type = "https_lb_rule" AND resource.labels.backend_target_name = "resnet"'
+    total = f'metric.type = "loadbalancing.googleapis.com/https/request_count" AND {at}'
+    latencies = f'metric.type = "loadbalancing.googleapis.com/https/total_latencies" AND {at}'
+    indicators = {
+        "availability": {
+            "goodTotalRatio": {
+                "badServiceFilter": f"{total} AND metric.labels.response_code_class = 500",
+                "totalServiceFilter": total,
+            }
+        },
+        "latency": {"distributionCut": {"distributionFilter": latencies, "range": {"max": 100}}},
+    }
+
+    async def run(google: GaugeServer) -> None:
+        service = ManagedService(home, api=lambda: f"http://127.0.0.1:{google.port}")
+        state = create_app(None, SimpleNamespace(metrics=service)).state
+        for name, indicator in indicators.items():
+            objective = f"projects/dev/services/resnet/serviceLevelObjectives/{name}"
+            body = {"goal": 0.99, "serviceLevelIndicator": {"requestBased": indicator}}
+            state.store.put(f"monitoring/{objective}", body)
+            path = f"monitoring/projects/dev/alertPolicies/{name}"
+            state.store.put(path, policy(name, objective))
+
+        async def shown() -> dict[str, str]:
+            return {one["displayName"]: one["state"] for one in await alerts.states(state, "dev")}
+
+        # Without requests nothing burns.
+        assert await shown() == {"availability": "quiet", "latency": "quiet"}
+        await eventually(service, f'{REQUESTS}{{response_code_class="200"}}', [100])
+        google.text = requests(good=170, bad=30, slow=0)
+        await eventually(service, f'{REQUESTS}{{response_code_class="200"}}', [170])
+        assert await shown() == {"availability": "firing", "latency": "quiet"}
+        google.text = requests(good=270, bad=30, slow=100)
+        await eventually(service, f'{REQUESTS}{{response_code_class="200"}}', [270])
+        assert (await shown())["latency"] == "firing"
+        await service.stop()
+
+    with serving() as google:
+        google.text = requests(good=100, bad=0, slow=0)
+        asyncio.run(run(google))
