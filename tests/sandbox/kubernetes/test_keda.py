@@ -238,7 +238,8 @@ def test_without_its_pod_monitoring_the_model_no_longer_scales(
     body = keda.kube("GET", f"{MONITORED}/segmenter")
     keda.kube("DELETE", f"{MONITORED}/segmenter")
     measure(keda, gauges, "32")
-    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
+    # Prometheus takes a series for ended two intervals after its target is gone.
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 120)
     assert replicas(keda) == 1
     apply(keda, {key: body[key] for key in ("apiVersion", "kind", "spec")} | {
         "metadata": {"name": "segmenter", "namespace": "vision"}
