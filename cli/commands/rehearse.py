@@ -62,7 +62,7 @@ def _requests() -> front_ends.Requests:
 
 
 def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
-    """The operators that the sandbox will run for the models of the environment."""
+    """What the sandbox will run for the models of the environment, beside the control plane."""
     from infra import stack_file  # noqa: PLC0415 (only a rehearsal needs it)
 
     values = stack_values.read(environment, root=environments.ROOT)
@@ -72,5 +72,10 @@ def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
         return []  # the deployment reports it, with the file
     if serving is None:
         return []
-    needed = ((serving.needs_keda, engine.keda), (serving.postgres, engine.postgres_operator))
+    has_metrics = any(one.preset.metrics for one in serving.workloads)
+    needed = (
+        (has_metrics, engine.prometheus),
+        (serving.needs_keda, engine.keda),
+        (serving.postgres, engine.postgres_operator),
+    )
     return [operator for is_needed, operator in needed if is_needed]

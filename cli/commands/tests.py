@@ -24,6 +24,7 @@ def run(
             if not context.args:  # all tests; chosen ones get their operators when they run
                 engine.postgres_operator(console.say)
                 engine.keda(console.say)
+                engine.prometheus(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())

@@ -25,6 +25,7 @@ __all__ = [
     "google_plugin",
     "keda",
     "postgres_operator",
+    "prometheus",
 ]
 
 Progress = Callable[[str], None]
@@ -108,6 +109,11 @@ def _data(tool_set: build.ToolSet, entry: Path) -> dict[str, Path]:
 def keda(progress: Progress = lambda _: None) -> Path:
     """The folder of KEDA's binaries; only models that scale on metrics need it. EngineError."""
     return tools.ensure(build.KEDA, progress) / "bin"
+
+
+def prometheus(progress: Progress = lambda _: None) -> Path:
+    """The folder of Prometheus; only clusters that collect metrics need it. Raises EngineError."""
+    return tools.ensure(build.PROMETHEUS, progress) / "bin"
 
 
 def postgres_operator(progress: Progress = lambda _: None) -> Path:

@@ -94,6 +94,8 @@ def of(tool_set: build.ToolSet, architecture: str) -> Release | None:
         )
     if tool_set is build.KEDA:
         return Release(tools=_keda(architecture))
+    if tool_set is build.PROMETHEUS:
+        return Release(tools={"prometheus": _prometheus(architecture)})
     return Release() if tool_set is build.GATEWAY_API else None
 
 
@@ -163,6 +165,20 @@ def _keda(architecture: str) -> dict[str, File | Image]:
             f"{registry}/keda-metrics-apiserver", tag, "keda-adapter", architecture
         ),
     }
+
+
+def _prometheus(architecture: str) -> File:
+    # Releases are numbered 3.x.y; the module, which promises no stable API, 0.3xx.y.
+    version = build.version(build.PROMETHEUS, "github.com/prometheus/prometheus")
+    _, minor, patch = _number(version).split(".")
+    number = f"{int(minor) // 100}.{int(minor) % 100}.{patch}"
+    folder = f"{_GITHUB}/prometheus/prometheus/releases/download/v{number}"
+    name = f"prometheus-{number}.linux-{architecture}"
+    return File(
+        url=f"{folder}/{name}.tar.gz",
+        checksums=f"{folder}/sha256sums.txt",
+        member=f"{name}/prometheus",
+    )
 
 
 def _number(version: str) -> str:

@@ -6,6 +6,8 @@ PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
+GET    alerts/{project}    {"alerts": […]}: which alert policies fire
+GET    metrics/{project}   what Google's services measure, in Prometheus's text format
 POST   tokens              {"serviceAccount", "member"}: a token by workload identity
 GET    traffic             the front ends, and what the load balancer does not carry out
 POST   traffic             {"seconds"}: the same, once all changes are in force
@@ -25,8 +27,11 @@ import msgspec
 from sandbox.gcp import workload_identity
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Raw, State
+from sandbox.gcp.services.monitoring import alerts, time_series
+from sandbox.traffic.metrics import exposition
 
 _JSON = "application/json; charset=UTF-8"
+_TEXT = "text/plain; version=0.0.4; charset=UTF-8"
 _KEPT = 1000
 
 
@@ -61,12 +66,8 @@ class Control:
         """Answer a request; `path` is what follows `/sandbox/v1/`."""
         given = msgspec.json.decode(body) if body else {}
         match verb, path:
-            case "GET", "health":
-                return _json({"status": "ok"})
-            case "GET", "requests":
-                names = ("method", "path", "status")
-                requests = [dict(zip(names, one, strict=True)) for one in self._requests]
-                return _json({"requests": requests})
+            case "GET", _ if (found := await self._read(path)) is not None:
+                return found
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
@@ -91,6 +92,19 @@ class Control:
             case _:
                 return _json({"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404)
         return _json({})
+
+    async def _read(self, path: str) -> Raw | None:
+        """Answer a GET; None for a path that the sandbox does not have."""
+        kind, _, project = path.partition("/")
+        if kind == "metrics" and project:
+            found = await time_series.samples(self._state, project)
+            return Raw(exposition.page(found).encode(), 200, _TEXT)
+        if kind == "alerts" and project:
+            return _json({"alerts": await alerts.states(self._state, project)})
+        if path == "requests":
+            names = ("method", "path", "status")
+            return _json({path: [dict(zip(names, one, strict=True)) for one in self._requests]})
+        return _json({"status": "ok"}) if path == "health" else None
 
 
 def _json(value: Any, status: int = 200) -> Raw:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sandbox.home import Home
 from sandbox.kubernetes import boot, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes import managed_prometheus as managed_collection
@@ -22,7 +23,7 @@ from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers import Controllers
 from sandbox.kubernetes.features import NONE, Features
 from sandbox.kubernetes.folder import Folder, Settings
-from sandbox.kubernetes.managed_prometheus import Sample
+from sandbox.kubernetes.managed_prometheus import Measured
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -35,6 +36,7 @@ from sandbox.kubernetes.specs import (
     ScalingGroup,
     ScalingPool,
 )
+from sandbox.traffic.metrics.managed_service import ManagedService
 
 __all__ = [
     "ClusterKey",
@@ -80,6 +82,8 @@ class ControlPlanes:
         self._token = token
         self._modules = modules
         self._api = api
+        self.metrics = ManagedService(Home(home), api=api)
+        """Managed Service for Prometheus, of all projects."""
         self._locks: defaultdict[ClusterKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._servers: dict[ClusterKey, ApiServer] = {}
         self._controllers: dict[ClusterKey, Controllers] = {}
@@ -235,6 +239,7 @@ class ControlPlanes:
             scaling=scaling,
             folder=folder,
             features=features,
+            metrics=self.metrics,
             changed=self._notify,
         )
         self._controllers[cluster] = controllers
@@ -253,21 +258,13 @@ class ControlPlanes:
     def _notify(self) -> None:
         self.changed()
 
-    async def samples(self, project: str) -> list[Sample]:
-        """The last values of the metrics of a project's running clusters and services."""
-        found: list[Sample] = []
+    async def measured(self, project: str) -> list[Measured]:
+        """What annotations in a project's running clusters say that Google's services measure."""
+        found: list[Measured] = []
         for key in self._controllers:
-            if key.project != project or not self._folder(key).is_complete():
-                continue
-            server = self._server(self._folder(key), self._folder(key).load())
-            found += await managed_collection.reported(server)
-            if self.features(key).managed_prometheus:
-                labels = {
-                    "project_id": project,
-                    "location": key.location,
-                    "cluster": key.name,
-                }
-                found += await managed_collection.collected(server, labels)
+            if key.project == project and self._folder(key).is_complete():
+                server = self._server(self._folder(key), self._folder(key).load())
+                found += await managed_collection.reported(server)
         return found
 
     async def stop_controllers(self, cluster: ClusterKey) -> None:
@@ -280,6 +277,7 @@ class ControlPlanes:
         for cluster in [*self._controllers, *self._servers]:
             await self.stop_controllers(cluster)
             await self._forget(cluster)
+        await self.metrics.stop()
 
     async def _bring_up(self, folder: Folder, settings: Settings) -> None:
         await boot.bring_up(

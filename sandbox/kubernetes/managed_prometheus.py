@@ -1,13 +1,13 @@
-"""Managed Service for Prometheus in a cluster: the kind PodMonitoring, and what it collects.
+"""Managed Service for Prometheus in a cluster: the kind PodMonitoring.
 
-Model servers do not run here, so their gauges come from annotations; a gauge exists only if a
-PodMonitoring selects its pod. The metrics of Google's services come from annotations too.
+What Google's services would measure is stated by annotations of namespaces, except what the
+emulated services know themselves.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.gateway_api import wait_until_listed
 
 Json = dict[str, Any]
-GAUGES = "sandbox/gauges"
-"""Annotation of a pod: `{"<gauge>": "<number>"}`."""
 SERIES = "sandbox/time-series"
 """Annotation of a namespace: `[{"name": "<metric type>", "labels": {…}, "value": "<number>"}]`.
 
@@ -31,14 +29,14 @@ _NAME = "podmonitorings.monitoring.googleapis.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """The last value of a time series."""
+class Measured:
+    """The last value of a time series of Cloud Monitoring."""
 
     name: str
-    """A Prometheus metric's name, or a metric type of Cloud Monitoring."""
+    """A metric type of Cloud Monitoring."""
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of the Prometheus target; for a metric type, those of the annotation."""
+    """`resource.type`, `resource.labels.…` and `metric.labels.…`, as in the annotation."""
 
 
 async def install(server: ApiServer) -> None:
@@ -48,80 +46,12 @@ async def install(server: ApiServer) -> None:
     await wait_until_listed(server, POD_MONITORINGS)
 
 
-async def collected(server: ApiServer, labels: Mapping[str, str]) -> list[Sample]:
-    """What a cluster's PodMonitorings collect now. `labels` are the project's and cluster's."""
-    monitorings = (await server.list(POD_MONITORINGS))["items"]
-    if not monitorings:
-        return []
-    pods = (await server.list("/api/v1/pods"))["items"]
-    return [
-        sample
-        for monitoring in monitorings
-        for pod in pods
-        if _selects(monitoring, pod)
-        for endpoint in monitoring["spec"]["endpoints"]
-        if (port := _port(pod, endpoint["port"])) is not None
-        for sample in _gauges(monitoring, pod, port, labels)
-    ]
-
-
-async def reported(server: ApiServer) -> list[Sample]:
+async def reported(server: ApiServer) -> list[Measured]:
     """The metrics of Google's services."""
     found = []
     for namespace in (await server.list("/api/v1/namespaces"))["items"]:
         text = (namespace["metadata"].get("annotations") or {}).get(SERIES, "[]")
         for series in json.loads(text):
             name = series["name"].replace("|", "/")
-            found.append(Sample(name, float(series["value"]), series.get("labels", {})))
+            found.append(Measured(name, float(series["value"]), series.get("labels", {})))
     return found
-
-
-def _selects(monitoring: Json, pod: Json) -> bool:
-    if monitoring["metadata"]["namespace"] != pod["metadata"]["namespace"]:
-        return False
-    if (pod.get("status") or {}).get("phase") != "Running":
-        return False
-    labels = pod["metadata"].get("labels") or {}
-    selector = monitoring["spec"]["selector"]
-    return (selector.get("matchLabels") or {}).items() <= labels.items() and all(
-        _holds(one, labels) for one in selector.get("matchExpressions") or []
-    )
-
-
-def _holds(expression: Json, labels: Mapping[str, str]) -> bool:
-    value = labels.get(expression["key"])
-    values = expression.get("values") or []
-    match expression["operator"]:
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case _:  # DoesNotExist
-            return value is None
-
-
-def _port(pod: Json, wanted: int | str) -> int | None:
-    """The number of a port, which must be declared if it is a name."""
-    if isinstance(wanted, int):
-        return wanted
-    for container in pod["spec"]["containers"]:
-        for port in container.get("ports") or []:
-            if port.get("name") == wanted:
-                return int(port["containerPort"])
-    return None
-
-
-def _gauges(monitoring: Json, pod: Json, port: int, labels: Mapping[str, str]) -> Iterator[Sample]:
-    metadata = pod["metadata"]
-    target = {
-        **labels,
-        "namespace": metadata["namespace"],
-        "job": monitoring["metadata"]["name"],
-        "instance": f"{metadata['name']}:{port}",
-        "pod": metadata["name"],
-    }
-    gauges = json.loads((metadata.get("annotations") or {}).get(GAUGES, "{}"))
-    for name, value in gauges.items():
-        yield Sample(name, float(value), target)

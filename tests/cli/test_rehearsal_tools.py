@@ -11,7 +11,10 @@ from sandbox.engine import build, pulumi_cli, tools
 
 @pytest.mark.parametrize(
     ("environment", "needed"),
-    [("dev", []), ("stage", [engine.keda, engine.postgres_operator])],
+    [
+        ("dev", [engine.prometheus]),
+        ("stage", [engine.prometheus, engine.keda, engine.postgres_operator]),
+    ],
 )
 def test_an_environment_needs_the_operators_of_its_models(
     environment: str, needed: list[object]

@@ -16,6 +16,7 @@ from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.keda import Keda
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
+from sandbox.kubernetes.controllers.pod_monitorings import PodMonitorings
 from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
@@ -23,6 +24,7 @@ from sandbox.kubernetes.controllers.volumes import Volumes
 from sandbox.kubernetes.features import Features
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.scaling.autoscaler import Autoscaler, Scaling
+from sandbox.traffic.metrics.managed_service import ManagedService
 
 
 class Controllers:
@@ -38,6 +40,7 @@ class Controllers:
         scaling: Scaling,
         folder: Folder,
         features: Features,
+        metrics: ManagedService,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """`changed` is called with every change of `objects`."""
@@ -78,6 +81,12 @@ class Controllers:
             if features.secret_sync
             else None
         )
+        self._metrics = metrics
+        self._pod_monitorings = (
+            PodMonitorings(server, key=folder.key, plan=metrics.dial_plan, service=metrics)
+            if features.managed_prometheus
+            else None
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def again(self, server: ApiServer) -> Controllers:
@@ -90,6 +99,7 @@ class Controllers:
             scaling=self._scaling,
             folder=self._folder,
             features=self.features,
+            metrics=self._metrics,
             changed=self._changed,
         )
 
@@ -128,6 +138,8 @@ class Controllers:
         self._http_controllers.start()
         if self._secret_syncs:
             self._secret_syncs.start()
+        if self._pod_monitorings:
+            self._pod_monitorings.start()
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
@@ -141,6 +153,8 @@ class Controllers:
         await self._http_controllers.stop()
         if self._secret_syncs:
             await self._secret_syncs.stop()
+        if self._pod_monitorings:
+            await self._pod_monitorings.stop()
         await self._compute.close()
 
     async def _run(self) -> None:

@@ -471,7 +471,7 @@ def test_all_hosts_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_host_of_a_release_is_asked_with_the_others() -> None:
-    sets = (build.KUBERNETES, build.POSTGRES, build.KEDA, build.ACTIONLINT)
+    sets = (build.KUBERNETES, build.POSTGRES, build.KEDA, build.ACTIONLINT, build.PROMETHEUS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "_MODULES", Path(build.__file__).parent / "modules")
         found = [releases.of(one, "amd64") for one in sets]
@@ -570,7 +570,14 @@ def test_a_faulty_module_is_refused(
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_every_tool_has_a_release(monkeypatch: pytest.MonkeyPatch, architecture: str) -> None:
     monkeypatch.setattr(build, "_MODULES", Path(build.__file__).parent / "modules")
-    sets = (build.KUBERNETES, build.POSTGRES, build.KEDA, build.ACTIONLINT, build.GATEWAY_API)
+    sets = (
+        build.KUBERNETES,
+        build.POSTGRES,
+        build.KEDA,
+        build.ACTIONLINT,
+        build.GATEWAY_API,
+        build.PROMETHEUS,
+    )
     for tool_set in sets:
         release = releases.of(tool_set, architecture)
         assert release is not None, tool_set.name

@@ -1,6 +1,5 @@
 """KEDA on what the stage environment declares, with the rights declared there."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,20 @@ from infra.serving.scaling.settings import Autoscaling, PubSubBacklog, Replicas
 from sandbox import engine
 from sandbox.gcp import iam_store
 from sandbox.gcp.app import App, create_app
+from sandbox.home import Home
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServerError
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes
 from sandbox.kubernetes.features import Features
+from sandbox.traffic.dial_plan import DialPlan, Listener
 from tests.sandbox.kubernetes.conftest_kubernetes import (
     Sandbox,
     eventually,
     node,
     running,
 )
+from tests.sandbox.traffic.metrics import gauge_server
+from tests.sandbox.traffic.metrics.gauge_server import GaugeServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 PROJECT = "acme-ml-stage"
@@ -125,17 +128,28 @@ def allow(sandbox: Sandbox, *bindings: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
+def gauges() -> Iterator[GaugeServer]:
+    """In place of the model servers."""
+    with gauge_server.serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A cluster of stage's name, in which KEDA and the model `segmenter` run."""
-    engine.keda()  # a build takes longer than the tests wait
+    # A build takes longer than the tests wait.
+    engine.keda()
+    engine.prometheus()
 
     def emulator(state: Path, planes: ControlPlanes) -> App:
         app = create_app(state, planes)
         iam_store.make_identity_pool(app.state, POOL)
         return app
 
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.prepare()
     with running(
-        tmp_path_factory.mktemp("home"),
+        home.path,
         emulator,
         cluster=CLUSTER,
         nodes=[node(zone) for zone in "ab"],
@@ -186,14 +200,17 @@ def replicas(sandbox: Sandbox, name: str = "segmenter") -> int:
     return int(sandbox.kube("GET", f"{DEPLOYMENTS}/{name}")["spec"]["replicas"])
 
 
-def measure(sandbox: Sandbox, value: str) -> None:
-    """Set the gauge of all pods of the model: the total is `value`."""
+def measure(sandbox: Sandbox, gauges: GaugeServer, value: str) -> None:
+    """Set the gauge of the model's first pod, which alone is reached: the total is `value`."""
     pods = [p for p in sandbox.items(f"{VISION}/pods") if "segmenter" in p["metadata"]["name"]]
-    for index, pod in enumerate(pods):
-        text = json.dumps({GAUGE: value if index == 0 else "0"})
-        body = {"metadata": {"annotations": {"sandbox/gauges": text}}}
-        path = f"{VISION}/pods/{pod['metadata']['name']}"
-        sandbox.kube("PATCH", path, body, content_type=MERGE)
+    first = min(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    gauges.text = f"{GAUGE} {value}\n"
+    listener = Listener(
+        project=PROJECT, cluster=str(CLUSTER), namespace="vision", pod=first["metadata"]["name"],
+        node=first["spec"]["nodeName"], zone="", address=first["status"]["podIP"], port=8002,
+        listens=gauges.port,
+    )  # fmt: skip
+    DialPlan([listener]).write(Home(sandbox.home).dial_plan)
 
 
 def logs(sandbox: Sandbox) -> str:
@@ -206,37 +223,42 @@ def test_a_gauge_that_no_pod_reports_scales_nothing(keda: Sandbox) -> None:
     assert replicas(keda) == 1
 
 
-def test_a_gauge_scales_the_model(keda: Sandbox) -> None:
+def test_a_gauge_scales_the_model(keda: Sandbox, gauges: GaugeServer) -> None:
     # The target is 8 by pod, and the maximum 4 pods.
-    measure(keda, "32")
+    measure(keda, gauges, "32")
     assert eventually(lambda: replicas(keda) == 4, 60), (reason(keda), logs(keda))
     assert eventually(lambda: reason(keda) == "ValidMetricFound")
-    measure(keda, "0")
+    measure(keda, gauges, "0")
     assert eventually(lambda: replicas(keda) == 1, 60)
 
 
-def test_without_its_pod_monitoring_the_model_no_longer_scales(keda: Sandbox) -> None:
+def test_without_its_pod_monitoring_the_model_no_longer_scales(
+    keda: Sandbox, gauges: GaugeServer
+) -> None:
     body = keda.kube("GET", f"{MONITORED}/segmenter")
     keda.kube("DELETE", f"{MONITORED}/segmenter")
-    measure(keda, "32")
-    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
+    measure(keda, gauges, "32")
+    # Prometheus takes a series for ended two intervals after its target is gone.
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 120)
     assert replicas(keda) == 1
     apply(keda, {key: body[key] for key in ("apiVersion", "kind", "spec")} | {
         "metadata": {"name": "segmenter", "namespace": "vision"}
     })  # fmt: skip
     assert eventually(lambda: replicas(keda) == 4, 60)
-    measure(keda, "0")
+    measure(keda, gauges, "0")
     assert eventually(lambda: replicas(keda) == 1, 60)
 
 
-def test_an_account_that_may_not_read_metrics_scales_nothing(keda: Sandbox) -> None:
+def test_an_account_that_may_not_read_metrics_scales_nothing(
+    keda: Sandbox, gauges: GaugeServer
+) -> None:
     allow(keda)
     try:
-        measure(keda, "32")
+        measure(keda, gauges, "32")
         assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
         assert replicas(keda) == 1
     finally:
-        measure(keda, "0")
+        measure(keda, gauges, "0")
         allow(keda, VIEWER)
     assert eventually(lambda: reason(keda) == "ValidMetricFound", 60)
 
@@ -260,21 +282,29 @@ def test_a_backlog_starts_a_model_from_zero_and_its_end_stops_it(keda: Sandbox) 
     apply(keda, {"apiVersion": scaled_object.API, "kind": "ScaledObject", "metadata": metadata,
                  "spec": spec})  # fmt: skip
 
-    def backlog(messages: int) -> None:
-        series = {
-            "name": "pubsub.googleapis.com/subscription/num_undelivered_messages",
-            "labels": {"resource.labels.subscription_id": "jobs"},
-            "value": messages,
-        }
-        body = {"metadata": {"annotations": {"sandbox/time-series": json.dumps([series])}}}
-        keda.kube("PATCH", VISION, body, content_type=MERGE)
+    pubsub = f"{keda.api}/pubsub/v1/projects/{PROJECT}"
+    topic = f"projects/{PROJECT}/topics/jobs"
+    assert keda.http.put(f"{pubsub}/topics/jobs", json={}).status_code == 200
+    subscription = f"{pubsub}/subscriptions/jobs"
+    assert keda.http.put(subscription, json={"topic": topic}).status_code == 200
+
+    def publish(messages: int) -> None:
+        body = {"messages": [{"data": "aGk="}] * messages}
+        answer = keda.http.post(f"{pubsub}/topics/jobs:publish", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def work() -> None:
+        """Take all messages, as the model's pods do."""
+        pulled = keda.http.post(f"{subscription}:pull", json={"maxMessages": 1000}).json()
+        known = [one["ackId"] for one in pulled["receivedMessages"]]
+        assert keda.http.post(f"{subscription}:acknowledge", json={"ackIds": known}).is_success
 
     assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
-    backlog(4)  # the activation threshold is 5
-    assert not eventually(lambda: replicas(keda, "worker") > 0, 8)
-    backlog(60)
+    publish(4)  # the activation threshold is 5
+    assert not eventually(lambda: replicas(keda, "worker") > 0, 15)
+    publish(56)
     assert eventually(lambda: replicas(keda, "worker") == 3, 60), reason(keda, "worker")
-    backlog(0)
+    work()
     assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
 
 

@@ -155,6 +155,6 @@ SERVICE = Service(
     "monitoring",
     {
         **{name: handler for one in _COLLECTIONS for name, handler in one.handlers().items()},
-        "monitoring.projects.location.prometheus.api.v1.query": prometheus.query,
+        **prometheus.HANDLERS,
     },
 )
