@@ -72,7 +72,9 @@ class Pack:
         levels: Mapping[str, Level] | None = None,
         parameters: Mapping[str, Settings] | None = None,
         waivers: Waivers | None = None,
+        known: Mapping[str, RulePolicy] | None = None,
     ) -> None:
+        """`known` are policies of the same rules; those that stay as they are are shared."""
         self.rules = {rule.id: rule for rule in rules}
         if len(self.rules) != len(rules):
             ids = [rule.id for rule in rules]
@@ -80,7 +82,13 @@ class Pack:
         self.waivers = waivers or Waivers.none()
         levels, parameters = levels or {}, parameters or {}
         self.policies: dict[str, RulePolicy] = {
-            rule.id: policy(rule, levels.get(rule.id), parameters.get(rule.id)) for rule in rules
+            rule.id: policy(
+                rule,
+                levels.get(rule.id),
+                parameters.get(rule.id),
+                known.get(rule.id) if known else None,
+            )
+            for rule in rules
         }
         self._judged_types: dict[str, bool] = {}
         self._by_type: dict[tuple[str, bool], list[RulePolicy]] = {}
@@ -100,6 +108,7 @@ class Pack:
             {one.name: one.level for one in self.policies.values()} | dict(settings.levels),
             self._parameters() | dict(settings.parameters),
             self.waivers if waivers is None else waivers,
+            self.policies,
         )
 
     def only(self, rule: str) -> "Pack":

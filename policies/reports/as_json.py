@@ -1,6 +1,8 @@
 """Report format `json`, and the JSON form of a rule."""
 
 import json
+import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -8,9 +10,10 @@ import msgspec
 from policies.check import JudgedFinding, Report
 from policies.remedies import remedy
 from policies.reports.as_text import finding_lines
-from policies.rule import Rule
+from policies.rule import Reference, Rule
 
 SCHEMA_VERSION = 1
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def render(report: Report) -> str:
@@ -42,9 +45,11 @@ def render(report: Report) -> str:
 def to_json(document: Any) -> str:
     """Return indented JSON in ASCII. msgspec is faster than the standard library."""
     try:
-        text = msgspec.json.encode(document).decode("ascii")
-    except UnicodeError:  # msgspec does not escape; a file's name may even be no Unicode
+        text = msgspec.json.encode(document).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as in a file's name that is no Unicode
         text = json.dumps(document)
+    if not text.isascii():  # msgspec does not escape; outside of strings, JSON is ASCII
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
     return msgspec.json.format(text, indent=2) + "\n"
 
 
@@ -71,7 +76,7 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
         "messages": finding_lines(found),
         "places": [{"property": str(place), "line": place.line} for place in found.places],
         "fix": remedy(found.rule, found.resource),
-        "references": [_reference(one) for one in found.rule.references],
+        "references": _references(found.rule.references),
         "waiver": None if found.waiver is None else _waiver(found.waiver),
         "waivedElsewhere": list(found.waived_elsewhere),
     }
@@ -88,7 +93,7 @@ def rule(one: Rule) -> dict[str, Any]:
         "topic": one.module.rpartition(".")[2],
         "why": one.why,
         "fix": one.fix,
-        "references": [_reference(reference) for reference in one.references],
+        "references": _references(one.references),
         "resources": list(one.selector.types),
         "scope": "stack" if one.over_stack else "resource",
         "repairs": one.repair is not None,
@@ -104,8 +109,9 @@ def parameters(one: Rule) -> dict[str, Any]:
     return defaults
 
 
-def _reference(one: Any) -> dict[str, str]:
-    return {"source": one.source, "control": one.control, "url": one.url}
+@cache
+def _references(references: tuple[Reference, ...]) -> list[dict[str, str]]:
+    return [{"source": one.source, "control": one.control, "url": one.url} for one in references]
 
 
 def _waiver(one: Any) -> dict[str, Any]:
