@@ -194,7 +194,9 @@ def policy(
     parameters: Settings | None = None,
     known: RulePolicy | None = None,
 ) -> RulePolicy:
-    """Return a rule's policy: `known` if it is the same. Default: the rule's level and parameters.
+    """Return a rule's policy, or `known` if that is the same.
+
+    The defaults are the rule's own level and parameters.
     """
     level = level or rule.level
     if parameters is None and rule.parameters is not None:

@@ -1,7 +1,7 @@
 """References between Kubernetes objects: by namespace and name, and by label selector."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -148,11 +148,19 @@ class Selectors:
     Errors are deferred as in `Workloads`.
     """
 
-    def __init__(self, resources: Iterable[Resource], *path: str) -> None:
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        *path: str,
+        where: Callable[[Props], bool] | None = None,
+    ) -> None:
+        """Read the selectors at `path` of the resources that satisfy `where`."""
         self._of: dict[tuple[str, ...], list[Props]] = {}
         self._unreadable: list[Exception] = []
         for one in resources:
             with deferring_errors(self._unreadable):
+                if where is not None and not where(one.props):
+                    continue
                 namespace, selector = namespace_and_name(one.props)[0], block(one.props, *path)
                 first = next(iter(block(selector, "matchLabels").items()), None)
                 label = (first[0], comparable_text(first[1])) if first else ()
