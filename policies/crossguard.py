@@ -108,7 +108,7 @@ class ResourcePolicy(ResourceValidationPolicy):
         `Pack` calls this. The SDK's `validate` takes as long again as most rules.
         """
         for subject in args.views.get(self._view) or args.viewed(self._view):
-            found.extend(self._judge(subject, *self._given))
+            found += self._judge(subject, *self._given)
 
     def messages(self, args: ResourceArgs) -> Iterator[str]:
         """Yield the rule's messages one by one."""

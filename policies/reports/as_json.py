@@ -1,7 +1,7 @@
 """Report format `json`, and the JSON form of a rule."""
 
+import codecs
 import json
-import re
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,8 @@ from policies.reports.as_text import finding_lines
 from policies.rule import Reference, Rule
 
 SCHEMA_VERSION = 1
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ESCAPED = "policies.reports.as_json"
+"""The name of the error handler that escapes."""
 
 
 def render(report: Report) -> str:
@@ -47,10 +48,18 @@ def to_json(document: Any) -> str:
     try:
         text = msgspec.json.encode(document).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, as in a file's name that is no Unicode
-        text = json.dumps(document)
-    if not text.isascii():  # msgspec does not escape; outside of strings, JSON is ASCII
-        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
-    return msgspec.json.format(text, indent=2) + "\n"
+        return json.dumps(document, indent=2) + "\n"
+    # msgspec does not escape; outside of strings, JSON is ASCII.
+    return msgspec.json.format(text.encode("ascii", _ESCAPED), indent=2).decode() + "\n"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Escape what is not ASCII, as a handler of encoding errors."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 (no other error is encoding's)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def finding(judged: JudgedFinding) -> dict[str, Any]:
