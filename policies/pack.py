@@ -159,7 +159,7 @@ class Pack:
         return self._judged([StackArgs(stack, one) for one in chosen], over_stack=True)
 
     def _judged(
-        self, subjects: Sequence[ResourceArgs] | Sequence[StackArgs], *, over_stack: bool
+        self, subjects: Sequence[ResourceArgs | StackArgs], *, over_stack: bool
     ) -> list[Finding]:
         """Return the findings by subject, and of each in the order of the rules.
 
