@@ -25,6 +25,7 @@ _OPERATION_TYPES = {
     "compute.targetHttpProxies.setUrlMap": "SetUrlMap",
     "compute.targetHttpsProxies.setUrlMap": "SetUrlMap",
     "compute.targetHttpsProxies.setQuicOverride": "compute.targetHttpsProxies.setQuicOverride",
+    "compute.targetTcpProxies.setProxyHeader": "TargetTcpProxySetProxyHeader",
 }
 
 
