@@ -45,8 +45,8 @@ def test_auto_mode_gives_each_region_its_range(cloud: Cloud) -> None:
     assert ranges["us-central1"] == "10.128.0.0/20"
     assert ranges["europe-west4"] == "10.164.0.0/20"
     assert ranges["europe-north2"] == "10.226.0.0/20"
-    whole = ipaddress.ip_network("10.128.0.0/9")
-    assert all(ipaddress.ip_network(cidr).subnet_of(whole) for cidr in ranges.values())
+    whole = ipaddress.IPv4Network("10.128.0.0/9")
+    assert all(ipaddress.IPv4Network(cidr).subnet_of(whole) for cidr in ranges.values())
     cloud.compute("DELETE", "global/networks/auto")
 
 
