@@ -1,6 +1,7 @@
 """Starting, stopping, resetting and inspecting the sandbox, and its environment variables.
 
-The CLI imports this, `sandbox.home` and `sandbox.engine`, and nothing else of the sandbox.
+The CLI imports this, `sandbox.expected_cluster`, `sandbox.home` and `sandbox.engine`, and nothing
+else of the sandbox.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Status:
     plugins: str = ""
     """The Google plugin that runs: official or own; empty before the first start."""
     clusters: dict[str, str] = field(default_factory=dict)
-    """`project.location.name` → running or stopped."""
+    """`project.location.name` → running, starting (not created yet) or stopped."""
 
 
 def start(
@@ -111,7 +112,9 @@ def status(home: Home) -> Status:
     ours: list[psutil.Process] = []
     for folder in sorted((home.path / "clusters").glob("*")):
         components = processes.below(folder)
-        clusters[folder.name] = "running" if components else "stopped"
+        is_made = (folder / "cluster.json").is_file()
+        running = "running" if is_made else "starting"
+        clusters[folder.name] = running if components else "stopped"
         ours.extend(components)
     if record is not None:
         with contextlib.suppress(psutil.NoSuchProcess):

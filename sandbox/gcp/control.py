@@ -6,6 +6,8 @@ PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
+PUT    expected-cluster    {"project", "location", "name", "serviceCidr"}: boots its control plane
+DELETE expected-cluster    ends the control planes that were expected and not asked for
 POST   tokens              {"serviceAccount", "member"}: a token by workload identity
 """
 
@@ -67,6 +69,14 @@ class Control:
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
                 self._state.control_planes.unneeded_seconds = float(given["seconds"])
+            case "PUT", "expected-cluster" if self._state.control_planes is not None:
+                from sandbox.kubernetes.control_planes import ClusterKey  # noqa: PLC0415 (heavy)
+
+                key = ClusterKey(given["project"], given["location"], given["name"])
+                self._state.control_planes.expect(key, service_cidr=given["serviceCidr"])
+            case "DELETE", "expected-cluster" if self._state.control_planes is not None:
+                for key in self._state.control_planes.expected():
+                    await self._state.control_planes.unexpect(key)
             case "POST", "faults":
                 fault = _Fault(
                     given.get("method", ""),
