@@ -26,6 +26,11 @@ class Naming:
 
     environment: Environment
 
+    @property
+    def cluster(self) -> str:
+        """The name of the GKE cluster."""
+        return self.of("cluster", longest=CLUSTER)
+
     def of(self, role: str, *, longest: int = MAX_LENGTH) -> str:
         """The physical name for `role`. Raises `PlatformError` for one that Google rejects."""
         name = f"{self.environment.system}-{self.environment.name}-{role}"

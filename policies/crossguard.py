@@ -8,6 +8,7 @@ a resource that is read once for all policies, with unknown and secret values ke
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -107,7 +108,7 @@ class ResourcePolicy(ResourceValidationPolicy):
         `Pack` calls this. The SDK's `validate` takes as long again as most rules.
         """
         for subject in args.views.get(self._view) or args.viewed(self._view):
-            found.extend(self._judge(subject, *self._given))
+            found += self._judge(subject, *self._given)
 
     def messages(self, args: ResourceArgs) -> Iterator[str]:
         """Yield the rule's messages one by one."""
@@ -188,13 +189,22 @@ RulePolicy = ResourcePolicy | StackPolicy
 
 
 def policy(
-    rule: Rule, level: Level | None = None, parameters: Settings | None = None
+    rule: Rule,
+    level: Level | None = None,
+    parameters: Settings | None = None,
+    known: RulePolicy | None = None,
 ) -> RulePolicy:
-    """Return a rule's policy. Default: the rule's own level and parameters."""
+    """Return a rule's policy, or `known` if that is the same.
+
+    The defaults are the rule's own level and parameters.
+    """
+    level = level or rule.level
     if parameters is None and rule.parameters is not None:
         parameters = rule.parameters()
+    if known and known.rule is rule and (known.level, known.parameters) == (level, parameters):
+        return known
     kind = StackPolicy if rule.over_stack else ResourcePolicy
-    return kind(rule, level or rule.level, parameters)
+    return kind(rule, level, parameters)
 
 
 def policies(rules: Iterable[Rule]) -> list[Policy]:
@@ -213,6 +223,7 @@ def configured(one: RulePolicy, config: Any) -> Settings | None:
     return msgspec.convert(values, type(one.parameters))
 
 
+@cache
 def config_schema(parameters: type[Settings]) -> PolicyConfigSchema:
     """Return the JSON Schema of a rule's parameters, without their defaults.
 

@@ -1,7 +1,7 @@
 """References between Kubernetes objects: by namespace and name, and by label selector."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,12 +61,15 @@ class Objects:
         self._custom: set[tuple[str, str]] = set()
         self._unreadable: list[Exception] = []
         for one in stack.of(_KUBERNETES):
-            with deferring_errors(self._unreadable):
+            try:
                 namespace, name = namespace_and_name(one.props)
-                self._found.add((namespace, kind_of(one), name))
-                group = (group_kind(one.type) or ("", ""))[0]
-                if "." in group and group not in kinds.BUILT_IN:
-                    self._custom.add((namespace, name))
+            except Exception as error:
+                self._unreadable.append(error)
+                continue
+            group, kind = group_kind(one.type) or ("", kind_of(one))
+            self._found.add((namespace, kind, name))
+            if "." in group and group not in kinds.BUILT_IN:
+                self._custom.add((namespace, name))
 
     def has(self, namespace: str, kind: str, name: str) -> bool:
         """Whether the stack declares the object."""
@@ -96,8 +99,10 @@ class Workloads:
         self._unreadable: list[Exception] = []
         self._unreadable_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
-            with deferring_errors(self._unreadable):
+            try:
                 self._add(workload)
+            except Exception as error:
+                self._unreadable.append(error)
         for autoscaler in stack.of(AUTOSCALERS):
             with deferring_errors(self._unreadable_autoscalers):
                 scaled = self._by_name.get(_scale_target_key(autoscaler.props))
@@ -148,15 +153,26 @@ class Selectors:
     Errors are deferred as in `Workloads`.
     """
 
-    def __init__(self, resources: Iterable[Resource], *path: str) -> None:
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        *path: str,
+        where: Callable[[Props], bool] | None = None,
+    ) -> None:
+        """Read the selectors at `path` of the resources that satisfy `where`."""
         self._of: dict[tuple[str, ...], list[Props]] = {}
         self._unreadable: list[Exception] = []
         for one in resources:
-            with deferring_errors(self._unreadable):
-                namespace, selector = namespace_and_name(one.props)[0], block(one.props, *path)
-                first = next(iter(block(selector, "matchLabels").items()), None)
-                label = (first[0], comparable_text(first[1])) if first else ()
-                self._of.setdefault((namespace, *label), []).append(selector)
+            try:
+                if where is None or where(one.props):
+                    self._add(one.props, block(one.props, *path))
+            except Exception as error:
+                self._unreadable.append(error)
+
+    def _add(self, props: Props, selector: Props) -> None:
+        first = next(iter(block(selector, "matchLabels").items()), None)
+        label = (first[0], comparable_text(first[1])) if first else ()
+        self._of.setdefault((namespace_and_name(props)[0], *label), []).append(selector)
 
     def select(self, labels: Props, namespace: str) -> bool:
         """Whether a selector of the namespace matches pods with these labels."""

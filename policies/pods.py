@@ -90,6 +90,15 @@ def describe(container: Props) -> str:
 
 def pods(resource: Resource) -> Iterable[Pod]:
     """View a resource as the pod that it embeds, or a List as the pods of its items."""
+    if type(resource.props) is not dict:
+        return list(_pods(resource))  # each rule's reads are recorded (`policies.reads`)
+    found: list[Pod] | None = resource.memo.get(pods)
+    if found is None:  # once for all views of pods
+        found = resource.memo[pods] = list(_pods(resource))
+    return found
+
+
+def _pods(resource: Resource) -> Iterator[Pod]:
     kind = group_kind(resource.type)
     if kind is None:
         return

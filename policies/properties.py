@@ -66,8 +66,8 @@ def set_value(struct: Any, path: Path, value: Any) -> None:
 
 def path_text(path: Path) -> str:
     """Return a path as text: `spec.containers[0].image`."""
-    parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return "".join(parts).lstrip(".")
+    parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
+    return "".join(parts).removeprefix(".")
 
 
 def _slot(holder: Any, step: str | int) -> Any:

@@ -92,9 +92,6 @@ def _path(holder: Any, step: str | int) -> Path:
 
 def _wrapped(holder: Any, step: str | int, value: Any) -> Any:
     """Return a value that is read; a mapping or list as one that records."""
-    kind = type(value)
-    if kind is _Mapping or kind is _List:
-        return value
     made: Any
     if isinstance(value, dict):
         made = _Mapping(dict.items(value))
@@ -114,11 +111,15 @@ class _Mapping(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         self.trace[0].append((self, key))
-        return _wrapped(self, key, super().__getitem__(key))
+        value = dict.__getitem__(self, key)
+        return value if type(value) in _AS_THEY_ARE else _wrapped(self, key, value)
 
     def get(self, key: str, default: Any = None) -> Any:
         self.trace[0].append((self, key))
-        return _wrapped(self, key, super().get(key)) if key in self.keys() else default
+        value = dict.get(self, key, default)
+        if type(value) in _AS_THEY_ARE or (value is default and not dict.__contains__(self, key)):
+            return value
+        return _wrapped(self, key, value)
 
     def __contains__(self, key: object) -> bool:
         self.trace[0].append((self, key))
@@ -144,9 +145,13 @@ class _List(list[Any]):
         if not isinstance(index, int):
             return [self[one] for one in range(*index.indices(len(self)))]
         index = index if index >= 0 else index + len(self)
-        found = super().__getitem__(index)
+        found = list.__getitem__(self, index)
         self.trace[0].append((self, index))
-        return _wrapped(self, index, found)
+        return found if type(found) in _AS_THEY_ARE else _wrapped(self, index, found)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
+
+
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None), _Mapping, _List})
+"""Types of values that are returned as they are: what has no parts, and what records already."""

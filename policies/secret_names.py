@@ -19,8 +19,10 @@ _SECRET = re.compile(
 )
 _KEYS = {
     *("access", "account", "api", "auth", "encryption", "master", "private", "secret", "shared"),
-    *("signing", "storage"),
+    *("anthropic", "openai", "signing", "storage", "subscription"),
 }
+_CONTENTS = {"content", "contents", "pem"}
+"""Words after `key` that mean the key itself, unless it is a public one."""
 _ONLY_LAST = {"pass", "pwd"}
 """Words with other meanings inside a name: PASS_THROUGH."""
 _ATTRIBUTES = re.compile(
@@ -68,7 +70,11 @@ def ends_in_secret(name: str) -> bool:
 
 def _means_secret(found: tuple[str, ...], at: int) -> bool:
     if found[at] in {"key", "keys"}:
-        return at > 0 and found[at - 1] in _KEYS
+        before, after = found[:at], found[at + 1 :]
+        if after and after[0] in _CONTENTS:
+            return "public" not in before
+        # Each service of Azure has its own key: AZURE_BATCH_KEY.
+        return bool(before) and (before[-1] in _KEYS or (before[0] == "azure" and not after))
     if found[at] in {"string", "strings"}:
         return at > 0 and found[at - 1] == "connection"
     return _SECRET.match(found[at]) is not None

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policies.objects import (
-    deferring_errors,
     namespace_and_name,
     raise_first,
     selector_matches,
@@ -57,9 +56,11 @@ class Pods:
         self._by_namespace: dict[str, list[NamespacedPod]] = {}
         self._unreadable: list[Exception] = []
         for resource in stack.of(PODS):
-            with deferring_errors(self._unreadable):
+            try:
                 for one in namespaced_pods(resource):
                     self._add(one)
+            except Exception as error:
+                self._unreadable.append(error)
 
     def selected(self, labels: Props, namespace: str) -> list[NamespacedPod]:
         """Return the pods of a namespace that have all of the labels (Service semantics)."""

@@ -47,6 +47,8 @@ class Resource:
     """Its first line in that file."""
     lines: Lines | None = field(default=None, compare=False, repr=False)
     """The lines of its properties, if it was read from a file."""
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What views have made of the properties."""
 
 
 View = Callable[[Resource], Iterable[Any]]
@@ -64,9 +66,12 @@ def resource_view(resource: Resource) -> Iterable[Resource]:
     return (resource,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Selector:
-    """The resources that a rule applies to. `example` is the type of the rule's examples."""
+    """The resources that a rule applies to. `example` is the type of the rule's examples.
+
+    Selectors are compared by identity, because they are keys of caches.
+    """
 
     matches: Callable[[str], bool]
     example: str

@@ -1,6 +1,7 @@
 """Starting, stopping, resetting and inspecting the sandbox, and its environment variables.
 
-The CLI imports this, `sandbox.front_ends`, `sandbox.home` and `sandbox.engine`, and no more of it.
+The CLI imports this, `sandbox.expected_cluster`, `sandbox.front_ends`, `sandbox.home` and
+`sandbox.engine`, and nothing else of the sandbox.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Status:
     plugins: str = ""
     """The Google plugin that runs: official or own; empty before the first start."""
     clusters: dict[str, str] = field(default_factory=dict)
-    """`project.location.name` → running or stopped."""
+    """`project.location.name` → running, starting (not created yet) or stopped."""
     frontends: list[Frontend] = field(default_factory=list)
     """Where requests are answered; none while it is stopped."""
 
@@ -127,7 +128,9 @@ def status(home: Home) -> Status:
     ours: list[psutil.Process] = []
     for folder in sorted((home.path / "clusters").glob("*")):
         components = processes.below(folder)
-        clusters[folder.name] = "running" if components else "stopped"
+        is_made = (folder / "cluster.json").is_file()
+        running = "running" if is_made else "starting"
+        clusters[folder.name] = running if components else "stopped"
         ours.extend(components)
     if record is not None:
         with contextlib.suppress(psutil.NoSuchProcess):

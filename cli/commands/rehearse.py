@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli import arguments, calls, console, deployment, environments, layers
 from cli.commands.sandbox import running_environment
 from cli.errors import CliError
 from gkeplatform import stack_values
+from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
-from gkeplatform.layers import SERVING
+from gkeplatform.layers import CLUSTER, SERVING
+from gkeplatform.naming import Naming
 from sandbox import engine, front_ends, lifecycle
+from sandbox.expected_cluster import ExpectedCluster, expected
+from sandbox.home import Home
+
+if TYPE_CHECKING:
+    from infra.stack_file import StackFile
 
 LOOK_AROUND = """
   look around    eval "$(./platformctl sandbox env)"
@@ -43,9 +51,10 @@ def rehearse(
                 operator(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
-    document = deployment.up(
-        environment, variables, interactive=False, preview=False, layers=chosen
-    )
+    with expected(Home.default(), _cluster(environment) if CLUSTER in chosen else None):
+        document = deployment.up(
+            environment, variables, interactive=False, preview=False, layers=chosen
+        )
     requests = _requests()
     if json:
         console.document(document | {"requests": calls.document(requests)})
@@ -63,19 +72,45 @@ def _requests() -> front_ends.Requests:
 
 def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
     """What the sandbox will run for the models of the environment, beside the control plane."""
+    whole = _stack_file(environment)
+    if whole is None or whole.serving is None:
+        return []
+    has_metrics = any(one.preset.metrics for one in whole.serving.workloads)
+    needed = (
+        (has_metrics, engine.prometheus),
+        (whole.serving.needs_keda, engine.keda),
+        (whole.serving.postgres, engine.postgres_operator),
+    )
+    return [operator for is_needed, operator in needed if is_needed]
+
+
+def _cluster(environment: str) -> ExpectedCluster | None:
+    """The cluster that the cluster layer will create, where the sandbox has none yet."""
+    whole = _stack_file(environment)
+    if whole is None or not (whole.google and whole.shared and whole.cluster):
+        return None
+    project, region = whole.google.project, whole.google.region
+    named = Environment(
+        name=environment, project=project, region=region, system=whole.shared.system
+    )
+    try:
+        name = Naming(named).cluster
+    except PlatformError:
+        return None  # the deployment reports it
+    return ExpectedCluster(
+        project=project,
+        location=whole.cluster.pools(region).location,
+        name=name,
+        service_cidr=whole.cluster.network.services_cidr,
+    )
+
+
+def _stack_file(environment: str) -> StackFile | None:
+    """The environment's keys; None where they are wrong: the deployment says why."""
     from infra import stack_file  # noqa: PLC0415 (only a rehearsal needs it)
 
     values = stack_values.read(environment, root=environments.ROOT)
     try:
-        serving = stack_file.read(values, file=environment).serving
+        return stack_file.read(values, file=environment)
     except PlatformError:
-        return []  # the deployment reports it, with the file
-    if serving is None:
-        return []
-    has_metrics = any(one.preset.metrics for one in serving.workloads)
-    needed = (
-        (has_metrics, engine.prometheus),
-        (serving.needs_keda, engine.keda),
-        (serving.postgres, engine.postgres_operator),
-    )
-    return [operator for is_needed, operator in needed if is_needed]
+        return None

@@ -4,7 +4,7 @@ import pulumi
 from pulumi_gcp import container
 
 from gkeplatform.labels import Labels
-from gkeplatform.naming import CLUSTER, Naming
+from gkeplatform.naming import Naming
 from infra.cluster import features, notifications
 from infra.cluster.cluster_settings import AuthorizedNetwork, ClusterArgs
 from infra.cluster.encryption import SecretsKey, database_encryption
@@ -48,7 +48,7 @@ class GkeCluster(pulumi.ComponentResource):
         )
         self.cluster = container.Cluster(
             name,
-            name=naming.of("cluster", longest=CLUSTER),
+            name=naming.cluster,
             location=args.control_plane_zone or environment.region,
             node_locations=additional_zones(args),
             network=network.vpc.self_link,

@@ -1,6 +1,8 @@
 """Report format `json`, and the JSON form of a rule."""
 
+import codecs
 import json
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -8,9 +10,11 @@ import msgspec
 from policies.check import JudgedFinding, Report
 from policies.remedies import remedy
 from policies.reports.as_text import finding_lines
-from policies.rule import Rule
+from policies.rule import Reference, Rule
 
 SCHEMA_VERSION = 1
+_ESCAPED = "policies.reports.as_json"
+"""The name of the error handler that escapes."""
 
 
 def render(report: Report) -> str:
@@ -42,10 +46,20 @@ def render(report: Report) -> str:
 def to_json(document: Any) -> str:
     """Return indented JSON in ASCII. msgspec is faster than the standard library."""
     try:
-        text = msgspec.json.encode(document).decode("ascii")
-    except UnicodeError:  # msgspec does not escape; a file's name may even be no Unicode
-        text = json.dumps(document)
-    return msgspec.json.format(text, indent=2) + "\n"
+        text = msgspec.json.encode(document).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as in a file's name that is no Unicode
+        return json.dumps(document, indent=2) + "\n"
+    # msgspec does not escape; outside of strings, JSON is ASCII.
+    return msgspec.json.format(text.encode("ascii", _ESCAPED), indent=2).decode() + "\n"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Escape what is not ASCII, as a handler of encoding errors."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 (no other error is encoding's)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def finding(judged: JudgedFinding) -> dict[str, Any]:
@@ -71,7 +85,7 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
         "messages": finding_lines(found),
         "places": [{"property": str(place), "line": place.line} for place in found.places],
         "fix": remedy(found.rule, found.resource),
-        "references": [_reference(one) for one in found.rule.references],
+        "references": _references(found.rule.references),
         "waiver": None if found.waiver is None else _waiver(found.waiver),
         "waivedElsewhere": list(found.waived_elsewhere),
     }
@@ -88,7 +102,7 @@ def rule(one: Rule) -> dict[str, Any]:
         "topic": one.module.rpartition(".")[2],
         "why": one.why,
         "fix": one.fix,
-        "references": [_reference(reference) for reference in one.references],
+        "references": _references(one.references),
         "resources": list(one.selector.types),
         "scope": "stack" if one.over_stack else "resource",
         "repairs": one.repair is not None,
@@ -104,8 +118,9 @@ def parameters(one: Rule) -> dict[str, Any]:
     return defaults
 
 
-def _reference(one: Any) -> dict[str, str]:
-    return {"source": one.source, "control": one.control, "url": one.url}
+@cache
+def _references(references: tuple[Reference, ...]) -> list[dict[str, str]]:
+    return [{"source": one.source, "control": one.control, "url": one.url} for one in references]
 
 
 def _waiver(one: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from policies.cluster_version import ClusterVersion
 from policies.rule import advisory, google, kubernetes_docs, mandatory
@@ -111,9 +112,13 @@ class ApiObject:
 
 def api_object(resource: Resource) -> Iterable[ApiObject]:
     """View an object as its API version and kind."""
-    _, version, kind = resource.type.split(":")
-    kind = kind.removesuffix("Patch").removesuffix("List")
-    yield ApiObject(version.removeprefix("core/"), kind, resource.props)
+    yield ApiObject(*_version_and_kind(resource.type), resource.props)
+
+
+@cache
+def _version_and_kind(type_: str) -> tuple[str, str]:
+    _, version, kind = type_.split(":")
+    return version.removeprefix("core/"), kind.removesuffix("Patch").removesuffix("List")
 
 
 _TYPES = pattern(
@@ -125,9 +130,10 @@ OBJECTS = Selector(_TYPES.matches, _TYPES.example, _TYPES.types, api_object)
 
 
 def _deprecation(one: ApiObject) -> Deprecation | None:
-    return next(
-        (found for found in DEPRECATIONS.get(one.version, ()) if one.kind in found.kinds), None
-    )
+    for found in DEPRECATIONS.get(one.version, ()):
+        if one.kind in found.kinds:
+            return found
+    return None
 
 
 def _read_version(one: ApiObject) -> None:

@@ -20,7 +20,7 @@ _GOOD_PRACTICE = kubernetes_docs(
 )
 
 _VALUES = (
-    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")),
+    ("a private key", re.compile(r"---BEGIN [A-Z ]*PRIVATE KEY")),
     ("an access key", re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")),
     ("an API key", re.compile(r"\bAIza[0-9A-Za-z_\-]{35}\b")),
     ("a token", re.compile(r"\b(ghp|gho|ghs|hf|xox[abp])[_\-][0-9A-Za-z\-]{20,}")),

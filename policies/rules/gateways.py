@@ -70,6 +70,8 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
         yield "spec.listeners has no HTTPS listener"
     has_map = bool(text(block(gateway, "metadata", "annotations"), _MAP))
     for listener in encrypted:
+        if text(listener, "tls", "mode") == "Passthrough":
+            continue  # the backend has the certificate
         if not has_map and not entries(listener, "tls", "certificateRefs"):
             yield f'listener "{text(listener, "name")}" has no certificates'
 

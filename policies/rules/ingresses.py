@@ -161,8 +161,10 @@ def _backends(ingress: Props) -> Iterator[Props]:
     INGRESSES,
     layer="serving",
     severity="high",
-    why="A path to a Service that does not exist answers 503.",
-    fix="use a Service in the Ingress's namespace",
+    why="A path to a Service that does not exist answers 503. The API server refuses a backend "
+    "without a Service.",
+    fix="use a Service in the Ingress's namespace; since networking.k8s.io/v1 its name is in "
+    "backend.service.name",
     references=(_DOCS,),
     passing=(_service(), _ingress()),
     failing=(_service(), _ingress("resnet50")),
@@ -175,6 +177,13 @@ def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
         name = text(backend, "service", "name") or text(backend, "serviceName")
         if name and not stack.cached(Services).has(namespace, name):
             yield f'no Service "{name}" is declared in namespace {namespace}'
+    is_v1 = ingress.get("apiVersion") == "networking.k8s.io/v1"
+    for _, path in _paths(ingress):
+        backend = block(path, "backend")
+        if backend.get("service") is not None or backend.get("resource") is not None:
+            continue
+        if is_v1 or not text(backend, "serviceName"):
+            yield "a path's backend has neither service nor resource"
 
 
 CLASSES = kubernetes("networking.k8s.io", "IngressClass")

@@ -7,7 +7,7 @@ from policies.pods import LONG_RUNNING_PODS, deployment
 from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory, pod_security
 from policies.selection import NamespacedPod, Pods, namespaced_servers
 from policies.subjects import Resource, Selector, kubernetes, pattern
-from policies.values import Props, block, entries, text
+from policies.values import Props, block, entries, text, texts
 
 NAMESPACES = kubernetes("core", "Namespace")
 QUOTAS = kubernetes("core", "ResourceQuota")
@@ -118,8 +118,15 @@ def namespaces_have_a_network_policy(namespace: Props, stack: Stack) -> Iterator
         yield f"no NetworkPolicy is declared in namespace {name}"
 
 
+def _limits_ingress(policy: Props) -> bool:
+    """Whether a policy limits who may connect: unless its types name egress alone."""
+    types = texts(policy, "spec", "policyTypes")
+    return not types or "Ingress" in types
+
+
 def _selectors(stack: Stack) -> Selectors:
-    return Selectors(stack.of(NETWORK_POLICIES), "spec", "podSelector")
+    policies = stack.of(NETWORK_POLICIES)
+    return Selectors(policies, "spec", "podSelector", where=_limits_ingress)
 
 
 @advisory(
@@ -136,9 +143,9 @@ def _selectors(stack: Stack) -> Selectors:
     failing=(_server(), _in(NETWORK_POLICIES, podSelector={"matchLabels": {"app": "bert"}})),
 )
 def pods_are_behind_a_network_policy(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
-    """A long-running pod is selected by a NetworkPolicy."""
+    """A long-running pod is selected by a NetworkPolicy for ingress."""
     if not stack.cached(_selectors).select(subject.labels, subject.namespace):
-        yield f"no NetworkPolicy in namespace {subject.namespace} selects it"
+        yield f"no NetworkPolicy for ingress in namespace {subject.namespace} selects it"
 
 
 @mandatory(

@@ -103,7 +103,8 @@ def containers_cannot_write_to_their_image(pod: Pod) -> Iterator[str]:
     layer="serving",
     severity="medium",
     why="The API server rejects invalid ports, and the update fails halfway.",
-    fix="use names of up to 15 lower-case letters, digits and hyphens, and numbers up to 65535",
+    fix="use names of up to 15 lower-case letters, digits and hyphens, each once in a container, "
+    "and numbers up to 65535",
     references=(
         kubernetes_docs("Service", "concepts/services-networking/service/#field-spec-ports"),
     ),
@@ -113,8 +114,12 @@ def containers_cannot_write_to_their_image(pod: Pod) -> Iterator[str]:
 def container_ports_are_valid(pod: Pod) -> Iterator[str]:
     """A container's ports have valid names and numbers."""
     for container in pod.containers():
+        names: set[str] = set()
         for port in entries(container, "ports"):
             name, found = text(port, "name"), number(port, "containerPort")
+            if name and name in names:
+                yield f'{describe(container)}: two ports have the name "{name}"'
+            names.add(name)
             if name and not _PORT_NAME.fullmatch(name):
                 yield f'{describe(container)}: "{name}" is not a valid port name'
             if found is None or not 1 <= found <= 65535:

@@ -151,11 +151,15 @@ def containers_take_no_host_ports(pod: Pod) -> Iterator[str]:
     passing=pod(container={"readinessProbe": {"httpGet": {"path": "/", "port": 80}}}),
     failing=pod(container={"readinessProbe": {"httpGet": {"host": "10.0.0.1", "port": 80}}}),
 )
-def probes_and_hooks_ask_the_pod_itself(pod: Pod) -> Iterator[str]:
+def probes_and_hooks_ask_the_pod_itself(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """Probes and lifecycle hooks have no host."""
+    if given.minor < 34:  # the control is new in Kubernetes 1.34
+        return
     for container in pod.containers():
-        handlers = [(key, block(container, key)) for key in PROBES]
-        handlers += [(f"lifecycle.{key}", block(container, "lifecycle", key)) for key in HOOKS]
+        handlers = [(key, block(container, key)) for key in PROBES if key in container]
+        if "lifecycle" in container:
+            hooks = block(container, "lifecycle")
+            handlers += [(f"lifecycle.{key}", block(hooks, key)) for key in HOOKS]
         for key, handler in handlers:
             for probe_type in ("httpGet", "tcpSocket"):
                 if host := text(handler, probe_type, "host"):

@@ -31,15 +31,17 @@ def _binding(role: str = "reader", **subject: str) -> Props:
 
 
 def _covers(given: list[str], *wanted: str) -> bool:
-    return "*" in given or any(one in given for one in wanted)
+    return "*" in given or any(map(given.__contains__, wanted))
 
 
 def _grants(role: Props, group: str, resource: str, *verbs: str) -> Iterator[Props]:
     """Yield the role's rules that allow one of the verbs on all objects of a resource."""
-    kind = resource.partition("/")[0]
     for rule in entries(role, "rules"):
+        if not _covers(texts(rule, "verbs"), *verbs):
+            continue
         resources = texts(rule, "resources")
-        wanted = (resource, f"{kind}/*", f"*/{resource.partition('/')[2]}")
+        kind, _, part = resource.partition("/")
+        wanted = (resource, f"{kind}/*", f"*/{part}")
         is_covered = _covers(texts(rule, "apiGroups") or [""], group) and _covers(
             resources, *wanted
         )
@@ -150,6 +152,13 @@ def roles_open_no_shells(role: Props) -> Iterator[str]:
             yield f"it may {_describe(rule)}"
 
 
+_CREATORS: dict[str, tuple[str, ...]] = {
+    "": ("pods", "replicationcontrollers"),
+    "batch": ("jobs", "cronjobs"),
+    "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
+}
+
+
 @advisory(
     ROLES,
     layer="serving",
@@ -163,16 +172,14 @@ def roles_open_no_shells(role: Props) -> Iterator[str]:
 )
 def roles_do_not_make_pods(role: Props) -> Iterator[str]:
     """A role does not allow creating pods or workloads."""
-    creators: dict[str, tuple[str, ...]] = {
-        "": ("pods", "replicationcontrollers"),
-        "batch": ("jobs", "cronjobs"),
-        "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
-    }
+    verbs = ("create", "update", "patch")
+    if not any(_covers(texts(rule, "verbs"), *verbs) for rule in entries(role, "rules")):
+        return
     messages = [
         f"it may {_describe(rule)}"
-        for group, resources in creators.items()
+        for group, resources in _CREATORS.items()
         for resource in resources
-        for rule in _grants(role, group, resource, "create", "update", "patch")
+        for rule in _grants(role, group, resource, *verbs)
     ]
     yield from dict.fromkeys(messages)
 

@@ -28,7 +28,7 @@ class Lines:
     A value that an alias or a merge key brings in has the line where it is written.
     """
 
-    __slots__ = ("_at", "_offset", "_prefix", "_root")
+    __slots__ = ("_found", "_offset", "_prefix", "_root")
 
     def __init__(
         self, root: yaml.Node | Callable[[], yaml.Node], offset: int = 0, prefix: Path = ()
@@ -36,7 +36,7 @@ class Lines:
         self._root = root
         self._offset = offset
         self._prefix = prefix
-        self._at: tuple[Any, int] | None = None
+        self._found: dict[Path, tuple[Any, int]] = {}
 
     def below(self, *path: str | int) -> Lines:
         """Return the lines of the part at a path."""
@@ -44,19 +44,23 @@ class Lines:
 
     def line(self, path: Path = ()) -> int:
         """Return the line of a key or list item; of the nearest parent that the document has."""
-        if self._at is None:
-            root: Any = self._root() if callable(self._root) else self._root
-            self._at = _deepest(root, root.start_mark.line, self._prefix)
-        return _deepest(*self._at, path)[1] + self._offset + 1
+        return self._node((*self._prefix, *path))[1] + self._offset + 1
 
+    def _node(self, path: Path) -> tuple[Any, int]:
+        """Return the node at a path, and its line; None and its parent's line where is none.
 
-def _deepest(node: Any, line: int, path: Path) -> tuple[Any, int]:
-    for step in path:
-        found = _below(node, step)
+        The findings of an object have most of their paths in common.
+        """
+        found = self._found.get(path)
         if found is None:
-            break
-        node, line = found
-    return node, line
+            if path:
+                node, line = self._node(path[:-1])
+                found = _below(node, path[-1]) or (None, line)
+            else:
+                root: Any = self._root() if callable(self._root) else self._root
+                found = root, root.start_mark.line
+            self._found[path] = found
+        return found
 
 
 def _below(node: Any, step: str | int) -> tuple[Any, int] | None:

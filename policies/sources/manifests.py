@@ -1,6 +1,7 @@
 """Reads Kubernetes manifests as resources with Pulumi's type names."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from policies import kinds
@@ -70,6 +71,7 @@ def _is_list(version: str, kind: str) -> bool:
     return kind == "List" or (kind.endswith("List") and group in kinds.BUILT_IN)
 
 
+@cache
 def type_of(version: str, kind: str) -> str:
     """Return the Pulumi type of a Kubernetes kind: `kubernetes:apps/v1:Deployment`."""
     group = version if "/" in version else f"core/{version}"

@@ -8,6 +8,8 @@ POST   faults              {"method", "path" (a regular expression), "status", "
 DELETE faults              forget them
 GET    alerts/{project}    {"alerts": […]}: which alert policies fire
 GET    metrics/{project}   what Google's services measure, in Prometheus's text format
+PUT    expected-cluster    {"project", "location", "name", "serviceCidr"}: boots its control plane
+DELETE expected-cluster    ends the control planes that were expected and not asked for
 POST   tokens              {"serviceAccount", "member"}: a token by workload identity
 GET    traffic             the front ends, and what the load balancer does not carry out
 POST   traffic             {"seconds"}: the same, once all changes are in force
@@ -72,6 +74,14 @@ class Control:
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
                 self._state.control_planes.unneeded_seconds = float(given["seconds"])
+            case "PUT", "expected-cluster" if self._state.control_planes is not None:
+                from sandbox.kubernetes.control_planes import ClusterKey  # noqa: PLC0415 (heavy)
+
+                key = ClusterKey(given["project"], given["location"], given["name"])
+                self._state.control_planes.expect(key, service_cidr=given["serviceCidr"])
+            case "DELETE", "expected-cluster" if self._state.control_planes is not None:
+                for key in self._state.control_planes.expected():
+                    await self._state.control_planes.unexpect(key)
             case "POST", "faults":
                 fault = _Fault(
                     given.get("method", ""),

@@ -8,7 +8,6 @@ The container API holds the cluster records; this module only runs them.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +20,11 @@ from sandbox.kubernetes import secret_sync as secret_sync_definitions
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers import Controllers
+from sandbox.kubernetes.early_boots import PATIENCE, EarlyBoots
 from sandbox.kubernetes.features import NONE, Features
 from sandbox.kubernetes.folder import Folder, Settings
 from sandbox.kubernetes.managed_prometheus import Measured
+from sandbox.kubernetes.removal import remove
 from sandbox.kubernetes.scaling.autoscaler import UNNEEDED, Scaling
 from sandbox.kubernetes.specs import (
     POD_CIDR,
@@ -93,6 +94,7 @@ class ControlPlanes:
         """Called with every change of `objects`."""
         self.unneeded_seconds = UNNEEDED
         """Seconds that a node must be idle before its pool shrinks."""
+        self._early = EarlyBoots(self._boot, self.unexpect)
 
     def clusters(self) -> list[ClusterKey]:
         """Return the clusters with a control plane, running or not."""
@@ -118,17 +120,44 @@ class ControlPlanes:
         if folder.is_complete():
             return await self.start(cluster)
         async with self._locks[cluster]:
-            await asyncio.to_thread(_remove, folder)  # left by an interrupted create
             settings = Settings(version=version, pod_cidr=pod_cidr, service_cidr=service_cidr)
             try:
-                await self._bring_up(folder, settings)
-                await defaults.apply(self._server(folder, settings))
+                early = await self._early.take(cluster, service_cidr)
+                if early is not None and self.is_running(cluster):
+                    settings.ports = early.ports
+                else:
+                    await self._boot(folder, settings)
                 folder.save(settings)
             except BaseException:
                 await self._forget(cluster)
-                _remove(folder, keep_logs=True)
+                remove(folder, keep_logs=True)
                 raise
             return folder.endpoint(settings)
+
+    def expect(
+        self, cluster: ClusterKey, *, service_cidr: str = SERVICE_CIDR, patience: float = PATIENCE
+    ) -> None:
+        """Begin to boot the control plane of a cluster that will be created soon.
+
+        Does nothing for a cluster that has one. Without `create` within `patience` seconds it is
+        ended.
+        """
+        folder = self._folder(cluster)
+        if folder.is_complete() or cluster in self._early or self._locks[cluster].locked():
+            return
+        self._early.begin(folder, Settings(version="", service_cidr=service_cidr), patience)
+
+    async def unexpect(self, cluster: ClusterKey) -> None:
+        """End a control plane that was expected and not asked for."""
+        async with self._locks[cluster]:
+            if cluster in self._early:
+                await self._early.drop(cluster)
+                await self._forget(cluster)
+                await asyncio.to_thread(remove, self._folder(cluster))
+
+    def expected(self) -> list[ClusterKey]:
+        """The clusters whose control planes boot, or have booted, and were not asked for."""
+        return self._early.clusters()
 
     async def start(self, cluster: ClusterKey) -> Endpoint:
         """Start a stopped or killed control plane, with all its objects."""
@@ -159,6 +188,7 @@ class ControlPlanes:
     async def stop(self, cluster: ClusterKey) -> None:
         """Stop a control plane's processes. Its objects stay on disk."""
         folder = self._folder(cluster)
+        await self.unexpect(cluster)
         await self.stop_controllers(cluster)
         async with self._locks[cluster]:
             await self._forget(cluster)
@@ -167,10 +197,11 @@ class ControlPlanes:
     async def delete(self, cluster: ClusterKey) -> None:
         """Stop a control plane and delete its data. Does nothing if there is none."""
         folder = self._folder(cluster)
+        await self.unexpect(cluster)
         await self.stop_controllers(cluster)
         async with self._locks[cluster]:
             await self._forget(cluster)
-            await asyncio.to_thread(_remove, folder)
+            await asyncio.to_thread(remove, folder)
 
     async def set_nodes(self, cluster: ClusterKey, pool: str, wanted: Sequence[NodeSpec]) -> None:
         """Set a node pool's nodes. Pods of removed nodes are evicted first."""
@@ -273,11 +304,20 @@ class ControlPlanes:
             await controllers.stop()
 
     async def close(self) -> None:
-        """Stop all controllers and close connections. Control planes keep running."""
+        """Stop all controllers and close connections. Control planes of clusters keep running."""
+        for cluster in self.expected():
+            await self.unexpect(cluster)
         for cluster in [*self._controllers, *self._servers]:
             await self.stop_controllers(cluster)
             await self._forget(cluster)
         await self.metrics.stop()
+
+    async def _boot(self, folder: Folder, settings: Settings) -> None:
+        """Bring up a new control plane, with the objects that every cluster has."""
+        await self._forget(folder.key)
+        await asyncio.to_thread(remove, folder)  # left by an interrupted create
+        await self._bring_up(folder, settings)
+        await defaults.apply(self._server(folder, settings))
 
     async def _bring_up(self, folder: Folder, settings: Settings) -> None:
         await boot.bring_up(
@@ -300,22 +340,3 @@ class ControlPlanes:
     async def _forget(self, cluster: ClusterKey) -> None:
         if server := self._servers.pop(cluster, None):
             await server.close()
-
-
-def _remove(folder: Folder, *, keep_logs: bool = False) -> None:
-    """Stop the processes of a folder and delete it, except the logs of a failure."""
-    processes.end_all(folder.path)
-    if not folder.path.exists():
-        return
-    if not keep_logs:
-        shutil.rmtree(folder.path)
-        return
-    for path in folder.path.iterdir():
-        if path.is_file() and path.suffix != ".log":
-            path.unlink()
-    if folder.state.exists():
-        for path in folder.state.iterdir():
-            if path.is_dir() and path.name != "logs":
-                shutil.rmtree(path)
-            elif path.is_file():
-                path.unlink()

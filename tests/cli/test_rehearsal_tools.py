@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from cli.commands import rehearse
+from declared import ROOT
+from gkeplatform.environment import environments
 from sandbox import engine
 from sandbox.engine import build, pulumi_cli, tools
+from tests.inventory import golden_files
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,18 @@ def test_an_environment_needs_the_operators_of_its_models(
     environment: str, needed: list[object]
 ) -> None:
     assert rehearse._operators(environment) == needed
+
+
+@pytest.mark.parametrize("environment", environments(ROOT))
+def test_the_expected_cluster_is_the_one_that_the_program_declares(environment: str) -> None:
+    values = golden_files.load(environment, "cluster")
+    cluster = values["gcp:container/cluster:Cluster"]["main"]
+    (subnet,) = values["gcp:compute/subnetwork:Subnetwork"].values()
+    ranges = {one["rangeName"]: one["ipCidrRange"] for one in subnet["secondaryIpRanges"]}
+    found = rehearse._cluster(environment)
+    assert found is not None
+    assert (found.name, found.location) == (cluster["name"], cluster["location"])
+    assert found.service_cidr == ranges[cluster["ipAllocationPolicy"]["servicesSecondaryRangeName"]]
 
 
 def test_what_every_environment_needs_has_no_operator(monkeypatch: pytest.MonkeyPatch) -> None:

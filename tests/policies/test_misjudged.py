@@ -138,6 +138,23 @@ def test_selinux_types_follow_the_version(version: str, is_refused: bool) -> Non
     assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
 
 
+@pytest.mark.parametrize(("version", "is_refused"), [("1.33", False), ("1.34", True)])
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"livenessProbe": {"tcpSocket": {"host": "10.0.0.1", "port": 80}}},
+        {"lifecycle": {"preStop": {"httpGet": {"host": "10.0.0.1", "port": 80}}}},
+    ],
+)
+def test_hosts_of_probes_are_refused_since_1_34(
+    container: Any, version: str, is_refused: bool
+) -> None:
+    rule = BY_ID["probes-and-hooks-ask-the-pod-itself"]
+    pack = Pack([rule], parameters={rule.id: ClusterVersion(kubernetes=version)})
+    props = pod(container=container)
+    assert bool(pack.judge(Resource("kubernetes:core/v1:Pod", props))) is is_refused
+
+
 def test_a_cluster_s_version_is_set_once() -> None:
     config = {"gke-policies:parameters": '{"api-versions-are-served": {"kubernetes": "1.37"}}'}
     found = settings.for_stack("dev", config, rules=BY_ID)

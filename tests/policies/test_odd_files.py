@@ -3,12 +3,14 @@
 docs/concepts/policies.md has the table.
 """
 
+import json
 import os
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from policies.reports import as_json
 from policies.sources import read_all
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: good}\nspec: {hostNetwork: true}\n"
@@ -180,3 +182,10 @@ def test_thousands_of_documents_keep_their_lines(tmp_path: Path) -> None:
     resources, refused = read_all([write(tmp_path, "---\n".join([POD] * 10_000))])
     assert refused == []
     assert [one.line for one in resources] == list(range(1, 50_000, 5))
+
+
+def test_a_name_that_is_no_unicode_is_escaped_in_json() -> None:
+    given = {"file": "m\udcff.yaml", "fix": "name:tag@sha256:… 😀"}
+    shown = as_json.to_json(given)
+    assert shown.isascii()
+    assert json.loads(shown) == given

@@ -65,6 +65,12 @@ def test_a_gpu_that_comes_with_a_machine_is_an_accelerator_of_its_zones() -> Non
         ("c4a-highmem-72", (72, 576), None, 0),
         ("c3d-standard-360", (360, 1440), None, 0),
         ("n4-highcpu-80", (80, 160), None, 0),
+        ("z3-highmem-88-highlssd", (88, 704), None, 12),
+        ("z3-highmem-14-standardlssd", (14, 112), None, 1),
+        ("z4d-highmem-48-highlssd", (48, 378), None, 6),
+        ("h3-standard-88", (88, 352), None, 0),
+        ("h4d-highmem-192-lssd", (192, 1488), None, 10),
+        ("m4-ultramem-224", (224, 5952), None, 0),
     ],
 )
 def test_a_machine_type_has_what_google_lists(

@@ -243,3 +243,42 @@ def test_references_are_of_v1_unless_json_is_asked_for(chain: Cloud) -> None:
     path = "global/urlMaps/routes"
     assert "/compute/v1/" in chain.compute("GET", path)["defaultService"]
     assert "/compute/beta/" in chain.compute("GET", f"{path}?alt=json")["defaultService"]
+
+
+def test_an_older_set_method_has_an_operation_type_of_its_own(chain: Cloud) -> None:
+    chain.compute("POST", "global/backendServices", {"name": "tcp", "protocol": "TCP"})
+    proxy = {"name": "tcp", "service": "global/backendServices/tcp"}
+    chain.compute("POST", "global/targetTcpProxies", proxy)
+    path = "global/targetTcpProxies/tcp"
+    header = chain.compute("POST", f"{path}/setProxyHeader", {"proxyHeader": "PROXY_V1"})
+    service = {"service": "global/backendServices/tcp"}
+    backend = chain.compute("POST", f"{path}/setBackendService", service)
+    assert header["operationType"] == "TargetTcpProxySetProxyHeader"
+    assert backend["operationType"] == "TargetTcpProxySetBackendService"
+
+
+def test_a_forwarding_rule_is_labelled_by_its_own_method_only(chain: Cloud) -> None:
+    rule = chain.compute("GET", "global/forwardingRules/rule")
+    labels = {"team": "vision"}
+    second = {
+        **{key: rule[key] for key in ("loadBalancingScheme", "target")},
+        "name": "second",
+        "portRange": "8080",
+        "labels": labels,
+    }
+    chain.compute("POST", "global/forwardingRules", second)
+    made = chain.compute("GET", "global/forwardingRules/second")
+    assert "labels" not in made
+    change = {"labels": labels, "labelFingerprint": made["labelFingerprint"]}
+    operation = chain.compute("POST", "global/forwardingRules/second/setLabels", change)
+    assert (operation["operationType"], operation["status"]) == ("setLabels", "DONE")
+    assert chain.compute("GET", "global/forwardingRules/second")["labels"] == labels
+
+
+def test_a_backend_service_has_no_settings_that_nobody_made(chain: Cloud) -> None:
+    made = chain.compute("GET", "global/backendServices/service")
+    assert "iap" not in made
+    assert made["connectionDraining"] == {"drainingTimeoutSec": 0}
+    off = {"enabled": False, "oauth2ClientId": "", "oauth2ClientSecret": ""}
+    chain.compute("PATCH", "global/backendServices/service", {"iap": off})
+    assert chain.compute("GET", "global/backendServices/service")["iap"]["enabled"] is False

@@ -33,13 +33,20 @@ def test_a_network_starts_with_googles_defaults(network: Cloud) -> None:
     assert "subnetworks" not in made
 
 
-def test_auto_mode_creates_a_subnetwork_in_each_region(cloud: Cloud) -> None:
+def test_auto_mode_gives_each_region_its_range(cloud: Cloud) -> None:
     cloud.compute("POST", "global/networks", {"name": "auto"})
     links = cloud.compute("GET", "global/networks/auto")["subnetworks"]
-    regions = cloud.compute("GET", "regions")["items"]
-    assert len(links) == len(regions)
-    cidrs = [ipaddress.ip_network(cloud.call("GET", link)["ipCidrRange"]) for link in links]
-    assert len(set(cidrs)) == len(cidrs)
+    regions = {one["name"] for one in cloud.compute("GET", "regions")["items"]}
+    subnets = [cloud.call("GET", link) for link in links]
+    ranges = {one["region"].rpartition("/")[2]: one["ipCidrRange"] for one in subnets}
+    # Google opens these to a project on request.
+    assert regions - ranges.keys() == {"me-central2", "us-central2", "us-east7", "us-west8"}
+    assert len(set(ranges.values())) == len(ranges)
+    assert ranges["us-central1"] == "10.128.0.0/20"
+    assert ranges["europe-west4"] == "10.164.0.0/20"
+    assert ranges["europe-north2"] == "10.226.0.0/20"
+    whole = ipaddress.IPv4Network("10.128.0.0/9")
+    assert all(ipaddress.IPv4Network(cidr).subnet_of(whole) for cidr in ranges.values())
     cloud.compute("DELETE", "global/networks/auto")
 
 
@@ -173,3 +180,10 @@ def test_a_peering_range_is_taken_from_what_is_free(network: Cloud) -> None:
     assert found == ["10.1.0.0", "10.2.0.0"]
     taken = body | {"name": "three", "address": "10.2.0.0"}
     network.refused("POST", "global/addresses", taken)
+
+
+def test_a_subnetwork_for_private_nat_has_no_stack_type(network: Cloud) -> None:
+    body = {"name": "nat", "network": "global/networks/main", "ipCidrRange": "10.9.0.0/24"}
+    network.compute("POST", f"{REGION}/subnetworks", {**body, "purpose": "PRIVATE_NAT"})
+    made = network.compute("GET", f"{REGION}/subnetworks/nat")
+    assert (made["purpose"], made.get("stackType")) == ("PRIVATE_NAT", None)

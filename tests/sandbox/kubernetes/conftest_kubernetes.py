@@ -195,7 +195,12 @@ def running(
     server = loop.run(emulator())
     serving = loop.begin(server.serve([listener]))
     found = Sandbox(loop, home, api, planes, cluster)
+
+    async def expect() -> None:
+        planes.expect(cluster)
+
     try:
+        loop.run(expect())  # as a rehearsal does
         found.endpoint = loop.run(planes.create(cluster, version=VERSION))
         found.nodes("general", *nodes)
         loop.run(

@@ -71,6 +71,14 @@ def test_an_update_sends_each_change_by_its_own_verb(api: Recorder) -> None:
     assert not api.asked("PATCH")
 
 
+def test_a_forwarding_rule_is_labelled_after_its_creation(api: Recorder) -> None:
+    token = "gcp:compute/globalForwardingRule:GlobalForwardingRule"
+    api.engine().create(token, "r", **{**SAMPLES[token], "labels": {"team": "x"}})
+    asked = api.asked("POST")
+    assert [path.rpartition("/")[2] for path, _ in asked] == ["forwardingRules", "setLabels"]
+    assert asked[1][1]["labels"] == {"goog-pulumi-provisioned": "true", "team": "x"}
+
+
 def test_a_patch_holds_only_what_changed_and_null_for_what_is_gone(api: Recorder) -> None:
     engine = api.engine()
     token = "gcp:compute/firewall:Firewall"

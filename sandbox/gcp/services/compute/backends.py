@@ -23,20 +23,16 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
     document.setdefault("protocol", "TCP" if passthrough else "HTTP")
     document.setdefault("sessionAffinity", "NONE")
     document.setdefault("timeoutSec", 30)
-    document.setdefault("connectionDraining", {}).setdefault(
-        "drainingTimeoutSec", 0 if passthrough else 300
-    )
+    document.setdefault("connectionDraining", {}).setdefault("drainingTimeoutSec", 0)
     if not passthrough:
         document.setdefault("affinityCookieTtlSec", 0)
         document.setdefault("port", 80)
         document.setdefault("portName", "http")
         # An update without `iap` keeps it, though every other absent field is reset.
-        kept: Json = (old or {}).get("iap") or {}
-        iap = document.setdefault("iap", dict(kept))
-        iap.setdefault("enabled", False)
-        iap.setdefault("oauth2ClientId", "")
-        secret = iap.pop("oauth2ClientSecret", None)
-        iap.setdefault("oauth2ClientSecretSha256", _EMPTY_SHA256 if not secret else _sha256(secret))
+        iap = document.get("iap") or dict((old or {}).get("iap") or {})
+        if iap:
+            _complete_iap(iap)
+            document["iap"] = iap
     if document["loadBalancingScheme"] == "EXTERNAL_MANAGED":
         document.setdefault("enableCDN", False)
     if document.get("enableCDN"):
@@ -51,6 +47,13 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
     _check_scheme(place, document)
     _check_scheme_change(document, old)
     _check_policies(state, place, document)
+
+
+def _complete_iap(iap: Json) -> None:
+    iap.setdefault("enabled", False)
+    iap.setdefault("oauth2ClientId", "")
+    secret = iap.pop("oauth2ClientSecret", None)
+    iap.setdefault("oauth2ClientSecretSha256", _EMPTY_SHA256 if not secret else _sha256(secret))
 
 
 _LIMITS = {

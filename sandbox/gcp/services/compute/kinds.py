@@ -51,6 +51,8 @@ class Kind:
     update_operation: str = "update"
     unpatched: frozenset[str] = frozenset()
     """Fields that patch ignores: they have methods of their own."""
+    not_inserted: frozenset[str] = frozenset()
+    """Fields that insert ignores: they have methods of their own."""
 
 
 KINDS: dict[str, Kind] = {
@@ -62,7 +64,12 @@ KINDS: dict[str, Kind] = {
         "BackendService", "backend_service", backends.complete_service, backends.shown
     ),
     "firewalls": Kind("Firewall", "firewall", firewalls.complete),
-    "forwardingRules": Kind("ForwardingRule", "forwarding_rule", forwarding_rules.complete),
+    "forwardingRules": Kind(
+        "ForwardingRule",
+        "forwarding_rule",
+        forwarding_rules.complete,
+        not_inserted=frozenset({"labels"}),
+    ),
     "healthChecks": Kind("HealthCheck", "health_check", health_checks.complete),
     "httpHealthChecks": Kind("HttpHealthCheck", "http_health_check", health_checks.complete_legacy),
     "httpsHealthChecks": Kind(

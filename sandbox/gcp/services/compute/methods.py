@@ -22,9 +22,22 @@ _MOST_KEYS = 3
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}={0,2}")
 # Operation types that are not the method's name.
 _OPERATION_TYPES = {
-    "compute.targetHttpProxies.setUrlMap": "SetUrlMap",
-    "compute.targetHttpsProxies.setUrlMap": "SetUrlMap",
+    **{
+        f"compute.{proxies}.{method[0].lower()}{method[1:]}": method
+        for proxies in (
+            "targetHttpProxies",
+            "targetHttpsProxies",
+            "regionTargetHttpProxies",
+            "regionTargetHttpsProxies",
+        )
+        for method in ("SetUrlMap", "SetSslCertificates")
+    },
     "compute.targetHttpsProxies.setQuicOverride": "compute.targetHttpsProxies.setQuicOverride",
+    "compute.targetSslProxies.setBackendService": "TargetSslProxySetBackendService",
+    "compute.targetSslProxies.setProxyHeader": "TargetSslProxySetProxyHeader",
+    "compute.targetSslProxies.setSslCertificates": "TargetSslProxySetSslCertificates",
+    "compute.targetTcpProxies.setBackendService": "TargetTcpProxySetBackendService",
+    "compute.targetTcpProxies.setProxyHeader": "TargetTcpProxySetProxyHeader",
 }
 
 

@@ -9,10 +9,9 @@ from facts.zones import regions
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State, fingerprint, now, numeric_id
+from sandbox.gcp.services.compute import auto_subnets
 from sandbox.gcp.services.compute.place import PREFIX, Place, of_reference, parse
 
-# Auto mode gives each region a /20 of this range.
-_AUTO_MODE_RANGE = ipaddress.IPv4Network("10.128.0.0/9")
 _WIDEST, _NARROWEST = 4, 29
 # https://docs.cloud.google.com/vpc/docs/subnets#prohibited-ipv4-subnet-ranges
 _PROHIBITED = tuple(
@@ -61,13 +60,12 @@ def complete_network(state: State, place: Place, document: Json, old: Json | Non
         document.setdefault("internalIpv6Range", _ula_range(place))
     if old is not None or not document["autoCreateSubnetworks"]:
         return
-    ranges = _AUTO_MODE_RANGE.subnets(new_prefix=20)
-    for region, cidr in zip(regions(), ranges, strict=False):
+    for region, cidr in auto_subnets.ranges(regions()).items():
         subnet = Place(place.project, f"regions/{region}", "subnetworks", place.name)
         body: Json = {
             "creationTimestamp": now(),
             "id": numeric_id(),
-            "ipCidrRange": str(cidr),
+            "ipCidrRange": cidr,
             "kind": "compute#subnetwork",
             "name": place.name,
             "network": place.link,
@@ -117,7 +115,8 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
             message = f"Required field 'resource.{field}' not specified"
             raise ApiError(400, message, reason="required")
     document.setdefault("purpose", "PRIVATE")
-    document.setdefault("stackType", "IPV4_ONLY")
+    if document["purpose"] != "PRIVATE_NAT":
+        document.setdefault("stackType", "IPV4_ONLY")
     document.setdefault("privateIpGoogleAccess", False)
     document.setdefault("privateIpv6GoogleAccess", "DISABLE_GOOGLE_ACCESS")
     document.setdefault("allowSubnetCidrRoutesOverlap", False)

@@ -118,7 +118,9 @@ async def insert(call: Call) -> Json:
     if not NAME.fullmatch(name):
         raise invalid("resource.name", name, f"Must be a match of regex '{NAME.pattern}'")
     place = Place(at.project, at.scope, at.collection, name)
-    stored = create(call.state, place, without_empty_lists(call.body))
+    ignored = KINDS[place.collection].not_inserted
+    body = {k: v for k, v in call.body.items() if k not in ignored}
+    stored = create(call.state, place, without_empty_lists(body))
     return operations.start(call.state, place, "insert", stored["id"])
 
 

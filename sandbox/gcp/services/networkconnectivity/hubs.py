@@ -29,7 +29,6 @@ _TOPOLOGIES = ("MESH", "STAR", "HYBRID_INSPECTION")
 
 
 def _complete(_: Call, hub: Json, old: Json | None) -> None:
-    hub.setdefault("exportPsc", False)
     hub.setdefault("policyMode", "PRESET")
     hub.setdefault("presetTopology", _TOPOLOGIES[0])
     if hub["presetTopology"] not in _TOPOLOGIES:

@@ -11,6 +11,7 @@ from sandbox.plugins.gcp.services.compute_steps import (
     Firewall,
     ForwardingRule,
     HealthCheck,
+    Labelled,
     NamedPort,
     Network,
     RouterNat,
@@ -179,7 +180,7 @@ HANDLERS: tuple[Handler, ...] = (
             links={"network": NETWORKS},
         )
     ),
-    Handler(
+    Labelled(
         Spec(
             type="gcp:compute/globalAddress:GlobalAddress",
             schema="compute.v1.Address",

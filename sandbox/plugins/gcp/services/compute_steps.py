@@ -145,7 +145,22 @@ class NamedPort(Handler):
         return context.fill(f"{ZONE}/instanceGroups/{{group}}")
 
 
-class ForwardingRule(Handler):
+class Labelled(Handler):
+    """A resource whose labels are set after its creation, by the method that changes them."""
+
+    def create_remote(self, context: Context, inputs: Values) -> None:
+        """Create the resource, then set its labels."""
+        super().create_remote(context, inputs)
+        wanted = self.to_api(inputs)
+        if not wanted.get("labels"):
+            return
+        state = self._current(context, {})
+        for call in self.spec.calls:
+            if "labels" in call.fields:
+                context.call(call.method, self._call_path(context, call), call.body(wanted, state))
+
+
+class ForwardingRule(Labelled):
     """A forwarding rule; the API returns an IP address for the name of an address resource."""
 
     def diff(self, context: Context, old: Values, state: Values, new: Values) -> list[Difference]:
