@@ -9,49 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sandbox.traffic.model_servers.command_line import CommandLine
+from sandbox.traffic.model_servers.model_server import ModelServer, Role
 
 Json = Mapping[str, Any]
-Role = Literal["http", "grpc", "metrics", "any"]
-"""What a port speaks. `any`: HTTP/1.1 and gRPC, as the first bytes have it."""
-Signal = Literal["ignore", "drain", "finish", "exit"]
-"""What SIGTERM does. `ignore`: nothing, so that the grace period ends in a kill. `drain`: no new
-connections, idle ones are closed, what is under way is finished. `finish`: no new connections,
-those that exist go on. `exit`: the process ends, and what is under way is cut."""
 
 NOT_SERVERS = re.compile(
     r"(^|/)(ingress-nginx/|keda|postgres-operator|spilo|postgres(:|@|$)|pgbouncer"
     r"|gke-gcs-fuse|pause(:|@|$)|kube-)"
 )
 """Images of what the platform runs beside models; their callers are not a model's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelServer:
-    """What a container serves."""
-
-    kind: str
-    container: str
-    image: str
-    models: tuple[str, ...]
-    """The names of its models; empty: any name is served."""
-    ports: Mapping[int, Role]
-    metrics_path: str | None
-    """The URL path of its metrics; None: it has none."""
-    on_sigterm: Signal
-    shutdown_seconds: float | None = None
-    """How long it finishes what is under way; None: as long as the grace period lasts."""
-    listens_while_loading: bool = False
-    """Whether its ports take connections before its model is loaded."""
-    alive_paths: frozenset[str] = field(default_factory=frozenset)
-    """URL paths that answer 200 while it loads."""
-    has_grpc_health: bool = False
-    is_sidecar: bool = False
-    """Whether it is a restartable init container, which stops after the others."""
-    model_version: str = "1"
 
 
 def model_server(container: Json, *, fields: Mapping[str, str] | None = None) -> ModelServer | None:

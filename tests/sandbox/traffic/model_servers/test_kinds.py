@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.traffic.model_servers.command_line import CommandLine
-from sandbox.traffic.model_servers.kinds import ModelServer, model_server
+from sandbox.traffic.model_servers.kinds import model_server
+from sandbox.traffic.model_servers.model_server import ModelServer
 
 Json = dict[str, Any]
 
