@@ -52,6 +52,11 @@ async def call(channel: Channel, path: str, request: Any, answer: str) -> Any:
     return await method(request, timeout=10)
 
 
+def raw(channel: Channel, path: str) -> Any:
+    """A method that takes and gives bytes."""
+    return channel.unary_unary(path, None, None)
+
+
 def predict_request(**spec: Any) -> Any:
     request = message("tensorflow.serving.PredictRequest")(model_spec=spec)
     tensor = request.inputs["x"]
@@ -82,7 +87,7 @@ def test_predict() -> None:
 
 def test_who_answered() -> None:
     async def test(channel: Channel, _servers: Servers) -> None:
-        method = channel.unary_unary(f"{SERVING}/Predict")
+        method = raw(channel, f"{SERVING}/Predict")
         done = method(predict_request(name="resnet").SerializeToString())
         metadata = dict(await done.initial_metadata())
         assert metadata["x-served-by-pod"] == "pod-1"
@@ -182,7 +187,7 @@ def test_health_where_the_server_has_it(container: Json, port: int, expected: in
 
 def test_a_server_of_ones_own_answers_any_method() -> None:
     async def test(channel: Channel, servers: Servers) -> None:
-        assert await channel.unary_unary("/acme.Web/Do")(b"\x08\x01", timeout=10) == b""
+        assert await raw(channel, "/acme.Web/Do")(b"\x08\x01", timeout=10) == b""
         # The same port speaks HTTP/1.1.
         assert (await servers.ask(8080, "/"))[0] == 200
 
@@ -214,7 +219,7 @@ def test_a_port_of_grpc_speaks_nothing_else() -> None:
 
 def test_draining_finishes_calls() -> None:
     async def test(channel: Channel, servers: Servers) -> None:
-        method = channel.unary_unary("/acme.Web/Do")
+        method = raw(channel, "/acme.Web/Do")
         done = asyncio.ensure_future(method(b"", timeout=10))
         (_, life), *_ = servers.fleet.lives()
         await until(lambda: life.processes["web"].load.running == 1)

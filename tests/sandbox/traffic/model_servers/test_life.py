@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.traffic.model_servers import pods
+from sandbox.traffic.model_servers import pod_life, pods
 from tests.sandbox.traffic.model_servers.cluster import (
     CUSTOM,
     KEY,
@@ -207,11 +207,13 @@ def test_triton_serves_the_connections_that_it_has() -> None:
     with_servers(test)
 
 
-def test_tensorflow_serving_ignores_sigterm() -> None:
+def test_tensorflow_serving_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_life, "LEAST_GRACE", 0.1)
+
     async def test(servers: Servers) -> None:
         item = pod(TENSORFLOW)
         servers.show(item)
-        servers.show(deleted(item, grace=2))
+        servers.show(deleted(item, grace=1))
         servers.show()
         await asyncio.sleep(0.05)
         assert (await servers.ask(8501, *PREDICT))[0] == 200
@@ -261,7 +263,9 @@ def test_a_server_that_sigterm_ends_cuts_what_is_under_way(
     with_servers(test)
 
 
-def test_the_grace_period_cuts_what_takes_longer() -> None:
+def test_the_grace_period_cuts_what_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_life, "LEAST_GRACE", 0.1)
+
     async def test(servers: Servers) -> None:
         item = pod(CUSTOM, annotations={"sandbox/latency-milliseconds": "60000"})
         servers.show(item)

@@ -185,7 +185,8 @@ def test_settings_at_run_time() -> None:
             assert (await servers.ask(8080, "/"))[0] == 500
             await client.delete("/settings")
             assert (await servers.ask(8080, "/"))[0] == 200
-            for wrong in ({"latencyy": 1}, {"errorRate": 2}, {"latency": "x"}, []):
+            wrongs: list[Any] = [{"latencyy": 1}, {"errorRate": 2}, {"latency": "x"}, []]
+            for wrong in wrongs:
                 assert (await client.put("/settings", json=wrong)).status_code == 400
             assert (await client.get("/nowhere")).status_code == 404
         listener.close()
