@@ -13,6 +13,7 @@ from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
 
 _NO_TARGET: Json = {"direct_response": {"status": 502}}
+_MISSING = "There is no such backend."
 _NOT_ALLOWED: Json = {"direct_response": {"status": 405}}
 
 
@@ -85,6 +86,7 @@ class Routes:
             return [self._split(route, action, weighted, match)]
         target = self._backends.target(rule.text(key("Service")), self._place.project)
         if target is None:
+            rule.decline(key("Service"), _MISSING)
             return [route | _NO_TARGET]
         if target.refusal:
             return [_joined(route, target.refusal)]
@@ -105,6 +107,9 @@ class Routes:
             for one in weighted
         ]
         pairs = [(one, target) for one, target in found if target]
+        for one, target in found:
+            if target is None:
+                one.decline("backendService", _MISSING)
         if len(pairs) < len(found):
             return route | _NO_TARGET
         clusters = [
@@ -132,8 +137,8 @@ class Routes:
         mirror = action.one("requestMirrorPolicy")
         copied = self._backends.target(mirror.text("backendService"), self._place.project)
         if copied is None:
-            mirror.decline("backendService", "There is no such backend service.")
-        if copied is not None:
+            mirror.decline("backendService", _MISSING)
+        else:
             percent = mirror.number("mirrorPercent", 100)
             found["request_mirror_policies"] = [
                 {

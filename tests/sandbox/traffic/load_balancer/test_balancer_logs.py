@@ -95,3 +95,15 @@ def test_identity_aware_proxy_asks_and_passes_the_signed_header(rig: Rig) -> Non
     assert rig.echo.paths[3, asked] == 1
     rig.url_map(defaultService=rig.service("open", 1))
     assert rig.get("/").json()["server"] == 1
+
+
+def test_identity_aware_proxy_guards_one_version_of_a_split(rig: Rig) -> None:
+    rig.apply(identity=rig.echo.ports[3])
+    rig.echo.behaviours[3].status = 401
+    weights = [
+        {"backendService": rig.service("guarded", 0, iap={"enabled": True}), "weight": 1},
+        {"backendService": rig.service("open", 1), "weight": 1},
+    ]
+    rig.url_map(defaultRouteAction={"weightedBackendServices": weights})
+    assert {rig.get("/").status_code for _ in range(40)} == {200, 401}
+    assert rig.echo.requests[0] == 0
