@@ -16,6 +16,7 @@ from sandbox.home import Home, write_private
 from sandbox.traffic.load_balancer import files
 from sandbox.traffic.runtime import processes
 from sandbox.traffic.runtime.child_process import ChildProcess
+from sandbox.traffic.runtime.discovery_server import DiscoveryServer
 from sandbox.traffic.runtime.envoy_admin import EnvoyAdmin
 
 _log = logging.getLogger("sandbox.traffic")
@@ -35,6 +36,7 @@ class Envoy:
         self._bootstrap: bytes | None = None
         self._child: ChildProcess | None = None
         self._admin: EnvoyAdmin | None = None
+        self.discovery = DiscoveryServer()
         self.refusal: str | None = None
         """Why Envoy keeps an earlier configuration; None where it took the last one."""
 
@@ -43,13 +45,19 @@ class Envoy:
         """The process id; None while it does not run."""
         return self._child.pid if self._child else None
 
-    async def apply(self, bootstrap: Json, given: Mapping[str, Json]) -> list[str]:
-        """Write the files and start Envoy; returns the names of the files that changed.
+    async def apply(
+        self,
+        bootstrap: Json,
+        given: Mapping[str, Json],
+        discovered: Mapping[tuple[str, str], Json],
+    ) -> None:
+        """Give Envoy its files and resources, start it, and wait until it has taken them.
 
-        Envoy takes a changed file at once. Another bootstrap starts it again. Raises OSError.
+        Another bootstrap starts it again. Raises OSError.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = await self._counters()
+        changed = self.discovery.set(discovered)
         written = await asyncio.to_thread(files.write, self.folder, given)
         encoded = msgspec.json.encode(bootstrap)
         if encoded != self._bootstrap:
@@ -57,9 +65,8 @@ class Envoy:
             write_private(self.folder / "bootstrap.json", encoded.decode())
             await self._start(bootstrap)
             await self._await_start()
-        elif written and before is not None:
-            await self._await_update(before, len(written))
-        return written
+        elif (written or changed) and before is not None:
+            await self._await_update(before, len(written), changed)
 
     async def _start(self, bootstrap: Json) -> None:
         await self.stop()
@@ -89,12 +96,15 @@ class Envoy:
             await asyncio.sleep(0.05)
         await self._note_refusal(0)
 
-    async def _await_update(self, before: tuple[int, int], count: int) -> None:
-        """Wait until Envoy has read as many files as were written, or for a second."""
+    async def _await_update(
+        self, before: tuple[int, int], count: int, changed: list[tuple[str, str]]
+    ) -> None:
+        """Wait until Envoy has read what was written and taken what changed, or for a second."""
         deadline = asyncio.get_running_loop().time() + _TAKES
         while asyncio.get_running_loop().time() < deadline:
             now = await self._counters()
-            if now is not None and (now[0] >= before[0] + count or now[1] > before[1]):
+            is_read = now is not None and now[0] >= before[0] + count
+            if (is_read and not self.discovery.pending(changed)) or (now and now[1] > before[1]):
                 break
             await asyncio.sleep(0.02)
         await self._note_refusal(before[1])

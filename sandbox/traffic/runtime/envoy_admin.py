@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
-_FILTER = r"(lds|cds|rds\..*|cluster\..*)\.?update_(attempt|success|rejected)$|listener_create_fail"
+_FILTER = r"[lc]ds\.update_attempt$|update_rejected$|listener_create_failure$"
 
 
 @dataclass(frozen=True, slots=True)

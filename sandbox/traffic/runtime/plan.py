@@ -14,6 +14,7 @@ from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.configuration import Contribution, configure
 from sandbox.traffic.load_balancer.surroundings import KeyPair, Surroundings
 from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.runtime import discovery
 from sandbox.traffic.runtime.frontends import Frontend
 from sandbox.traffic.runtime.ingresses import Ingresses, controller_of
 from sandbox.traffic.runtime.services import Services
@@ -42,6 +43,9 @@ class Plan:
 
     bootstrap: Json
     files: dict[str, Json]
+    """The lists of listeners and clusters, by the file's name."""
+    discovered: dict[tuple[str, str], Json]
+    """Routes and endpoints, by kind and name (`discovery`)."""
     frontends: list[Frontend]
     unsupported: list[Unsupported]
 
@@ -83,19 +87,18 @@ def plan(inputs: Inputs) -> Plan:
     )
     contributed = Contribution(tuple(found.listeners), tuple(found.clusters.values()))
     configuration = configure(inputs.documents, surroundings, contributed)
-    written = dict(configuration.files)
-    for name, assignment in found.endpoints.items():
-        file = files.endpoints_file(name)
-        written[file] = files.resources(file, [assignment])
-    for name, table in found.routes.items():
-        file = files.routes_file(name)
-        written[file] = files.resources(file, [table])
+    bootstrap, written, discovered = discovery.divided(
+        configuration.bootstrap, configuration.files, inputs.port("discovery")
+    )
+    discovered |= {("eds", name): one for name, one in found.endpoints.items()}
+    discovered |= {("rds", name): one for name, one in found.routes.items()}
     # The rules of Services are carried out here, and nothing of them by the load balancer.
     ours = {one.name for one in found.frontends}
     declined = (one for one in configuration.unsupported if one.resource not in ours)
     return Plan(
-        bootstrap=configuration.bootstrap,
+        bootstrap=bootstrap,
         files=written,
+        discovered=discovered,
         frontends=[*frontends, *found.frontends],
         unsupported=sorted({*declined, *found.unsupported}),
     )

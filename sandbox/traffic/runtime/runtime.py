@@ -104,6 +104,7 @@ class Runtime:
                 log.unlink()
         await asyncio.to_thread(self._authority.prepare)
         await self._identity_server.start(self._ports.of("identity"))
+        await self._envoy.discovery.start(self._ports.of("discovery"))
         self._state.store.changed = self.changed
         self._wake.set()
         loop = asyncio.get_running_loop()
@@ -118,7 +119,7 @@ class Runtime:
         await asyncio.gather(
             self._servers.stop(),
             self._identity_server.close(),
-            *([self._envoy.stop()] if self._envoy else ()),
+            *([self._envoy.stop(), self._envoy.discovery.close()] if self._envoy else ()),
         )
 
     def changed(self, key: str) -> None:
@@ -202,7 +203,7 @@ class Runtime:
             began = time.monotonic()
             made = await asyncio.to_thread(plan, self._inputs(documents))
             self._planning = time.monotonic() - began
-            await self._envoy.apply(made.bootstrap, made.files)
+            await self._envoy.apply(made.bootstrap, made.files, made.discovered)
             if not self._replace_taken(made) or attempt == _ATTEMPTS:
                 break
         self._frontends, self._unsupported = made.frontends, made.unsupported
