@@ -184,7 +184,7 @@ class RouteTest(Part):
     host: str
     """Empty: any host."""
     path: str
-    model: str | None
+    model: str | None = None
     """The model that gets the request; None for the default backend."""
     forwarded: str | None = None
     """The path that the model's server gets; None: any."""

@@ -62,7 +62,8 @@ def table(result: Result, passed: float, rate: float, seconds: float) -> Table:
             )
     shown.caption = f"{min(passed, seconds):.0f} of {seconds:g} s at {rate:g} requests/s"
     if last is not None and (last.pods or last.versions):
-        shown.caption += f"\n{len(last.pods)} pods; {_shares(last.versions)}"
+        told = [f"{len(last.pods)} pods", _shares(last.versions)]
+        shown.caption += "\n" + ", ".join(one for one in told if one)
     return shown
 
 

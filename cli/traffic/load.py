@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter  # uvloop's own clock counts whole milliseconds
 
 from cli.traffic.connection import Answer, Connection, Loss
 from cli.traffic.figures import Figures, Result
 from cli.traffic.target import Target
 
-_PAUSE = 0.001
-"""Seconds between two looks at the clock: requests of the same millisecond are sent together."""
-_SWEEP = 0.05
+_LEAST_PAUSE = 0.0002
+"""Seconds between two wakings: requests that are due in between are sent together."""
+_SWEEP = 0.02
+"""Seconds between two looks for requests that are late."""
 _TLS_SECONDS = 10.0
 OnTick = Callable[[Result], None]
 
@@ -84,24 +87,39 @@ class _Load:
         self._open: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Request] = deque()
+        self._is_ended = False
         self._under_way: OrderedDict[Connection, _Request] = OrderedDict()
 
     async def send(self, stop: asyncio.Event) -> None:
         """Send every request at its time; return when each has an answer or is lost."""
-        started = self._loop.time()
-        count, swept = round(self._rate * self._seconds), started
-        while not stop.is_set():
-            now = self._loop.time()
-            due = min(count, int((now - started) * self._rate) + 1)
-            while self.result.sent < due:
-                self._begin(started)
-            if now - swept > _SWEEP:
-                swept = now
-                self._expire(now)
-            if self.result.sent == count and not (self._waiting or self._under_way):
-                break
-            await asyncio.sleep(_PAUSE)
-        self.result.seconds = min(self._seconds, self._loop.time() - started)
+        started, count = perf_counter(), round(self._rate * self._seconds)
+        ended = threading.Event()
+        pacer = threading.Thread(target=self._pace, args=(started, count, ended), daemon=True)
+        pacer.start()
+        try:
+            while not stop.is_set():
+                await asyncio.sleep(_SWEEP)
+                self._expire(perf_counter())
+                if self.result.sent == count and not (self._waiting or self._under_way):
+                    break
+        finally:
+            self._is_ended = True
+            ended.set()
+            pacer.join()
+        self.result.seconds = min(self._seconds, perf_counter() - started)
+
+    def _pace(self, started: float, count: int, ended: threading.Event) -> None:
+        """Wake the loop when requests are due: its own timers count whole milliseconds."""
+        reached = 0
+        while reached < count:
+            if ended.wait(max(started + reached / self._rate - perf_counter(), _LEAST_PAUSE)):
+                return
+            reached = min(count, int((perf_counter() - started) * self._rate) + 1)
+            self._loop.call_soon_threadsafe(self._send_due, started, reached)
+
+    def _send_due(self, started: float, reached: int) -> None:
+        while self.result.sent < reached and not self._is_ended:
+            self._begin(started)
 
     async def close(self) -> None:
         """Close every connection; the requests under way are forgotten."""
@@ -185,7 +203,7 @@ class _Load:
             self._connect()
 
     def _count(self, request: _Request, result: Answer | Loss) -> None:
-        latency = self._loop.time() - request.due
+        latency = perf_counter() - request.due
         request.figures.add(result, latency)
         self.result.add(result, latency)
 

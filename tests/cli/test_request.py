@@ -219,7 +219,7 @@ def test_a_rehearsed_model_inside_the_cluster_is_reached_at_one_of_its_pods(
 ) -> None:
     def listener(pod: str, listens: int, **more: Any) -> Listener:
         values = {"project": "p1", "namespace": "models", "port": 8501, "pod": pod, **more}
-        place = {"cluster": "c", "node": "n", "zone": "z", "address": "10.64.1.7"}
+        place: dict[str, Any] = {"cluster": "c", "node": "n", "zone": "z", "address": "10.64.1.7"}
         return Listener(listens=listens, **place, **values)
 
     plan = DialPlan(

@@ -30,7 +30,7 @@ from sandbox.traffic.metrics.managed_service import ManagedService
 class Controllers:
     """The controllers that GKE runs for one cluster."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what they share with the other clusters)
         self,
         server: ApiServer,
         *,

@@ -1,7 +1,7 @@
-"""The processes that carry requests: Envoy and the model servers, found by their command lines.
+"""The processes of requests: Envoy, the model servers and Prometheus, by their command lines.
 
-As with the control planes no pid file is trusted: Envoy is started through a link in its home, and
-the model servers name the home.
+As with the control planes no pid file is trusted: Envoy and Prometheus are started through links in
+their home, and the model servers name the home.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from sandbox.home import Home
+from sandbox.kubernetes import processes
 
 MODEL_SERVERS = "sandbox.traffic.model_servers"
 
@@ -32,15 +33,13 @@ def envoy_link(home: Home) -> Path:
 
 
 def running(home: Home) -> list[psutil.Process]:
-    """The processes of one home that carry requests."""
-    link, found = str(envoy_link(home)), []
+    """The processes of one home that carry requests, or measure them."""
+    found = [*processes.below(home.traffic)]
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
             is_server = MODEL_SERVERS in command and str(home.path) in command
-            if not command or (command[0] != link and not is_server):
-                continue
-            if process.status() != psutil.STATUS_ZOMBIE:
+            if is_server and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

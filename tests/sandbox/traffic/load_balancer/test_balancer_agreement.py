@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-
 from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
+
 from sandbox.gcp.services.compute.url_maps import problems
 from tests.sandbox.traffic.load_balancer.rig import Rig
 
