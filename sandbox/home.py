@@ -78,6 +78,16 @@ class Home:
         return self.path / "plugins"
 
     @property
+    def traffic(self) -> Path:
+        """The folder of the model servers' and the load balancer's files."""
+        return self.path / "traffic"
+
+    @property
+    def dial_plan(self) -> Path:
+        """Where each pod's port is really reached (`sandbox.traffic.dial_plan`)."""
+        return self.traffic / "dial-plan.json"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log."""
         return self.path / "logs"
@@ -91,7 +101,14 @@ class Home:
         """Create the folders and the secrets. Raises SandboxError."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for folder in (self.pulumi, self.state, self.binaries, self.database.parent, self.logs):
+            for folder in (
+                self.pulumi,
+                self.state,
+                self.binaries,
+                self.database.parent,
+                self.logs,
+                self.traffic,
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
             for secret in (self.token, self.passphrase):
                 if not secret.exists():

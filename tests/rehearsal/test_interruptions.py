@@ -34,6 +34,7 @@ def _start_and_wait_for(workspace: Workspace, layer: str) -> subprocess.Popen[st
         seen.append(line)
         if line.startswith(f"{layer} ") and "creating" in line and "::" not in line:
             return process
+    process.communicate()
     raise AssertionError(f"the rehearsal ended before its layer {layer}:\n" + "".join(seen))
 
 

@@ -6,6 +6,7 @@ A `Handler` works from its `Spec` and the generated fields. A type with its own 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -371,19 +372,24 @@ class Handler:
         """Raise PartialFailure if a failed creation has left a resource."""
         if not context.started or isinstance(error, PartialFailure):
             return
-        try:
-            body = {} if context.is_cancelled else self.read_remote(context)
-        except PluginError:
-            body = {}
-        if body is None:
-            return
-        outputs = self.outputs(context, inputs, body, None)
+        # Of a resource that cannot be read only what was known before is true.
+        outputs = _without_unknown(self.planned(context, inputs))
+        with contextlib.suppress(PluginError):
+            if not context.is_cancelled:
+                body = self.read_remote(context)
+                if body is None:
+                    return
+                outputs = self.outputs(context, inputs, body, None)
         raise PartialFailure(self.id(context), outputs, [str(error)]) from error
 
 
 def _known(values: Mapping[str, Any]) -> Values:
     plain = {key: translate.reveal(value) for key, value in values.items() if key != "id"}
     return {key: value for key, value in plain.items() if value not in (None, "")}
+
+
+def _without_unknown(values: Values) -> Values:
+    return {key: one for key, one in values.items() if not translate.has_unknown(one)}
 
 
 def _stated(fields: Mapping[str, Field], live: Mapping[str, Any]) -> Values:

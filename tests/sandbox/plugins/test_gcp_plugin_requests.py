@@ -13,10 +13,11 @@ from sandbox.plugins.gcp import client
 from sandbox.plugins.gcp.failures import Cancelled
 from sandbox.plugins.provider import PartialFailure, PluginError
 from sandbox.plugins.values import Secret, reveal
-from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, REGION, Engine
+from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, REGION, Engine, urn_of
 from tests.sandbox.plugins.gcp_plugin_recorder import Recorder, refused
 from tests.sandbox.plugins.gcp_plugin_samples import GLOBAL, LOCATION, SAMPLES, V1
 
+ACCOUNT = "gcp:serviceaccount/account:Account"
 NETWORK = "gcp:compute/network:Network"
 ADDRESS = "gcp:compute/globalAddress:GlobalAddress"
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -288,6 +289,40 @@ def test_a_cancel_ends_a_wait_at_once_and_keeps_the_partial_state(api: Recorder)
     assert caught.value.id == f"{GLOBAL}/networks/vpc"
     with pytest.raises(Cancelled):
         engine.create(NETWORK, "other", name="other")
+
+
+def test_a_creation_that_is_cut_off_records_only_what_is_known(api: Recorder) -> None:
+    engine = api.engine()
+
+    def cut(_: httpx.Request) -> httpx.Response:
+        engine.provider.cancelled.set()
+        return httpx.Response(200, json={"name": "made"})
+
+    email = f"serving@{PROJECT}.iam.gserviceaccount.com"
+    api.faults = [cut]
+    with pytest.raises(PartialFailure) as caught:
+        engine.create(ACCOUNT, "serving", accountId="serving")
+    outputs = reveal(caught.value.outputs)
+    assert outputs["member"] == f"serviceAccount:{email}"
+    assert outputs["email"] == email
+    assert "uniqueId" not in outputs  # Google chooses it
+
+    # The engine updates it in the next run, which reads the rest.
+    account = caught.value.id
+    api.objects[account] = {"name": account, "email": email, "uniqueId": "7"}
+    updated = api.engine().provider.update(
+        type=ACCOUNT,
+        urn=urn_of(ACCOUNT, "serving"),
+        id=account,
+        old_inputs={"accountId": "serving"},
+        old_outputs=outputs,
+        new_inputs={"accountId": "serving"},
+        timeout=0,
+        preview=False,
+        ignore_changes=(),
+    )
+    assert reveal(updated)["member"] == f"serviceAccount:{email}"
+    assert reveal(updated)["uniqueId"] == "7"
 
 
 def test_secret_inputs_stay_secret_in_the_outputs(api: Recorder) -> None:

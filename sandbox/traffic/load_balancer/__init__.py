@@ -1,0 +1,1 @@
+"""Envoy as the load balancer that the emulated compute API describes."""

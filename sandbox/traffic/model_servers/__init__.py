@@ -1,0 +1,1 @@
+"""The process that answers for the pods of all clusters of a sandbox."""
