@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import failures, file_backend, process, settling
+from cli import failures, file_backend, lost_answers, process, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -144,6 +144,17 @@ class Engine:
             elif not _has(str(error), "no stack named"):
                 raise
 
+    def _note(self, layer: Layer, stack: str, run: Run) -> None:
+        """Note in the state what may exist although its creation failed."""
+        if not run.unanswered:
+            return
+        self._unlock(layer, stack)
+        try:
+            settling.note(layer, stack, self._plain, run.unanswered)
+        except CliError as error:
+            names = ", ".join(one["urn"].rpartition("::")[2] for one in run.unanswered)
+            self._say(f"warning: these may have been created: {names}: {error}", layer.name)
+
     def _run(
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
     ) -> Result:
@@ -158,6 +169,8 @@ class Engine:
         if code and _has(output, "is currently locked") and self._unlock(layer, stack):
             code, run, output = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
+        if code:
+            self._note(layer, stack, run)
         if code and interactive and not run.errors and not run.mandatory:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
@@ -238,6 +251,8 @@ class Engine:
         lines = [line for error in errors for line in error.splitlines()]
         text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
         kind = Exit.USAGE if configuration else Exit.RESOURCE
+        if any(lost_answers.plugin_ended(error) for error in run.errors):
+            again = "run the same command again: it settles what was interrupted, and completes it"
         hint = "" if configuration else failures.hint(errors) + again
         return CliError(f"{layer.name}: {text}", hint, kind)
 

@@ -11,6 +11,11 @@ _URN = re.compile(r'resource "urn:pulumi:[^"]*::([^":]+)"')
 _CANCELLED = re.compile(
     r"context cancell?ed$|code = Cancell?ed\b|^(?:\S+: )?Resource operation was cancelled"
 )
+_PLUGIN_ENDED = re.compile(
+    r"error reading from server: .*$|"
+    r'connection error: desc = "transport: Error while dialing.*$',
+    re.MULTILINE,
+)
 _WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
 
@@ -39,7 +44,7 @@ def explained(error: str) -> str:
     Go's plugins report several errors as a list that begins with its length; the first reason takes
     the place of that line, the others follow indented.
     """
-    text = _URN.sub(r"\1", error.strip())
+    text = _PLUGIN_ENDED.sub("the plugin ended before it answered", _URN.sub(r"\1", error.strip()))
     found = _LIST.search(text)
     if found is None:
         return text

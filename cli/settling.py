@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import default_pool, interruption, lookup
+from cli import default_pool, interruption, lookup, lost_answers
 from cli.interruption import Operation
 from cli.resource_ids import REPEATABLE, id_of
 from gkeplatform.layers import Layer
@@ -47,6 +47,12 @@ def settle(
             if is_there and one.inputs.get("removeDefaultNodePool"):
                 _delete_default_pool(ids[one.urn], environment, lambda t: say(t, layer.name))
     _import(layer, stack, pulumi, interruption.settled(before, current))
+
+
+def note(layer: Layer, stack: str, pulumi: Pulumi, creations: Sequence[Mapping[str, Any]]) -> None:
+    """Note creations without an answer in the state, for the next `settle`. Raises CliError."""
+    export = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    _import(layer, stack, pulumi, lost_answers.noted(export, creations))
 
 
 def _ids(
