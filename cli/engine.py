@@ -144,13 +144,13 @@ class Engine:
             elif not _has(str(error), "no stack named"):
                 raise
 
-    def _note(self, layer: Layer, stack: str, run: Run) -> None:
-        """Note in the state what may exist although its creation failed."""
+    def _settle_unanswered(self, layer: Layer, stack: str, run: Run) -> None:
+        """Adopt what was created although its creation failed."""
         if not run.unanswered:
             return
         self._unlock(layer, stack)
         try:
-            settling.note(layer, stack, self._plain, run.unanswered)
+            settling.settle(layer, stack, self._plain, self._say, self._environment, run.unanswered)
         except CliError as error:
             names = ", ".join(one["urn"].rpartition("::")[2] for one in run.unanswered)
             self._say(f"warning: these may have been created: {names}: {error}", layer.name)
@@ -170,7 +170,7 @@ class Engine:
             code, run, output = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
         if code:
-            self._note(layer, stack, run)
+            self._settle_unanswered(layer, stack, run)
         if code and interactive and not run.errors and not run.mandatory:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)

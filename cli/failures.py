@@ -16,8 +16,10 @@ _PLUGIN_ENDED = re.compile(
     r'connection error: desc = "transport: Error while dialing.*$',
     re.MULTILINE,
 )
+_ENDED = "the plugin ended before it answered"
 _WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
+_EXITED = re.compile(r"Detected that .* exited prematurely")
 
 
 def reasons(errors: Iterable[str]) -> list[str]:
@@ -28,6 +30,8 @@ def reasons(errors: Iterable[str]) -> list[str]:
     """
     told = [explained(error) for error in errors]
     causes = [error for error in told if not error.startswith(_SUMMARIES)]
+    if any(_ENDED in error for error in causes):
+        causes = [error for error in causes if not _EXITED.match(error)]
     return [error for error in causes if not _CANCELLED.search(error)] or causes or told
 
 
@@ -44,7 +48,7 @@ def explained(error: str) -> str:
     Go's plugins report several errors as a list that begins with its length; the first reason takes
     the place of that line, the others follow indented.
     """
-    text = _PLUGIN_ENDED.sub("the plugin ended before it answered", _URN.sub(r"\1", error.strip()))
+    text = _PLUGIN_ENDED.sub(_ENDED, _URN.sub(r"\1", error.strip()))
     found = _LIST.search(text)
     if found is None:
         return text

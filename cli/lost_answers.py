@@ -2,10 +2,10 @@
 
 A plugin that is killed or crashes takes its answers with it. The engine then takes a creation for
 one that failed, and forgets it: the next would be refused, because the resource exists, or make a
-second one. So it is noted in the state again as in progress, as a killed engine leaves it, and the
-next run settles it (`cli.settling`).
+second one. So it is taken for an operation in progress, as a killed engine leaves it, and settled
+(`cli.settling`).
 
-What an answer refused does not exist, or is somebody else's, and is not noted.
+What an answer refused does not exist, or is somebody else's, and is left alone.
 """
 
 from __future__ import annotations

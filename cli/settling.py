@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import default_pool, interruption, lookup, lost_answers
+from cli import default_pool, interruption, lookup, lost_answers, ownership
+from cli.errors import CliError, Exit
 from cli.interruption import Operation
 from cli.resource_ids import REPEATABLE, id_of
 from gkeplatform.layers import Layer
@@ -21,13 +22,21 @@ Say = Callable[[str, str], None]
 
 
 def settle(
-    layer: Layer, stack: str, pulumi: Pulumi, say: Say, environment: Mapping[str, str]
+    layer: Layer,
+    stack: str,
+    pulumi: Pulumi,
+    say: Say,
+    environment: Mapping[str, str],
+    unanswered: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Adopt what an update created before it was killed, and forget its other operations.
 
-    Does nothing for a layer whose last update was not killed. Raises CliError.
+    `unanswered` are creations of the last update that failed without an answer. Does nothing for a
+    layer whose last update was not killed. Raises CliError, also where a name is taken by what
+    somebody else made.
     """
     before = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    before = lost_answers.noted(before, unanswered)
     found = interruption.operations(before)
     if not found:
         return
@@ -40,19 +49,44 @@ def settle(
         refresh = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--stack", stack]
         pulumi(layer, [*refresh, *targets])
         current = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    foreign: list[tuple[Operation, str]] = []
     for one in found:
-        if one.urn in ids:
-            is_there = ids[one.urn] in interruption.known_ids(current)
-            say(f"{one.label} {'exists: adopts it' if is_there else 'was not created'}", layer.name)
-            if is_there and one.inputs.get("removeDefaultNodePool"):
+        if one.urn not in ids:
+            continue
+        there = interruption.resource(current, one.urn, ids[one.urn])
+        provider = interruption.provider_inputs(before, one.resource)
+        reason = ownership.foreign(one.type, one.inputs, provider, there) if there else None
+        if reason:
+            foreign.append((one, reason))
+        else:
+            outcome = "exists: adopts it" if there else "was not created"
+            say(f"{one.label} {outcome}", layer.name)
+            if there and one.inputs.get("removeDefaultNodePool"):
+                _import(layer, stack, pulumi, interruption.unread(current, one.urn))
                 _delete_default_pool(ids[one.urn], environment, lambda t: say(t, layer.name))
-    _import(layer, stack, pulumi, interruption.settled(before, current))
+    dropped = {one.urn: ids[one.urn] for one, _ in foreign}
+    _import(
+        layer, stack, pulumi, interruption.settled(before, interruption.without(current, dropped))
+    )
+    if foreign:
+        raise _taken(layer, foreign, ids)
 
 
-def note(layer: Layer, stack: str, pulumi: Pulumi, creations: Sequence[Mapping[str, Any]]) -> None:
-    """Note creations without an answer in the state, for the next `settle`. Raises CliError."""
-    export = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
-    _import(layer, stack, pulumi, lost_answers.noted(export, creations))
+def _taken(
+    layer: Layer, foreign: Sequence[tuple[Operation, str]], ids: Mapping[str, str]
+) -> CliError:
+    said = [f"{one.label} exists, and is somebody else's: {why}" for one, why in foreign]
+    commands = [
+        f"pulumi import {one.type} {one.urn.rpartition('::')[2]} {ids[one.urn]}"
+        for one, _ in foreign
+    ]
+    text = said[0] if len(said) == 1 else "\n" + "\n".join(f"  {line}" for line in said)
+    return CliError(
+        f"{layer.name}: {text}",
+        f"choose another name, or delete it, or adopt it in {layer.directory}: "
+        + "; ".join(commands),
+        Exit.RESOURCE,
+    )
 
 
 def _ids(
@@ -65,6 +99,9 @@ def _ids(
     ids: dict[str, str] = {}
     for one in found:
         if one.kind != "creating" or not one.type.startswith(_OUTLIVING) or one.type in REPEATABLE:
+            continue
+        if one.resource.get("id"):
+            ids[one.urn] = str(one.resource["id"])  # adopted already, and not read
             continue
         provider = interruption.provider_inputs(export, one.resource)
         if one.type not in lookup.LISTINGS:

@@ -98,3 +98,6 @@ def test_the_engine_notes_it_in_the_state(tmp_path: Path) -> None:
 def test_a_plugin_that_ended_is_told_without_the_words_of_grpc() -> None:
     told = failures.explained(f"main: {EOF_ERROR}")
     assert told == "main: the plugin ended before it answered"
+    report = "Detected that /p/pulumi-resource-gcp exited prematurely.\n  This is *always* a bug"
+    assert failures.reasons([f"main: {EOF_ERROR}", report]) == [told]
+    assert failures.reasons([report]) == [report]
