@@ -25,16 +25,7 @@ _PLUGIN_ENDED = (
 )
 _BROKEN = (
     r"\bEOF$|connection reset by peer|broken pipe|i/o timeout|context deadline exceeded"
-    r"|Client\.Timeout exceeded|cannot reach https?:"
-)
-_ENDED = (
-    r"error reading from server|transport is closing|the (?:client )?connection is closing"
-    r"|transport: Error while dialing"
-)
-_BROKEN = (
-    r"(?:unexpected )?EOF$|connection reset by peer|broken pipe|i/o timeout"
-    r"|context deadline exceeded|(?:Client\.Timeout|net/http: request canceled|timeout) exceeded"
-    r"|Server disconnected|cannot reach https?:"
+    r"|Client\.Timeout exceeded|Server disconnected|cannot reach https?:"
 )
 _ENDED = re.compile(_PLUGIN_ENDED)
 _LOST = re.compile(f"{_PLUGIN_ENDED}|{_BROKEN}", re.MULTILINE)
