@@ -229,13 +229,18 @@ def test_the_default_pool_is_deleted_by_the_next_run_if_this_one_ends(
         raise KeyboardInterrupt
 
     asked: list[str] = []
+
+    def delete(cluster: str, _: object) -> bool:
+        asked.append(cluster)
+        return True
+
     inputs = {"name": "main", "location": "l", "removeDefaultNodePool": True}
     cluster = _resource("gcp:container/cluster:Cluster", inputs=inputs)
     stack = Stack(_export(creating=cluster))
     monkeypatch.setattr(default_pool, "delete", killed)
     with pytest.raises(KeyboardInterrupt):
         stack.settle()
-    monkeypatch.setattr(default_pool, "delete", lambda cluster, _: bool(asked.append(cluster)))
+    monkeypatch.setattr(default_pool, "delete", delete)
     stack.settle()
     assert asked == ["projects/acme-ml-dev/locations/l/clusters/main"]
     assert not interruption.operations(stack.state)

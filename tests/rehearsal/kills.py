@@ -1,4 +1,4 @@
-"""Kills parts of a rehearsal at random moments, and compares what there is at the end.
+"""Kills parts of a rehearsal at random moments.
 
 `PLATFORM_KILLS=30 pytest tests/rehearsal/test_kills.py` tries thirty moments; a seed gives the same
 parts and places again, not the same instants.
@@ -7,16 +7,13 @@ parts and places again, not the same instants.
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import re
-import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
@@ -33,10 +30,6 @@ PARTS = (CLI, ENGINE, EVERYTHING, *(name for name in _NAMES if name != "random p
 _OURS = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
 _STEP = re.compile(r"^(\w+) +(creating|created) ")
 _SECONDS_TO_END = 20.0
-# A digest of what differs between two sandboxes, such as the cluster's id.
-_DIGEST = re.compile(r"(?<![0-9a-z])a?(?:[0-9a-f]{32}|[0-9a-f]{31}|[0-9a-f]{8})(?![0-9a-z])")
-# What controllers make and remove as time passes, and what counts events.
-_PASSING = frozenset({"Event", "Lease", "Pod", "EndpointSlice", "NodeMetrics", "PodMetrics"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,90 +134,37 @@ def steps_of(output: str) -> dict[str, int]:
     return dict(Counter(found[1] for line in output.splitlines() if (found := _STEP.match(line))))
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """Everything that there is; names that are random are the same in each."""
-
-    google: Counter[str]
-    objects: Counter[str]
-    states: Counter[str]
-
-    def differences(self, expected: Inventory) -> list[str]:
-        """What is there too much and too little."""
-        return [
-            f"{sign}{count} {what}"
-            for mine, other in zip(_parts(self), _parts(expected), strict=True)
-            for sign, one in (("+", mine - other), ("-", other - mine))
-            for what, count in sorted(one.items())
-        ]
-
-
-def _parts(inventory: Inventory) -> Sequence[Counter[str]]:
-    return inventory.google, inventory.objects, inventory.states
-
-
-def inventory(workspace: Workspace) -> Inventory:
-    """Everything in the emulated Google Cloud, in the cluster of dev, and in the states."""
-    states = {layer: workspace.state(layer) for layer in PROJECTS}
-    drawn = sorted(set(_random(states)), key=len, reverse=True)
-
-    def plain(text: str) -> str:
-        for one in drawn:
-            text = text.replace(one, "<random>")
-        return text
-
-    return Inventory(
-        google=Counter(plain(one) for one in _google(workspace)),
-        objects=Counter(plain(one) for one in _objects(workspace)),
-        states=Counter(one for layer, state in states.items() for one in _state(layer, state)),
-    )
-
-
-def _random(states: Mapping[str, Any]) -> Iterator[str]:
-    for state in states.values():
-        for one in state.get("resources") or ():
-            if one["type"].startswith("random:"):
-                values = one.get("outputs", {})
-                yield from (v for k in ("hex", "result") if isinstance(v := values.get(k), str))
-
-
-def _google(workspace: Workspace) -> Iterator[str]:
-    """Collection and name; the display name where Google chooses the name."""
-    file = workspace.home / "gcp" / "state.sqlite"
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT key, body FROM documents").fetchall()
-    for key, body in rows:
-        collection, _, name = key.rpartition("/")
-        if collection.endswith(("/operations", "/changes")) or key.startswith("compute-endpoints/"):
-            continue
-        if key.startswith(("monitoring/", "billingbudgets/")):
-            name = json.loads(body).get("displayName") or name
-        yield _DIGEST.sub("<digest>", f"{collection}/{name}")
-
-
-def _objects(workspace: Workspace) -> Iterator[str]:
-    """Kind, namespace and name of what does not pass by itself."""
-    kinds = workspace.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    wanted = ",".join(kind for kind in kinds if kind.split(".")[0] not in ("events", "leases"))
-    for one in workspace.kubernetes(wanted, "-A")["items"]:
-        metadata = one["metadata"]
-        if one["kind"] not in _PASSING:
-            yield f"{one['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
-
-
-def _state(layer: str, state: Mapping[str, Any]) -> Iterator[str]:
-    for one in state.get("resources") or ():
-        marks = [mark for mark in ("delete", "pendingReplacement", "external") if one.get(mark)]
-        yield " ".join([layer, one["urn"], *marks])
-    for one in state.get("pending_operations") or ():
-        yield f"{layer} {one['resource']['urn']} is noted as {one['type']}"
-
-
 def locks(workspace: Workspace) -> list[str]:
     """The locks in the backend."""
     return [str(one) for one in (workspace.home / "state" / ".pulumi" / "locks").rglob("*.json")]
 
 
-def unchanged(workspace: Workspace) -> dict[str, dict[str, int]]:
-    """What another run changes, by layer: nothing, if all is well."""
-    return {layer: counts for layer, counts in changed(workspace.rehearse()).items() if counts}
+class Kills:
+    """Rehearsals of dev in one workspace, killed one after the other, and completed."""
+
+    def __init__(self, workspace: Workspace, steps: Mapping[str, int]) -> None:
+        """`steps` is how many each layer shows when it is deployed from nothing."""
+        self._workspace = workspace
+        self._left = dict(steps)
+        self.hit: list[Moment] = []
+
+    def kill(self, moment: Moment) -> str:
+        """Start a rehearsal and kill the part; returns its output."""
+        killed = Killed(self._workspace, moment, self._left[moment.layer])
+        output = killed.run()
+        if killed.is_hit:
+            self.hit.append(moment)
+        for line in killed.lines:
+            found = _STEP.match(line)
+            if found and found[2] == "created":
+                self._left[found[1]] -= 2
+        assert "Traceback" not in output, f"{moment}:\n{output}"
+        assert processes_left(self._workspace) == [], moment
+        return output
+
+    def complete(self) -> str:
+        """The next rehearsal completes, and one more changes nothing; returns its output."""
+        done = self._workspace.platformctl("rehearse", "dev")
+        assert changed(self._workspace.rehearse()) == {layer: {} for layer in PROJECTS}
+        assert locks(self._workspace) == []
+        return done.stdout + done.stderr
