@@ -1,4 +1,4 @@
-"""Everything that there is after a rehearsal: in Google Cloud, in the cluster, and in the states."""
+"""Everything that a rehearsal leaves: in Google Cloud, in the cluster, and in the states."""
 
 from __future__ import annotations
 
