@@ -208,6 +208,8 @@ class Engine:
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
+            # A refresh that outlives us would hold the stack's lock.
+            preexec_fn=process.die_with_parent,
         )
         if done.returncode:
             raise CliError(
