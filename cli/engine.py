@@ -144,6 +144,17 @@ class Engine:
             elif not _has(str(error), "no stack named"):
                 raise
 
+    def _adoption(self, layer: Layer, stack: str, run: Run) -> str:
+        """How to adopt what exists already, for the hint."""
+        try:
+            commands = settling.adoption(layer, stack, self._plain, run.taken)
+        except CliError:
+            return ""
+        if not commands:
+            return ""
+        lines = [f"$ cd {layer.directory}", *(f"$ {command}" for command in commands)]
+        return "\nwhat exists, and is this stack's, is adopted by\n  " + "\n  ".join(lines)
+
     def _settle_unanswered(self, layer: Layer, stack: str, run: Run) -> None:
         """Adopt what was created although its creation failed."""
         if not run.unanswered:
@@ -175,7 +186,10 @@ class Engine:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            raise self._failure(layer, code, run, output)
+            failure = self._failure(layer, code, run, output)
+            if run.taken and failure.code is Exit.RESOURCE:
+                failure.hint += self._adoption(layer, stack, run)
+            raise failure
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(

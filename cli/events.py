@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,12 +47,16 @@ class Run:
 
     @property
     def unanswered(self) -> list[Json]:
-        """What may have been created although its creation failed, as `resource` of the events."""
-        return [
-            resource
-            for urn, resource in self._failed.items()
-            if lost_answers.is_lost(self._said.get(urn, ""))
-        ]
+        """What may have been created although its creation failed."""
+        return self._failed_where(lost_answers.is_lost)
+
+    @property
+    def taken(self) -> list[Json]:
+        """What was not created because it exists."""
+        return self._failed_where(lost_answers.is_taken)
+
+    def _failed_where(self, told: Callable[[str], bool]) -> list[Json]:
+        return [new for urn, new in self._failed.items() if told(self._said.get(urn, ""))]
 
     def take(self, event: Json) -> str | None:
         """Record an event; return a line to show, or None."""

@@ -13,6 +13,7 @@ Pure functions over the document of `pulumi stack export`; `cli.settling` runs t
 from __future__ import annotations
 
 import copy
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from cli.resource_ids import outputs_of
 Json = dict[str, Any]
 UNREAD = "its creation was interrupted, and it was not read since"
 """The `initErrors` of an adopted resource; a read takes them away."""
+_STACK = "pulumi:pulumi:Stack"
 _DOING = {"creating": "creating", "updating": "updating", "deleting": "deleting"}
 
 
@@ -52,6 +54,17 @@ class Operation:
     def inputs(self) -> Json:
         """The resource's inputs."""
         return dict(self.resource.get("inputs") or {})
+
+
+def import_command(resource: Json, stack: str, id_: str = "ID") -> str:
+    """The command that adopts the resource under the name, parent and provider of the program."""
+    urn, parent = str(resource["urn"]), str(resource.get("parent") or "")
+    words = ["pulumi", "import", str(resource["type"]), urn.rpartition("::")[2], id_]
+    if parent and f"::{_STACK}::" not in parent:
+        words += ["--parent", f"parent={parent}"]
+    if resource.get("provider"):
+        words += ["--provider", f"provider={str(resource['provider']).rpartition('::')[0]}"]
+    return shlex.join([*words, "--protect=false", "--generate-code=false", "--stack", stack])
 
 
 def operations(export: Json) -> list[Operation]:

@@ -28,12 +28,18 @@ _BROKEN = (
     r"|Client\.Timeout exceeded|Server disconnected|cannot reach https?:"
 )
 _ENDED = re.compile(_PLUGIN_ENDED)
+_TAKEN = re.compile(r"\balready ?exists\b", re.IGNORECASE)
 _LOST = re.compile(f"{_PLUGIN_ENDED}|{_BROKEN}", re.MULTILINE)
 
 
 def is_lost(error: str) -> bool:
     """Whether the error says that no answer came."""
     return bool(_LOST.search(error))
+
+
+def is_taken(error: str) -> bool:
+    """Whether the error says that a resource of the name exists."""
+    return bool(_TAKEN.search(error))
 
 
 def plugin_ended(error: str) -> bool:

@@ -41,7 +41,7 @@ def settle(
     if not found:
         return
     say(interruption.described(found), layer.name)
-    ids = _ids(before, found, environment, lambda text: say(text, layer.name))
+    ids = _ids(before, stack, found, environment, lambda text: say(text, layer.name))
     current = before
     if ids:
         _import(layer, stack, pulumi, interruption.with_adopted(before, ids))
@@ -69,28 +69,42 @@ def settle(
         layer, stack, pulumi, interruption.settled(before, interruption.without(current, dropped))
     )
     if foreign:
-        raise _taken(layer, foreign, ids)
+        raise _taken(layer, stack, foreign, ids)
+
+
+def adoption(
+    layer: Layer, stack: str, pulumi: Pulumi, refused: Sequence[dict[str, Any]]
+) -> list[str]:
+    """The commands that adopt what exists, for creations that were refused. Raises CliError."""
+    export = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    commands = []
+    for one in refused:
+        provider = interruption.provider_inputs(export, one)
+        id_ = id_of(str(one["type"]), one.get("inputs") or {}, provider)
+        if id_:
+            commands.append(interruption.import_command(one, stack, id_))
+    return commands
 
 
 def _taken(
-    layer: Layer, foreign: Sequence[tuple[Operation, str]], ids: Mapping[str, str]
+    layer: Layer, stack: str, foreign: Sequence[tuple[Operation, str]], ids: Mapping[str, str]
 ) -> CliError:
     said = [f"{one.label} exists, and is somebody else's: {why}" for one, why in foreign]
     commands = [
-        f"pulumi import {one.type} {one.urn.rpartition('::')[2]} {ids[one.urn]}"
-        for one, _ in foreign
+        interruption.import_command(one.resource, stack, ids[one.urn]) for one, _ in foreign
     ]
     text = said[0] if len(said) == 1 else "\n" + "\n".join(f"  {line}" for line in said)
     return CliError(
         f"{layer.name}: {text}",
-        f"choose another name, or delete it, or adopt it in {layer.directory}: "
-        + "; ".join(commands),
+        "choose another name, or delete it, or adopt it: $ "
+        + " && ".join([f"cd {layer.directory}", *commands]),
         Exit.RESOURCE,
     )
 
 
 def _ids(
     export: dict[str, Any],
+    stack: str,
     found: Sequence[Operation],
     environment: Mapping[str, str],
     warn: Callable[[str], None],
@@ -109,7 +123,7 @@ def _ids(
             if id_ is None:
                 warn(
                     f"warning: {one.label} may exist already; if its creation is refused, "
-                    f"`pulumi import {one.type} {one.urn.rpartition('::')[2]} ID` adopts it"
+                    f"`{interruption.import_command(one.resource, stack)}` adopts it"
                 )
             else:
                 ids[one.urn] = id_

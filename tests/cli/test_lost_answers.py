@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cli import failures, lost_answers
+from cli import failures, interruption, lost_answers
 from cli.errors import CliError
 from cli.events import Run
 from tests.cli.test_engine import _engine, _up
-from tests.cli.test_settling import ID, NETWORK, URN, Stack, _export, _resource
+from tests.cli.test_settling import ID, NETWORK, PROVIDER, URN, Stack, _export, _resource
 
 EOF_ERROR = "error reading from server: EOF"
 REFUSED = "Error 409: The resource 'n' already exists, alreadyExists"
@@ -77,22 +77,47 @@ def test_a_creation_without_an_answer_is_noted_and_settled() -> None:
     assert stack.state["deployment"]["pending_operations"] == []
 
 
-def test_the_engine_notes_it_in_the_state(tmp_path: Path) -> None:
-    lines = "".join(json.dumps(event) + "\n" for event in _events(EOF_ERROR))
-    (tmp_path / "events").write_text(lines)
-    (tmp_path / "state.json").write_text(json.dumps(_export()))
-    script = (
+def _script(folder: Path, events: list[dict[str, Any]]) -> str:
+    """A `pulumi` whose update fails with these events, and that keeps one state."""
+    (folder / "events").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (folder / "state.json").write_text(json.dumps(_export()))
+    return (
         'case "$1 $2" in\n'
-        f'"stack export") cat {tmp_path}/state.json ;;\n'
-        f'"stack import") cp "$6" {tmp_path}/state.json ;;\n'
-        f'*) cat {tmp_path}/events >"$log"; exit 255 ;;\nesac'
+        f'"stack export") cat {folder}/state.json ;;\n'
+        f'"stack import") cp "$6" {folder}/state.json ;;\n'
+        f'refresh*) ;;\n*) cat {folder}/events >"$log"; exit 255 ;;\nesac'
     )
+
+
+def test_the_engine_adopts_it_at_once(tmp_path: Path) -> None:
+    script = _script(tmp_path, _events(EOF_ERROR))
     with pytest.raises(CliError, match="the plugin ended before it answered") as caught:
         _up(_engine(tmp_path, script))
     assert "run the same command again: it settles" in caught.value.hint
     state = json.loads((tmp_path / "state.json").read_text())
-    (pending,) = state["deployment"]["pending_operations"]
-    assert (pending["type"], pending["resource"]["urn"]) == ("creating", URN)
+    assert state["deployment"]["resources"][-1]["id"] == ID
+
+
+def test_what_exists_is_refused_with_the_command_that_adopts_it(tmp_path: Path) -> None:
+    script = _script(tmp_path, _events(REFUSED))
+    with pytest.raises(CliError, match="already exists") as caught:
+        _up(_engine(tmp_path, script))
+    assert f"$ pulumi import {NETWORK} main {ID} --provider" in caught.value.hint
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert len(state["deployment"]["resources"]) == 1
+
+
+def test_an_import_names_the_parent_and_the_provider_of_the_program() -> None:
+    parent = "urn:pulumi:dev::p::gkeplatform:cluster:Network::main"
+    child = _resource(NETWORK, parent=parent)
+    assert interruption.import_command(child, "dev", ID) == (
+        f"pulumi import {NETWORK} main {ID} --parent parent={parent} --provider provider={PROVIDER}"
+        " --protect=false --generate-code=false --stack dev"
+    )
+    below = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
+    assert "--parent" not in interruption.import_command(child | {"parent": below}, "dev", ID)
+    nested = "urn:pulumi:dev::p::a:b:C$d:e:F::n"
+    assert f"'parent={nested}'" in interruption.import_command(child | {"parent": nested}, "dev")
 
 
 def test_a_plugin_that_ended_is_told_without_the_words_of_grpc() -> None:

@@ -263,7 +263,7 @@ def test_the_default_pool_is_deleted_once_the_cluster_is_at_rest(tmp_path: Path)
 def test_a_type_without_a_known_id_is_named() -> None:
     stack = Stack(_export(creating=_resource("gcp:redis/instance:Instance", inputs={"name": "r"})))
     assert stack.settle() == []
-    assert "`pulumi import gcp:redis/instance:Instance main ID` adopts it" in stack.said[1]
+    assert "`pulumi import gcp:redis/instance:Instance main ID --provider" in stack.said[1]
 
 
 def test_every_type_that_an_environment_has_can_be_adopted() -> None:
