@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import failures, file_backend, lost_answers, process, settling
+from cli import failures, file_backend, process, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -104,7 +104,7 @@ class Engine:
                 Exit.NO_STACK,
             )
         if code and not run.mandatory:
-            raise self._failure(layer, code, run, output)
+            raise failures.error(layer, code, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
@@ -117,7 +117,7 @@ class Engine:
         code, run, output = self._attempt(layer, arguments, interactive=False)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise self._failure(layer, code, run, output)
+            raise failures.error(layer, code, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
@@ -186,7 +186,7 @@ class Engine:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            failure = self._failure(layer, code, run, output)
+            failure = failures.error(layer, code, run, output)
             if run.taken and failure.code is Exit.RESOURCE:
                 failure.hint += self._adoption(layer, stack, run)
             raise failure
@@ -240,37 +240,6 @@ class Engine:
         file_backend.sweep(layer, stack, self._environment)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
-
-    @staticmethod
-    def _failure(layer: Layer, code: int, run: Run, output: str) -> CliError:
-        again = "correct it and run the same command again; what was deployed is kept"
-        if code < 0 and not run.interrupted:
-            return CliError(
-                f"{layer.name}: the engine was ended by signal {-code}",
-                "run the same command again: it settles what was interrupted, and completes it",
-            )
-        if run.interrupted or _has(output, "update cancelled", "update canceled"):
-            return CliError(
-                f"{layer.name}: cancelled",
-                "run the same command again to complete it",
-                Exit.CANCELLED,
-            )
-        if run.mandatory:
-            shown = "\n".join(f"  {text}" for text in run.violations.values())
-            return CliError(
-                f"{layer.name}: refused by policy:\n{shown}",
-                "change the configuration; docs/reference/policies.md explains each rule",
-                Exit.POLICY,
-            )
-        errors = failures.reasons(run.errors) or [failures.last(output)]
-        configuration = any("stacks/" in e for e in errors)
-        lines = [line for error in errors for line in error.splitlines()]
-        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
-        kind = Exit.USAGE if configuration else Exit.RESOURCE
-        if any(lost_answers.plugin_ended(error) for error in run.errors):
-            again = "run the same command again: it settles what was interrupted, and completes it"
-        hint = "" if configuration else failures.hint(errors) + again
-        return CliError(f"{layer.name}: {text}", hint, kind)
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:

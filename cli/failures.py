@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cli import lost_answers
+from cli.errors import CliError, Exit
+from cli.events import Run
+from gkeplatform.layers import Layer
+
 _LIST = re.compile(r"\b\d+ errors? occurred:")
 _ITEM = re.compile(r"^\s*\* ", re.MULTILINE)
 _URN = re.compile(r'resource "urn:pulumi:[^"]*::([^":]+)"')
@@ -20,6 +25,38 @@ _ENDED = "the plugin ended before it answered"
 _WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
 _EXITED = re.compile(r"Detected that .* exited prematurely")
+
+
+def error(layer: Layer, code: int, run: Run, output: str) -> CliError:
+    """The error of a layer's run: what is wrong, and what to do about it."""
+    again = "correct it and run the same command again; what was deployed is kept"
+    if code < 0 and not run.interrupted:
+        return CliError(
+            f"{layer.name}: the engine was ended by signal {-code}",
+            "run the same command again: it settles what was interrupted, and completes it",
+        )
+    if run.interrupted or any(word in output for word in ("update cancelled", "update canceled")):
+        return CliError(
+            f"{layer.name}: cancelled",
+            "run the same command again to complete it",
+            Exit.CANCELLED,
+        )
+    if run.mandatory:
+        shown = "\n".join(f"  {text}" for text in run.violations.values())
+        return CliError(
+            f"{layer.name}: refused by policy:\n{shown}",
+            "change the configuration; docs/reference/policies.md explains each rule",
+            Exit.POLICY,
+        )
+    found = reasons(run.errors) or [last(output)]
+    configuration = any("stacks/" in e for e in found)
+    lines = [line for one in found for line in one.splitlines()]
+    text = found[0] if len(found) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
+    kind = Exit.USAGE if configuration else Exit.RESOURCE
+    if any(lost_answers.plugin_ended(one) for one in run.errors):
+        again = "run the same command again: it settles what was interrupted, and completes it"
+    told = "" if configuration else hint(found) + again
+    return CliError(f"{layer.name}: {text}", told, kind)
 
 
 def reasons(errors: Iterable[str]) -> list[str]:
