@@ -13,13 +13,17 @@ from typing import Any
 
 Values = Mapping[str, Any]
 _MANAGER = "pulumi"
-_LABELS = ("labels", "resourceLabels", "userLabels")
+_LATER = "labels"
+"""Of some types these are set by a second request, which may have been cut off."""
+_LABELS = (_LATER, "resourceLabels", "userLabels")
+_SECRET = "4dabf18193072939515e22adb298388d"
+"""The key by which the engine marks a secret, or another special value, in a state."""
 
 
-def foreign(type_: str, inputs: Values, provider: Values, there: Values) -> str | None:
+def foreign(type_: str, inputs: Values, there: Values) -> str | None:
     """Why the resource is somebody else's; None where it may be of this creation.
 
-    `provider` has the inputs of its provider, `there` is the resource of the state as it was read.
+    `there` is the resource of the state as it was read.
     """
     outputs = there.get("outputs") or {}
     if type_.startswith("kubernetes:"):
@@ -28,7 +32,7 @@ def foreign(type_: str, inputs: Values, provider: Values, there: Values) -> str 
     declared, has = inputs.get("description"), outputs.get("description")
     if isinstance(declared, str) and isinstance(has, str) and declared != has:
         return f"its description is {json.dumps(has)}, not {json.dumps(declared)}"
-    return _labels(inputs, provider, outputs)
+    return _labels(inputs, outputs)
 
 
 def _object(metadata: Values) -> str | None:
@@ -39,28 +43,16 @@ def _object(metadata: Values) -> str | None:
     return f"it was written by {', '.join(sorted(set(writers)))}"
 
 
-def _labels(inputs: Values, provider: Values, outputs: Values) -> str | None:
-    """By its labels; one without any may have been interrupted before it got them."""
-    has = outputs.get("effectiveLabels")
-    has = _first(outputs) if has is None else has
-    wanted = {**_mapping(provider.get("defaultLabels")), **_mapping(_first(inputs))}
-    if not isinstance(has, Mapping) or not has or not wanted:
-        return None
-    for name, value in wanted.items():
-        if isinstance(value, str) and has.get(name) != value:
-            return f"its label {name} is {json.dumps(has.get(name))}, not {json.dumps(value)}"
+def _labels(inputs: Values, outputs: Values) -> str | None:
+    """By the labels that the program gives it; all others are secret in a state."""
+    for field in _LABELS:
+        wanted, has = inputs.get(field), outputs.get(field) or {}
+        if not isinstance(wanted, Mapping) or not isinstance(has, Mapping):
+            continue
+        if _SECRET in wanted or _SECRET in has or (field == _LATER and not has):
+            continue
+        for name, value in wanted.items():
+            if has.get(name) != value:
+                label = json.dumps(has.get(name))
+                return f"its label {name} is {label}, not {json.dumps(value)}"
     return None
-
-
-def _first(values: Values) -> Any:
-    return next((values[name] for name in _LABELS if values.get(name) is not None), None)
-
-
-def _mapping(value: Any) -> Values:
-    """Labels; a provider's are JSON in its inputs."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, Mapping) else {}

@@ -54,8 +54,7 @@ def settle(
         if one.urn not in ids:
             continue
         there = interruption.resource(current, one.urn, ids[one.urn])
-        provider = interruption.provider_inputs(before, one.resource)
-        reason = ownership.foreign(one.type, one.inputs, provider, there) if there else None
+        reason = ownership.foreign(one.type, one.inputs, there) if there else None
         if reason:
             foreign.append((one, reason))
         else:

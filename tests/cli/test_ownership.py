@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -11,7 +10,9 @@ from cli import ownership
 from cli.errors import CliError
 from tests.cli.test_settling import NETWORK, Stack, _export, _resource
 
-PROVIDER = {"defaultLabels": json.dumps({"owner": "ml"})}
+OURS = {"labels": {"owner": "ml"}}
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "x"}
+CLUSTER = "gcp:container/cluster:Cluster"
 ADDRESS = "gcp:compute/globalAddress:GlobalAddress"
 POD = "kubernetes:core/v1:Pod"
 
@@ -27,11 +28,14 @@ def _written(*managers: str) -> dict[str, Any]:
         (NETWORK, {"description": "d"}, {"description": ""}, 'its description is "", not "d"'),
         (NETWORK, {}, {"description": "theirs"}, None),
         (NETWORK, {"name": "n"}, {"name": "n"}, None),
-        (ADDRESS, {}, {"effectiveLabels": {"owner": "ml", "more": "x"}}, None),
-        (ADDRESS, {}, {"effectiveLabels": {"owner": "web"}}, 'its label owner is "web", not "ml"'),
-        (ADDRESS, {}, {"effectiveLabels": {"of": "them"}}, 'its label owner is null, not "ml"'),
-        (ADDRESS, {}, {"effectiveLabels": {}}, None),  # interrupted before it got them
-        (ADDRESS, {"labels": {"owner": "a"}}, {"effectiveLabels": {"owner": "a"}}, None),
+        (ADDRESS, OURS, {"labels": {"owner": "ml", "more": "x"}}, None),
+        (ADDRESS, OURS, {"labels": {"owner": "web"}}, 'its label owner is "web", not "ml"'),
+        (ADDRESS, OURS, {"labels": {}}, None),  # interrupted before it got them
+        (ADDRESS, OURS, {"labels": SECRET}, None),
+        (ADDRESS, {"labels": SECRET}, {"labels": {"owner": "web"}}, None),
+        (ADDRESS, {}, {"labels": {"owner": "web"}, "effectiveLabels": SECRET}, None),
+        (CLUSTER, {"resourceLabels": {"a": "b"}}, {"resourceLabels": {"a": "b"}}, None),
+        (CLUSTER, {"resourceLabels": {"a": "b"}}, {}, 'its label a is null, not "b"'),
         (POD, {}, _written("pulumi-kubernetes-8f3a", "kubelet"), None),
         (
             POD,
@@ -45,12 +49,12 @@ def _written(*managers: str) -> dict[str, Any]:
 def test_it_is_told_by_description_labels_and_writers(
     type_: str, inputs: dict[str, Any], outputs: dict[str, Any], why: str | None
 ) -> None:
-    assert ownership.foreign(type_, inputs, PROVIDER, {"outputs": outputs}) == why
+    assert ownership.foreign(type_, inputs, {"outputs": outputs}) == why
 
 
 def test_a_patch_of_an_object_is_not_the_object() -> None:
     type_ = "kubernetes:core/v1:ServiceAccountPatch"
-    assert ownership.foreign(type_, {}, {}, {"outputs": _written("kubectl")}) is None
+    assert ownership.foreign(type_, {}, {"outputs": _written("kubectl")}) is None
 
 
 def test_what_somebody_else_made_is_refused_with_the_command_that_imports_it() -> None:
