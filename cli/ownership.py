@@ -16,7 +16,7 @@ _MANAGER = "pulumi"
 _LATER = "labels"
 """Of some types these are set by a second request, which may have been cut off."""
 _LABELS = (_LATER, "resourceLabels", "userLabels")
-_SECRET = "4dabf18193072939515e22adb298388d"
+_ENVELOPE = "4dabf18193072939515e22adb298388d"
 """The key by which the engine marks a secret, or another special value, in a state."""
 
 
@@ -49,7 +49,7 @@ def _labels(inputs: Values, outputs: Values) -> str | None:
         wanted, has = inputs.get(field), outputs.get(field) or {}
         if not isinstance(wanted, Mapping) or not isinstance(has, Mapping):
             continue
-        if _SECRET in wanted or _SECRET in has or (field == _LATER and not has):
+        if _ENVELOPE in wanted or _ENVELOPE in has or (field == _LATER and not has):
             continue
         for name, value in wanted.items():
             if has.get(name) != value:
