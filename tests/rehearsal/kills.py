@@ -68,6 +68,8 @@ class Killed:
         self._workspace = workspace
         self._moment = moment
         self._steps = max(1, round(steps * moment.fraction))
+        names = list(PROJECTS)
+        self._later = names[names.index(moment.layer) + 1 :] if moment.layer in names else []
         self.lines: list[str] = []
         self.is_hit = False
         self.returncode = 0
@@ -89,7 +91,9 @@ class Killed:
                 self.lines.append(line)
                 found = _STEP.match(line)
                 seen += bool(found and found[1] == self._moment.layer)
-                if not self.is_hit and seen >= self._steps:
+                # With fewer steps than expected, it is hit when the next layer begins.
+                is_late = bool(found and found[1] in self._later)
+                if not self.is_hit and (seen >= self._steps or is_late):
                     time.sleep(self._moment.seconds)
                     self.is_hit = self._kill(psutil.Process(process.pid))
             self.returncode = process.wait(300)
