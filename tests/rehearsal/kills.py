@@ -152,8 +152,8 @@ class Kills:
         self._left = dict(steps)
         self.hit: list[Moment] = []
 
-    def kill(self, moment: Moment) -> str:
-        """Start a rehearsal and kill the part; returns its output."""
+    def kill(self, moment: Moment) -> int:
+        """Start a rehearsal and kill the part; returns its exit code."""
         killed = Killed(self._workspace, moment, self._left[moment.layer])
         output = killed.run()
         if killed.is_hit:
@@ -164,7 +164,7 @@ class Kills:
                 self._left[found[1]] -= 2
         assert "Traceback" not in output, f"{moment}:\n{output}"
         assert processes_left(self._workspace) == [], moment
-        return output
+        return killed.returncode
 
     def complete(self) -> str:
         """The next rehearsal completes, and one more changes nothing; returns its output."""
