@@ -28,31 +28,42 @@ def foreign(type_: str, inputs: Values, there: Values) -> str | None:
     outputs = there.get("outputs") or {}
     if type_.startswith("kubernetes:"):
         # The object of a patch is another's by its nature.
-        return None if type_.endswith("Patch") else _object(outputs.get("metadata") or {})
+        if type_.endswith("Patch"):
+            return None
+        return _object(inputs.get("metadata") or {}, outputs.get("metadata") or {})
     declared, has = inputs.get("description"), outputs.get("description")
     if isinstance(declared, str) and isinstance(has, str) and declared != has:
         return f"its description is {json.dumps(has)}, not {json.dumps(declared)}"
     return _labels(inputs, outputs)
 
 
-def _object(metadata: Values) -> str | None:
-    """By the writers of its fields."""
+def _object(declared: Values, metadata: Values) -> str | None:
+    """By the writers of its fields, and by its labels where Pulumi wrote it."""
     writers = [str(one.get("manager")) for one in metadata.get("managedFields") or ()]
-    if not writers or any(one.startswith(_MANAGER) for one in writers):
+    if not writers:
         return None
+    if any(one.startswith(_MANAGER) for one in writers):
+        return _different(declared.get(_LATER), metadata.get(_LATER) or {})
     return f"it was written by {', '.join(sorted(set(writers)))}"
 
 
 def _labels(inputs: Values, outputs: Values) -> str | None:
     """By the labels that the program gives it; all others are secret in a state."""
     for field in _LABELS:
-        wanted, has = inputs.get(field), outputs.get(field) or {}
-        if not isinstance(wanted, Mapping) or not isinstance(has, Mapping):
-            continue
-        if _ENVELOPE in wanted or _ENVELOPE in has or (field == _LATER and not has):
-            continue
-        for name, value in wanted.items():
-            if has.get(name) != value:
-                label = json.dumps(has.get(name))
-                return f"its label {name} is {label}, not {json.dumps(value)}"
+        has = outputs.get(field) or {}
+        found = None if field == _LATER and not has else _different(inputs.get(field), has)
+        if found:
+            return found
+    return None
+
+
+def _different(wanted: Any, has: Any) -> str | None:
+    """The first wanted label that is not there; None for secrets."""
+    if not (isinstance(wanted, Mapping) and isinstance(has, Mapping)):
+        return None
+    if _ENVELOPE in wanted or _ENVELOPE in has:
+        return None
+    for name, value in wanted.items():
+        if isinstance(value, str) and has.get(name) != value:
+            return f"its label {name} is {json.dumps(has.get(name))}, not {json.dumps(value)}"
     return None

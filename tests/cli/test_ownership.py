@@ -21,6 +21,9 @@ def _written(*managers: str) -> dict[str, Any]:
     return {"metadata": {"name": "n", "managedFields": [{"manager": one} for one in managers]}}
 
 
+PULUMIS = _written("pulumi-kubernetes-8f3a")["metadata"]
+
+
 @pytest.mark.parametrize(
     ("type_", "inputs", "outputs", "why"),
     [
@@ -44,6 +47,8 @@ def _written(*managers: str) -> dict[str, Any]:
             "it was written by kubectl-create, kubelet",
         ),
         (POD, {}, _written(), None),
+        (POD, {"metadata": OURS}, {"metadata": PULUMIS | {"labels": {"owner": "ml"}}}, None),
+        (POD, {"metadata": OURS}, {"metadata": PULUMIS}, 'its label owner is null, not "ml"'),
     ],
 )
 def test_it_is_told_by_description_labels_and_writers(
