@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from cli import console
 from cli.engine import Engine, Result
 from cli.errors import CliError
 from cli.release import released
+from gkeplatform.engine_variables import FORGET
 from gkeplatform.errors import LET_GO_FIRST
-from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, Layer, in_order
+from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, SERVING, Layer, in_order
 
 CLUSTER_TYPE = "gcp:container/cluster:Cluster"
-FORGET = "PULUMI_K8S_DELETE_UNREACHABLE"
-"""Tells the Kubernetes provider that objects are gone whose cluster cannot be reached. Set only
-after that cluster was replaced in the same run: its objects are gone with it."""
 
 
 def up(
@@ -32,29 +29,40 @@ def up(
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
     """
+    forgetting = {**variables, FORGET: "true"}
     engine = Engine(variables, console.say)
     names = released(environment)
     results: dict[str, Result] = {}
-    for layer in in_order(layers):
+
+    def deploy(layer: Layer) -> None:
         engine.release(layer, environment, names)
-        deploy = partial(engine.up, stack=environment, interactive=interactive, preview=preview)
+        made = engine.up(layer, environment, interactive=interactive, preview=preview)
+        results[layer.name] = _joined(results.get(layer.name), made)
+
+    for layer in in_order(layers):
         try:
-            results[layer.name] = deploy(layer)
+            deploy(layer)
         except CliError as error:
-            if LET_GO_FIRST not in str(error) or NETWORKING not in layers:
+            if LET_GO_FIRST in str(error) and NETWORKING in layers:
+                console.say("instance groups leave the load balancer first", NETWORKING.name)
+                deploy(NETWORKING)
+            elif FORGET in str(error) and engine.holds_replaced_cluster(layer, environment):
+                console.say("what a replaced cluster held is forgotten", layer.name)
+                engine = Engine(forgetting, console.say)
+            else:
                 raise
-            console.say("instance groups leave the load balancer first", NETWORKING.name)
-            engine.release(NETWORKING, environment, names)
-            deploy(NETWORKING)
-            results[layer.name] = deploy(layer)
+            deploy(layer)
         if CLUSTER_TYPE in results[layer.name].replaced:
             console.say("what the replaced cluster held is forgotten", layer.name)
-            engine = Engine({**variables, FORGET: "true"}, console.say)
+            engine = Engine(forgetting, console.say)
+        if layer is NETWORKING and _keeps_former_ways(results):
+            console.say("what only the load balancer's former routes used is removed", SERVING.name)
+            deploy(SERVING)
     last = results.get(ENVIRONMENT.name)
     outputs: Mapping[str, Any] = last.outputs if last else {}
     return {
         "environment": environment,
-        "layers": [_layer(result) for result in results.values()],
+        "layers": [_layer(results[layer.name]) for layer in in_order(layers)],
         "address": outputs.get("address"),
         "models": [{"name": m["name"], "url": m["url"]} for m in outputs.get("models") or []],
     }
@@ -78,6 +86,29 @@ def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -
         engine.release(layer, environment, names)
         results.append(engine.destroy(layer, environment, interactive=interactive))
     return {"environment": environment, "layers": [_layer(result) for result in results]}
+
+
+def _keeps_former_ways(results: Mapping[str, Result]) -> bool:
+    """Whether serving, deployed before networking, kept what the former routes used."""
+    serving = results.get(SERVING.name)
+    return serving is not None and bool(serving.outputs.get("kept"))
+
+
+def _joined(earlier: Result | None, later: Result) -> Result:
+    """The result of two runs of a layer: what is unchanged, and the outputs, are the later's."""
+    if earlier is None:
+        return later
+    changes = {
+        kind: count + (earlier.changes.get(kind, 0) if kind != "same" else 0)
+        for kind, count in later.changes.items()
+    }
+    return Result(
+        later.layer,
+        earlier.seconds + later.seconds,
+        changes,
+        later.outputs,
+        {*earlier.replaced, *later.replaced},
+    )
 
 
 def _layer(result: Result) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import failures, file_backend, process, settling
+from cli import failures, file_backend, process, replaced_clusters, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
 from cli.release import protected
-from gkeplatform.layers import Layer
+from gkeplatform.layers import CLUSTER, Layer
 
 Say = Callable[[str, str], None]
 
@@ -82,6 +82,13 @@ class Engine:
         for urn in protected(export, names):
             self._say(f"unprotects {urn.split('::')[-1]}", layer.name)
             self._plain(layer, ["state", "unprotect", urn, "--yes", "--stack", stack])
+
+    def holds_replaced_cluster(self, layer: Layer, stack: str) -> bool:
+        """Whether the layer's state holds objects of a cluster that is not the present one."""
+        stack_arguments = ["--show-secrets", "--stack", stack]
+        kubeconfig = self._plain(CLUSTER, ["stack", "output", "kubeconfig", *stack_arguments])
+        export = json.loads(self._plain(layer, ["stack", "export", *stack_arguments]))
+        return replaced_clusters.is_left(export, kubeconfig)
 
     def preview(self, layer: Layer, stack: str) -> Result:
         """Show what deploying a layer would change."""

@@ -32,6 +32,7 @@ class _Monitor(mocks.MockMonitor):
         }
         if hooks := {field.name: list(names) for field, names in request.hooks.ListFields()}:
             self._declared.hooks[request.type, request.name] = hooks
+        self._declared.ignored[request.type, request.name] = list(request.ignoreChanges)
         if request.deleteBeforeReplaceDefined:
             order = request.deleteBeforeReplace
             self._declared.deleted_first[request.type, request.name] = order

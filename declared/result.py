@@ -19,7 +19,8 @@ class Declared:
     """Resources with the option `protect`."""
     deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
     """`delete_before_replace` where a resource states it."""
-
+    ignored: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """The inputs of each resource whose changes are ignored."""
     dependencies: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
     """The resources that each depends on, by type and logical name."""
     hooks: dict[tuple[str, str], dict[str, list[str]]] = field(default_factory=dict)

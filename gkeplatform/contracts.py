@@ -104,6 +104,9 @@ class NodePool(Part):
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[NodeTaint, ...] = ()
     """The configured ones; GKE adds `nvidia.com/gpu` and `google.com/tpu`."""
+    fixed: dict[str, str] = field(default_factory=dict)
+    """Settings that Google cannot change in place, by key; empty if the publisher does not say
+    them."""
 
 
 class ClusterContract(Contract):
@@ -128,6 +131,7 @@ class ClusterContract(Contract):
     """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
     pods_cidr: str = ""
     services_cidr: str = ""
+    control_plane_cidr: str = ""
 
     @property
     def generation(self) -> str:
@@ -235,6 +239,11 @@ class ServingContract(Contract):
     namespace: str
     models_bucket: str
     models: tuple[ServedModel, ...]
+    generation: str = ""
+    """Generation of the cluster; empty if the publisher did not know it."""
+    kept: tuple[str, ...] = ()
+    """Versions of models with a former way that the load balancer used then. The next deployment
+    after networking's removes it."""
 
 
 class RoutedVersion(Part):

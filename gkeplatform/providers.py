@@ -12,6 +12,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from gkeplatform.contracts import SecretText
+from gkeplatform.engine_variables import FORGET
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 
@@ -34,11 +35,11 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
 
     A replaced cluster has another address and certificate authority, which replaces the provider
     and all of its objects. What the old cluster held is gone with it; the engine forgets it with
-    PULUMI_K8S_DELETE_UNREACHABLE=true. The option of that name is not set here: it would hold for
-    a refresh as well, where a network that is down would empty the state.
+    `FORGET`=true. The option of that name is not set here: it would hold for a refresh as well,
+    where a network that is down would empty the state.
     """
     # The SDK would write the variable of one run into the state, as an option of the provider.
-    os.environ.pop("PULUMI_K8S_DELETE_UNREACHABLE", None)
+    os.environ.pop(FORGET, None)
     return kubernetes.Provider(
         "cluster",
         kubeconfig=kubeconfig.output(),

@@ -21,8 +21,8 @@ config = stack_file.layer(ClusterConfig)
 naming = Naming(environment)
 stack.check(fits, config, naming)
 before = stack.deployed(ClusterContract)
-stack.check(changes.refuse, config, environment, before, stack.deployed(NetworkingContract))
 stack.warn(changes.losses(config, environment, before))
+stack.check(changes.refuse, config, environment, before, stack.deployed(NetworkingContract))
 labels = Labels(environment, CLUSTER.name)
 
 google = providers.google(environment, labels)
@@ -30,7 +30,13 @@ services = ProjectServices("main", project=environment.project, opts=providers.u
 ready = providers.using(google, after=[services])
 network = Network("main", config.network, naming=naming, region=environment.region, opts=ready)
 cluster = GkeCluster(
-    "main", config.cluster, network=network, naming=naming, labels=labels, opts=ready
+    "main",
+    config.cluster,
+    network=network,
+    naming=naming,
+    labels=labels,
+    keeps_zones=changes.keeps_zones(config, environment, before),
+    opts=ready,
 )
 pools = NodePools(
     "main",
@@ -60,4 +66,5 @@ stack.publish(
     nodes_cidr=config.network.nodes_cidr,
     pods_cidr=config.network.pods_cidr,
     services_cidr=config.network.services_cidr,
+    control_plane_cidr=config.cluster.control_plane_cidr,
 )

@@ -5,6 +5,7 @@ from facts.allocatable import allocatable_disk_gib
 from facts.machines import LOCAL_SSD_GIB, machine_type
 from gkeplatform.contracts import NodePool, NodeTaint
 from infra.cluster.config import ClusterConfig
+from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs, Taint
 
 _EFFECTS = {
@@ -45,6 +46,7 @@ def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
         queued=args.queued,
         labels=args.labels,
         taints=tuple(_taint(taint) for taint in args.taints),
+        fixed=fixed(args),
     )
 
 
@@ -67,13 +69,6 @@ def gpus(args: NodePoolArgs) -> int:
     if gpu.partition:
         count *= partition_count(gpu.type, gpu.partition) or 1
     return count * (gpu.sharing.clients if gpu.sharing else 1)
-
-
-def spans_nodes(args: NodePoolArgs) -> bool:
-    """Whether the pool is one TPU slice of several nodes."""
-    machine = machine_type(args.machine_type)
-    own = machine.tpu_topology if machine else ""
-    return args.tpu_topology not in {None, own}
 
 
 def _taint(taint: Taint) -> NodeTaint:

@@ -100,20 +100,45 @@ def losses(
         return
     wanted = config.pools(environment.region)
     if wanted.replaces(before):
-        yield (
+        cause = (
             f"gke-cluster:cluster.control_plane_zone: the cluster moves from {before.location} to "
-            f"{wanted.location}. It is deleted and created again: its pods, Secrets and volumes "
+            f"{wanted.location}"
+            if before.location != wanted.location
+            else "gke-cluster:cluster.control_plane_cidr: the control plane has "
+            f"{before.control_plane_cidr}, which cannot change in place"
+        )
+        yield (
+            f"{cause}. The cluster is deleted and created again: its pods, Secrets and volumes "
             "are lost (databases too; restore them from their backups), and no model answers until "
             "the serving and networking layers are deployed again"
         )
-    elif set(before.zones) != set(config.cluster.zones):
-        own = [pool.name for pool in config.node_pools if pool.zones]
-        if own:
-            yield (
-                "gke-cluster:cluster.zones: when the zones of a cluster change, GKE moves all of "
-                f"its pools, and {_all(own)} has zones of its own; run `pulumi up --refresh -s "
-                f"{environment.name}` in infra/cluster afterwards, which moves it back"
-            )
+        return
+    places = {pool.name: index for index, pool in enumerate(config.node_pools)}
+    for name, keys in wanted.replaced_pools(before).items():
+        yield (
+            f'gke-cluster:node_pools[{places[name]}]: "{name}" is deleted and created again, '
+            f"since {_all(keys)} cannot change in place; its pods wait for other nodes meanwhile. "
+            "To avoid that, add a pool of another name first, and remove this one afterwards"
+        )
+    moves = set(before.zones) != set(config.cluster.zones)
+    if moves and keeps_zones(config, environment, before) and config.cluster.auto_provisioning:
+        yield (
+            "gke-cluster:cluster.zones: the cluster keeps its zones, since changing them would "
+            "move pools that have zones of their own; auto-provisioned pools keep them too"
+        )
+
+
+def keeps_zones(
+    config: ClusterConfig, environment: Environment, before: ClusterContract | None
+) -> bool:
+    """Whether the cluster's own list of zones stays as it is; the pools state their zones.
+
+    When that list changes, GKE moves all pools to it, those with zones of their own too, and their
+    nodes are gone before the provider could move them back.
+    """
+    if before is None or config.pools(environment.region).replaces(before):
+        return False
+    return any(pool.zones for pool in config.node_pools)
 
 
 def _all(names: Collection[str]) -> str:

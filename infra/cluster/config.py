@@ -8,6 +8,7 @@ from gkeplatform.config import Settings
 from gkeplatform.instance_groups import DeclaredPools
 from infra.cluster.addresses import Cidr, network, refuse_overlaps
 from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs
 
 RANGES = ("nodes_cidr", "pods_cidr", "services_cidr")
@@ -50,5 +51,7 @@ class ClusterConfig(Settings):
         """Where the cluster and its nodes are to be."""
         return DeclaredPools(
             location=self.cluster.control_plane_zone or region,
+            control_plane_cidr=self.cluster.control_plane_cidr,
             zones={pool.name: pool.zones or self.cluster.zones for pool in self.node_pools},
+            fixed={pool.name: fixed(pool) for pool in self.node_pools},
         )

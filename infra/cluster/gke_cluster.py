@@ -31,6 +31,7 @@ class GkeCluster(pulumi.ComponentResource):
         network: Network,
         naming: Naming,
         labels: Labels,
+        keeps_zones: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:cluster:GkeCluster", name, None, opts)
@@ -77,7 +78,9 @@ class GkeCluster(pulumi.ComponentResource):
             deletion_protection=args.deletion_protection,
             resource_labels=labels.google(),
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*grants, *(encryption.grants if encryption else ())]
+                parent=self,
+                depends_on=[*grants, *(encryption.grants if encryption else ())],
+                ignore_changes=["nodeLocations"] if keeps_zones else None,
             ),
         )
         self.name = self.cluster.name

@@ -9,7 +9,7 @@ from pulumi_gcp import container
 from gkeplatform.contracts import InstanceGroup
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.cluster.capacity import spans_nodes
+from infra.cluster.fixed_settings import spans_nodes
 from infra.cluster.gke_cluster import GkeCluster
 from infra.cluster.identity import NodeIdentity
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs

@@ -1,5 +1,6 @@
 """The serving layer: the catalog of models on the cluster, and what networking needs of it."""
 
+import os
 from functools import partial
 
 from gkeplatform import providers, stack
@@ -8,7 +9,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.serving import catalog, contract
+from infra.serving import catalog, contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
 from infra.serving.live_routes import live_routes
@@ -35,6 +36,7 @@ live = stack.check(
     naming,
     cluster=cluster.generation,
 )
+stack.warn(replaced_cluster.advice(stack.deployed(ServingContract), cluster.generation, os.environ))
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)
@@ -116,6 +118,8 @@ stack.publish(
     cluster=cluster.name,
     namespace=config.namespace,
     models_bucket=store.name,
+    generation=cluster.generation,
+    kept=live.lasting,
     models=servers.addresses.apply(
         partial(contract.served, config, cluster=cluster, names=live.names)
     ),

@@ -37,6 +37,11 @@ class LiveRoutes:
     kept: Mapping[str, Kept]
     """By version of a model."""
 
+    @property
+    def lasting(self) -> list[str]:
+        """The versions that keep something."""
+        return sorted(name for name, kept in self.kept.items() if kept.groups or kept.node_port)
+
     def opened(self, tenants: Sequence[Tenant]) -> tuple[Tenant, ...]:
         """The tenants, open to requests by way of the node ports that are kept."""
         namespaces = {

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import pulumi
 import pytest
 
 from declared import run_layer, stack_config
@@ -23,6 +25,7 @@ Config = dict[str, Any]
 DEV = Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="acme-ml")
 NETWORK, PLANE, POOLS = "gke-cluster:network", "gke-cluster:cluster", "gke-cluster:node_pools"
 OWN = "organization/gke-cluster/dev"
+GKE = "gcp:container/cluster:Cluster"
 LATER = "organization/gke-networking/dev"
 
 
@@ -90,6 +93,14 @@ def leave_a_zone(parts: Config) -> None:
 
 def become_zonal(parts: Config) -> None:
     parts[PLANE].update(control_plane_zone="europe-west4-a")
+
+
+def another_control_plane(parts: Config) -> None:
+    parts[PLANE].update(control_plane_cidr="172.16.0.16/28")
+
+
+def unspot(parts: Config) -> None:
+    parts[POOLS][1].update(spot=False)
 
 
 def rename_all(parts: Config) -> None:
@@ -195,13 +206,101 @@ def test_the_preview_says_what_a_replacement_loses(before: ClusterContract) -> N
     assert list(changes.losses(edited(become_zonal), DEV, None)) == []
 
 
-def test_the_preview_says_which_pools_gke_moves(before: ClusterContract) -> None:
+def with_a_pool_of_its_own_zones(parts: Config) -> None:
+    leave_a_zone(parts)
+    parts[POOLS][1].update(zones=["europe-west4-a"])
+
+
+def kept_inputs(outputs: dict[str, Any], edit: Callable[[Config], Any]) -> list[str]:
+    """The cluster's inputs that an update leaves as they were."""
+    return run_layer(CLUSTER, "dev", {OWN: outputs}, written(edit)).ignored[GKE, "main"]
+
+
+def test_a_cluster_keeps_its_zones_while_a_pool_has_zones_of_its_own(
+    outputs: dict[str, Any],
+) -> None:
+    assert kept_inputs(outputs, with_a_pool_of_its_own_zones) == ["nodeLocations"]
+    assert kept_inputs(outputs, leave_a_zone) == []
+
+
+def test_a_replaced_cluster_takes_the_declared_zones(outputs: dict[str, Any]) -> None:
     def edit(parts: Config) -> None:
-        leave_a_zone(parts)
-        parts[POOLS][1].update(zones=["europe-west4-a"])
+        with_a_pool_of_its_own_zones(parts)
+        become_zonal(parts)
+
+    assert kept_inputs(outputs, edit) == []
+
+
+def test_auto_provisioned_pools_stay_in_the_zones_that_the_cluster_keeps(
+    before: ClusterContract,
+) -> None:
+    def edit(parts: Config) -> None:
+        with_a_pool_of_its_own_zones(parts)
+        parts[PLANE].update(auto_provisioning={"cpu": 16, "memory_gb": 64})
 
     (said,) = changes.losses(edited(edit), DEV, before)
-    assert "serving has zones of its own" in said
+    assert "auto-provisioned pools keep them too" in said
+    assert list(changes.losses(edited(with_a_pool_of_its_own_zones), DEV, before)) == []
+    kept = msgspec.structs.replace(before, zones=("europe-west4-a",))
+    assert list(changes.losses(edited(edit), DEV, kept)) == []
+
+
+def test_the_groups_of_a_replaced_pool_leave_too(
+    before: ClusterContract, served: NetworkingContract
+) -> None:
+    """A setting that cannot change in place: Google deletes the pool first, with its groups."""
+    config = edited(unspot)
+    with pytest.raises(PlatformError, match=LET_GO_FIRST):
+        changes.refuse(config, DEV, before, served)
+    rest = used_groups(before, config.pools(DEV.region))
+    assert {group.pool for group in rest.instance_groups} == {"general"}
+    without = read(NetworkingContract, networking(rest), environment="dev")
+    changes.refuse(config, DEV, before, without)
+    (said,) = changes.losses(config, DEV, before)
+    assert 'node_pools[1]: "serving" is deleted and created again, since spot' in said
+
+
+def test_the_only_pool_of_a_load_balancer_is_not_replaced(
+    before: ClusterContract, served: NetworkingContract
+) -> None:
+    def edit(parts: Config) -> None:
+        for pool in parts[POOLS]:
+            pool["max_pods_per_node"] = 64
+
+    with pytest.raises(PlatformError, match="first declare the new pool beside the old one"):
+        changes.refuse(edited(edit), DEV, before, served)
+
+
+def test_a_pool_that_an_older_program_published_is_taken_as_unchanged(
+    outputs: dict[str, Any], served: NetworkingContract
+) -> None:
+    pools = [{k: v for k, v in one.items() if k != "fixed"} for one in outputs["node_pools"]]
+    old = {k: v for k, v in outputs.items() if k != "control_plane_cidr"} | {"node_pools": pools}
+    before = read(ClusterContract, old, environment="dev")
+    changes.refuse(edited(unspot), DEV, before, served)
+    changes.refuse(edited(another_control_plane), DEV, before, served)
+
+
+def test_another_range_of_the_control_plane_replaces_the_cluster(
+    before: ClusterContract, served: NetworkingContract
+) -> None:
+    config = edited(another_control_plane)
+    with pytest.raises(PlatformError, match=LET_GO_FIRST):
+        changes.refuse(config, DEV, before, served)
+    assert used_groups(before, config.pools(DEV.region)).instance_groups == ()
+    (said,) = changes.losses(config, DEV, before)
+    assert "cluster.control_plane_cidr: the control plane has 172.16.0.0/28" in said
+    assert "volumes are lost" in said
+
+
+def test_what_a_replacement_loses_is_said_before_it_is_refused(
+    outputs: dict[str, Any], before: ClusterContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: said.append(text))
+    with pytest.raises(Refused):
+        run_layer(CLUSTER, "dev", {OWN: outputs, LATER: networking(before)}, written(become_zonal))
+    assert any("volumes are lost" in text for text in said)
 
 
 def test_the_program_compares_with_its_own_outputs(

@@ -18,12 +18,14 @@ from gkeplatform.contracts import (
     RoutedModel,
     RoutedVersion,
     ServedModel,
+    ServingContract,
 )
+from gkeplatform.engine_variables import FORGET
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
 from infra.networking.contract import routed_models
 from infra.networking.url_map.versions import versions
-from infra.serving import contract
+from infra.serving import contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.live_routes import LiveRoutes, live_routes
@@ -105,6 +107,8 @@ def test_a_live_backend_stays_or_the_operator_is_told(old: str, new: str) -> Non
     moved = networking(served(changed, routes.names))
     again = live_routes([workload], moved, NAMING, cluster="c1")
     assert again.kept["words"] == type(kept)()
+    assert again.lasting == []
+    assert routes.lasting == (["words"] if kept.groups or kept.node_port else [])
     assert workload.exposure.endpoint_groups(workload, again.names) == own
 
 
@@ -124,6 +128,25 @@ def test_a_replaced_cluster_gets_groups_of_its_own() -> None:
     assert routes.names.of(workload, 8501) != NAMES.of(workload, 8501)
     assert routes.kept["words"].groups == {}
     assert "has no endpoints" in (routes.kept["words"].advice or "")
+
+
+def serving_contract(generation: str) -> ServingContract:
+    return ServingContract(
+        cluster="c", namespace="models", models_bucket="b", models=(), generation=generation
+    )
+
+
+def test_a_layer_alone_is_told_how_to_forget_a_replaced_cluster() -> None:
+    (said,) = replaced_cluster.advice(serving_contract("c1"), "c2", {})
+    assert f"{FORGET}=true pulumi up" in said
+    for before, now, given in (
+        (serving_contract("c1"), "c1", {}),
+        (serving_contract("c1"), "c2", {FORGET: "true"}),
+        (serving_contract(""), "c2", {}),
+        (serving_contract("c1"), "", {}),
+        (None, "c2", {}),
+    ):
+        assert list(replaced_cluster.advice(before, now, given)) == []
 
 
 def test_nothing_is_kept_where_networking_was_never_deployed() -> None:

@@ -9,6 +9,7 @@ from facts.allocatable import allocatable_disk_gib
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.cluster import capacity, machines
+from infra.cluster.fixed_settings import spans_nodes
 from infra.cluster.pool_settings import NodePoolArgs
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
@@ -490,7 +491,7 @@ def test_a_slice_of_several_nodes_takes_no_model() -> None:
 def test_a_pool_of_slices_of_one_node_scales_like_any_other() -> None:
     args = msgspec.convert(V6E | {"tpu_topology": "2x2", "max_nodes": 3}, NodePoolArgs)
     machines.check("gke-cluster:node_pools[0]", args, ZONES)
-    assert not capacity.spans_nodes(args)
+    assert not spans_nodes(args)
     (published,) = pools_of(V6E)
     assert (published.tpu, published.tpus, published.tpu_topology) == ("tpu-v6e-slice", 4, "2x2")
 
