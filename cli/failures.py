@@ -18,6 +18,7 @@ _CANCELLED = re.compile(
 )
 _PLUGIN_ENDED = re.compile(
     r"error reading from server: .*$|"
+    r"could not read plugin .*: exit status.*$|"
     r'connection error: desc = "transport: Error while dialing.*$',
     re.MULTILINE,
 )

@@ -27,7 +27,7 @@ _BROKEN = (
     r"\bEOF$|connection reset by peer|broken pipe|i/o timeout|context deadline exceeded"
     r"|Client\.Timeout exceeded|Server disconnected|cannot reach https?:"
 )
-_ENDED = re.compile(_PLUGIN_ENDED)
+_ENDED = re.compile(f"{_PLUGIN_ENDED}|could not read plugin .*: exit status")
 _TAKEN = re.compile(r"\balready ?exists\b", re.IGNORECASE)
 _LOST = re.compile(f"{_PLUGIN_ENDED}|{_BROKEN}", re.MULTILINE)
 

@@ -123,6 +123,9 @@ def test_an_import_names_the_parent_and_the_provider_of_the_program() -> None:
 def test_a_plugin_that_ended_is_told_without_the_words_of_grpc() -> None:
     told = failures.explained(f"main: {EOF_ERROR}")
     assert told == "main: the plugin ended before it answered"
+    start = "google: could not read plugin [/p/pulumi-resource-gcp]: exit status -1"
+    assert failures.explained(start) == "google: the plugin ended before it answered"
+    assert lost_answers.plugin_ended(start)
     report = "Detected that /p/pulumi-resource-gcp exited prematurely.\n  This is *always* a bug"
     assert failures.reasons([f"main: {EOF_ERROR}", report]) == [told]
     assert failures.reasons([report]) == [report]
