@@ -111,7 +111,7 @@ class Engine:
                 Exit.NO_STACK,
             )
         if code and not run.mandatory:
-            raise self._failure(layer, code, run, output)
+            raise failures.error(layer, code, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
@@ -124,7 +124,7 @@ class Engine:
         code, run, output = self._attempt(layer, arguments, interactive=False)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise self._failure(layer, code, run, output)
+            raise failures.error(layer, code, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
@@ -151,6 +151,28 @@ class Engine:
             elif not _has(str(error), "no stack named"):
                 raise
 
+    def _adoption(self, layer: Layer, stack: str, run: Run) -> str:
+        """How to adopt what exists already, for the hint."""
+        try:
+            commands = settling.adoption(layer, stack, self._plain, run.taken)
+        except CliError:
+            return ""
+        if not commands:
+            return ""
+        lines = [f"$ cd {layer.directory}", *(f"$ {command}" for command in commands)]
+        return "\nwhat exists, and is this stack's, is adopted by\n  " + "\n  ".join(lines)
+
+    def _settle_unanswered(self, layer: Layer, stack: str, run: Run) -> None:
+        """Adopt what was created although its creation failed."""
+        if not run.unanswered:
+            return
+        self._unlock(layer, stack)
+        try:
+            settling.settle(layer, stack, self._plain, self._say, self._environment, run.unanswered)
+        except CliError as error:
+            names = ", ".join(one["urn"].rpartition("::")[2] for one in run.unanswered)
+            self._say(f"warning: these may have been created: {names}: {error}", layer.name)
+
     def _run(
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
     ) -> Result:
@@ -165,11 +187,16 @@ class Engine:
         if code and _has(output, "is currently locked") and self._unlock(layer, stack):
             code, run, output = self._attempt(layer, arguments, interactive=interactive)
         seconds = time.monotonic() - started
+        if code:
+            self._settle_unanswered(layer, stack, run)
         if code and interactive and not run.errors and not run.mandatory:
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            raise self._failure(layer, code, run, output)
+            failure = failures.error(layer, code, run, output)
+            if run.taken and failure.code is Exit.RESOURCE:
+                failure.hint += self._adoption(layer, stack, run)
+            raise failure
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
@@ -202,6 +229,8 @@ class Engine:
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
+            # A refresh that outlives us would hold the stack's lock.
+            preexec_fn=process.die_with_parent,
         )
         if done.returncode:
             raise CliError(
@@ -218,35 +247,6 @@ class Engine:
         file_backend.sweep(layer, stack, self._environment)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
-
-    @staticmethod
-    def _failure(layer: Layer, code: int, run: Run, output: str) -> CliError:
-        again = "correct it and run the same command again; what was deployed is kept"
-        if code < 0 and not run.interrupted:
-            return CliError(
-                f"{layer.name}: the engine was ended by signal {-code}",
-                "run the same command again: it settles what was interrupted, and completes it",
-            )
-        if run.interrupted or _has(output, "update cancelled", "update canceled"):
-            return CliError(
-                f"{layer.name}: cancelled",
-                "run the same command again to complete it",
-                Exit.CANCELLED,
-            )
-        if run.mandatory:
-            shown = "\n".join(f"  {text}" for text in run.violations.values())
-            return CliError(
-                f"{layer.name}: refused by policy:\n{shown}",
-                "change the configuration; docs/reference/policies.md explains each rule",
-                Exit.POLICY,
-            )
-        errors = failures.reasons(run.errors) or [failures.last(output)]
-        configuration = any("stacks/" in e for e in errors)
-        lines = [line for error in errors for line in error.splitlines()]
-        text = errors[0] if len(errors) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
-        kind = Exit.USAGE if configuration else Exit.RESOURCE
-        hint = "" if configuration else failures.hint(errors) + again
-        return CliError(f"{layer.name}: {text}", hint, kind)
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from cli import lost_answers
 
 Json = dict[str, Any]
 _COLOURS = re.compile(r"<\{%[^%]*%\}>")
@@ -17,6 +20,7 @@ _VERBS = {
     "import": ("importing", "imported"),
 }
 _STACK = "pulumi:pulumi:Stack"
+_PARTIAL_FAILURE = 1
 CHANGES = ("create", "update", "delete", "replace", "same")
 
 
@@ -38,6 +42,21 @@ class Run:
     """Whether the changes are planned, not made."""
     replaced: set[str] = field(default_factory=set)
     """Types of which a resource was replaced."""
+    _failed: dict[str, Json] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unanswered(self) -> list[Json]:
+        """What may have been created although its creation failed."""
+        return self._failed_where(lost_answers.is_lost)
+
+    @property
+    def taken(self) -> list[Json]:
+        """What was not created because it exists."""
+        return self._failed_where(lost_answers.is_taken)
+
+    def _failed_where(self, told: Callable[[str], bool]) -> list[Json]:
+        return [new for urn, new in self._failed.items() if told(self._said.get(urn, ""))]
 
     def take(self, event: Json) -> str | None:
         """Record an event; return a line to show, or None."""
@@ -48,6 +67,8 @@ class Run:
             if metadata["type"] == _STACK:
                 self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             return self._step(metadata, 1)
+        if "resOpFailedEvent" in event:
+            self._failure(event["resOpFailedEvent"])
         if "diagnosticEvent" in event:
             return self._diagnostic(event["diagnosticEvent"])
         if "policyEvent" in event:
@@ -69,6 +90,14 @@ class Run:
             return f"would be {verbs[1]}: {kind} {name}" if tense == 0 else None
         return f"{verbs[tense]} {kind} {name}"
 
+    def _failure(self, event: Json) -> None:
+        """Keep a creation that failed; one that failed in part is in the state."""
+        metadata = event["metadata"]
+        new = metadata.get("new") or {}
+        is_creation = metadata["op"] in lost_answers.CREATIONS and new.get("custom")
+        if is_creation and event.get("status") != _PARTIAL_FAILURE:
+            self._failed[metadata["urn"]] = new
+
     def _diagnostic(self, event: Json) -> str | None:
         if event.get("ephemeral"):
             return None
@@ -78,6 +107,8 @@ class Run:
             return None
         name = _name(event["urn"]) if event.get("urn") and _STACK not in event["urn"] else ""
         line = f"{name}: {text}" if name else text
+        if severity == "error" and event.get("urn"):
+            self._said[event["urn"]] = f"{self._said.get(event['urn'], '')}\n{text}"
         if severity == "error" and line not in self.errors:
             self.errors.append(line)
         elif severity == "warning" and line not in self.warnings:

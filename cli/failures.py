@@ -5,14 +5,59 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cli import lost_answers
+from cli.errors import CliError, Exit
+from cli.events import Run
+from gkeplatform.layers import Layer
+
 _LIST = re.compile(r"\b\d+ errors? occurred:")
 _ITEM = re.compile(r"^\s*\* ", re.MULTILINE)
 _URN = re.compile(r'resource "urn:pulumi:[^"]*::([^":]+)"')
 _CANCELLED = re.compile(
     r"context cancell?ed$|code = Cancell?ed\b|^(?:\S+: )?Resource operation was cancelled"
 )
+_PLUGIN_ENDED = re.compile(
+    r"error reading from server: .*$|"
+    r"could not read plugin .*: exit status.*$|"
+    r'connection error: desc = "transport: Error while dialing.*$',
+    re.MULTILINE,
+)
+_ENDED = "the plugin ended before it answered"
 _WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
+_EXITED = re.compile(r"Detected that .* exited prematurely")
+
+
+def error(layer: Layer, code: int, run: Run, output: str) -> CliError:
+    """The error of a layer's run: what is wrong, and what to do about it."""
+    again = "correct it and run the same command again; what was deployed is kept"
+    if code < 0 and not run.interrupted:
+        return CliError(
+            f"{layer.name}: the engine was ended by signal {-code}",
+            "run the same command again: it settles what was interrupted, and completes it",
+        )
+    if run.interrupted or any(word in output for word in ("update cancelled", "update canceled")):
+        return CliError(
+            f"{layer.name}: cancelled",
+            "run the same command again to complete it",
+            Exit.CANCELLED,
+        )
+    if run.mandatory:
+        shown = "\n".join(f"  {text}" for text in run.violations.values())
+        return CliError(
+            f"{layer.name}: refused by policy:\n{shown}",
+            "change the configuration; docs/reference/policies.md explains each rule",
+            Exit.POLICY,
+        )
+    found = reasons(run.errors) or [last(output)]
+    configuration = any("stacks/" in e for e in found)
+    lines = [line for one in found for line in one.splitlines()]
+    text = found[0] if len(found) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
+    kind = Exit.USAGE if configuration else Exit.RESOURCE
+    if any(lost_answers.plugin_ended(one) for one in run.errors):
+        again = "run the same command again: it settles what was interrupted, and completes it"
+    told = "" if configuration else hint(found) + again
+    return CliError(f"{layer.name}: {text}", told, kind)
 
 
 def reasons(errors: Iterable[str]) -> list[str]:
@@ -23,6 +68,8 @@ def reasons(errors: Iterable[str]) -> list[str]:
     """
     told = [explained(error) for error in errors]
     causes = [error for error in told if not error.startswith(_SUMMARIES)]
+    if any(_ENDED in error for error in causes):
+        causes = [error for error in causes if not _EXITED.match(error)]
     return [error for error in causes if not _CANCELLED.search(error)] or causes or told
 
 
@@ -39,7 +86,7 @@ def explained(error: str) -> str:
     Go's plugins report several errors as a list that begins with its length; the first reason takes
     the place of that line, the others follow indented.
     """
-    text = _URN.sub(r"\1", error.strip())
+    text = _PLUGIN_ENDED.sub(_ENDED, _URN.sub(r"\1", error.strip()))
     found = _LIST.search(text)
     if found is None:
         return text

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from cli import interruption
 from gkeplatform.layers import Layer
 
 
@@ -24,7 +25,7 @@ def _folder(environment: Mapping[str, str], *parts: str) -> Path | None:
 
 
 def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:
-    """Whether the state has no operation in progress; False where Pulumi must be asked.
+    """Whether the state has nothing to settle; False where Pulumi must be asked.
 
     It spares a run of `pulumi stack export`, half a second a layer.
     """
@@ -32,13 +33,14 @@ def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:
     if folder is None:
         return False
     try:
-        content = json.loads((folder / f"{stack}.json").read_bytes())
+        text = (folder / f"{stack}.json").read_bytes()
+        content = json.loads(text)
     except FileNotFoundError:
         return not list(folder.glob(f"{stack}.json*"))
     except (OSError, ValueError):
         return False
     latest = (content.get("checkpoint") or {}).get("latest") or {}
-    return not latest.get("pending_operations")
+    return not latest.get("pending_operations") and interruption.UNREAD.encode() not in text
 
 
 def is_left_locked(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:

@@ -4,6 +4,8 @@ The engine notes each operation before it begins. After a kill the notes say wha
 Changes and deletions are simply done again by the next update. A creation may have reached Google,
 and then a second one is refused for ever, or makes a second resource. So the resource is put into
 the state under its id and read: what does not exist leaves the state again, and is created.
+`pulumi stack import` drops the engine's notes, so such a resource has an error of its creation
+(`UNREAD`) until it was read.
 
 Pure functions over the document of `pulumi stack export`; `cli.settling` runs the commands.
 """
@@ -11,6 +13,7 @@ Pure functions over the document of `pulumi stack export`; `cli.settling` runs t
 from __future__ import annotations
 
 import copy
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +21,9 @@ from typing import Any
 from cli.resource_ids import outputs_of
 
 Json = dict[str, Any]
+UNREAD = "its creation was interrupted, and it was not read since"
+"""The `initErrors` of an adopted resource; a read takes them away."""
+_STACK = "pulumi:pulumi:Stack"
 _DOING = {"creating": "creating", "updating": "updating", "deleting": "deleting"}
 
 
@@ -50,10 +56,27 @@ class Operation:
         return dict(self.resource.get("inputs") or {})
 
 
+def import_command(resource: Json, stack: str, id_: str = "ID") -> str:
+    """The command that adopts the resource under the name, parent and provider of the program."""
+    urn, parent = str(resource["urn"]), str(resource.get("parent") or "")
+    words = ["pulumi", "import", str(resource["type"]), urn.rpartition("::")[2], id_]
+    if parent and f"::{_STACK}::" not in parent:
+        words += ["--parent", f"parent={parent}"]
+    if resource.get("provider"):
+        words += ["--provider", f"provider={str(resource['provider']).rpartition('::')[0]}"]
+    return shlex.join([*words, "--protect=false", "--generate-code=false", "--stack", stack])
+
+
 def operations(export: Json) -> list[Operation]:
-    """The operations in progress when the last update ended; empty unless it was killed."""
+    """The operations in progress when the last update ended; empty unless it was killed.
+
+    What was adopted and not read, because that was interrupted as well, is still being created.
+    """
     found = (export.get("deployment") or {}).get("pending_operations") or ()
-    return [Operation(str(one.get("type", "")), one["resource"]) for one in found]
+    noted = [Operation(str(one.get("type", "")), one["resource"]) for one in found]
+    known = {one.urn for one in noted}
+    unread = [one for one in _resources(export) if UNREAD in (one.get("initErrors") or ())]
+    return noted + [Operation("creating", one) for one in unread if one["urn"] not in known]
 
 
 def described(found: list[Operation]) -> str:
@@ -77,23 +100,49 @@ def known_ids(export: Json) -> frozenset[str]:
     return frozenset(str(one["id"]) for one in _resources(export) if one.get("id"))
 
 
+def resource(export: Json, urn: str, id_: str) -> Json | None:
+    """The resource of this URN and id, unless it is to be deleted."""
+    for one in _resources(export):
+        if one.get("urn") == urn and one.get("id") == id_ and not one.get("delete"):
+            return one
+    return None
+
+
+def unread(export: Json, urn: str) -> Json:
+    """The state with this resource as one that is still to be settled."""
+    result = copy.deepcopy(export)
+    for one in _resources(result):
+        if one.get("urn") == urn and not one.get("delete"):
+            one["initErrors"] = [*(one.get("initErrors") or ()), UNREAD]
+    return result
+
+
+def without(export: Json, ids: Mapping[str, str]) -> Json:
+    """The state without the resources of these ids; `ids` is by URN."""
+    result = copy.deepcopy(export)
+    result["deployment"]["resources"] = [
+        one for one in _resources(result) if ids.get(str(one.get("urn"))) != one.get("id", "")
+    ]
+    return result
+
+
 def with_adopted(export: Json, ids: Mapping[str, str]) -> Json:
     """The state with each created resource in it, under its id; `ids` is by URN.
 
     A resource that was to replace another takes that one's place in the list, before what depends
-    on it, and the old one is marked for deletion, as the engine does after a creation. The
-    operations stay noted, so that an end in the midst of this is no loss.
+    on it, and the old one is marked for deletion, as the engine does after a creation.
     """
     result = copy.deepcopy(export)
     resources: list[Json] = result["deployment"].setdefault("resources", [])
     for one in operations(export):
         id_ = ids.get(one.urn)
-        if one.kind != "creating" or id_ is None or _has(resources, one.urn, id_):
+        if one.kind != "creating" or id_ is None or resource(result, one.urn, id_):
             continue
         added = {
             **copy.deepcopy(one.resource),
             "id": id_,
             "outputs": outputs_of(one.type, one.inputs, id_),
+            "initErrors": [UNREAD],
         }
         at = len(resources)
         for index in reversed(range(len(resources))):
@@ -118,6 +167,11 @@ def settled(before: Json, after: Json) -> Json:
     noted = {one.urn for one in operations(before)}
     deployment["pending_operations"] = []
     resources: list[Json] = deployment.setdefault("resources", [])
+    for one in resources:
+        if UNREAD in (one.get("initErrors") or ()):
+            one["initErrors"] = [text for text in one["initErrors"] if text != UNREAD]
+            if not one["initErrors"]:
+                del one["initErrors"]
     live = {one.get("urn") for one in resources if not one.get("delete")}
     for old in _resources(before):
         if old.get("urn") not in noted - live or old.get("delete"):
@@ -126,13 +180,6 @@ def settled(before: Json, after: Json) -> Json:
             if one.get("urn") == old["urn"] and one.get("id") == old.get("id"):
                 resources[index] = copy.deepcopy(old)
     return result
-
-
-def _has(resources: list[Json], urn: str, id_: str) -> bool:
-    return any(
-        one.get("urn") == urn and one.get("id") == id_ and not one.get("delete")
-        for one in resources
-    )
 
 
 def _resources(export: Json) -> Iterator[Json]:

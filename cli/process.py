@@ -44,7 +44,7 @@ def run(
             stderr=subprocess.STDOUT,
             # A process group of its own, so that Ctrl-C reaches it once: from us.
             process_group=None if interactive else 0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (none of our threads runs yet)
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (none of our threads runs yet)
         )
         done = threading.Event()
         reader = threading.Thread(target=_follow, args=(log, done, take), daemon=True)
@@ -63,7 +63,7 @@ def _follow(log: Path, done: threading.Event, take: Callable[[str], None]) -> No
         take(line)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: die with the parent, so that `kill -9` leaves no process behind."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import default_pool, interruption, lookup
+from cli import default_pool, interruption, lookup, lost_answers, ownership
+from cli.errors import CliError, Exit
 from cli.interruption import Operation
 from cli.resource_ids import REPEATABLE, id_of
 from gkeplatform.layers import Layer
@@ -21,18 +22,26 @@ Say = Callable[[str, str], None]
 
 
 def settle(
-    layer: Layer, stack: str, pulumi: Pulumi, say: Say, environment: Mapping[str, str]
+    layer: Layer,
+    stack: str,
+    pulumi: Pulumi,
+    say: Say,
+    environment: Mapping[str, str],
+    unanswered: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Adopt what an update created before it was killed, and forget its other operations.
 
-    Does nothing for a layer whose last update was not killed. Raises CliError.
+    `unanswered` are creations of the last update that failed without an answer. Does nothing for a
+    layer whose last update was not killed. Raises CliError, also where a name is taken by what
+    somebody else made.
     """
     before = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    before = lost_answers.noted(before, unanswered)
     found = interruption.operations(before)
     if not found:
         return
     say(interruption.described(found), layer.name)
-    ids = _ids(before, found, environment, lambda text: say(text, layer.name))
+    ids = _ids(before, stack, found, environment, lambda text: say(text, layer.name))
     current = before
     if ids:
         _import(layer, stack, pulumi, interruption.with_adopted(before, ids))
@@ -40,17 +49,61 @@ def settle(
         refresh = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--stack", stack]
         pulumi(layer, [*refresh, *targets])
         current = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    foreign: list[tuple[Operation, str]] = []
     for one in found:
-        if one.urn in ids:
-            is_there = ids[one.urn] in interruption.known_ids(current)
-            say(f"{one.label} {'exists: adopts it' if is_there else 'was not created'}", layer.name)
-            if is_there and one.inputs.get("removeDefaultNodePool"):
+        if one.urn not in ids:
+            continue
+        there = interruption.resource(current, one.urn, ids[one.urn])
+        reason = ownership.foreign(one.type, one.inputs, there) if there else None
+        if reason:
+            foreign.append((one, reason))
+        else:
+            outcome = "exists: adopts it" if there else "was not created"
+            say(f"{one.label} {outcome}", layer.name)
+            if there and one.inputs.get("removeDefaultNodePool"):
+                _import(layer, stack, pulumi, interruption.unread(current, one.urn))
                 _delete_default_pool(ids[one.urn], environment, lambda t: say(t, layer.name))
-    _import(layer, stack, pulumi, interruption.settled(before, current))
+    dropped = {one.urn: ids[one.urn] for one, _ in foreign}
+    _import(
+        layer, stack, pulumi, interruption.settled(before, interruption.without(current, dropped))
+    )
+    if foreign:
+        raise _taken(layer, stack, foreign, ids)
+
+
+def adoption(
+    layer: Layer, stack: str, pulumi: Pulumi, refused: Sequence[dict[str, Any]]
+) -> list[str]:
+    """The commands that adopt what exists, for creations that were refused. Raises CliError."""
+    export = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    commands = []
+    for one in refused:
+        provider = interruption.provider_inputs(export, one)
+        id_ = id_of(str(one["type"]), one.get("inputs") or {}, provider)
+        if id_:
+            commands.append(interruption.import_command(one, stack, id_))
+    return commands
+
+
+def _taken(
+    layer: Layer, stack: str, foreign: Sequence[tuple[Operation, str]], ids: Mapping[str, str]
+) -> CliError:
+    said = [f"{one.label} exists, and is somebody else's: {why}" for one, why in foreign]
+    commands = [
+        interruption.import_command(one.resource, stack, ids[one.urn]) for one, _ in foreign
+    ]
+    text = said[0] if len(said) == 1 else "\n" + "\n".join(f"  {line}" for line in said)
+    return CliError(
+        f"{layer.name}: {text}",
+        "choose another name, or delete it, or adopt it: $ "
+        + " && ".join([f"cd {layer.directory}", *commands]),
+        Exit.RESOURCE,
+    )
 
 
 def _ids(
     export: dict[str, Any],
+    stack: str,
     found: Sequence[Operation],
     environment: Mapping[str, str],
     warn: Callable[[str], None],
@@ -60,13 +113,16 @@ def _ids(
     for one in found:
         if one.kind != "creating" or not one.type.startswith(_OUTLIVING) or one.type in REPEATABLE:
             continue
+        if one.resource.get("id"):
+            ids[one.urn] = str(one.resource["id"])  # adopted already, and not read
+            continue
         provider = interruption.provider_inputs(export, one.resource)
         if one.type not in lookup.LISTINGS:
             id_ = id_of(one.type, one.inputs, provider)
             if id_ is None:
                 warn(
                     f"warning: {one.label} may exist already; if its creation is refused, "
-                    f"`pulumi import {one.type} {one.urn.rpartition('::')[2]} ID` adopts it"
+                    f"`{interruption.import_command(one.resource, stack)}` adopts it"
                 )
             else:
                 ids[one.urn] = id_

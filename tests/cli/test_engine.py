@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cli.engine import Engine
+from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from gkeplatform.layers import CLUSTER
 
@@ -82,3 +89,33 @@ def test_an_engine_that_was_killed_is_named_by_its_signal(tmp_path: Path) -> Non
     with pytest.raises(CliError, match="cluster: the engine was ended by signal 9") as caught:
         _up(_engine(tmp_path, f'cat {tmp_path}/events >"$log"; kill -9 $$'))
     assert "run the same command again" in caught.value.hint
+
+
+def test_no_command_outlives_the_one_that_runs_it(tmp_path: Path) -> None:
+    """`kill -9` while a state is settled, too: a refresh holds the stack's lock."""
+    noted = {"pending_operations": [{"type": "updating", "resource": {"urn": "u", "type": "t"}}]}
+    (tmp_path / "state.json").write_text(json.dumps({"deployment": noted}))
+    _engine(
+        tmp_path,
+        f'[ "$1 $2" != "stack export" ] || exec cat {tmp_path}/state.json\n'
+        f"echo $$ >{tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 60",
+    )
+    program = (
+        "import os; from cli.engine import Engine; from gkeplatform.layers import CLUSTER\n"
+        f"os.environ['PATH'] = {str(tmp_path)!r} + ':' + os.environ['PATH']\n"
+        "engine = Engine(dict(os.environ), lambda *_: None)\n"
+        "engine.up(CLUSTER, 'dev', interactive=False, preview=False)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PULUMI_BACKEND_URL"}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment) as cli:
+        _until((tmp_path / "pid").exists)
+        child = psutil.Process(int((tmp_path / "pid").read_text()))
+        cli.send_signal(signal.SIGKILL)
+    _until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -50,11 +50,12 @@ def _export(*resources: dict[str, Any], **pending: dict[str, Any]) -> dict[str, 
 
 
 class Stack:
-    """A backend with one stack; a refresh drops what `gone` names."""
+    """A backend with one stack; a refresh drops what `gone` names, and reads `live` in the rest."""
 
-    def __init__(self, state: dict[str, Any], gone: Sequence[str] = ()) -> None:
+    def __init__(self, state: dict[str, Any], gone: Sequence[str] = (), **live: Any) -> None:
         self.state = state
         self.gone = gone
+        self.live = live
         self.commands: list[list[str]] = []
         self.said: list[str] = []
 
@@ -65,11 +66,15 @@ class Stack:
                 return json.dumps(self.state)
             case ["stack", "import", *_, file]:
                 self.state = json.loads(Path(file).read_text())
+                self.state["deployment"]["pending_operations"] = []  # as Pulumi does
             case ["refresh", *_]:
                 resources = self.state["deployment"]["resources"]
-                self.state["deployment"]["resources"] = [
-                    one for one in resources if one.get("id") not in self.gone
-                ]
+                left = [one for one in resources if one.get("id") not in self.gone]
+                self.state["deployment"]["resources"] = left
+                for one in left:
+                    one.pop("initErrors", None)
+                    if "outputs" in one:
+                        one["outputs"] |= self.live
         return ""
 
     def settle(self) -> list[dict[str, Any]]:
@@ -158,10 +163,14 @@ def test_a_replacement_takes_the_place_of_what_it_replaces() -> None:
 def test_an_end_in_the_midst_of_the_repair_is_no_loss() -> None:
     stack = Stack(_export(creating=_resource(NETWORK, inputs={"name": "n"})))
     half = interruption.with_adopted(copy.deepcopy(stack.state), {URN: ID})
+    half["deployment"]["pending_operations"] = []  # `pulumi stack import` drops them
     assert interruption.operations(half)
     again = Stack(half)
     (found,) = again.settle()
     assert found["id"] == ID
+    assert not interruption.operations(again.state)
+    assert "initErrors" not in found
+    assert Stack(half, gone=[ID]).settle() == []
 
 
 def test_what_google_named_is_found_by_its_display_name_and_labels(
@@ -213,6 +222,30 @@ def test_an_adopted_cluster_loses_the_default_pool(
     assert asked == [id_]
 
 
+def test_the_default_pool_is_deleted_by_the_next_run_if_this_one_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(_: str, __: object) -> bool:
+        raise KeyboardInterrupt
+
+    asked: list[str] = []
+
+    def delete(cluster: str, _: object) -> bool:
+        asked.append(cluster)
+        return True
+
+    inputs = {"name": "main", "location": "l", "removeDefaultNodePool": True}
+    cluster = _resource("gcp:container/cluster:Cluster", inputs=inputs)
+    stack = Stack(_export(creating=cluster))
+    monkeypatch.setattr(default_pool, "delete", killed)
+    with pytest.raises(KeyboardInterrupt):
+        stack.settle()
+    monkeypatch.setattr(default_pool, "delete", delete)
+    stack.settle()
+    assert asked == ["projects/acme-ml-dev/locations/l/clusters/main"]
+    assert not interruption.operations(stack.state)
+
+
 def test_the_default_pool_is_deleted_once_the_cluster_is_at_rest(tmp_path: Path) -> None:
     with running_api(tmp_path) as api:
         place = f"projects/{PROJECT}/locations/{ZONE}/clusters"
@@ -230,7 +263,7 @@ def test_the_default_pool_is_deleted_once_the_cluster_is_at_rest(tmp_path: Path)
 def test_a_type_without_a_known_id_is_named() -> None:
     stack = Stack(_export(creating=_resource("gcp:redis/instance:Instance", inputs={"name": "r"})))
     assert stack.settle() == []
-    assert "`pulumi import gcp:redis/instance:Instance main ID` adopts it" in stack.said[1]
+    assert "`pulumi import gcp:redis/instance:Instance main ID --provider" in stack.said[1]
 
 
 def test_every_type_that_an_environment_has_can_be_adopted() -> None:
@@ -292,6 +325,9 @@ def test_a_file_backend_is_asked_only_where_something_was_interrupted(tmp_path: 
     assert file_backend.is_whole(CLUSTER, "dev", environment)
     noted = {"pending_operations": [{"type": "creating", "resource": {}}]}
     file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": noted}}))
+    assert not file_backend.is_whole(CLUSTER, "dev", environment)
+    unread = {"resources": [{"urn": URN, "initErrors": [interruption.UNREAD]}]}
+    file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": unread}}))
     assert not file_backend.is_whole(CLUSTER, "dev", environment)
     file.write_text("{")
     assert not file_backend.is_whole(CLUSTER, "dev", environment)

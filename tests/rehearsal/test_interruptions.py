@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.rehearsal import inventories, kills
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -72,6 +73,14 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
         assert "Traceback" not in text
         assert _engine_processes(other_workspace) == []
 
+    # A plugin is killed: the engine takes what it was creating for failed.
+    for layer, part in (("serving", "kubernetes plugin"), ("networking", "gcp plugin")):
+        killed_part = kills.Killed(other_workspace, kills.Moment(layer, 0.1, 0.2, part), 40)
+        text = killed_part.run()
+        assert killed_part.is_hit
+        assert "the plugin ended before it answered" in text, text
+        assert "it settles what was interrupted" in text, text
+
     # The engine is killed with a creation on its way: the next run settles it.
     process = _start_and_wait_for(other_workspace, "networking")
     for one in psutil.Process(process.pid).children(recursive=True):
@@ -106,6 +115,7 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
     _completes(other_workspace.rehearse())
+    assert inventories.twice(inventories.inventory(other_workspace)) == []
 
 
 def test_a_dead_daemon_is_restarted(dev: Workspace) -> None:
