@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from sandbox.gcp.services.compute.url_map_routing import Outcome, Request, route
 
+from facts.url_map_routing import Outcome, Request, route
 from sandbox.gcp.services.compute.url_maps import problems
 from tests.sandbox.traffic.load_balancer.rig import Rig
 
@@ -85,7 +85,7 @@ def headers() -> st.SearchStrategy[Any]:
 
 
 def matches() -> st.SearchStrategy[Any]:
-    path = st.one_of(
+    path: st.SearchStrategy[Any] = st.one_of(
         st.sampled_from(["/", "/a", "/a/", "/A/b"]).map(lambda text: {"prefixMatch": text}),
         st.sampled_from(["/a", "/a/b", "/A"]).map(lambda text: {"fullPathMatch": text}),
         st.sampled_from(["/a.*", "/[ab]", "/a/b/?"]).map(lambda text: {"regexMatch": text}),
