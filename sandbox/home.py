@@ -88,6 +88,11 @@ class Home:
         return self.traffic / "dial-plan.json"
 
     @property
+    def requests(self) -> Path:
+        """A line for each request through the load balancer, which are counted and forgotten."""
+        return self.traffic / "requests.jsonl"
+
+    @property
     def logs(self) -> Path:
         """The daemon's log."""
         return self.path / "logs"

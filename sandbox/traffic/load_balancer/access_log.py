@@ -50,7 +50,9 @@ def rate(service: Document) -> Json:
     return {"filter_metadata": {METADATA: {"log": f"{share:g}"}}}
 
 
-def loggers(path: Path, rates: Iterable[str], rule: Place, proxy: Place, url_map: Place) -> Json:
+def loggers(
+    path: Path, rates: Iterable[str], rule: Place, proxy: Place, url_map: Place
+) -> list[Json]:
     """The logs of one forwarding rule: one for each sample rate among its backends."""
     shape = _shape(rule, proxy, url_map)
     found = []
@@ -60,7 +62,7 @@ def loggers(path: Path, rates: Iterable[str], rule: Place, proxy: Place, url_map
         found.append(_logger(path, {"and_filter": {"filters": both}}, shape))
     if found:
         found.append(_logger(path, _expression("!has(xds.cluster_name)"), shape))
-    return {"access_log": found} if found else {}
+    return found
 
 
 def _expression(text: str) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import access_log, client, files, http_filters, tls
+from sandbox.traffic.load_balancer import access_log, client, files, http_filters, measurements, tls
 from sandbox.traffic.load_balancer.armor import refusals
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import SCHEMES
@@ -72,10 +72,7 @@ class Listener:
         place, proxy = self._proxy
         is_tls = place.collection == "targetHttpsProxies"
         manager = self._manager(policies, is_tls=is_tls)
-        if self._surroundings.access_log is not None:
-            manager |= access_log.loggers(
-                self._surroundings.access_log, rates, self.place, place, self.url_map[0]
-            )
+        manager |= self._logs(place, rates)
         found: dict[str, Any] = {
             "name": self.place.path,
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
@@ -99,6 +96,15 @@ class Listener:
             ],
             "filter_chains": self._tls_chains(place, proxy, manager),
         }
+
+    def _logs(self, proxy: Place, rates: Iterable[str]) -> Json:
+        assert self.url_map is not None  # noqa: S101
+        places, found = (self.place, proxy, self.url_map[0]), []
+        if self._surroundings.access_log is not None:
+            found += access_log.loggers(self._surroundings.access_log, rates, *places)
+        if self._surroundings.measurements is not None:
+            found += measurements.logger(self._surroundings.measurements, *places)
+        return {"access_log": found} if found else {}
 
     def _tls_chains(self, place: Place, proxy: Document, manager: Json) -> list[Json]:
         chains = [

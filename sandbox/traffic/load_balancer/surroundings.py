@@ -41,6 +41,8 @@ class Surroundings:
     """The port that answers for Identity-Aware Proxy; without one, its backends refuse all."""
     access_log: Path | None = None
     """The file that gets the request logs; None writes none."""
+    measurements: Path | None = None
+    """The file that gets a line for each request, to count; None writes none."""
     health_log: Path | None = None
     """The file that gets changes of endpoints' health, of health checks that log."""
     admin: int | None = None

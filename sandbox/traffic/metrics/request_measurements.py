@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,23 +83,25 @@ class Distribution:
 
 
 class RequestMeasurements:
-    """What the file of requests says, summed up. One thread at a time may use it."""
+    """What the file of requests says, summed up."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
         self._decoder = msgspec.json.Decoder(Request)
         self._series: dict[tuple[str, ...], _Series] = defaultdict(_Series)
+        self._lock = threading.Lock()
 
     def samples(self, project: str) -> list[Sample]:
         """The series of a project; reads what was written since the last call. Raises OSError."""
-        self._read()
-        return [
-            sample
-            for key, series in self._series.items()
-            if key[0] == project
-            for sample in _samples(key, series)
-        ]
+        with self._lock:
+            self._read()
+            return [
+                sample
+                for key, series in self._series.items()
+                if key[0] == project
+                for sample in _samples(key, series)
+            ]
 
     def _read(self) -> None:
         try:
@@ -134,6 +137,12 @@ class RequestMeasurements:
             series.backend.add(one.backend_milliseconds)
 
 
+def _matched(rule: str) -> str:
+    """The path rule in a route's name, such as `pathMatchers[0].pathRules[1] /v1/models/*`."""
+    path = rule.rpartition(" ")[2]
+    return path if path.startswith("/") else "UNMATCHED"
+
+
 def _samples(key: tuple[str, ...], series: _Series) -> Iterator[Sample]:
     project, forwarding_rule, target_proxy, url_map, rule, backend, code, protocol, cache = key
     kind = "BACKEND_BUCKET" if "/backendBuckets/" in backend else "BACKEND_SERVICE"
@@ -144,7 +153,7 @@ def _samples(key: tuple[str, ...], series: _Series) -> Iterator[Sample]:
         "forwarding_rule_name": forwarding_rule,
         "target_proxy_name": target_proxy,
         "url_map_name": url_map,
-        "matched_url_path_rule": rule or "UNMATCHED",
+        "matched_url_path_rule": _matched(rule),
         "backend_target_name": backend.rpartition("/")[2],
         "backend_target_type": kind if backend else "NO_BACKEND_SELECTED",
         "response_code": code,

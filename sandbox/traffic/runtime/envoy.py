@@ -80,6 +80,7 @@ class Envoy:
             str(link), "-c", str(self.folder / "bootstrap.json"), "--disable-hot-restart",
             "--concurrency", str(WORKERS), "--log-level", "warning",
             "--drain-time-s", "30", "--parent-shutdown-time-s", "31",
+            "--file-flush-interval-msec", "1000",
         ]  # fmt: skip
         self._child = ChildProcess("envoy", command, self._log, {})
         admin = bootstrap["admin"]["address"]["socket_address"]["port_value"]

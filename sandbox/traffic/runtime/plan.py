@@ -35,6 +35,7 @@ class Inputs:
     """The loopback port of a name, always the same."""
     storage: int
     access_log: Path
+    measurements: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def plan(inputs: Inputs) -> Plan:
         storage=inputs.storage,
         identity=inputs.port("identity"),
         access_log=inputs.access_log,
+        measurements=inputs.measurements,
         admin=inputs.port("admin"),
     )
     contributed = Contribution(tuple(found.listeners), tuple(found.clusters.values()))

@@ -25,6 +25,7 @@ from sandbox.kubernetes.ports import is_free
 from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.metrics.request_measurements import RequestMeasurements
 from sandbox.traffic.runtime import frontends, processes
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
@@ -79,6 +80,8 @@ class Runtime:
         )
         self.identity = IdentityAwareProxy(state, home)
         self._identity_server = IdentityServer(self.identity)
+        self.measurements = RequestMeasurements(home.requests)
+        """What the load balancer has served."""
         self._requests_log = home.logs / "requests.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
         self._documents = Documents(state.store)
@@ -221,6 +224,7 @@ class Runtime:
             port=self._ports.of,
             storage=self._storage,
             access_log=self._requests_log,
+            measurements=self._home.requests,
         )
 
     def _known_objects(self) -> list[ClusterObjects]:

@@ -5,6 +5,7 @@ Names and labels follow https://cloud.google.com/monitoring/promql/promql-mappin
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 
@@ -18,6 +19,8 @@ BACKLOG = "pubsub.googleapis.com/subscription/num_undelivered_messages"
 async def samples(state: State, project: str) -> list[Sample]:
     """The last value of each series of a project."""
     found = list(_backlogs(state, project))
+    if state.requests is not None:
+        found += await asyncio.to_thread(state.requests.measurements.samples, project)
     if state.control_planes is not None:
         found += [
             Sample(promql_name(one.name), one.value, labels(one.name, one.labels, project))

@@ -17,7 +17,8 @@ BACKEND = "projects/dev/global/backendServices/acme-resnet"
 def line(**given: Any) -> bytes:
     request = {
         "project": "dev", "forwarding_rule": "https", "target_proxy": "https", "url_map": "main",
-        "rule": "/v1/models/resnet", "backend": BACKEND, "code": 200, "milliseconds": 30,
+        "rule": "pathMatchers[0].pathRules[1] /v1/models/resnet", "backend": BACKEND,
+        "code": 200, "milliseconds": 30,
         "backend_milliseconds": 28, "request_bytes": 10, "response_bytes": 20,
         "protocol": "HTTP/2", **given,
     }  # fmt: skip
