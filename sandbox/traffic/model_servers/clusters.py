@@ -91,7 +91,9 @@ class Clusters:
         watch = self._watches.pop(key, None)
         if watch is not None:
             watch[1].cancel()
-            await asyncio.gather(watch[1], return_exceptions=True)
+            (result,) = await asyncio.gather(watch[1], return_exceptions=True)
+            if isinstance(result, Exception):
+                _log.error("the watch on cluster %s failed: %r; it begins again", key, result)
 
     async def _watch(self, key: ClusterKey, mark: _Mark) -> None:
         folder = Folder(self._folder / str(key), key)

@@ -60,6 +60,8 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = False
         self._ticket: Ticket | None = None
         self._timers: list[asyncio.TimerHandle] = []
+        self._parts: deque[bytes] = deque()
+        """What is left to send of a stream."""
         self._is_paused = False
         self._is_first = True
         self._first = b""
@@ -241,14 +243,22 @@ class HttpConnection(asyncio.Protocol):
             self.transport.write(b"".join(chunks))
             return
         step = seconds / (len(chunks) + 1)
+        self._parts.extend(chunks)
         self._timers = [
-            self._loop.call_later(step * place, self.transport.write, chunk)
-            for place, chunk in enumerate(chunks)
+            self._loop.call_later(step * place, self._send_part) for place in range(len(chunks))
         ]
 
+    def _send_part(self) -> None:
+        if self._parts and not self.transport.is_closing():
+            self.transport.write(self._parts.popleft())
+
     def _end(self, request: Request) -> None:
+        # Timers may be late, by more than the time between two of them.
+        for timer in self._timers:
+            timer.cancel()
         self._timers = []
-        self.transport.write(b"0\r\n\r\n")
+        self.transport.write(b"".join((*self._parts, b"0\r\n\r\n")))
+        self._parts.clear()
         self._close_after(request)
 
     def _head(self, request: Request, answer: Answer, length: bytes) -> bytes:

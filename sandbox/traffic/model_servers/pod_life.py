@@ -43,6 +43,7 @@ class PodLife:
         self.processes: dict[str, ServerProcess] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: asyncio.Task[None] | None = None
+        self._grace = 0.0
         self.update(pod)
 
     @property
@@ -95,11 +96,20 @@ class PodLife:
             process.update(self.pod, self._settings(self.pod))
 
     def end(self, grace: float) -> None:
-        """End as the kubelet does, in `grace` seconds at most; 0: at once."""
-        if grace <= 0:
-            self.kill()
+        """End as the kubelet does, in `grace` seconds at most; 0: at once.
+
+        A second deletion may shorten the time. To 0 it is the kubelet's own, which says that the
+        pod has ended: KWOK makes it at once, and the servers here are not done.
+        """
         if self._ending is None:
-            self._ending = self._loop.create_task(self._end(grace))
+            self._grace = grace
+            if grace <= 0:
+                self.kill()
+            else:
+                self._ending = self._loop.create_task(self._end(grace))
+        elif 0 < grace < self._grace:
+            self._grace = grace
+            self._loop.call_later(grace, self.kill)
 
     def kill(self) -> None:
         """End at once."""

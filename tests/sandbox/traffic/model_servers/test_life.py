@@ -85,11 +85,9 @@ def test_the_time_that_it_loads() -> None:
         state["startedAt"] = "2999-01-01T00:00:00Z"
         began = asyncio.get_running_loop().time()
         servers.show(item)
-        assert (await servers.ask(8080, "/ready"))[0] == 503
-        (_, life), *_ = servers.fleet.lives()
-        await until(lambda: life.processes["web"].is_loaded)
+        while (await servers.ask(8080, "/ready"))[0] == 503:
+            await asyncio.sleep(0.005)
         assert asyncio.get_running_loop().time() - began >= 0.2
-        assert (await servers.ask(8080, "/ready"))[0] == 200
 
     with_servers(test)
 
@@ -123,12 +121,24 @@ def test_a_container_that_does_not_run_has_no_port() -> None:
 
 def test_prestop_comes_first() -> None:
     async def test(servers: Servers) -> None:
-        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 1}}))
+        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 60}}))
         servers.show(item)
-        servers.show(deleted(item, grace=30))
+        servers.show(deleted(item, grace=90))
         servers.show()
+        await asyncio.sleep(0.05)
         assert (await servers.ask(8080, "/"))[0] == 200
+        (_, life), *_ = servers.fleet.lives()
+        assert not life.processes["web"].is_terminating
+
+    with_servers(test)
+
+
+def test_sigterm_comes_after_prestop() -> None:
+    async def test(servers: Servers) -> None:
+        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 0.05}}))
+        servers.show(item)
         listens = servers.port(8080)
+        servers.show(deleted(item, grace=90))
         await until(lambda: servers.port(8080) is None)
         assert await is_refused(listens)
 
@@ -165,7 +175,7 @@ def test_a_hook_that_asks_the_server() -> None:
 
 def test_draining_finishes_what_is_under_way() -> None:
     async def test(servers: Servers) -> None:
-        item = pod(CUSTOM, annotations={"sandbox/latency-milliseconds": "150"})
+        item = pod(CUSTOM, annotations={"sandbox/latency-milliseconds": "1000"})
         servers.show(item)
         listens = servers.port(8080)
         busy, idle = [await Caller.connect(listens or 0) for _ in range(2)]
@@ -184,43 +194,45 @@ def test_draining_finishes_what_is_under_way() -> None:
     with_servers(test)
 
 
-def test_triton_serves_the_connections_that_it_has() -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["until it is closed", "until its timeout"])
+def test_triton_serves_the_connections_that_it_has(waits: bool) -> None:
     async def test(servers: Servers) -> None:
-        item = pod(TRITON)
+        seconds = 60 if waits else 0.05
+        words = [*TRITON["args"], f"--exit-timeout-secs={seconds}"]
+        item = pod({**TRITON, "args": words})
         servers.show(item)
         listens = servers.port(8000)
         kept = await Caller.connect(listens or 0)
         await kept.send("/v2/health/ready")
         assert (await kept.answer())[0] == 200
-        servers.show(deleted(item, grace=30))
-        await until(lambda: all(one.processes["segmenter"].is_terminating
-                                for _, one in servers.fleet.lives()))  # fmt: skip
-        assert await is_refused(listens)
-        await kept.send("/v2/health/ready")
-        status, headers, _ = await kept.answer()
-        assert status == 200
-        assert "connection" not in headers
-        # --exit-timeout-secs=1
-        assert await kept.is_closed()
+        (_, life), *_ = servers.fleet.lives()
+        process = life.processes["segmenter"]
+        servers.show(deleted(item, grace=90))
+        await until(lambda: process.is_terminating)
+        if waits:
+            await asyncio.sleep(0.05)
+            assert await is_refused(listens)
+            await kept.send("/v2/health/ready")
+            status, headers, _ = await kept.answer()
+            assert status == 200
+            assert "connection" not in headers
+            kept.close()
+        else:
+            assert await kept.is_closed()
         await until(lambda: servers.port(8000) is None)
 
     with_servers(test)
 
 
-def test_tensorflow_serving_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod_life, "LEAST_GRACE", 0.1)
-
+def test_tensorflow_serving_ignores_sigterm() -> None:
     async def test(servers: Servers) -> None:
         item = pod(TENSORFLOW)
         servers.show(item)
-        servers.show(deleted(item, grace=1))
-        servers.show()
+        servers.show(deleted(item, grace=60))
+        (_, life), *_ = servers.fleet.lives()
+        await until(lambda: life.processes["resnet"].is_terminating)
         await asyncio.sleep(0.05)
         assert (await servers.ask(8501, *PREDICT))[0] == 200
-        one = await Caller.connect(servers.port(8501) or 0)
-        # The grace period ends in a kill.
-        assert await one.is_closed()
-        await until(lambda: servers.port(8501) is None)
 
     with_servers(test)
 
@@ -303,6 +315,33 @@ def test_a_second_deletion_may_shorten_the_first() -> None:
         servers.show(item)
         servers.show(deleted(item, grace=90))
         one = await Caller.connect(servers.port(8080) or 0)
+        servers.show(deleted(item, grace=1))
+        assert await one.is_closed()
+        await until(lambda: servers.port(8080) is None)
+
+    with_servers(test)
+
+
+def test_the_kubelets_own_deletion_cuts_nothing() -> None:
+    """KWOK deletes a pod, without a grace period, as soon as its deletion has begun."""
+
+    async def test(servers: Servers) -> None:
+        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 60}}))
+        servers.show(item)
+        servers.show(deleted(item, grace=90))
+        servers.show(deleted(item, grace=0))
+        servers.show()
+        await asyncio.sleep(0.05)
+        assert (await servers.ask(8080, "/"))[0] == 200
+
+    with_servers(test)
+
+
+def test_a_deletion_without_a_grace_period_cuts() -> None:
+    async def test(servers: Servers) -> None:
+        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 60}}))
+        servers.show(item)
+        one = await Caller.connect(servers.port(8080) or 0)
         servers.show(deleted(item, grace=0))
         assert await one.is_closed()
         assert servers.port(8080) is None
@@ -318,14 +357,16 @@ def test_sidecars_end_after_the_others() -> None:
             "restartPolicy": "Always",
             "ports": [{"containerPort": 9000}],
         }
-        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 1}}), initContainers=[proxy])
+        item = pod(with_hook(CUSTOM, {"sleep": {"seconds": 60}}), initContainers=[proxy])
         state = item["status"]["containerStatuses"][0]["state"]
         item["status"]["initContainerStatuses"] = [{"name": "proxy", "ready": True, "state": state}]
         servers.show(item)
-        servers.show(deleted(item, grace=30))
+        servers.show(deleted(item, grace=90))
         await asyncio.sleep(0.05)
         assert (await servers.ask(9000, "/"))[0] == 200
-        await until(lambda: servers.port(8080) is None)
+        (_, life), *_ = servers.fleet.lives()
+        assert not life.processes["proxy"].is_terminating
+        life.processes["web"].kill()
         await until(lambda: servers.port(9000) is None)
 
     with_servers(test)

@@ -38,29 +38,46 @@ def samples(page: bytes) -> dict[str, float]:
 
 def test_concurrency_makes_a_queue() -> None:
     async def test(servers: Servers) -> None:
-        given = {"sandbox/concurrency": "2", "sandbox/latency-milliseconds": "100"}
+        given = {"sandbox/concurrency": "2", "sandbox/latency-milliseconds": "60000"}
         servers.show(pod(VLLM, annotations=given))
         listens = servers.port(8000)
         callers = [await Caller.connect(listens or 0) for _ in range(5)]
         for one in callers:
             await one.send("/v1/chat/completions", CHAT)
         (_, life), *_ = servers.fleet.lives()
-        await until(lambda: life.processes["chat"].load.waiting == 3)
+        load = life.processes["chat"].load
+        await until(lambda: load.waiting == 3)
         busy = samples((await servers.ask(8000, "/metrics"))[2])
         labels = '{engine="0",model_name="chat"}'
         assert busy[f"vllm:num_requests_running{labels}"] == 2
         assert busy[f"vllm:num_requests_waiting{labels}"] == 3
         assert busy[f"vllm:kv_cache_usage_perc{labels}"] > 0
         for one in callers:
-            assert (await one.answer())[0] == 200
             one.close()
+        await until(lambda: load.running == load.waiting == 0)
         idle = samples((await servers.ask(8000, "/metrics"))[2])
         assert idle[f"vllm:num_requests_running{labels}"] == 0
         assert idle[f"vllm:num_requests_waiting{labels}"] == 0
-        assert idle[f"vllm:generation_tokens_total{labels}"] == 15
-        assert idle[f"vllm:e2e_request_latency_seconds_count{labels}"] == 5
-        # Three rounds of 0.1 s: the last request took 0.3 s.
-        assert idle[f"vllm:e2e_request_latency_seconds_sum{labels}"] >= 0.9
+
+    with_servers(test)
+
+
+def test_those_that_wait_come_next() -> None:
+    async def test(servers: Servers) -> None:
+        given = {"sandbox/concurrency": "2", "sandbox/latency-milliseconds": "50"}
+        servers.show(pod(VLLM, annotations=given))
+        callers = [await Caller.connect(servers.port(8000) or 0) for _ in range(5)]
+        for one in callers:
+            await one.send("/v1/chat/completions", CHAT)
+        assert [(await one.answer())[0] for one in callers] == [200] * 5
+        labels = '{engine="0",model_name="chat"}'
+        page = samples((await servers.ask(8000, "/metrics"))[2])
+        assert page[f"vllm:generation_tokens_total{labels}"] == 15
+        assert page[f"vllm:e2e_request_latency_seconds_count{labels}"] == 5
+        # The first two wait for none, the next two for one, the last for two.
+        (_, life), *_ = servers.fleet.lives()
+        assert page[f"vllm:e2e_request_latency_seconds_sum{labels}"] >= 5 * 0.05
+        assert life.processes["chat"].load.queued["chat"] > 0
 
     with_servers(test)
 
@@ -81,18 +98,22 @@ def test_failures_keep_their_rate() -> None:
 
 def test_a_stream_comes_in_parts() -> None:
     async def test(servers: Servers) -> None:
-        servers.show(pod(VLLM, annotations={"sandbox/latency-milliseconds": "200"}))
+        asked = "/v1/chat/completions", json.dumps({**json.loads(CHAT), "stream": True})
+        servers.show(pod(VLLM, annotations={"sandbox/latency-milliseconds": "60000"}))
         one = await Caller.connect(servers.port(8000) or 0)
-        await one.send("/v1/chat/completions", json.dumps({**json.loads(CHAT), "stream": True}))
+        await one.send(*asked)
         first = await one.reader.readuntil(b"data: ")
-        (_, life), *_ = servers.fleet.lives()
         assert b"text/event-stream" in first
+        (_, life), *_ = servers.fleet.lives()
         assert life.processes["chat"].load.running == 1, "the rest is still being generated"
-        rest = await one.reader.readuntil(b"0\r\n\r\n")
-        assert b"[DONE]" in rest
-        await one.send("/health")
-        assert (await one.answer())[0] == 200
-        one.close()
+        servers.show(pod(VLLM, annotations={"sandbox/latency-milliseconds": "20"}))
+        other = await Caller.connect(servers.port(8000) or 0)
+        await other.send(*asked)
+        _, _, body = await other.answer()
+        assert body.count(b"data: ") == 6
+        assert body.endswith(b"data: [DONE]\n\n")
+        await other.send("/health")
+        assert (await other.answer())[0] == 200
 
     with_servers(test)
 
