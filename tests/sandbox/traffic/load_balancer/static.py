@@ -47,6 +47,6 @@ def complaints(configuration: Configuration, folder: Path) -> str:
     """What Envoy says against a configuration; empty where it takes it."""
     path = folder / "static.json"
     path.write_bytes(msgspec.json.encode(joined(configuration)))
-    command = [BINARY, "--mode", "validate", "-l", "error", "-c", path]
+    command = [str(BINARY), "--mode", "validate", "-l", "error", "-c", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
