@@ -107,7 +107,7 @@ def _shape(rule: Place, proxy: Place, url_map: Place) -> Json:
         "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
         "httpRequest": {
             "requestMethod": "%REQ(:METHOD)%",
-            "requestUrl": f"{scheme}://%REQ(:AUTHORITY)%%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+            "requestUrl": f"{scheme}://%DYNAMIC_METADATA(sandbox:asked)%",
             "requestSize": "%BYTES_RECEIVED%",
             "status": "%RESPONSE_CODE%",
             "responseSize": "%BYTES_SENT%",

@@ -123,7 +123,10 @@ class Backends:
             check = self._snapshot.find(reference, place.project)
             if check is not None:
                 where, document = check
-                found.append(health_checks.health_check(document, where.collection, self._address))
+                log = self._surroundings.health_log
+                found.append(
+                    health_checks.health_check(document, where.collection, self._address, log)
+                )
                 port = health_checks.fixed_port(document, where.collection)
         return found[:1], port
 

@@ -80,7 +80,9 @@ def cluster(name: str, service: Document, affinity: list[Json], checks: list[Jso
 
 def protocol(name: str, requests: int = 0) -> Json:
     """The protocol to the backends, without TLS: HTTP/2 is known in advance."""
-    options = {"http2_protocol_options": {}} if name in _HTTP2 else {"http_protocol_options": {}}
+    options: Json = (
+        {"http2_protocol_options": {}} if name in _HTTP2 else {"http_protocol_options": {}}
+    )
     common: dict[str, Any] = {"idle_timeout": _KEEP_ALIVE}
     if requests:
         common["max_requests_per_connection"] = requests

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import files, iap
+from sandbox.traffic.load_balancer.armor import rate_limits
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import Backends
 from sandbox.traffic.load_balancer.listeners import Listener
@@ -18,6 +19,13 @@ from sandbox.traffic.load_balancer.routes import Routes
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
 from sandbox.traffic.load_balancer.unsupported import Ledger, Unsupported
+
+ARGUMENTS = ("--disable-hot-restart", "--drain-strategy", "immediate")
+"""Arguments of Envoy that the configuration counts on.
+
+When a listener changes, open connections are told to close with their next answer; without that
+they keep the former settings for minutes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class Contribution:
     listeners: tuple[Json, ...] = ()
     clusters: tuple[Json, ...] = ()
     """Clusters state their endpoints themselves."""
+    rules: frozenset[str] = frozenset()
+    """The store's keys of the forwarding rules that the listeners carry out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,16 @@ def configure(
     """
     ledger = Ledger()
     snapshot = Snapshot(documents, ledger)
-    rules = [
+    every = [
         Listener(snapshot, surroundings, place, rule)
-        for place, rule in snapshot.forwarding_rules()
-        if place.key in surroundings.frontends
+        for place, rule in snapshot.forwarding_rules(contributed.rules)
     ]
+    rules = [one for one in every if one.url_map and one.place.key in surroundings.frontends]
+    for one in every:
+        if one not in rules:
+            for field in one.rule.body:
+                one.rule.value(field)
+            ledger.decline(one.place.path, "target", "Nobody answers at its address.")
     address = next((str(one.rule.body.get("IPAddress", "")) for one in rules if one.url_map), "")
     policies = Policies(snapshot)
     backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra))
@@ -65,6 +80,9 @@ def configure(
         path: Routes(place, url_map, backends).configuration()
         for path, (place, url_map) in maps.items()
     }
+    limits = rate_limits.per_routes(policies.limits)
+    for table in tables.values() if limits else ():
+        table["typed_per_filter_config"] = table.get("typed_per_filter_config", {}) | limits
     found = [
         one.configuration(surroundings.frontends[one.place.key], policies, backends.rates)
         for one in rules

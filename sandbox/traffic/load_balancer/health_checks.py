@@ -6,6 +6,7 @@ first successful answer of a new endpoint, whatever the healthy threshold; later
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sandbox.gcp.store import Json
@@ -19,6 +20,9 @@ _BLOCKS = {
     "SSL": "sslHealthCheck",
     "GRPC": "grpcHealthCheck",
 }
+_FILE_SINK = (
+    "type.googleapis.com/envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
+)
 _NO_TLS = "The sandbox's model servers speak without TLS, and are checked without."
 # 200 alone is healthy. Without this, one other status would make an endpoint unhealthy at once.
 _OTHERS = [{"start": 100, "end": 200}, {"start": 201, "end": 600}]
@@ -39,8 +43,11 @@ def fixed_port(check: Document, collection: str) -> int | None:
     return None if how == "USE_SERVING_PORT" or not port else port
 
 
-def health_check(check: Document, collection: str, address: str) -> Json:
-    """A health check; `address` is the load balancer's, the default host of HTTP checks."""
+def health_check(check: Document, collection: str, address: str, log: Path | None) -> Json:
+    """A health check; `address` is the load balancer's, the default host of HTTP checks.
+
+    Changes of health are logged to the file `log` where the check asks for logs.
+    """
     kind, block = _kind_and_block(check, collection)
     block.decline("portName", "Only a fixed port and the serving port are checked.")
     if kind in ("HTTPS", "HTTP2", "SSL"):
@@ -56,7 +63,13 @@ def health_check(check: Document, collection: str, address: str) -> Json:
         "reuse_connection": False,
     }
     if check.one("logConfig").flag("enable"):
-        check.decline("logConfig", "Probes are not logged.")
+        if log is None:
+            check.decline("logConfig", "No file is given for the log.")
+        else:
+            sink = {"@type": _FILE_SINK, "event_log_path": str(log)}
+            found["event_logger"] = [
+                {"name": "envoy.health_check.event_sink.file", "typed_config": sink}
+            ]
     if block.text("proxyHeader") not in ("", "NONE"):
         block.decline("proxyHeader", "Probes carry no PROXY header.")
     if kind in ("HTTP", "HTTPS", "HTTP2"):

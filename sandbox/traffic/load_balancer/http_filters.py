@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import iap
 from sandbox.traffic.load_balancer.armor import policies, rate_limits
-from sandbox.traffic.load_balancer.armor.rate_limits import Limit
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 _HTTP = f"{TYPE}envoy.extensions.filters.http"
@@ -16,6 +13,9 @@ _HTTP = f"{TYPE}envoy.extensions.filters.http"
 _TRACE = """
 math.randomseed((os.time() + tonumber(tostring({}):match("0x(%x+)"), 16)) % 2147483647)
 function envoy_on_request(h)
+  -- What the client asked for: at the time of the log, the rewritten request is left.
+  local asked = h:headers():get(":authority") .. h:headers():get(":path")
+  h:streamInfo():dynamicMetadata():set("sandbox", "asked", asked)
   if h:headers():get("x-cloud-trace-context") == nil then
     local id = ""
     for _ = 1, 4 do id = id .. string.format("%08x", math.random(0, 2147483647)) end
@@ -26,7 +26,7 @@ end
 """
 
 
-def chain(limits: Iterable[Limit]) -> list[Json]:
+def chain() -> list[Json]:
     """The filters in the order in which a request passes them.
 
     Policies at the edge are asked before the cache, those of backends only for what it has not.
@@ -46,7 +46,7 @@ def chain(limits: Iterable[Limit]) -> list[Json]:
         )
         | {"disabled": True},
         *backend,
-        *rate_limits.settings(limits),
+        {"name": rate_limits.FILTER, "typed_config": rate_limits.empty()},
         iap.settings(),
         _filter("fault", f"{_HTTP}.fault.v3.HTTPFault"),
         _filter("router", f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True),

@@ -136,12 +136,13 @@ class Listener:
         return settings | {
             "@type": TYPE + _MANAGER,
             "stat_prefix": self.place.name,
-            "codec_type": "AUTO",
+            # Google speaks HTTP/2 to clients over TLS alone.
+            "codec_type": "AUTO" if is_tls else "HTTP1",
             "rds": {
                 "route_config_name": name,
                 "config_source": files.source(self._surroundings.folder, files.routes_file(name)),
             },
-            "http_filters": http_filters.chain(policies.limits),
+            "http_filters": http_filters.chain(),
             "common_http_protocol_options": {"idle_timeout": f"{idle}s"},
             "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "-"},
             "stream_idle_timeout": "0s",

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import patterns
 from sandbox.traffic.load_balancer.unsupported import Document
 
 _TEXTS = {"exactMatch": "exact", "prefixMatch": "prefix", "suffixMatch": "suffix"}
@@ -17,9 +18,15 @@ TEMPLATE = "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriT
 EVERYTHING: Json = {"prefix": ""}
 
 
-def regex(pattern: str) -> Json:
-    """A regular expression that the whole text must match."""
-    return {"regex": pattern}
+def _regex(holder: Document) -> Json | None:
+    """The `regexMatch` of a match, which the whole text must match; None where it has none."""
+    pattern = holder.text("regexMatch")
+    if not pattern:
+        return None
+    if why := patterns.problem(pattern):
+        holder.decline("regexMatch", f"The rule matches nothing. {why}")
+        pattern = patterns.NOTHING
+    return {"safe_regex": {"regex": pattern}}
 
 
 def path_rule(pattern: str) -> Json:
@@ -54,9 +61,12 @@ def _path(rule: Document) -> Json:
         return {"path": full}
     if prefix := rule.text("prefixMatch"):
         return {"prefix": prefix}
-    if pattern := rule.text("regexMatch"):
-        return {"safe_regex": regex(pattern)}
+    if regex := _regex(rule):
+        return regex
     if template := rule.text("pathTemplateMatch"):
+        if why := patterns.template_problem(template):
+            rule.decline("pathTemplateMatch", f"The rule matches nothing. {why}")
+            return {"safe_regex": {"regex": patterns.NOTHING}}
         return {
             "path_match_policy": {
                 "name": "envoy.path.match.uri_template.uri_template_matcher",
@@ -70,9 +80,7 @@ def _text(match: Document) -> Json | None:
     for field, matcher in _TEXTS.items():
         if text := match.text(field):
             return {matcher: text}
-    if pattern := match.text("regexMatch"):
-        return {"safe_regex": regex(pattern)}
-    return None
+    return _regex(match)
 
 
 def _header(match: Document) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer.patterns import problem, rewrite_problem
 from sandbox.traffic.load_balancer.unsupported import Document
 
 TYPE = "type.googleapis.com/"
@@ -76,7 +77,11 @@ def rewrite(action: Document, match: Json) -> Json:
         found["host_rewrite_literal"] = host
     is_template = "path_match_policy" in match
     if template := wanted.text("pathTemplateRewrite"):
-        if is_template:
+        matched = match["path_match_policy"]["typed_config"] if is_template else {}
+        why = rewrite_problem(template, matched.get("path_template", ""))
+        if is_template and why:
+            wanted.decline("pathTemplateRewrite", why)
+        elif is_template:
             found["path_rewrite_policy"] = {
                 "name": "envoy.path.rewrite.uri_template.uri_template_rewriter",
                 "typed_config": {
@@ -152,7 +157,10 @@ def _faults(policy: Document) -> Json:
 
 def _cors(policy: Document) -> Json:
     origins = [{"exact": one} for one in policy.texts("allowOrigins")]
-    patterns = [{"safe_regex": {"regex": one}} for one in policy.texts("allowOriginRegexes")]
+    regexes = policy.texts("allowOriginRegexes")
+    for why in filter(None, map(problem, regexes)):
+        policy.decline("allowOriginRegexes", why)
+    patterns = [{"safe_regex": {"regex": one}} for one in regexes if not problem(one)]
     found: Json = {
         "@type": f"{TYPE}envoy.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": origins + patterns,

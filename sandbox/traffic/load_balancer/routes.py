@@ -6,12 +6,14 @@ from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import matches, route_actions
+from sandbox.traffic.load_balancer import matches, route_actions, shared_filters
+from sandbox.traffic.load_balancer.armor import policies
 from sandbox.traffic.load_balancer.backends import Backends, Target
 from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
 
 _NO_TARGET: Json = {"direct_response": {"status": 502}}
+_MISSING = "There is no such backend."
 _NOT_ALLOWED: Json = {"direct_response": {"status": 405}}
 
 
@@ -46,6 +48,7 @@ class Routes:
             "name": self._place.path,
             "virtual_hosts": hosts,
             "ignore_port_in_host_matching": True,
+            **shared_filters.lift(hosts, (policies.EDGE, policies.BACKEND, policies.PREVIEW)),
         } | _joined(
             route_actions.header_action(url_map),
             {"request_headers_to_remove": list(INTERNAL_HEADERS)},
@@ -77,12 +80,13 @@ class Routes:
         if rule.has(key("UrlRedirect")):
             return [route | {"redirect": route_actions.redirect(rule.one(key("UrlRedirect")))}]
         action = rule.one(key("RouteAction"))
-        weighted = [one for one in action.many("weightedBackendServices") if one.whole("weight")]
+        weighted = action.many("weightedBackendServices")
         if weighted:
             rule.value(key("Service"))
             return [self._split(route, action, weighted, match)]
         target = self._backends.target(rule.text(key("Service")), self._place.project)
         if target is None:
+            rule.decline(key("Service"), _MISSING)
             return [route | _NO_TARGET]
         if target.refusal:
             return [_joined(route, target.refusal)]
@@ -103,6 +107,9 @@ class Routes:
             for one in weighted
         ]
         pairs = [(one, target) for one, target in found if target]
+        for one, target in found:
+            if target is None:
+                one.decline("backendService", _MISSING)
         if len(pairs) < len(found):
             return route | _NO_TARGET
         clusters = [
@@ -130,8 +137,8 @@ class Routes:
         mirror = action.one("requestMirrorPolicy")
         copied = self._backends.target(mirror.text("backendService"), self._place.project)
         if copied is None:
-            mirror.decline("backendService", "There is no such backend service.")
-        if copied is not None:
+            mirror.decline("backendService", _MISSING)
+        else:
             percent = mirror.number("mirrorPercent", 100)
             found["request_mirror_policies"] = [
                 {
@@ -143,7 +150,7 @@ class Routes:
 
 
 def _filters(found: Json) -> Json:
-    return {"typed_per_filter_config": found} if found else {}
+    return {"typed_per_filter_config": dict(found)} if found else {}
 
 
 def _joined(*parts: Json) -> Json:

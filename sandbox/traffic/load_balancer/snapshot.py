@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from sandbox.gcp.services.compute.place import Place, of_reference, parse
 from sandbox.gcp.store import Json, Store
@@ -34,11 +34,12 @@ class Snapshot:
             parent, _, name = key.rpartition("/")
             self._names[parent].append(name)
 
-    def forwarding_rules(self) -> Iterator[tuple[Place, Document]]:
-        """Every forwarding rule, sorted by key."""
+    def forwarding_rules(self, skipped: Set[str]) -> Iterator[tuple[Place, Document]]:
+        """Every forwarding rule but those of some keys, sorted by key."""
         for key in sorted(self._documents):
             place = parse(key.removeprefix("compute/")) if key.startswith("compute/") else None
-            if place and place.collection == "forwardingRules" and place.name:
+            is_rule = place and place.collection == "forwardingRules" and place.name
+            if place and is_rule and key not in skipped:
                 yield place, self.open(place.key)
 
     def find(self, reference: str, project: str) -> tuple[Place, Document] | None:

@@ -40,5 +40,8 @@ class Surroundings:
     identity: int | None = None
     """The port that answers for Identity-Aware Proxy; without one, its backends refuse all."""
     access_log: Path | None = None
+    """The file that gets the request logs; None writes none."""
+    health_log: Path | None = None
+    """The file that gets changes of endpoints' health, of health checks that log."""
     admin: int | None = None
     """The port of Envoy's own administration; None turns it off."""

@@ -51,7 +51,7 @@ class Policies:
             if policy is None:
                 backend.decline(field, "There is no such security policy.")
                 continue
-            rules = list(self._rules(policy[1], f"{place.name}/{policy[0].name}"))
+            rules = list(self._rules(policy[1], policy[0].name))
             enforced = [rule for rule in rules if not rule.is_preview]
             found[name] = _per_route(name, enforced, enforce=True)
             if len(enforced) < len(rules):
@@ -61,6 +61,8 @@ class Policies:
     def _rules(self, policy: Document, where: str) -> Iterator[_Rule]:
         if policy.text("type") not in ("", "CLOUD_ARMOR", "CLOUD_ARMOR_EDGE"):
             policy.decline("type", "Network policies do not guard a load balancer.")
+        policy.decline("adaptiveProtectionConfig", "Nobody learns here what traffic is usual.")
+        policy.decline("advancedOptionsConfig", "Bodies are not parsed, and logs are always alike.")
         rules = sorted(policy.many("rules"), key=lambda one: one.whole("priority"))
         for rule in rules:
             action, note = rule.text("action"), f"{where}/{rule.whole('priority')}"

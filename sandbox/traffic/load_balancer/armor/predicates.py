@@ -21,6 +21,7 @@ from sandbox.traffic.load_balancer.armor.expressions import (
     describe,
 )
 from sandbox.traffic.load_balancer.client import REGION_HEADER
+from sandbox.traffic.load_balancer.patterns import problem
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 _GAP = "\0"
@@ -31,6 +32,8 @@ _TESTS = {
     "endsWith": _GAP + "{}",
     "contains": _GAP + "{}" + _GAP,
 }
+_ANCHOR = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|[\^$]")
+"""An anchor; escaped characters and classes are passed over as a whole."""
 _ADDRESSES = frozenset({"origin.ip", "origin.user_ip"})
 _HEADERS = {"request.method": ":method", "origin.region_code": REGION_HEADER}
 _PARTS = {
@@ -140,7 +143,10 @@ def _simple(name: str, arguments: tuple[Node, ...]) -> Json:
     if name == "in":
         return any_of([_compared("==", (arguments[0], Value(v))) for v in constant(arguments[1])])
     if name == "matches":
-        return _text(arguments[0], _partial(str(constant(arguments[1]))))
+        pattern = str(constant(arguments[1]))
+        if why := problem(pattern):
+            raise UnknownPartError(why.removesuffix("."))
+        return _text(arguments[0], _partial(arguments[0], pattern))
     if name in _TESTS:
         return _compared(name, arguments)
     raise UnknownPartError(f"{name}()" if name.isidentifier() else name)
@@ -157,13 +163,18 @@ def _compared(name: str, arguments: tuple[Node, ...]) -> Json:
     return _text(subject, _TESTS[name].replace("{}", re.escape(value)))
 
 
-def _partial(pattern: str) -> str:
-    """A regular expression that may match anywhere, as one that matches the whole text."""
-    start = "" if pattern.startswith("^") else _GAP
-    ends = pattern.endswith("$") and not pattern.endswith("\\$")
-    inner = pattern.removeprefix("^")
-    inner = inner[:-1] if ends else inner
-    return f"{start}(?:{inner}){'' if ends else _GAP}"
+def _partial(subject: Node, pattern: str) -> str:
+    """A regular expression that may match anywhere, as one that matches the whole text.
+
+    The end of the path is where the query begins, or where the text ends.
+    """
+    while isinstance(subject, Call) and subject.name in ("lower", "upper"):
+        (subject,) = subject.arguments
+    if subject == Name("request.path"):
+        pattern = _ANCHOR.sub(lambda m: r"(?:\?|$)" if m[0] == "$" else m[0], pattern)
+    elif subject == Name("request.query") and "^" in _ANCHOR.findall(pattern):
+        raise UnknownPartError("^ in a pattern of the query")
+    return f"{_GAP}(?:{pattern}){_GAP}"
 
 
 def _text(subject: Node, pattern: str) -> Json:

@@ -1,6 +1,7 @@
-"""Throttling rules as Envoy's local rate limit: one bucket for each rule and key.
+"""Throttling rules as Envoy's local rate limit: one bucket for each rule, backend and key.
 
-A bucket is filled once an interval, so that the threshold holds for each interval.
+A bucket is filled once an interval, so that the threshold holds for each interval. The limits are
+part of the routes: a change of those begins to count anew.
 """
 
 from __future__ import annotations
@@ -77,36 +78,37 @@ def _key(kind: str, name: str) -> tuple[str, str] | None:
     return None
 
 
-def settings(limits: Iterable[Limit]) -> list[Json]:
-    """The filter with all limits; none without limits."""
-    found = list(limits)
+def per_routes(limits: Iterable[Limit]) -> Json:
+    """The limits as configuration of the filter for all routes; nothing without limits."""
+    found = list({one.note: one for one in limits}.values())
     if not found:
-        return []
+        return {}
     keys = sorted({one.keys for one in found})
-    return [
-        {
-            "name": FILTER,
-            "typed_config": {
-                "@type": _LIMIT,
-                "stat_prefix": "armor",
-                "token_bucket": _HUGE,
-                "filter_enabled": {"default_value": {"numerator": 100}},
-                "filter_enforced": {"default_value": {"numerator": 100}},
-                "max_dynamic_descriptors": _CLIENTS,
-                "always_consume_default_token_bucket": False,
-                "descriptors": [_descriptor(one) for one in _unique(found)],
-                "rate_limits": [{"actions": [_noted(), *map(_action, one)]} for one in keys],
-            },
+    return {
+        FILTER: empty()
+        | {
+            "filter_enabled": {"default_value": {"numerator": 100}},
+            "filter_enforced": {"default_value": {"numerator": 100}},
+            "token_bucket": _HUGE,
+            "max_dynamic_descriptors": _CLIENTS,
+            "always_consume_default_token_bucket": False,
+            "descriptors": [_descriptor(one) for one in found],
+            "rate_limits": [{"actions": _actions(one)} for one in keys],
         }
-    ]
+    }
 
 
-def _unique(limits: list[Limit]) -> list[Limit]:
-    return list({one.note: one for one in limits}.values())
+def empty() -> Json:
+    """The filter's own configuration, which limits nothing."""
+    return {"@type": _LIMIT, "stat_prefix": "armor"}
 
 
 def _descriptor(one: Limit) -> Json:
-    entries = [{"key": _NOTE, "value": one.note}, *({"key": _entry(key)} for key in one.keys)]
+    entries = [
+        {"key": _NOTE, "value": one.note},
+        {"key": "destination_cluster"},
+        *({"key": _entry(key)} for key in one.keys),
+    ]
     bucket = {
         "max_tokens": one.count,
         "tokens_per_fill": one.count,
@@ -123,6 +125,10 @@ def _noted() -> Json:
     path = [{"key": "armor_shadow_effective_policy_id"}]
     where = {"key": "envoy.filters.http.rbac", "path": path}
     return {"metadata": {"descriptor_key": _NOTE, "metadata_key": where}}
+
+
+def _actions(keys: tuple[tuple[str, str], ...]) -> list[Json]:
+    return [_noted(), {"destination_cluster": {}}, *map(_action, keys)]
 
 
 def _action(key: tuple[str, str]) -> Json:

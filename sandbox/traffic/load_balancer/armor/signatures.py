@@ -7,7 +7,7 @@ see an exclusion. Address, query and some headers are inspected, bodies are not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from sandbox.gcp.store import Json
@@ -121,7 +121,7 @@ def _excludes_all(exclusions: list[Json], field: str) -> bool:
 
 
 def _excludes(exclusions: list[Json], field: str, name: str) -> bool:
-    tests = {
+    tests: dict[str, Callable[[str, str], bool]] = {
         "EQUALS": str.__eq__,
         "STARTS_WITH": str.startswith,
         "ENDS_WITH": str.endswith,

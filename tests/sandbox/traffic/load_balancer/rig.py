@@ -10,23 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import envoy
 import httpx
 import msgspec
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.dial_plan import DialPlan, Listener
 from sandbox.traffic.load_balancer import files
-from sandbox.traffic.load_balancer.configuration import Configuration, configure
+from sandbox.traffic.load_balancer.configuration import ARGUMENTS, Configuration, configure
 from sandbox.traffic.load_balancer.surroundings import Surroundings
 from tests.sandbox.traffic.load_balancer.echo_servers import EchoServers
+from tests.sandbox.traffic.load_balancer.static import BINARY
 
-BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
 SERVERS = 4
 ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
 _PATIENCE = 20.0
-_OPTIONS = ("--disable-hot-restart", "--concurrency", "2", "-l", "warning")
+_OPTIONS = (*ARGUMENTS, "--concurrency", "2", "-l", "warning")
 
 
 def link(path: str) -> str:
@@ -103,8 +102,12 @@ class Rig:
             {"target": link("global/targetHttpProxies/main"), "IPAddress": "192.0.2.1"},
         )
         configuration = self.apply()
-        self._wait(lambda: self.get("/", host="nobody.example").headers.get("x-version") == version)
+        self._wait(lambda: self._version(version) == version)
         return configuration
+
+    def _version(self, version: str) -> str:
+        answer = self.get(f"/?version={version}", host="nobody.example")
+        return str(answer.headers.get("x-version"))
 
     def apply(self, **changes: Any) -> Configuration:
         """Write the configuration of the documents as they are."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import envoy
 import msgspec
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.configuration import Configuration
 
-BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
+_PACKAGE = importlib.util.find_spec("envoy")
+assert _PACKAGE is not None and _PACKAGE.origin  # noqa: PT018
+BINARY = Path(_PACKAGE.origin).parent / "_bin" / "envoy"
 
 
 def joined(configuration: Configuration) -> Json:
@@ -45,6 +47,6 @@ def complaints(configuration: Configuration, folder: Path) -> str:
     """What Envoy says against a configuration; empty where it takes it."""
     path = folder / "static.json"
     path.write_bytes(msgspec.json.encode(joined(configuration)))
-    command = [BINARY, "--mode", "validate", "-l", "error", "-c", path]
+    command = [str(BINARY), "--mode", "validate", "-l", "error", "-c", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr

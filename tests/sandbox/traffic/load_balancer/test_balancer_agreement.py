@@ -85,7 +85,7 @@ def headers() -> st.SearchStrategy[Any]:
 
 
 def matches() -> st.SearchStrategy[Any]:
-    path = st.one_of(
+    path: st.SearchStrategy[dict[str, str]] = st.one_of(
         st.sampled_from(["/", "/a", "/a/", "/A/b"]).map(lambda text: {"prefixMatch": text}),
         st.sampled_from(["/a", "/a/b", "/A"]).map(lambda text: {"fullPathMatch": text}),
         st.sampled_from(["/a.*", "/[ab]", "/a/b/?"]).map(lambda text: {"regexMatch": text}),

@@ -64,6 +64,9 @@ def test_the_first_rule_by_priority_decides(rig: Rig) -> None:
         ("request.path == '/q' || request.path.endsWith('.php')", "/x.php?y", "/x.phpx"),
         ("request.path.lower().contains('secret')", "/SeCrEt", "/secre"),
         ("!(request.path.matches('^/ok$'))", "/okay", "/ok?x"),
+        ("request.path.matches('^/a$|/b$|[$]x')", "/c/b?q", "/bb?x/b"),
+        ("request.path.matches('(^/a/|[.]php$)')", "/x.php", "/b/a/.phpx?.php"),
+        ("request.query.matches('z$')", "/?xyz", "/z?zy"),
         ("request.headers['host'] == 'bad.example'", "bad.example/", "/"),
         ("request.method != 'GET' || request.query == 'x=1'", "/?x=1", "/?x=2"),
         ("origin.region_code in ['NL', 'DE']", "NL/", "FR/"),
@@ -98,6 +101,7 @@ def test_redirects_and_unknown_expressions(rig: Rig) -> None:
         {"priority": 3, "action": "allow", "match": ranges("*")},
     ]  # fmt: skip
     found = install(rig, rules)
+    rig.until(lambda: "location" in rig.get("/old").headers)
     answer = rig.get("/old")
     assert [answer.status_code, answer.headers["location"]] == [302, "https://x.example/100%"]
     assert status(rig) == 200

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.gcp.discovery import document
 from sandbox.traffic.dial_plan import DialPlan, Listener
-from sandbox.traffic.load_balancer.configuration import Configuration, configure
+from sandbox.traffic.load_balancer.configuration import Configuration, Contribution, configure
 from sandbox.traffic.load_balancer.surroundings import KeyPair, Surroundings
 from sandbox.traffic.load_balancer.unsupported import NO_EFFECT
 
@@ -96,7 +96,7 @@ def base() -> dict[str, Any]:
     }
 
 
-def configured(documents: dict[str, Any]) -> Configuration:
+def configured(documents: dict[str, Any], contributed: Contribution | None = None) -> Configuration:
     surroundings = Surroundings(
         folder=Path("/envoy"),
         frontends={RULE: 8443},
@@ -105,7 +105,7 @@ def configured(documents: dict[str, Any]) -> Configuration:
         storage=8080,
         access_log=Path("/envoy/access.log"),
     )
-    return configure(documents, surroundings)
+    return configure(documents, surroundings, contributed or Contribution())
 
 
 def test_what_nobody_reads_is_listed() -> None:
@@ -118,6 +118,41 @@ def test_what_nobody_reads_is_listed() -> None:
 
 def test_a_plain_load_balancer_is_carried_out_whole() -> None:
     assert configured(base()).unsupported == []
+
+
+def test_an_address_that_nobody_answers_at_is_listed() -> None:
+    documents = base()
+    passthrough = {"backendService": link("regions/europe-west4/backendServices/b")}
+    key = "compute/projects/p/regions/europe-west4/forwardingRules/tcp"
+    documents[key] = passthrough
+    (found,) = configured(documents).unsupported
+    assert (found.resource, found.field) == (key.removeprefix("compute/"), "target")
+    other = Contribution(listeners=({"name": "tcp"},), rules=frozenset({key}))
+    with_tcp = configured(documents, other)
+    assert with_tcp.unsupported == []
+    names = [one["name"] for one in with_tcp.files["lds.json"]["resources"]]
+    assert names == ["projects/p/global/forwardingRules/https", "tcp"]
+
+
+@pytest.mark.parametrize(
+    ("match", "why"),
+    [
+        ({"regexMatch": "/(?=a)b"}, "RE2 has no '(?='"),
+        ({"regexMatch": "/(a)\\1"}, "RE2 has no"),
+        ({"prefixMatch": "/", "headerMatches": [{"headerName": "a", "regexMatch": "x++"}]}, "RE2"),
+        ({"pathTemplateMatch": "/a*b"}, "'a*b'"),
+        ({"pathTemplateMatch": "/{x=**}/b"}, "** stands only at the end"),
+        ({"pathTemplateMatch": "/{x}/{x}"}, "stands twice"),
+        ({"pathTemplateMatch": "/{a}/{b}/{c}/{d}/{e}/{f}"}, "five wildcards"),
+    ],
+)
+def test_a_pattern_that_envoy_refuses_is_listed(match: Any, why: str) -> None:
+    documents = base()
+    url_map = documents["compute/projects/p/global/urlMaps/main"]
+    url_map["pathMatchers"][0]["routeRules"][0]["matchRules"] = [match]
+    (found,) = configured(documents).unsupported
+    assert "matches nothing" in found.why
+    assert why in found.why
 
 
 SCHEMAS = {

@@ -28,13 +28,19 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
     rules = [
         {"paths": ["/silent"], "service": silent},
         {"paths": ["/empty"], "service": empty},
+        {"paths": ["/moved"], "urlRedirect": {"pathRedirect": "/there"}},
+        {
+            "paths": ["/long"],
+            "service": logged,
+            "routeAction": {"urlRewrite": {"pathPrefixRewrite": "/short", "hostRewrite": "x.test"}},
+        },
     ]
     rig.url_map(
         defaultService=logged,
         hostRules=[{"hosts": ["*"], "pathMatcher": "m"}],
         pathMatchers=[{"name": "m", "defaultService": logged, "pathRules": rules}],
     )
-    for path in ("/silent", "/empty", "/log-me?q=1"):
+    for path in ("/silent", "/empty", "/moved", "/long", "/log-me?q=1"):
         rig.get(path)
     rig.until(lambda: lines(rig, "/log-me?q=1"))
     (line,) = lines(rig, "/log-me?q=1")
@@ -47,6 +53,13 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
     assert labels["backend_service_name"] == "projects/p/global/backendServices/logged"
     assert line["route"] == "pathMatchers[0] default"
     assert lines(rig, "/silent") == []
+    (line,) = lines(rig, "/moved")
+    assert [line["httpRequest"]["status"], line["route"]] == [
+        301,
+        "pathMatchers[0].pathRules[2] /moved",
+    ]
+    (line,) = lines(rig, "/long")
+    assert line["httpRequest"]["requestUrl"] == "http://a.example/long"
     (line,) = lines(rig, "/empty")
     assert line["jsonPayload"]["statusDetails"] == "failed_to_pick_backend"
 
@@ -54,9 +67,9 @@ def test_requests_are_logged_as_the_load_balancer_does(rig: Rig) -> None:
 def test_the_sample_rate_holds(rig: Rig) -> None:
     sampled = rig.service("sampled", 0, logConfig={"enable": True, "sampleRate": 0.25})
     rig.url_map(defaultService=sampled)
+    rig.until(lambda: rig.get("/begin") and lines(rig, "/begin"))
     for _ in range(400):
         rig.get("/sampled")
-    rig.get("/end")
     rig.until(lambda: 60 <= len(lines(rig, "/sampled")) <= 140)
 
 
@@ -82,3 +95,15 @@ def test_identity_aware_proxy_asks_and_passes_the_signed_header(rig: Rig) -> Non
     assert rig.echo.paths[3, asked] == 1
     rig.url_map(defaultService=rig.service("open", 1))
     assert rig.get("/").json()["server"] == 1
+
+
+def test_identity_aware_proxy_guards_one_version_of_a_split(rig: Rig) -> None:
+    rig.apply(identity=rig.echo.ports[3])
+    rig.echo.behaviours[3].status = 401
+    weights = [
+        {"backendService": rig.service("guarded", 0, iap={"enabled": True}), "weight": 1},
+        {"backendService": rig.service("open", 1), "weight": 1},
+    ]
+    rig.url_map(defaultRouteAction={"weightedBackendServices": weights})
+    assert {rig.get("/").status_code for _ in range(40)} == {200, 401}
+    assert rig.echo.requests[0] == 0
