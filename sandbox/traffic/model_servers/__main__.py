@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -36,9 +37,14 @@ def main() -> int:
     )
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(home))
-    return 0
+    # A pod has a socket for each port and connection: 1,024, the usual limit, are soon used up.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    runner.run(_serve(home))
+    # Not by closing the loop: uvloop's waits for connections that were accepted at the last moment.
+    logging.shutdown()
+    os._exit(0)
 
 
 async def _serve(home: Home) -> None:

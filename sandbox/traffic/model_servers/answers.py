@@ -11,9 +11,9 @@ from sandbox.traffic.model_servers import (
     openai_rest,
     tensorflow_rest,
 )
-from sandbox.traffic.model_servers.kinds import Role
 from sandbox.traffic.model_servers.load import Load
 from sandbox.traffic.model_servers.messages import TEXT, Answer, Request
+from sandbox.traffic.model_servers.model_server import Role
 from sandbox.traffic.model_servers.served import Served
 
 _PROTOCOLS: Mapping[str, Callable[[Served, Request], Answer]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -160,12 +160,14 @@ def _environment(container: Json, fields: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in container.get("env") or ():
         if "value" in one:
-            known = dict(found)
-            found[one["name"]] = _VARIABLE.sub(
-                lambda match, known=known: known.get(match[1], match[0]), str(one["value"])
-            )
+            found[one["name"]] = _VARIABLE.sub(partial(_known, dict(found)), str(one["value"]))
         else:
             path = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath", "")
             if path in fields:
                 found[one["name"]] = fields[path]
     return found
+
+
+def _known(values: Mapping[str, str], match: re.Match[str]) -> str:
+    """The value of a variable; what is not known stays as it is written."""
+    return values.get(match[1], match[0])

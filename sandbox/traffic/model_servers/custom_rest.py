@@ -26,13 +26,13 @@ def answer(served: Served, request: Request) -> Answer:
     """The answer to a request."""
     path = request.path
     if request.method == "POST" and request.body.startswith(b"{"):
-        for known, protocol in (
-            (_V1.fullmatch(path), tensorflow_rest),
-            (_V2.fullmatch(path), inference_rest),
-            (path in _OPENAI, openai_rest),
+        for known, speak in (
+            (_V1.fullmatch(path), tensorflow_rest.answer),
+            (_V2.fullmatch(path), inference_rest.answer),
+            (path in _OPENAI, openai_rest.answer),
         ):
             if known:
-                spoken = protocol.answer(served, request)
+                spoken = speak(served, request)
                 # Its own API may differ: what the protocol refuses is answered as any path.
                 if spoken.status < 400:
                     return spoken

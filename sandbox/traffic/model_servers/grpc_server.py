@@ -51,7 +51,7 @@ class GrpcServer:
         await self._server.stop(grace)
 
 
-class _Handlers(grpc.GenericRpcHandler):
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
     def __init__(self, served: Served, load: Load) -> None:
         self._served = served
         self._load = load

@@ -127,10 +127,8 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse(400)
 
     def eof_received(self) -> bool:
-        """Answer what was asked, then close."""
-        # What is under way is answered; then the connection is closed.
-        self._is_ended = True
-        return not self.is_idle
+        """Close: a caller that sends no more is taken for gone, as uvicorn does."""
+        return False
 
     # httptools' callbacks
 
@@ -225,8 +223,6 @@ class HttpConnection(asyncio.Protocol):
         if self._is_paused and not self._queue:
             self._is_paused = False
             self.transport.resume_reading()
-        if self._is_ended and self.is_idle:
-            self.transport.close()
 
     def _send(self, request: Request, answer: Answer) -> None:
         if answer.chunks and request.method != "HEAD":

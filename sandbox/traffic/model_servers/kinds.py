@@ -9,49 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sandbox.traffic.model_servers.command_line import CommandLine
+from sandbox.traffic.model_servers.model_server import ModelServer, Role
 
 Json = Mapping[str, Any]
-Role = Literal["http", "grpc", "metrics", "any"]
-"""What a port speaks. `any`: HTTP/1.1 and gRPC, as the first bytes have it."""
-Signal = Literal["ignore", "drain", "finish", "exit"]
-"""What SIGTERM does. `ignore`: nothing, so that the grace period ends in a kill. `drain`: no new
-connections, idle ones are closed, what is under way is finished. `finish`: no new connections,
-those that exist go on. `exit`: the process ends, and what is under way is cut."""
 
 NOT_SERVERS = re.compile(
     r"(^|/)(ingress-nginx/|keda|postgres-operator|spilo|postgres(:|@|$)|pgbouncer"
     r"|gke-gcs-fuse|pause(:|@|$)|kube-)"
 )
 """Images of what the platform runs beside models; their callers are not a model's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelServer:
-    """What a container serves."""
-
-    kind: str
-    container: str
-    image: str
-    models: tuple[str, ...]
-    """The names of its models; empty: any name is served."""
-    ports: Mapping[int, Role]
-    metrics_path: str | None
-    """The URL path of its metrics; None: it has none."""
-    on_sigterm: Signal
-    shutdown_seconds: float | None = None
-    """How long it finishes what is under way; None: as long as the grace period lasts."""
-    listens_while_loading: bool = False
-    """Whether its ports take connections before its model is loaded."""
-    alive_paths: frozenset[str] = field(default_factory=frozenset)
-    """URL paths that answer 200 while it loads."""
-    has_grpc_health: bool = False
-    is_sidecar: bool = False
-    """Whether it is a restartable init container, which stops after the others."""
-    model_version: str = "1"
 
 
 def model_server(container: Json, *, fields: Mapping[str, str] | None = None) -> ModelServer | None:
@@ -88,6 +57,11 @@ def declared_ports(container: Json) -> dict[int, str]:
     return found
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether a server that listens on a host is reached from its own pod only."""
+    return host.strip("[]") in ("localhost", "::1") or host.startswith("127.")
+
+
 def _probe_path(container: Json, probe: str) -> str | None:
     path = ((container.get(probe) or {}).get("httpGet") or {}).get("path")
     return None if path is None else str(path).partition("?")[0]
@@ -107,7 +81,7 @@ def _tensorflow_serving(container: Json, line: CommandLine, image: str) -> Model
     if not by_entrypoint and line.value("model-name") is None:
         names = "default"
     ports: dict[int, Role] = {grpc: "grpc"}
-    if rest:
+    if rest and rest != grpc:  # it skips REST on the port of gRPC
         ports[rest] = "http"
     monitored = line.value("monitoring-config-file") is not None
     return ModelServer(
@@ -117,7 +91,7 @@ def _tensorflow_serving(container: Json, line: CommandLine, image: str) -> Model
         # A file that names several models is not read: any name is served then.
         models=() if line.value("model-config-file") else (names,),
         ports=ports,
-        metrics_path="/monitoring/prometheus/metrics" if monitored and rest else None,
+        metrics_path="/monitoring/prometheus/metrics" if monitored and rest in ports else None,
         on_sigterm="exit" if line.has_init else "ignore",
         has_grpc_health=line.is_on("enable-grpc-healthcheck-service"),
     )
@@ -135,7 +109,8 @@ def _triton(container: Json, line: CommandLine, image: str) -> ModelServer:
         ("grpc", "grpc", 8001),
         ("metrics", "metrics", 8002),
     ):
-        if line.is_on(f"allow-{flag}", default=True):
+        is_open = not _is_loopback(line.value(f"{flag}-address") or "")
+        if line.is_on(f"allow-{flag}", default=True) and is_open:
             ports[int(line.number(f"{flag}-port", default=default))] = role  # type: ignore[assignment]
     names = tuple(name for name in line.values("load-model") if name != "*")
     explicit = line.value("model-control-mode") == "explicit"
@@ -165,6 +140,8 @@ def _mlserver(container: Json, line: CommandLine, image: str) -> ModelServer:
         port("MLSERVER_GRPC_PORT", 8081): "grpc",
         port("MLSERVER_HTTP_PORT", 8080): "http",
     }
+    if _is_loopback(variables.get("MLSERVER_HOST", "")):
+        ports = {}
     name = variables.get("MLSERVER_MODEL_NAME")
     return ModelServer(
         kind="mlserver",
@@ -195,7 +172,7 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         container=container["name"],
         image=image,
         models=tuple(names) or ((default,) if default else ()),
-        ports={port: "http"},
+        ports={} if _is_loopback(line.value("host") or "") else {port: "http"},
         metrics_path="/metrics",
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,
@@ -212,7 +189,7 @@ def _text_generation(container: Json, line: CommandLine, image: str) -> ModelSer
         container=container["name"],
         image=image,
         models=(name, "tgi") if name else (),
-        ports={port: "http"},
+        ports={} if _is_loopback(line.value("hostname") or "") else {port: "http"},
         metrics_path="/metrics",
         on_sigterm="drain",
     )

@@ -112,7 +112,7 @@ class Load:
     async def pass_through(self) -> Ticket:
         """Wait until a request has been worked on."""
         done = self._loop.create_future()
-        ticket = self.enter(lambda: done.done() or done.set_result(None))
+        ticket = self.enter(lambda: None if done.done() else done.set_result(None))
         try:
             await done
         except asyncio.CancelledError:

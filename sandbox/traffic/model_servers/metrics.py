@@ -17,7 +17,8 @@ from sandbox.traffic.model_servers.served import Served
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _Labels = Mapping[str, str]
-_Family = tuple[str, str, list[tuple[str, _Labels, float]]]
+_Samples = list[tuple[str, _Labels, float]]
+_Family = tuple[str, str, _Samples]
 """Name, type, and samples: a suffix of the name, labels and value."""
 
 
@@ -40,9 +41,9 @@ def text(served: Served, load: Load, gauges: str | None) -> bytes:
 
 def _merged(
     families: Iterator[_Family],
-) -> dict[str, tuple[str, list[tuple[str, _Labels, float]]]]:
+) -> dict[str, tuple[str, _Samples]]:
     """The families by name; the format wants all samples of a name together."""
-    found: dict[str, tuple[str, list[tuple[str, _Labels, float]]]] = {}
+    found: dict[str, tuple[str, _Samples]] = {}
     for name, kind, samples in families:
         found.setdefault(name, (kind, []))[1].extend(samples)
     return found
@@ -74,7 +75,7 @@ def _escaped(text: str) -> str:
 
 def _histogram(name: str, labels: _Labels, one: Histogram | None, *, scale: float = 1) -> _Family:
     histogram = one or Histogram()
-    samples: list[tuple[str, _Labels, float]] = []
+    samples: _Samples = []
     total = 0
     for bound, count in zip((*BUCKETS, None), histogram.counts, strict=True):
         total += count
@@ -98,7 +99,8 @@ def _by_outcome(load: Load, model: str) -> tuple[int, int]:
 
 
 def _tensorflow(served: Served, load: Load) -> Iterator[_Family]:
-    requests, latencies = [], []
+    requests: _Samples = []
+    latencies: list[_Labels] = []
     for model in _models(served, load):
         good, bad = _by_outcome(load, model)
         labels = {"model_name": model}
@@ -107,9 +109,9 @@ def _tensorflow(served: Served, load: Load) -> Iterator[_Family]:
             requests.append(("", {**labels, "status": "INTERNAL"}, float(bad)))
         latencies.append({**labels, "API": "Predict", "entrypoint": "REST"})
     yield ":tensorflow:serving:request_count", "counter", requests
-    for model, labels in zip(_models(served, load), latencies, strict=True):
+    for model, labelled in zip(_models(served, load), latencies, strict=True):
         name = ":tensorflow:serving:request_latency"
-        yield _histogram(name, labels, load.durations.get(model), scale=1e6)
+        yield _histogram(name, labelled, load.durations.get(model), scale=1e6)
 
 
 def _triton(served: Served, load: Load) -> Iterator[_Family]:
@@ -132,7 +134,7 @@ def _triton(served: Served, load: Load) -> Iterator[_Family]:
         "nv_inference_compute_infer_duration_us",
         lambda one: max(0.0, microseconds(one) - load.queued[one] * 1e6),
     )
-    pending = [
+    pending: _Samples = [
         ("", labels, float(load.waiting if place == 0 else 0))
         for place, labels in enumerate(labelled.values())
     ]
@@ -144,7 +146,7 @@ def _mlserver(served: Served, load: Load) -> Iterator[_Family]:
     for (_, _, status), count in load.requests.items():
         statuses[str(status)] += count
     labels = {"method": "POST", "path": "/v2/models/{model_name}/infer"}
-    rest: list[tuple[str, _Labels, float]] = [
+    rest: _Samples = [
         ("", {**labels, "status_code": status}, float(count)) for status, count in statuses.items()
     ]
     yield "rest_server_requests_total", "counter", rest
@@ -171,7 +173,7 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
         yield f"vllm:{name}", "gauge", [("", labels, value)]
     good, bad = (sum(x) for x in zip(*(_by_outcome(load, one) for one in _models(served, load)),
                                      strict=True))  # fmt: skip
-    success = [
+    success: _Samples = [
         ("", {**labels, "finished_reason": "stop"}, float(good)),
         ("", {**labels, "finished_reason": "abort"}, float(bad)),
     ]
@@ -196,7 +198,8 @@ def _text_generation(served: Served, load: Load) -> Iterator[_Family]:
 
 
 def _torchserve(served: Served, load: Load) -> Iterator[_Family]:
-    requests, latencies = [], []
+    requests: _Samples = []
+    latencies: _Samples = []
     for model in _models(served, load):
         labels = {"model_name": model, "model_version": "1.0", "hostname": served.pod}
         requests.append(("", labels, float(sum(_by_outcome(load, model)))))
@@ -212,7 +215,7 @@ def _custom(served: Served, load: Load) -> Iterator[_Family]:
     statuses: Counter[int] = Counter()
     for (_, _, status), count in load.requests.items():
         statuses[status] += count
-    samples: list[tuple[str, _Labels, float]] = [
+    samples: _Samples = [
         ("", {"status": str(status)}, float(count)) for status, count in statuses.items()
     ]
     yield "http_requests_total", "counter", samples

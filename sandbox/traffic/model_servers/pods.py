@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.traffic.model_servers.kinds import ModelServer, Signal, model_server
+from sandbox.traffic.model_servers.kinds import model_server
 from sandbox.traffic.model_servers.load import Settings
+from sandbox.traffic.model_servers.model_server import ModelServer, Signal
 
 Json = Mapping[str, Any]
 STARTUP = "sandbox/startup-seconds"

@@ -6,8 +6,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.traffic.model_servers.kinds import ModelServer
 from sandbox.traffic.model_servers.messages import encode
+from sandbox.traffic.model_servers.model_server import ModelServer
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from sandbox.traffic.model_servers import answers
@@ -93,14 +93,17 @@ class ServerProcess:
             self._spawn(self._listen())
 
     async def _listen(self) -> None:
-        for port, one in self._sockets.items():
-            self._listeners.append(
-                await self._loop.create_server(
-                    lambda port=port: HttpConnection(self, port, self._upgrade),  # type: ignore[misc]
-                    sock=one,
-                    backlog=_BACKLOG,
-                )
-            )
+        while self._sockets:
+            # The loop closes a socket that it was given: closing it here too would end another's.
+            port, one = self._sockets.popitem()
+
+            def connection(port: int = port) -> HttpConnection:
+                return HttpConnection(self, port, self._upgrade)
+
+            listener = await self._loop.create_server(connection, sock=one, backlog=_BACKLOG)
+            self._listeners.append(listener)
+            if self.is_terminating and self.server.on_sigterm != "ignore":
+                listener.close()
 
     # What a connection asks for
 
@@ -114,8 +117,10 @@ class ServerProcess:
         return self.server.ports[port] != "grpc"
 
     def connected(self, connection: HttpConnection) -> None:
-        """Take note of a connection."""
+        """Take note of a connection; one that was accepted as the process ended is reset."""
         self._connections.add(connection)
+        if self.over.is_set():
+            connection.cut()
 
     def disconnected(self, connection: HttpConnection | Splice) -> None:
         """Forget a connection."""
@@ -201,9 +206,10 @@ class ServerProcess:
         for one in self._sockets.values():
             one.close()
         self._listeners = []
+        self._sockets = {}
 
-    def _spawn(self, work: object) -> None:
-        task = self._loop.create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

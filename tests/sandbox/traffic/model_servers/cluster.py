@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import uvloop
 
@@ -132,14 +132,18 @@ class Servers:
 
 
 class Caller:
-    """A connection of HTTP/1.1 to a model server."""
+    """A connection of HTTP/1.1 to a model server. What a test leaves open is closed after it."""
+
+    left: ClassVar[list[Caller]] = []
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
     async def connect(cls, listens: int) -> Caller:
-        return cls(*await asyncio.open_connection("127.0.0.1", listens))
+        one = cls(*await asyncio.open_connection("127.0.0.1", listens))
+        cls.left.append(one)
+        return one
 
     async def send(self, target: str, body: str | bytes | None = None, *, method: str = "") -> None:
         data = body.encode() if isinstance(body, str) else body
@@ -186,6 +190,8 @@ def with_servers(test: Callable[[Servers], Awaitable[None]]) -> None:
             yield servers
         finally:
             servers.fleet.close()
+            while Caller.left:
+                Caller.left.pop().close()
             await asyncio.sleep(0.01)
 
     async def run() -> None:

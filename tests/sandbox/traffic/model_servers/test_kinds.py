@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.traffic.model_servers.command_line import CommandLine
-from sandbox.traffic.model_servers.kinds import ModelServer, model_server
+from sandbox.traffic.model_servers.kinds import model_server
+from sandbox.traffic.model_servers.model_server import ModelServer
 
 Json = dict[str, Any]
 
@@ -186,3 +187,19 @@ def test_switches() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"command": ["vllm", "serve", "m", "--host", "127.0.0.1"]},
+        {"command": ["mlserver"], "env": [{"name": "MLSERVER_HOST", "value": "localhost"}]},
+    ],
+)
+def test_what_listens_inside_its_pod_only_is_not_reached(container: Json) -> None:
+    assert not served(image="x", **container).ports
+
+
+def test_an_address_of_one_port() -> None:
+    words = ["tritonserver", "--http-address=127.0.0.1", "--grpc-address=0.0.0.0"]
+    assert dict(served(image="x", command=words).ports) == {8001: "grpc", 8002: "metrics"}

@@ -21,11 +21,11 @@ from tests.sandbox.traffic.model_servers.cluster import (
 )
 
 _PROTOCOLS = {
-    "tensorflow-serving": tensorflow_rest,
-    "triton": inference_rest,
-    "mlserver": inference_rest,
-    "vllm": openai_rest,
-    "custom": custom_rest,
+    "tensorflow-serving": tensorflow_rest.answer,
+    "triton": inference_rest.answer,
+    "mlserver": inference_rest.answer,
+    "vllm": openai_rest.answer,
+    "custom": custom_rest.answer,
 }
 
 
@@ -52,7 +52,7 @@ def ask(
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     verb = method or ("GET" if body is None else "POST")
     request = Request(verb, target.encode(), list((headers or {}).items()), data)
-    return _PROTOCOLS[server.kind].answer(served, request)
+    return _PROTOCOLS[server.kind](served, request)
 
 
 def events(answer: Answer) -> list[Any]:
