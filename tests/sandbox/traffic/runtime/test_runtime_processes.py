@@ -53,7 +53,7 @@ def test_envoy_starts_with_the_first_rule_and_comes_back_after_a_kill(tmp_path: 
 
 def _sockets(process: psutil.Process) -> list[tuple[str, int]]:
     return [
-        tuple(one.laddr)
+        (one.laddr.ip, one.laddr.port)
         for one in process.net_connections("inet")
         if one.status == psutil.CONN_LISTEN
     ]
