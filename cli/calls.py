@@ -28,7 +28,16 @@ def frontend_of(url: str, frontends: Iterable[Frontend]) -> Frontend | None:
     ]
     by_address = (one for one in fitting if one.address == parts.hostname)
     by_host = (one for one in fitting if any(_names(host, parts) for host in one.hosts))
-    return next(by_address, None) or next(by_host, None)
+    found = next(by_address, None) or next(by_host, None)
+    # A name that nothing resolves is some load balancer's: it is known which if there is one.
+    others = [one for one in fitting if "*" in one.hosts and one.kind == "load-balancer"]
+    return found or (others[0] if len(others) == 1 and _is_name(parts) else None)
+
+
+def _is_name(parts: SplitResult) -> bool:
+    """Whether a URL's host is a name that callers outside the cluster resolve."""
+    host = parts.hostname or ""
+    return not host.endswith(".svc") and not host.replace(".", "").isdigit()
 
 
 def _names(host: str, parts: SplitResult) -> bool:

@@ -36,7 +36,10 @@ def test_a_url_is_answered_by_its_address_or_its_host() -> None:
     assert port_of("http://127.16.0.1/model/v1") == 20004
     assert port_of("http://127.16.0.3/v1") == 20002
     assert port_of("https://a.gateway.example/v1") == 20003
-    assert port_of("https://other.example/v1") is None
+    assert port_of("https://unresolved.example/v1") == 20001
+    assert port_of("https://127.16.0.9/v1") is None
+    other = frontend("load-balancer", "127.16.0.5", 443, 20005, "*")
+    assert calls.frontend_of("https://unresolved.example/v1", [*FRONTENDS, other]) is None
     assert port_of("http://model.models.svc:8501/v1") is None
     assert port_of("http://10.0.0.2/v1") is None
 

@@ -56,9 +56,16 @@ def test_every_model_answers_by_its_host_and_path(
         assert status == 200, url
         pods = dev.kubernetes("pods", "-A", "-l", f"app.kubernetes.io/name={model}")["items"]
         assert headers["x-served-by-pod"] in {pod["metadata"]["name"] for pod in pods}, url
-    balancer = next(one for one in frontends if one.scheme == "https")
-    unknown = calls.command("https://nobody.example/v1/models/resnet", balancer, cacert)
-    assert _send(f"{unknown} --insecure")[0] == 404
+    # A path of one host is not served on another's, nor one that no model has.
+    first, other = urls["resnet"], urls["translate"]
+    assert urlsplit(first).hostname != urlsplit(other).hostname
+    for path in (urlsplit(other).path, "/v1/models/none"):
+        url = urlsplit(first)._replace(path=path).geturl()
+        frontend = calls.frontend_of(url, frontends)
+        assert frontend is not None
+        status, headers = _send(calls.command(url, frontend, cacert))
+        assert status in (403, 404), url
+        assert "x-served-by-pod" not in headers, url
 
 
 def _is_internal(url: str) -> bool:

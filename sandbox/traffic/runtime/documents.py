@@ -9,13 +9,14 @@ import msgspec
 from sandbox.gcp.store import Store
 
 Json = dict[str, Any]
-PREFIXES = ("compute/", "compute-endpoints/", "certificatemanager/", "policies/", "storage/b/")
-_WAKES = (*PREFIXES, "dns/")  # certificates are issued when names resolve
+PREFIXES = (
+    "compute/", "compute-endpoints/", "certificatemanager/", "dns/", "policies/", "storage/b/"
+)  # fmt: skip
 
 
 def is_relevant(key: str) -> bool:
     """Whether a change of the document may change the configuration."""
-    return key.startswith(_WAKES) and "/operations/" not in key
+    return key.startswith(PREFIXES) and "/operations/" not in key
 
 
 class Documents:

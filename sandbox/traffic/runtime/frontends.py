@@ -32,7 +32,8 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     scheme: Literal["http", "https", "tcp"]
     hosts: tuple[str, ...] = ()
-    """The hosts that its URL map or its Ingresses name, `*` for any; none without routes."""
+    """The hosts that its URL map or its Ingresses name, `*` for any, and the names that resolve
+    to its address in the emulated Cloud DNS."""
     listens: int
 
 

@@ -106,6 +106,16 @@ def plan(inputs: Inputs) -> Plan:
     )
 
 
+def _names(documents: dict[str, Json]) -> dict[str, set[str]]:
+    """The host names of each address, from the A records of the emulated Cloud DNS."""
+    found: dict[str, set[str]] = {}
+    for key, record in documents.items():
+        if key.startswith("dns/") and record.get("type") == "A":
+            for address in record.get("rrdatas") or []:
+                found.setdefault(str(address), set()).add(str(record["name"]).rstrip("."))
+    return found
+
+
 def _hosts(documents: dict[str, Json], proxy: Place) -> tuple[str, ...]:
     """The hosts of a target proxy's URL map; `*` where its default takes every other host."""
     reference = str((documents.get(proxy.key) or {}).get("urlMap") or "")
@@ -120,6 +130,7 @@ def _hosts(documents: dict[str, Json], proxy: Place) -> tuple[str, ...]:
 def _proxied(inputs: Inputs) -> list[Frontend]:
     """The front ends of target proxies: global and regional load balancers, and Gateways."""
     found = []
+    names = _names(inputs.documents)
     for key, rule in inputs.documents.items():
         place = parse(key.removeprefix("compute/")) if "/forwardingRules/" in key else None
         if place is None or place.collection != "forwardingRules" or not place.name:
@@ -128,16 +139,18 @@ def _proxied(inputs: Inputs) -> list[Frontend]:
         scheme = _SCHEMES.get(target.collection) if target else None
         if scheme is None:
             continue
+        address = str(rule.get("IPAddress", ""))
+        hosts = {*(_hosts(inputs.documents, target) if target else ()), *names.get(address, ())}
         first = str(rule.get("portRange") or next(iter(rule.get("ports") or ()), ""))
         found.append(
             Frontend(
                 project=place.project,
                 kind="load-balancer",
                 name=place.path,
-                address=str(rule.get("IPAddress", "")),
+                address=address,
                 port=int(first.partition("-")[0] or 0),
                 scheme="https" if scheme == "https" else "http",
-                hosts=_hosts(inputs.documents, target) if target else (),
+                hosts=tuple(sorted(hosts)),
                 listens=inputs.port(place.path),
             )
         )

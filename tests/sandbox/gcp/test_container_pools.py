@@ -182,3 +182,21 @@ def test_an_invalid_change_of_a_pool_is_refused_and_changes_nothing(
             assert await client.call("GET", f"{POOLS}/general") == before
 
     asyncio.run(run())
+
+
+def test_a_pools_instance_group_lists_its_nodes() -> None:
+    async def run() -> None:
+        planes = PretendedControlPlanes()
+        async with emulator(control_planes=planes) as client:
+            await client.make()
+            pool = await _pool(client, initialNodeCount=2)
+            path = pool["instanceGroupUrls"][0].partition("googleapis.com")[2]
+            nodes = [node.name for node in planes.nodes["main", "general"]]
+            managed = await client.call("POST", f"{path}/listManagedInstances")
+            assert [one["name"] for one in managed["managedInstances"]] == nodes
+            group = path.replace("/instanceGroupManagers/", "/instanceGroups/")
+            listed = await client.call("POST", f"{group}/listInstances", {})
+            found = [one["instance"].rpartition("/")[2] for one in listed["items"]]
+            assert found == nodes
+
+    asyncio.run(run())

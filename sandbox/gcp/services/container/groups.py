@@ -112,6 +112,7 @@ def instance_group(group: Group, *, network: str, subnetwork: str) -> Json:
         "network": f"{_COMPUTE}/{network}",
         "subnetwork": f"{_COMPUTE}/{subnetwork}",
         "size": group.size,
+        "_instances": group.nodes,
     }
 
 

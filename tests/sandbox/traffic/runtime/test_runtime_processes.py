@@ -43,17 +43,24 @@ def test_envoy_starts_with_the_first_rule_and_comes_back_after_a_kill(tmp_path: 
             envoy.kill()
             await _until(lambda: processes.running(one.home) not in ([], [envoy]))
             [again] = processes.running(one.home)
-            await _until(lambda: _listening(again))
+            port = one.frontend(lambda f: f.kind == "load-balancer").listens
+            await _until(lambda: port in _ports(again))
             assert (await one.get(url)).headers["location"] == "http://b.example/x"
         assert processes.running(one.home) == []
 
     asyncio.run(scenario())
 
 
-def _listening(process: psutil.Process) -> list[str]:
+def _sockets(process: psutil.Process) -> list[tuple[str, int]]:
     return [
-        one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN
+        (one.laddr.ip, one.laddr.port)
+        for one in process.net_connections("inet")
+        if one.status == psutil.CONN_LISTEN
     ]
+
+
+def _ports(process: psutil.Process) -> set[int]:
+    return {port for _, port in _sockets(process)}
 
 
 def test_a_front_end_keeps_its_port_unless_it_is_taken(tmp_path: Path) -> None:
@@ -67,7 +74,7 @@ def test_a_front_end_keeps_its_port_unless_it_is_taken(tmp_path: Path) -> None:
             await one.settled()
             assert one.url("load-balancer", 80) == first
             [envoy] = processes.running(one.home)
-            assert set(_listening(envoy)) == {"127.0.0.1"}
+            assert {address for address, _ in _sockets(envoy)} == {"127.0.0.1"}
         with socket.socket() as squatter:
             squatter.bind(("127.0.0.1", int(first.rstrip("/").rpartition(":")[2])))
             squatter.listen()

@@ -96,6 +96,20 @@ def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) 
     asyncio.run(scenario())
 
 
+def test_a_front_end_has_the_names_that_resolve_to_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            one.redirect_to("a.example")
+            key = "dns/projects/p/managedZones/z/rrsets/models.example.|A"
+            record = {"name": "models.example.", "type": "A", "rrdatas": ["127.16.0.9"]}
+            one.app.state.store.put(key, record)
+            await one.settled()
+            found = one.frontend(lambda f: f.kind == "load-balancer")
+            assert found.hosts == ("*", "models.example")
+
+    asyncio.run(scenario())
+
+
 async def ingress_scenario(one: Running, *found: Json) -> dict[str, Any]:
     controller = service("nginx", "LoadBalancer", ports={"nodePort": 30080})
     models = [service(name, "ClusterIP") for name in ("a", "b", "none")]
