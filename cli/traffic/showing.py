@@ -79,6 +79,6 @@ def hint(one: Received, way: Way) -> None:
         who = ", ".join(way.found.members)
         console.say(f"hint: Identity-Aware Proxy admits {who}; --as EMAIL in the sandbox")
     elif one.status in {502, 503}:
-        console.say("hint: no pod is ready: kubectl get pods -A")
+        console.say("hint: no backend is healthy: kubectl get pods -A")
     elif one.status == 404:
         console.say("hint: `./platformctl routes` shows which paths reach which model")
