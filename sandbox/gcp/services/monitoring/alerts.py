@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import State
-from sandbox.gcp.services.monitoring import alert_queries
+from sandbox.gcp.services.monitoring import alert_queries, policies
 from sandbox.gcp.services.monitoring.alert_queries import NotEvaluatedError
 
 FIRING, QUIET, UNKNOWN = "firing", "quiet", "unknown"
@@ -44,7 +44,7 @@ def _combined(combiner: str, states: list[str]) -> str:
 
 async def _condition(state: State, project: str, given: Json) -> Json:
     def objective(name: str) -> Json | None:
-        return state.store.get(f"monitoring/{name}")
+        return state.store.get(f"monitoring/{policies.by_id(name, project)}")
 
     shown: Json = {"displayName": given.get("displayName", "")}
     try:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.gcp.app import create_app
+from sandbox.gcp.service import project_number
 from sandbox.gcp.services.monitoring import alerts
 from sandbox.home import Home
 from sandbox.kubernetes import processes
@@ -139,11 +140,14 @@ def test_a_burnt_budget_fires_its_alert(tmp_path: Path) -> None:
         service = ManagedService(home, api=lambda: f"http://127.0.0.1:{google.port}")
         state = create_app(None, SimpleNamespace(metrics=service)).state
         for name, indicator in indicators.items():
-            objective = f"projects/dev/services/resnet/serviceLevelObjectives/{name}"
+            path = f"services/resnet/serviceLevelObjectives/{name}"
+            # Google answers with the project's number.
+            objective = f"projects/{project_number('dev')}/{path}"
             body = {"goal": 0.99, "serviceLevelIndicator": {"requestBased": indicator}}
-            state.store.put(f"monitoring/{objective}", body)
-            path = f"monitoring/projects/dev/alertPolicies/{name}"
-            state.store.put(path, policy(name, objective))
+            state.store.put(f"monitoring/projects/dev/{path}", body)
+            state.store.put(
+                f"monitoring/projects/dev/alertPolicies/{name}", policy(name, objective)
+            )
 
         async def shown() -> dict[str, str]:
             return {one["displayName"]: one["state"] for one in await alerts.states(state, "dev")}
