@@ -35,7 +35,6 @@ _DETAILS = (
     ("response.code_details.startsWith('downstream')", "client_disconnected_before_any_response"),
     ("response.code_details == 'fault_filter_abort'", "fault_filter_abort"),
     ("response.code_details == 'direct_response'", "redirect_by_load_balancer"),
-    ("response.code_details == 'response_from_cache_filter'", "response_from_cache"),
 )
 
 

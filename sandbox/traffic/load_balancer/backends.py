@@ -87,7 +87,7 @@ class Backends:
         if metadata := access_log.rate(service):
             made["metadata"] = metadata
             self.rates.add(metadata["filter_metadata"][access_log.METADATA]["log"])
-        if service.flag("enableCDN"):
+        if cdn.is_enabled(service, "enableCDN"):
             options = made["typed_extension_protocol_options"][clusters.HTTP_OPTIONS]
             options["http_filters"] = buckets.upstream(cdn.script(service))
         self.clusters.append(made)
@@ -96,8 +96,6 @@ class Backends:
         )
         self._drain(service)
         filters = self._filters(place, service)
-        if service.flag("enableCDN"):
-            filters |= cdn.enabled()
         return Target(
             cluster=place.path,
             timeout=service.whole("timeoutSec", 30),
@@ -140,8 +138,7 @@ class Backends:
             cluster=place.path,
             timeout=_STORAGE_TIMEOUT,
             headers=custom_headers(bucket),
-            filters=self._filters(place, bucket)
-            | (cdn.enabled() if bucket.flag("enableCdn") else {}),
+            filters=self._filters(place, bucket),
             refusal=buckets.refusal(self._snapshot, name),
             methods=buckets.METHODS,
         )

@@ -86,7 +86,9 @@ def cluster(name: str, backend: Document, snapshot: Snapshot, surroundings: Surr
         _LUA.replace("{suffix}", str(website.get("mainPageSuffix") or ""))
         .replace("{bucket}", bucket)
         .replace("{missing}", json.dumps(_error("NoSuchKey", "The specified key does not exist.")))
-        .replace("{cdn}", cdn.response_code(backend) if backend.flag("enableCdn") else "")
+        .replace(
+            "{cdn}", cdn.response_code(backend) if cdn.is_enabled(backend, "enableCdn") else ""
+        )
     )
     address = {"address": "127.0.0.1", "port_value": surroundings.storage or 1}
     endpoint = {"endpoint": {"address": {"socket_address": address}}}

@@ -1,18 +1,15 @@
-"""Cloud CDN as Envoy's HTTP cache: which answers are kept, and for how long.
+"""Cloud CDN: what clients are told of how long an answer may be kept.
 
-Envoy keeps what the answer's `Cache-Control` allows. The cache mode is carried out by setting that
-header where the answer arrives from the backend.
+Answers are not kept here: every request reaches the backend. The cache mode and its times are seen
+in `Cache-Control`, which is set where the answer arrives from the backend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.unsupported import Document
 
-FILTER = "envoy.filters.http.cache"
 _STATIC = (
     "application/javascript",
     "application/pdf",
@@ -31,6 +28,7 @@ _NEGATIVE = {
     300: 600, 301: 600, 308: 600, 404: 120, 405: 60, 410: 120, 421: 60, 451: 120, 501: 60,
 }  # fmt: skip
 """Seconds by status of negative caching without a policy of its own."""
+_NO_CACHE = "Answers are not cached: every request reaches the backend."
 _NOT_DONE = (
     "bypassCacheOnRequestHeaders",
     "cacheKeyPolicy",
@@ -41,27 +39,30 @@ _NOT_DONE = (
 )
 
 
-def enabled() -> Json:
-    """A route's configuration that switches the cache on."""
-    return {FILTER: {"@type": f"{TYPE}envoy.config.route.v3.FilterConfig", "config": {}}}
-
-
 def script(backend: Document) -> str:
     """The script of a backend service, whose answers are its own."""
     return f"function envoy_on_response(h)\n{response_code(backend)}\nend"
+
+
+def is_enabled(backend: Document, field: str) -> bool:
+    """Whether a backend has Cloud CDN; `field` is `enableCDN` or `enableCdn`. It is reported."""
+    is_on = backend.flag(field)
+    if is_on:
+        backend.decline(field, _NO_CACHE)
+    return is_on
 
 
 def response_code(backend: Document) -> str:
     """Lua that sets `cache-control` of a response `h`; empty without a policy."""
     policy = backend.one("cdnPolicy")
     for field in _NOT_DONE:
-        policy.decline(field, "Envoy's cache has no such setting.")
+        policy.decline(field, _NO_CACHE)
     for field in _NOT_DONE:
         policy.value(field)
     mode = policy.text("cacheMode") or "CACHE_ALL_STATIC"
     default, longest = policy.whole("defaultTtl", 3600), policy.whole("maxTtl", 86400)
     if policy.whole("clientTtl", default) != default:
-        policy.decline("clientTtl", "Clients are told the time that the cache keeps an answer.")
+        policy.decline("clientTtl", "Clients are told the time of the cache.")
     lines = ['local control = h:headers():get("cache-control")']
     lines += ['local status = h:headers():get(":status")', *_negative(policy)]
     if mode == "FORCE_CACHE_ALL":

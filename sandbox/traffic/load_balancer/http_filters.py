@@ -29,22 +29,14 @@ end
 def chain() -> list[Json]:
     """The filters in the order in which a request passes them.
 
-    Policies at the edge are asked before the cache, those of backends only for what it has not.
+    Policies at the edge come before everything else. There is no cache: Envoy's asks the backend
+    past the filters and the route's own actions, and so past policies and rewrites.
     """
     edge, *backend = policies.filters()
     return [
         _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
         edge,
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
-        _filter(
-            "cache",
-            f"{_HTTP}.cache.v3.CacheConfig",
-            typed_config={
-                "@type": f"{TYPE}envoy.extensions.http.cache.simple_http_cache.v3"
-                ".SimpleHttpCacheConfig"
-            },
-        )
-        | {"disabled": True},
         *backend,
         {"name": rate_limits.FILTER, "typed_config": rate_limits.empty()},
         iap.settings(),

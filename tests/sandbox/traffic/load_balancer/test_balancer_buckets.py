@@ -1,4 +1,4 @@
-"""Backend buckets read the emulated storage as anybody may, through the cache of Cloud CDN."""
+"""Backend buckets read the emulated storage as anybody may; Cloud CDN."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.traffic.load_balancer.echo_servers import Behaviour
 from tests.sandbox.traffic.load_balancer.rig import Rig, link
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load_balancer")]
@@ -55,42 +56,36 @@ def test_a_bucket_that_is_not_public_refuses(storage: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind", "asked"),
+    ("mode", "kind", "given", "told"),
     [
-        ("CACHE_ALL_STATIC", "text/css", 1),
-        ("USE_ORIGIN_HEADERS", "text/css", 1),
-        ("FORCE_CACHE_ALL", "text/html", 1),
+        ("CACHE_ALL_STATIC", "text/css", None, "public, max-age=60"),
+        ("CACHE_ALL_STATIC", "text/html", None, None),
+        ("CACHE_ALL_STATIC", "text/html", "public, max-age=999999", "public, max-age=600"),
+        ("USE_ORIGIN_HEADERS", "text/css", "private", "private"),
+        ("FORCE_CACHE_ALL", "text/html", "private", "public, max-age=60"),
     ],
 )
-def test_a_bucket_is_cached_by_its_cdn_policy(
-    storage: Rig, mode: str, kind: str, asked: int
+def test_clients_are_told_what_the_cache_mode_allows(
+    rig: Rig, mode: str, kind: str, given: str | None, told: str | None
 ) -> None:
-    policy = {"cacheMode": mode, "defaultTtl": 60, "clientTtl": 60, "negativeCaching": True}
-    link_ = bucket(storage, enableCdn=True, cdnPolicy=policy)
-    storage.echo.behaviours[3].headers = {
-        "content-type": kind, "date": _now(), "cache-control": "public, max-age=50",
-    }  # fmt: skip
-    storage.url_map(defaultService=link_)
-    path = f"/{mode}.css"
-    answers = [storage.get(path) for _ in range(4)]
-    assert {answer.status_code for answer in answers} == {200}
-    wanted = f"/storage/v1/b/files/o{path.replace('/', '/', 1)}?alt=media"
-    assert storage.echo.paths[3, wanted] == asked
-    assert "age" in answers[-1].headers
+    policy = {"cacheMode": mode, "defaultTtl": 60, "maxTtl": 600, "negativeCaching": True}
+    headers = {"content-type": kind} | ({"cache-control": given} if given else {})
+    rig.echo.behaviours[0].headers = headers
+    found = rig.url_map(defaultService=rig.service("cdn", 0, enableCDN=True, cdnPolicy=policy))
+    assert rig.get("/").headers.get("cache-control") == told
+    assert [one.field for one in found.unsupported] == ["enableCDN"]
+    rig.echo.behaviours[0] = Behaviour(status=404)
+    assert rig.get("/").headers["cache-control"] == "public, max-age=120"
 
 
-def test_a_service_s_answers_are_cached_as_they_allow(storage: Rig) -> None:
-    policy = {"cacheMode": "USE_ORIGIN_HEADERS"}
-    service = storage.service("cached", 0, enableCDN=True, cdnPolicy=policy)
-    storage.url_map(defaultService=service)
-    for path, control in (("/keep", "public, max-age=60"), ("/private", "private")):
-        storage.echo.behaviours[0].headers = {"cache-control": control, "date": _now()}
-        for _ in range(3):
-            storage.get(path)
-    assert [storage.echo.paths[0, "/keep"], storage.echo.paths[0, "/private"]] == [1, 3]
-
-
-def _now() -> str:
-    from email.utils import formatdate
-
-    return formatdate(usegmt=True)
+def test_a_policy_and_a_rewrite_apply_to_a_backend_with_cdn(rig: Rig) -> None:
+    rig.put("global/securityPolicies/cdn", {
+        "rules": [{"priority": 1, "action": "deny(403)",
+                   "match": {"config": {"srcIpRanges": ["198.51.100.9"]}}}],
+    })  # fmt: skip
+    policy = link("global/securityPolicies/cdn")
+    service = rig.service("cdn", 0, enableCDN=True, securityPolicy=policy)
+    action = {"urlRewrite": {"hostRewrite": "inner.test"}}
+    rig.url_map(defaultService=service, defaultRouteAction=action)
+    assert rig.get("/").json()["headers"]["host"] == "inner.test"
+    assert rig.get("/", headers={"x-sandbox-client-ip": "198.51.100.9"}).status_code == 403

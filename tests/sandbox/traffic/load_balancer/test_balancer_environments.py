@@ -16,6 +16,7 @@ KNOWN = {
     # Longer answers than the draining timeout are not cut.
     "connectionDraining.drainingTimeoutSec",
     "cdnPolicy.serveWhileStale",
+    "enableCdn",
     "adaptiveProtectionConfig",
     "advancedOptionsConfig",
     "rules[6].rateLimitOptions.banDurationSec",
