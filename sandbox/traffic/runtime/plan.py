@@ -87,22 +87,23 @@ def plan(inputs: Inputs) -> Plan:
         measurements=inputs.measurements,
         admin=inputs.port("admin"),
     )
-    contributed = Contribution(tuple(found.listeners), tuple(found.clusters.values()))
+    contributed = Contribution(
+        tuple(found.listeners),
+        tuple(found.clusters.values()),
+        frozenset(f"compute/{one.name}" for one in found.frontends),
+    )
     configuration = configure(inputs.documents, surroundings, contributed)
     bootstrap, written, discovered = discovery.divided(
         configuration.bootstrap, configuration.files, inputs.port("discovery")
     )
     discovered |= {("eds", name): one for name, one in found.endpoints.items()}
     discovered |= {("rds", name): one for name, one in found.routes.items()}
-    # The rules of Services are carried out here, and nothing of them by the load balancer.
-    ours = {one.name for one in found.frontends}
-    declined = (one for one in configuration.unsupported if one.resource not in ours)
     return Plan(
         bootstrap=bootstrap,
         files=written,
         discovered=discovered,
         frontends=[*frontends, *found.frontends],
-        unsupported=sorted({*declined, *found.unsupported}),
+        unsupported=sorted({*configuration.unsupported, *found.unsupported}),
     )
 
 
