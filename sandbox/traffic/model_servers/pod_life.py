@@ -44,6 +44,8 @@ class PodLife:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: asyncio.Task[None] | None = None
         self._grace = 0.0
+        self._crashed: dict[str, str | None] = {}
+        """When the processes were started that have crashed, by container."""
         self.update(pod)
 
     @property
@@ -118,6 +120,12 @@ class PodLife:
         if self._ending is None:
             self._ending = self._loop.create_task(asyncio.sleep(0))
 
+    def crash(self) -> None:
+        """End the servers at once. Each begins again once its container has a later start."""
+        for name, process in list(self.processes.items()):
+            self._crashed[name] = process.started
+            process.kill()
+
     def _follow(self, container: Container) -> None:
         name = container.server.container
         process = self.processes.get(name)
@@ -128,6 +136,8 @@ class PodLife:
         if process is None:
             if container.started is None or self._ending is not None:
                 return
+            if self._crashed.get(name) == container.started:
+                return  # the kubelet has not started it again yet
             try:
                 process = ServerProcess(self.pod, container, lambda: self._gone(name))
             except OSError as error:
