@@ -29,13 +29,20 @@ class ModelServers:
         body = {"cluster": self._cluster, "namespace": namespace, "pods": pods}
         return len(self._ask("POST", "/kill", body)["pods"])
 
-    def _ask(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def are_ending(self, workload: str) -> bool:
+        """Whether a pod of a workload still drains; its object may be gone already."""
+        return any(
+            one["isEnding"] and (one["cluster"], one["workload"]) == (self._cluster, workload)
+            for one in self._ask("GET", "/pods")
+        )
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             port = json.loads(self._record.read_text())["port"]
             answer = httpx.request(
                 method, f"http://127.0.0.1:{port}{path}", json=body, timeout=10, trust_env=False
             )
-            found: dict[str, Any] = answer.json()
+            found = answer.json()
         except (OSError, ValueError, KeyError, httpx.HTTPError) as error:
             raise CliError(
                 f"the sandbox's model servers do not answer: {error}",

@@ -18,6 +18,7 @@ SPOT_SECONDS = 15
 
 https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms#termination-graceful-shutdown
 """
+_NOTICE_SECONDS = 30.0
 UNSEEN_SECONDS = 40.0
 """How long a node may be silent until the control plane calls it NotReady; older ones waited so."""
 
@@ -85,8 +86,12 @@ def reclaim(scene: Scene, node: Json) -> None:
     for pod in scene.cluster.pods(node=name):
         own = pod["spec"].get("terminationGracePeriodSeconds", 30)
         scene.cluster.delete(scene.pod_path(pod), grace=min(own, SPOT_SECONDS))
+
+    def holds() -> bool:
+        return not scene.cluster.pods(node=name) and not scene.servers.are_ending(scene.model)
+
     with contextlib.suppress(CliError):  # what is left goes with the node
-        scene.wait("its pods have ended", lambda: not scene.cluster.pods(node=name), patience=30)
+        scene.wait("its pods have ended", holds, patience=_NOTICE_SECONDS)
     _kill(scene, [name])
     scene.cluster.delete(f"{_NODES}/{name}")
     scene.timeline.note(f"{name} is gone")

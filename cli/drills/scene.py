@@ -67,13 +67,18 @@ class Scene:
         return self.timeline.note(what)
 
     def wait_until_available(self, *, patience: float = PATIENCE) -> float:
-        """Wait until every replica is available and no pod of the model ends."""
+        """Wait until every replica is available, and then until no former server drains."""
 
         def holds() -> bool:
             pods = self.pods()
             return is_available(self.deployment()) and all(map(is_ready, pods))
 
-        return self.wait(f"all replicas of {self.model} are available", holds, patience=patience)
+        self.wait(f"all replicas of {self.model} are available", holds, patience=patience)
+        if not self.servers.are_ending(self.model):
+            return self.timeline.now
+        return self.wait(
+            "the former servers have ended", lambda: not self.servers.are_ending(self.model)
+        )
 
     def pod_path(self, pod: Json) -> str:
         """The API path of a pod."""
