@@ -11,8 +11,6 @@ from cli.errors import CliError
 
 _NODES = "/api/v1/nodes"
 _POOL, _ZONE = "cloud.google.com/gke-nodepool", "topology.kubernetes.io/zone"
-_KUBELET = "kwok.x-k8s.io/node"
-"""The annotation by which the sandbox plays a node's kubelet."""
 SPOT_SECONDS = 15
 """What the kubelet leaves to pods when Spot capacity is reclaimed: half of the notice of 30 s.
 
@@ -40,7 +38,7 @@ def drain(scene: Scene, node: str) -> None:
 def uncordon(scene: Scene, node: str) -> None:
     """Let pods be placed on a node again; the autoscaler may have removed it meanwhile."""
     scene.timeline.note(f"kubectl uncordon {node}")
-    scene.cluster.patch(f"{_NODES}/{node}", {"spec": {"unschedulable": None}}, MERGE)
+    _set_schedulable(scene, node, schedulable=True)
 
 
 def busiest_pool(scene: Scene) -> list[str]:
@@ -82,7 +80,7 @@ def reclaim(scene: Scene, node: Json) -> None:
     """Take a Spot node away: its pods are told to end, and then it is gone."""
     name = node["metadata"]["name"]
     scene.timeline.note(f"{name} is to be reclaimed: its pods get SIGTERM")
-    scene.cluster.patch(f"{_NODES}/{name}", {"spec": {"unschedulable": True}}, MERGE)
+    _set_schedulable(scene, name, schedulable=False)
     for pod in scene.cluster.pods(node=name):
         own = pod["spec"].get("terminationGracePeriodSeconds", 30)
         scene.cluster.delete(scene.pod_path(pod), grace=min(own, SPOT_SECONDS))
@@ -110,12 +108,12 @@ def lose_zone(scene: Scene, nodes: list[Json]) -> None:
     began = scene.timeline.note(f"{zone} is lost, with {len(names)} nodes")
     _kill(scene, names)
     for name in names:
-        _set_kubelet(scene, name, None)
-    # Nodes do not fail in the sandbox, so its control plane waits for a day.
+        _set_schedulable(scene, name, schedulable=False)
+    # Nodes do not fail in the sandbox: their pods are marked here as the node controller would.
     scene.timeline.sleep(max(0.0, UNSEEN_SECONDS - (scene.timeline.now - began)))
     for name in names:
-        _set_ready(scene, name, "Unknown", "NodeStatusUnknown")
-    scene.timeline.note(f"the nodes of {zone} are NotReady")
+        _mark_pods_not_ready(scene, name)
+    scene.timeline.note(f"the nodes of {zone} count as NotReady")
     lost = set(names)
 
     def holds() -> bool:
@@ -130,7 +128,7 @@ def return_zone(scene: Scene, nodes: list[Json]) -> None:
     for one in nodes:
         name = one["metadata"]["name"]
         _delete_pods(scene, name)
-        _set_kubelet(scene, name, "fake")
+        _set_schedulable(scene, name, schedulable=True)
     scene.wait_until_available()
 
 
@@ -170,15 +168,17 @@ def _delete_pods(scene: Scene, node: str) -> None:
         scene.cluster.delete(scene.pod_path(pod), grace=0)
 
 
-def _set_kubelet(scene: Scene, node: str, value: str | None) -> None:
-    annotations = {"metadata": {"annotations": {_KUBELET: value}}}
-    scene.cluster.patch(f"{_NODES}/{node}", annotations, MERGE)
+def _set_schedulable(scene: Scene, node: str, *, schedulable: bool) -> None:
+    spec = {"unschedulable": None if schedulable else True}
+    scene.cluster.patch(f"{_NODES}/{node}", {"spec": spec}, MERGE)
 
 
-def _set_ready(scene: Scene, node: str, status: str, reason: str) -> None:
-    found = scene.cluster.get(f"{_NODES}/{node}") or {"status": {}}
-    conditions = [
-        {**one, "status": status, "reason": reason} if one["type"] == "Ready" else one
-        for one in found["status"].get("conditions") or ()
-    ]
-    scene.cluster.patch(f"{_NODES}/{node}/status", {"status": {"conditions": conditions}}, MERGE)
+def _mark_pods_not_ready(scene: Scene, node: str) -> None:
+    """Take the pods of a node out of the endpoints."""
+    for pod in scene.cluster.pods(node=node):
+        conditions = [
+            {**one, "status": "False", "reason": "NodeNotReady"} if one["type"] == "Ready" else one
+            for one in pod["status"].get("conditions") or ()
+        ]
+        path = f"{scene.pod_path(pod)}/status"
+        scene.cluster.patch(path, {"status": {"conditions": conditions}}, MERGE)
