@@ -52,6 +52,16 @@ class Report:
             "after": total(seconds[after:]),
         }
 
+    @property
+    def steps(self) -> tuple[tuple[Event, Figures], ...]:
+        """Each event with the figures of the whole seconds until the next one."""
+        seconds = self.result.per_second
+        ends = [*(math.floor(one.at) for one in self.events[1:]), len(seconds)]
+        return tuple(
+            (event, total(seconds[math.ceil(event.at) : end]))
+            for event, end in zip(self.events, ends, strict=True)
+        )
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         result = self.result
@@ -71,7 +81,10 @@ class Report:
                 "fewest_available": self.fewest,
                 "demanded": self.desired,
             },
-            "events": [{"at": round(one.at, 1), "event": one.text} for one in self.events],
+            "events": [
+                {"at": round(one.at, 1), "event": one.text, "until_next": _phase(then)}
+                for one, then in self.steps
+            ],
         }
 
     def text(self) -> str:
@@ -87,6 +100,9 @@ class Report:
                 f"  {name:<7} sent {one.sent:<6} lost {one.total_lost:<5} p99 {shown:<12} "
                 f"{_shares(one)}".rstrip()
             )
+        lines += [
+            f"  {event.text}: {shares}" for event, then in self.steps if (shares := _shares(then))
+        ]
         if self.below_budget is None:
             lines.append("no disruption budget")
         else:

@@ -83,6 +83,17 @@ def test_a_load_without_an_answer_never_passes() -> None:
     assert "no request was answered" in report(figures(nobody), "zone-lost").problems
 
 
+def test_the_shares_of_versions_by_step() -> None:
+    result = figures([[0.01] * 10 for _ in range(10)])
+    for second in (4, 5):
+        result.per_second[second].versions["resnet-canary"] += 10
+    events = (Event(2.1, "the canary gets 5 %"), Event(3.6, "it gets 50 %"), Event(6.2, "back"))
+    found = report(result, "canary", events=events)
+    shares = [one["until_next"]["by_version"] for one in found.document()["events"]]
+    assert shares == [{}, {"resnet": 20, "resnet-canary": 20}, {"resnet": 30}]
+    assert "  it gets 50 %: resnet 50.0%, resnet-canary 50.0%" in found.text()
+
+
 def test_a_model_without_a_budget() -> None:
     found = report(figures(QUIET), below_budget=None, fewest=None, desired=None)
     assert found.document()["budget"] is None
