@@ -82,7 +82,7 @@ def budget_of(cluster: Cluster, deployment: Json) -> str | None:
     """The path of the budget that covers the pods of a Deployment; None if there is none."""
     labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
     path = f"/apis/policy/v1/namespaces/{deployment['metadata']['namespace']}/poddisruptionbudgets"
-    for one in cluster.list(path):
+    for one in cluster.items(path):
         selected = (one["spec"].get("selector") or {}).get("matchLabels") or {}
         if selected and selected.items() <= labels.items():
             return f"{path}/{one['metadata']['name']}"

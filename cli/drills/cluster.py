@@ -55,7 +55,7 @@ class Cluster:
         """An object; None if there is none. Raises CliError."""
         return self._request("GET", path, missing=True)
 
-    def list(self, path: str, **query: str) -> list[Json]:
+    def items(self, path: str, **query: str) -> list[Json]:
         """The items of a list. Raises CliError."""
         found = self._request("GET", path, query=query) or {}
         items: list[Json] = found["items"]
@@ -97,21 +97,21 @@ class Cluster:
     def deployment(self, name: str) -> Json:
         """The Deployment of a model server. Raises CliError where it is not deployed."""
         selector = f"{MODEL_SERVER},app.kubernetes.io/name={name}"
-        found = self.list("/apis/apps/v1/deployments", labelSelector=selector)
+        found = self.items("/apis/apps/v1/deployments", labelSelector=selector)
         if not found:
             raise CliError(f"{name} has no Deployment in {self.context}", "", Exit.NO_STACK)
         return found[0]
 
     def nodes(self) -> list[Json]:
         """All nodes."""
-        return self.list("/api/v1/nodes")
+        return self.items("/api/v1/nodes")
 
     def pods(self, *, namespace: str = "", selector: str = "", node: str = "") -> list[Json]:
         """Pods, those that end included."""
         query = {"labelSelector": selector} if selector else {}
         if node:
             query["fieldSelector"] = f"spec.nodeName={node}"
-        return self.list(f"/api/v1{f'/namespaces/{namespace}' if namespace else ''}/pods", **query)
+        return self.items(f"/api/v1{f'/namespaces/{namespace}' if namespace else ''}/pods", **query)
 
     def _request(
         self,

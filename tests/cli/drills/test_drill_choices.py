@@ -74,7 +74,10 @@ def _split(*shares: tuple[str, int]) -> Json:
 def test_a_canary_gets_its_share_in_every_rule_of_its_model_alone() -> None:
     mine = _split(("p-resnet", 95), ("p-resnet-canary", 5))
     other = _split(("p-fraud", 90), ("p-fraud-canary", 10))
-    url_map = {"name": "m", "pathMatchers": [{"pathRules": [mine, other]}, {"routeRules": [mine]}]}
+    url_map: Json = {
+        "name": "m",
+        "pathMatchers": [{"pathRules": [mine, other]}, {"routeRules": [mine]}],
+    }
     changed = weights.with_canary(url_map, "p-resnet", 50)
     half = _split(("p-resnet", 50), ("p-resnet-canary", 50))
     assert changed["pathMatchers"] == [{"pathRules": [half, other]}, {"routeRules": [half]}]

@@ -21,10 +21,11 @@ def figures(seconds: list[list[float | Loss]]) -> Result:
     for second in seconds:
         one = Figures(sent=len(second))
         for outcome in second:
-            is_lost = isinstance(outcome, Loss)
-            answer = outcome if is_lost else Answer(200, {"workload": "resnet"})
             for each in (one, result):
-                each.add(answer, 0.0 if is_lost else float(outcome))
+                if isinstance(outcome, Loss):
+                    each.add(outcome, 0.0)
+                else:
+                    each.add(Answer(200, {"workload": "resnet"}), outcome)
         result.sent += one.sent
         result.per_second.append(one)
     return result

@@ -367,9 +367,9 @@ def test_a_server_that_is_killed_begins_again_with_its_next_start() -> None:
             assert (await client.post("/kill", json=killed)).json() == {"pods": ["pod-1"]}
             assert (await client.post("/kill", json={"pod": "pod-1"})).status_code == 400
         assert await one.is_closed()
-        # Its object changes before the kubelet has started it again.
+        # Its object changes before the kubelet has started it again. Callers are not told.
         servers.show({**item, "metadata": {**item["metadata"], "labels": {"a": "b"}}})
-        assert servers.port(8501) is None
+        assert await is_refused(servers.port(8501))
         again = copy.deepcopy(item)
         running = again["status"]["containerStatuses"][0]["state"]["running"]
         running["startedAt"] = "2026-01-01T00:01:00Z"
