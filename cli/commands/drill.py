@@ -18,7 +18,7 @@ def _list(value: bool) -> None:
         raise typer.Exit
 
 
-def drill(
+def drill(  # noqa: PLR0917 (an option each)
     name: Annotated[str, typer.Argument(help="A drill: see --list.")],
     environment: arguments.Environment,
     model: Annotated[

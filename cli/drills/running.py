@@ -12,7 +12,7 @@ from cli.drills.budget import BudgetWatch, budget_of, seconds_below
 from cli.drills.drill import Drill
 from cli.drills.report import Report
 from cli.drills.scene import Scene
-from cli.drills.timeline import Cancelled
+from cli.drills.timeline import CancelledError
 from cli.errors import CliError, Exit
 from cli.traffic import load
 from cli.traffic.figures import Result
@@ -58,7 +58,7 @@ def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
     try:
         with asyncio.Runner() as runner:
             result = runner.run(_loaded(play, found, target, rate, scene))
-    except Cancelled:
+    except CancelledError:
         raise CliError("the drill was interrupted, and taken back", "", Exit.CANCELLED) from None
     except (OSError, ValueError) as error:
         raise CliError(f"{target.url}: {error}") from None

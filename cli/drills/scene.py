@@ -1,4 +1,4 @@
-"""What a drill acts on: a model of a rehearsed environment, its cluster, servers and load balancer."""
+"""What a drill acts on: a model of a rehearsed environment, and what is around it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The drill was interrupted; what it has done is to be taken back."""
 
 
@@ -48,6 +48,6 @@ class Timeline:
         return event.at
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises Cancelled once the drill is interrupted."""
+        """Wait. Raises CancelledError once the drill is interrupted."""
         if self.cancelled.wait(seconds):
-            raise Cancelled
+            raise CancelledError

@@ -33,7 +33,7 @@ class _Request:
     """Those of its second."""
 
 
-async def run(
+async def run(  # noqa: PLR0913
     target: Target,
     *,
     rate: float,
@@ -50,7 +50,8 @@ async def run(
     At most `connections` are open; beyond them requests wait, which counts as latency. A request
     without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
     every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
-    as unfinished. `end` lets it end early as it does after `seconds`. Raises `OSError` and `ValueError` for a target that cannot be.
+    as unfinished. `end` lets it end early, as it does after `seconds`. Raises `OSError` and
+    `ValueError` for a target that cannot be.
     """
     load = _Load(target, rate, seconds, connections, timeout)
     ticker = asyncio.create_task(_tick(load.result, on_tick, tick)) if on_tick else None

@@ -1,8 +1,8 @@
 """The control of the model servers: HTTP on a loopback port, for the sandbox's own commands.
 
 `GET /pods` lists the pods with their counters, `PUT /settings` adds a rule (`rules.Rule`),
-`GET /settings` lists the rules, `DELETE /settings` drops them. `POST /kill` (`Killed`) ends servers as
-SIGKILL does. The port stands in `model-servers.json` of the home's traffic folder.
+`GET /settings` lists the rules, `DELETE /settings` drops them. `POST /kill` (`Killed`) ends servers
+as SIGKILL does. The port stands in `model-servers.json` of the home's traffic folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.traffic.model_servers.rules import Rule
 
 
 class Killed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The pods whose servers are killed. Their objects do not change: that is the kubelet's part."""
+    """The pods whose servers are killed. Their objects stay as they are: a kubelet changes them."""
 
     cluster: str
     """`project.location.name`."""
@@ -67,7 +67,7 @@ class Control:
         """Forget a connection."""
         self._connections.discard(connection)
 
-    def answer(self, request: Request, port: int) -> Answer:  # noqa: ARG002
+    def answer(self, request: Request, port: int) -> Answer:  # noqa: ARG002, PLR0911
         """The answer to a request."""
         rules = self._fleet.rules
         match request.method, request.path:
@@ -85,19 +85,19 @@ class Control:
                 chosen = [one.pod.name for one in self._lives() if rule.selects(one.pod)]
                 return Answer.of({"pods": chosen})
             case "POST", "/kill":
-                try:
-                    killed = msgspec.json.decode(request.body, type=Killed)
-                except msgspec.DecodeError as error:
-                    return Answer.of({"error": str(error)}, 400)
-                return Answer.of({"pods": self._kill(killed)})
+                return self._kill(request.body)
             case "DELETE", "/settings":
                 rules.clear()
                 self._fleet.refresh()
                 return Answer.of({})
         return Answer.of({"error": f"{request.method} {request.path} is not known"}, 404)
 
-    def _kill(self, killed: Killed) -> list[str]:
-        """Kill the servers of pods; the names of those that had any."""
+    def _kill(self, body: bytes) -> Answer:
+        """Kill the servers of pods; answers with those that had any."""
+        try:
+            killed = msgspec.json.decode(body, type=Killed)
+        except msgspec.DecodeError as error:
+            return Answer.of({"error": str(error)}, 400)
         found = []
         for life in self._lives():
             pod = life.pod
@@ -105,7 +105,7 @@ class Control:
             if is_meant and pod.name in killed.pods and life.processes:
                 found.append(pod.name)
                 life.crash()
-        return found
+        return Answer.of({"pods": found})
 
     def _lives(self) -> list[PodLife]:
         return [life for _, life in self._fleet.lives()]
