@@ -45,7 +45,8 @@ def drill(  # noqa: PLR0917 (an option each)
 ) -> None:
     """Do one thing to a rehearsed environment under load, take it back, and count what was lost.
 
-    Exit codes: 0; 1 if a request was lost or the disruption budget broken, where neither may be.
+    Exit codes: 0; 1 if a request was lost or the disruption budget broken, where neither may be,
+    or if requests were refused.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
     from cli.drills import catalog, running, staging  # noqa: PLC0415

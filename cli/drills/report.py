@@ -37,6 +37,9 @@ class Report:
             found.append(f"{self.result.total_lost} requests were lost")
         if self.below_budget and not self.drill.may_break_budget:
             found.append(f"the disruption budget was broken for {self.below_budget:.1f} s")
+        for code, count in sorted(self.result.statuses.items()):
+            if 400 <= code < 500:
+                found.append(f"{count} requests were refused with {code}")
         if not self.result.answered:
             found.append("no request was answered")
         return tuple(found)
@@ -72,7 +75,7 @@ class Report:
             "sent": result.sent,
             "answered": result.answered,
             "lost": {one.value: result.lost[one] for one in Loss},
-            "unfinished": result.unfinished,
+            "by_status": {str(code): count for code, count in sorted(result.statuses.items())},
             "phases": {name: _phase(one) for name, one in self.phases.items()},
             "budget": None
             if self.below_budget is None

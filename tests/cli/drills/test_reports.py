@@ -79,6 +79,14 @@ def test_what_a_drill_may_lose(drill: str, passes: bool) -> None:
     assert len(found.problems) == (0 if passes else 2)
 
 
+def test_refused_requests_never_pass() -> None:
+    result = figures(QUIET)
+    result.add(Answer(429), 0.01)
+    found = report(result, "zone-lost")
+    assert found.problems == ("1 requests were refused with 429",)
+    assert found.document()["by_status"] == {"200": 16, "429": 1}
+
+
 def test_a_load_without_an_answer_never_passes() -> None:
     nobody: list[list[float | Loss]] = [[Loss.CONNECT] for _ in range(8)]
     assert "no request was answered" in report(figures(nobody), "zone-lost").problems
