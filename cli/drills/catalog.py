@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.drills import nodes, rollouts, servers, weights
+from cli.drills import keda, nodes, rollouts, servers, weights
 from cli.drills.drill import Drill, nothing
 from cli.errors import CliError, Exit, meant
 
@@ -84,6 +84,15 @@ DRILLS = (
         prepare=nothing,
         act=servers.slow_down,
         restore=servers.speed_up,
+    ),
+    Drill(
+        name="keda-away",
+        summary="KEDA's operator has no pod for a while",
+        real="kubectl -n keda scale deployment keda-operator --replicas=0, and back",
+        prepare=keda.operator,
+        act=keda.take_away,
+        restore=keda.bring_back,
+        needs_keda=True,
     ),
 )
 

@@ -28,6 +28,8 @@ class Drill:
     may_break_budget: bool = False
     """Whether the disruption budget may be broken: it binds evictions only."""
     needs_canary: bool = False
+    needs_keda: bool = False
+    """Whether it is for models that scale on metrics, which KEDA does."""
 
 
 def nothing(scene: Scene, found: Any = None) -> None:

@@ -42,6 +42,7 @@ def model(plan: routing.Plan, drill: Drill, name: str | None) -> Workload:
     for one in (*several, *entries):
         return one
     what = " with a canary" if drill.needs_canary else ""
+    what = " that scales on metrics" if drill.needs_keda else what
     raise CliError(
         f"{plan.environment} has no model{what} that a load can be sent to",
         f"`./platformctl drill {drill.name} ENVIRONMENT` of another environment",
@@ -55,6 +56,8 @@ def _misfit(drill: Drill, known: Workload) -> str | None:
         return "it has no canary in the stack file"
     if drill.needs_canary and known.exposure.kind != routing.HTTP_LOAD_BALANCER:
         return "its weights are not in the load balancer's URL map"
+    if drill.needs_keda and not (known.autoscaling and known.autoscaling.needs_keda):
+        return "it does not scale on metrics"
     if known.exposure.kind == "cluster-ip":
         return "it is reached inside the cluster only, and a load would meet one pod of it"
     if calls.speaks_grpc(known):

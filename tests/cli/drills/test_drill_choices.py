@@ -50,7 +50,11 @@ def test_the_guide_describes_every_drill() -> None:
 
 @pytest.mark.parametrize(
     ("drill", "environment", "model"),
-    [("rolling-update", "dev", "resnet"), ("canary", "stage", "resnet")],
+    [
+        ("rolling-update", "dev", "resnet"),
+        ("canary", "stage", "resnet"),
+        ("keda-away", "stage", "segmenter"),
+    ],
 )
 def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> None:
     assert staging.model(routing.plan(environment), catalog.find(drill), None).name == model
@@ -58,7 +62,11 @@ def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> N
 
 @pytest.mark.parametrize(
     ("drill", "model", "reason"),
-    [("canary", "resnet", "no canary"), ("rollback", "embeddings", "inside the cluster")],
+    [
+        ("canary", "resnet", "no canary"),
+        ("keda-away", "resnet", "does not scale on metrics"),
+        ("rollback", "embeddings", "inside the cluster"),
+    ],
 )
 def test_a_model_that_a_drill_does_not_fit(drill: str, model: str, reason: str) -> None:
     with pytest.raises(CliError, match=reason):
