@@ -13,6 +13,7 @@ from cli.commands import (
     alerts,
     check,
     drift,
+    drill,
     environments,
     generate,
     load,
@@ -42,6 +43,7 @@ app.command()(routes.routes)
 app.command()(request.request)
 app.command()(load.load)
 app.command()(alerts.alerts)
+app.command()(drill.drill)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     tests.run
 )

@@ -28,6 +28,12 @@ class Latencies:
         self.count += 1
         self.longest = max(self.longest, seconds)
 
+    def include(self, others: Latencies) -> None:
+        """Count all of another histogram."""
+        self._buckets += others._buckets
+        self.count += others.count
+        self.longest = max(self.longest, others.longest)
+
     def quantile(self, share: float) -> float | None:
         """The latency in seconds that `share` of all do not exceed; None without any."""
         rank, passed = math.ceil(self.count * share), 0
@@ -73,6 +79,16 @@ class Figures:
             return
         self.answered += 1
         self.latencies.add(seconds)
+
+    def include(self, others: Figures) -> None:
+        """Count those of another period as well."""
+        self.sent += others.sent
+        self.answered += others.answered
+        self.lost += others.lost
+        self.statuses += others.statuses
+        self.pods += others.pods
+        self.versions += others.versions
+        self.latencies.include(others.latencies)
 
     @property
     def total_lost(self) -> int:

@@ -33,7 +33,7 @@ class _Request:
     """Those of its second."""
 
 
-async def run(
+async def run(  # noqa: PLR0913
     target: Target,
     *,
     rate: float,
@@ -43,18 +43,20 @@ async def run(
     connections: int = 256,
     timeout: float = 30.0,
     stop: asyncio.Event | None = None,
+    end: asyncio.Event | None = None,
 ) -> Result:
     """Send `rate` requests a second for `seconds`, and wait for the last answers.
 
     At most `connections` are open; beyond them requests wait, which counts as latency. A request
     without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
     every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
-    as unfinished. Raises `OSError` and `ValueError` for a target that cannot be.
+    as unfinished. `end` lets it end early, as it does after `seconds`. Raises `OSError` and
+    `ValueError` for a target that cannot be.
     """
     load = _Load(target, rate, seconds, connections, timeout)
     ticker = asyncio.create_task(_tick(load.result, on_tick, tick)) if on_tick else None
     try:
-        await load.send(stop or asyncio.Event())
+        await load.send(stop or asyncio.Event(), end or asyncio.Event())
     finally:
         if ticker:
             ticker.cancel()
@@ -90,7 +92,7 @@ class _Load:
         self._is_ended = False
         self._under_way: OrderedDict[Connection, _Request] = OrderedDict()
 
-    async def send(self, stop: asyncio.Event) -> None:
+    async def send(self, stop: asyncio.Event, end: asyncio.Event) -> None:
         """Send every request at its time; return when each has an answer or is lost."""
         started, count = perf_counter(), round(self._rate * self._seconds)
         ended = threading.Event()
@@ -100,7 +102,8 @@ class _Load:
             while not stop.is_set():
                 await asyncio.sleep(_SWEEP)
                 self._expire(perf_counter())
-                if self.result.sent == count and not (self._waiting or self._under_way):
+                self._is_ended = self._is_ended or end.is_set() or self.result.sent == count
+                if self._is_ended and not (self._waiting or self._under_way):
                     break
         finally:
             self._is_ended = True

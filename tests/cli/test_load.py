@@ -170,6 +170,21 @@ def test_a_load_that_is_stopped_tells_what_was_under_way() -> None:
     assert result.total_lost == 0
 
 
+def test_a_load_that_is_ended_early_waits_for_its_answers() -> None:
+    end = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            end.set()
+            await asyncio.sleep(0.2)
+            writer.write(OK % b"a")
+
+    result = run(slow, seconds=3600, end=end)
+    assert 0 < result.sent == result.answered
+    assert result.unfinished == 0
+
+
 def test_a_header_cannot_break_a_request() -> None:
     target = Target(
         address="127.0.0.1", port=1, host="m.example", path="/", headers={"X": "a\r\nY: b"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
+from sandbox.kubernetes.controllers.rollout_endpoints import RolloutEndpoints
 
 Json = dict[str, Any]
 Endpoint = tuple[str, str, int]
@@ -76,6 +78,8 @@ class EndpointGroups:
         self._attached: dict[str, set[Endpoint]] = {}
         self._known: dict[str, Group] | None = None
         self._events = Events(server, "neg-controller")
+        self._rollouts: dict[tuple[str, str, int], RolloutEndpoints] = {}
+        self._keeps = False
         self.has_leftovers = False
         """Whether a group could not be created or deleted yet, so that a retry is needed."""
 
@@ -87,7 +91,7 @@ class EndpointGroups:
             n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
         }
         wanted: set[tuple[str, str]] = set()
-        has_failures = False
+        has_failures = self._keeps = False
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
@@ -104,7 +108,7 @@ class EndpointGroups:
                 _log.warning("service %s: %s", service["metadata"]["name"], error)
                 await self._events.warn(service, "SyncNetworkEndpointGroupFailed", str(error))
         await self._clean(wanted)
-        self.has_leftovers = self.has_leftovers or has_failures
+        self.has_leftovers = self.has_leftovers or has_failures or self._keeps
 
     def _groups(
         self, service: Json, ports: dict[int, str], slices: list[Json], zones: dict[str, str | None]
@@ -118,7 +122,20 @@ class EndpointGroups:
                 zone = zones.get(instance)
                 if zone:
                     groups[zone].endpoints.add((instance, address, number))
+            for instance, address, number in self._of_former_pods(service, port, slices):
+                if zone := zones.get(instance):
+                    groups[zone].endpoints.add((instance, address, number))
             yield from groups.values()
+
+    def _of_former_pods(self, service: Json, port: int, slices: list[Json]) -> set[Endpoint]:
+        """Endpoints that a rollout has ended, and that stay until its new ones are healthy."""
+        metadata = service["metadata"]
+        rollout = self._rollouts.setdefault(
+            (metadata["namespace"], metadata["name"], port), RolloutEndpoints()
+        )
+        kept = rollout.kept(ready_pods(service, port, slices), time.monotonic())
+        self._keeps = self._keeps or bool(kept)
+        return kept
 
     async def _make(self, path: str, group: Group) -> None:
         assert self._known is not None  # noqa: S101 (reconcile fills it)
@@ -267,9 +284,15 @@ def _shown(fields: Json) -> str:
 
 def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
     """Yield the endpoints of ready pods behind a Service's port."""
+    yield from ready_pods(service, port, slices)
+
+
+def ready_pods(service: Json, port: int, slices: list[Json]) -> dict[Endpoint, str]:
+    """The names of the ready pods behind a Service's port, by endpoint."""
     metadata = service["metadata"]
     service_port: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
     name = service_port.get("name", "")
+    found: dict[Endpoint, str] = {}
     for one in slices:
         labels = one["metadata"].get("labels") or {}
         if (
@@ -280,9 +303,11 @@ def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[En
         numbers = [p["port"] for p in one.get("ports") or [] if p.get("name", "") == name]
         for endpoint in one.get("endpoints") or []:
             if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("nodeName"):
+                pod = str((endpoint.get("targetRef") or {}).get("name", ""))
                 for number in numbers:
                     for address in endpoint["addresses"]:
-                        yield endpoint["nodeName"], address, number
+                        found[endpoint["nodeName"], address, number] = pod
+    return found
 
 
 def _body(endpoints: set[Endpoint]) -> Json:

@@ -1,8 +1,8 @@
 """The control of the model servers: HTTP on a loopback port, for the sandbox's own commands.
 
 `GET /pods` lists the pods with their counters, `PUT /settings` adds a rule (`rules.Rule`),
-`GET /settings` lists the rules, `DELETE /settings` drops them. The port stands in
-`model-servers.json` of the home's traffic folder.
+`GET /settings` lists the rules, `DELETE /settings` drops them. `POST /kill` (`Killed`) ends servers
+as SIGKILL does. The port stands in `model-servers.json` of the home's traffic folder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from sandbox.traffic.model_servers.load import Load, Settings
 from sandbox.traffic.model_servers.messages import Answer, Request
 from sandbox.traffic.model_servers.pod_life import PodLife
 from sandbox.traffic.model_servers.rules import Rule
+
+
+class Killed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The pods whose servers are killed. Their objects stay as they are: a kubelet changes them."""
+
+    cluster: str
+    """`project.location.name`."""
+    namespace: str
+    pods: tuple[str, ...]
 
 
 class Control:
@@ -58,7 +67,7 @@ class Control:
         """Forget a connection."""
         self._connections.discard(connection)
 
-    def answer(self, request: Request, port: int) -> Answer:  # noqa: ARG002
+    def answer(self, request: Request, port: int) -> Answer:  # noqa: ARG002, PLR0911
         """The answer to a request."""
         rules = self._fleet.rules
         match request.method, request.path:
@@ -75,11 +84,28 @@ class Control:
                 self._fleet.refresh()
                 chosen = [one.pod.name for one in self._lives() if rule.selects(one.pod)]
                 return Answer.of({"pods": chosen})
+            case "POST", "/kill":
+                return self._kill(request.body)
             case "DELETE", "/settings":
                 rules.clear()
                 self._fleet.refresh()
                 return Answer.of({})
         return Answer.of({"error": f"{request.method} {request.path} is not known"}, 404)
+
+    def _kill(self, body: bytes) -> Answer:
+        """Kill the servers of pods; answers with those that had any."""
+        try:
+            killed = msgspec.json.decode(body, type=Killed)
+        except msgspec.DecodeError as error:
+            return Answer.of({"error": str(error)}, 400)
+        found = []
+        for life in self._lives():
+            pod = life.pod
+            is_meant = (pod.cluster, pod.namespace) == (killed.cluster, killed.namespace)
+            if is_meant and pod.name in killed.pods and life.processes:
+                found.append(pod.name)
+                life.crash()
+        return Answer.of({"pods": found})
 
     def _lives(self) -> list[PodLife]:
         return [life for _, life in self._fleet.lives()]

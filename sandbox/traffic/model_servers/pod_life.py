@@ -44,6 +44,8 @@ class PodLife:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: asyncio.Task[None] | None = None
         self._grace = 0.0
+        self._crashed: dict[str, ServerProcess] = {}
+        """The last process that has crashed, by container."""
         self.update(pod)
 
     @property
@@ -57,8 +59,9 @@ class PodLife:
         return self._ending is not None
 
     def listeners(self, project: str, cluster: str) -> list[Listener]:
-        """Where its ports are reached."""
+        """Where its ports are reached; those of a crashed server refuse connections."""
         pod = self.pod
+        processes = self._crashed | self.processes
         return [
             Listener(
                 project=project,
@@ -71,7 +74,7 @@ class PodLife:
                 port=port,
                 listens=listens,
             )
-            for process in self.processes.values()
+            for process in processes.values()
             for port, listens in process.listens.items()
         ]
 
@@ -118,6 +121,12 @@ class PodLife:
         if self._ending is None:
             self._ending = self._loop.create_task(asyncio.sleep(0))
 
+    def crash(self) -> None:
+        """End the servers at once. Each begins again once its container has a later start."""
+        for name, process in list(self.processes.items()):
+            self._crashed[name] = process
+            process.kill()
+
     def _follow(self, container: Container) -> None:
         name = container.server.container
         process = self.processes.get(name)
@@ -128,6 +137,9 @@ class PodLife:
         if process is None:
             if container.started is None or self._ending is not None:
                 return
+            crashed = self._crashed.get(name)
+            if crashed is not None and crashed.started == container.started:
+                return  # the kubelet has not started it again yet
             try:
                 process = ServerProcess(self.pod, container, lambda: self._gone(name))
             except OSError as error:

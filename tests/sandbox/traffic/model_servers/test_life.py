@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.traffic.model_servers import pod_life, pods
+from sandbox.traffic.model_servers.control import Control
 from tests.sandbox.traffic.model_servers.cluster import (
     CUSTOM,
     KEY,
@@ -345,6 +348,36 @@ def test_a_deletion_without_a_grace_period_cuts() -> None:
         servers.show(deleted(item, grace=0))
         assert await one.is_closed()
         assert servers.port(8080) is None
+
+    with_servers(test)
+
+
+def test_a_server_that_is_killed_begins_again_with_its_next_start() -> None:
+    async def test(servers: Servers) -> None:
+        control = Control(servers.fleet)
+        listener, port = await control.start()
+        item = pod(TENSORFLOW)
+        servers.show(item)
+        one = await Caller.connect(servers.port(8501) or 0)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            killed = {"cluster": str(KEY), "namespace": "models", "pods": ["pod-1"]}
+            other = await client.post("/kill", json={**killed, "cluster": "acme.b.other"})
+            assert other.json() == {"pods": []}
+            assert servers.port(8501) is not None
+            assert (await client.post("/kill", json=killed)).json() == {"pods": ["pod-1"]}
+            assert (await client.post("/kill", json={"pod": "pod-1"})).status_code == 400
+        assert await one.is_closed()
+        # Its object changes before the kubelet has started it again. Callers are not told.
+        servers.show({**item, "metadata": {**item["metadata"], "labels": {"a": "b"}}})
+        assert await is_refused(servers.port(8501))
+        again = copy.deepcopy(item)
+        running = again["status"]["containerStatuses"][0]["state"]["running"]
+        running["startedAt"] = "2026-01-01T00:01:00Z"
+        servers.show(again)
+        assert (await servers.ask(8501, *PREDICT))[0] == 200
+        listener.close()
+        control.close()
+        await asyncio.sleep(0)
 
     with_servers(test)
 

@@ -1,0 +1,73 @@
+"""`platformctl drill`: does one thing to a rehearsed environment under load."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import arguments, console
+from cli.errors import CliError, Exit
+
+
+def _list(value: bool) -> None:
+    if value:
+        from cli.drills import catalog  # noqa: PLC0415 (as below)
+
+        print(catalog.table())
+        raise typer.Exit
+
+
+def drill(  # noqa: PLR0917 (an option each)
+    name: Annotated[str, typer.Argument(help="A drill: see --list.")],
+    environment: arguments.Environment,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model. Default: the first with two replicas that the drill fits."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=1, max=10_000, help="Requests a second.")
+    ] = 200.0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            "--seconds", min=2, help="How long is observed before, after, and at each step."
+        ),
+    ] = 5.0,
+    list_: Annotated[  # noqa: ARG001 (its callback prints and exits)
+        bool,
+        typer.Option("--list", help="Print the drills, and exit.", is_eager=True, callback=_list),
+    ] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Say what does the same in the account.")
+    ] = False,
+    json: arguments.Json = False,
+) -> None:
+    """Do one thing to a rehearsed environment under load, take it back, and count what was lost.
+
+    Exit codes: 0; 1 if a request was lost or the disruption budget broken, where neither may be,
+    or if requests were refused.
+    """
+    from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
+    from cli.drills import catalog, running, staging  # noqa: PLC0415
+
+    chosen = catalog.find(name)
+    if real:
+        raise CliError(
+            f"drills run in the sandbox; in the account, {name} is: {chosen.real}",
+            f"`./platformctl load {environment} MODEL --real --fail-on-loss` counts meanwhile",
+            Exit.USAGE,
+        )
+    plan = routing.plan(environment)
+    known = staging.model(plan, chosen, model)
+    with staging.scene(plan, known, seconds) as (scene, target):
+        console.say(f"{name} of {known.name}  {target.method} {target.url}  {rate:g} requests/s")
+        report = running.run(chosen, scene, target, rate)
+    if json:
+        document = {"environment": environment, "model": known.name, "rate": rate}
+        console.document({**document, "url": target.url, **report.document()})
+    else:
+        print(report.text())
+    if report.problems:
+        console.say(f"failed: {'; '.join(report.problems)}")
+        raise typer.Exit(Exit.ERROR)

@@ -1,0 +1,96 @@
+"""What a drill acts on: a model of a rehearsed environment, and what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cli.drills.cluster import Cluster, Json, is_ready, path_of
+from cli.drills.compute import Compute
+from cli.drills.model_servers import ModelServers
+from cli.drills.timeline import Timeline
+from cli.errors import CliError
+
+_LOOK = 0.1
+PATIENCE = 300.0
+"""Seconds that a step may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The model, and what is reached of its surroundings."""
+
+    environment: str
+    model: str
+    seconds: float
+    """How long a state is observed: before the event, at each weight, and after all is back."""
+    cluster: Cluster
+    servers: ModelServers
+    compute: Compute
+    backend: str
+    """The backend service's name, as the load balancer has it."""
+    timeline: Timeline
+
+    def deployment(self) -> Json:
+        """The model's Deployment as it is now."""
+        return self.cluster.deployment(self.model)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the model's pods."""
+        return str(self.deployment()["metadata"]["namespace"])
+
+    def pods(self) -> list[Json]:
+        """The model's pods, those that end included."""
+        deployment = self.deployment()
+        labels: dict[str, str] = deployment["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        return self.cluster.pods(namespace=deployment["metadata"]["namespace"], selector=selector)
+
+    def ready_pods(self) -> list[Json]:
+        """Those that answer requests. Raises CliError if there are none."""
+        found = [one for one in self.pods() if is_ready(one)]
+        if not found:
+            raise CliError(f"{self.model} has no ready pod", "kubectl get pods -A")
+        return sorted(found, key=lambda one: str(one["metadata"]["name"]))
+
+    def wait(self, what: str, holds: Callable[[], bool], *, patience: float = PATIENCE) -> float:
+        """Wait until something holds; returns when. Raises CliError after `patience` seconds."""
+        until = self.timeline.now + patience
+        while not holds():
+            if self.timeline.now > until:
+                raise CliError(
+                    f"{self.model}: after {patience:.0f} s {what} is not reached",
+                    "kubectl get pods,events -A shows what it waits for",
+                )
+            self.timeline.sleep(_LOOK)
+        return self.timeline.note(what)
+
+    def wait_until_available(self, *, patience: float = PATIENCE) -> float:
+        """Wait until every replica is available, and then until no former server drains."""
+
+        def holds() -> bool:
+            pods = self.pods()
+            return is_available(self.deployment()) and all(map(is_ready, pods))
+
+        self.wait(f"all replicas of {self.model} are available", holds, patience=patience)
+        if not self.servers.are_ending(self.model):
+            return self.timeline.now
+        return self.wait(
+            "the former servers have ended", lambda: not self.servers.are_ending(self.model)
+        )
+
+    def pod_path(self, pod: Json) -> str:
+        """The API path of a pod."""
+        return path_of(pod, "pods")
+
+
+def is_available(deployment: Json) -> bool:
+    """Whether a rollout is over, as `kubectl rollout status` says, and no replica is missing."""
+    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+        and status.get("updatedReplicas", 0) == wanted
+        and status.get("replicas", 0) == wanted
+        and status.get("availableReplicas", 0) == wanted
+    )

@@ -1,0 +1,91 @@
+"""Chooses a drill's model, and opens what it acts on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from cli import console, routing
+from cli.drills.cluster import Cluster
+from cli.drills.compute import Compute
+from cli.drills.drill import Drill
+from cli.drills.model_servers import ModelServers
+from cli.drills.scene import Scene
+from cli.drills.timeline import Timeline
+from cli.errors import CliError, Exit
+from cli.traffic import asked, calls, deployed
+from cli.traffic.target import Target
+from infra.serving.models import Workload
+from sandbox.home import Home
+
+_DEFAULTS = asked.Options(
+    data=None,
+    path=None,
+    method=None,
+    header=None,
+    real=False,
+    address=None,
+    identity_token_file=None,
+    caller=None,
+)
+
+
+def model(plan: routing.Plan, drill: Drill, name: str | None) -> Workload:
+    """The model of a drill: the named one, or the first that it fits. Raises CliError."""
+    if name is not None:
+        known = plan.model(name)
+        if reason := _misfit(drill, known):
+            raise CliError(f"{drill.name} does not fit {name}: {reason}", "", Exit.USAGE)
+        return known
+    entries = [one for one in plan.serving.entries if not _misfit(drill, one)]
+    several = [one for one in entries if one.replicas.min > 1]
+    for one in (*several, *entries):
+        return one
+    what = " with a canary" if drill.needs_canary else ""
+    what = " that scales on metrics" if drill.needs_keda else what
+    raise CliError(
+        f"{plan.environment} has no model{what} that a load can be sent to",
+        f"`./platformctl drill {drill.name} ENVIRONMENT` of another environment",
+        Exit.USAGE,
+    )
+
+
+def _misfit(drill: Drill, known: Workload) -> str | None:
+    """Why a drill does not fit a model; None if it does."""
+    if drill.needs_canary and known.canary is None:
+        return "it has no canary in the stack file"
+    if drill.needs_canary and known.exposure.kind != routing.HTTP_LOAD_BALANCER:
+        return "its weights are not in the load balancer's URL map"
+    if drill.needs_keda and not (known.autoscaling and known.autoscaling.needs_keda):
+        return "it does not scale on metrics"
+    if known.exposure.kind == "cluster-ip":
+        return "it is reached inside the cluster only, and a load would meet one pod of it"
+    if calls.speaks_grpc(known):
+        return "it speaks gRPC, and loads are sent by HTTP/1.1"
+    return None
+
+
+@contextlib.contextmanager
+def scene(plan: routing.Plan, known: Workload, seconds: float) -> Iterator[tuple[Scene, Target]]:
+    """What is acted on, and where the load is sent. Raises CliError where nothing is rehearsed."""
+    home, variables = Home.default(), deployed.sandbox_variables()
+    way = asked.way(plan, known, asked.call(known, _DEFAULTS), _DEFAULTS)
+    cluster = Cluster(home, plan.project, variables)
+    compute = Compute(variables, plan.project)
+    try:
+        yield (
+            Scene(
+                environment=plan.environment,
+                model=known.name,
+                seconds=seconds,
+                cluster=cluster,
+                servers=ModelServers(home, cluster.key),
+                compute=compute,
+                backend=plan.backend(known.name, routing.HTTP_LOAD_BALANCER),
+                timeline=Timeline(console.say),
+            ),
+            way.target,
+        )
+    finally:
+        cluster.close()
+        compute.close()
