@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -35,9 +36,10 @@ class Seen:
 class Rehearsed:
     """Where the front ends and pods of a rehearsed environment are reached."""
 
-    def __init__(self, plan: Plan, home: Home, address: str, urls: Mapping[str, str]) -> None:
-        """`address` is the HTTP load balancer's; `urls` are those of the models by name."""
-        self._plan, self._address, self._urls = plan, address, urls
+    def __init__(self, plan: Plan, home: Home, run: Mapping[str, Any]) -> None:
+        """`run` is the JSON document of the rehearsal."""
+        self._plan, self._address = plan, run["address"]
+        self._urls = {one["name"]: one["url"] for one in run["models"]}
         found = front_ends.requests(home)
         assert found.problem is None, found.problem
         self.trust = ssl.create_default_context(cafile=str(found.cacert))
@@ -123,15 +125,17 @@ async def send(
         return await asyncio.gather(*(one(ask) for ask in wanted))
 
 
-def problems(
-    environment: str, home: Home, address: str, urls: Mapping[str, str]
-) -> tuple[int, list[str]]:
-    """How many requests were sent to a rehearsed environment, and what is wrong with answers."""
-    plan = routing.plan(environment)
+def problems(run: Mapping[str, Any], home: Home) -> tuple[int, list[str]]:
+    """How many requests were sent, and what is wrong with their answers.
+
+    `run` is the JSON document of the environment's rehearsal in the home, which the command line
+    has to use as well: it gives the callers' identities.
+    """
+    plan = routing.plan(run["environment"])
     wanted = asks(plan)
     members = {one.expected.members for one in wanted if one.expected.members}
     tokens = {one: identity.token(one, real=False, file=None, email=None) for one in members}
     missed = [f"{name}: nothing is asked of it" for name in unclaimed(plan, wanted)]
-    answered = asyncio.run(send(wanted, Rehearsed(plan, home, address, urls), tokens))
+    answered = asyncio.run(send(wanted, Rehearsed(plan, home, run), tokens))
     found = [problem for ask, seen in answered if (problem := wrong(ask, seen))]
     return len(answered), [*missed, *found]
