@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
@@ -18,25 +19,30 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import uvloop
 
-from benchmarks.environments import memory
+from benchmarks.environments import memory, processes
 from cli import routing
 from cli.traffic import load
 from cli.traffic.calls import default_call
 from cli.traffic.figures import Result
 from cli.traffic.front_ends import FrontEnds
 from cli.traffic.target import Target
+from sandbox.traffic.runtime.processes import MODEL_SERVERS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "resnet"
 STEADY, ROUNDS, ROUND_SECONDS = 500.0, 5, 3.0
 FULL, FULL_SECONDS = 2000.0, 10.0
 MOST_ABOVE, MOST_MIB = 1.5, 2.2 * 1024
+LEAST = 5e-6
+"""Seconds of processor time a request that are worth naming."""
 SETTLE_SECONDS = 5
 """By then the deployment's own processes have ended."""
 
@@ -81,6 +87,10 @@ def median(result: Result) -> float:
 
 def measure(environment: str, home: Path, address: str, url: str) -> None:
     """Print the figures of an environment that is rehearsed in a home."""
+    armor = routing.plan(environment).networking.armor
+    if armor is not None and armor.rate_limit is not None and not armor.dry_run:
+        print(f"{environment:<6} no load: Cloud Armor limits a client's requests")
+        return
     direct, balanced = targets(environment, home, address, url)
     for target in (direct, balanced):
         send(target, STEADY, 1)
@@ -94,13 +104,33 @@ def measure(environment: str, home: Path, address: str, url: str) -> None:
     above = p50["through Envoy"] - p50["direct"]
     print(f"{environment:<6} p50 above direct   {above:6.2f} ms   (target {MOST_ABOVE} ms)")
     for name, target in (("direct", direct), ("through Envoy", balanced)):
+        began, spent = time.perf_counter(), processor_seconds(home)
         result = send(target, FULL, FULL_SECONDS)
+        seconds = time.perf_counter() - began
+        used = {key: value - spent.get(key, 0) for key, value in processor_seconds(home).items()}
         figures = result.latencies.milliseconds()
-        rate = (result.answered - result.statuses[429]) / result.seconds
-        print(
-            f"{environment:<6} {name:<18} {rate:6.0f} requests/s answered of {FULL:.0f}, "
-            f"{result.total_lost} lost, p50 {figures['p50']} ms, p99 {figures['p99']} ms"
+        each = ", ".join(
+            f"{key} {value / result.sent * 1e6:.0f}"
+            for key, value in sorted(used.items(), key=lambda one: -one[1])
+            if value / result.sent > LEAST
         )
+        print(
+            f"{environment:<6} {name:<18} {result.answered / seconds:6.0f} requests/s of "
+            f"{FULL:.0f}, {result.total_lost} lost, p50 {figures['p50']} ms, p99 "
+            f"{figures['p99']} ms; µs of processor time a request: {each}"
+        )
+
+
+def processor_seconds(home: Path) -> dict[str, float]:
+    """Processor time so far of the load itself and of the home's processes by name."""
+    found: Counter[str] = Counter()
+    used_here = time.process_time()
+    for process in processes(str(home)):
+        with contextlib.suppress(psutil.Error):
+            used = process.cpu_times()
+            name = "model servers" if MODEL_SERVERS in process.cmdline() else process.name()
+            found[name] += used.user + used.system
+    return {"the load itself": used_here, **found}
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ PREDICT = {"instances": [1.0]}
 EXAMPLES = {"examples": [{"x": 1.0}]}
 INFER = {"inputs": [{"name": "i", "shape": [1], "datatype": "FP32", "data": [1.0]}]}
 NOBODY = "nobody.invalid"
+INJECTION = "1' OR '1'='1"
 ATTACK = "?id=1%27%20OR%20%271%27=%271"
 """What `sqli` of Cloud Armor's preconfigured rules refuses."""
 
@@ -140,6 +141,17 @@ def _refused(plan: Plan) -> Iterator[Ask]:
                 HTTP_LOAD_BALANCER, method, found.url, found, body=body,
                 is_identified=False, statuses=(302, 401),
             )  # fmt: skip
+        if armor is not None and "sqli" in armor.waf and not model.takes_free_text:
+            for sent, verb, content in paths_of(model):
+                if content:
+                    found = front.find(url.replace(path, verb))
+                    refuses = not armor.dry_run
+                    yield Ask(
+                        HTTP_LOAD_BALANCER, sent, found.url, found, not refuses,
+                        content.replace(b"1.0", json.dumps(INJECTION).encode()),
+                        statuses=(403,) if refuses else (),
+                    )  # fmt: skip
+                    break
         if armor is not None and "sqli" in armor.waf:
             attacked = front.find(url + ATTACK)
             refuses = not armor.dry_run
