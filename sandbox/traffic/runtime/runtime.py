@@ -83,6 +83,7 @@ class Runtime:
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
         self._requests_log = home.logs / "requests.log"
+        self._health_log = home.logs / "health-checks.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
         self._documents = Documents(state.store)
         self._wake = asyncio.Event()
@@ -102,7 +103,7 @@ class Runtime:
             self._idle.set()
             return
         await asyncio.to_thread(processes.end_all, self._home)
-        for log in (self._requests_log, self._servers_log):
+        for log in (self._requests_log, self._health_log, self._servers_log):
             if _size(log) > _LARGEST_LOG:
                 log.unlink()
         await asyncio.to_thread(self._authority.prepare)
@@ -224,6 +225,7 @@ class Runtime:
             port=self._ports.of,
             storage=self._storage,
             access_log=self._requests_log,
+            health_log=self._health_log,
             measurements=self._home.requests,
         )
 
