@@ -25,6 +25,7 @@ from sandbox.kubernetes.ports import is_free
 from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.metrics.accelerators import Accelerators
 from sandbox.traffic.metrics.request_measurements import RequestMeasurements
 from sandbox.traffic.runtime import frontends, processes
 from sandbox.traffic.runtime.authority import Authority
@@ -82,6 +83,8 @@ class Runtime:
         self._identity_server = IdentityServer(self.identity)
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
+        self.accelerators = Accelerators(home.model_servers)
+        """How busy the GPUs are."""
         self._requests_log = home.logs / "requests.log"
         self._health_log = home.logs / "health-checks.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
@@ -122,6 +125,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(
             self._servers.stop(),
+            self.accelerators.close(),
             self._identity_server.close(),
             *([self._envoy.stop(), self._envoy.discovery.close()] if self._envoy else ()),
         )
