@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -123,7 +123,7 @@ def measure(environment: str, home: Path, address: str, url: str) -> None:
 
 def processor_seconds(home: Path) -> dict[str, float]:
     """Processor time so far of the load itself and of the home's processes by name."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     used_here = time.process_time()
     for process in processes(str(home)):
         with contextlib.suppress(psutil.Error):

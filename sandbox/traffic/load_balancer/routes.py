@@ -27,7 +27,7 @@ class Routes:
         """The route configuration, named after the URL map's path."""
         url_map = self._map
         matchers = {one.text("name"): one for one in url_map.many("pathMatchers")}
-        hosts = []
+        hosts: list[Json] = []
         for index, rule in enumerate(url_map.many("hostRules")):
             matcher = matchers.get(rule.text("pathMatcher"))
             domains = sorted({one.lower() for one in rule.texts("hosts")})

@@ -56,7 +56,7 @@ class Accelerators:
 
     def _take(self, now: float, pods: list[dict[str, Any]]) -> None:
         """Note how long each container was busy since the last time."""
-        busy = {
+        busy: dict[_Key, float] = {
             (pod["cluster"], pod["namespace"], pod["pod"], server["container"]): server[
                 "busySeconds"
             ]

@@ -6,12 +6,12 @@ import asyncio
 import http.server
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.traffic.metrics import accelerators
 from sandbox.traffic.metrics.accelerators import Accelerators
 
 CLUSTER = "acme-ml-stage.europe-west4.c"
@@ -42,7 +42,7 @@ def test_the_share_of_time_that_a_server_was_busy(
             pass
 
     now = [100.0]
-    monkeypatch.setattr(accelerators.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     async def scenario(record: Path) -> None:
         measured = Accelerators(record)
