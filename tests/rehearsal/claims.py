@@ -53,21 +53,24 @@ class Seen:
 
 def paths_of(model: Workload) -> list[tuple[str, str, bytes]]:
     """Method, path at the front end, and body of what the model's server answers with 200."""
-    exposure = model.exposure
-    if isinstance(exposure, PathRoute):
-        publics = {exposure.path: exposure.server_path}
-    else:
-        rewrites: Mapping[str, str] = getattr(exposure, "rewrites", {})
-        claimed = exposure.paths or model.served_paths
-        publics = {one: rewrites.get(one, one) for one in claimed}
     found = []
-    for public, target in publics.items():
+    for public, target in _publics(model).items():
         for method, path, body in _served(model):
             root = target.rstrip("/")
             if path == root or path.startswith((f"{root}/", f"{root}:")):
                 end = path.removeprefix(root)
                 found.append((method, public + end, json.dumps(body).encode() if body else b""))
     return found
+
+
+def _publics(model: Workload) -> dict[str, str]:
+    """The server's path by the path at the front end."""
+    exposure = model.exposure
+    if isinstance(exposure, PathRoute):
+        return {exposure.path: exposure.server_path}
+    rewrites: Mapping[str, str] = getattr(exposure, "rewrites", {})
+    claimed = exposure.paths or model.served_paths
+    return {one: rewrites.get(one, one) for one in claimed}
 
 
 def _served(model: Workload) -> Iterator[tuple[str, str, object]]:
@@ -111,7 +114,7 @@ def asks(plan: Plan) -> list[Ask]:
                     mine = expected.model == model.name
                     ask = Ask(kind, method, expected.url, expected, mine, body)
                     found.setdefault((kind, method, expected.url), ask)
-                for path in (f"{paths_of(model)[0][1]}x", "/"):
+                for path in (*_publics(model), f"{paths_of(model)[0][1]}x", "/"):
                     expected = front.find(f"{front.scheme}://{host}{path}")
                     ask = Ask(kind, "GET", expected.url, expected)
                     found.setdefault((kind, "GET", expected.url), ask)
@@ -126,38 +129,36 @@ def asks(plan: Plan) -> list[Ask]:
 
 
 def _refused(plan: Plan) -> Iterator[Ask]:
-    """Requests that Cloud Armor or Identity-Aware Proxy refuses."""
-    armor = plan.networking.armor
+    """Requests that Cloud Armor or Identity-Aware Proxy refuses, or would in earnest."""
+    armor, front = plan.networking.armor, plan.load_balancer
+    inspects = armor is not None and "sqli" in armor.waf
+    statuses = (403,) if armor is not None and inspects and not armor.dry_run else ()
     for model in plan.serving.entries:
         if model.exposure.kind != HTTP_LOAD_BALANCER:
             continue
-        front = plan.load_balancer
-        method, path, body = paths_of(model)[0]
-        host = (*model.exposure.hosts, "")[0]
-        url = f"{front.scheme}://{host}{path}" if host else path
-        found = front.find(url)
+        hosts = [f"{front.scheme}://{host}" for host in model.exposure.hosts]
+        base = (*hosts, "")[0]
+        answered = paths_of(model)
+        method, path, body = answered[0]
+        found = front.find(base + path)
         if found.members:
             yield Ask(
                 HTTP_LOAD_BALANCER, method, found.url, found, body=body,
                 is_identified=False, statuses=(302, 401),
             )  # fmt: skip
-        if armor is not None and "sqli" in armor.waf and not model.takes_free_text:
-            for sent, verb, content in paths_of(model):
-                if content:
-                    found = front.find(url.replace(path, verb))
-                    refuses = not armor.dry_run
-                    yield Ask(
-                        HTTP_LOAD_BALANCER, sent, found.url, found, not refuses,
-                        content.replace(b"1.0", json.dumps(INJECTION).encode()),
-                        statuses=(403,) if refuses else (),
-                    )  # fmt: skip
-                    break
-        if armor is not None and "sqli" in armor.waf:
-            attacked = front.find(url + ATTACK)
-            refuses = not armor.dry_run
+        attacks = [(method, path + ATTACK, body)]
+        if not model.takes_free_text:
+            injected = json.dumps(INJECTION).encode()
+            attacks += [
+                (other, at, content.replace(b"1.0", injected))
+                for other, at, content in answered
+                if content
+            ]
+        for other, at, content in attacks if inspects else ():
+            found = front.find(base + at)
             yield Ask(
-                HTTP_LOAD_BALANCER, method, attacked.url, attacked, is_claimed=not refuses,
-                body=body, statuses=(403,) if refuses else (),
+                HTTP_LOAD_BALANCER, other, found.url, found, not statuses, content,
+                statuses=statuses,
             )  # fmt: skip
 
 
