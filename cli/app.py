@@ -10,6 +10,7 @@ import typer
 
 from cli import console
 from cli.commands import (
+    alerts,
     check,
     drift,
     environments,
@@ -40,6 +41,7 @@ app.command()(drift.drift)
 app.command()(routes.routes)
 app.command()(request.request)
 app.command()(load.load)
+app.command()(alerts.alerts)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     tests.run
 )

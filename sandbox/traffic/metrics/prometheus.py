@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Prometheus:
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._written: dict[str, str] = {}
+        self._jobs: dict[str, ScrapeJob] = {}
         self._http = httpx.AsyncClient(timeout=10, trust_env=False)
         self._lock = asyncio.Lock()
 
@@ -105,10 +107,12 @@ class Prometheus:
         targets = self._folder / "targets"
         targets.mkdir(parents=True, exist_ok=True)
         configured = [self._google_job()]
-        wanted = set()
-        for job in jobs:
+        # The series of a target that is gone end two intervals later; those of a job that is gone
+        # would be answered for five minutes. So a job stays, without targets.
+        ended = {name: replace(job, targets=()) for name, job in self._jobs.items()}
+        self._jobs = ended | {job.name: job for job in jobs}
+        for job in self._jobs.values():
             file = targets / f"{job.name.replace('/', '_')}.json"
-            wanted.add(file)
             groups = [{"targets": [address], "labels": labels} for address, labels in job.targets]
             self._put(file, json.dumps(groups))
             configured.append(
@@ -118,10 +122,6 @@ class Prometheus:
                     "file_sd_configs": [{"files": [str(file)]}],
                 }
             )
-        for file in targets.glob("*.json"):
-            if file not in wanted:
-                file.unlink()
-                self._written.pop(file.name, None)
         # YAML is a superset of JSON.
         return self._put(self._configuration, json.dumps({"scrape_configs": configured}))
 

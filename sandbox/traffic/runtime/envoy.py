@@ -14,6 +14,7 @@ import psutil
 from sandbox.gcp.store import Json
 from sandbox.home import Home, write_private
 from sandbox.traffic.load_balancer import files
+from sandbox.traffic.load_balancer.configuration import ARGUMENTS
 from sandbox.traffic.runtime import processes
 from sandbox.traffic.runtime.child_process import ChildProcess
 from sandbox.traffic.runtime.discovery_server import DiscoveryServer
@@ -77,10 +78,9 @@ class Envoy:
         if self._log.exists():
             self._log.unlink()  # it says what the last configuration made of Envoy
         command = [
-            str(link), "-c", str(self.folder / "bootstrap.json"), "--disable-hot-restart",
+            str(link), "-c", str(self.folder / "bootstrap.json"), *ARGUMENTS,
             "--concurrency", str(WORKERS), "--log-level", "warning",
             "--drain-time-s", "30", "--parent-shutdown-time-s", "31",
-            "--file-flush-interval-msec", "1000",
         ]  # fmt: skip
         self._child = ChildProcess("envoy", command, self._log, {})
         admin = bootstrap["admin"]["address"]["socket_address"]["port_value"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,33 +89,24 @@ def plan(inputs: Inputs) -> Plan:
         health_log=inputs.health_log,
         admin=inputs.port("admin"),
     )
-    contributed = Contribution(tuple(found.listeners), tuple(found.clusters.values()))
+    contributed = Contribution(
+        tuple(found.listeners),
+        tuple(found.clusters.values()),
+        frozenset(f"compute/{one.name}" for one in found.frontends),
+    )
     configuration = configure(inputs.documents, surroundings, contributed)
     bootstrap, written, discovered = discovery.divided(
         configuration.bootstrap, configuration.files, inputs.port("discovery")
     )
     discovered |= {("eds", name): one for name, one in found.endpoints.items()}
     discovered |= {("rds", name): one for name, one in found.routes.items()}
-    # The rules of Services are carried out here, and nothing of them by the load balancer.
-    ours = {path for one in found.frontends for path in _of_service(inputs, one.name)}
-    declined = (one for one in configuration.unsupported if one.resource not in ours)
     return Plan(
         bootstrap=bootstrap,
         files=written,
         discovered=discovered,
         frontends=[*frontends, *found.frontends],
-        unsupported=sorted({*declined, *found.unsupported}),
+        unsupported=sorted({*configuration.unsupported, *found.unsupported}),
     )
-
-
-def _of_service(inputs: Inputs, rule: str) -> Iterator[str]:
-    """The paths of the forwarding rule of a Service, and of the target pool that it leads to."""
-    yield rule
-    place = parse(rule)
-    target = str(inputs.documents.get(f"compute/{rule}", {}).get("target") or "")
-    if place is not None and target:
-        pool = of_reference(target, place.project)
-        yield from (pool.path,) if pool and pool.collection == "targetPools" else ()
 
 
 def _names(documents: dict[str, Json]) -> dict[str, set[str]]:

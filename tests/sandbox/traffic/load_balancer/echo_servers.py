@@ -66,7 +66,7 @@ class EchoServers:
             try:
                 while await self._answer(number, reader, writer):
                     pass
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
                 pass
             finally:
                 writer.close()

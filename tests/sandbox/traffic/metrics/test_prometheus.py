@@ -70,6 +70,9 @@ def test_what_is_collected_can_be_asked_for(tmp_path: Path) -> None:
         await eventually(service, "count(queue)", [1])
         models.text = "queue 6\n"
         await eventually(service, "queue", [6])
+        # So has a job that is gone.
+        await service.collect(DEV, [])
+        await eventually(service, "queue", [])
         # An expression that Prometheus refuses is refused in its words.
         status, content = await service.ask("dev", "api/v1/query", {"query": "sum("})
         assert status == 400
