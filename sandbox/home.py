@@ -88,6 +88,11 @@ class Home:
         return self.traffic / "dial-plan.json"
 
     @property
+    def model_servers(self) -> Path:
+        """The port of the model servers' control, and their process id."""
+        return self.traffic / "model-servers.json"
+
+    @property
     def requests(self) -> Path:
         """A line for each request through the load balancer, which are counted and forgotten."""
         return self.traffic / "requests.jsonl"

@@ -12,6 +12,8 @@ import pytest
 from declared import ROOT, stack_config
 from gkeplatform import promotion
 from gkeplatform.environment import environments
+from sandbox.home import Home
+from tests.rehearsal import asking
 from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
@@ -42,6 +44,19 @@ def test_an_environment_is_rehearsed_whole(
     assert runs[environment]["environment"] == environment
     assert [layer["layer"] for layer in runs[environment]["layers"]] == list(PROJECTS)
     assert all(model["url"] for model in runs[environment]["models"])
+
+
+@pytest.mark.parametrize("environment", ["stage", "prod"])
+def test_every_claim_of_every_model_is_answered(
+    three: Workspace,
+    runs: dict[str, dict[str, Any]],
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLATFORM_SANDBOX_HOME", str(three.home))
+    sent, problems = asking.problems(runs[environment], Home(three.home))
+    assert problems == []
+    assert sent > 100
 
 
 def test_each_environment_has_its_own_address(runs: dict[str, dict[str, Any]]) -> None:

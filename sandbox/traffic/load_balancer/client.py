@@ -14,7 +14,9 @@ ADDRESS = "203.0.113.1"
 """The address of a client that names none: a public one that documentation may use (RFC 5737)."""
 ADDRESS_HEADER = "x-sandbox-client-ip"
 REGION_HEADER = "x-sandbox-client-region"
-INTERNAL_HEADERS = (ADDRESS_HEADER, REGION_HEADER)
+BODY_HEADER = "x-sandbox-body"
+"""What WAF rules inspect of a request's body. Nobody else may set it."""
+INTERNAL_HEADERS = (ADDRESS_HEADER, REGION_HEADER, BODY_HEADER)
 _MUTATION = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 _DETECTION = "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig"
 _ENVOYS_OWN = ("x-envoy-", "x-goog-", "x-google-", "x-gfe-")
@@ -27,7 +29,8 @@ def connection_settings(address: str, *, is_tls: bool) -> Json:
     `address` is the forwarding rule's. https://docs.cloud.google.com/load-balancing/docs/https#
     x-forwarded-for_header: the load balancer appends the client's address and its own.
     """
-    removed = [{"remove_on_match": {"key_matcher": {"prefix": one}}} for one in _ENVOYS_OWN]
+    prefixes = (*_ENVOYS_OWN, BODY_HEADER)
+    removed = [{"remove_on_match": {"key_matcher": {"prefix": one}}} for one in prefixes]
     default = header(ADDRESS_HEADER, ADDRESS, replace=False) | {"append_action": "ADD_IF_ABSENT"}
     forwarded = header("x-forwarded-for", f"%REQ({ADDRESS_HEADER})%,{address}", replace=False)
     scheme = header("x-forwarded-proto", "https" if is_tls else "http", replace=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import iap
-from sandbox.traffic.load_balancer.armor import policies, rate_limits
+from sandbox.traffic.load_balancer.armor import bodies, policies, rate_limits
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 _HTTP = f"{TYPE}envoy.extensions.filters.http"
@@ -37,6 +37,7 @@ def chain() -> list[Json]:
         _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
         edge,
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
+        bodies.filter_(),
         *backend,
         {"name": rate_limits.FILTER, "typed_config": rate_limits.empty()},
         iap.settings(),

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import matches, route_actions, shared_filters
-from sandbox.traffic.load_balancer.armor import policies
+from sandbox.traffic.load_balancer.armor import bodies, policies
 from sandbox.traffic.load_balancer.backends import Backends, Target
 from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
@@ -27,7 +27,7 @@ class Routes:
         """The route configuration, named after the URL map's path."""
         url_map = self._map
         matchers = {one.text("name"): one for one in url_map.many("pathMatchers")}
-        hosts = []
+        hosts: list[Json] = []
         for index, rule in enumerate(url_map.many("hostRules")):
             matcher = matchers.get(rule.text("pathMatcher"))
             domains = sorted({one.lower() for one in rule.texts("hosts")})
@@ -44,11 +44,13 @@ class Routes:
             # Every request has a host rule: what the map itself says is never asked.
             for field in ("defaultService", "defaultUrlRedirect", "defaultRouteAction"):
                 url_map.value(field)
+        for host in hosts:
+            host["request_body_buffer_limit"] = bodies.LARGEST
         return {
             "name": self._place.path,
             "virtual_hosts": hosts,
             "ignore_port_in_host_matching": True,
-            **shared_filters.lift(hosts, (policies.EDGE, policies.BACKEND, policies.PREVIEW)),
+            **shared_filters.lift(hosts, policies.FILTERS),
         } | _joined(
             route_actions.header_action(url_map),
             {"request_headers_to_remove": list(INTERNAL_HEADERS)},

@@ -20,9 +20,6 @@ from sandbox.traffic.model_servers.clusters import Clusters
 from sandbox.traffic.model_servers.control import Control
 from sandbox.traffic.model_servers.fleet import Fleet
 
-RECORD = "model-servers.json"
-"""The file with the control's port and the process id, in the home's traffic folder."""
-
 
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
@@ -57,7 +54,7 @@ async def _serve(home: Home) -> None:
     fleet.flush()  # what an earlier process left names ports that no longer exist
     control = Control(fleet)
     listener, port = await control.start()
-    record = home.traffic / RECORD
+    record = home.model_servers
     write_private(record, json.dumps({"port": port, "pid": os.getpid()}))
     clusters = asyncio.create_task(Clusters(home, fleet).run())
     stopped = asyncio.create_task(stop.wait())

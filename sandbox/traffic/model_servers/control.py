@@ -113,6 +113,7 @@ class Control:
 
 def _described(life: PodLife) -> dict[str, Any]:
     pod = life.pod
+    gpus = {one.server.container: one.gpus for one in pod.containers}
     return {
         "cluster": pod.cluster,
         "namespace": pod.namespace,
@@ -127,6 +128,7 @@ def _described(life: PodLife) -> dict[str, Any]:
             {
                 "container": name,
                 "kind": process.server.kind,
+                "gpus": gpus.get(name, 0),
                 "models": process.server.models,
                 "listens": {str(port): listens for port, listens in process.listens.items()},
                 "isLoaded": process.is_loaded,
@@ -134,6 +136,7 @@ def _described(life: PodLife) -> dict[str, Any]:
                 "connections": process.connections,
                 "running": process.load.running,
                 "waiting": process.load.waiting,
+                "busySeconds": process.load.busy_seconds,
                 "answered": sum(process.load.requests.values()),
                 "failed": sum(
                     count

@@ -65,6 +65,7 @@ class Load:
         self._loop = loop
         self._waiting: deque[Ticket] = deque()
         self.running = 0
+        self._busy, self._since = 0.0, 0.0
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """By model, verb and HTTP status."""
         self.durations: dict[str, Histogram] = {}
@@ -79,6 +80,11 @@ class Load:
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._waiting)
+
+    @property
+    def busy_seconds(self) -> float:
+        """For how long requests were worked on so far."""
+        return self._busy + (self._loop.time() - self._since if self.running else 0.0)
 
     @property
     def is_instant(self) -> bool:
@@ -156,8 +162,10 @@ class Load:
         self.queued[model] += (ticket.began or ticket.entered) - ticket.entered
 
     def _begin(self, ticket: Ticket) -> None:
-        self.running += 1
         ticket.began = self._loop.time()
+        if not self.running:
+            self._since = ticket.began
+        self.running += 1
         seconds = self.settings.latency
         ticket.handle = self._loop.call_later(seconds, self._finish, ticket)
         if ticket.begun is not None:
@@ -170,6 +178,8 @@ class Load:
     def _end(self, ticket: Ticket) -> None:
         ticket.handle = None
         self.running -= 1
+        if not self.running:
+            self._busy += self._loop.time() - self._since
         self._admit()
 
     def _admit(self) -> None:

@@ -45,6 +45,8 @@ class Container:
     """When its process was started, RFC 3339; None: it does not run."""
     is_ready: bool
     hook: Hook = Hook()
+    gpus: int = 0
+    """GPUs of NVIDIA, or parts of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +169,15 @@ def _containers(pod: Json, fields: Mapping[str, str], annotations: Json) -> list
                 started=None if running is None else str(running.get("startedAt") or ""),
                 is_ready=bool(state.get("ready")),
                 hook=_hook(one),
+                gpus=_gpus(one),
             )
         )
     return found
+
+
+def _gpus(container: Json) -> int:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return sum(int(amount) for name, amount in limits.items() if name.startswith("nvidia.com/"))
 
 
 def _hook(container: Json) -> Hook:

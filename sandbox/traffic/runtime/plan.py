@@ -35,6 +35,7 @@ class Inputs:
     """The loopback port of a name, always the same."""
     storage: int
     access_log: Path
+    health_log: Path
     measurements: Path
 
 
@@ -85,6 +86,7 @@ def plan(inputs: Inputs) -> Plan:
         identity=inputs.port("identity"),
         access_log=inputs.access_log,
         measurements=inputs.measurements,
+        health_log=inputs.health_log,
         admin=inputs.port("admin"),
     )
     contributed = Contribution(

@@ -25,6 +25,7 @@ from sandbox.kubernetes.ports import is_free
 from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.metrics.accelerators import Accelerators
 from sandbox.traffic.metrics.request_measurements import RequestMeasurements
 from sandbox.traffic.runtime import frontends, processes
 from sandbox.traffic.runtime.authority import Authority
@@ -82,7 +83,10 @@ class Runtime:
         self._identity_server = IdentityServer(self.identity)
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
+        self.accelerators = Accelerators(home.model_servers)
+        """How busy the GPUs are."""
         self._requests_log = home.logs / "requests.log"
+        self._health_log = home.logs / "health-checks.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
         self._documents = Documents(state.store)
         self._wake = asyncio.Event()
@@ -102,7 +106,7 @@ class Runtime:
             self._idle.set()
             return
         await asyncio.to_thread(processes.end_all, self._home)
-        for log in (self._requests_log, self._servers_log):
+        for log in (self._requests_log, self._health_log, self._servers_log):
             if _size(log) > _LARGEST_LOG:
                 log.unlink()
         await asyncio.to_thread(self._authority.prepare)
@@ -121,6 +125,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(
             self._servers.stop(),
+            self.accelerators.close(),
             self._identity_server.close(),
             *([self._envoy.stop(), self._envoy.discovery.close()] if self._envoy else ()),
         )
@@ -224,6 +229,7 @@ class Runtime:
             port=self._ports.of,
             storage=self._storage,
             access_log=self._requests_log,
+            health_log=self._health_log,
             measurements=self._home.requests,
         )
 

@@ -128,11 +128,14 @@ class Services:
                 listens=listens,
             )
         )
-        self._decline_ranges(objects, service)
+        self._decline_callers(objects, service)
 
-    def _decline_ranges(self, objects: ClusterObjects, service: Json) -> None:
+    def _decline_callers(self, objects: ClusterObjects, service: Json) -> None:
+        path = f"{objects.cluster}/{_full_name(service)}"
+        if service["spec"].get("sessionAffinity", "None") != "None":
+            why = "Callers have no addresses on this machine: each connection goes anywhere."
+            self.found.unsupported.append(Unsupported(path, "spec.sessionAffinity", why))
         if service["spec"].get("loadBalancerSourceRanges"):
-            path = f"{objects.cluster}/{_full_name(service)}"
             why = "Callers have no addresses on this machine: all are let in."
             self.found.unsupported.append(Unsupported(path, "spec.loadBalancerSourceRanges", why))
 

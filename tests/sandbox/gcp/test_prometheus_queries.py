@@ -111,6 +111,40 @@ def test_google_measures_what_the_emulated_services_know_and_what_is_stated() ->
     assert "kubernetes_io:container_restart_count{" in page
 
 
+def test_what_is_stated_replaces_the_measured_series_that_have_its_labels() -> None:
+    duty, labels = "kubernetes.io/container/accelerator/duty_cycle", {"container_name": "chat"}
+    measured = [
+        exposition.Sample(
+            time_series.promql_name(duty),
+            value,
+            {"project_id": PROJECT, "monitored_resource": "k8s_container", "pod_name": pod}
+            | {"container_name": container},
+        )
+        for pod, container, value in (("a", "chat", 10), ("b", "chat", 20), ("c", "other", 30))
+    ]
+
+    class Stated(Planes):
+        async def measured(self, project: str) -> list[Measured]:
+            given = {f"resource.labels.{key}": value for key, value in labels.items()}
+            return [Measured(duty, 75, {"resource.type": "k8s_container", **given})]
+
+    class Requests:
+        class measurements:  # noqa: N801
+            @staticmethod
+            def samples(project: str) -> list[exposition.Sample]:
+                return measured
+
+        class accelerators:  # noqa: N801
+            @staticmethod
+            async def samples(project: str) -> list[exposition.Sample]:
+                return []
+
+    state = create_app(None, Stated()).state
+    state.requests = Requests()
+    found = asyncio.run(time_series.samples(state, PROJECT))
+    assert sorted(one.value for one in found) == [30, 75]
+
+
 def test_a_label_is_escaped() -> None:
     sample = exposition.Sample("a", 1.5, {"b": 'x"y\\z\n'})
     assert exposition.page([sample]) == 'a{b="x\\"y\\\\z\\n"} 1.5\n'

@@ -21,13 +21,23 @@ async def samples(state: State, project: str) -> list[Sample]:
     found = list(_backlogs(state, project))
     if state.requests is not None:
         found += await asyncio.to_thread(state.requests.measurements.samples, project)
-    if state.control_planes is not None:
-        found += [
-            Sample(promql_name(one.name), one.value, labels(one.name, one.labels, project))
-            for one in await state.control_planes.measured(project)
-        ]
+        found += await state.requests.accelerators.samples(project)
+    if state.control_planes is None:
+        return found
+    stated = [
+        Sample(promql_name(one.name), one.value, labels(one.name, one.labels, project))
+        for one in await state.control_planes.measured(project)
+    ]
     # What is stated by hand replaces what is counted.
-    return list({(one.name, *sorted(one.labels.items())): one for one in found}.values())
+    counted = [one for one in found if not any(_covers(other, one) for other in stated)]
+    return list(
+        {(one.name, *sorted(one.labels.items())): one for one in [*counted, *stated]}.values()
+    )
+
+
+def _covers(stated: Sample, counted: Sample) -> bool:
+    """Whether a series has the name and all labels of one that is stated."""
+    return stated.name == counted.name and stated.labels.items() <= counted.labels.items()
 
 
 def _backlogs(state: State, project: str) -> Iterator[Sample]:

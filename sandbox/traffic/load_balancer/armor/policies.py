@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer.armor import predicates
+from sandbox.traffic.load_balancer.armor import bodies, predicates
 from sandbox.traffic.load_balancer.armor.expressions import UnknownPartError, parse
 from sandbox.traffic.load_balancer.armor.rate_limits import Limit, limit
+from sandbox.traffic.load_balancer.client import BODY_HEADER
 from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.unsupported import Document
 
 EDGE, BACKEND, PREVIEW = "armor.edge", "armor.backend", "armor.preview"
 """Names of the three access filters."""
+FILTERS = (EDGE, BACKEND, PREVIEW, bodies.FILTER)
+"""Those that a route may have settings of."""
 _RBAC = f"{TYPE}envoy.extensions.filters.http.rbac.v3"
 _ACTION = f"{TYPE}envoy.config.rbac.v3.Action"
 _NOTES = {EDGE: "edge_", BACKEND: "armor_", PREVIEW: "preview_"}
@@ -56,13 +61,14 @@ class Policies:
             found[name] = _per_route(name, enforced, enforce=True)
             if len(enforced) < len(rules):
                 found[PREVIEW] = _per_route(PREVIEW, rules, enforce=False)
+            if name == BACKEND and any(_reads_body(rule.predicate) for rule in rules):
+                found[bodies.FILTER] = self._inspected(policy[1])
         return found
 
     def _rules(self, policy: Document, where: str) -> Iterator[_Rule]:
         if policy.text("type") not in ("", "CLOUD_ARMOR", "CLOUD_ARMOR_EDGE"):
             policy.decline("type", "Network policies do not guard a load balancer.")
         policy.decline("adaptiveProtectionConfig", "Nobody learns here what traffic is usual.")
-        policy.decline("advancedOptionsConfig", "Bodies are not parsed, and logs are always alike.")
         rules = sorted(policy.many("rules"), key=lambda one: one.whole("priority"))
         for rule in rules:
             action, note = rule.text("action"), f"{where}/{rule.whole('priority')}"
@@ -82,6 +88,21 @@ class Policies:
             denies = action.startswith("deny") or action == "redirect"
             yield _Rule(note, predicate, denies, rule.flag("preview"))
 
+    @staticmethod
+    def _inspected(policy: Document) -> Json:
+        """What WAF rules inspect of bodies."""
+        options = policy.one("advancedOptionsConfig")
+        parsing, size = options.text("jsonParsing"), options.text("requestBodyInspectionSize")
+        if parsing == "STANDARD_WITH_GRAPHQL":
+            options.decline("jsonParsing", "GraphQL is inspected as any JSON.")
+        for field, why in (
+            ("jsonCustomConfig", "Only application/json is parsed as JSON."),
+            ("logLevel", "Logs are always alike."),
+            ("userIpRequestHeaders", "The client's address is that of the connection."),
+        ):
+            options.decline(field, why)
+        return bodies.per_route(size, parses_json=parsing.startswith("STANDARD"))
+
     def _predicate(self, rule: Document) -> Json | None:
         match = rule.one("match")
         match.value("versionedExpr")
@@ -94,6 +115,10 @@ class Policies:
         except UnknownPartError as unknown:
             match.one("expr").decline("expression", f"The rule is left out: {unknown}.")
             return None
+
+
+def _reads_body(predicate: Json) -> bool:
+    return BODY_HEADER.encode() in msgspec.json.encode(predicate)
 
 
 def _exclusions(rule: Document) -> list[Json]:

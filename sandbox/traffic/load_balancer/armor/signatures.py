@@ -1,7 +1,7 @@
 """Preconfigured WAF rules: a few representative signatures of each rule set.
 
 Google's sets are those of the OWASP Core Rule Set; these are enough to see a rule at work, and to
-see an exclusion. Address, query and some headers are inspected, bodies are not.
+see an exclusion. Address, query, some headers and the body (`bodies`) are inspected.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.armor.expressions import UnknownPartError
+from sandbox.traffic.load_balancer.client import BODY_HEADER
 
 
 class Signature(NamedTuple):
@@ -63,6 +64,8 @@ _NAME = re.compile(r"([a-z]+)(?:-v?\d+)?-(?:stable|canary)")
 _SENSITIVITY = 4
 """Google evaluates all signatures unless a sensitivity is given."""
 _HEADERS = ("cookie", "referer", "user-agent")
+_OF_BODIES = ("requestBodiesToExclude", "requestQueryParamsToExclude")
+"""Exclusions that leave the body out as a whole: its fields are not told apart."""
 _METHODS = r"(?:GET|HEAD|POST|OPTIONS)"
 
 
@@ -86,6 +89,8 @@ def patterns(name: str, options: Json, exclusions: list[Json]) -> Iterator[tuple
             yield ":path", rf"(?i:[^?]*\?(?:.*&)?(?:{keys})=[^&]*(?:{one.pattern})[^&]*(?:&.*)?)"
             if not any(e.get("requestQueryParamsToExclude") for e in mine):
                 yield ":path", rf"(?i:[^?]*\?.*(?:{one.pattern}).*)"
+        if not any(_fields(mine, field) for field in _OF_BODIES):
+            yield BODY_HEADER, pattern
         for header in _HEADERS:
             field = "requestCookiesToExclude" if header == "cookie" else "requestHeadersToExclude"
             if not _excludes(mine, field, header):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -143,6 +144,57 @@ def test_waf_rule_sets_find_their_signatures_but_for_exclusions(rig: Rig) -> Non
     install(rig, [rule | {"preconfiguredWafConfig": {"exclusions": [exclusion]}}, default])
     assert status(rig, attack) == 200
     assert [status(rig, attack.replace("id", key)) for key in ("i", "idx", "x")] == [403] * 3
+
+
+SQLI = "evaluatePreconfiguredWaf('sqli-v33-stable', {'sensitivity': 1})"
+INJECTION = "1' or '1'='1"
+
+
+def inspecting(rig: Rig, options: Any = None, **exclusion: Any) -> Configuration:
+    """A policy that refuses an injection, with advanced options and an exclusion."""
+    rule: dict[str, Any] = {"priority": 1, "action": "deny(403)", "match": when(SQLI)}
+    if exclusion:
+        found = [{"targetRuleSet": "sqli-v33-stable", **exclusion}]
+        rule["preconfiguredWafConfig"] = {"exclusions": found}
+    rules = [rule, {"priority": 9, "action": "allow", "match": ranges("*")}]
+    rig.put("global/securityPolicies/armor", {
+        "type": "CLOUD_ARMOR", "rules": rules, "advancedOptionsConfig": options or {},
+    })  # fmt: skip
+    policy = {"securityPolicy": link("global/securityPolicies/armor")}
+    return rig.url_map(defaultService=rig.service("guarded", 0, **policy))
+
+
+def posted(rig: Rig, content: str, kind: str = "application/json") -> int:
+    return rig.send("POST", "/", content=content, headers={"content-type": kind}).status_code
+
+
+def test_waf_rules_inspect_the_beginning_of_bodies(rig: Rig) -> None:
+    inspecting(rig)
+    attack = json.dumps({"text": INJECTION})
+    assert [posted(rig, attack), posted(rig, '{"text": "one or two"}')] == [403, 200]
+    assert posted(rig, "text=1%27+or+%271%27%3d%271", "application/x-www-form-urlencoded") == 403
+    # Google inspects 8 KiB, and takes bodies of any size.
+    assert [posted(rig, " " * 7000 + attack), posted(rig, " " * 8190 + attack)] == [403, 200]
+    assert posted(rig, " " * (3 << 20)) == 200
+    # A header of that name from the caller is none of the body's.
+    headers = {"x-sandbox-body": INJECTION}
+    answer = rig.get("/", headers=headers)
+    assert answer.status_code == 200
+    assert "x-sandbox-body" not in answer.text.lower()
+    inspecting(rig, {"requestBodyInspectionSize": "64KB"})
+    rig.until(lambda: posted(rig, " " * 8190 + attack) == 403)
+    inspecting(rig, requestBodiesToExclude=[{"op": "EQUALS_ANY"}])
+    rig.until(lambda: posted(rig, attack) == 200)
+
+
+def test_the_keys_of_json_are_inspected_only_where_it_is_not_parsed(rig: Rig) -> None:
+    keyed, escaped = json.dumps({INJECTION: 1}), '{"a": ["b", "1\\u0027 or \\u00271\\u0027=1"]}'
+    inspecting(rig)
+    assert [posted(rig, keyed), posted(rig, escaped)] == [403, 200]
+    inspecting(rig, {"jsonParsing": "STANDARD"})
+    rig.until(lambda: posted(rig, keyed) == 200)
+    assert posted(rig, escaped) == 403
+    assert posted(rig, keyed, "text/plain") == 403
 
 
 def test_a_rule_in_preview_refuses_nobody(rig: Rig) -> None:

@@ -18,7 +18,6 @@ KNOWN = {
     "cdnPolicy.serveWhileStale",
     "enableCdn",
     "adaptiveProtectionConfig",
-    "advancedOptionsConfig",
     "rules[6].rateLimitOptions.banDurationSec",
 }
 

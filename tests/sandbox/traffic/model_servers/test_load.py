@@ -52,9 +52,13 @@ def test_concurrency_makes_a_queue() -> None:
         assert busy[f"vllm:num_requests_running{labels}"] == 2
         assert busy[f"vllm:num_requests_waiting{labels}"] == 3
         assert busy[f"vllm:kv_cache_usage_perc{labels}"] > 0
+        assert load.busy_seconds > 0
         for one in callers:
             one.close()
         await until(lambda: load.running == load.waiting == 0)
+        worked = load.busy_seconds
+        await asyncio.sleep(0.01)
+        assert load.busy_seconds == worked
         idle = samples((await servers.ask(8000, "/metrics"))[2])
         assert idle[f"vllm:num_requests_running{labels}"] == 0
         assert idle[f"vllm:num_requests_waiting{labels}"] == 0

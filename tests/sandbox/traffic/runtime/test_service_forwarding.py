@@ -31,7 +31,10 @@ CLASS = {"metadata": {"name": "nginx"}, "spec": {"controller": CONTROLLER}}
 def give_address(one: Running, made: Json, address: str) -> None:
     """What the service controller creates for a LoadBalancer Service."""
     name = rule_name(made)
-    one.put(f"regions/europe-west4/forwardingRules/{name}", IPAddress=address, target="pool")
+    pool = f"regions/europe-west4/targetPools/{name}"
+    one.put(pool, sessionAffinity="NONE")
+    link = f"https://www.googleapis.com/compute/v1/projects/p/{pool}"
+    one.put(f"regions/europe-west4/forwardingRules/{name}", IPAddress=address, target=link)
 
 
 async def pods_of(one: Running, url: str, times: int = 12) -> set[str]:
@@ -79,7 +82,9 @@ def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) 
         async with Running(tmp_path) as one:
             await one.pod("pod-1", ONE[1])
             made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
-            made["spec"]["loadBalancerSourceRanges"] = ["10.0.0.0/8"]
+            made["spec"] |= {
+                "loadBalancerSourceRanges": ["10.0.0.0/8"], "sessionAffinity": "ClientIP",
+            }  # fmt: skip
             one.redirect_to("a.example")
             one.cluster(services=[made], slices=[slice_of("mobilenet", ONE)], nodes=[])
             assert [f["kind"] for f in (await one.settled())["frontends"]] == ["load-balancer"]
@@ -88,10 +93,8 @@ def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) 
             assert (await one.get(one.url("service", 80, "/v1/x"))).text == "pod-1 /v1/x"
             [entry] = [f for f in found["frontends"] if f["kind"] == "service"]
             assert (entry["address"], entry["scheme"]) == ("127.16.0.2", "http")
-            declined = [
-                one["field"] for one in found["unsupported"] if "mobilenet" in one["resource"]
-            ]
-            assert declined == ["spec.loadBalancerSourceRanges"]
+            declined = [one["field"] for one in found["unsupported"]]
+            assert declined == ["spec.loadBalancerSourceRanges", "spec.sessionAffinity"]
 
     asyncio.run(scenario())
 
