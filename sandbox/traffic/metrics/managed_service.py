@@ -29,6 +29,7 @@ class ManagedService:
         self._servers: dict[str, Prometheus] = {}
         self._binary: Path | None = None
         self._installing = asyncio.Lock()
+        self._is_stopped = False
 
     async def collect(self, cluster: Cluster, jobs: Sequence[ScrapeJob]) -> None:
         """What a cluster collects from now on. Raises EngineError, PrometheusError, OSError."""
@@ -49,13 +50,16 @@ class ManagedService:
         return await self._servers[project].ask(path, parameters)
 
     async def stop(self) -> None:
-        """End all processes; their data stays."""
+        """End all processes, and start no other; their data stays."""
+        self._is_stopped = True
         servers, self._servers = list(self._servers.values()), {}
         for server in servers:
             await server.stop()
 
     async def _scrape(self, project: str) -> None:
         binary = await self._installed()
+        if self._is_stopped:
+            raise PrometheusError("the sandbox ends")
         if project not in self._servers:
             google = f"{self._api()}/sandbox/v1/metrics/{project}"
             self._servers[project] = Prometheus(self._folder / project, google=google)

@@ -51,6 +51,7 @@ class Prometheus:
         self._jobs: dict[str, ScrapeJob] = {}
         self._http = httpx.AsyncClient(timeout=10, trust_env=False)
         self._lock = asyncio.Lock()
+        self._is_stopped = False
 
     @property
     def _configuration(self) -> Path:
@@ -67,6 +68,8 @@ class Prometheus:
         Raises PrometheusError, OSError.
         """
         async with self._lock:
+            if self._is_stopped:
+                raise PrometheusError("the sandbox ends")
             is_changed = await asyncio.to_thread(self._write, jobs)
             if self._process is None or self._process.poll() is not None:
                 await self._start(binary)
@@ -90,7 +93,8 @@ class Prometheus:
         return answer.status_code, answer.content
 
     async def stop(self) -> None:
-        """End the process; its data stays."""
+        """End the process for good; its data stays."""
+        self._is_stopped = True
         async with self._lock:
             await asyncio.to_thread(self._end)
         await self._http.aclose()

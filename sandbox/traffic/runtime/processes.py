@@ -46,13 +46,16 @@ def running(home: Home) -> list[psutil.Process]:
 
 def end_all(home: Home, *, timeout: float = 3.0) -> int:
     """End them all, by force after `timeout` seconds; their number. Works without the daemon."""
-    found = running(home)
-    for process in found:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    _, stubborn = psutil.wait_procs(found, timeout=timeout)
-    for process in stubborn:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=timeout)
-    return len(found)
+    ended = 0
+    # Again until none is found: a daemon that was killed may just have started one.
+    while found := running(home):
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(found, timeout=timeout)
+        for process in stubborn:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=timeout)
+        ended += len(found)
+    return ended

@@ -16,7 +16,7 @@ from sandbox.gcp.service import project_number
 from sandbox.gcp.services.monitoring import alerts
 from sandbox.home import Home
 from sandbox.kubernetes import processes
-from sandbox.traffic.metrics.managed_service import ManagedService
+from sandbox.traffic.metrics.managed_service import ManagedService, PrometheusError
 from sandbox.traffic.metrics.scrape_jobs import Cluster, ScrapeJob
 from tests.sandbox.traffic.metrics.gauge_server import GaugeServer, serving
 
@@ -79,7 +79,9 @@ def test_what_is_collected_can_be_asked_for(tmp_path: Path) -> None:
         assert b"parse error" in content
         await service.stop()
 
-        # Its data is kept for the next daemon, and nothing runs on.
+        # Its data is kept for the next daemon, and nothing runs on or is started again.
+        with pytest.raises(PrometheusError, match="the sandbox ends"):
+            await service.collect(DEV, [job(models, "b")])
         assert processes.below(home.traffic) == {}
         again = ManagedService(home, api=lambda: f"http://127.0.0.1:{google.port}")
         assert len(await ask(again, "last_over_time(queue[5m])")) == 2
