@@ -51,14 +51,22 @@ def test_a_failing_test_is_listed_and_does_not_hide_the_others(
 ) -> None:
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
     file = tmp_path / "stacks" / "Pulumi.prod.yaml"
-    file.write_text(file.read_text().replace("url: /recommend:predict", "url: /recommend/x"))
+    rewrites = "        rewrites: {/recommend: /v1/models/recommender}\n"
+    tests = (
+        "        tests:\n"
+        "          - {url: /recommend/x, expect: {model: recommender, path: /other}}\n"
+        "          - {url: /recommendations, expect: {static_files: true}}\n"
+    )
+    before, found, after = file.read_text().partition(rewrites)
+    assert found
+    file.write_text(before + rewrites + tests + after)
     monkeypatch.setattr(environments, "ROOT", tmp_path)
     with pytest.raises(typer.Exit) as raised:
         routes("prod")
     assert raised.value.exit_code == 1
-    found = capsys.readouterr().out
-    assert "FAILED     gke-serving:models[1].exposure.tests[0]: /recommend/x: it reaches" in found
-    assert "passed     gke-serving:models[1].exposure.tests[1]" in found
+    shown = capsys.readouterr().out
+    assert "FAILED     gke-serving:models[1].exposure.tests[0]: /recommend/x: it reaches" in shown
+    assert "passed     gke-serving:models[1].exposure.tests[1]" in shown
 
 
 def test_an_encrypted_private_key_is_not_needed(
