@@ -36,6 +36,13 @@ def is_free(port: int) -> bool:
     return True
 
 
+def free_port() -> int:
+    """A port of this machine that no process listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def choose(wanted: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return a free port per component: the wanted one if it is free, else another.
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from sandbox.engine import EngineError, build, tools
+from sandbox.kubernetes import ports
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
@@ -164,7 +165,7 @@ class Keda:
         )
 
     def _operator_arguments(self, process: PodProcess) -> list[str]:
-        self._operator_port = pod_process.free_port()
+        self._operator_port = ports.free_port()
         return [
             "--leader-elect=false",
             f"--cert-dir={self._certificates}",
@@ -176,12 +177,12 @@ class Keda:
         ]
 
     def _adapter_arguments(self, process: PodProcess, uid: str) -> list[str]:
-        port = pod_process.free_port()
+        port = ports.free_port()
         self._proxy.backends[uid] = port
         return [
             "--bind-address=127.0.0.1",
             f"--secure-port={port}",
-            f"--port={pod_process.free_port()}",
+            f"--port={ports.free_port()}",
             f"--metrics-service-address=127.0.0.1:{self._operator_port}",
             "--metrics-service-grpc-authority=keda-operator",
             f"--kubeconfig={process.kubeconfig}",

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from sandbox.engine import EngineError, build, tools
+from sandbox.kubernetes import ports
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import pod_process
 from sandbox.kubernetes.controllers.events import Events
@@ -136,7 +137,7 @@ class Postgres:
         configuration = copy.deepcopy(found["configuration"])
         configuration["logging_rest_api"] = {
             **(configuration.get("logging_rest_api") or {}),
-            "api_port": pod_process.free_port(),
+            "api_port": ports.free_port(),
         }
         own = f"{name}-simulated"
         body = {

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ import psutil
 
 from sandbox.home import write_private
 from sandbox.kubernetes import processes
+from sandbox.kubernetes.ports import free_port
 from sandbox.traffic.metrics.scrape_jobs import ScrapeJob
 
 Json = dict[str, Any]
@@ -158,7 +158,7 @@ class Prometheus:
             program.symlink_to(binary)
         except OSError:  # the file system does not support links
             shutil.copy2(binary, program)
-        self._port = _free_port()
+        self._port = free_port()
         arguments = [
             str(program),
             f"--config.file={self._configuration}",
@@ -201,9 +201,3 @@ class Prometheus:
                 self._process.kill()
                 self._process.wait()
         self._process = None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
