@@ -1,4 +1,4 @@
-"""A file backend of this machine (`PULUMI_BACKEND_URL=file://…`): its locks and its files.
+"""A file backend of this machine (`PULUMI_BACKEND_URL=file://PATH`): its locks and its files.
 
 Pulumi's commands know these as well; this looks at what a process left that was killed.
 """
@@ -21,7 +21,7 @@ def _folder(environment: Mapping[str, str], *parts: str) -> Path | None:
     backend = environment.get("PULUMI_BACKEND_URL", "")
     if not backend.startswith("file://"):
         return None
-    return Path(backend.removeprefix("file://"), ".pulumi", *parts)
+    return Path(backend.removeprefix("file://").partition("?")[0], ".pulumi", *parts)
 
 
 def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:

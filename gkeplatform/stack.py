@@ -4,7 +4,9 @@ Whatever is refused here is refused before the program registers a resource, wit
 no traceback. Decisions are made elsewhere, in functions over plain values.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -47,6 +49,12 @@ READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 A StackReference resource of an absent stack fails inside the engine, after other resources have
 begun. The function's failure can be handled here.
+"""
+READS = 5
+HALF_WRITTEN = "failed to load checkpoint: EOF"
+"""What a file backend answers while the engine writes the attributes beside a stack's state.
+
+A layer reads its own stack while it is deployed. Buckets replace an object whole.
 """
 
 
@@ -158,15 +166,20 @@ def deployed(contract: type[ContractT]) -> ContractT | None:
 def _outputs(layer: Layer) -> dict[str, Any] | None:
     """The outputs of a layer's stack; None where there is no such stack."""
     stack = _stack_of(layer)
-    try:
-        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
-    except Exception as error:
-        if "unknown stack" in str(error):
-            return None
-        refuse(
-            f"the outputs of layer {layer.name} cannot be read from stack {stack}: "
-            f"{_last_words(error)}"
-        )
+    for attempt in count(1):
+        try:
+            answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack}).value
+            break
+        except Exception as error:
+            if "unknown stack" in str(error):
+                return None
+            if HALF_WRITTEN in str(error) and attempt < READS:
+                time.sleep(0.1 * attempt)
+                continue
+            refuse(
+                f"the outputs of layer {layer.name} cannot be read from stack {stack}: "
+                f"{_last_words(error)}"
+            )
     outputs: dict[str, Any] = answer["outputs"]
     return outputs
 

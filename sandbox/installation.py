@@ -127,7 +127,7 @@ def environment(home: Home, port: int, base: Mapping[str, str]) -> dict[str, str
         "PLATFORM_SANDBOX_HOME": str(home.path),
         "PATH": path,
         "PULUMI_HOME": str(home.pulumi),
-        "PULUMI_BACKEND_URL": f"file://{home.state}",
+        "PULUMI_BACKEND_URL": f"file://{home.state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

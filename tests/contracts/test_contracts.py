@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -243,3 +244,26 @@ def test_invalid_monitoring_stops_the_environment(
     said = refusal(ENVIRONMENT, upstream, edited({f"gke-platform:{key}": json.dumps(value)}))
     assert f": {starts}" in said
     assert has in said
+
+
+def test_a_state_that_is_just_being_written_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, upstream: dict[str, dict[str, Any]]
+) -> None:
+    """Seen while the engine saved the stack: the attributes beside it were empty for an instant."""
+    being_written = "invocation returned an error: failed to load checkpoint: EOF"
+    answers: list[Exception | Any] = [Exception(being_written), Exception(being_written)]
+    stacks = "organization/gke-cluster/dev"
+    answers.append(SimpleNamespace(value={"outputs": upstream[stacks]}))
+
+    def invoke(*_: object) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(pulumi.runtime, "invoke", invoke)
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
+    monkeypatch.setattr(pulumi, "get_organization", lambda: "organization")
+    assert isinstance(stack.upstream(ClusterContract), ClusterContract)
+    assert not answers
