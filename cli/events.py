@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli import lost_answers
+from cli.steps import Step, step
 
 Json = dict[str, Any]
 _COLOURS = re.compile(r"<\{%[^%]*%\}>")
@@ -42,6 +43,8 @@ class Run:
     """Whether the changes are planned, not made."""
     replaced: set[str] = field(default_factory=set)
     """Types of which a resource was replaced."""
+    steps: list[Step] = field(default_factory=list)
+    """The engine's steps in its order; those of the stack and of providers are among them."""
     _failed: dict[str, Json] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
@@ -61,7 +64,9 @@ class Run:
     def take(self, event: Json) -> str | None:
         """Record an event; return a line to show, or None."""
         if "resourcePreEvent" in event:
-            return self._step(event["resourcePreEvent"]["metadata"], 0)
+            metadata = event["resourcePreEvent"]["metadata"]
+            self.steps.append(step(metadata))
+            return self._step(metadata, 0)
         if "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]
             if metadata["type"] == _STACK:

@@ -65,3 +65,24 @@ def test_types_of_replaced_resources_are_kept() -> None:
         run.take({"resourcePreEvent": {"metadata": {"op": op, "type": "gcp:a:A", "urn": URN}}})
     run.take({"resourcePreEvent": {"metadata": {"op": "update", "type": "gcp:b:B", "urn": URN}}})
     assert run.replaced == {"gcp:a:A"}
+
+
+def test_a_step_tells_what_differs_and_what_forces_the_replacement() -> None:
+    run = Run(is_preview=True)
+    metadata = {
+        "op": "replace",
+        "urn": URN,
+        "type": "gcp:compute/network:Network",
+        "detailedDiff": {
+            "name": {"diffKind": "update-replace", "inputDiff": True},
+            "mtu": {"diffKind": "update", "inputDiff": True},
+        },
+        "old": {"inputs": {"name": "a"}, "outputs": {"name": "a", "selfLink": "networks/a"}},
+        "new": {"inputs": {"name": "b"}},
+    }
+    run.take({"resourcePreEvent": {"metadata": metadata}})
+    (step,) = run.steps
+    assert (step.name, step.kind, step.is_replacement) == ("main", "Network", True)
+    assert step.differs == ("name", "mtu")
+    assert step.replaces_for == ("name",)
+    assert step.outputs["selfLink"] == "networks/a"
