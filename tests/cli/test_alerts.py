@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import alerting
-from cli.app import app
+from cli.app import application
 from cli.errors import CliError, Exit
 from sandbox import lifecycle
 
@@ -86,7 +86,7 @@ def test_what_fires_comes_first_with_what_it_measures(rehearsed: Server) -> None
             },
         )
     )
-    result = CliRunner().invoke(app, ["alerts", "dev"])
+    result = CliRunner().invoke(application(), ["alerts", "dev"])
     lines = result.output.splitlines()
     assert lines[0] == "firing   ERROR     lost-budget  (60 minutes: 43.2)"
     assert "quiet-one  (60 minutes: no data)" in lines[1]
@@ -98,7 +98,7 @@ def test_what_fires_comes_first_with_what_it_measures(rehearsed: Server) -> None
 
 def test_nothing_that_fires_is_success_and_json_is_for_machines(rehearsed: Server) -> None:
     rehearsed.answers.append((200, {"alerts": [policy("quiet-one", "quiet", values=[])]}))
-    result = CliRunner().invoke(app, ["alerts", "dev", "--json"])
+    result = CliRunner().invoke(application(), ["alerts", "dev", "--json"])
     assert result.exit_code == 0
     (one,) = json.loads(result.output)["alerts"]
     assert one == {

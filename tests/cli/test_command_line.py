@@ -97,3 +97,15 @@ def test_an_unwritable_home_is_a_one_line_error(tmp_path: Path) -> None:
     assert "Not a directory" in done.stderr
     assert "PLATFORM_SANDBOX_HOME" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_command_loads_no_other() -> None:
+    """`policy check` is run at each commit and must start fast (benchmarks/policies.py)."""
+    loads = (
+        "import sys; from cli.app import application; application(['policy', 'check']); "
+        "print([m for m in sys.modules if m.startswith(('cli.commands.', 'sandbox', 'infra'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['cli.commands.policy']"

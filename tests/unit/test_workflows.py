@@ -13,7 +13,7 @@ import typer.main
 import yaml
 
 from cli import checks, environments
-from cli.app import app
+from cli.app import application
 from gkeplatform.layers import LAYERS
 from sandbox import engine
 
@@ -120,7 +120,7 @@ def commands() -> Iterator[str]:
 @pytest.mark.parametrize("command", sorted(set(commands())))
 def test_a_command_of_ours_is_one_that_exists(command: str) -> None:
     words = shlex.split(command.partition(">")[0])[1:]
-    found: Any = typer.main.get_command(app)
+    found: Any = typer.main.get_command(application())
     while words and words[0] in getattr(found, "commands", {}):
         found = found.commands[words.pop(0)]
     options = {name for option in found.params for name in option.opts} | {"--help"}
