@@ -21,7 +21,7 @@ _LOG = f"{TYPE}envoy.extensions.access_loggers"
 # https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring#statusdetail_http_success_messages
 _DETAILS = (
     ("response.code_details.startsWith('rbac_access_denied')", "denied_by_security_policy"),
-    ("response.code_details == 'local_rate_limited'", "denied_by_security_policy"),
+    ("response.code_details == 'lua_response'", "denied_by_security_policy"),
     ("response.code_details.startsWith('ext_authz')", "handled_by_identity_aware_proxy"),
     ("response.code_details == 'no_healthy_upstream'", "failed_to_pick_backend"),
     ("response.code_details == 'cluster_not_found'", "failed_to_pick_backend"),

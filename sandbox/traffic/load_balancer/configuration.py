@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import files, iap
-from sandbox.traffic.load_balancer.armor import rate_limits
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import Backends
 from sandbox.traffic.load_balancer.listeners import Listener
@@ -26,11 +25,14 @@ ARGUMENTS = (
     "immediate",
     "--file-flush-interval-msec",
     "500",
+    "--concurrency",
+    "1",
 )
 """Arguments of Envoy that the configuration counts on.
 
 When a listener changes, open connections are told to close with their next answer; without that
 they keep the former settings for minutes. Request logs reach their file within half a second.
+There is one worker, since rate limits are counted by worker.
 """
 
 
@@ -86,9 +88,6 @@ def configure(
         path: Routes(place, url_map, backends).configuration()
         for path, (place, url_map) in maps.items()
     }
-    limits = rate_limits.per_routes(policies.limits)
-    for table in tables.values() if limits else ():
-        table["typed_per_filter_config"] = table.get("typed_per_filter_config", {}) | limits
     found = [
         one.configuration(surroundings.frontends[one.place.key], policies, backends.rates)
         for one in rules

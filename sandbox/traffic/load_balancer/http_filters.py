@@ -39,7 +39,7 @@ def chain() -> list[Json]:
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
         bodies.filter_(),
         *backend,
-        {"name": rate_limits.FILTER, "typed_config": rate_limits.empty()},
+        rate_limits.filter_(),
         iap.settings(),
         _filter("fault", f"{_HTTP}.fault.v3.HTTPFault"),
         _filter("router", f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True),

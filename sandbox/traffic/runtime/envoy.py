@@ -21,7 +21,6 @@ from sandbox.traffic.runtime.discovery_server import DiscoveryServer
 from sandbox.traffic.runtime.envoy_admin import EnvoyAdmin
 
 _log = logging.getLogger("sandbox.traffic")
-WORKERS = 2
 _REFUSAL = re.compile(r"\[(?:warning|error|critical)\].*?(rejected:.*|error adding listener.*)")
 _TAKES, _STARTS = 1.0, 10.0  # seconds
 
@@ -79,7 +78,7 @@ class Envoy:
             self._log.unlink()  # it says what the last configuration made of Envoy
         command = [
             str(link), "-c", str(self.folder / "bootstrap.json"), *ARGUMENTS,
-            "--concurrency", str(WORKERS), "--log-level", "warning",
+            "--log-level", "warning",
             "--drain-time-s", "30", "--parent-shutdown-time-s", "31",
         ]  # fmt: skip
         self._child = ChildProcess("envoy", command, self._log, {})

@@ -13,9 +13,8 @@ import msgspec
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer.armor import bodies, predicates
+from sandbox.traffic.load_balancer.armor import bodies, predicates, rate_limits
 from sandbox.traffic.load_balancer.armor.expressions import UnknownPartError, parse
-from sandbox.traffic.load_balancer.armor.rate_limits import Limit, limit
 from sandbox.traffic.load_balancer.client import BODY_HEADER
 from sandbox.traffic.load_balancer.route_actions import TYPE
 from sandbox.traffic.load_balancer.snapshot import Snapshot
@@ -37,6 +36,7 @@ class _Rule:
     predicate: Json
     denies: bool
     is_preview: bool
+    limit: rate_limits.Limit | None = None
 
 
 class Policies:
@@ -44,7 +44,6 @@ class Policies:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self.limits: list[Limit] = []
         self.redirects: dict[str, str] = {}
         """Target by the note of the rule that redirects there."""
 
@@ -61,6 +60,9 @@ class Policies:
             found[name] = _per_route(name, enforced, enforce=True)
             if len(enforced) < len(rules):
                 found[PREVIEW] = _per_route(PREVIEW, rules, enforce=False)
+            limits = [rule.limit for rule in enforced if rule.limit is not None]
+            if limits:
+                found[rate_limits.FILTER] = rate_limits.per_route(place.path, limits)
             if name == BACKEND and any(_reads_body(rule.predicate) for rule in rules):
                 found[bodies.FILTER] = self._inspected(policy[1])
         return found
@@ -72,6 +74,7 @@ class Policies:
         rules = sorted(policy.many("rules"), key=lambda one: one.whole("priority"))
         for rule in rules:
             action, note = rule.text("action"), f"{where}/{rule.whole('priority')}"
+            made: rate_limits.Limit | None = None
             note += f"/{action}"
             predicate = self._predicate(rule)
             if predicate is None:
@@ -82,11 +85,10 @@ class Policies:
                     options.decline("type", "There is no reCAPTCHA in the sandbox.")
                 self.redirects[note] = options.text("target")
             elif rule.has("rateLimitOptions"):
-                made = limit(rule, note)
+                made = rate_limits.limit(rule, note)
                 note = made.note
-                self.limits.append(made)
             denies = action.startswith("deny") or action == "redirect"
-            yield _Rule(note, predicate, denies, rule.flag("preview"))
+            yield _Rule(note, predicate, denies, rule.flag("preview"), made)
 
     @staticmethod
     def _inspected(policy: Document) -> Json:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.armor.policies import Policies
+from sandbox.traffic.load_balancer.armor.rate_limits import DETAILS
 from sandbox.traffic.load_balancer.route_actions import TYPE, header, literal
 
 _PHRASES = {403: "Forbidden", 404: "Not Found", 429: "Too Many Requests", 502: "Bad Gateway"}
 _FILTER = f"{TYPE}envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _REFUSED = "response.code_details.startsWith('rbac_access_denied')"
-_LIMITED = "response.code_details == 'local_rate_limited'"
+_LIMITED = f"response.code_details == '{DETAILS}'"
 _NOTE = "metadata.filter_metadata['envoy.filters.http.rbac']['armor_shadow_effective_policy_id']"
 
 

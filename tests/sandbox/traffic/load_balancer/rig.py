@@ -25,7 +25,7 @@ SERVERS = 4
 ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
 _PATIENCE = 20.0
-_OPTIONS = (*ARGUMENTS, "--concurrency", "2", "-l", "warning")
+_OPTIONS = (*ARGUMENTS, "-l", "warning")
 
 
 def link(path: str) -> str:

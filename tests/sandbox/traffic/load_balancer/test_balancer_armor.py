@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -112,6 +114,7 @@ def test_redirects_and_unknown_expressions(rig: Rig) -> None:
 
 
 def test_throttling_counts_by_key(rig: Rig) -> None:
+    guarded(rig)  # if this changes the listener, its counts begin anew here
     options = {
         "conformAction": "allow", "exceedAction": "deny(429)", "enforceOnKey": "IP",
         "rateLimitThreshold": {"count": 3, "intervalSec": 600},
@@ -129,6 +132,80 @@ def test_throttling_counts_by_key(rig: Rig) -> None:
     found = [status(rig, "/all", ip=f"198.51.100.{i}") for i in range(5)]
     assert found == [200, 200, 200, 403, 403]
     assert [status(rig, "/other") for _ in range(5)] == [200] * 5
+
+
+priorities = itertools.count(100)
+
+
+def limited(rig: Rig, action: str, options: Any, count: int = 2, seconds: int = 1) -> Configuration:
+    """A policy that limits each client."""
+    threshold = {"count": count, "intervalSec": seconds}
+    every = {"conformAction": "allow", "exceedAction": "deny(429)", "rateLimitThreshold": threshold}
+    # A rule of its own: the counts of earlier ones are still there.
+    rule = {"priority": next(priorities), "action": action, "match": ranges("*")}
+    guarded(rig)
+    rule["rateLimitOptions"] = every | {"enforceOnKey": "IP"} | options
+    return install(rig, [rule, {"priority": 9999, "action": "allow", "match": ranges("*")}])
+
+
+def test_a_throttled_client_is_served_again_in_the_next_interval(rig: Rig) -> None:
+    limited(rig, "throttle", {})
+    assert [status(rig, ip="192.0.2.9") for _ in range(3)] == [200, 200, 429]
+    rig.until(lambda: status(rig, ip="192.0.2.9") == 200)
+
+
+def test_a_banned_client_is_refused_in_later_intervals(rig: Rig) -> None:
+    """Unlike a throttled one; another client is served all the time."""
+    configuration = limited(rig, "rate_based_ban", {"banDurationSec": 3600})
+    assert not [one for one in configuration.unsupported if "securityPolicies" in one.resource]
+    assert [status(rig, ip="192.0.2.10") for _ in range(3)] == [200, 200, 429]
+    time.sleep(1.1)  # the interval in which it was counted
+    assert [status(rig, ip=f"192.0.2.1{i}") for i in (0, 1)] == [429, 200]
+
+
+def test_a_ban_ends(rig: Rig) -> None:
+    limited(rig, "rate_based_ban", {"banDurationSec": 1})
+    assert [status(rig, ip="192.0.2.14") for _ in range(3)] == [200, 200, 429]
+    rig.until(lambda: status(rig, ip="192.0.2.14") == 200)
+
+
+def test_a_ban_threshold_counts_what_exceeds_the_first(rig: Rig) -> None:
+    ban = {"banDurationSec": 3600, "banThreshold": {"count": 2, "intervalSec": 600}}
+    limited(rig, "rate_based_ban", ban)
+
+    def asked(times: int) -> list[int]:
+        return [status(rig, ip="192.0.2.15") for _ in range(times)]
+
+    assert asked(4) == [200, 200, 429, 429]
+    time.sleep(1.1)
+    assert asked(3) == [200, 200, 429]  # the third beyond: banned from here on
+    time.sleep(1.1)
+    assert asked(1) == [429]
+
+
+@pytest.mark.parametrize(
+    ("keys", "first", "second"),
+    [
+        (["HTTP_HEADER X-Key"], {"x-key": "a"}, {"x-key": "b"}),
+        (["HTTP_COOKIE id"], {"cookie": "x=1; id=a"}, {"cookie": "id=b"}),
+        (["XFF_IP"], {"x-forwarded-for": "192.0.2.20"}, {"x-forwarded-for": "192.0.2.21"}),
+        (["REGION_CODE"], {"x-sandbox-client-region": "NL"}, {"x-sandbox-client-region": "DE"}),
+        (["IP", "HTTP_PATH"], {"path": "/a?y"}, {"path": "/b?x"}),
+    ],
+)
+def test_keys_are_counted_for_themselves(
+    rig: Rig, keys: list[str], first: dict[str, str], second: dict[str, str]
+) -> None:
+    kinds = [key.partition(" ") for key in keys]
+    configs = [{"enforceOnKeyType": kind, "enforceOnKeyName": name} for kind, _, name in kinds]
+    options = {"enforceOnKey": "", "enforceOnKeyConfigs": configs}
+    limited(rig, "throttle", options, count=1, seconds=600)
+
+    def ask(headers: dict[str, str]) -> int:
+        rest = {name: value for name, value in headers.items() if name != "path"}
+        return status(rig, headers.get("path", "/a"), headers=rest)
+
+    assert [ask(first), ask(first), ask(second)] == [200, 429, 200]
 
 
 def test_waf_rule_sets_find_their_signatures_but_for_exclusions(rig: Rig) -> None:
