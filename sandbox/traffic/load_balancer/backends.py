@@ -64,6 +64,8 @@ class Backends:
         """Load assignment by cluster."""
         self.rates: set[str] = set()
         """The sample rates of the logs of all backends."""
+        self.draining: dict[str, int] = {}
+        """Draining timeout in seconds, by cluster, where a request may outlive it."""
 
     def target(self, reference: str, project: str) -> Target | None:
         """The target of a reference; None for an empty one, or one to nothing."""
@@ -94,7 +96,7 @@ class Backends:
         self.assignments[place.path] = endpoints.assignment(
             place.path, groups, port, place.project, self._surroundings
         )
-        self._drain(service)
+        self._drain(place, service, groups)
         filters = self._filters(place, service)
         return Target(
             cluster=place.path,
@@ -104,15 +106,18 @@ class Backends:
             filters=filters,
         )
 
-    def _drain(self, service: Document) -> None:
-        """An endpoint that leaves gets no new requests, and finishes those that it has.
+    def _drain(self, place: Place, service: Document, groups: list[endpoints.Group]) -> None:
+        """Note how long an endpoint that leaves may finish requests; `Draining` cuts the rest.
 
-        Google cuts them after the draining timeout. Where the service's own timeout is not longer,
-        no request lives to see that.
+        Where the service's own timeout is not longer, no request lives to see that.
         """
         draining = service.one("connectionDraining")
-        if draining.whole("drainingTimeoutSec", 300) < service.whole("timeoutSec", 30):
-            draining.decline("drainingTimeoutSec", "Requests under way are finished, not cut.")
+        seconds = draining.whole("drainingTimeoutSec", 0)
+        if seconds < service.whole("timeoutSec", 30):
+            self.draining[place.path] = seconds
+            if any(one.place.collection == "instanceGroups" for one in groups):
+                why = "Requests to a node that leaves are finished, not cut."
+                draining.decline("drainingTimeoutSec", why)
 
     def _checks(self, place: Place, service: Document) -> tuple[list[Json], int | None]:
         found = []

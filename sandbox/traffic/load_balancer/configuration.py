@@ -56,6 +56,8 @@ class Configuration:
     """By name in the folder of the surroundings; `files.write` writes them."""
     unsupported: list[Unsupported] = field(default_factory=list)
     """What is set in the emulated state and not carried out."""
+    draining: Mapping[str, int] = field(default_factory=dict)
+    """Draining timeout in seconds, by cluster, where a request may outlive it."""
 
 
 def configure(
@@ -105,7 +107,9 @@ def configure(
     for path, assignment in backends.assignments.items():
         name = files.endpoints_file(path)
         written[name] = files.resources(name, [assignment])
-    return Configuration(_bootstrap(surroundings), written, ledger.unsupported())
+    return Configuration(
+        _bootstrap(surroundings), written, ledger.unsupported(), dict(backends.draining)
+    )
 
 
 def _with_endpoints(cluster: Json, surroundings: Surroundings) -> Json:

@@ -2,7 +2,8 @@
 
 `GET /pods` lists the pods with their counters, `PUT /settings` adds a rule (`rules.Rule`),
 `GET /settings` lists the rules, `DELETE /settings` drops them. `POST /kill` (`Killed`) ends servers
-as SIGKILL does. The port stands in `model-servers.json` of the home's traffic folder.
+as SIGKILL does, `POST /cut` (`Cut`) resets connections of the load balancer. The port stands in
+`model-servers.json` of the home's traffic folder.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ class Killed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`project.location.name`."""
     namespace: str
     pods: tuple[str, ...]
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server whose connections from the load balancer are reset."""
+
+    port: int
+    """The port on 127.0.0.1."""
 
 
 class Control:
@@ -86,6 +94,8 @@ class Control:
                 return Answer.of({"pods": chosen})
             case "POST", "/kill":
                 return self._kill(request.body)
+            case "POST", "/cut":
+                return self._cut(request.body)
             case "DELETE", "/settings":
                 rules.clear()
                 self._fleet.refresh()
@@ -106,6 +116,15 @@ class Control:
                 found.append(pod.name)
                 life.crash()
         return Answer.of({"pods": found})
+
+    def _cut(self, body: bytes) -> Answer:
+        """Reset what the load balancer waits for; answers with how many connections."""
+        try:
+            meant = msgspec.json.decode(body, type=Cut)
+        except msgspec.DecodeError as error:
+            return Answer.of({"error": str(error)}, 400)
+        every = [process for life in self._lives() for process in life.processes.values()]
+        return Answer.of({"connections": sum(one.cut_balanced(meant.port) for one in every)})
 
     def _lives(self) -> list[PodLife]:
         return [life for _, life in self._fleet.lives()]

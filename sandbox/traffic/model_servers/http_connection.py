@@ -18,6 +18,8 @@ _MOST_PIPELINED = 64
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _PREFACE = b"PRI "
 """How HTTP/2 begins; no method of HTTP/1.1 does."""
+_LOAD_BALANCER = b"1.1 google"
+"""What the load balancer says of itself in `Via`."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -72,6 +74,8 @@ class HttpConnection(asyncio.Protocol):
         self._size = 0
         self._expects = False
         self._is_ended = False
+        self.is_balanced = False
+        """Whether its last request came through the load balancer."""
 
     @property
     def is_idle(self) -> bool:
@@ -148,6 +152,8 @@ class HttpConnection(asyncio.Protocol):
         self._headers.append((name, value))
         if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
             self._expects = True
+        if len(name) == 3 and name.lower() == b"via":
+            self.is_balanced = _LOAD_BALANCER in value
 
     def on_headers_complete(self) -> None:
         """Its body follows."""

@@ -132,7 +132,7 @@ class ServerProcess:
             connection.cut()
             return
         self._connections.discard(connection)
-        splice = Splice(connection.transport, data, self.disconnected)
+        splice = Splice(connection.transport, data, connection.port, self.disconnected)
         self._connections.add(splice)
         self._spawn(self._pass_on(splice))
 
@@ -180,6 +180,21 @@ class ServerProcess:
                 while self._connections:
                     await asyncio.sleep(0.01)
         self.kill()
+
+    def cut_balanced(self, listens: int) -> int:
+        """Reset the load balancer's connections to a port of 127.0.0.1; how many those are.
+
+        Whose a connection of HTTP/2 is, its headers say, which are not read here: all are cut.
+        """
+        ports = {port for port, own in self.listens.items() if own == listens}
+        found = [
+            one
+            for one in self._connections
+            if one.port in ports and (isinstance(one, Splice) or one.is_balanced)
+        ]
+        for connection in found:
+            connection.cut()
+        return len(found)
 
     def kill(self) -> None:
         """End it at once: connections are reset."""

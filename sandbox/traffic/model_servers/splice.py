@@ -11,10 +11,16 @@ class Splice(asyncio.Protocol):
     """The caller's side of a connection that is passed on."""
 
     def __init__(
-        self, transport: asyncio.Transport, data: bytes, closed: Callable[[Splice], None]
+        self,
+        transport: asyncio.Transport,
+        data: bytes,
+        port: int,
+        closed: Callable[[Splice], None],
     ) -> None:
         """`data` was read already. Reading stops until the other side is there."""
         self.transport = transport
+        self.port = port
+        """The container's port."""
         self._data = data
         self._closed = closed
         self._far: asyncio.Transport | None = None

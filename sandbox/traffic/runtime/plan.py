@@ -49,7 +49,21 @@ class Plan:
     discovered: dict[tuple[str, str], Json]
     """Routes and endpoints, by kind and name (`discovery`)."""
     frontends: list[Frontend]
+    draining: Mapping[str, int]
+    """Draining timeout in seconds, by cluster, where a request may outlive it."""
     unsupported: list[Unsupported]
+
+    def ports(self) -> dict[str, set[int]]:
+        """The loopback ports of the endpoints of each cluster."""
+        return {
+            name: {
+                int(one["endpoint"]["address"]["socket_address"]["port_value"])
+                for locality in assignment.get("endpoints") or ()
+                for one in locality["lb_endpoints"]
+            }
+            for (kind, name), assignment in self.discovered.items()
+            if kind == "eds"
+        }
 
 
 def has_forwarding_rules(keys: Mapping[str, object]) -> bool:
@@ -105,6 +119,7 @@ def plan(inputs: Inputs) -> Plan:
         files=written,
         discovered=discovered,
         frontends=[*frontends, *found.frontends],
+        draining=configuration.draining,
         unsupported=sorted({*configuration.unsupported, *found.unsupported}),
     )
 

@@ -32,6 +32,7 @@ from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
 from sandbox.traffic.runtime.child_process import ChildProcess
 from sandbox.traffic.runtime.documents import Documents, is_relevant
+from sandbox.traffic.runtime.draining import Draining
 from sandbox.traffic.runtime.envoy import Envoy
 from sandbox.traffic.runtime.frontends import Frontend, Ports
 from sandbox.traffic.runtime.identity import IdentityAwareProxy
@@ -83,6 +84,7 @@ class Runtime:
         self._identity_server = IdentityServer(self.identity)
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
+        self._draining = Draining(home.model_servers)
         self.accelerators = Accelerators(home.model_servers)
         """How busy the GPUs are."""
         self._requests_log = home.logs / "requests.log"
@@ -123,6 +125,7 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._draining.close()
         await asyncio.gather(
             self._servers.stop(),
             self.accelerators.close(),
@@ -214,6 +217,7 @@ class Runtime:
             await self._envoy.apply(made.bootstrap, made.files, made.discovered)
             if not self._replace_taken(made) or attempt == _ATTEMPTS:
                 break
+        self._draining.follow(made.ports(), made.draining)
         self._frontends, self._unsupported = made.frontends, made.unsupported
         self._ports.save()
         frontends.write(self._home.traffic, made.frontends)
