@@ -65,6 +65,8 @@ def way(plan: routing.Plan, model: Workload, asked: Call, options: Options) -> W
     is_guarded = bool(members) or getattr(model.exposure, "is_behind_iap", False)
     if not (is_guarded or file) or any(one.lower() == "authorization" for one in given):
         return found
-    token = identity.token(members, real=options.real, file=file, email=options.caller)
+    token = identity.token(
+        members, found.target.host, real=options.real, file=file, email=options.caller
+    )
     sent = {**found.target.headers, "Authorization": f"Bearer {token}"}
     return replace(found, target=replace(found.target, headers=sent))

@@ -13,7 +13,7 @@ from pathlib import Path
 from cli.errors import CliError, Exit
 from sandbox import lifecycle
 
-_GCLOUD = ("auth", "print-identity-token")
+_GCLOUD = "auth", "print-identity-token"
 _PEOPLE = ("user:", "serviceAccount:")
 
 
@@ -28,10 +28,17 @@ def from_file(path: Path) -> str:
     return token
 
 
-def from_gcloud() -> str:
-    """The ID token of the account that gcloud is signed in with. Raises CliError."""
+def from_gcloud(audience: str) -> str:
+    """The ID token of the service account that gcloud is signed in as. Raises CliError.
+
+    The tokens of people are for gcloud itself, and the proxy refuses them:
+    https://docs.cloud.google.com/iap/docs/authentication-howto.
+    """
     gcloud = shutil.which("gcloud")
-    hint = "sign in with `gcloud auth login`, or use --identity-token-file FILE"
+    hint = (
+        "let gcloud use a service account that the proxy admits (`gcloud config set "
+        "auth/impersonate_service_account EMAIL`), or use --identity-token-file FILE"
+    )
     if gcloud is None:
         raise CliError(
             "the model is behind Identity-Aware Proxy, and `gcloud` is not on the PATH",
@@ -39,7 +46,11 @@ def from_gcloud() -> str:
             Exit.AUTHENTICATION,
         )
     done = subprocess.run(
-        [gcloud, *_GCLOUD], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        [gcloud, *_GCLOUD, f"--audiences={audience}"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     if done.returncode or not done.stdout.strip():
         lines = done.stderr.strip().splitlines() or ["no reason given"]
@@ -64,13 +75,13 @@ def caller(members: Iterable[str]) -> tuple[str, tuple[str, ...]] | None:
     return None
 
 
-def of_sandbox(email: str, groups: Iterable[str] = ()) -> str:
+def of_sandbox(email: str, audience: str, groups: Iterable[str] = ()) -> str:
     """An ID token of the sandbox for that caller. Raises CliError."""
     home = lifecycle.Home.default()
     found = lifecycle.status(home)
     request = urllib.request.Request(
         f"http://127.0.0.1:{found.port}/sandbox/v1/identities",
-        data=json.dumps({"email": email, "groups": list(groups)}).encode(),
+        data=json.dumps({"email": email, "audience": audience, "groups": list(groups)}).encode(),
         headers={
             "Authorization": f"Bearer {home.token.read_text().strip()}",
             "Content-Type": "application/json",
@@ -85,12 +96,15 @@ def of_sandbox(email: str, groups: Iterable[str] = ()) -> str:
         raise CliError(reason, "`./platformctl sandbox stop`, and start it again") from None
 
 
-def token(members: Iterable[str], *, real: bool, file: Path | None, email: str | None) -> str:
-    """The token for a model that these principals may call. Raises CliError."""
+def token(
+    members: Iterable[str], host: str, *, real: bool, file: Path | None, email: str | None
+) -> str:
+    """The token for a model at `host` that these principals may call. Raises CliError."""
+    audience = f"https://{host}"
     if file is not None:
         return from_file(file)
     if real:
-        return from_gcloud()
+        return from_gcloud(audience)
     known = tuple(members)
     who = (email, ()) if email else caller(known)
     if who is None:
@@ -99,4 +113,5 @@ def token(members: Iterable[str], *, real: bool, file: Path | None, email: str |
             "say who calls: --as EMAIL",
             Exit.USAGE,
         )
-    return of_sandbox(*who)
+    address, groups = who
+    return of_sandbox(address, audience, groups)

@@ -261,17 +261,18 @@ def test_a_token_comes_from_a_file_or_gcloud(
 ) -> None:
     file = tmp_path / "token"
     file.write_text("abc.def\n")
-    assert identity.token((), real=True, file=file, email=None) == "abc.def"
+    assert identity.token((), "a.example", real=True, file=file, email=None) == "abc.def"
     file.write_text("two words")
     with pytest.raises(CliError, match="holds no ID token"):
         identity.from_file(file)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CliError, match="`gcloud` is not on the PATH"):
-        identity.token((), real=True, file=None, email=None)
+        identity.token((), "a.example", real=True, file=None, email=None)
     gcloud = tmp_path / "gcloud"
-    gcloud.write_text('#!/bin/sh\n[ "$*" = "auth print-identity-token" ] && echo real.token\n')
+    wanted = "auth print-identity-token --audiences=https://a.example"
+    gcloud.write_text(f'#!/bin/sh\n[ "$*" = "{wanted}" ] && echo real.token\n')
     gcloud.chmod(0o700)
-    assert identity.token((), real=True, file=None, email=None) == "real.token"
+    assert identity.token((), "a.example", real=True, file=None, email=None) == "real.token"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_the_sandbox_s_caller_is_one_that_is_admitted(
     assert identity.caller(members) == who
     if who is None:
         with pytest.raises(CliError, match="Identity-Aware Proxy admits principalSet") as raised:
-            identity.token(members, real=False, file=None, email=None)
+            identity.token(members, "a.example", real=False, file=None, email=None)
         assert "--as" in raised.value.hint
 
 

@@ -92,7 +92,7 @@ def wrong(ask: Ask, seen: Seen) -> str | None:
 
 
 async def send(
-    wanted: Iterable[Ask], rehearsed: Rehearsed, tokens: Mapping[tuple[str, ...], str]
+    wanted: Iterable[Ask], rehearsed: Rehearsed, tokens: Mapping[tuple[tuple[str, ...], str], str]
 ) -> list[tuple[Ask, Seen]]:
     """Ask everything, a few at a time; `tokens` are of callers by the principals admitted."""
     turns = asyncio.Semaphore(AT_A_TIME)
@@ -113,7 +113,9 @@ async def send(
             if ask.body:
                 headers["content-type"] = "application/json"
             if ask.is_identified and ask.expected.members:
-                headers["authorization"] = f"Bearer {tokens[ask.expected.members]}"
+                headers["authorization"] = (
+                    f"Bearer {tokens[ask.expected.members, parts.hostname or '']}"
+                )
             at = f"{parts.scheme or 'http'}://127.0.0.1:{rehearsed.port(ask)}"
             url = at + parts._replace(scheme="", netloc="").geturl()
             async with turns:
@@ -133,8 +135,15 @@ def problems(run: Mapping[str, Any], home: Home) -> tuple[int, list[str]]:
     """
     plan = routing.plan(run["environment"])
     wanted = asks(plan)
-    members = {one.expected.members for one in wanted if one.expected.members}
-    tokens = {one: identity.token(one, real=False, file=None, email=None) for one in members}
+    guarded = {
+        (one.expected.members, urlsplit(one.url).hostname or "")
+        for one in wanted
+        if one.expected.members
+    }
+    tokens = {
+        (members, host): identity.token(members, host, real=False, file=None, email=None)
+        for members, host in guarded
+    }
     missed = [f"{name}: nothing is asked of it" for name in unclaimed(plan, wanted)]
     answered = asyncio.run(send(wanted, Rehearsed(plan, home, run), tokens))
     found = [problem for ask, seen in answered if (problem := wrong(ask, seen))]

@@ -69,10 +69,8 @@ class IdentityAwareProxy:
             self._signer = Signer(self._home.traffic / "identity.key")
         return self._signer
 
-    def identity(
-        self, email: str, *, groups: tuple[str, ...] = (), audience: str | None = None
-    ) -> str:
-        """An ID token of a person or service account. Without an audience it fits every backend."""
+    def identity(self, email: str, *, audience: str | None, groups: tuple[str, ...] = ()) -> str:
+        """An ID token of a person or service account; without an audience it fits no backend."""
         now = int(time.time())
         claims: dict[str, Any] = {
             "iss": ISSUER, "sub": _subject(email), "email": email, "email_verified": True,
@@ -121,7 +119,7 @@ class IdentityAwareProxy:
         client = (document.get("iap") or {}).get("oauth2ClientId")
         url = f"https://{asked.host}"
         fits = {client} if client else {url, f"{url}/*", f"{url}{asked.path}"}
-        if audience is not None and audience not in fits:
+        if audience not in fits:
             raise TokenError("Invalid bearer token. Invalid JWT audience.")
         return claims
 

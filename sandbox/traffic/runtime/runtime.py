@@ -148,10 +148,10 @@ class Runtime:
         match verb, path:
             case "GET" | "POST", "traffic":
                 return await self.document(float(given.get("seconds", 0))), 200
-            case "POST", "identities" if given.get("email"):
+            case "POST", "identities" if given.get("email") and given.get("audience"):
                 return self.identity.issued(given), 200
             case "POST", "identities":
-                return {"error": 'identities: state the "email"'}, 400
+                return {"error": 'identities: state the "email" and the "audience"'}, 400
             case "GET", "iap/public_key":
                 return self.identity.public_keys(), 200
         return {"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -39,6 +40,10 @@ class Proxy:
         binding = {"role": ROLE, "members": list(members), **more}
         kept = {"policy": {"bindings": [binding]}, "generation": 1}
         self.state.store.put(f"policies/{key}", kept)
+
+    def token(self, email: str, audience: str | None = "https://models.example",
+              groups: tuple[str, ...] = ()) -> str:  # fmt: skip
+        return self.proxy.identity(email, audience=audience, groups=groups)
 
     def ask(
         self, token: str | None = None, *, path: str = "/v1/models/a", method: str = "GET",
@@ -77,7 +82,7 @@ def test_a_token_of_another_key_is_refused(iap: Proxy, tmp_path: Path) -> None:
     iap.allow("user:ann@acme.example")
     (tmp_path / "other").mkdir()
     other = Signer(tmp_path / "other" / "identity.key")
-    claims = iap.proxy.signer.claims(iap.proxy.identity("ann@acme.example"))
+    claims = iap.proxy.signer.claims(iap.token("ann@acme.example"))
     assert iap.ask(iap.proxy.signer.sign(claims)).status == 200
     assert iap.ask(other.sign(claims)).status == 401
     assert iap.ask(iap.proxy.signer.sign({**claims, "exp": 1})).status == 401
@@ -105,11 +110,11 @@ def test_the_policy_decides(
     iap: Proxy, member: str, email: str, groups: tuple[str, ...], status: int
 ) -> None:
     iap.allow(member)
-    assert iap.ask(iap.proxy.identity(email, groups=groups)).status == status
+    assert iap.ask(iap.token(email, groups=groups)).status == status
 
 
 def test_nobody_passes_without_a_policy(iap: Proxy) -> None:
-    assert iap.ask(iap.proxy.identity("ann@acme.example")).status == 403
+    assert iap.ask(iap.token("ann@acme.example")).status == 403
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_nobody_passes_without_a_policy(iap: Proxy) -> None:
 )
 def test_a_policy_above_the_backend_service_counts(iap: Proxy, where: str) -> None:
     iap.allow("user:ann@acme.example", where=where)
-    assert iap.ask(iap.proxy.identity("ann@acme.example")).status == 200
+    assert iap.ask(iap.token("ann@acme.example")).status == 200
 
 
 def test_an_audience_must_be_the_backends(iap: Proxy) -> None:
@@ -132,26 +137,27 @@ def test_an_audience_must_be_the_backends(iap: Proxy) -> None:
         ("https://models.example/*", 200),
         ("https://models.example/v1/models/a", 200),
         ("https://elsewhere.example", 401),
+        (None, 401),
     ]:
-        token = iap.proxy.identity("ann@acme.example", audience=audience)
+        token = iap.token("ann@acme.example", audience=audience)
         assert iap.ask(token).status == status, audience
     iap.service(oauth2ClientId="client")
-    assert iap.ask(iap.proxy.identity("ann@acme.example", audience="client")).status == 200
-    token = iap.proxy.identity("ann@acme.example", audience="https://models.example")
+    assert iap.ask(iap.token("ann@acme.example", audience="client")).status == 200
+    token = iap.token("ann@acme.example", audience="https://models.example")
     assert iap.ask(token).status == 401
 
 
 def test_a_condition_on_the_path_decides(iap: Proxy) -> None:
     condition = {"expression": 'request.path.startsWith("/v1/models/a")'}
     iap.allow("user:ann@acme.example", condition=condition)
-    token = iap.proxy.identity("ann@acme.example")
+    token = iap.token("ann@acme.example")
     assert iap.ask(token, path="/v1/models/a:predict").status == 200
     assert iap.ask(token, path="/v1/models/b").status == 403
 
 
 def test_the_backend_gets_a_signed_header(iap: Proxy) -> None:
     iap.allow("user:ann@acme.example")
-    headers = iap.ask(iap.proxy.identity("ann@acme.example")).headers
+    headers = iap.ask(iap.token("ann@acme.example")).headers
     claims = iap.proxy.signer.claims(headers["x-goog-iap-jwt-assertion"])
     assert claims["aud"] == f"/projects/{project_number('p')}/global/backendServices/{NUMBER}"
     assert claims["iss"] == "https://cloud.google.com/iap"
@@ -215,8 +221,8 @@ def test_envoy_asks_it_for_each_request(tmp_path: Path) -> None:
             proxy = one.runtime.identity
             assert (await one.get(url)).status_code == 302
             for email, status in (("ann@acme.example", 200), ("bob@acme.example", 403)):
-                token = f"Bearer {proxy.identity(email)}"
-                answer = await one.get(url, authorization=token)
+                token = proxy.identity(email, audience=f"https://{urlsplit(url).hostname}")
+                answer = await one.get(url, authorization=f"Bearer {token}")
                 assert answer.status_code == status, answer.text
                 if status == 200:
                     assert answer.text == "pod-1 /v1/models/a?q=1"
