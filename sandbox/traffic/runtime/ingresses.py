@@ -21,6 +21,7 @@ from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime.frontends import Frontend
 from sandbox.traffic.runtime.ingress_routes import FILTERS, Location, anchored, listener, table
 from sandbox.traffic.runtime.services import Services
+from sandbox.traffic.runtime.source_ranges import guarded
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 _CARRIED_OUT = frozenset(
@@ -73,7 +74,8 @@ class Ingresses:
                 listens = self._port(key)
                 name = f"ingress/{key}"
                 source = self._source(files.routes_file(name))
-                self._services.found.listeners.append(listener(name, listens, source))
+                made = guarded(listener(name, listens, source), service)
+                self._services.found.listeners.append(made)
                 self._services.found.routes[name] = table(name, hosts)
                 self._services.found.frontends.append(
                     Frontend(

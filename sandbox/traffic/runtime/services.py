@@ -20,6 +20,7 @@ from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.endpoints import NOBODY
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime.frontends import Frontend
+from sandbox.traffic.runtime.source_ranges import guarded
 
 _TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
@@ -115,7 +116,7 @@ class Services:
         cluster = self.cluster(objects, service, port)
         key = f"{path}:{port['port']}"
         listens = self._port(key)
-        self.found.listeners.append(_tcp(key, listens, cluster))
+        self.found.listeners.append(guarded(_tcp(key, listens, cluster), service))
         is_http = "http" in {port.get("appProtocol"), port.get("name")} or port["port"] == 80
         self.found.frontends.append(
             Frontend(
@@ -135,9 +136,6 @@ class Services:
         if service["spec"].get("sessionAffinity", "None") != "None":
             why = "Callers have no addresses on this machine: each connection goes anywhere."
             self.found.unsupported.append(Unsupported(path, "spec.sessionAffinity", why))
-        if service["spec"].get("loadBalancerSourceRanges"):
-            why = "Callers have no addresses on this machine: all are let in."
-            self.found.unsupported.append(Unsupported(path, "spec.loadBalancerSourceRanges", why))
 
     def rule(self, objects: ClusterObjects, service: Json) -> tuple[str, Json] | None:
         """Path and body of the forwarding rule of a LoadBalancer Service, once it has one."""

@@ -82,9 +82,7 @@ def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) 
         async with Running(tmp_path) as one:
             await one.pod("pod-1", ONE[1])
             made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
-            made["spec"] |= {
-                "loadBalancerSourceRanges": ["10.0.0.0/8"], "sessionAffinity": "ClientIP",
-            }  # fmt: skip
+            made["spec"]["sessionAffinity"] = "ClientIP"
             one.redirect_to("a.example")
             one.cluster(services=[made], slices=[slice_of("mobilenet", ONE)], nodes=[])
             assert [f["kind"] for f in (await one.settled())["frontends"]] == ["load-balancer"]
@@ -94,7 +92,47 @@ def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) 
             [entry] = [f for f in found["frontends"] if f["kind"] == "service"]
             assert (entry["address"], entry["scheme"]) == ("127.16.0.2", "http")
             declined = [one["field"] for one in found["unsupported"]]
-            assert declined == ["spec.loadBalancerSourceRanges", "spec.sessionAffinity"]
+            assert declined == ["spec.sessionAffinity"]
+
+    asyncio.run(scenario())
+
+
+async def asked_from(one: Running, address: str | None) -> str:
+    """The pod that answers a caller at an address; the empty text where none does."""
+    listens = one.frontend(lambda front: front.kind == "service").listens
+    reader, writer = await asyncio.open_connection("127.0.0.1", listens)
+    try:
+        if address is not None:
+            writer.write(f"PROXY TCP4 {address} 127.16.0.2 4711 80\r\n".encode())
+        writer.write(b"GET /v1/x HTTP/1.1\r\nhost: x\r\n\r\n")
+        answer = await reader.read()
+    except ConnectionError:
+        return ""
+    finally:
+        writer.close()
+    return answer.decode().rpartition("\r\n\r\n")[2].partition(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "answered"),
+    [
+        ([], {None: "pod-1"}),
+        (["198.51.100.0/24"], {None: "", "198.51.100.7": "pod-1", "192.0.2.1": ""}),
+        (["198.51.100.7/32", "203.0.113.0/24"], {None: "pod-1", "198.51.100.8": ""}),
+    ],
+)
+def test_callers_beyond_the_source_ranges_are_refused(
+    tmp_path: Path, ranges: list[str], answered: dict[str | None, str]
+) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            await one.pod("pod-1", ONE[1])
+            made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
+            made["spec"]["loadBalancerSourceRanges"] = ranges
+            give_address(one, made, "127.16.0.2")
+            one.cluster(services=[made], slices=[slice_of("mobilenet", ONE)], nodes=[])
+            await one.settled()
+            assert {who: await asked_from(one, who) for who in answered} == answered
 
     asyncio.run(scenario())
 
