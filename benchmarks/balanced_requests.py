@@ -59,7 +59,7 @@ def targets(environment: str, home: Path, address: str, url: str) -> tuple[Targe
         raise SystemExit(f"{environment}: no pod of {MODEL} answers")
     balanced = Target(
         address="127.0.0.1",
-        port=front.port(address, 443 if parts.scheme == "https" else 80),
+        port=front.at(address, 443 if parts.scheme == "https" else 80).listens,
         host=str(parts.hostname),
         path=call.path,
         encrypted=parts.scheme == "https",

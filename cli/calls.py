@@ -51,7 +51,10 @@ def _names(host: str, parts: SplitResult) -> bool:
 def command(url: str, frontend: Frontend, cacert: Path) -> str:
     """The command that sends a GET request to a URL, for a shell."""
     trust = ["--cacert", str(cacert)] if frontend.scheme == "https" else []
-    return shlex.join(["curl", *trust, "--connect-to", f"::127.0.0.1:{frontend.listens}", url])
+    caller = ["--interface", frontend.caller] if frontend.caller else []
+    return shlex.join(
+        ["curl", *trust, *caller, "--connect-to", f"::127.0.0.1:{frontend.listens}", url]
+    )
 
 
 def commands(models: Iterable[Mapping[str, Any]], requests: Requests) -> list[str]:

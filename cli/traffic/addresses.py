@@ -89,6 +89,7 @@ def targeted(
     return Target(
         address=connect[0],
         port=connect[1],
+        caller=connect[2],
         host=host,
         host_port=url.port if url.port != _PORTS.get(url.scheme) else None,
         path=call.path,
@@ -108,10 +109,10 @@ def _connection(
     *,
     front: FrontEnds | None,
     address: str | None,
-) -> tuple[str, int]:
-    """The host and port to connect to. Raises CliError."""
+) -> tuple[str, int, str]:
+    """The host and port to connect to, and the address to connect from. Raises CliError."""
     if address is not None:
-        return _address(address, port)
+        return *_address(address, port), ""
     kind = model.exposure.kind
     if host.endswith(_INSIDE):
         name, _, namespace = host.removesuffix(_INSIDE).partition(".")
@@ -122,13 +123,14 @@ def _connection(
                 f"kubectl -n {namespace} port-forward service/{name} {port}, and --address "
                 f"127.0.0.1:{port}",
             )
-        return _HERE, pod
+        return _HERE, pod, ""
     at = known.address if kind == HTTP_LOAD_BALANCER else host
     if front is None:
-        return at, port
+        return at, port, ""
     if kind == GATEWAY and host in model.exposure.hosts:
-        return _HERE, front.other(known.address, port)
-    return _HERE, front.port(at, port)
+        return _HERE, front.other(known.address, port), ""
+    found = front.at(at, port)
+    return _HERE, found.listens, found.caller
 
 
 def _address(given: str, default: int) -> tuple[str, int]:

@@ -66,8 +66,11 @@ class Caller:
             verify: Any = target.tls() or True
         except OSError as error:
             raise CliError(f"{target.cacert}: cannot be read: {error}") from None
+        transport = httpx.HTTPTransport(
+            verify=verify, trust_env=False, local_address=target.caller or None
+        )
         self._client = httpx.Client(
-            verify=verify, timeout=timeout, trust_env=False, follow_redirects=False
+            transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
         )
 
     def __enter__(self) -> Caller:

@@ -26,6 +26,7 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     listens: int
     kind: str = ""
     name: str = ""
+    caller: str = ""
 
 
 class FrontEnds:
@@ -58,11 +59,11 @@ class FrontEnds:
                 return one.listens
         return None
 
-    def port(self, address: str, port: int) -> int:
-        """The port of 127.0.0.1 in place of an address and port. Raises CliError."""
+    def at(self, address: str, port: int) -> FrontEnd:
+        """The front end of an address and port. Raises CliError."""
         for one in self._known:
             if (one.address, one.port) == (address, port):
-                return one.listens
+                return one
         raise self._none(f"{address}:{port}")
 
     def other(self, address: str, port: int) -> int:

@@ -170,6 +170,7 @@ class _Load:
                 target.address,
                 target.port,
                 ssl=self._tls,
+                local_addr=(target.caller, 0) if target.caller else None,
                 server_hostname=target.host if self._tls else None,
                 ssl_handshake_timeout=_TLS_SECONDS if self._tls else None,
             )

@@ -14,6 +14,8 @@ class Target:
     address: str
     """Host name or IP address to connect to."""
     port: int
+    caller: str = ""
+    """The address of this machine to connect from; empty for any."""
     host: str
     """The host of the URL, and the name in the TLS handshake."""
     host_port: int | None = None

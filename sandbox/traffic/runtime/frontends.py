@@ -35,6 +35,8 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True):
     """The hosts that its URL map or its Ingresses name, `*` for any, and the names that resolve
     to its address in the emulated Cloud DNS."""
     listens: int
+    caller: str = ""
+    """The address of this machine that callers connect from, where the usual one is refused."""
 
 
 def read(traffic: Path) -> list[Frontend]:

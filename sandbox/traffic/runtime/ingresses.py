@@ -21,7 +21,7 @@ from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime.frontends import Frontend
 from sandbox.traffic.runtime.ingress_routes import FILTERS, Location, anchored, listener, table
 from sandbox.traffic.runtime.services import Services
-from sandbox.traffic.runtime.source_ranges import guarded
+from sandbox.traffic.runtime.source_ranges import caller, guarded
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 _CARRIED_OUT = frozenset(
@@ -87,6 +87,7 @@ class Ingresses:
                         scheme="http",
                         hosts=tuple(sorted(hosts)),
                         listens=listens,
+                        caller=caller(service),
                     )
                 )
 

@@ -20,7 +20,7 @@ from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.endpoints import NOBODY
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime.frontends import Frontend
-from sandbox.traffic.runtime.source_ranges import guarded
+from sandbox.traffic.runtime.source_ranges import caller, guarded
 
 _TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
@@ -127,6 +127,7 @@ class Services:
                 port=port["port"],
                 scheme="http" if is_http else "tcp",
                 listens=listens,
+                caller=caller(service),
             )
         )
         self._decline_callers(objects, service)

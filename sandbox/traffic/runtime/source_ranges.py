@@ -1,8 +1,9 @@
 """`loadBalancerSourceRanges` of a Service: connections from other addresses are closed.
 
 Google's firewall drops their packets, so that a caller waits in vain. Here every caller is on
-loopback and counts as one public address (`client.ADDRESS`), unless the connection begins with the
-PROXY protocol, as that of `curl --haproxy-clientip ADDRESS` does.
+loopback and counts as one public address (`client.ADDRESS`). One that connects from `ADMITTED`, as
+by `curl --interface`, counts as one of the ranges; and a connection that begins with the PROXY
+protocol, as by `curl --haproxy-clientip ADDRESS`, comes from where that says.
 https://docs.cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer-parameters
 """
 
@@ -15,17 +16,19 @@ from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.client import ADDRESS
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
-_LOOPBACK = "127.0.0.0/8"
+ADMITTED = "127.0.0.2"
+"""Loopback has many addresses, and all but Darwin's kernel let anybody connect from each."""
+_USUAL = "127.0.0.1"
 
 
 def guarded(listener: Json, service: Json) -> Json:
     """The listener of a LoadBalancer Service, for callers within the Service's ranges alone."""
-    ranges = [str(one).strip() for one in service["spec"].get("loadBalancerSourceRanges") or ()]
+    ranges = _ranges(service)
     if not ranges:
         return listener
-    admitted = [ip_network(one, strict=False) for one in ranges]
-    if any(ip_address(ADDRESS) in one for one in admitted if one.version == 4):
-        ranges.append(_LOOPBACK)
+    ranges.append(ADMITTED)
+    if not caller(service):
+        ranges.append(_USUAL)
     rules = {
         "action": "ALLOW",
         "policies": {
@@ -55,6 +58,17 @@ def guarded(listener: Json, service: Json) -> Json:
         "listener_filters": [proxied, *listener.get("listener_filters", ())],
         "filter_chains": [one | {"filters": [rbac, *one["filters"]]} for one in chains],
     }
+
+
+def caller(service: Json) -> str:
+    """The address that callers connect from; empty where any will do."""
+    admitted = [ip_network(one, strict=False) for one in _ranges(service)]
+    is_open = not admitted or any(ip_address(ADDRESS) in one for one in admitted)
+    return "" if is_open else ADMITTED
+
+
+def _ranges(service: Json) -> list[str]:
+    return [str(one).strip() for one in service["spec"].get("loadBalancerSourceRanges") or ()]
 
 
 def _range(text: str) -> Json:

@@ -133,6 +133,12 @@ def test_callers_beyond_the_source_ranges_are_refused(
             one.cluster(services=[made], slices=[slice_of("mobilenet", ONE)], nodes=[])
             await one.settled()
             assert {who: await asked_from(one, who) for who in answered} == answered
+            # The front end says from where a rehearsal's own callers are let in.
+            front = one.frontend(lambda front: front.kind == "service")
+            transport = httpx.AsyncHTTPTransport(local_address=front.caller or None)
+            async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+                answer = await client.get(f"http://127.0.0.1:{front.listens}/v1/x")
+            assert answer.text == "pod-1 /v1/x"
 
     asyncio.run(scenario())
 
