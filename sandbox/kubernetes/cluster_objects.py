@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes.specs import ClusterKey
@@ -23,3 +23,5 @@ class ClusterObjects:
     classes: list[Json]
     """IngressClasses."""
     deployments: list[Json]
+    certificates: list[Json] = field(default_factory=list)
+    """Secrets of the type kubernetes.io/tls."""

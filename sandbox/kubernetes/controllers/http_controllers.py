@@ -37,7 +37,12 @@ class HttpControllers:
         self.classes = self._inform(f"{networking}/ingressclasses")
         self.deployments = self._inform("/apis/apps/v1/deployments")
         self._services = self._inform("/api/v1/services")
-        self._informers = [self.ingresses, self.classes, self.deployments, self._services]
+        self.certificates = Informer(
+            server, "/api/v1/secrets", self._changed, selector="type=kubernetes.io/tls"
+        )
+        self._informers = [
+            self.ingresses, self.classes, self.deployments, self._services, self.certificates
+        ]  # fmt: skip
         self._has_gateways = has_gateways
         if has_gateways:
             self._namespaces = self._inform("/api/v1/namespaces")

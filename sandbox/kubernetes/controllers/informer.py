@@ -21,8 +21,17 @@ _LONGEST_PAUSE = 10.0
 class Informer:
     """Cached objects of one collection by namespace/name."""
 
-    def __init__(self, server: ApiServer, path: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        path: str,
+        changed: Callable[[], None],
+        *,
+        selector: str = "",
+    ) -> None:
+        """`selector` is one of fields, such as `type=kubernetes.io/tls`."""
         self._server = server
+        self._selected = {"fieldSelector": selector} if selector else {}
         self._path = path
         self._changed = changed
         self._objects: dict[str, Json] = {}
@@ -46,7 +55,7 @@ class Informer:
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
     async def _list(self) -> str:
-        listed = await self._server.list(self._path)
+        listed = await self._server.list(self._path, self._selected)
         self._objects = {_key(item): item for item in listed["items"]}
         self.synced.set()
         self._changed()
@@ -54,7 +63,9 @@ class Informer:
 
     async def _watch(self, version: str) -> None:
         # Close explicitly: an abandoned generator keeps its connection until garbage collection.
-        async with contextlib.aclosing(self._server.watch(self._path, version)) as events:
+        async with contextlib.aclosing(
+            self._server.watch(self._path, version, self._selected)
+        ) as events:
             async for event in events:
                 item = event["object"]
                 if event["type"] == "ERROR":

@@ -108,7 +108,7 @@ class Controllers:
         http = self._http_controllers
         informers = (
             self._services, self._slices, self._nodes, http.ingresses, http.classes,
-            http.deployments,
+            http.deployments, http.certificates,
         )  # fmt: skip
         if not all(one.synced.is_set() for one in informers):
             return None
@@ -120,6 +120,7 @@ class Controllers:
             ingresses=http.ingresses.objects(),
             classes=http.classes.objects(),
             deployments=http.deployments.objects(),
+            certificates=http.certificates.objects(),
         )
 
     def _woken(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.gcp.store import Json
 
@@ -65,6 +65,12 @@ def table(name: str, hosts: dict[str, list[Location]]) -> Json:
     if "*" not in hosts:
         virtual.append({"name": "*", "domains": ["*"], "routes": [unmatched]})
     return {"name": name, "virtual_hosts": virtual}
+
+
+def redirected(location: Location) -> Location:
+    """The location as a host with a certificate has it by HTTP: a redirect, by 308."""
+    redirect = {"https_redirect": True, "response_code": "PERMANENT_REDIRECT"}
+    return replace(location, route={"redirect": redirect})
 
 
 def listener(name: str, port: int, source: Json) -> Json:

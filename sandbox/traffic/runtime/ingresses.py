@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from sandbox.gcp.store import Json
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -17,9 +18,18 @@ from sandbox.kubernetes.controllers import ingress_nginx
 from sandbox.kubernetes.controllers.endpoint_groups import ready_endpoints
 from sandbox.kubernetes.controllers.ingress_nginx import Controller
 from sandbox.traffic.load_balancer import files
+from sandbox.traffic.load_balancer.surroundings import KeyPair
 from sandbox.traffic.load_balancer.unsupported import Unsupported
+from sandbox.traffic.runtime import ingress_certificates
 from sandbox.traffic.runtime.frontends import Frontend
-from sandbox.traffic.runtime.ingress_routes import FILTERS, Location, anchored, listener, table
+from sandbox.traffic.runtime.ingress_routes import (
+    FILTERS,
+    Location,
+    anchored,
+    listener,
+    redirected,
+    table,
+)
 from sandbox.traffic.runtime.services import Services
 from sandbox.traffic.runtime.source_ranges import caller, guarded
 
@@ -50,9 +60,20 @@ class Ingresses:
     """The listeners of all controllers of one sandbox."""
 
     def __init__(
-        self, services: Services, *, port: Callable[[str], int], source: Callable[[str], Json]
+        self,
+        services: Services,
+        *,
+        port: Callable[[str], int],
+        source: Callable[[str], Json],
+        folder: Path,
+        default: KeyPair | None,
     ) -> None:
-        """`port` gives the loopback port of a name, `source` tells Envoy of a file."""
+        """`port` gives the loopback port of a name, `source` tells Envoy of a file.
+
+        Key pairs are written to `folder`; `default` is the controller's own.
+        """
+        self._folder = folder
+        self._default = default
         self._services = services
         self._port = port
         self._source = source
@@ -64,19 +85,24 @@ class Ingresses:
             rule = self._services.rule(objects, service)
             if controller is None or rule is None:
                 continue
-            hosts = self._hosts(objects, controller)
+            ingresses = self._of(objects, controller)
+            hosts = self._hosts(objects, ingresses)
+            pairs = self._certificates(objects, ingresses)
             path, body = rule
             for one in service["spec"]["ports"]:
-                if one["port"] == 443:
-                    self._decline(objects, service, "spec.ports", "No certificate is served.")
+                is_tls = one["port"] == 443
+                if is_tls and self._default is None:
                     continue
                 key = f"{path}:{one['port']}"
                 listens = self._port(key)
                 name = f"ingress/{key}"
                 source = self._source(files.routes_file(name))
                 made = guarded(listener(name, listens, source), service)
+                if is_tls and self._default is not None:
+                    made = encrypted(made, pairs, self._default)
                 self._services.found.listeners.append(made)
-                self._services.found.routes[name] = table(name, hosts)
+                served = hosts if is_tls else _redirected(hosts, pairs)
+                self._services.found.routes[name] = table(name, served)
                 self._services.found.frontends.append(
                     Frontend(
                         project=objects.cluster.project,
@@ -84,27 +110,37 @@ class Ingresses:
                         name=path,
                         address=str(body["IPAddress"]),
                         port=one["port"],
-                        scheme="http",
+                        scheme="https" if is_tls else "http",
                         hosts=tuple(sorted(hosts)),
                         listens=listens,
                         caller=caller(service),
                     )
                 )
 
-    def _hosts(self, objects: ClusterObjects, controller: Controller) -> dict[str, list[Location]]:
+    def _certificates(self, objects: ClusterObjects, ingresses: list[Json]) -> dict[str, KeyPair]:
+        def decline(ingress: Json, field: str, why: str) -> None:
+            self._decline(objects, ingress, field, why)
+
+        return ingress_certificates.by_host(objects, ingresses, self._folder, decline)
+
+    def _of(self, objects: ClusterObjects, controller: Controller) -> list[Json]:
+        """The Ingresses of a controller that it takes."""
         classes = {
             one["metadata"]["name"]
             for one in objects.classes
             if one["spec"].get("controller") == controller.controller_class
         }
+        return [
+            one
+            for one in objects.ingresses
+            if ingress_nginx.class_of(one) in classes
+            and not one["metadata"].get("deletionTimestamp")
+            and not ingress_nginx.refusal(one)
+        ]
+
+    def _hosts(self, objects: ClusterObjects, ingresses: list[Json]) -> dict[str, list[Location]]:
         found: dict[str, list[Location]] = defaultdict(list)
-        for ingress in objects.ingresses:
-            if (
-                ingress_nginx.class_of(ingress) not in classes
-                or ingress["metadata"].get("deletionTimestamp")
-                or ingress_nginx.refusal(ingress)
-            ):
-                continue
+        for ingress in ingresses:
             self._decline_unknown(objects, ingress)
             for rule in ingress["spec"].get("rules") or []:
                 for path in (rule.get("http") or {}).get("paths") or []:
@@ -160,14 +196,36 @@ class Ingresses:
                 self._decline(
                     objects, ingress, PREFIX + name, "The sandbox's NGINX does not carry it out."
                 )
-        for field in ("tls", "defaultBackend"):
-            if ingress["spec"].get(field):
-                self._decline(objects, ingress, f"spec.{field}", "Only rules by HTTP are served.")
+        if ingress["spec"].get("defaultBackend"):
+            self._decline(objects, ingress, "spec.defaultBackend", "Only rules are served.")
 
     def _decline(self, objects: ClusterObjects, holder: Json, field: str, why: str) -> None:
         metadata = holder["metadata"]
         path = f"{objects.cluster}/{metadata['namespace']}/{metadata['name']}"
         self._services.found.unsupported.append(Unsupported(path, field, why))
+
+
+def _redirected(
+    hosts: dict[str, list[Location]], pairs: Mapping[str, KeyPair]
+) -> dict[str, list[Location]]:
+    """The locations by HTTP: those of hosts with a certificate redirect (`ssl-redirect`)."""
+    return {
+        host: [redirected(one) for one in paths] if host in pairs else paths
+        for host, paths in hosts.items()
+    }
+
+
+def encrypted(made: Json, pairs: Mapping[str, KeyPair], default: KeyPair) -> Json:
+    """The listener with TLS."""
+    [filters] = made["filter_chains"]
+    inspector = {
+        "name": "envoy.filters.listener.tls_inspector",
+        "typed_config": {"@type": f"{FILTERS}.listener.tls_inspector.v3.TlsInspector"},
+    }
+    return made | {
+        "listener_filters": [*made.get("listener_filters", ()), inspector],
+        "filter_chains": ingress_certificates.chains(pairs, default, filters),
+    }
 
 
 def _annotations(ingress: Json) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Inputs:
     objects: list[ClusterObjects]
     dial_plan: DialPlan
     certificates: Mapping[str, KeyPair]
+    default_certificate: KeyPair | None
+    """NGINX's own."""
     folder: Path
     port: Callable[[str], int]
     """The loopback port of a name, always the same."""
@@ -84,7 +86,13 @@ def plan(inputs: Inputs) -> Plan:
         source=source,
         left_out=lambda objects, service: controller_of(objects, service) is not None,
     )
-    ingresses = Ingresses(services, port=inputs.port, source=source)
+    ingresses = Ingresses(
+        services,
+        port=inputs.port,
+        source=source,
+        folder=inputs.folder,
+        default=inputs.default_certificate,
+    )
     for objects in inputs.objects:
         services.add(objects)
         ingresses.add(objects)

@@ -27,7 +27,7 @@ from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.metrics.accelerators import Accelerators
 from sandbox.traffic.metrics.request_measurements import RequestMeasurements
-from sandbox.traffic.runtime import frontends, processes
+from sandbox.traffic.runtime import frontends, ingress_certificates, processes
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
 from sandbox.traffic.runtime.child_process import ChildProcess
@@ -229,6 +229,7 @@ class Runtime:
             objects=self._known_objects(),
             dial_plan=DialPlan.read(plan_file),
             certificates=self._certificates.pairs(),
+            default_certificate=self._authority.issue([ingress_certificates.DEFAULT]),
             folder=self._envoy.folder if self._envoy else self._home.traffic,
             port=self._ports.of,
             storage=self._storage,

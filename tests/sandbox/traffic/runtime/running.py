@@ -113,7 +113,9 @@ class Running:
 
     def cluster(self, **objects: list[Json]) -> None:
         """Replace the objects of the cluster."""
-        names = ("services", "slices", "nodes", "ingresses", "classes", "deployments")
+        names = (
+            "services", "slices", "nodes", "ingresses", "classes", "deployments", "certificates",
+        )  # fmt: skip
         folder = self.home.path / "clusters" / str(CLUSTER)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cluster.json").touch()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import httpx
 import pytest
 
 from sandbox.kubernetes.controllers.load_balancers import rule_name
+from sandbox.traffic.load_balancer.surroundings import KeyPair
 from sandbox.traffic.runtime import ingresses
+from sandbox.traffic.runtime.authority import Authority
 from tests.sandbox.traffic.runtime.running import (
     CONTROLLER,
     ONE,
@@ -157,8 +161,11 @@ def test_a_front_end_has_the_names_that_resolve_to_it(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-async def ingress_scenario(one: Running, *found: Json) -> dict[str, Any]:
+async def ingress_scenario(
+    one: Running, *found: Json, certificates: list[Json] | None = None
+) -> dict[str, Any]:
     controller = service("nginx", "LoadBalancer", ports={"nodePort": 30080})
+    controller["spec"]["ports"].append({"name": "https", "port": 443, "protocol": "TCP"})
     models = [service(name, "ClusterIP") for name in ("a", "b", "none")]
     await one.pod("a", ONE[1])
     await one.pod("b", TWO[1])
@@ -167,6 +174,7 @@ async def ingress_scenario(one: Running, *found: Json) -> dict[str, Any]:
         services=[controller, *models],
         slices=[slice_of("a", ONE), slice_of("b", TWO), slice_of("none")],
         ingresses=list(found), classes=[CLASS], deployments=[nginx()],
+        certificates=certificates or [],
     )  # fmt: skip
     return await one.settled()
 
@@ -198,6 +206,54 @@ def test_an_ingress_strips_the_path_and_keeps_the_rest(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def secret(name: str, pair: KeyPair) -> Json:
+    texts = {"tls.crt": pair.chain.read_bytes(), "tls.key": pair.key.read_bytes()}
+    data = {key: base64.b64encode(text).decode() for key, text in texts.items()}
+    return {
+        "metadata": {"namespace": "models", "name": name},
+        "type": "kubernetes.io/tls",
+        "data": data,
+    }
+
+
+def test_an_ingress_with_a_certificate_is_served_by_https_and_redirects_http(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    authority.prepare()
+    made = secret("of-a", authority.issue(["a.example"]))
+    of_a = ingress("a", path("/", "a"), host="a.example")
+    of_a["spec"]["tls"] = [{"hosts": ["a.example"], "secretName": "of-a"}]
+    of_b = ingress("b", path("/", "b"), host="b.example")
+    of_b["spec"]["tls"] = [{"hosts": ["b.example"], "secretName": "missing"}]
+
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            found = await ingress_scenario(one, of_a, of_b, certificates=[made])
+            declined = [(entry["resource"][-1], entry["why"]) for entry in found["unsupported"]]
+            assert declined == [("b", "There is no certificate in the Secret `missing`.")]
+            answer = await one.get(one.url("ingress", 80, "/x?y"), host="a.example")
+            assert answer.status_code == 308
+            assert answer.headers["location"] == "https://a.example/x?y"
+            assert (await one.get(one.url("ingress", 80, "/x"), host="b.example")).text == "b /x"
+            listens = one.frontend(lambda front: front.port == 443).listens
+            trust = ssl.create_default_context(cafile=str(authority.certificate))
+
+            async def ask(host: str) -> httpx.Response:
+                async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
+                    return await client.get(
+                        f"https://127.0.0.1:{listens}/x",
+                        headers={"host": host},
+                        extensions={"sni_hostname": host},
+                    )
+
+            assert (await ask("a.example")).text == "a /x"
+            with pytest.raises(httpx.ConnectError, match="certificate"):
+                await ask("b.example")  # the controller's own certificate
+
+    asyncio.run(scenario())
+
+
 def test_hosts_and_kinds_of_paths(tmp_path: Path) -> None:
     hosted = ingress("a", path("/p", "a"), path("/p/exact", "b", kind="Exact"), host="a.example")
     default = ingress("b", path("/", "b"), server_snippet="x")
@@ -218,7 +274,10 @@ def test_hosts_and_kinds_of_paths(tmp_path: Path) -> None:
             assert answer.status_code == 404
             [declined] = found["unsupported"]
             assert declined["field"] == "nginx.ingress.kubernetes.io/server-snippet"
-            assert one.frontend(lambda f: f.kind == "ingress").hosts == ("*", "a.example")
+            assert one.frontend(lambda f: (f.kind, f.port) == ("ingress", 80)).hosts == (
+                "*",
+                "a.example",
+            )
 
     asyncio.run(scenario())
 
