@@ -222,15 +222,14 @@ class Engine:
 
     def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
         done = subprocess.run(
-            [self._pulumi, *arguments],
+            # A refresh that outlives us would hold the stack's lock.
+            process.dying_with_us([self._pulumi, *arguments]),
             cwd=ROOT / layer.directory,
             env=self._environment,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
-            # A refresh that outlives us would hold the stack's lock.
-            preexec_fn=process.die_with_parent,
         )
         if done.returncode:
             raise CliError(
