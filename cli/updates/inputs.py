@@ -45,7 +45,7 @@ class Machine:
 
     @classmethod
     def present(cls, root: Path, variables: Mapping[str, str]) -> Machine:
-        """This machine, today; the day counts because waivers end."""
+        """The present machine, today. The day counts because waivers end."""
         return cls(root, variables, datetime.now(UTC).date().isoformat())
 
 
