@@ -14,7 +14,8 @@ SCHEMA_VERSION = 1
 def say(text: str = "", layer: str = "") -> None:
     """Print a line on stderr, after the layer's name if there is one."""
     prefix = f"{layer:<12} " if layer else ""
-    print(f"{prefix}{text}", file=sys.stderr, flush=True)
+    # In one call: layers that run side by side would mix their lines.
+    print(f"{prefix}{text}\n", end="", file=sys.stderr, flush=True)
 
 
 def document(content: dict[str, Any]) -> None:

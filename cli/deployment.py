@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cli import console
 from cli.engine import Engine, Result
+from cli.environments import ROOT
 from cli.errors import CliError
 from cli.release import released
+from cli.updates import inputs
+from cli.updates.foresight import Foresight
+from cli.updates.records import Records
 from gkeplatform.engine_variables import FORGET
 from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, SERVING, Layer, in_order
@@ -33,31 +38,49 @@ def up(
     engine = Engine(variables, console.say)
     names = released(environment)
     results: dict[str, Result] = {}
+    order = in_order(layers)
+    foresight = Foresight(
+        environment,
+        order,
+        # One layer alone is updated at once. What is released changes the state before its update.
+        looks_ahead=not interactive and not names and len(order) > 1,
+        engine=partial(Engine, variables),
+        inputs=partial(inputs.digests, environment, inputs.Machine.present(ROOT, variables)),
+        records=Records(environment, variables),
+    )
 
     def deploy(layer: Layer) -> None:
+        foresight.wait(layer)
         engine.release(layer, environment, names)
         made = engine.up(layer, environment, interactive=interactive, preview=preview)
         results[layer.name] = _joined(results.get(layer.name), made)
+        foresight.updated(layer, made)
 
-    for layer in in_order(layers):
-        try:
-            deploy(layer)
-        except CliError as error:
-            if LET_GO_FIRST in str(error) and NETWORKING in layers:
-                console.say("instance groups leave the load balancer first", NETWORKING.name)
-                deploy(NETWORKING)
-            elif FORGET in str(error) and engine.holds_replaced_cluster(layer, environment):
-                console.say("what a replaced cluster held is forgotten", layer.name)
+    with foresight:
+        for layer in order:
+            unchanged = foresight.unchanged(layer)
+            if unchanged is not None:
+                results[layer.name] = unchanged
+                continue
+            try:
+                deploy(layer)
+            except CliError as error:
+                if LET_GO_FIRST in str(error) and NETWORKING in layers:
+                    console.say("instance groups leave the load balancer first", NETWORKING.name)
+                    deploy(NETWORKING)
+                elif FORGET in str(error) and engine.holds_replaced_cluster(layer, environment):
+                    console.say("what a replaced cluster held is forgotten", layer.name)
+                    engine = Engine(forgetting, console.say)
+                else:
+                    raise
+                deploy(layer)
+            if CLUSTER_TYPE in results[layer.name].replaced:
+                console.say("what the replaced cluster held is forgotten", layer.name)
                 engine = Engine(forgetting, console.say)
-            else:
-                raise
-            deploy(layer)
-        if CLUSTER_TYPE in results[layer.name].replaced:
-            console.say("what the replaced cluster held is forgotten", layer.name)
-            engine = Engine(forgetting, console.say)
-        if layer is NETWORKING and _keeps_former_ways(results):
-            console.say("what only the load balancer's former routes used is removed", SERVING.name)
-            deploy(SERVING)
+            if layer is NETWORKING and _keeps_former_ways(results):
+                what = "what only the load balancer's former routes used is removed"
+                console.say(what, SERVING.name)
+                deploy(SERVING)
     last = results.get(ENVIRONMENT.name)
     outputs: Mapping[str, Any] = last.outputs if last else {}
     return {

@@ -95,6 +95,28 @@ class Engine:
         arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         return self._run(layer, stack, arguments, interactive=True, create=True)
 
+    def foresee(self, layer: Layer, stack: str) -> Result | None:
+        """The result of an update that changes nothing, by a preview; None in all other cases.
+
+        What changes, and why a preview fails, the update itself tells.
+        """
+        started = time.monotonic()
+        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        self._say(f"$ {_command_line(layer, arguments)}", layer.name)
+        code, run, _ = self._attempt(layer, arguments, interactive=False)
+        if code or not run.is_unchanged:
+            return None
+        return Result(layer.name, time.monotonic() - started, run.changes, run.outputs)
+
+    def state(self, layer: Layer, stack: str) -> Any:
+        """The stack's state as a document, its secrets encrypted; None where it cannot be had."""
+        if file_backend.is_of_this_machine(self._environment):
+            return file_backend.document(layer, stack, self._environment)
+        try:
+            return json.loads(self._plain(layer, ["stack", "export", "--stack", stack]))
+        except (CliError, ValueError):
+            return None
+
     def judge(self, layer: Layer, stack: str) -> bool:
         """Preview a layer for its policy findings; False when a mandatory policy refuses it.
 
@@ -222,15 +244,14 @@ class Engine:
 
     def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
         done = subprocess.run(
-            [self._pulumi, *arguments],
+            # A refresh that outlives us would hold the stack's lock.
+            process.dying_with_us([self._pulumi, *arguments]),
             cwd=ROOT / layer.directory,
             env=self._environment,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
-            # A refresh that outlives us would hold the stack's lock.
-            preexec_fn=process.die_with_parent,
         )
         if done.returncode:
             raise CliError(

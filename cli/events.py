@@ -49,6 +49,15 @@ class Run:
     _said: dict[str, str] = field(default_factory=dict)
 
     @property
+    def is_unchanged(self) -> bool:
+        """Whether the engine found nothing to do, and the stack's outputs are the ones before.
+
+        A secret output is masked, before and after.
+        """
+        before = [one.outputs for one in self.steps if one.type == _STACK]
+        return before == [self.outputs] and all(one.op == "same" for one in self.steps)
+
+    @property
     def unanswered(self) -> list[Json]:
         """What may have been created although its creation failed."""
         return self._failed_where(lost_answers.is_lost)

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -41,6 +42,20 @@ def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:
         return False
     latest = (content.get("checkpoint") or {}).get("latest") or {}
     return not latest.get("pending_operations") and interruption.UNREAD.encode() not in text
+
+
+def is_of_this_machine(environment: Mapping[str, str]) -> bool:
+    """Whether the states are files of this machine."""
+    return _folder(environment) is not None
+
+
+def document(layer: Layer, stack: str, environment: Mapping[str, str]) -> Any:
+    """The stack's state as the backend keeps it; None where there is none that can be read."""
+    folder = _folder(environment, "stacks", layer.project)
+    try:
+        return json.loads((folder / f"{stack}.json").read_bytes()) if folder else None
+    except (OSError, ValueError):
+        return None
 
 
 def is_left_locked(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:

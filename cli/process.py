@@ -1,8 +1,7 @@
-"""Runs one `pulumi` command: its event log while it runs, Ctrl-C, and its end."""
+"""Runs `pulumi` commands, in any thread: the event log while one runs, Ctrl-C, and its end."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,10 +9,31 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+# Has the kernel kill the process when its parent ends (PR_SET_PDEATHSIG), and becomes the command.
+# Not a `preexec_fn`: forking a process that has several threads is not safe.
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, 9)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(slots=True, eq=False)
+class _Command:
+    """A running command that does not have the terminal."""
+
+    child: subprocess.Popen[bytes]
+    is_interrupted: bool = False
+
+
+_commands: set[_Command] = set()
+_guard = threading.Lock()
 
 
 def run(
@@ -35,8 +55,10 @@ def run(
         logged = [*command, "--event-log", str(log)]
         captured = Path(scratch, "output")
         out = None if interactive else os.open(captured, os.O_WRONLY | os.O_CREAT, 0o600)
+        if not interactive:
+            logged += ["--non-interactive", "--color", "never"]
         child = subprocess.Popen(
-            logged if interactive else [*logged, "--non-interactive", "--color", "never"],
+            dying_with_us(logged),
             cwd=folder,
             env=environment,
             stdin=None if interactive else subprocess.DEVNULL,
@@ -44,12 +66,11 @@ def run(
             stderr=subprocess.STDOUT,
             # A process group of its own, so that Ctrl-C reaches it once: from us.
             process_group=None if interactive else 0,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 (none of our threads runs yet)
         )
         done = threading.Event()
         reader = threading.Thread(target=_follow, args=(log, done, take), daemon=True)
         reader.start()
-        code, is_interrupted = _wait(child, forward=not interactive)
+        code, is_interrupted = _wait(child, has_terminal=interactive)
         done.set()
         reader.join()
         if out is not None:
@@ -63,26 +84,44 @@ def _follow(log: Path, done: threading.Event, take: Callable[[str], None]) -> No
         take(line)
 
 
-def die_with_parent() -> None:
-    """In the child: die with the parent, so that `kill -9` leaves no process behind."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def dying_with_us(command: Sequence[str]) -> list[str]:
+    """The command, so that on Linux it dies with the thread that starts it, also by `kill -9`."""
+    if sys.platform != "linux":
+        return list(command)
+    boot = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
+    return [*boot, *command]
 
 
-def _wait(child: subprocess.Popen[bytes], *, forward: bool) -> tuple[int, bool]:
+def interrupt() -> None:
+    """Forward a Ctrl-C to the commands of all threads, except one that has the terminal.
+
+    At the first, the engine finishes the operations in progress; at the second it ends at once.
+    """
+    with _guard:
+        for command in _commands:
+            command.is_interrupted = True
+            command.child.send_signal(signal.SIGINT)
+
+
+def _wait(child: subprocess.Popen[bytes], *, has_terminal: bool) -> tuple[int, bool]:
     """Wait for the child: its exit code, and whether there was a Ctrl-C.
 
-    Each Ctrl-C is forwarded: at the first the engine finishes the operations in progress, at the
-    second it ends at once.
+    Python raises KeyboardInterrupt in the main thread only, which forwards it for all.
     """
-    interrupted = False
-    while True:
-        try:
-            return child.wait(), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
-            if forward:
-                child.send_signal(signal.SIGINT)
+    command = _Command(child)
+    if not has_terminal:
+        with _guard:
+            _commands.add(command)
+    try:
+        while True:
+            try:
+                return child.wait(), command.is_interrupted
+            except KeyboardInterrupt:
+                command.is_interrupted = True
+                interrupt()
+    finally:
+        with _guard:
+            _commands.discard(command)
 
 
 def _lines(log: Path, done: threading.Event) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ ORDER = ["cluster", "serving", "networking", "environment"]
 class Runs:
     """An engine that records each run of a layer; `answers` are its results, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
         self.seen: list[tuple[str, str | None]] = []
         self.answers: dict[str, Iterator[Any]] = {}
         self.holds = False
@@ -37,6 +39,9 @@ class Runs:
             def holds_replaced_cluster(self, *_: Any) -> bool:
                 return runs.holds
 
+            def state(self, *_: Any) -> None:
+                return None
+
             def up(self, layer: Layer, *_: Any, **__: Any) -> Result:
                 runs.seen.append((layer.name, environment.get(FORGET)))
                 answer: Any = next(runs.answers.get(layer.name, iter(())), {})
@@ -50,7 +55,8 @@ class Runs:
 
     def up(self, *layers: Layer) -> dict[str, Any]:
         chosen = {"layers": layers} if layers else {}
-        return deployment.up("dev", {}, interactive=False, preview=False, **chosen)
+        variables = {"XDG_CACHE_HOME": str(self.cache)}
+        return deployment.up("dev", variables, interactive=False, preview=False, **chosen)
 
     @property
     def layers(self) -> list[str]:
@@ -58,8 +64,8 @@ class Runs:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    made = Runs()
+def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
+    made = Runs(tmp_path)
     monkeypatch.setattr(deployment, "Engine", made)
     return made
 
