@@ -90,11 +90,6 @@ class Engine:
         export = json.loads(self._plain(layer, ["stack", "export", *stack_arguments]))
         return replaced_clusters.is_left(export, kubeconfig)
 
-    def preview(self, layer: Layer, stack: str) -> Result:
-        """Show what deploying a layer would change."""
-        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
-        return self._run(layer, stack, arguments, interactive=True, create=True)
-
     def judge(self, layer: Layer, stack: str) -> bool:
         """Preview a layer for its policy findings; False when a mandatory policy refuses it.
 
