@@ -35,15 +35,15 @@ def planned(layer: str, steps: Iterable[Step], announced: Mapping[str, Any]) -> 
     """The outputs of a layer's preview, `announced`, completed with what is deployed."""
     steps = list(steps)
     deployed = _deployed(steps)
-    announced = dict(announced)
+    announced, before = dict(announced), dict(deployed)
     if layer == CLUSTER.name and announced.get("instance_groups") == UNKNOWN:
         announced["instance_groups"] = _instance_groups(
-            announced.get("node_pools"), deployed.get("instance_groups"), _renewed(steps)
+            announced.get("node_pools"), before.pop("instance_groups", None), _renewed(steps)
         )
     assumed: list[str] = []
     unknown: list[str] = []
     outputs = {
-        key: _merged(key, value, deployed.get(key), assumed, unknown)
+        key: _merged(key, value, before.get(key), assumed, unknown)
         for key, value in announced.items()
         if not is_secret(value)
     }

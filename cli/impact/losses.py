@@ -18,14 +18,18 @@ class Loss:
     layer: str = ""
     is_certain: bool = True
     """Whether what happens is known; False where the program's plan alone does not tell."""
+    is_final: bool = False
+    """Whether it does not come back."""
 
     @property
     def length(self) -> str:
         """The interruption in words."""
+        if self.is_final:
+            return "for good"
         if self.seconds == 0:
             return "no interruption"
         if self.seconds is None:
-            return "for good or without a known limit" if self.is_certain else "not known"
+            return "no known limit" if self.is_certain else "length not known"
         if self.seconds < 120:
             return f"at most {self.seconds} s"
         return f"at most {round(self.seconds / 60)} min"

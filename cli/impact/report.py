@@ -88,6 +88,7 @@ def document(made: Impact) -> dict[str, Any]:
                 "effect": one.effect,
                 "seconds_at_most": one.seconds,
                 "certain": one.is_certain,
+                "final": one.is_final,
             }
             for one in made.losses
         ],

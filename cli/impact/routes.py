@@ -9,12 +9,12 @@ from cli.impact.operations import Change, Operation
 from gkeplatform.protection import PROTECTED_TYPES
 
 _ENTRIES = {
-    "gcp:compute/globalForwardingRule:GlobalForwardingRule": "every route behind it",
-    "gcp:compute/targetHttpProxy:TargetHttpProxy": "every route over HTTP",
-    "gcp:compute/targetHttpsProxy:TargetHttpsProxy": "every route over HTTPS",
-    "gcp:compute/uRLMap:URLMap": "every route of the load balancer",
-    "gcp:compute/backendService:BackendService": "the routes to it",
-    "gcp:compute/backendBucket:BackendBucket": "the static files",
+    "gcp:compute/globalForwardingRule:GlobalForwardingRule": "all requests to its port fail",
+    "gcp:compute/targetHttpProxy:TargetHttpProxy": "all requests over HTTP fail",
+    "gcp:compute/targetHttpsProxy:TargetHttpsProxy": "all requests over HTTPS fail",
+    "gcp:compute/uRLMap:URLMap": "all requests to the load balancer fail",
+    "gcp:compute/backendService:BackendService": "requests to it fail",
+    "gcp:compute/backendBucket:BackendBucket": "requests for static files fail",
 }
 _INSIDE = (":Service", ":Ingress", ":Gateway", ":HTTPRoute", ":GRPCRoute")
 _ADDRESSES = (
@@ -28,7 +28,6 @@ _CERTIFICATES = (
 _DATA = (
     *(one for one in PROTECTED_TYPES if one not in _ADDRESSES and "Cluster" not in one),
     "kubernetes:core/v1:PersistentVolumeClaim",
-    "kubernetes:core/v1:Secret",
 )
 PROVISIONING = 3600
 """Seconds within which Google usually issues a certificate; with slow DNS it takes up to a day."""
@@ -44,25 +43,26 @@ def losses(changes: Sequence[Change]) -> Iterator[Loss]:
         elif not goes:
             continue
         elif kind in _ADDRESSES:
+            final = change.operation is Operation.DELETE
             told = (
-                "is deleted; clients and DNS still use it"
-                if change.operation is Operation.DELETE
-                else "becomes another one; clients use the old one until DNS records expire"
+                "is released; clients and DNS records may still use it"
+                if final
+                else "becomes another address; clients use the old one until DNS records expire"
             )
-            yield Loss("address", name, told, None, change.layer)
+            yield Loss("address", name, told, None, change.layer, is_final=final)
         elif kind in _ENTRIES:
-            yield _entry(name, f"{_ENTRIES[kind]} is lost", change)
+            yield _entry(name, _ENTRIES[kind], change)
         elif kind.startswith("kubernetes:") and kind.endswith(_INSIDE):
             yield _entry(name, "requests through it fail", change)
         elif kind in _DATA:
-            yield Loss(
-                "data", name, f"{_past(change)}, and what it holds with it", None, change.layer
-            )
+            told = f"{_past(change)}, and what it holds with it"
+            yield Loss("data", name, told, None, change.layer, is_final=True)
 
 
 def _certificate(name: str, change: Change) -> Loss:
     if change.operation is Operation.DELETE:
-        return Loss("certificate", name, "is deleted; HTTPS without it fails", None, change.layer)
+        told = "is deleted; HTTPS fails for domains that no other certificate has"
+        return Loss("certificate", name, told, None, change.layer, is_final=True)
     told = (
         "is issued by Google once DNS points to the load balancer, usually within "
         f"{PROVISIONING // 60} min, at times within a day; until then HTTPS with it fails"
@@ -72,8 +72,8 @@ def _certificate(name: str, change: Change) -> Loss:
 
 def _entry(name: str, told: str, change: Change) -> Loss:
     if change.operation is Operation.DELETE:
-        return Loss("route", name, f"is deleted: {told}", None, change.layer)
-    effect = f"is deleted and created again: {told} meanwhile, unless the program creates it first"
+        return Loss("route", name, f"is deleted; {told}", None, change.layer, is_final=True)
+    effect = f"is replaced; {told} meanwhile, unless the new one is created first"
     return Loss("route", name, effect, None, change.layer, is_certain=False)
 
 

@@ -120,7 +120,7 @@ def _of(
     if change.operation is Operation.CREATE:
         return
     if change.operation is Operation.DELETE:
-        yield Loss("workload", name, "is deleted", None, change.layer)
+        yield Loss("workload", name, "is deleted", None, change.layer, is_final=True)
         return
     if change.operation is Operation.REPLACE:
         if cluster_goes or change.causes == (REASON,):
