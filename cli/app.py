@@ -16,7 +16,7 @@ from cli.errors import CliError, Exit
 COMMANDS = {
     "rehearse": "rehearse.rehearse",
     "up": "up.up",
-    "preview": "up.preview",
+    "preview": "preview.preview",
     "down": "up.down",
     "drift": "drift.drift",
     "routes": "routes.routes",

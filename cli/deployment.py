@@ -1,4 +1,4 @@
-"""Deploys, previews and destroys layers of an environment in order; and the summary of a run."""
+"""Deploys and destroys layers of an environment in order; and the summary of a run."""
 
 from __future__ import annotations
 
@@ -89,15 +89,6 @@ def up(
         "address": outputs.get("address"),
         "models": [{"name": m["name"], "url": m["url"]} for m in outputs.get("models") or []],
     }
-
-
-def preview(
-    environment: str, variables: Mapping[str, str], layers: Sequence[Layer] = LAYERS
-) -> None:
-    """Show what deploying each layer would change."""
-    engine = Engine(variables, console.say)
-    for layer in in_order(layers):
-        engine.preview(layer, environment)
 
 
 def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -> dict[str, Any]:

@@ -90,11 +90,6 @@ class Engine:
         export = json.loads(self._plain(layer, ["stack", "export", *stack_arguments]))
         return replaced_clusters.is_left(export, kubeconfig)
 
-    def preview(self, layer: Layer, stack: str) -> Result:
-        """Show what deploying a layer would change."""
-        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
-        return self._run(layer, stack, arguments, interactive=True, create=True)
-
     def foresee(self, layer: Layer, stack: str) -> Result | None:
         """The result of an update that changes nothing, by a preview; None in all other cases.
 
@@ -135,6 +130,19 @@ class Engine:
         if code and not run.mandatory:
             raise failures.error(layer, code, run, output)
         return not code
+
+    def plan(self, layer: Layer, stack: str) -> tuple[Run, CliError | None]:
+        """Preview a layer for a report: what its events say, and the error that ended it.
+
+        A stack that does not exist is not created: Exit.NO_STACK.
+        """
+        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        self._say(f"$ {_command_line(layer, arguments)}", layer.name)
+        code, run, output = self._attempt(layer, arguments, interactive=False)
+        if code and _has(output, "no stack named"):
+            reason = f"{layer.name}: there is no stack `{stack}` in the backend"
+            return run, CliError(reason, "", Exit.NO_STACK)
+        return run, failures.error(layer, code, run, output) if code else None
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
         """Counts of what a deployment would change, by the present state of the account.

@@ -15,7 +15,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
-from gkeplatform import namespaces, positions
+from gkeplatform import namespaces, planned, positions
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -36,6 +36,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 ContractT = TypeVar("ContractT", bound=Contract)
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 SHOWN_ALREADY = 32
@@ -139,7 +140,10 @@ def is_secret(key: str) -> bool:
 
 
 def upstream(contract: type[ContractT]) -> ContractT:
-    """The outputs of the layer that publishes `contract`, in this environment."""
+    """The outputs of the layer that publishes `contract`, in this environment.
+
+    In the preview of a whole environment, those that its preview announced.
+    """
     layer = contract.layer
     outputs = _outputs(layer)
     if outputs is None:
@@ -164,6 +168,11 @@ def deployed(contract: type[ContractT]) -> ContractT | None:
 
 
 def _outputs(layer: Layer) -> dict[str, Any] | None:
+    """The planned outputs of a layer over those of its stack; None where there are neither."""
+    return check(planned.over, _stack_outputs(layer), layer)
+
+
+def _stack_outputs(layer: Layer) -> dict[str, Any] | None:
     """The outputs of a layer's stack; None where there is no such stack."""
     stack = _stack_of(layer)
     for attempt in count(1):
@@ -219,6 +228,19 @@ def publish(contract: type[Contract], **outputs: object) -> None:
         pulumi.export(name, pulumi.Output.secret(value) if secret else _exported(value))
 
 
+def applied(value: pulumi.Output[T], decide: Callable[[T], R]) -> pulumi.Output[R]:
+    """`value.apply(decide)` for a published output: unknown text leaves the rest of it known.
+
+    With `apply` alone, one new address would make the whole output unknown in a preview.
+    """
+
+    def known(given: T) -> Any:
+        shown = planned.marked(given)
+        return shown if shown == planned.UNKNOWN else decide(shown)
+
+    return value.apply(known, run_with_unknowns=True)
+
+
 def check(rule: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """The result of `rule`; where it raises `PlatformError`, the program ends with the message."""
     try:
@@ -272,9 +294,9 @@ def _decode(kind: type, value: object) -> object:
 def _exported(value: object) -> object:
     """Parts of contracts as plain mappings, which an output can hold."""
     if isinstance(value, pulumi.Output):
-        return value.apply(_exported)
+        return value.apply(lambda known: _exported(planned.marked(known)), run_with_unknowns=True)
     if isinstance(value, msgspec.Struct):
-        return msgspec.json.decode(msgspec.json.encode(value))
+        return planned.marked(msgspec.json.decode(msgspec.json.encode(value)))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_exported(item) for item in value]
     return value

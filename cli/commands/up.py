@@ -1,4 +1,4 @@
-"""`platformctl up`, `preview` and `down`: deploy to the account of the present credentials."""
+"""`platformctl up` and `down`: deploy to the account of the present credentials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def up(
     """
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
-    _check_credentials()
+    check_credentials()
     _check_confirmation(yes=yes)
     document = deployment.up(
         environment, os.environ, interactive=not yes, preview=True, layers=chosen
@@ -43,23 +43,10 @@ def up(
         print("\n" + deployment.summary(document))
 
 
-def preview(
-    environment: arguments.Environment,
-    layer: arguments.Layers = None,
-    start: arguments.From = None,
-    list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
-) -> None:
-    """Show what `up` would change, layer by layer."""
-    environments.deployable(environment)
-    chosen = layers.selected(layer, start)
-    _check_credentials()
-    deployment.preview(environment, os.environ, chosen)
-
-
 def down(environment: arguments.Environment, yes: Yes = False, json: Json = False) -> None:
     """Destroy an environment in reverse order, with a preview and a confirmation of each layer."""
     environments.checked(environment)
-    _check_credentials()
+    check_credentials()
     _check_confirmation(yes=yes)
     document = deployment.down(environment, os.environ, interactive=not yes)
     if json:
@@ -68,7 +55,7 @@ def down(environment: arguments.Environment, yes: Yes = False, json: Json = Fals
         console.say(f"{environment} is destroyed")
 
 
-def _check_credentials() -> None:
+def check_credentials() -> None:
     """Raises CliError when the official provider would find no credentials."""
     if not _has_credentials():
         raise CliError(

@@ -103,7 +103,8 @@ stack.publish(
     name_servers=name_servers,
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,
-    models=pulumi.Output.all(address=frontend.address, services=backends.names).apply(
+    models=stack.applied(
+        pulumi.Output.all(address=frontend.address, services=backends.names),
         lambda known: partial(
             routed_models,
             config,
@@ -111,6 +112,6 @@ stack.publish(
             groups,
             domain=domain,
             cluster=cluster.generation,
-        )(**known)
+        )(**known),
     ),
 )

@@ -12,6 +12,7 @@ from typing import TypeVar
 import pulumi
 from pulumi_gcp import compute
 
+from gkeplatform import planned
 from gkeplatform.contracts import (
     ClusterContract,
     InstanceGroup,
@@ -20,6 +21,7 @@ from gkeplatform.contracts import (
     ServingContract,
 )
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import SERVING
 from infra.networking.url_map.versions import versions
 
 T = TypeVar("T")
@@ -68,12 +70,18 @@ def links(
 
 
 def finder(provider: pulumi.ProviderResource) -> Find:
-    """Looks up NEGs in Google Cloud."""
+    """Looks up NEGs in Google Cloud.
+
+    Where the preview of serving announced its models, GKE has yet to create some.
+    """
+    serving_is_planned = planned.is_planned(SERVING)
 
     def find(name: str, zone: str) -> str | None:
         found = _existing(
             compute.get_network_endpoint_group, "network endpoint group", name, zone, provider
         )
+        if found is None and serving_is_planned:
+            return planned.UNKNOWN
         return None if found is None else str(found.self_link)
 
     return find
@@ -103,6 +111,9 @@ def creation_times(
     )
     found = {}
     for group in cluster.instance_groups if used else ():
+        if group.url == planned.UNKNOWN:
+            found[group] = planned.UNKNOWN
+            continue
         name = group_name(group.url)
         moment = created(name, group.zone)
         if moment is None:
@@ -129,6 +140,8 @@ def clock(provider: pulumi.ProviderResource) -> Created:
 
 def group_name(url: str) -> str:
     """The name in the self link of an instance group."""
+    if url == planned.UNKNOWN:
+        return url
     match = _PARTS.search(url)
     if match is None:
         raise ValueError(f"{url} is not the self link of an instance group")

@@ -120,7 +120,7 @@ stack.publish(
     models_bucket=store.name,
     generation=cluster.generation,
     kept=live.lasting,
-    models=servers.addresses.apply(
-        partial(contract.served, config, cluster=cluster, names=live.names)
+    models=stack.applied(
+        servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)
     ),
 )
