@@ -23,8 +23,11 @@ def up(
     interactive: bool,
     preview: bool,
     layers: Sequence[Layer] = LAYERS,
+    refresh: bool = False,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
+
+    `refresh`: read the account first, so that what was changed there is changed back.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
@@ -36,7 +39,9 @@ def up(
 
     def deploy(layer: Layer) -> None:
         engine.release(layer, environment, names)
-        made = engine.up(layer, environment, interactive=interactive, preview=preview)
+        made = engine.up(
+            layer, environment, interactive=interactive, preview=preview, refresh=refresh
+        )
         results[layer.name] = _joined(results.get(layer.name), made)
 
     for layer in in_order(layers):
