@@ -11,7 +11,8 @@ from cli import environments, layers
 from gkeplatform.layers import in_order
 
 
-def _environments(incomplete: str) -> list[str]:
+def environment_names(incomplete: str) -> list[str]:
+    """The environments that begin with the text, for completion."""
     return [name for name in environments.names() if name.startswith(incomplete)]
 
 
@@ -33,7 +34,7 @@ Environment = Annotated[
     str,
     typer.Argument(
         help="An environment: the name of a file stacks/Pulumi.NAME.yaml.",
-        autocompletion=_environments,
+        autocompletion=environment_names,
     ),
 ]
 Environments = Annotated[
@@ -42,7 +43,7 @@ Environments = Annotated[
         "--env",
         "-e",
         help="An environment; repeatable. Default: all.",
-        autocompletion=_environments,
+        autocompletion=environment_names,
     ),
 ]
 Layers = Annotated[
@@ -84,3 +85,9 @@ Plugins = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Refresh = Annotated[
+    bool,
+    typer.Option(
+        "--refresh", help="Read the account first, and change back what was changed there."
+    ),
+]

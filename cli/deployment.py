@@ -28,8 +28,11 @@ def up(
     interactive: bool,
     preview: bool,
     layers: Sequence[Layer] = LAYERS,
+    refresh: bool = False,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
+
+    `refresh`: read the account first, so that what was changed there is changed back.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
@@ -43,7 +46,7 @@ def up(
         environment,
         order,
         # One layer alone is updated at once. What is released changes the state before its update.
-        looks_ahead=not interactive and not names and len(order) > 1,
+        looks_ahead=not interactive and not names and not refresh and len(order) > 1,
         engine=partial(Engine, variables),
         inputs=partial(inputs.digests, environment, inputs.Machine.present(ROOT, variables)),
         records=Records(environment, variables),
@@ -52,7 +55,9 @@ def up(
     def deploy(layer: Layer) -> None:
         foresight.wait(layer)
         engine.release(layer, environment, names)
-        made = engine.up(layer, environment, interactive=interactive, preview=preview)
+        made = engine.up(
+            layer, environment, interactive=interactive, preview=preview, refresh=refresh
+        )
         results[layer.name] = _joined(results.get(layer.name), made)
         foresight.updated(layer, made)
 

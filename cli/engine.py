@@ -57,11 +57,21 @@ class Engine:
             )
         self._pulumi = found
 
-    def up(self, layer: Layer, stack: str, *, interactive: bool, preview: bool) -> Result:
-        """Deploy a layer. Raises CliError."""
+    def up(
+        self,
+        layer: Layer,
+        stack: str,
+        *,
+        interactive: bool,
+        preview: bool,
+        refresh: bool = False,
+    ) -> Result:
+        """Deploy a layer; `refresh` reads the account first. Raises CliError."""
         arguments = ["up", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         if not interactive:
             arguments += ["--yes", *([] if preview else ["--skip-preview"])]
+        if refresh:
+            arguments.append("--refresh")
         self._settle(layer, stack)
         return self._run(layer, stack, arguments, interactive=interactive, create=True)
 
@@ -122,11 +132,7 @@ class Engine:
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
         code, run, output = self._attempt(layer, arguments, interactive=False)
         if code and _has(output, "no stack named"):
-            raise CliError(
-                f"{layer.name}: there is no stack `{stack}` in the backend",
-                f"deploy it, or create it: $ cd {layer.directory} && pulumi stack init {stack}",
-                Exit.NO_STACK,
-            )
+            raise _no_stack(layer, stack)
         if code and not run.mandatory:
             raise failures.error(layer, code, run, output)
         return not code
@@ -144,18 +150,19 @@ class Engine:
             return run, CliError(reason, "", Exit.NO_STACK)
         return run, failures.error(layer, code, run, output) if code else None
 
-    def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
-        """Counts of what a deployment would change, by the present state of the account.
+    def drift(self, layer: Layer, stack: str) -> Run:
+        """Refresh a layer in memory and preview it: what was found, and what `up` would do then.
 
-        Empty when nothing differs. Raises CliError when the preview fails.
+        Raises CliError when a read or the preview fails, and for a stack that does not exist.
         """
-        arguments = ["preview", "--stack", stack, "--refresh", "--expect-no-changes"]
+        arguments = ["preview", "--stack", stack, "--refresh"]
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
-        code, run, output = self._attempt(layer, arguments, interactive=False)
-        differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
-        if code and not differs:
+        code, run, output = self._attempt(layer, arguments, interactive=False, quiet=True)
+        if code and _has(output, "no stack named"):
+            raise _no_stack(layer, stack)
+        if code:
             raise failures.error(layer, code, run, output)
-        return differs
+        return run
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
         """Destroy a layer's resources; nothing when the stack does not exist."""
@@ -230,14 +237,17 @@ class Engine:
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
-        self, layer: Layer, arguments: Sequence[str], *, interactive: bool
+        self, layer: Layer, arguments: Sequence[str], *, interactive: bool, quiet: bool = False
     ) -> tuple[int, Run, str]:
-        """Run a command once: its exit code, what its events say, and its output."""
+        """Run a command once: its exit code, what its events say, and its output.
+
+        `quiet`: what it does with each resource is not shown.
+        """
         run = Run(is_preview=arguments[0] == "preview")
 
         def take(line: str) -> None:
             shown = run.take(json.loads(line))
-            if shown and not interactive:
+            if shown and not interactive and not quiet:
                 for part in shown.splitlines():
                     self._say(part, layer.name)
 
@@ -276,6 +286,14 @@ class Engine:
         file_backend.sweep(layer, stack, self._environment)
         self._plain(layer, ["cancel", "--yes", "--stack", stack])
         return True
+
+
+def _no_stack(layer: Layer, stack: str) -> CliError:
+    return CliError(
+        f"{layer.name}: there is no stack `{stack}` in the backend",
+        f"deploy it, or create it: $ cd {layer.directory} && pulumi stack init {stack}",
+        Exit.NO_STACK,
+    )
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:

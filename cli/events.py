@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli import lost_answers
-from cli.steps import Step, step
+from cli.steps import Refresh, Step, refresh, step
 
 Json = dict[str, Any]
 _COLOURS = re.compile(r"<\{%[^%]*%\}>")
@@ -45,6 +45,8 @@ class Run:
     """Types of which a resource was replaced."""
     steps: list[Step] = field(default_factory=list)
     """The engine's steps in its order; those of the stack and of providers are among them."""
+    refreshes: list[Refresh] = field(default_factory=list)
+    """What a refresh found of each resource that a provider can read."""
     _failed: dict[str, Json] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
@@ -78,6 +80,8 @@ class Run:
             return self._step(metadata, 0)
         if "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]
+            if metadata["op"] == "refresh" and (metadata.get("old") or {}).get("custom"):
+                self.refreshes.append(refresh(metadata))
             if metadata["type"] == _STACK:
                 self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             return self._step(metadata, 1)

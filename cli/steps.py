@@ -50,6 +50,53 @@ class Step:
         return self.op in _REPLACING
 
 
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A resource as the state had it and as it was found in the account. Secrets are masked."""
+
+    urn: str
+    type: str
+    id: str
+    inputs: Mapping[str, Any]
+    """The inputs of the last deployment."""
+    outputs: Mapping[str, Any]
+    """The properties in the state."""
+    is_gone: bool
+    """Whether the account does not have it any more."""
+    found_inputs: Mapping[str, Any]
+    """The inputs that stand for what was found, as its provider says."""
+    found: Mapping[str, Any]
+    """The properties that were found."""
+    differs: tuple[str, ...] = ()
+    """Property paths that differ, as its provider says."""
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return self.urn.rpartition("::")[2]
+
+    @property
+    def kind(self) -> str:
+        """The last part of the type, such as `Network`."""
+        return self.type.rpartition(":")[2]
+
+
+def refresh(metadata: Json) -> Refresh:
+    """What the `resOutputsEvent` of a refresh says; `metadata` is the event's."""
+    old, new = metadata.get("old") or {}, metadata.get("new") or {}
+    return Refresh(
+        urn=metadata["urn"],
+        type=metadata["type"],
+        id=str(old.get("id") or ""),
+        inputs=old.get("inputs") or {},
+        outputs=old.get("outputs") or {},
+        is_gone=not new,
+        found_inputs=new.get("inputs") or {},
+        found=new.get("outputs") or {},
+        differs=tuple(metadata.get("detailedDiff") or metadata.get("diffs") or ()),
+    )
+
+
 def step(metadata: Json) -> Step:
     """The step that a `resourcePreEvent` describes; `metadata` is the event's."""
     old, new = metadata.get("old") or {}, metadata.get("new") or {}

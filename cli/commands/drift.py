@@ -1,35 +1,73 @@
-"""`platformctl drift`: whether the account still matches what is declared."""
+"""`platformctl drift`: what was changed in the account behind Pulumi's back."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from cli import arguments, console, environments, layers
+from cli.drift import findings, report
 from cli.engine import Engine
-from cli.errors import Exit
+from cli.errors import CliError, Exit
+from gkeplatform.layers import Layer
+
+Environment = Annotated[
+    str | None,
+    typer.Argument(
+        help="An environment: the name of a file stacks/Pulumi.NAME.yaml. Default: all that are "
+        "deployed.",
+        autocompletion=arguments.environment_names,
+    ),
+]
 
 
 def drift(
-    environment: arguments.Environment,
+    environment: Environment = None,
     layer: arguments.Layers = None,
     json: arguments.Json = False,
 ) -> None:
-    """Compare each layer with the account of the present credentials. Changes nothing.
+    """Tell, value by value, what differs from what was deployed. Changes nothing.
 
     Exit codes: 0 when nothing differs, 7 when something does.
     """
-    environments.deployable(environment)
     engine = Engine(os.environ, console.say)
-    found = {one.name: engine.drift(one, environment) for one in layers.selected(layer)}
+    chosen = layers.selected(layer)
+    names = environments.names() if environment is None else [environment]
+    compared = {}
+    for name in names:
+        environments.deployable(name)
+        found = _compared(engine, name, chosen, every=environment is None)
+        if found:
+            compared[name] = found
+    if environment is None and not compared:
+        raise CliError(
+            "no environment is deployed in this backend",
+            f"environments: {', '.join(names)}; deploy one: ./platformctl up {names[0]}",
+            Exit.NO_STACK,
+        )
     if json:
-        content: dict[str, Any] = {"environment": environment, "layers": found}
-        console.document(content)
+        documents = [report.document(name, found) for name, found in compared.items()]
+        console.document({"environments": documents})
     else:
-        for name, differs in found.items():
-            shown = ", ".join(f"{count} to {kind}" for kind, count in differs.items())
-            print(f"{name:<12} {shown or 'as declared'}")
-    if any(found.values()):
+        print("\n".join(report.text(name, found) for name, found in compared.items()))
+    if any(one.differs for found in compared.values() for one in found.values()):
         raise typer.Exit(Exit.CHANGES)
+
+
+def _compared(
+    engine: Engine, environment: str, chosen: Sequence[Layer], *, every: bool
+) -> dict[str, findings.Layer]:
+    """What differs in each layer; `every`: layers that are not deployed are left out."""
+    compared = {}
+    for one in chosen:
+        try:
+            run = engine.drift(one, environment)
+        except CliError as error:
+            if every and error.code is Exit.NO_STACK:
+                continue
+            raise
+        compared[one.name] = findings.found(run.refreshes, run.steps)
+    return compared

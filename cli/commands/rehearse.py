@@ -36,6 +36,8 @@ def rehearse(
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
     plugins: arguments.Plugins = None,
+    *,
+    refresh: arguments.Refresh = False,
     json: arguments.Json = False,
 ) -> None:
     """Deploy an environment in the sandbox: no cloud account, the same programs.
@@ -53,7 +55,12 @@ def rehearse(
             raise CliError(str(error), error.hint) from error
     with expected(Home.default(), _cluster(environment) if CLUSTER in chosen else None):
         document = deployment.up(
-            environment, variables, interactive=False, preview=False, layers=chosen
+            environment,
+            variables,
+            interactive=False,
+            preview=False,
+            layers=chosen,
+            refresh=refresh,
         )
     requests = _requests()
     if json:

@@ -24,6 +24,8 @@ def up(
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
     yes: Yes = False,
+    *,
+    refresh: arguments.Refresh = False,
     json: Json = False,
 ) -> None:
     """Deploy an environment to Google Cloud, with a preview and a confirmation of each layer.
@@ -35,7 +37,12 @@ def up(
     check_credentials()
     _check_confirmation(yes=yes)
     document = deployment.up(
-        environment, os.environ, interactive=not yes, preview=True, layers=chosen
+        environment,
+        os.environ,
+        interactive=not yes,
+        preview=True,
+        layers=chosen,
+        refresh=refresh,
     )
     if json:
         console.document(document)

@@ -1,0 +1,192 @@
+"""Finds what differs in one layer, from what a refresh found and what the engine plans then.
+
+Pure functions. Of a Kubernetes object the declared fields are compared with the live object, since
+its provider compares neither what was added to a list nor what another client added; of any other
+resource the provider's own comparison counts, since it knows which spellings mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.drift.controllers import is_controller, is_owned
+from cli.drift.managers import Manager, owned, writer
+from cli.drift.values import ABSENT, Path, at, changed, differing, parsed, same, written
+from cli.steps import Refresh, Step
+
+PROVIDER = "pulumi:providers:"
+_REPAIRS = {
+    "create": "creates it again",
+    "update": "changes it back",
+    "replace": "replaces the resource",
+}
+_KUBERNETES = "kubernetes:"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value that differs."""
+
+    path: str
+    declared: Any
+    """The value of the last deployment, ABSENT where it states none."""
+    found: Any
+    """The value in the account, ABSENT where there is none."""
+    repaired: bool
+    """Whether `up --refresh` restores it."""
+    by: Manager | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A resource that was changed or deleted behind Pulumi's back."""
+
+    urn: str
+    type: str
+    name: str
+    id: str
+    is_gone: bool
+    repair: str
+    """What `up --refresh` does with it, such as `changes it back`; empty for nothing."""
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A resource that the configuration declares otherwise than it was deployed."""
+
+    urn: str
+    type: str
+    name: str
+    op: str
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What differs in one layer."""
+
+    findings: tuple[Finding, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    compared: int = field(default=0, compare=False)
+    """How many resources were read."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return bool(self.findings or self.pending)
+
+
+def found(refreshes: Iterable[Refresh], steps: Iterable[Step]) -> Layer:
+    """What differs, by the refresh of each resource and the steps planned after it."""
+    read = [one for one in refreshes if not one.type.startswith(PROVIDER)]
+    plan = {one.urn: one for one in _planned(steps)}
+    findings = [one for one in (_finding(each, plan.get(each.urn)) for each in read) if one]
+    explained = {one.urn: one for one in findings}
+    pending = [
+        Pending(step.urn, step.type, step.name, _verb(step), step.differs)
+        for step in plan.values()
+        if step.urn not in explained and _verb(step) != "same"
+    ]
+    return Layer(tuple(findings), tuple(pending), len(read))
+
+
+def _planned(steps: Iterable[Step]) -> Iterator[Step]:
+    for step in steps:
+        if step.op not in ("refresh", "read", "read-discard") and not step.type.startswith(
+            ("pulumi:pulumi:Stack", PROVIDER)
+        ):
+            yield step
+
+
+def _verb(step: Step | None) -> str:
+    if step is None:
+        return "same"
+    return "replace" if step.is_replacement else step.op
+
+
+def _finding(seen: Refresh, step: Step | None) -> Finding | None:
+    verb = _verb(step)
+    if seen.is_gone:
+        return _described(seen, verb, ())
+    if seen.type.startswith(_KUBERNETES):
+        values = tuple(_of_object(seen, verb))
+    else:
+        values = tuple(_of_resource(seen, step)) if step is not None and verb != "same" else ()
+    return _described(seen, verb, values) if values else None
+
+
+def _described(seen: Refresh, verb: str, values: tuple[Value, ...]) -> Finding:
+    repair = _REPAIRS.get(verb, "") if seen.is_gone or any(v.repaired for v in values) else ""
+    return Finding(seen.urn, seen.type, seen.name, seen.id, seen.is_gone, repair, values)
+
+
+def _of_object(seen: Refresh, verb: str) -> Iterator[Value]:
+    """The values of a Kubernetes object that differ."""
+    own = str(seen.found.get("__fieldManager") or "")
+    is_written = verb in _REPAIRS
+    reported: list[Path] = []
+    for path, declared, live in differing(seen.inputs, seen.found):
+        by = writer(seen.found, path, own)
+        if path[0] == "id" or is_owned(seen.kind, written(path), declared=True):
+            continue
+        if by and is_controller(by):
+            continue
+        before = at(seen.outputs, path)
+        if same(before, live) and (by is None or not isinstance(live, list)):
+            continue  # the API server's spelling of what was deployed
+        reported.append(path)
+        yield Value(written(path), declared, live, is_written, by)
+    for path in map(parsed, seen.differs):  # a secret's value is masked on both sides
+        is_told = any(path[: len(one)] == one or one[: len(path)] == path for one in reported)
+        if not is_told and not is_owned(seen.kind, written(path), declared=True):
+            declared = at(seen.inputs, path)
+            reported.append(path)
+            by = writer(seen.found, path, own)
+            yield Value(written(path), declared, at(seen.found, path), is_written, by)
+    yield from _added(seen, own, reported)
+
+
+def _added(seen: Refresh, own: str, reported: list[Path]) -> Iterator[Value]:
+    """What a client that is no controller added to a Kubernetes object."""
+    for manager, path in owned(seen.found):
+        if manager.name == own or is_controller(manager) or manager.subresource:
+            continue
+        if _is_declared(seen.inputs, path) or is_owned(seen.kind, written(path), declared=False):
+            continue
+        if at(seen.outputs, path) == at(seen.found, path) and _is_ours(seen, own, path):
+            continue
+        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+            continue
+        if same(ABSENT, at(seen.found, path)):
+            continue
+        reported.append(path)
+        yield Value(written(path), ABSENT, at(seen.found, path), False, manager)
+
+
+def _is_ours(seen: Refresh, own: str, path: Path) -> bool:
+    """Whether the deployment owns the path as well."""
+    return any(manager.name == own and one == path for manager, one in owned(seen.found))
+
+
+def _is_declared(inputs: Mapping[str, Any], path: Path) -> bool:
+    return at(inputs, path) is not ABSENT
+
+
+def _of_resource(seen: Refresh, step: Step) -> Iterator[Value]:
+    """The values of a resource that differ, where its provider plans a change."""
+    reported: list[Path] = []
+    for path, declared, live in changed(seen.inputs, seen.found_inputs):
+        reported.append(path)
+        yield Value(written(path), declared, live, True)
+    for text in step.differs:
+        path = parsed(text)
+        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+            continue
+        before, live = at(seen.outputs, path), at(seen.found, path)
+        if text in seen.differs or not same(before, live):
+            declared = at(seen.inputs, path)
+            reported.append(path)
+            yield Value(text, before if declared is ABSENT else declared, live, True)
