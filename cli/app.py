@@ -18,6 +18,8 @@ COMMANDS = {
     "up": "up.up",
     "preview": "up.preview",
     "down": "up.down",
+    "diff": "diff.diff",
+    "promote": "promote.promote",
     "drift": "drift.drift",
     "routes": "routes.routes",
     "request": "request.request",
