@@ -20,6 +20,8 @@ COMMANDS = {
     "down": "up.down",
     "diff": "diff.diff",
     "promote": "promote.promote",
+    "history": "history.history",
+    "rollback": "rollback.rollback",
     "drift": "drift.drift",
     "routes": "routes.routes",
     "request": "request.request",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cli.promotion.plan import Plan
 
 
-def promote(
+def promote(  # noqa: PLR0917 (each is an option of its own)
     source: arguments.Environment,
     target: arguments.Environment,
     models: Annotated[

@@ -29,15 +29,16 @@ def text(found: Sequence[Difference], source: str, target: str) -> str:
     """Differences for a reader: those that merely differ first."""
     if not found:
         return f"{source} and {target} mean the same"
-    lines: list[str] = []
+    shown_lines: list[str] = []
     for title, is_must in (("differs", False), ("must differ", True)):
         part = [one for one in found if one.must is is_must]
         if part:
-            lines += [f"{title} ({source} | {target})", *_lines(part), ""]
-    return "\n".join(lines).rstrip()
+            shown_lines += [f"{title} ({source} | {target})", *lines(part), ""]
+    return "\n".join(shown_lines).rstrip()
 
 
-def _lines(found: Iterable[Difference]) -> list[str]:
+def lines(found: Iterable[Difference]) -> list[str]:
+    """A line for each difference."""
     return [
         f"  {one.key}: {value(one.source)} | {value(one.target)}"
         + (f"   ({one.reason})" if one.reason else "")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.comparison.differences import ABSENT, entry_name
+from cli.comparison.differences import ABSENT, entry_name, shown
 from cli.comparison.differences import Path as Key
 from cli.errors import CliError
 from cli.promotion import yaml_text
@@ -112,6 +112,15 @@ class Files:
         """A new file of models."""
         self.texts[file] = text
 
+    def delete(self, file: str) -> None:
+        """Delete a file of models, unless `add_file` brings it again."""
+        del self.texts[file]
+
+    @property
+    def deleted(self) -> list[str]:
+        """The files that are to be deleted."""
+        return [file for file in self._read if file not in self.texts]
+
     @property
     def changed(self) -> list[str]:
         """The files whose text differs from what is on disk."""
@@ -122,9 +131,6 @@ class Files:
         """A folder with the edited files in the repository's layout, to check them there."""
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            for file in self._read:
-                if file not in self.texts:
-                    self._put(root / file, self._read[file])
             for file, text in self.texts.items():
                 self._put(root / file, text)
             yield root
@@ -141,6 +147,9 @@ class Files:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace(path, self.texts[file])
             self._read[file] = self.texts[file]
+        for file in self.deleted:
+            (self.root / file).unlink(missing_ok=True)
+            del self._read[file]
 
     def _take(self, file: str) -> None:
         self.texts[file] = self._read[file] = _text(self.root / file)
@@ -161,8 +170,6 @@ class Files:
         return next(((i,) for i, item in enumerate(items) if entry_name(item) == name), None)
 
     def _unfit(self, path: Key, file: str, reason: str) -> CliError:
-        from cli.comparison.differences import shown  # noqa: PLC0415
-
         return CliError(f"{file}: {shown(path)}: {reason}", "no file has been changed")
 
     @staticmethod
