@@ -6,6 +6,7 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from cli.release import protected
 from gkeplatform.layers import CLUSTER, Layer
 
 Say = Callable[[str, str], None]
+_PAGE = 100
+"""Updates that are asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,23 @@ class Engine:
         if code:
             raise failures.error(layer, code, run, output)
         return run
+
+    def history(self, layer: Layer, stack: str) -> list[dict[str, Any]]:
+        """The stack's updates, the latest first; none where there is no such stack."""
+        found: list[dict[str, Any]] = []
+        for page in itertools.count(1):
+            arguments = ["stack", "history", "--json", "--stack", stack]
+            arguments += ["--page-size", str(_PAGE), "--page", str(page)]
+            try:
+                listed = json.loads(self._plain(layer, arguments) or "[]") or []
+            except CliError as error:
+                if _has(str(error), "no stack named"):
+                    break
+                raise
+            found += listed
+            if len(listed) < _PAGE:
+                break
+        return found
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
         """Destroy a layer's resources; nothing when the stack does not exist."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from cli import arguments, console, environments, judging, layers
-from cli.commands.up import check_credentials
-from cli.impact import preview as previews
-from cli.impact import report, text
-from cli.impact.preview import LayerPlan
-from gkeplatform.layers import named
+from cli import arguments, console, environments, layers
+from cli.confirmation import check_credentials
+from cli.impact import report, text, whole
 
 
 class Format(StrEnum):
@@ -46,9 +42,7 @@ def preview(
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
     check_credentials()
-    run = partial(previews.preview_layer, environment, os.environ)
-    plans = previews.preview(chosen, run, console.say)
-    made = report.impact(environment, plans, _declared(environment, plans))
+    made = whole.impact(environment, os.environ, chosen)
     if json or format_ is Format.JSON:
         console.document({**report.document(made), "ok": not made.errors})
     else:
@@ -56,12 +50,3 @@ def preview(
     for error in made.errors[:1]:
         console.failure(error, as_json=False)
         raise typer.Exit(error.code)
-
-
-def _declared(environment: str, plans: list[LayerPlan]) -> dict[str, dict[str, int]]:
-    """The resources that the programs of layers without a stack declare. Raises CliError."""
-    missing = [named(plan.layer) for plan in plans if not plan.is_deployed]
-    if not missing:
-        return {}
-    found = judging.declared_by(environment, missing)
-    return {layer.name: report.by_type(one.type for one in its) for layer, its in found}

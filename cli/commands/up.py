@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import arguments, console, deployment, environments, layers
-from cli.errors import CliError, Exit
+from cli import arguments, confirmation, console, deployment, environments, layers
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout; needs --yes.")
 ]
@@ -23,7 +19,7 @@ def up(
     layer: arguments.Layers = None,
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
-    yes: Yes = False,
+    yes: confirmation.Yes = False,
     *,
     refresh: arguments.Refresh = False,
     json: Json = False,
@@ -34,8 +30,8 @@ def up(
     """
     environments.deployable(environment)
     chosen = layers.selected(layer, start)
-    check_credentials()
-    _check_confirmation(yes=yes)
+    confirmation.check_credentials()
+    confirmation.check(yes=yes)
     document = deployment.up(
         environment,
         os.environ,
@@ -50,47 +46,15 @@ def up(
         print("\n" + deployment.summary(document))
 
 
-def down(environment: arguments.Environment, yes: Yes = False, json: Json = False) -> None:
+def down(
+    environment: arguments.Environment, yes: confirmation.Yes = False, json: Json = False
+) -> None:
     """Destroy an environment in reverse order, with a preview and a confirmation of each layer."""
     environments.checked(environment)
-    check_credentials()
-    _check_confirmation(yes=yes)
+    confirmation.check_credentials()
+    confirmation.check(yes=yes)
     document = deployment.down(environment, os.environ, interactive=not yes)
     if json:
         console.document(document)
     else:
         console.say(f"{environment} is destroyed")
-
-
-def check_credentials() -> None:
-    """Raises CliError when the official provider would find no credentials."""
-    if not _has_credentials():
-        raise CliError(
-            "there are no Google Cloud credentials",
-            "`gcloud auth application-default login`, or GOOGLE_APPLICATION_CREDENTIALS=FILE; "
-            "with no account at all: `./platformctl rehearse dev`",
-            Exit.AUTHENTICATION,
-        )
-
-
-def _check_confirmation(*, yes: bool) -> None:
-    """Raises CliError when a confirmation is needed and there is no terminal to ask on."""
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise CliError(
-            "a confirmation is needed and this is not a terminal",
-            "add --yes, or run it on a terminal",
-            Exit.USAGE,
-        )
-
-
-def _has_credentials() -> bool:
-    """Whether there are credentials where the official provider looks for them."""
-    variables = (
-        "GOOGLE_OAUTH_ACCESS_TOKEN",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "GOOGLE_CREDENTIALS",
-    )
-    if any(os.environ.get(name) for name in variables):
-        return True
-    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or Path.home() / ".config" / "gcloud")
-    return (folder / "application_default_credentials.json").exists()

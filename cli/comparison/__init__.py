@@ -1,0 +1,1 @@
+"""Environments compared by meaning: typed values with their defaults, models by name."""

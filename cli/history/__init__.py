@@ -1,0 +1,1 @@
+"""An environment's deployments, and the way back to one of them."""

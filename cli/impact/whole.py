@@ -1,0 +1,30 @@
+"""The impact of an update on an environment: its previews, joined into one report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from cli import console, judging
+from cli.impact import preview as previews
+from cli.impact import report
+from cli.impact.preview import LayerPlan
+from gkeplatform.layers import LAYERS, Layer, named
+
+
+def impact(
+    environment: str, variables: Mapping[str, str], layers: Sequence[Layer] = LAYERS
+) -> report.Impact:
+    """Preview the layers, and report what `up` would do. Writes to no stack. Raises CliError."""
+    run = partial(previews.preview_layer, environment, variables)
+    plans = previews.preview(layers, run, console.say)
+    return report.impact(environment, plans, _declared(environment, plans))
+
+
+def _declared(environment: str, plans: Sequence[LayerPlan]) -> dict[str, dict[str, int]]:
+    """The resources that the programs of layers without a stack declare. Raises CliError."""
+    missing = [named(plan.layer) for plan in plans if not plan.is_deployed]
+    if not missing:
+        return {}
+    found = judging.declared_by(environment, missing)
+    return {layer.name: report.by_type(one.type for one in its) for layer, its in found}

@@ -1,0 +1,1 @@
+"""Values of one environment written into another's files."""
