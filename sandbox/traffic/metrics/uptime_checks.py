@@ -31,6 +31,9 @@ _COLLECTION = "/uptimeCheckConfigs/"
 _LOOK = 1.0
 FIRST = 5.0
 """Seconds from a check's creation to its first request."""
+AFTER_START = 30.0
+"""Seconds from the daemon's start to the first request: by then pods serve again, whose absence is
+the sandbox's doing."""
 _log = logging.getLogger("sandbox.traffic.metrics")
 
 
@@ -48,6 +51,7 @@ class UptimeChecks:
         self._store = store
         self._authority = authority
         self._frontends = frontends
+        self._started: float | None = None
         self._due: dict[str, float] = {}
         self._bodies: dict[str, bytes] = {}
         self._checks: dict[str, Json] = {}
@@ -114,6 +118,8 @@ class UptimeChecks:
 
     def _read(self, now: float) -> None:
         """Note the checks that there are; one that was changed begins anew."""
+        if self._started is None:
+            self._started = now
         bodies = {
             key: body
             for key, body in self._store.bodies("monitoring/projects/").items()
@@ -126,7 +132,7 @@ class UptimeChecks:
         for key, body in bodies.items():
             if key not in self._checks:
                 self._checks[key] = msgspec.json.decode(body)
-                self._due[key] = now + FIRST
+                self._due[key] = max(now + FIRST, self._started + AFTER_START)
         self._bodies = bodies
 
     async def _make(

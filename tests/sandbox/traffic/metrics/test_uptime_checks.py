@@ -14,7 +14,7 @@ import pytest
 from sandbox.gcp.store import Store
 from sandbox.traffic.load_balancer.client import ADDRESS_HEADER, REGION_HEADER
 from sandbox.traffic.metrics import uptime_requests
-from sandbox.traffic.metrics.uptime_checks import FIRST, UptimeChecks
+from sandbox.traffic.metrics.uptime_checks import AFTER_START, FIRST, UptimeChecks
 from sandbox.traffic.metrics.uptime_requests import Requests
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.frontends import Frontend
@@ -158,6 +158,14 @@ def model() -> Iterator[Any]:
         server.shutdown()
 
 
+def test_pods_that_start_with_the_sandbox_are_not_taken_for_an_outage(tmp_path: Path) -> None:
+    store = Store(None)
+    store.put(KEY, check())
+    checks = UptimeChecks(store, tmp_path / "ca.pem", lambda: None)
+    checks._read(100)
+    assert checks._due == {KEY: 100 + AFTER_START}
+
+
 def test_a_check_is_made_from_everywhere_at_its_period(tmp_path: Path, model: Any) -> None:
     authority = Authority(tmp_path)
     authority.prepare()
@@ -181,6 +189,7 @@ def test_a_check_is_made_from_everywhere_at_its_period(tmp_path: Path, model: An
             return passed()
 
         try:
+            assert await look(-AFTER_START) == {}
             store.put(KEY, check())
             assert await look(0) == {}
             everywhere = dict.fromkeys((one.location for one in uptime_requests.PLACES.values()), 1)
