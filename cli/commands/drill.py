@@ -60,7 +60,7 @@ def drill(  # noqa: PLR0917 (an option each)
         )
     plan = routing.plan(environment)
     known = staging.model(plan, chosen, model)
-    with staging.scene(plan, known, seconds) as (scene, target):
+    with staging.scene(plan, chosen, known, seconds) as (scene, target):
         console.say(f"{name} of {known.name}  {target.method} {target.url}  {rate:g} requests/s")
         report = running.run(chosen, scene, target, rate)
     if json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.drills import keda, nodes, rollouts, servers, weights
+from cli.drills import certificates, keda, nodes, prometheus, rollouts, servers, weights
 from cli.drills.drill import Drill, nothing
 from cli.errors import CliError, Exit, meant
 
@@ -94,6 +94,24 @@ DRILLS = (
         restore=keda.bring_back,
         needs_keda=True,
     ),
+    Drill(
+        name="prometheus-away",
+        summary="Prometheus answers nothing for a while: models keep their replicas",
+        real="nothing: the Managed Service for Prometheus is Google's",
+        prepare=prometheus.autoscaler,
+        act=prometheus.take_away,
+        restore=prometheus.bring_back,
+        needs_keda=True,
+    ),
+    Drill(
+        name="certificate-change",
+        summary="another certificate is issued and served, and the former one again",
+        real="other `domains` of a certificate in the stack file, ./platformctl up ENV",
+        prepare=certificates.served,
+        act=certificates.replace,
+        restore=certificates.restore,
+        needs_https=True,
+    ),
 )
 
 
@@ -108,4 +126,4 @@ def find(name: str) -> Drill:
 
 def table() -> str:
     """All drills, a line each."""
-    return "\n".join(f"{one.name:<17} {one.summary}" for one in DRILLS)
+    return "\n".join(f"{one.name:<19} {one.summary}" for one in DRILLS)

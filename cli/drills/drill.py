@@ -30,6 +30,9 @@ class Drill:
     needs_canary: bool = False
     needs_keda: bool = False
     """Whether it is for models that scale on metrics, which KEDA does."""
+    needs_https: bool = False
+    """Whether it is for models behind the load balancer that are called by HTTPS; each request then
+    has a connection of its own, so that handshakes are counted."""
 
 
 def nothing(scene: Scene, found: Any = None) -> None:

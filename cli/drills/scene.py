@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from cli.drills.cluster import Cluster, Json, is_ready, path_of
 from cli.drills.compute import Compute
+from cli.drills.control import Control
 from cli.drills.model_servers import ModelServers
 from cli.drills.timeline import Timeline
 from cli.errors import CliError
+from cli.traffic.target import Target
 
 _LOOK = 0.1
 PATIENCE = 300.0
@@ -27,6 +29,11 @@ class Scene:
     cluster: Cluster
     servers: ModelServers
     compute: Compute
+    control: Control
+    target: Target
+    """Where the load is sent."""
+    address: str
+    """The load balancer's, as Google Cloud has it."""
     backend: str
     """The backend service's name, as the load balancer has it."""
     timeline: Timeline

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cli import console, routing
 from cli.drills.cluster import Cluster
 from cli.drills.compute import Compute
+from cli.drills.control import Control
 from cli.drills.drill import Drill
 from cli.drills.model_servers import ModelServers
 from cli.drills.scene import Scene
@@ -43,6 +45,7 @@ def model(plan: routing.Plan, drill: Drill, name: str | None) -> Workload:
         return one
     what = " with a canary" if drill.needs_canary else ""
     what = " that scales on metrics" if drill.needs_keda else what
+    what = " that is called by HTTPS" if drill.needs_https else what
     raise CliError(
         f"{plan.environment} has no model{what} that a load can be sent to",
         f"`./platformctl drill {drill.name} ENVIRONMENT` of another environment",
@@ -52,24 +55,37 @@ def model(plan: routing.Plan, drill: Drill, name: str | None) -> Workload:
 
 def _misfit(drill: Drill, known: Workload) -> str | None:
     """Why a drill does not fit a model; None if it does."""
-    if drill.needs_canary and known.canary is None:
-        return "it has no canary in the stack file"
-    if drill.needs_canary and known.exposure.kind != routing.HTTP_LOAD_BALANCER:
-        return "its weights are not in the load balancer's URL map"
-    if drill.needs_keda and not (known.autoscaling and known.autoscaling.needs_keda):
-        return "it does not scale on metrics"
-    if known.exposure.kind == "cluster-ip":
-        return "it is reached inside the cluster only, and a load would meet one pod of it"
-    if calls.speaks_grpc(known):
-        return "it speaks gRPC, and loads are sent by HTTP/1.1"
-    return None
+    kind = known.exposure.kind
+    scales = bool(known.autoscaling and known.autoscaling.needs_keda)
+    is_balanced = kind == routing.HTTP_LOAD_BALANCER
+    reasons = (
+        (drill.needs_canary and known.canary is None, "it has no canary in the stack file"),
+        (
+            drill.needs_canary and not is_balanced,
+            "its weights are not in the load balancer's URL map",
+        ),
+        (drill.needs_keda and not scales, "it does not scale on metrics"),
+        (drill.needs_https and not is_balanced, "it is not behind the load balancer"),
+        (
+            kind == "cluster-ip",
+            "it is reached inside the cluster only, and a load would meet one pod of it",
+        ),
+        (calls.speaks_grpc(known), "it speaks gRPC, and loads are sent by HTTP/1.1"),
+    )
+    return next((why for is_so, why in reasons if is_so), None)
 
 
 @contextlib.contextmanager
-def scene(plan: routing.Plan, known: Workload, seconds: float) -> Iterator[tuple[Scene, Target]]:
+def scene(
+    plan: routing.Plan, drill: Drill, known: Workload, seconds: float
+) -> Iterator[tuple[Scene, Target]]:
     """What is acted on, and where the load is sent. Raises CliError where nothing is rehearsed."""
     home, variables = Home.default(), deployed.sandbox_variables()
     way = asked.way(plan, known, asked.call(known, _DEFAULTS), _DEFAULTS)
+    target = way.target
+    if drill.needs_https:
+        target = replace(target, headers={**target.headers, "Connection": "close"})
+    address = deployed.read(plan.environment, variables, rehearsed=True).address
     cluster = Cluster(home, plan.project, variables)
     compute = Compute(variables, plan.project)
     try:
@@ -81,10 +97,13 @@ def scene(plan: routing.Plan, known: Workload, seconds: float) -> Iterator[tuple
                 cluster=cluster,
                 servers=ModelServers(home, cluster.key),
                 compute=compute,
+                control=Control(home, plan.project),
+                target=target,
+                address=address,
                 backend=plan.backend(known.name, routing.HTTP_LOAD_BALANCER),
                 timeline=Timeline(console.say),
             ),
-            way.target,
+            target,
         )
     finally:
         cluster.close()

@@ -4,6 +4,7 @@ GET    health              {"status": "ok"}
 GET    requests            the last requests: [{"method", "path", "status"}]
 PUT    latency             {"seconds": 0.2}: the least that an operation takes
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
+PUT    prometheus          {"project", "runs": false}: takes its Prometheus away, or brings it back
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
 GET    alerts/{project}    {"alerts": […]}: which alert policies fire
@@ -74,6 +75,8 @@ class Control:
                 self._state.latency = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
                 self._state.control_planes.unneeded_seconds = float(given["seconds"])
+            case "PUT", "prometheus" if self._state.control_planes is not None:
+                await self._set_prometheus(given["project"], runs=given["runs"])
             case "PUT", "expected-cluster" if self._state.control_planes is not None:
                 from sandbox.kubernetes.control_planes import ClusterKey  # noqa: PLC0415 (heavy)
 
@@ -102,6 +105,10 @@ class Control:
             case _:
                 return _json({"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404)
         return _json({})
+
+    async def _set_prometheus(self, project: str, *, runs: bool) -> None:
+        metrics = self._state.control_planes.metrics
+        await (metrics.bring_back(project) if runs else metrics.take_away(project))
 
     async def _read(self, path: str) -> Raw | None:
         """Answer a GET; None for a path that the sandbox does not have."""

@@ -27,6 +27,7 @@ class ManagedService:
         self._api = api
         self._jobs: dict[Cluster, Sequence[ScrapeJob]] = {}
         self._servers: dict[str, Prometheus] = {}
+        self._away: set[str] = set()
         self._binary: Path | None = None
         self._installing = asyncio.Lock()
         self._is_stopped = False
@@ -36,7 +37,8 @@ class ManagedService:
         if not jobs and not self._jobs.get(cluster):
             return
         self._jobs[cluster] = jobs
-        await self._scrape(cluster.project)
+        if cluster.project not in self._away:
+            await self._scrape(cluster.project)
 
     async def ask(
         self, project: str, path: str, parameters: Mapping[str, str | list[str]]
@@ -45,9 +47,23 @@ class ManagedService:
 
         Raises EngineError, PrometheusError, OSError.
         """
+        if project in self._away:
+            raise PrometheusError("it was taken away")
         if project not in self._servers:
             await self._scrape(project)
         return await self._servers[project].ask(path, parameters)
+
+    async def take_away(self, project: str) -> None:
+        """End the project's Prometheus until `bring_back`: nothing is collected or answered."""
+        self._away.add(project)
+        server = self._servers.pop(project, None)
+        if server is not None:
+            await server.stop()
+
+    async def bring_back(self, project: str) -> None:
+        """Start what `take_away` has ended. Raises EngineError, PrometheusError, OSError."""
+        self._away.discard(project)
+        await self._scrape(project)
 
     async def stop(self) -> None:
         """End all processes, and start no other; their data stays."""

@@ -57,13 +57,16 @@ class Authority:
         else:
             self._loaded = self._make()
 
-    def issue(self, domains: Sequence[str]) -> KeyPair:
-        """The certificate of some domains, wildcards included; issued again before it expires."""
+    def issue(self, domains: Sequence[str], resource: str = "") -> KeyPair:
+        """The certificate of some domains, wildcards included; issued again before it expires.
+
+        Each `resource` gets its own, with the same domains too.
+        """
         if self._loaded is None:
             self.prepare()
         assert self._loaded is not None  # noqa: S101 (`prepare` sets it)
         authority, signer = self._loaded
-        serial = f"{authority.serial_number}/{'/'.join(domains)}"
+        serial = f"{authority.serial_number}/{resource}/{'/'.join(domains)}"
         name = hashlib.sha256(serial.encode()).hexdigest()[:32]
         pair = KeyPair(self._issued / f"{name}.pem", self._issued / f"{name}.key")
         if _is_kept(pair):

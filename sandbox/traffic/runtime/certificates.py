@@ -49,7 +49,7 @@ class Certificates:
                 continue
             classic.shown(self._state, place, document)
             if document["managed"]["status"] == "ACTIVE":
-                yield place.path, self._authority.issue(document["managed"]["domains"])
+                yield place.path, self._authority.issue(document["managed"]["domains"], key)
             else:
                 self.has_pending = True
 
@@ -62,7 +62,7 @@ class Certificates:
                 continue
             managed = issuance.managed(self._state, path, document)
             if managed["state"] == "ACTIVE":
-                yield path, self._authority.issue(managed["domains"])
+                yield path, self._authority.issue(managed["domains"], key)
             else:
                 self.has_pending = True
 

@@ -27,6 +27,7 @@ from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.metrics.accelerators import Accelerators
 from sandbox.traffic.metrics.request_measurements import RequestMeasurements
+from sandbox.traffic.metrics.uptime_checks import UptimeChecks
 from sandbox.traffic.runtime import frontends, ingress_certificates, processes
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
@@ -87,6 +88,8 @@ class Runtime:
         self._draining = Draining(home.model_servers)
         self.accelerators = Accelerators(home.model_servers)
         """How busy the GPUs are."""
+        self.uptime = UptimeChecks(state.store, self._authority.certificate, self._settled)
+        """What the uptime checks find."""
         self._requests_log = home.logs / "requests.log"
         self._health_log = home.logs / "health-checks.log"
         self._seen: dict[ClusterKey, ClusterObjects] = {}
@@ -117,7 +120,8 @@ class Runtime:
         self._state.store.changed = self.changed
         self._wake.set()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
+        works = (self._run(), self._watch(), self.uptime.run())
+        self._tasks = [loop.create_task(one) for one in works]
 
     async def close(self) -> None:
         """End the processes."""
@@ -165,9 +169,15 @@ class Runtime:
             "isSettled": self._idle.is_set(),
             "cacert": str(self._authority.certificate),
             "frontends": [msgspec.to_builtins(one) for one in self._frontends],
-            "unsupported": [one._asdict() for one in self._unsupported],
+            "unsupported": [
+                one._asdict() for one in (*self._unsupported, *self.uptime.unsupported())
+            ],
             "refusal": self._failure or (self._envoy.refusal if self._envoy else None),
         }
+
+    def _settled(self) -> list[Frontend] | None:
+        """The front ends; None while changes of them are under way."""
+        return self._frontends if self._idle.is_set() else None
 
     async def _run(self) -> None:
         while True:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from sandbox.gcp.services.monitoring import alert_queries
+from sandbox.gcp.service import State
+from sandbox.gcp.services.monitoring import alert_queries, alerts
 from sandbox.gcp.services.monitoring.alert_queries import NotEvaluatedError
+from sandbox.gcp.store import Store
 
 REQUESTS = "loadbalancing.googleapis.com/https/request_count"
 AT = 'resource.type = "https_lb_rule" AND resource.labels.backend_target_name = "resnet"'
@@ -120,3 +124,21 @@ def test_the_absence_of_a_series_and_promql_are_asked_for_as_they_are() -> None:
 def test_what_is_not_evaluated_is_said(given: dict[str, Any], said: str) -> None:
     with pytest.raises(NotEvaluatedError, match=said):
         query(given)
+
+
+def test_a_share_of_no_requests_is_no_value() -> None:
+    """Prometheus answers NaN, which JSON does not have."""
+
+    class Metrics:
+        async def ask(self, *_: object) -> tuple[int, bytes]:
+            result = [{"metric": {}, "value": [1, one]} for one in ("NaN", "+Inf", "0.5")]
+            return 200, msgspec.json.encode({"data": {"resultType": "vector", "result": result}})
+
+    class Planes:
+        metrics = Metrics()
+
+    state = State(Store(None), Planes())
+    policy = {"displayName": "d", "combiner": "OR", "conditions": [threshold(TOTAL)]}
+    state.store.put("monitoring/projects/p/alertPolicies/1", {"name": "1", **policy})
+    [found] = asyncio.run(alerts.states(state, "p"))
+    assert [one["value"] for one in found["conditions"][0]["values"]] == [0.5]

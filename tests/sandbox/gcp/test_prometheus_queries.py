@@ -139,6 +139,11 @@ def test_what_is_stated_replaces_the_measured_series_that_have_its_labels() -> N
             async def samples(project: str) -> list[exposition.Sample]:
                 return []
 
+        class uptime:  # noqa: N801
+            @staticmethod
+            def samples(project: str) -> list[exposition.Sample]:
+                return []
+
     state = create_app(None, Stated()).state
     state.requests = Requests()
     found = asyncio.run(time_series.samples(state, PROJECT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from sandbox.gcp.discovery import Json
@@ -52,7 +53,9 @@ async def _condition(state: State, project: str, given: Json) -> Json:
         measured = await _ask(state, project, alert_queries.value(given, objective))
     except NotEvaluatedError as error:
         return {**shown, "state": UNKNOWN, "reason": str(error)}
-    values = [{"labels": one["metric"], "value": float(one["value"][1])} for one in measured]
+    # A share of no requests is not a number.
+    found = [(one["metric"], float(one["value"][1])) for one in measured]
+    values = [{"labels": labels, "value": one} for labels, one in found if math.isfinite(one)]
     return {**shown, "state": FIRING if met else QUIET, "values": values}
 
 

@@ -22,6 +22,7 @@ async def samples(state: State, project: str) -> list[Sample]:
     if state.requests is not None:
         found += await asyncio.to_thread(state.requests.measurements.samples, project)
         found += await state.requests.accelerators.samples(project)
+        found += state.requests.uptime.samples(project)
     if state.control_planes is None:
         return found
     stated = [

@@ -87,6 +87,13 @@ def test_a_managed_certificate_has_a_pair_once_it_is_active(app: App, tmp_path: 
     assert found.has_pending
 
 
+def test_two_certificates_of_the_same_domains_differ(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    old, new = (authority.issue(["a.example"], name) for name in ("old", "new"))
+    assert old.chain.read_bytes() != new.chain.read_bytes()
+    assert authority.issue(["a.example"], "old") == old
+
+
 def test_a_self_managed_certificate_is_served_with_its_own_key(app: App, tmp_path: Path) -> None:
     other = Authority(tmp_path / "other")
     (tmp_path / "other").mkdir()
