@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import grpc
 
 from cli.errors import CliError
+from cli.traffic import trust
 from cli.traffic.exchange import Received, served_by
 from cli.traffic.target import Target
 
@@ -28,7 +28,7 @@ class GrpcCaller:
     """A channel to one address."""
 
     def __init__(self, target: Target, timeout: float) -> None:
-        """Raises CliError where the certificate authority cannot be read."""
+        """Raises CliError where an authority cannot be read."""
         self._target, self._timeout = target, timeout
         at = f"{target.address}:{target.port}"
         options = [
@@ -39,7 +39,9 @@ class GrpcCaller:
             self._channel = grpc.insecure_channel(at, options)
             return
         try:
-            roots = Path(target.cacert).read_bytes() if target.cacert else None
+            roots = trust.roots(target.cacert, target.authorities)
+        except ValueError as error:
+            raise CliError(str(error)) from None
         except OSError as error:
             raise CliError(f"{target.cacert}: cannot be read: {error}") from None
         options.append(("grpc.ssl_target_name_override", target.host))

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cli.traffic import trust
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -25,6 +27,8 @@ class Target:
     encrypted: bool = False
     cacert: str | None = None
     """File of the certificate authority; None for those that the system trusts."""
+    authorities: str = ""
+    """Certificates in PEM that are trusted as well (`cli.traffic.trust`)."""
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -51,9 +55,12 @@ class Target:
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
     def tls(self) -> ssl.SSLContext | None:
-        """The TLS context, which verifies the certificate; None for plain HTTP."""
+        """The TLS context, which verifies the certificate; None for plain HTTP.
+
+        Raises `OSError` and `ValueError` for authorities that cannot be read.
+        """
         if not self.encrypted:
             return None
-        context = ssl.create_default_context(cafile=self.cacert)
+        context = trust.context(self.cacert, self.authorities)
         context.set_alpn_protocols(["http/1.1"])
         return context
