@@ -99,6 +99,7 @@ def targeted(
         method=call.method,
         headers=sent,
         body=call.body,
+        is_grpc=call.is_grpc,
     )
 
 

@@ -11,7 +11,7 @@ from cli.traffic import trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One HTTP/1.1 request, and the address that it is sent to."""
+    """One request of HTTP/1.1, or a gRPC call, and the address that it is sent to."""
 
     address: str
     """Host name or IP address to connect to."""
@@ -32,6 +32,8 @@ class Target:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    is_grpc: bool = False
+    """Whether it is a gRPC call: the path is its method's, the body its message."""
 
     @property
     def url(self) -> str:
