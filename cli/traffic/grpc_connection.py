@@ -71,7 +71,7 @@ class GrpcChannel:
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
-        await self._channel.close()
+        await self._channel.close(None)
 
 
 class GrpcConnection:
