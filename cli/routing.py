@@ -9,6 +9,7 @@ from typing import Any
 
 from cli import environments
 from cli.errors import CliError, Exit, meant, usage_error
+from cli.traffic import trust
 from gkeplatform import positions, stack_values
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
@@ -39,6 +40,8 @@ class Plan:
     load_balancer: LoadBalancer
     others: tuple[PathFrontEnd, ...]
     """The Gateway and the ingress controller, where models use them."""
+    authorities: str
+    """What the self-managed certificates are signed by, in PEM (`cli.traffic.trust`)."""
 
     @property
     def front_ends(self) -> Mapping[str, LoadBalancer | PathFrontEnd]:
@@ -72,7 +75,8 @@ def plan(environment: str) -> Plan:
     environments.checked(environment)
     file, root = file_of(environment), environments.ROOT
     try:
-        values = _readable(stack_values.read(environment, root=root))
+        written = stack_values.read(environment, root=root)
+        values = _readable(written)
         whole = stack_file.read(values, file=file, root=root, tests=False)
     except PlatformError as error:
         message = positions.located(str(error), root=root, environment=environment)
@@ -90,6 +94,7 @@ def plan(environment: str) -> Plan:
         networking=networking,
         load_balancer=planned_routes.planned(whole.serving, networking),
         others=path_front_ends(whole.serving),
+        authorities=trust.anchors(json.loads(written.get(_CERTIFICATES, "[]"))),
     )
 
 

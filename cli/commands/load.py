@@ -27,7 +27,10 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     connections: Annotated[
         int,
         typer.Option(
-            "--connections", min=1, max=10_000, help="Most connections; then requests wait."
+            "--connections",
+            min=1,
+            max=10_000,
+            help="Most connections, of gRPC most calls under way; then requests wait.",
         ),
     ] = 256,
     timeout: options.Timeout = 30.0,
@@ -61,12 +64,6 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     plan = routing.plan(environment)
     known = plan.model(model)
     call = asked.call(known, given)
-    if call.is_grpc:
-        raise CliError(
-            f"{model} speaks gRPC, and loads are sent by HTTP/1.1",
-            f"./platformctl request {environment} {model} --count N",
-            Exit.USAGE,
-        )
     if known.exposure.kind == "cluster-ip" and address is None:
         raise CliError(
             f"{model} is reached inside the cluster only: a load would meet one pod of it",
@@ -74,7 +71,8 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             Exit.USAGE,
         )
     way = asked.way(plan, known, call, given)
-    console.say(f"{way.target.method} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
+    kind = "gRPC" if call.is_grpc else way.target.method
+    console.say(f"{kind} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
     result = running.run(way.target, rate, seconds, connections, timeout, live=not json)
     if json:
         content = {"environment": environment, "model": model, "url": way.target.url}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from cli.errors import CliError, Exit
@@ -59,6 +59,7 @@ def way(
     if not real:
         front = FrontEnds(lifecycle.Home.default().path, plan.project)
     target = targeted(known, model, call, headers, front=front, address=address)
+    target = replace(target, authorities=plan.authorities)
     kind = model.exposure.kind
     found = plan.find(target.url, headers, kind) if kind in plan.front_ends else None
     return Way(target, kind, found)
@@ -98,6 +99,7 @@ def targeted(
         method=call.method,
         headers=sent,
         body=call.body,
+        is_grpc=call.is_grpc,
     )
 
 

@@ -60,12 +60,14 @@ class Caller:
     """A client with a connection of its own, which it keeps."""
 
     def __init__(self, target: Target, timeout: float) -> None:
-        """Raises CliError where the certificate authority cannot be read."""
+        """Raises CliError where an authority cannot be read."""
         self._target = target
         try:
             verify: Any = target.tls() or True
         except OSError as error:
             raise CliError(f"{target.cacert}: cannot be read: {error}") from None
+        except ValueError as error:
+            raise CliError(str(error)) from None
         transport = httpx.HTTPTransport(
             verify=verify, trust_env=False, local_address=target.caller or None
         )
@@ -156,7 +158,9 @@ def failure(error: httpx.HTTPError, target: Target) -> CliError:
     if "certificate verify failed" in reason.lower():
         return CliError(
             f"{where}: the certificate is not valid: {reason}",
-            "a certificate of Google's is issued once its domain resolves to the address",
+            "trusted are the self-managed certificates of the stack file, and "
+            + ("the sandbox's authority" if target.cacert else "the authorities of this machine")
+            + "; Google issues a certificate once its domain resolves to the address",
         )
     if isinstance(error, httpx.ConnectError):
         return CliError(f"{where}: no connection: {reason}", "`./platformctl sandbox status`")

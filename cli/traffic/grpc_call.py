@@ -3,47 +3,95 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import grpc
 
 from cli.errors import CliError
+from cli.traffic import trust
 from cli.traffic.exchange import Received, served_by
 from cli.traffic.target import Target
 
 _STATUSES = {
     grpc.StatusCode.OK: 200,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
     grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
-"""HTTP statuses, as a gateway would translate them; all others are 500."""
+"""HTTP statuses, as a gateway would translate them; all others are 500.
+
+https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+"""
 _SKIPPED = frozenset({"content-type", "host"})
+
+
+def http_status(code: grpc.StatusCode) -> int:
+    """The HTTP status that a gateway would make of a gRPC status."""
+    return _STATUSES.get(code, 500)
+
+
+def address(target: Target) -> str:
+    """What a channel connects to."""
+    at = f"[{target.address}]" if ":" in target.address else target.address
+    return f"{at}:{target.port}"
+
+
+def options(target: Target) -> list[tuple[str, str | int]]:
+    """The options of a channel: the host of the URL, whatever the address, and no proxy."""
+    found: list[tuple[str, str | int]] = [
+        ("grpc.default_authority", target.authority),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if target.encrypted:
+        found.append(("grpc.ssl_target_name_override", target.host))
+    return found
+
+
+def credentials(target: Target) -> grpc.ChannelCredentials | None:
+    """The credentials of a channel, which verify the certificate; None without TLS.
+
+    Raises `OSError` and `ValueError` for authorities that cannot be read.
+    """
+    if not target.encrypted:
+        return None
+    return grpc.ssl_channel_credentials(trust.roots(target.cacert, target.authorities))
+
+
+def metadata(target: Target) -> tuple[tuple[str, str], ...]:
+    """The headers of the request as gRPC sends them."""
+    return tuple(
+        (name.lower(), value)
+        for name, value in target.headers.items()
+        if name.lower() not in _SKIPPED
+    )
 
 
 class GrpcCaller:
     """A channel to one address."""
 
     def __init__(self, target: Target, timeout: float) -> None:
-        """Raises CliError where the certificate authority cannot be read."""
+        """Raises CliError where an authority cannot be read."""
         self._target, self._timeout = target, timeout
-        at = f"{target.address}:{target.port}"
-        options = [
-            ("grpc.default_authority", target.authority),
-            ("grpc.enable_http_proxy", 0),
-        ]
-        if not target.encrypted:
-            self._channel = grpc.insecure_channel(at, options)
-            return
+        at, given = address(target), options(target)
         try:
-            roots = Path(target.cacert).read_bytes() if target.cacert else None
+            secured = credentials(target)
+        except ValueError as error:
+            raise CliError(str(error)) from None
         except OSError as error:
             raise CliError(f"{target.cacert}: cannot be read: {error}") from None
-        options.append(("grpc.ssl_target_name_override", target.host))
-        self._channel = grpc.secure_channel(at, grpc.ssl_channel_credentials(roots), options)
+        self._channel = (
+            grpc.secure_channel(at, secured, given) if secured else grpc.insecure_channel(at, given)
+        )
 
     def __enter__(self) -> GrpcCaller:
         return self
@@ -58,17 +106,12 @@ class GrpcCaller:
             request_serializer=lambda content: content,
             response_deserializer=lambda content: content,
         )
-        metadata = tuple(
-            (name.lower(), value)
-            for name, value in self._target.headers.items()
-            if name.lower() not in _SKIPPED
-        )
         started = time.perf_counter()
         code, text, content = grpc.StatusCode.OK, "", b""
         call: Any  # the call, or the error that it ended with, which is one too
         try:
             content, call = method.with_call(
-                self._target.body, timeout=self._timeout, metadata=metadata
+                self._target.body, timeout=self._timeout, metadata=metadata(self._target)
             )
         except grpc.RpcError as error:
             call = error
@@ -83,7 +126,7 @@ class GrpcCaller:
         pairs = (*(call.initial_metadata() or ()), *(call.trailing_metadata() or ()))
         headers = {name: str(value) for name, value in pairs}
         return Received(
-            status=_STATUSES.get(code, 500),
+            status=http_status(code),
             headers={**headers, "grpc-status": code.name},
             body=text or f"{len(content)} bytes",
             size=len(content),

@@ -13,10 +13,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter  # uvloop's own clock counts whole milliseconds
+from typing import TYPE_CHECKING, TypeAlias
 
 from cli.traffic.connection import Answer, Connection, Loss
 from cli.traffic.figures import Figures, Result
 from cli.traffic.target import Target
+
+if TYPE_CHECKING:
+    from cli.traffic.grpc_connection import GrpcChannel, GrpcConnection
 
 _LEAST_PAUSE = 0.0002
 """Seconds between two wakings: requests that are due in between are sent together."""
@@ -24,6 +28,9 @@ _SWEEP = 0.02
 """Seconds between two looks for requests that are late."""
 _TLS_SECONDS = 10.0
 OnTick = Callable[[Result], None]
+
+
+_Place: TypeAlias = "Connection | GrpcConnection"
 
 
 @dataclass(slots=True)
@@ -47,7 +54,8 @@ async def run(  # noqa: PLR0913
 ) -> Result:
     """Send `rate` requests a second for `seconds`, and wait for the last answers.
 
-    At most `connections` are open; beyond them requests wait, which counts as latency. A request
+    At most `connections` are open; beyond them requests wait, which counts as latency. gRPC calls
+    share one connection, and `connections` bounds those under way. A request
     without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
     every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
     as unfinished. `end` lets it end early, as it does after `seconds`. Raises `OSError` and
@@ -80,17 +88,22 @@ class _Load:
     ) -> None:
         self.result = Result()
         self._target = target
-        self._bytes = target.request()
-        self._tls = target.tls()
+        self._channel: GrpcChannel | None = None
+        if target.is_grpc:
+            from cli.traffic.grpc_connection import GrpcChannel  # noqa: PLC0415 (only for gRPC)
+
+            self._channel = GrpcChannel(target)
+        self._bytes = target.body if target.is_grpc else target.request()
+        self._tls = None if target.is_grpc else target.tls()
         self._rate, self._seconds = rate, seconds
         self._most, self._timeout = connections, timeout
         self._loop = asyncio.get_running_loop()
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._idle: list[_Place] = []
+        self._open: set[_Place] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Request] = deque()
         self._is_ended = False
-        self._under_way: OrderedDict[Connection, _Request] = OrderedDict()
+        self._under_way: OrderedDict[_Place, _Request] = OrderedDict()
 
     async def send(self, stop: asyncio.Event, end: asyncio.Event) -> None:
         """Send every request at its time; return when each has an answer or is lost."""
@@ -134,6 +147,9 @@ class _Load:
         for connection in [*self._open]:
             connection.close()
         await asyncio.sleep(0)
+        if self._channel is not None:
+            self.result.reason = self._channel.reason
+            await self._channel.close()
 
     def _begin(self, started: float) -> None:
         offset = self.result.sent / self._rate
@@ -152,7 +168,7 @@ class _Load:
         if len(self._open) + len(self._opening) < self._most:
             self._connect()
 
-    def _put(self, connection: Connection, request: _Request) -> None:
+    def _put(self, connection: _Place, request: _Request) -> None:
         self._under_way[connection] = request
         connection.send(self._bytes)
 
@@ -163,17 +179,8 @@ class _Load:
 
     async def _opened(self) -> None:
         """Open a connection and give it the request that has waited longest."""
-        target = self._target
         try:
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self._done, self._closed, is_head=target.method == "HEAD"),
-                target.address,
-                target.port,
-                ssl=self._tls,
-                local_addr=(target.caller, 0) if target.caller else None,
-                server_hostname=target.host if self._tls else None,
-                ssl_handshake_timeout=_TLS_SECONDS if self._tls else None,
-            )
+            connection = await self._made()
         except OSError as error:
             self.result.reason = str(error) or type(error).__name__
             if self._waiting:
@@ -184,7 +191,25 @@ class _Load:
         self._open.add(connection)
         self._next(connection)
 
-    def _next(self, connection: Connection) -> None:
+    async def _made(self) -> _Place:
+        """A connection that is open. Raises OSError."""
+        target = self._target
+        if self._channel is not None:
+            from cli.traffic.grpc_connection import GrpcConnection  # noqa: PLC0415
+
+            return GrpcConnection(self._channel, self._done, self._closed)
+        _, connection = await self._loop.create_connection(
+            lambda: Connection(self._done, self._closed, is_head=target.method == "HEAD"),
+            target.address,
+            target.port,
+            ssl=self._tls,
+            local_addr=(target.caller, 0) if target.caller else None,
+            server_hostname=target.host if self._tls else None,
+            ssl_handshake_timeout=_TLS_SECONDS if self._tls else None,
+        )
+        return connection
+
+    def _next(self, connection: _Place) -> None:
         if not connection.is_open:
             connection.close()
         elif self._waiting:
@@ -192,14 +217,14 @@ class _Load:
         else:
             self._idle.append(connection)
 
-    def _done(self, connection: Connection, result: Answer | Loss) -> None:
+    def _done(self, connection: _Place, result: Answer | Loss) -> None:
         request = self._under_way.pop(connection, None)
         if request is not None:
             self._count(request, result)
         # Soon, not now: the parser of this connection is still at work.
         self._loop.call_soon(self._next, connection)
 
-    def _closed(self, connection: Connection) -> None:
+    def _closed(self, connection: _Place) -> None:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

@@ -6,10 +6,12 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cli.traffic import trust
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One HTTP/1.1 request, and the address that it is sent to."""
+    """One request of HTTP/1.1, or a gRPC call, and the address that it is sent to."""
 
     address: str
     """Host name or IP address to connect to."""
@@ -25,9 +27,13 @@ class Target:
     encrypted: bool = False
     cacert: str | None = None
     """File of the certificate authority; None for those that the system trusts."""
+    authorities: str = ""
+    """Certificates in PEM that are trusted as well (`cli.traffic.trust`)."""
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    is_grpc: bool = False
+    """Whether it is a gRPC call: the path is its method's, the body its message."""
 
     @property
     def url(self) -> str:
@@ -51,9 +57,12 @@ class Target:
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
     def tls(self) -> ssl.SSLContext | None:
-        """The TLS context, which verifies the certificate; None for plain HTTP."""
+        """The TLS context, which verifies the certificate; None for plain HTTP.
+
+        Raises `OSError` and `ValueError` for authorities that cannot be read.
+        """
         if not self.encrypted:
             return None
-        context = ssl.create_default_context(cafile=self.cacert)
+        context = trust.context(self.cacert, self.authorities)
         context.set_alpn_protocols(["http/1.1"])
         return context
