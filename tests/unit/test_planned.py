@@ -27,6 +27,9 @@ from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
 from infra.networking import endpoint_groups
 
 
+UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file with the planned outputs of the cluster layer, in a preview."""
@@ -71,9 +74,9 @@ def test_a_file_that_is_gone_is_refused(given: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (Unknown(), planned.UNKNOWN),
+        (UNKNOWN, planned.UNKNOWN),
         (f"http://{planned.UNKNOWN}/v1", planned.UNKNOWN),
-        ({"a": [Unknown(), 1]}, {"a": [planned.UNKNOWN, 1]}),
+        ({"a": [UNKNOWN, 1]}, {"a": [planned.UNKNOWN, 1]}),
         ([True, None, "x"], [True, None, "x"]),
     ],
 )
