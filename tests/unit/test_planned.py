@@ -26,7 +26,6 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
 from infra.networking import endpoint_groups
 
-
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
 
 
