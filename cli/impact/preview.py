@@ -87,7 +87,14 @@ def preview(layers: Iterable[Layer], run: Run, say: Say) -> list[LayerPlan]:
 
     for layer in order:
         if reason := _missing(layer, plans):
-            plans[layer.name] = LayerPlan(layer.name, unknown=reason, is_deployed=False)
+            failed = any(plans[name].error for name in layer.needs if name in plans)
+            hidden = any(
+                plans[name].unknown and plans[name].is_deployed
+                for name in layer.needs
+                if name in plans
+            )
+            is_deployed = failed or hidden
+            plans[layer.name] = LayerPlan(layer.name, unknown=reason, is_deployed=is_deployed)
             continue
         plan = previewed(layer, *layer.needs)
         if plan.error and LET_GO_FIRST in str(plan.error) and NETWORKING in order:

@@ -49,7 +49,7 @@ def _sections(made: Impact) -> Iterator[tuple[str, list[str]]]:
     yield "changes by layer", list(_counts(made))
     if gaps := list(_gaps(made)):
         yield "not known before the update", gaps
-    warnings = [f"{plan.layer}: {one}" for plan in made.plans for one in plan.warnings]
+    warnings = [_line(plan.layer, one) for plan in made.plans for one in plan.warnings]
     if warnings:
         yield "warnings", warnings
     errors = [" ".join(str(error).split()) for error in made.errors]
@@ -114,6 +114,10 @@ def _gaps(made: Impact) -> Iterator[str]:
             yield f"{plan.layer}.{path}: the deployed value is assumed"
         for path in plan.planned.unknown:
             yield f"{plan.layer}.{path}: unknown to the layers after it"
+
+
+def _line(layer: str, message: str) -> str:
+    return f"{layer}: {' '.join(message.split())}"
 
 
 def _escaped(text: str) -> str:

@@ -139,6 +139,13 @@ def test_a_layer_after_one_that_is_not_deployed_is_not_guessed() -> None:
     assert "needs cluster" in found["serving"].unknown
 
 
+def test_a_layer_after_one_that_fails_is_not_called_new() -> None:
+    found = Previews(cluster=[LayerPlan("cluster", error=CliError("wrong"))]).run()
+    for name in ("serving", "networking", "environment"):
+        assert found[name].is_deployed
+        assert "could not be previewed" in found[name].unknown
+
+
 def test_a_secret_that_is_not_deployed_stops_the_previews_after_it() -> None:
     first = LayerPlan("cluster", (step(STACK, "p-dev"),), Planned({"name": "c"}))
     found = Previews(cluster=[first]).run()

@@ -63,7 +63,16 @@ def test_a_job_has_the_permissions_that_it_names_and_no_other(job: str) -> None:
     assert WORKFLOWS[job.partition("/")[0]]["permissions"] == {}
     assert "permissions" in JOBS[job]
     writes = {key for key, value in JOBS[job]["permissions"].items() if value == "write"}
-    assert writes <= {"id-token", "security-events", "issues"}
+    assert writes <= {"id-token", "security-events", "issues", "pull-requests"}
+
+
+def test_only_a_job_that_runs_nothing_of_the_change_may_comment() -> None:
+    writers = [key for key, job in JOBS.items() if "pull-requests" in job["permissions"]]
+    assert writers == ["preview-environment/comment", "pull-request/preview"]
+    assert "steps" not in JOBS["pull-request/preview"]  # it passes the permission on
+    comment = JOBS["preview-environment/comment"]
+    assert not [step for step in comment["steps"] if "uses" in step]
+    assert set(comment["permissions"]) == {"pull-requests"}
 
 
 @pytest.mark.parametrize("job", JOBS)
