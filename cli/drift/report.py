@@ -27,6 +27,7 @@ def text(environment: str, layers: Mapping[str, Layer]) -> str:
         for finding in layer.findings:
             lines += _of_finding(finding)
         lines += [_of_pending(one) for one in layer.pending]
+        lines += [f"  `up` would fail: {one}" for one in layer.errors]
     if any(finding.repair for layer in layers.values() for finding in layer.findings):
         chosen = [name for name, one in layers.items() if any(f.repair for f in one.findings)]
         words = " ".join(f"--layer {name}" for name in chosen)
@@ -43,6 +44,7 @@ def document(environment: str, layers: Mapping[str, Layer]) -> dict[str, Any]:
         "layers": {
             name: {
                 "compared": layer.compared,
+                "errors": list(layer.errors),
                 "drift": [_finding(one) for one in layer.findings],
                 "notDeployed": [
                     {"urn": one.urn, "op": one.op, "paths": list(one.differs)}
@@ -60,7 +62,7 @@ def _count(layer: Layer) -> str:
         parts.append(_number(len(layer.findings), "resource", "changed outside Pulumi"))
     if layer.pending:
         parts.append(_number(len(layer.pending), "change", "not deployed yet"))
-    return ", ".join(parts)
+    return ", ".join(parts) or "cannot be compared whole"
 
 
 def _number(count: int, noun: str, rest: str) -> str:
