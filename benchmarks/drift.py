@@ -33,7 +33,7 @@ from sandbox.plugins.provider import PluginError
 
 FIXED = re.compile(
     r"(^|\.)(name|namespace|kind|apiVersion|id|selfLink|etag|fingerprint|region|zone|location"
-    r"|ports|network|project|kmsKeyName|selector|roleRef|creationTimestamp|serviceId|type)(\.|$|\[)"
+    r"|ports|autoCreateSubnetworks|network|project|kmsKeyName|selector|roleRef|creationTimestamp|serviceId|type)(\.|$|\[)"
 )
 """Names, places and what the APIs do not change."""
 

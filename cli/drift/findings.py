@@ -202,6 +202,8 @@ def _of_resource(seen: Refresh, planned: Iterable[str]) -> Iterator[Value]:
     """The values of a resource that differ, where its provider plans a change."""
     reported: list[Path] = []
     for path, declared, live in changed(seen.inputs, seen.found_inputs):
+        if declared is ABSENT and same(at(seen.outputs, path), live):
+            continue  # set by the server, and known since the deployment
         reported.append(path)
         yield Value(written(path), declared, live, True)
     for text in planned:

@@ -12,7 +12,6 @@ from cli.steps import MASKED
 
 LONGEST = 60
 """Characters of a value that the text shows; JSON has it whole."""
-_VERBS = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
 
 
 def text(environment: str, layers: Mapping[str, Layer]) -> str:
@@ -61,7 +60,9 @@ def _count(layer: Layer) -> str:
     if layer.findings:
         parts.append(_number(len(layer.findings), "resource", "changed outside Pulumi"))
     if layer.pending:
-        parts.append(_number(len(layer.pending), "change", "not deployed yet"))
+        parts.append(
+            _number(len(layer.pending), "resource", "found as deployed that `up` would change")
+        )
     return ", ".join(parts) or "cannot be compared whole"
 
 
@@ -114,7 +115,7 @@ def _is_secret(value: Any) -> bool:
 def _of_pending(one: Pending) -> str:
     paths = f" ({', '.join(one.differs)})" if one.differs else ""
     kind = one.type.rpartition(":")[2]
-    return f"  {kind} {one.name}: declared otherwise, would be {_VERBS.get(one.op, one.op)}{paths}"
+    return f"  {kind} {one.name}: found as deployed, `up` would {one.op} it{paths}"
 
 
 def _finding(one: Finding) -> dict[str, Any]:

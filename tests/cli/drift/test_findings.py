@@ -119,6 +119,13 @@ def test_a_google_resource_counts_where_its_provider_plans_a_change() -> None:
     assert _values(seen, _step(kind, "update", "age"))["age"] == (1, 2, True)
 
 
+def test_what_the_server_set_at_the_deployment_is_no_drift() -> None:
+    kind = "gcp:monitoring/alertPolicy:AlertPolicy"
+    found = {"age": 2, "name": "c/1"}
+    seen = _refresh(kind, {"age": 1}, found, outputs={"age": 1, "name": "c/1"})
+    assert _values(seen, _step(kind, "update", "age")) == {"age": (1, 2, True)}
+
+
 def test_an_edit_that_is_not_deployed_is_told_apart() -> None:
     kind = "gcp:storage/bucket:Bucket"
     seen = _refresh(kind, {"age": 1}, {"age": 1})
