@@ -156,14 +156,17 @@ class Engine:
     def drift(self, layer: Layer, stack: str) -> Run:
         """Refresh a layer in memory and preview it: what was found, and what `up` would do then.
 
-        Raises CliError when a read or the preview fails, and for a stack that does not exist.
+        A preview may fail because of what was changed; its `errors` are returned then. Raises
+        CliError when it fails before anything was read, or is interrupted, and for a stack that
+        does not exist.
         """
         arguments = ["preview", "--stack", stack, "--refresh"]
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
         code, run, output = self._attempt(layer, arguments, interactive=False, quiet=True)
         if code and _has(output, "no stack named"):
             raise _no_stack(layer, stack)
-        if code:
+        has_planned = any(step.op != "refresh" for step in run.steps)
+        if code and (run.interrupted or not run.errors or not has_planned):
             raise failures.error(layer, code, run, output)
         return run
 

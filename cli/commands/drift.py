@@ -69,5 +69,5 @@ def _compared(
             if every and error.code is Exit.NO_STACK:
                 continue
             raise
-        compared[one.name] = findings.found(run.refreshes, run.steps)
+        compared[one.name] = findings.found(run.refreshes, run.steps, run.errors)
     return compared

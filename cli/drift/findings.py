@@ -7,13 +7,13 @@ resource the provider's own comparison counts, since it knows which spellings me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.drift.controllers import is_controller, is_owned
 from cli.drift.managers import Manager, owned, writer
-from cli.drift.values import ABSENT, Path, at, changed, differing, parsed, same, written
+from cli.drift.values import ABSENT, Path, at, changed, differing, moved, parsed, same, written
 from cli.steps import Refresh, Step
 
 PROVIDER = "pulumi:providers:"
@@ -23,6 +23,9 @@ _REPAIRS = {
     "replace": "replaces the resource",
 }
 _KUBERNETES = "kubernetes:"
+TAKEN_OVER = ("kubectl", "before-first-apply")
+"""Clients whose fields an update by Pulumi's provider takes over, which removes those that it does
+not declare: `fixCSAFieldManagers` in its pkg/await/await.go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,36 @@ class Layer:
     pending: tuple[Pending, ...] = ()
     compared: int = field(default=0, compare=False)
     """How many resources were read."""
+    errors: tuple[str, ...] = ()
+    """Why the preview after the refresh failed: an update would fail as well."""
 
     @property
     def differs(self) -> bool:
         """Whether anything does."""
-        return bool(self.findings or self.pending)
+        return bool(self.findings or self.pending or self.errors)
 
 
-def found(refreshes: Iterable[Refresh], steps: Iterable[Step]) -> Layer:
-    """What differs, by the refresh of each resource and the steps planned after it."""
+def found(refreshes: Iterable[Refresh], steps: Iterable[Step], errors: Iterable[str] = ()) -> Layer:
+    """What differs, by the refresh of each resource and the steps planned after it.
+
+    `errors`: why the plan is not whole. What it lacks is told by the refresh alone, and nothing
+    counts as repaired.
+    """
+    failed = tuple(errors)
     read = [one for one in refreshes if not one.type.startswith(PROVIDER)]
     plan = {one.urn: one for one in _planned(steps)}
-    findings = [one for one in (_finding(each, plan.get(each.urn)) for each in read) if one]
+    findings = [
+        one for one in (_finding(each, plan.get(each.urn), bool(failed)) for each in read) if one
+    ]
+    if failed:
+        findings = [_unrepaired(one) for one in findings]
     explained = {one.urn: one for one in findings}
     pending = [
         Pending(step.urn, step.type, step.name, _verb(step), step.differs)
         for step in plan.values()
         if step.urn not in explained and _verb(step) != "same"
     ]
-    return Layer(tuple(findings), tuple(pending), len(read))
+    return Layer(tuple(findings), tuple(pending), len(read), failed)
 
 
 def _planned(steps: Iterable[Step]) -> Iterator[Step]:
@@ -107,14 +121,20 @@ def _verb(step: Step | None) -> str:
     return "replace" if step.is_replacement else step.op
 
 
-def _finding(seen: Refresh, step: Step | None) -> Finding | None:
+def _unrepaired(finding: Finding) -> Finding:
+    values = tuple(replace(value, repaired=False) for value in finding.values)
+    return replace(finding, repair="", values=values)
+
+
+def _finding(seen: Refresh, step: Step | None, is_partial: bool) -> Finding | None:
     verb = _verb(step)
     if seen.is_gone:
         return _described(seen, verb, ())
     if seen.type.startswith(_KUBERNETES):
         values = tuple(_of_object(seen, verb))
     else:
-        values = tuple(_of_resource(seen, step)) if step is not None and verb != "same" else ()
+        is_told = verb != "same" or (step is None and is_partial)
+        values = tuple(_of_resource(seen, step.differs if step else ())) if is_told else ()
     return _described(seen, verb, values) if values else None
 
 
@@ -129,12 +149,14 @@ def _of_object(seen: Refresh, verb: str) -> Iterator[Value]:
     is_written = verb in _REPAIRS
     reported: list[Path] = []
     for path, declared, live in differing(seen.inputs, seen.found):
-        by = writer(seen.found, path, own)
-        if path[0] == "id" or is_owned(seen.kind, written(path), declared=True):
+        place = moved(seen.inputs, seen.found, path)
+        by = writer(seen.found, path if place is None else place, own)
+        if is_owned(seen.kind, written(path), declared=True):
             continue
         if by and is_controller(by):
             continue
-        before = at(seen.outputs, path)
+        earlier = moved(seen.inputs, seen.outputs, path)
+        before = ABSENT if earlier is None else at(seen.outputs, earlier)
         if same(before, live) and (by is None or not isinstance(live, list)):
             continue  # the API server's spelling of what was deployed
         reported.append(path)
@@ -146,15 +168,15 @@ def _of_object(seen: Refresh, verb: str) -> Iterator[Value]:
             reported.append(path)
             by = writer(seen.found, path, own)
             yield Value(written(path), declared, at(seen.found, path), is_written, by)
-    yield from _added(seen, own, reported)
+    yield from _added(seen, own, reported, is_written)
 
 
-def _added(seen: Refresh, own: str, reported: list[Path]) -> Iterator[Value]:
+def _added(seen: Refresh, own: str, reported: list[Path], is_written: bool) -> Iterator[Value]:
     """What a client that is no controller added to a Kubernetes object."""
     for manager, path in owned(seen.found):
         if manager.name == own or is_controller(manager) or manager.subresource:
             continue
-        if _is_declared(seen.inputs, path) or is_owned(seen.kind, written(path), declared=False):
+        if _is_declared(seen, path) or is_owned(seen.kind, written(path), declared=False):
             continue
         if at(seen.outputs, path) == at(seen.found, path) and _is_ours(seen, own, path):
             continue
@@ -163,7 +185,8 @@ def _added(seen: Refresh, own: str, reported: list[Path]) -> Iterator[Value]:
         if same(ABSENT, at(seen.found, path)):
             continue
         reported.append(path)
-        yield Value(written(path), ABSENT, at(seen.found, path), False, manager)
+        repaired = is_written and manager.name.startswith(TAKEN_OVER)
+        yield Value(written(path), ABSENT, at(seen.found, path), repaired, manager)
 
 
 def _is_ours(seen: Refresh, own: str, path: Path) -> bool:
@@ -171,17 +194,19 @@ def _is_ours(seen: Refresh, own: str, path: Path) -> bool:
     return any(manager.name == own and one == path for manager, one in owned(seen.found))
 
 
-def _is_declared(inputs: Mapping[str, Any], path: Path) -> bool:
-    return at(inputs, path) is not ABSENT
+def _is_declared(seen: Refresh, path: Path) -> bool:
+    return moved(seen.found, seen.inputs, path) is not None
 
 
-def _of_resource(seen: Refresh, step: Step) -> Iterator[Value]:
+def _of_resource(seen: Refresh, planned: Iterable[str]) -> Iterator[Value]:
     """The values of a resource that differ, where its provider plans a change."""
     reported: list[Path] = []
     for path, declared, live in changed(seen.inputs, seen.found_inputs):
+        if declared is ABSENT and same(at(seen.outputs, path), live):
+            continue  # set by the server, and known since the deployment
         reported.append(path)
         yield Value(written(path), declared, live, True)
-    for text in step.differs:
+    for text in planned:
         path = parsed(text)
         if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
             continue

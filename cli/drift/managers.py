@@ -31,7 +31,8 @@ def owned(live: Mapping[str, Any]) -> Iterator[tuple[Manager, Path]]:
 
     An atomic list or mapping is one path.
     """
-    for entry in at(live, ("metadata", "managedFields")) or ():
+    entries = at(live, ("metadata", "managedFields"))
+    for entry in entries if isinstance(entries, list) else ():
         manager = Manager(
             str(entry.get("manager", "")),
             str(entry.get("time") or ""),

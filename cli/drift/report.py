@@ -12,7 +12,6 @@ from cli.steps import MASKED
 
 LONGEST = 60
 """Characters of a value that the text shows; JSON has it whole."""
-_VERBS = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
 
 
 def text(environment: str, layers: Mapping[str, Layer]) -> str:
@@ -27,6 +26,7 @@ def text(environment: str, layers: Mapping[str, Layer]) -> str:
         for finding in layer.findings:
             lines += _of_finding(finding)
         lines += [_of_pending(one) for one in layer.pending]
+        lines += [f"  `up` would fail: {one}" for one in layer.errors]
     if any(finding.repair for layer in layers.values() for finding in layer.findings):
         chosen = [name for name, one in layers.items() if any(f.repair for f in one.findings)]
         words = " ".join(f"--layer {name}" for name in chosen)
@@ -43,6 +43,7 @@ def document(environment: str, layers: Mapping[str, Layer]) -> dict[str, Any]:
         "layers": {
             name: {
                 "compared": layer.compared,
+                "errors": list(layer.errors),
                 "drift": [_finding(one) for one in layer.findings],
                 "notDeployed": [
                     {"urn": one.urn, "op": one.op, "paths": list(one.differs)}
@@ -59,8 +60,10 @@ def _count(layer: Layer) -> str:
     if layer.findings:
         parts.append(_number(len(layer.findings), "resource", "changed outside Pulumi"))
     if layer.pending:
-        parts.append(_number(len(layer.pending), "change", "not deployed yet"))
-    return ", ".join(parts)
+        parts.append(
+            _number(len(layer.pending), "resource", "found as deployed that `up` would change")
+        )
+    return ", ".join(parts) or "cannot be compared whole"
 
 
 def _number(count: int, noun: str, rest: str) -> str:
@@ -112,7 +115,7 @@ def _is_secret(value: Any) -> bool:
 def _of_pending(one: Pending) -> str:
     paths = f" ({', '.join(one.differs)})" if one.differs else ""
     kind = one.type.rpartition(":")[2]
-    return f"  {kind} {one.name}: declared otherwise, would be {_VERBS.get(one.op, one.op)}{paths}"
+    return f"  {kind} {one.name}: found as deployed, `up` would {one.op} it{paths}"
 
 
 def _finding(one: Finding) -> dict[str, Any]:

@@ -57,6 +57,22 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
+def moved(source: Any, target: Any, path: Path) -> Path | None:
+    """Where `target` has what `source` has at the path, None if it has not.
+
+    The entries of a list that have names are found by name, since others may stand before them.
+    """
+    place: Path = ()
+    for at_, step in enumerate(path):
+        mine, there, found = at(source, path[:at_]), at(target, place), step
+        if isinstance(mine, list) and isinstance(there, list) and merge_key(mine):
+            name = mine[int(step)]["name"]
+            named = (i for i, one in enumerate(there) if name == at(one, ("name",)))
+            found = next(named, len(there))
+        place = (*place, found)
+    return place if at(target, place) is not ABSENT else None
+
+
 def same(declared: Any, found: Any) -> bool:
     """Whether two values mean the same: 0.5 and 500m, 80 and "80", absent and empty."""
     if _is_empty(declared) or _is_empty(found):

@@ -121,19 +121,29 @@ def test_a_failed_preview_exits_with_2(dev: Workspace) -> None:
 
 
 def test_drift_is_found_in_the_account_and_in_the_cluster(dev: Workspace) -> None:
-    def drift() -> tuple[int, dict[str, Any]]:
+    def drift() -> tuple[int, dict[str, str]]:
         done = dev.run(*dev.command("drift", "dev", "--layer", "serving", "--json"), check=False)
         assert done.returncode in (0, 7), done.stderr
-        return done.returncode, json.loads(done.stdout)["layers"]["serving"]
+        [document] = json.loads(done.stdout)["environments"]
+        serving = document["layers"]["serving"]
+        assert serving["notDeployed"] == serving["errors"] == []
+        values = [value for one in serving["drift"] for value in one["values"]]
+        return done.returncode, {value["path"]: value["found"] for value in values}
 
     assert drift() == (0, {})
     bucket = "b/acme-ml-dev-models"
     owner = dev.google("storage", bucket)["labels"]["owner"]
+    deployment = ("-n", "models", "deployment", "mobilenet")
     try:
         dev.google("storage", bucket, "PATCH", json={"labels": {"owner": "somebody"}})
-        dev.kubectl("-n", "models", "scale", "deployment", "mobilenet", "--replicas=4")
-        assert drift() == (7, {"update": 2})
+        dev.kubectl("scale", *deployment, "--replicas=4")
+        dev.kubectl("label", *deployment, "seen=no")
+        assert drift() == (
+            7,
+            {"labels.owner": "somebody", "spec.replicas": 4, "metadata.labels.seen": "no"},
+        )
     finally:
         dev.google("storage", bucket, "PATCH", json={"labels": {"owner": owner}})
-        dev.kubectl("-n", "models", "scale", "deployment", "mobilenet", "--replicas=3")
+        dev.kubectl("scale", *deployment, "--replicas=3")
+        dev.kubectl("label", *deployment, "seen-")
     assert drift() == (0, {})
