@@ -17,6 +17,7 @@ from cli.comparison.differences import ABSENT, Difference, differences, shown
 from cli.comparison.words import Words, between
 from cli.errors import CliError, Exit, meant
 from cli.promotion.files import Files
+from cli.promotion.yaml_values import dumped
 from gkeplatform import catalog_files, positions, stack_values
 from gkeplatform.config import suggestion
 from gkeplatform.errors import PlatformError
@@ -154,8 +155,6 @@ def _into_folder(made: Plan, one: Difference, mine: Files, value: Any, text: str
         if path not in made.files.texts and not (made.files.root / path).exists():
             first = mine.texts[file].partition("\n")[0]
             head = f"{first}\n" if first.startswith("# yaml-language-server") else ""
-            from cli.promotion.yaml_text import dumped  # noqa: PLC0415
-
             made.files.add_file(path, f"{head}{text if text is not None else dumped(value)}\n")
             return True
     raise CliError(

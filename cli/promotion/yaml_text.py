@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from cli.promotion.yaml_values import dumped, is_simple, quoted
 from gkeplatform import yaml_files
 from gkeplatform.errors import PlatformError
 
 Steps = tuple[str | int, ...]
 """Keys and places in lists, from the top of the document."""
-_WIDE = 1_000_000
 _BOM = "\ufeff"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -102,49 +101,6 @@ def _without(document: Any, steps: Steps) -> Any:
         place = place[step]
     del place[steps[-1]]
     return made
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text so that the engine reads it as text, and never an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-def _represent(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    try:
-        is_text = "\n" in data or yaml_files.parse(data, "value").value == data
-    except PlatformError:
-        is_text = True  # the dumper quotes what is not one value
-    style = None if is_text else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _represent)
-
-
-def dumped(value: Any, *, flow: bool | None = None) -> str:
-    """`value` as YAML: what is simple on one line, unless `flow` says otherwise."""
-    made = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=flow,
-        width=_WIDE,
-        sort_keys=False,
-        allow_unicode=True,
-    )
-    return str(made).removesuffix("\n...\n").rstrip("\n")
-
-
-def _is_simple(value: Any) -> bool:
-    """Whether a value fits on one line."""
-    if isinstance(value, dict | list):
-        return not value or not any(isinstance(part, dict | list) for part in _parts(value))
-    return True
-
-
-def _parts(value: dict[str, Any] | list[Any]) -> Sequence[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
 
 
 class _Editor:
@@ -230,7 +186,7 @@ class _Editor:
         one_line = source is not None and "\n" not in source
         made = str(source) if one_line else dumped(value, flow=True)
         if "\n" in made:
-            made = yaml.dump(value, Dumper=_Dumper, default_style='"', width=_WIDE).rstrip("\n")
+            made = quoted(value)
         if start == end == int(node.end_mark.index) or self.text[start:end].isspace():
             start = end = self.end(node)
             made = f" {made}"
@@ -256,7 +212,7 @@ class _Editor:
         lines = source if source is not None else dumped(value, flow=None)
         if isinstance(step, int):
             made = " " * column + "- " + self._indented(lines, column + 2).lstrip()
-        elif _is_simple(value) or (source is not None and "\n" not in source):
+        elif is_simple(value) or (source is not None and "\n" not in source):
             one = str(source) if source and "\n" not in source else dumped(value, flow=True)
             made = " " * column + key + one
         else:
