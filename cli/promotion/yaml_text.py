@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -35,10 +36,10 @@ def written(text: str, steps: Steps, value: Any, source: str | None = None) -> s
     """
     if text.startswith(_BOM):  # the loader does not count it
         return _BOM + written(text.removeprefix(_BOM), steps, value, source)
-    expected = _with(yaml_files.parse(text, "file").value, steps, value)
+    expected = _with(parsed(text), steps, value)
     tries = ([source] if source is not None else []) + [None]
     for one in tries:
-        made = _Editor(text).write(steps, value, one)
+        made = _editor(text).write(steps, value, one)
         if _means(made, expected):
             return made
     raise UnfitError("its YAML cannot be edited safely; edit it by hand")
@@ -48,8 +49,8 @@ def removed(text: str, steps: Steps) -> str:
     """`text` without the key or the entry at `steps`. Raises `UnfitError`."""
     if text.startswith(_BOM):
         return _BOM + removed(text.removeprefix(_BOM), steps)
-    made = _Editor(text).remove(steps)
-    if _means(made, _without(yaml_files.parse(text, "file").value, steps)):
+    made = _editor(text).remove(steps)
+    if _means(made, _without(parsed(text), steps)):
         return made
     raise UnfitError("its YAML cannot be edited safely; edit it by hand")
 
@@ -59,7 +60,7 @@ def block(text: str, steps: Steps) -> str | None:
 
     None where it cannot stand alone, as with anchors or aliases.
     """
-    editor = _Editor(text.removeprefix(_BOM))
+    editor = _editor(text.removeprefix(_BOM))
     text = editor.text
     node = editor.find(steps)
     if node is None or editor.is_shared(node):
@@ -74,9 +75,20 @@ def block(text: str, steps: Steps) -> str | None:
     return "\n".join([first, *(line[column:] for line in rest)])
 
 
+@lru_cache(maxsize=8)
+def parsed(text: str) -> Any:
+    """The value of a YAML text, which must not be changed. Raises `PlatformError`."""
+    return yaml_files.parse(text, "file").value
+
+
+@lru_cache(maxsize=8)
+def _editor(text: str) -> _Editor:
+    return _Editor(text)
+
+
 def _means(text: str, value: Any) -> bool:
     try:
-        return bool(yaml_files.parse(text, "file").value == value)
+        return bool(parsed(text) == value)
     except PlatformError:
         return False
 
