@@ -124,8 +124,9 @@ def _differing(
         rest = [name for name in theirs if name not in pairs.values()]
         for name, other in (*pairs.items(), *((name, name) for name in rest)):
             if name != other and other in theirs:
-                renamed = (*path, f"[{name}]", "name"), (*target_path, f"[{other}]", "name")
-                yield Difference(*renamed, name, other)
+                yield Difference(
+                    (*path, f"[{name}]", "name"), (*target_path, f"[{other}]", "name"), name, other
+                )
             yield from _differing(
                 (*path, f"[{name}]"),
                 (*target_path, f"[{other}]"),

@@ -34,7 +34,6 @@ class Files:
     texts: dict[str, str] = field(default_factory=dict)
     """By path below `root`."""
     _read: dict[str, str] = field(default_factory=dict)
-    _parsed: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, environment: str, root: Path) -> Files:
@@ -155,11 +154,7 @@ class Files:
         self.texts[file] = self._read[file] = _text(self.root / file)
 
     def _value(self, file: str) -> Any:
-        text = self.texts[file]
-        kept = self._parsed.get(file)
-        if kept is None or kept[0] != text:
-            kept = self._parsed[file] = (text, yaml_files.parse(text, file).value)
-        return kept[1]
+        return yaml_text.parsed(self.texts[file])
 
     def _entry(self, file: str, name: str) -> yaml_text.Steps | None:
         """Where a file of models has the entry `name`."""

@@ -17,6 +17,10 @@ from cli.comparison.differences import ABSENT, Difference, differences, shown
 from cli.comparison.words import Words, between
 from cli.errors import CliError, Exit, meant
 from cli.promotion.files import Files
+from cli.promotion.yaml_values import dumped
+from gkeplatform import catalog_files, positions, stack_values
+from gkeplatform.config import suggestion
+from gkeplatform.errors import PlatformError
 
 VERSIONS = re.compile(
     r"gke-serving:models\[[^\]]*\]\.(canary\.)?(image|source)"
@@ -151,8 +155,6 @@ def _into_folder(made: Plan, one: Difference, mine: Files, value: Any, text: str
         if path not in made.files.texts and not (made.files.root / path).exists():
             first = mine.texts[file].partition("\n")[0]
             head = f"{first}\n" if first.startswith("# yaml-language-server") else ""
-            from cli.promotion.yaml_text import dumped  # noqa: PLC0415
-
             made.files.add_file(path, f"{head}{text if text is not None else dumped(value)}\n")
             return True
     raise CliError(
@@ -199,6 +201,22 @@ def _paths(path: tuple[str, ...], value: Any) -> list[str]:
 
 
 def check(files: Files) -> Declaration:
-    """The declaration that the edited files make. Raises `PlatformError` where it is refused."""
+    """The declaration that the edited files make. Raises `PlatformError` where it is refused.
+
+    A pool that a model names is checked here: else the serving layer's program would be the first
+    to miss it, with the cluster's contract.
+    """
     with files.staged() as root:
-        return declaration.read(files.environment, root)
+        stack_values.read(files.environment, root=root)  # its size
+        made = declaration.read(files.environment, root)
+        pools = [pool["name"] for pool in made.values.get("gke-cluster:node_pools") or ()]
+        for index, model in enumerate(made.values.get(catalog_files.MODELS) or ()):
+            pool = model.get("node_pool")
+            if pool is not None and pools and pool not in pools:
+                message = (
+                    f"{files.file}: {catalog_files.MODELS}[{index}].node_pool: there is no node "
+                    f'pool "{pool}"; {suggestion(pool, pools)}'
+                )
+                environment = files.environment
+                raise PlatformError(positions.located(message, root=root, environment=environment))
+        return made

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
+from cli.promotion.yaml_values import dumped, is_simple, quoted
 from gkeplatform import yaml_files
 from gkeplatform.errors import PlatformError
 
 Steps = tuple[str | int, ...]
 """Keys and places in lists, from the top of the document."""
-_WIDE = 1_000_000
 _BOM = "\ufeff"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -36,10 +36,10 @@ def written(text: str, steps: Steps, value: Any, source: str | None = None) -> s
     """
     if text.startswith(_BOM):  # the loader does not count it
         return _BOM + written(text.removeprefix(_BOM), steps, value, source)
-    expected = _with(yaml_files.parse(text, "file").value, steps, value)
+    expected = _with(parsed(text), steps, value)
     tries = ([source] if source is not None else []) + [None]
     for one in tries:
-        made = _Editor(text).write(steps, value, one)
+        made = _editor(text).write(steps, value, one)
         if _means(made, expected):
             return made
     raise UnfitError("its YAML cannot be edited safely; edit it by hand")
@@ -49,8 +49,8 @@ def removed(text: str, steps: Steps) -> str:
     """`text` without the key or the entry at `steps`. Raises `UnfitError`."""
     if text.startswith(_BOM):
         return _BOM + removed(text.removeprefix(_BOM), steps)
-    made = _Editor(text).remove(steps)
-    if _means(made, _without(yaml_files.parse(text, "file").value, steps)):
+    made = _editor(text).remove(steps)
+    if _means(made, _without(parsed(text), steps)):
         return made
     raise UnfitError("its YAML cannot be edited safely; edit it by hand")
 
@@ -60,7 +60,7 @@ def block(text: str, steps: Steps) -> str | None:
 
     None where it cannot stand alone, as with anchors or aliases.
     """
-    editor = _Editor(text.removeprefix(_BOM))
+    editor = _editor(text.removeprefix(_BOM))
     text = editor.text
     node = editor.find(steps)
     if node is None or editor.is_shared(node):
@@ -75,9 +75,20 @@ def block(text: str, steps: Steps) -> str | None:
     return "\n".join([first, *(line[column:] for line in rest)])
 
 
+@lru_cache(maxsize=8)
+def parsed(text: str) -> Any:
+    """The value of a YAML text, which must not be changed. Raises `PlatformError`."""
+    return yaml_files.parse(text, "file").value
+
+
+@lru_cache(maxsize=8)
+def _editor(text: str) -> _Editor:
+    return _Editor(text)
+
+
 def _means(text: str, value: Any) -> bool:
     try:
-        return bool(yaml_files.parse(text, "file").value == value)
+        return bool(parsed(text) == value)
     except PlatformError:
         return False
 
@@ -102,49 +113,6 @@ def _without(document: Any, steps: Steps) -> Any:
         place = place[step]
     del place[steps[-1]]
     return made
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text so that the engine reads it as text, and never an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-def _represent(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    try:
-        is_text = "\n" in data or yaml_files.parse(data, "value").value == data
-    except PlatformError:
-        is_text = True  # the dumper quotes what is not one value
-    style = None if is_text else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _represent)
-
-
-def dumped(value: Any, *, flow: bool | None = None) -> str:
-    """`value` as YAML: what is simple on one line, unless `flow` says otherwise."""
-    made = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=flow,
-        width=_WIDE,
-        sort_keys=False,
-        allow_unicode=True,
-    )
-    return str(made).removesuffix("\n...\n").rstrip("\n")
-
-
-def _is_simple(value: Any) -> bool:
-    """Whether a value fits on one line."""
-    if isinstance(value, dict | list):
-        return not value or not any(isinstance(part, dict | list) for part in _parts(value))
-    return True
-
-
-def _parts(value: dict[str, Any] | list[Any]) -> Sequence[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
 
 
 class _Editor:
@@ -230,7 +198,7 @@ class _Editor:
         one_line = source is not None and "\n" not in source
         made = str(source) if one_line else dumped(value, flow=True)
         if "\n" in made:
-            made = yaml.dump(value, Dumper=_Dumper, default_style='"', width=_WIDE).rstrip("\n")
+            made = quoted(value)
         if start == end == int(node.end_mark.index) or self.text[start:end].isspace():
             start = end = self.end(node)
             made = f" {made}"
@@ -256,7 +224,7 @@ class _Editor:
         lines = source if source is not None else dumped(value, flow=None)
         if isinstance(step, int):
             made = " " * column + "- " + self._indented(lines, column + 2).lstrip()
-        elif _is_simple(value) or (source is not None and "\n" not in source):
+        elif is_simple(value) or (source is not None and "\n" not in source):
             one = str(source) if source and "\n" not in source else dumped(value, flow=True)
             made = " " * column + key + one
         else:

@@ -124,9 +124,23 @@ def test_no_secret_is_in_plaintext(dev: Workspace) -> None:
     assert "certificate-authority-data" not in texts["state of cluster"]
 
 
-def test_changing_a_model_changes_only_its_own_resources(dev: Workspace) -> None:
+def _inputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """The inputs of every resource of the serving layer, by URN; a secret is encrypted anew."""
+    resources = workspace.state("serving")["resources"]
+    return {one["urn"]: _without_ciphertext(one.get("inputs", {})) for one in resources}
+
+
+def _without_ciphertext(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_ciphertext(v) for k, v in value.items() if k != "ciphertext"}
+    return [_without_ciphertext(one) for one in value] if isinstance(value, list) else value
+
+
+def test_changing_a_model_changes_only_its_own_resources_and_is_rolled_back(
+    dev: Workspace,
+) -> None:
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
-    before = stack.read_text()
+    before, inputs = stack.read_text(), _inputs(dev)
     assert "max: 10" in before
     try:
         stack.write_text(before.replace("max: 10", "max: 9", 1))
@@ -136,9 +150,21 @@ def test_changing_a_model_changes_only_its_own_resources(dev: Workspace) -> None
         assert changes["serving"]["replace"] == changes["serving"]["delete"] == 0
         limits = {h["spec"]["maxReplicas"] for h in dev.kubernetes("hpa", "-A")["items"]}
         assert 9 in limits
+        done = dev.run(*dev.command("rollback", "dev", "--yes", "--json"))
+        document = json.loads(done.stdout)
+        changed = ["gke-serving:models[resnet].replicas.max"]
+        assert [one["path"] for one in document["changes"]] == changed
+        assert _changes(document)["serving"]["update"] >= 1
+        assert stack.read_text() == before  # byte for byte, although no git knows it
+        assert _inputs(dev) == inputs
+        assert _without_same(_changes(dev.rehearse())["serving"]) == NO_CHANGE
     finally:
-        stack.write_text(before)
-        dev.rehearse()
+        if stack.read_text() != before:
+            stack.write_text(before)
+            dev.rehearse()
+    listed = dev.run(*dev.command("history", "dev", "--json")).stdout
+    numbers = [one["number"] for one in json.loads(listed)["deployments"]]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_drift_is_found_and_repaired(dev: Workspace) -> None:
