@@ -33,7 +33,13 @@ def served(scene: Scene) -> tuple[str, list[str]]:
         proxy = path.rpartition("/")[2]
         links = scene.compute.get(f"global/targetHttpsProxies/{proxy}").get("sslCertificates")
         if links:
-            return proxy, links
+            # A drill that was killed has left its own.
+            kept = [one for one in links if not one.endswith(f"/{_NAME}")]
+            if kept and kept != links:
+                _put(scene, proxy, kept)
+            if kept and _has_replacement(scene):
+                _delete_replacement(scene)
+            return proxy, kept or links
         raise CliError(
             f"{proxy} takes its certificates from a certificate map",
             "`./platformctl drill certificate-change dev`: the drill is for those of the proxy",
@@ -67,15 +73,25 @@ def replace(scene: Scene, found: tuple[str, list[str]]) -> None:
 def restore(scene: Scene, found: tuple[str, list[str]]) -> None:
     """Serve the former certificates, and delete the new one."""
     proxy, old = found
-    listed = scene.compute.get("global/sslCertificates").get("items") or ()
-    if not any(one["name"] == _NAME for one in listed):
+    if not _has_replacement(scene):
         return
     now = scene.compute.get(f"global/targetHttpsProxies/{proxy}")["sslCertificates"]
-    if now != old:
-        before = fingerprint(scene.target)
-        _put(scene, proxy, old)
-        if set(old).isdisjoint(now):
-            _wait_for_another(scene, before)
+    try:
+        if now != old:
+            before = fingerprint(scene.target)
+            _put(scene, proxy, old)
+            if set(old).isdisjoint(now):
+                _wait_for_another(scene, before)
+    finally:
+        _delete_replacement(scene)
+
+
+def _has_replacement(scene: Scene) -> bool:
+    listed = scene.compute.get("global/sslCertificates").get("items") or ()
+    return any(one["name"] == _NAME for one in listed)
+
+
+def _delete_replacement(scene: Scene) -> None:
     scene.compute.change("DELETE", f"global/sslCertificates/{_NAME}")
     scene.timeline.note("the new certificate is deleted")
 

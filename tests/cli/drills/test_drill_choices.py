@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli import routing
-from cli.drills import catalog, staging, weights
+from cli.drills import catalog, prometheus, staging, weights
 from cli.drills.scene import is_available
 from cli.errors import CliError
 from declared import ROOT
@@ -54,6 +54,8 @@ def test_the_guide_describes_every_drill() -> None:
         ("rolling-update", "dev", "resnet"),
         ("canary", "stage", "resnet"),
         ("keda-away", "stage", "segmenter"),
+        ("prometheus-away", "stage", "segmenter"),
+        ("certificate-change", "dev", "resnet"),
     ],
 )
 def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> None:
@@ -66,6 +68,8 @@ def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> N
         ("canary", "resnet", "no canary"),
         ("keda-away", "resnet", "does not scale on metrics"),
         ("rollback", "embeddings", "inside the cluster"),
+        ("certificate-change", "sentiment", "not behind the load balancer"),
+        ("prometheus-away", "resnet", "does not scale on metrics"),
     ],
 )
 def test_a_model_that_a_drill_does_not_fit(drill: str, model: str, reason: str) -> None:
@@ -110,3 +114,19 @@ def test_when_a_rollout_is_over(status: Json, available: bool) -> None:
         "status": {**whole, **status},
     }
     assert is_available(deployment) is available
+
+
+@pytest.mark.parametrize(
+    ("conditions", "scales"),
+    [
+        ([], False),
+        ([{"type": "ScalingActive", "status": "True"}], True),
+        ([{"type": "ScalingActive", "status": "False"}], False),
+        ([{"type": "AbleToScale", "status": "True"}], False),
+    ],
+)
+def test_whether_an_autoscaler_has_its_metrics(
+    conditions: list[dict[str, str]], *, scales: bool
+) -> None:
+    assert prometheus.scaling_is_active({"status": {"conditions": conditions}}) is scales
+    assert not prometheus.scaling_is_active(None)
