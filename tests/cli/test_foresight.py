@@ -281,3 +281,17 @@ def test_networking_is_previewed_even_where_only_the_environment_layer_changed(
     backend.declared["environment"] = "b"
     backend.asked[NETWORKING.name] = "issued"
     assert backend.up() == ["networking", "environment"]
+
+
+def test_resources_are_counted_as_the_engine_counts_them() -> None:
+    kinds = {
+        "urn::pulumi:pulumi:Stack::p-dev": "pulumi:pulumi:Stack",
+        "urn::pulumi:providers:gcp::default": "pulumi:providers:gcp",
+        "urn::pulumi:providers:gcp::default_10_2_0": "pulumi:providers:gcp",
+        "urn::pulumi:providers:gcp::google": "pulumi:providers:gcp",
+        "urn::gcp:compute/network:Network::default": "gcp:compute/network:Network",
+    }
+    resources = [{"urn": urn, "type": kind} for urn, kind in kinds.items()]
+    state = of_document({"checkpoint": {"latest": {"resources": resources}}})
+    assert state is not None
+    assert state.count == 3
