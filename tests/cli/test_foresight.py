@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cli.process import interrupt
 from cli.updates import side_by_side
 from cli.updates.foresight import Foresight
 from cli.updates.records import Record, Records
+from cli.updates.speculation import Speculation
 from cli.updates.stack_state import of_document
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
 
@@ -295,3 +296,20 @@ def test_resources_are_counted_as_the_engine_counts_them() -> None:
     state = of_document({"checkpoint": {"latest": {"resources": resources}}})
     assert state is not None
     assert state.count == 3
+
+
+def test_what_was_run_ahead_on_a_wrong_guess_is_run_again() -> None:
+    """A speculation over a function that says what it was given."""
+    calls: list[tuple[str, dict[str, str]]] = []
+
+    def preview(layer: Layer, upstream: Mapping[str, str]) -> str:
+        calls.append((layer.name, dict(upstream)))
+        return "+".join([layer.name, *upstream.values()])
+
+    with Speculation(LAYERS, preview, is_as_deployed=lambda _, one: one == "old") as ahead:
+        assert ahead(CLUSTER, {}) == "cluster"
+        assert ahead(SERVING, {"cluster": "old"}) == "serving"
+        assert ahead(SERVING, {"cluster": "old"}) == "serving+old"
+        assert ahead(NETWORKING, {"cluster": "old", "serving": "new"}) == "networking+old+new"
+    assert sorted(name for name, given in calls if not given) == sorted(NAMES)
+    assert [name for name, given in calls if given] == ["serving", "networking"]
