@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from cli import process
 from cli.engine import Result, Say
 from cli.events import CHANGES, Run
-from cli.process import interrupt
 from cli.updates import side_by_side
 from cli.updates.foresight import Foresight
 from cli.updates.records import Record, Records
@@ -262,7 +262,7 @@ def test_functions_run_at_the_same_time() -> None:
 
 def test_an_error_of_one_ends_the_commands_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(side_by_side.process, "interrupt", ended.set)
+    monkeypatch.setattr(process, "interrupt", ended.set)
 
     def fail() -> None:
         raise ValueError("one")
@@ -273,7 +273,7 @@ def test_an_error_of_one_ends_the_commands_of_the_others(monkeypatch: pytest.Mon
 
 
 def test_ctrl_c_without_a_command_does_nothing() -> None:
-    interrupt()
+    process.interrupt()
 
 
 def test_networking_is_previewed_even_where_only_the_environment_layer_changed(
