@@ -42,9 +42,16 @@ def of_document(document: Any) -> StackState | None:
         resources=_digest(text),
         outputs=_digest(json.dumps(values, sort_keys=True)),
         is_settled=not held.get("pending_operations") and UNREAD not in text,
-        count=len(resources),
+        count=sum(not _is_default_provider(one) for one in resources),
         values=values,
     )
+
+
+def _is_default_provider(resource: Mapping[str, Any]) -> bool:
+    """The engine makes these itself, and does not count them."""
+    name = str(resource.get("urn", "")).rpartition("::")[2]
+    is_provider = resource["type"].startswith("pulumi:providers:")
+    return is_provider and (name == "default" or name.startswith("default_"))
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
 """The cluster layer: network, cluster, node pools and backups."""
 
-from gkeplatform import providers, stack
+from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import ClusterContract, NetworkingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER

@@ -1,6 +1,6 @@
 """The environment layer: checks that the contracts agree, and monitors the models."""
 
-from gkeplatform import providers, stack
+from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import (
     ClusterContract,
     EnvironmentSummary,

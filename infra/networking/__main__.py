@@ -4,7 +4,7 @@ from functools import partial
 
 import pulumi
 
-from gkeplatform import providers, stack
+from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.instance_groups import used_groups
 from gkeplatform.labels import Labels

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 
-from gkeplatform import providers, stack
+from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING

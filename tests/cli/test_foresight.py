@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli import process
 from cli.engine import Result, Say
 from cli.events import CHANGES, Run
-from cli.process import interrupt
 from cli.updates import side_by_side
 from cli.updates.foresight import Foresight
 from cli.updates.records import Record, Records
+from cli.updates.speculation import Speculation
 from cli.updates.stack_state import of_document
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
 
@@ -261,7 +262,7 @@ def test_functions_run_at_the_same_time() -> None:
 
 def test_an_error_of_one_ends_the_commands_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(side_by_side.process, "interrupt", ended.set)
+    monkeypatch.setattr(process, "interrupt", ended.set)
 
     def fail() -> None:
         raise ValueError("one")
@@ -272,7 +273,7 @@ def test_an_error_of_one_ends_the_commands_of_the_others(monkeypatch: pytest.Mon
 
 
 def test_ctrl_c_without_a_command_does_nothing() -> None:
-    interrupt()
+    process.interrupt()
 
 
 def test_networking_is_previewed_even_where_only_the_environment_layer_changed(
@@ -281,3 +282,34 @@ def test_networking_is_previewed_even_where_only_the_environment_layer_changed(
     backend.declared["environment"] = "b"
     backend.asked[NETWORKING.name] = "issued"
     assert backend.up() == ["networking", "environment"]
+
+
+def test_resources_are_counted_as_the_engine_counts_them() -> None:
+    kinds = {
+        "urn::pulumi:pulumi:Stack::p-dev": "pulumi:pulumi:Stack",
+        "urn::pulumi:providers:gcp::default": "pulumi:providers:gcp",
+        "urn::pulumi:providers:gcp::default_10_2_0": "pulumi:providers:gcp",
+        "urn::pulumi:providers:gcp::google": "pulumi:providers:gcp",
+        "urn::gcp:compute/network:Network::default": "gcp:compute/network:Network",
+    }
+    resources = [{"urn": urn, "type": kind} for urn, kind in kinds.items()]
+    state = of_document({"checkpoint": {"latest": {"resources": resources}}})
+    assert state is not None
+    assert state.count == 3
+
+
+def test_what_was_run_ahead_on_a_wrong_guess_is_run_again() -> None:
+    """A speculation over a function that says what it was given."""
+    calls: list[tuple[str, dict[str, str]]] = []
+
+    def preview(layer: Layer, upstream: Mapping[str, str]) -> str:
+        calls.append((layer.name, dict(upstream)))
+        return "+".join([layer.name, *upstream.values()])
+
+    with Speculation(LAYERS, preview, is_as_deployed=lambda _, one: one == "old") as ahead:
+        assert ahead(CLUSTER, {}) == "cluster"
+        assert ahead(SERVING, {"cluster": "old"}) == "serving"
+        assert ahead(SERVING, {"cluster": "old"}) == "serving+old"
+        assert ahead(NETWORKING, {"cluster": "old", "serving": "new"}) == "networking+old+new"
+    assert sorted(name for name, given in calls if not given) == sorted(NAMES)
+    assert [name for name, given in calls if given] == ["serving", "networking"]
