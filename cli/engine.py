@@ -12,9 +12,10 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from cli import failures, file_backend, process, replaced_clusters, settling
+from cli import failures, file_backend, journal, process, replaced_clusters, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -141,15 +142,26 @@ class Engine:
     def _settle(self, layer: Layer, stack: str) -> None:
         """Repair the state that a killed update left."""
         self._unlock(layer, stack)
-        if file_backend.is_whole(layer, stack, self._environment):
-            return
+        logs = journal.left(layer, stack, self._environment)
+        begun = journal.creations(logs)
+        if begun or not file_backend.is_whole(layer, stack, self._environment):
+            try:
+                self._settle_begun(layer, stack, begun)
+            except CliError as error:
+                if not _has(str(error), "no stack named") and error.code is not Exit.RESOURCE:
+                    raise
+                if error.code is Exit.RESOURCE:
+                    _remove(logs)  # they are settled but for what is somebody else's
+                    raise
+        _remove(logs)
+
+    def _settle_begun(self, layer: Layer, stack: str, begun: Sequence[Mapping[str, Any]]) -> None:
         try:
-            settling.settle(layer, stack, self._plain, self._say, self._environment)
+            settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
         except CliError as error:
-            if _has(str(error), "is currently locked") and self._unlock(layer, stack):
-                settling.settle(layer, stack, self._plain, self._say, self._environment)
-            elif not _has(str(error), "no stack named"):
+            if not (_has(str(error), "is currently locked") and self._unlock(layer, stack)):
                 raise
+            settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
 
     def _adoption(self, layer: Layer, stack: str, run: Run) -> str:
         """How to adopt what exists already, for the hint."""
@@ -176,16 +188,30 @@ class Engine:
     def _run(
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
     ) -> Result:
+        if arguments[0] != "up":
+            return self._logged(layer, stack, arguments, None, interactive, create)
+        with journal.kept(layer, stack, self._environment) as log:
+            return self._logged(layer, stack, arguments, log, interactive, create)
+
+    def _logged(
+        self,
+        layer: Layer,
+        stack: str,
+        arguments: list[str],
+        log: Path | None,
+        interactive: bool,
+        create: bool,
+    ) -> Result:
         started = time.monotonic()
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
-        code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         if code and _has(output, "no stack named"):
             if not create:
                 return Result(layer.name, time.monotonic() - started, run.changes, {})
             self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
-            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         if code and _has(output, "is currently locked") and self._unlock(layer, stack):
-            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         seconds = time.monotonic() - started
         if code:
             self._settle_unanswered(layer, stack, run)
@@ -200,7 +226,12 @@ class Engine:
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
-        self, layer: Layer, arguments: Sequence[str], *, interactive: bool
+        self,
+        layer: Layer,
+        arguments: Sequence[str],
+        *,
+        interactive: bool,
+        log: Path | None = None,
     ) -> tuple[int, Run, str]:
         """Run a command once: its exit code, what its events say, and its output."""
         run = Run(is_preview=arguments[0] == "preview")
@@ -217,6 +248,7 @@ class Engine:
             environment=self._environment,
             interactive=interactive,
             take=take,
+            log=log,
         )
         return code, run, output
 
@@ -252,6 +284,11 @@ class Engine:
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
     words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
     return f"cd {layer.directory} && pulumi {words}"
+
+
+def _remove(logs: Sequence[Path]) -> None:
+    for log in logs:
+        log.unlink(missing_ok=True)
 
 
 def _has(text: str, *words: str) -> bool:

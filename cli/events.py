@@ -45,6 +45,7 @@ class Run:
     """Types of which a resource was replaced."""
     steps: list[Step] = field(default_factory=list)
     """The engine's steps in its order; those of the stack and of providers are among them."""
+    _begun: dict[str, Json] = field(default_factory=dict)
     _failed: dict[str, Json] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
@@ -58,6 +59,12 @@ class Run:
         """What was not created because it exists."""
         return self._failed_where(lost_answers.is_taken)
 
+    @property
+    def unfinished(self) -> list[Json]:
+        """What was being created when the log ended, or may have been as `unanswered`."""
+        unsaid = self._failed_where(lambda text: not text or lost_answers.is_lost(text))
+        return [*self._begun.values(), *unsaid]
+
     def _failed_where(self, told: Callable[[str], bool]) -> list[Json]:
         return [new for urn, new in self._failed.items() if told(self._said.get(urn, ""))]
 
@@ -66,9 +73,14 @@ class Run:
         if "resourcePreEvent" in event:
             metadata = event["resourcePreEvent"]["metadata"]
             self.steps.append(step(metadata))
+            new = metadata.get("new") or {}
+            is_planned = event["resourcePreEvent"].get("planning")
+            if metadata["op"] in lost_answers.CREATIONS and new.get("custom") and not is_planned:
+                self._begun[metadata["urn"]] = new
             return self._step(metadata, 0)
         if "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]
+            self._begun.pop(metadata["urn"], None)
             if metadata["type"] == _STACK:
                 self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             return self._step(metadata, 1)
@@ -99,6 +111,7 @@ class Run:
         """Keep a creation that failed; one that failed in part is in the state."""
         metadata = event["metadata"]
         new = metadata.get("new") or {}
+        self._begun.pop(metadata["urn"], None)
         is_creation = metadata["op"] in lost_answers.CREATIONS and new.get("custom")
         if is_creation and event.get("status") != _PARTIAL_FAILURE:
             self._failed[metadata["urn"]] = new
