@@ -51,6 +51,21 @@ Layers = Annotated[
         "--layer", "-l", help="Only this layer; repeatable. Default: all.", autocompletion=_layers
     ),
 ]
+Named = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[LAYER]...", help="Only these layers. Default: all.", autocompletion=_layers
+    ),
+]
+AllowReplace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-replace",
+        metavar="NAME",
+        help="A resource that may be replaced or deleted although the environment protects it, by "
+        "kind and name: Bucket::models. Repeatable.",
+    ),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", help="This layer and those after it.", autocompletion=_layers),

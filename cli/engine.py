@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli import failures, file_backend, journal, process, replaced_clusters, settling
+from cli import backend, failures, file_backend, journal, process, replaced_clusters, settling
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
+from cli.guards import losses
 from cli.release import protected
 from gkeplatform.layers import CLUSTER, Layer
 
@@ -96,6 +97,29 @@ class Engine:
         arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
         return self._run(layer, stack, arguments, interactive=True, create=True)
 
+    def state(self, layer: Layer, stack: str) -> Mapping[str, Any]:
+        """The exported state of a layer, secrets encrypted; empty for a stack that is not there."""
+        try:
+            exported = self._plain(layer, ["stack", "export", "--stack", stack])
+        except CliError as error:
+            if _has(str(error), "no stack named"):
+                return {}
+            raise
+        state: Mapping[str, Any] = json.loads(exported)
+        return state
+
+    def plan(self, layer: Layer, stack: str) -> Run:
+        """What an update of the layer would do. Shows nothing, and judges no policy.
+
+        Raises CliError when the preview fails for another reason than protected resources.
+        """
+        arguments = ["preview", "--stack", stack]
+        code, run, output = self._attempt(layer, arguments, interactive=False)
+        others = [one for one in failures.reasons(run.errors) if not losses.is_refused(one)]
+        if code and (others or not run.errors):
+            raise self._failure(layer, stack, code, run, output)
+        return run
+
     def judge(self, layer: Layer, stack: str) -> bool:
         """Preview a layer for its policy findings; False when a mandatory policy refuses it.
 
@@ -106,13 +130,9 @@ class Engine:
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
         code, run, output = self._attempt(layer, arguments, interactive=False)
         if code and _has(output, "no stack named"):
-            raise CliError(
-                f"{layer.name}: there is no stack `{stack}` in the backend",
-                f"deploy it, or create it: $ cd {layer.directory} && pulumi stack init {stack}",
-                Exit.NO_STACK,
-            )
+            raise _no_stack(layer, stack)
         if code and not run.mandatory:
-            raise failures.error(layer, code, run, output)
+            raise self._failure(layer, stack, code, run, output)
         return not code
 
     def drift(self, layer: Layer, stack: str) -> Mapping[str, int]:
@@ -123,9 +143,11 @@ class Engine:
         arguments = ["preview", "--stack", stack, "--refresh", "--expect-no-changes"]
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
         code, run, output = self._attempt(layer, arguments, interactive=False)
+        if code and _has(output, "no stack named"):
+            raise _no_stack(layer, stack)
         differs = {kind: n for kind, n in run.changes.items() if n and kind != "same"}
         if code and not differs:
-            raise failures.error(layer, code, run, output)
+            raise self._failure(layer, stack, code, run, output)
         return differs
 
     def destroy(self, layer: Layer, stack: str, *, interactive: bool) -> Result:
@@ -159,7 +181,7 @@ class Engine:
         try:
             settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
         except CliError as error:
-            if not (_has(str(error), "is currently locked") and self._unlock(layer, stack)):
+            if not (error.code is Exit.LOCKED and self._unlock(layer, stack)):
                 raise
             settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
 
@@ -216,10 +238,12 @@ class Engine:
         if code:
             self._settle_unanswered(layer, stack, run)
         if code and interactive and not run.errors and not run.mandatory:
+            if not run.steps:
+                self._check_reachable(layer, stack)
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            failure = failures.error(layer, code, run, output)
+            failure = self._failure(layer, stack, code, run, output)
             if run.taken and failure.code is Exit.RESOURCE:
                 failure.hint += self._adoption(layer, stack, run)
             raise failure
@@ -265,11 +289,32 @@ class Engine:
             preexec_fn=process.die_with_parent,
         )
         if done.returncode:
-            raise CliError(
-                f"`{_command_line(layer, arguments)}`: {failures.last(done.stderr)}",
-                "run it by hand to see more",
+            reason = failures.last(done.stderr)
+            stack = arguments[arguments.index("--stack") + 1] if "--stack" in arguments else ""
+            raise (
+                failures.locked(layer, stack, done.stderr)
+                or backend.failure(reason, self._environment)
+                or CliError(
+                    f"`{_command_line(layer, arguments)}`: {reason}", "run it by hand to see more"
+                )
             )
         return done.stdout
+
+    def _check_reachable(self, layer: Layer, stack: str) -> None:
+        """Raises CliError where the stack cannot be read: the terminal had Pulumi's words."""
+        try:
+            self._plain(layer, ["stack", "export", "--stack", stack])
+        except CliError as error:
+            if _has(str(error), "no stack named"):
+                raise _no_stack(layer, stack) from None
+            raise
+
+    def _failure(self, layer: Layer, stack: str, code: int, run: Run, output: str) -> CliError:
+        """The error of a command that failed."""
+        away = None
+        if code > 0 and not (run.steps or run.errors):
+            away = backend.failure(failures.last(output), self._environment)
+        return away or failures.error(layer, stack, code, run, output)
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""
@@ -284,6 +329,14 @@ class Engine:
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
     words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
     return f"cd {layer.directory} && pulumi {words}"
+
+
+def _no_stack(layer: Layer, stack: str) -> CliError:
+    return CliError(
+        f"{layer.name}: there is no stack `{stack}` in the backend",
+        f"deploy it, or create it: $ cd {layer.directory} && pulumi stack init {stack}",
+        Exit.NO_STACK,
+    )
 
 
 def _remove(logs: Sequence[Path]) -> None:

@@ -14,6 +14,7 @@ from cli.errors import Exit
 
 def drift(
     environment: arguments.Environment,
+    only: arguments.Named = None,
     layer: arguments.Layers = None,
     json: arguments.Json = False,
 ) -> None:
@@ -23,7 +24,8 @@ def drift(
     """
     environments.deployable(environment)
     engine = Engine(os.environ, console.say)
-    found = {one.name: engine.drift(one, environment) for one in layers.selected(layer)}
+    chosen = layers.selected([*(only or ()), *(layer or ())])
+    found = {one.name: engine.drift(one, environment) for one in chosen}
     if json:
         content: dict[str, Any] = {"environment": environment, "layers": found}
         console.document(content)

@@ -29,6 +29,7 @@ def _engine(tmp_path: Path, script: str) -> Engine:
     pulumi.write_text(f"#!/bin/sh\n{find_log}{script}\n")
     pulumi.chmod(0o755)
     variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    (tmp_path / "state").mkdir()
     backend = {
         "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
         "PULUMI_HOME": str(tmp_path / "home"),

@@ -64,6 +64,7 @@ def test_only_the_chosen_layers_are_deployed(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     pulumi = tmp_path / "pulumi"
     pulumi.write_text(f'#!/bin/sh\necho "$(basename "$PWD") $1" >>{calls}\n')
+    (tmp_path / "state").mkdir()
     pulumi.chmod(0o755)
     variables = {
         **os.environ,
