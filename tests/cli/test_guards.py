@@ -13,6 +13,7 @@ import pytest
 from cli import failures
 from cli.errors import CliError, Exit
 from cli.events import Run
+from cli.exit_codes import MEANINGS
 from cli.guards import exclusion, guard, losses, remaining
 from cli.steps import Step
 from gkeplatform.layers import CLUSTER, ENVIRONMENT, LAYERS, NETWORKING, SERVING
@@ -223,3 +224,7 @@ def test_a_lock_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CliError, match="Not a directory"):
         exclusion.held("dev", "", {"PULUMI_HOME": str(tmp_path / "file")}).__enter__()
+
+
+def test_every_exit_code_is_explained() -> None:
+    assert set(MEANINGS) == set(Exit)
