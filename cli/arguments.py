@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, layers
+from cli import environments, event_stream, layers
 from gkeplatform.layers import in_order
 
 
@@ -54,7 +54,7 @@ Layers = Annotated[
 Named = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[LAYER]...", help="Only these layers. Default: all.", autocompletion=_layers
+        metavar="LAYER", help="Only these layers. Default: all.", autocompletion=_layers
     ),
 ]
 AllowReplace = Annotated[
@@ -96,6 +96,13 @@ Plugins = Annotated[
         "no download. Default: as before in this sandbox, else the official one where it can be "
         "downloaded.",
         envvar="PLATFORM_PLUGINS",
+    ),
+]
+Events = Annotated[
+    bool,
+    typer.Option(
+        event_stream.FLAG,
+        help="Print one JSON document a line on stdout as things happen; the last is --json's.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli import backend, failures, file_backend, journal, process, replaced_clusters, settling
+from cli import (
+    backend,
+    event_stream,
+    failures,
+    file_backend,
+    journal,
+    process,
+    replaced_clusters,
+    settling,
+)
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
@@ -261,7 +270,9 @@ class Engine:
         run = Run(is_preview=arguments[0] == "preview")
 
         def take(line: str) -> None:
-            shown = run.take(json.loads(line))
+            event = json.loads(line)
+            event_stream.emit(layer.name, event)
+            shown = run.take(event)
             if shown and not interactive:
                 for part in shown.splitlines():
                     self._say(part, layer.name)

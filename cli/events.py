@@ -119,7 +119,7 @@ class Run:
     def _diagnostic(self, event: Json) -> str | None:
         if event.get("ephemeral"):
             return None
-        text = _plain(event.get("message", "")).strip()
+        text = plain(event.get("message", "")).strip()
         severity = event.get("severity", "info")
         if not text or severity == "debug":
             return None
@@ -142,7 +142,7 @@ class Run:
         self.mandatory = self.mandatory or is_mandatory
         if key in self.violations:
             return None
-        text = _plain(event.get("message", "")).strip()
+        text = plain(event.get("message", "")).strip()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         level = event.get("enforcementLevel", "")
         shown = f"policy {event['policyName']} ({level}): {_name(key[1])}: {' '.join(lines)}"
@@ -154,5 +154,6 @@ def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text of the engine without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", _COLOURS.sub("", text))

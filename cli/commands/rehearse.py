@@ -33,7 +33,7 @@ LOOK_AROUND = """
   for real       docs/guides/real-account.md"""
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913 (a command has its options)
     environment: arguments.Environment,
     only: arguments.Named = None,
     *,
@@ -43,6 +43,7 @@ def rehearse(
     plugins: arguments.Plugins = None,
     allow_replace: arguments.AllowReplace = None,
     json: arguments.Json = False,
+    events: arguments.Events = False,
 ) -> None:
     """Deploy an environment in the sandbox: no cloud account, the same programs.
 
@@ -80,7 +81,7 @@ def rehearse(
             done=done,
         )
     requests = _requests()
-    if json:
+    if json or events:
         console.document(document | {"requests": calls.document(requests)})
         return
     print("\n" + deployment.summary(document) + calls.text(document["models"], requests), end="")

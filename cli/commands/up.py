@@ -23,7 +23,7 @@ Json = Annotated[
 ]
 
 
-def up(
+def up(  # noqa: PLR0913 (a command has its options)
     environment: arguments.Environment,
     only: arguments.Named = None,
     *,
@@ -33,6 +33,7 @@ def up(
     yes: Yes = False,
     allow_replace: arguments.AllowReplace = None,
     json: Json = False,
+    events: arguments.Events = False,
 ) -> None:
     """Deploy an environment to Google Cloud, with a preview and a confirmation of each layer.
 
@@ -60,7 +61,7 @@ def up(
             allowed=allowed,
             done=done,
         )
-    if json:
+    if json or events:
         console.document(document)
     else:
         print("\n" + deployment.summary(document))
@@ -89,6 +90,7 @@ def down(
     yes: Yes = False,
     allow_replace: arguments.AllowReplace = None,
     json: Json = False,
+    events: arguments.Events = False,
 ) -> None:
     """Destroy an environment in reverse order, with a preview and a confirmation of each layer.
 
@@ -113,7 +115,7 @@ def down(
             allowed=allowed,
             done=done,
         )
-    if json:
+    if json or events:
         console.document(document)
     else:
         names = [one["layer"] for one in document["layers"]]

@@ -108,6 +108,8 @@ def test_list_prints_the_layers_and_deploys_nothing(verb: str) -> None:
         ("platformctl up --layer ", names(in_order())),
         ("platformctl rehearse dev --from se", ["serving"]),
         ("platformctl drift st", ["stage"]),
+        ("platformctl up dev se", ["serving"]),
+        ("platformctl down dev cluster ne", ["networking"]),
         ("platformctl policy check --env pr", ["prod"]),
     ],
 )
