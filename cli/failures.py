@@ -35,7 +35,7 @@ def error(layer: Layer, stack: str, code: int, run: Run, output: str) -> CliErro
     if held:
         return held
     lost = losses.refused_by_engine(run.errors)
-    if lost and not run.interrupted:
+    if lost and all(losses.is_refused(one) for one in reasons(run.errors)):
         return CliError(
             f"{layer.name}: refused, because it is protected and would be replaced or deleted: "
             + ", ".join(lost),
