@@ -7,6 +7,8 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -338,8 +340,12 @@ class Engine:
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
-    words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
-    return f"cd {layer.directory} && pulumi {words}"
+    """A command to repeat by hand from the repository's root; paths are relative to the layer."""
+    words = [
+        os.path.relpath(word, ROOT / layer.directory) if word.startswith(f"{ROOT}/") else word
+        for word in arguments
+    ]
+    return f"cd {layer.directory} && {shlex.join(['pulumi', *words])}"
 
 
 def _no_stack(layer: Layer, stack: str) -> CliError:

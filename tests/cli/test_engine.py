@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from cli.engine import Engine
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
-from gkeplatform.layers import CLUSTER
+from gkeplatform.layers import CLUSTER, LAYERS, Layer
 
 EVENT = {"diagnosticEvent": {"severity": "error", "message": "no such zone\n", "urn": ""}}
 
@@ -55,6 +56,18 @@ def test_changes_and_outputs_come_from_the_event_log(tmp_path: Path) -> None:
     result = engine.up(CLUSTER, "dev", interactive=False, preview=False)
     assert result.changes["create"] == 2
     assert result.outputs == {"address": "127.16.0.1"}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_the_printed_command_can_be_repeated_by_hand(layer: Layer, tmp_path: Path) -> None:
+    said: list[str] = []
+    engine = _engine(tmp_path, "")
+    engine._say = lambda text, _: said.append(text)
+    engine.up(layer, "dev", interactive=False, preview=False)
+    command = said[0].removeprefix("$ ")
+    folder = command.split(" && ")[0].removeprefix("cd ")
+    pack = shlex.split(command)[shlex.split(command).index("--policy-pack") + 1]
+    assert (ROOT / folder / pack / "PulumiPolicy.yaml").exists(), command
 
 
 def test_a_failure_names_the_layer_and_the_reason(tmp_path: Path) -> None:
