@@ -98,7 +98,7 @@ def allowed(given: Sequence[str], known: Sequence[str]) -> frozenset[str]:
             raise CliError(
                 f"--allow-replace {name}: no resource that holds data, an address or the cluster "
                 "has this name",
-                f"{meant(name, known)}{listed}",
+                f"{meant(name, [*known, *(one.partition('::')[2] for one in known)])}{listed}",
                 Exit.USAGE,
             )
         if len(same) > 1:

@@ -87,6 +87,9 @@ def test_a_name_is_exact_or_gets_the_nearest() -> None:
         losses.allowed(["Bucket::model"], known)
     assert caught.value.code is Exit.USAGE
     assert caught.value.hint.startswith("did you mean `Bucket::models`?")
+    with pytest.raises(CliError) as caught:
+        losses.allowed(["lgos"], known)
+    assert caught.value.hint.startswith("did you mean `logs`?")
     with pytest.raises(CliError, match="which one"):
         losses.allowed(["models"], known)
 
