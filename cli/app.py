@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli import console
+from cli import console, event_stream
 from cli.errors import CliError, Exit
 
 COMMANDS = {
@@ -69,7 +69,7 @@ def _platformctl() -> None:
 
 def main() -> None:
     """Run a command and exit with its code."""
-    as_json = "--json" in sys.argv
+    as_json = "--json" in sys.argv or event_stream.is_open()
     code: object = 0
     try:
         code = application(sys.argv[1:])(prog_name="platformctl", standalone_mode=False)

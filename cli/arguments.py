@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, layers
+from cli import environments, event_stream, layers
 from gkeplatform.layers import in_order
 
 
@@ -52,6 +52,21 @@ Layers = Annotated[
         "--layer", "-l", help="Only this layer; repeatable. Default: all.", autocompletion=_layers
     ),
 ]
+Named = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LAYER", help="Only these layers. Default: all.", autocompletion=_layers
+    ),
+]
+AllowReplace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-replace",
+        metavar="NAME",
+        help="A resource that may be replaced or deleted although the environment protects it, by "
+        "kind and name: Bucket::models. Repeatable.",
+    ),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", help="This layer and those after it.", autocompletion=_layers),
@@ -82,6 +97,13 @@ Plugins = Annotated[
         "no download. Default: as before in this sandbox, else the official one where it can be "
         "downloaded.",
         envvar="PLATFORM_PLUGINS",
+    ),
+]
+Events = Annotated[
+    bool,
+    typer.Option(
+        event_stream.FLAG,
+        help="Print one JSON document a line on stdout as things happen; the last is --json's.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

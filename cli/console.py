@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+from cli import event_stream
 from cli.errors import CliError
 
 SCHEMA_VERSION = 1
@@ -20,7 +21,7 @@ def say(text: str = "", layer: str = "") -> None:
 
 def document(content: dict[str, Any]) -> None:
     """Print the JSON document of a `--json` run on stdout."""
-    print(json.dumps({"schemaVersion": SCHEMA_VERSION, "ok": True, **content}, indent=2))
+    _print({"schemaVersion": SCHEMA_VERSION, "ok": True, **content})
 
 
 def failure(error: CliError, *, as_json: bool) -> None:
@@ -28,7 +29,14 @@ def failure(error: CliError, *, as_json: bool) -> None:
     if as_json:
         described = {"code": error.code.name, "message": str(error), "hint": error.hint}
         failed = {"schemaVersion": SCHEMA_VERSION, "ok": False, "error": described}
-        print(json.dumps(failed, indent=2))
+        _print(failed)
     say(f"error: {error}")
     if error.hint:
         say(f"hint: {error.hint}")
+
+
+def _print(content: dict[str, Any]) -> None:
+    if event_stream.is_open():
+        event_stream.write({"event": "end", **content})
+    else:
+        print(json.dumps(content, indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,18 +29,22 @@ def up(
     preview: bool,
     layers: Sequence[Layer] = LAYERS,
     refresh: bool = False,
+    allowed: Collection[str] = (),
+    done: dict[str, Result] | None = None,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
 
-    `refresh`: read the account first, so that what was changed there is changed back.
+    `refresh`: read the account first, so that what was changed there is changed back. `allowed` may
+    be replaced or deleted although it is protected. `done` gets the layers' results as they come,
+    also when a later layer fails.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
     """
     forgetting = {**variables, FORGET: "true"}
     engine = Engine(variables, console.say)
-    names = released(environment)
-    results: dict[str, Result] = {}
+    names = released(environment) | set(allowed)
+    results: dict[str, Result] = {} if done is None else done
     order = in_order(layers)
     foresight = Foresight(
         environment,
@@ -96,15 +100,23 @@ def up(
     }
 
 
-def down(environment: str, variables: Mapping[str, str], *, interactive: bool) -> dict[str, Any]:
-    """Destroy every layer, each before those that it needs; return the summary document."""
+def down(
+    environment: str,
+    variables: Mapping[str, str],
+    *,
+    interactive: bool,
+    layers: Sequence[Layer] = LAYERS,
+    allowed: Collection[str] = (),
+    done: dict[str, Result] | None = None,
+) -> dict[str, Any]:
+    """Destroy the layers, each before those that it needs; return the summary document."""
     engine = Engine(variables, console.say)
-    names = released(environment)
-    results = []
-    for layer in reversed(in_order()):
+    names = released(environment) | set(allowed)
+    results: dict[str, Result] = {} if done is None else done
+    for layer in reversed(in_order(layers)):
         engine.release(layer, environment, names)
-        results.append(engine.destroy(layer, environment, interactive=interactive))
-    return {"environment": environment, "layers": [_layer(result) for result in results]}
+        results[layer.name] = engine.destroy(layer, environment, interactive=interactive)
+    return {"environment": environment, "layers": [_layer(one) for one in results.values()]}
 
 
 def _keeps_former_ways(results: Mapping[str, Result]) -> bool:

@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from cli import failures, file_backend, process, replaced_clusters, settling
+from cli import (
+    backend,
+    event_stream,
+    failures,
+    file_backend,
+    journal,
+    process,
+    replaced_clusters,
+    settling,
+)
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.events import Run
+from cli.guards import losses
 from cli.release import protected
 from gkeplatform.layers import CLUSTER, Layer
 
@@ -125,6 +138,29 @@ class Engine:
         except (CliError, ValueError):
             return None
 
+    def exported(self, layer: Layer, stack: str) -> Mapping[str, Any]:
+        """The exported state of a layer, secrets encrypted; empty for a stack that is not there."""
+        try:
+            text = self._plain(layer, ["stack", "export", "--stack", stack])
+        except CliError as error:
+            if _has(str(error), "no stack named"):
+                return {}
+            raise
+        exported: Mapping[str, Any] = json.loads(text)
+        return exported
+
+    def steps_of_update(self, layer: Layer, stack: str) -> Run:
+        """What an update of the layer would do. Shows nothing, and judges no policy.
+
+        Raises CliError when the preview fails for another reason than protected resources.
+        """
+        arguments = ["preview", "--stack", stack]
+        code, run, output = self._attempt(layer, arguments, interactive=False)
+        others = [one for one in failures.reasons(run.errors) if not losses.is_refused(one)]
+        if code and (others or not run.errors):
+            raise self._failure(layer, stack, code, run, output)
+        return run
+
     def judge(self, layer: Layer, stack: str) -> bool:
         """Preview a layer for its policy findings; False when a mandatory policy refuses it.
 
@@ -137,7 +173,7 @@ class Engine:
         if code and _has(output, "no stack named"):
             raise _no_stack(layer, stack)
         if code and not run.mandatory:
-            raise failures.error(layer, code, run, output)
+            raise self._failure(layer, stack, code, run, output)
         return not code
 
     def plan(self, layer: Layer, stack: str) -> tuple[Run, CliError | None]:
@@ -151,7 +187,7 @@ class Engine:
         if code and _has(output, "no stack named"):
             reason = f"{layer.name}: there is no stack `{stack}` in the backend"
             return run, CliError(reason, "", Exit.NO_STACK)
-        return run, failures.error(layer, code, run, output) if code else None
+        return run, self._failure(layer, stack, code, run, output) if code else None
 
     def drift(self, layer: Layer, stack: str) -> Run:
         """Refresh a layer in memory and preview it: what was found, and what `up` would do then.
@@ -167,7 +203,7 @@ class Engine:
             raise _no_stack(layer, stack)
         has_planned = any(step.op != "refresh" for step in run.steps)
         if code and (run.interrupted or not run.errors or not has_planned):
-            raise failures.error(layer, code, run, output)
+            raise self._failure(layer, stack, code, run, output)
         return run
 
     def history(self, layer: Layer, stack: str) -> list[dict[str, Any]]:
@@ -201,15 +237,26 @@ class Engine:
     def _settle(self, layer: Layer, stack: str) -> None:
         """Repair the state that a killed update left."""
         self._unlock(layer, stack)
-        if file_backend.is_whole(layer, stack, self._environment):
-            return
+        logs = journal.left(layer, stack, self._environment)
+        begun = journal.creations(logs)
+        if begun or not file_backend.is_whole(layer, stack, self._environment):
+            try:
+                self._settle_begun(layer, stack, begun)
+            except CliError as error:
+                if not _has(str(error), "no stack named") and error.code is not Exit.RESOURCE:
+                    raise
+                if error.code is Exit.RESOURCE:
+                    _remove(logs)  # they are settled but for what is somebody else's
+                    raise
+        _remove(logs)
+
+    def _settle_begun(self, layer: Layer, stack: str, begun: Sequence[Mapping[str, Any]]) -> None:
         try:
-            settling.settle(layer, stack, self._plain, self._say, self._environment)
+            settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
         except CliError as error:
-            if _has(str(error), "is currently locked") and self._unlock(layer, stack):
-                settling.settle(layer, stack, self._plain, self._say, self._environment)
-            elif not _has(str(error), "no stack named"):
+            if not (error.code is Exit.LOCKED and self._unlock(layer, stack)):
                 raise
+            settling.settle(layer, stack, self._plain, self._say, self._environment, begun)
 
     def _adoption(self, layer: Layer, stack: str, run: Run) -> str:
         """How to adopt what exists already, for the hint."""
@@ -236,31 +283,53 @@ class Engine:
     def _run(
         self, layer: Layer, stack: str, arguments: list[str], *, interactive: bool, create: bool
     ) -> Result:
+        if arguments[0] != "up":
+            return self._logged(layer, stack, arguments, None, interactive, create)
+        with journal.kept(layer, stack, self._environment) as log:
+            return self._logged(layer, stack, arguments, log, interactive, create)
+
+    def _logged(
+        self,
+        layer: Layer,
+        stack: str,
+        arguments: list[str],
+        log: Path | None,
+        interactive: bool,
+        create: bool,
+    ) -> Result:
         started = time.monotonic()
         self._say(f"$ {_command_line(layer, arguments)}", layer.name)
-        code, run, output = self._attempt(layer, arguments, interactive=interactive)
+        code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         if code and _has(output, "no stack named"):
             if not create:
                 return Result(layer.name, time.monotonic() - started, run.changes, {})
             self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
-            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         if code and _has(output, "is currently locked") and self._unlock(layer, stack):
-            code, run, output = self._attempt(layer, arguments, interactive=interactive)
+            code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         seconds = time.monotonic() - started
         if code:
             self._settle_unanswered(layer, stack, run)
         if code and interactive and not run.errors and not run.mandatory:
+            if not run.steps:
+                self._check_reachable(layer, stack)
             # The preview was shown on the terminal and the confirmation declined.
             raise CliError(f"{layer.name}: not confirmed, nothing was changed", "", Exit.CANCELLED)
         if code:
-            failure = failures.error(layer, code, run, output)
+            failure = self._failure(layer, stack, code, run, output)
             if run.taken and failure.code is Exit.RESOURCE:
                 failure.hint += self._adoption(layer, stack, run)
             raise failure
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
-        self, layer: Layer, arguments: Sequence[str], *, interactive: bool, quiet: bool = False
+        self,
+        layer: Layer,
+        arguments: Sequence[str],
+        *,
+        interactive: bool,
+        quiet: bool = False,
+        log: Path | None = None,
     ) -> tuple[int, Run, str]:
         """Run a command once: its exit code, what its events say, and its output.
 
@@ -269,7 +338,9 @@ class Engine:
         run = Run(is_preview=arguments[0] == "preview")
 
         def take(line: str) -> None:
-            shown = run.take(json.loads(line))
+            event = json.loads(line)
+            event_stream.emit(layer.name, event)
+            shown = run.take(event)
             if shown and not interactive and not quiet:
                 for part in shown.splitlines():
                     self._say(part, layer.name)
@@ -280,6 +351,7 @@ class Engine:
             environment=self._environment,
             interactive=interactive,
             take=take,
+            log=log,
         )
         return code, run, output
 
@@ -295,11 +367,32 @@ class Engine:
             check=False,
         )
         if done.returncode:
-            raise CliError(
-                f"`{_command_line(layer, arguments)}`: {failures.last(done.stderr)}",
-                "run it by hand to see more",
+            reason = failures.last(done.stderr)
+            stack = arguments[arguments.index("--stack") + 1] if "--stack" in arguments else ""
+            raise (
+                failures.locked(layer, stack, done.stderr)
+                or backend.failure(reason, self._environment)
+                or CliError(
+                    f"`{_command_line(layer, arguments)}`: {reason}", "run it by hand to see more"
+                )
             )
         return done.stdout
+
+    def _check_reachable(self, layer: Layer, stack: str) -> None:
+        """Raises CliError where the stack cannot be read: the terminal had Pulumi's words."""
+        try:
+            self._plain(layer, ["stack", "export", "--stack", stack])
+        except CliError as error:
+            if _has(str(error), "no stack named"):
+                raise _no_stack(layer, stack) from None
+            raise
+
+    def _failure(self, layer: Layer, stack: str, code: int, run: Run, output: str) -> CliError:
+        """The error of a command that failed."""
+        away = None
+        if code > 0 and not (run.steps or run.errors):
+            away = backend.failure(failures.last(output), self._environment)
+        return away or failures.error(layer, stack, code, run, output)
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""
@@ -320,8 +413,17 @@ def _no_stack(layer: Layer, stack: str) -> CliError:
 
 
 def _command_line(layer: Layer, arguments: Sequence[str]) -> str:
-    words = " ".join(a.replace(f"{ROOT}/", "") for a in arguments)
-    return f"cd {layer.directory} && pulumi {words}"
+    """A command to repeat by hand from the repository's root; paths are relative to the layer."""
+    words = [
+        os.path.relpath(word, ROOT / layer.directory) if word.startswith(f"{ROOT}/") else word
+        for word in arguments
+    ]
+    return f"cd {layer.directory} && {shlex.join(['pulumi', *words])}"
+
+
+def _remove(logs: Sequence[Path]) -> None:
+    for log in logs:
+        log.unlink(missing_ok=True)
 
 
 def _has(text: str, *words: str) -> bool:

@@ -20,6 +20,8 @@ class Exit(IntEnum):
     CHANGES = 7
     CANCELLED = 8
     UNJUDGED = 9
+    PROTECTED = 10
+    LOCKED = 11
     INTERNAL = 255
 
 

@@ -47,6 +47,7 @@ class Run:
     """The engine's steps in its order; those of the stack and of providers are among them."""
     refreshes: list[Refresh] = field(default_factory=list)
     """What a refresh found of each resource that a provider can read."""
+    _begun: dict[str, Json] = field(default_factory=dict)
     _failed: dict[str, Json] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
@@ -69,6 +70,12 @@ class Run:
         """What was not created because it exists."""
         return self._failed_where(lost_answers.is_taken)
 
+    @property
+    def unfinished(self) -> list[Json]:
+        """What was being created when the log ended, or may have been as `unanswered`."""
+        unsaid = self._failed_where(lambda text: not text or lost_answers.is_lost(text))
+        return [*self._begun.values(), *unsaid]
+
     def _failed_where(self, told: Callable[[str], bool]) -> list[Json]:
         return [new for urn, new in self._failed.items() if told(self._said.get(urn, ""))]
 
@@ -77,11 +84,16 @@ class Run:
         if "resourcePreEvent" in event:
             metadata = event["resourcePreEvent"]["metadata"]
             self.steps.append(step(metadata))
+            new = metadata.get("new") or {}
+            is_planned = event["resourcePreEvent"].get("planning")
+            if metadata["op"] in lost_answers.CREATIONS and new.get("custom") and not is_planned:
+                self._begun[metadata["urn"]] = new
             return self._step(metadata, 0)
         if "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]
             if metadata["op"] == "refresh" and (metadata.get("old") or {}).get("custom"):
                 self.refreshes.append(refresh(metadata))
+            self._begun.pop(metadata["urn"], None)
             if metadata["type"] == _STACK:
                 self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             return self._step(metadata, 1)
@@ -112,6 +124,7 @@ class Run:
         """Keep a creation that failed; one that failed in part is in the state."""
         metadata = event["metadata"]
         new = metadata.get("new") or {}
+        self._begun.pop(metadata["urn"], None)
         is_creation = metadata["op"] in lost_answers.CREATIONS and new.get("custom")
         if is_creation and event.get("status") != _PARTIAL_FAILURE:
             self._failed[metadata["urn"]] = new
@@ -119,7 +132,7 @@ class Run:
     def _diagnostic(self, event: Json) -> str | None:
         if event.get("ephemeral"):
             return None
-        text = _plain(event.get("message", "")).strip()
+        text = plain(event.get("message", "")).strip()
         severity = event.get("severity", "info")
         if not text or severity == "debug":
             return None
@@ -142,7 +155,7 @@ class Run:
         self.mandatory = self.mandatory or is_mandatory
         if key in self.violations:
             return None
-        text = _plain(event.get("message", "")).strip()
+        text = plain(event.get("message", "")).strip()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         level = event.get("enforcementLevel", "")
         shown = f"policy {event['policyName']} ({level}): {_name(key[1])}: {' '.join(lines)}"
@@ -154,5 +167,6 @@ def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text of the engine without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", _COLOURS.sub("", text))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from cli import lost_answers
 from cli.errors import CliError, Exit
 from cli.events import Run
+from cli.guards import exclusion, losses
 from gkeplatform.layers import Layer
 
 _LIST = re.compile(r"\b\d+ errors? occurred:")
@@ -28,8 +29,19 @@ _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh fail
 _EXITED = re.compile(r"Detected that .* exited prematurely")
 
 
-def error(layer: Layer, code: int, run: Run, output: str) -> CliError:
+def error(layer: Layer, stack: str, code: int, run: Run, output: str) -> CliError:
     """The error of a layer's run: what is wrong, and what to do about it."""
+    held = locked(layer, stack, output)
+    if held:
+        return held
+    lost = losses.refused_by_engine(run.errors)
+    if lost and all(losses.is_refused(one) for one in reasons(run.errors)):
+        return CliError(
+            f"{layer.name}: refused, because it is protected and would be replaced or deleted: "
+            + ", ".join(lost),
+            "if that is meant, add " + " ".join(f"--allow-replace {name}" for name in lost),
+            Exit.PROTECTED,
+        )
     again = "correct it and run the same command again; what was deployed is kept"
     if code < 0 and not run.interrupted:
         return CliError(
@@ -58,6 +70,19 @@ def error(layer: Layer, code: int, run: Run, output: str) -> CliError:
         again = "run the same command again: it settles what was interrupted, and completes it"
     told = "" if configuration else hint(found) + again
     return CliError(f"{layer.name}: {text}", told, kind)
+
+
+def locked(layer: Layer, stack: str, output: str) -> CliError | None:
+    """The error for a stack that another run has locked; None for another failure."""
+    holder = exclusion.told(output)
+    if holder is None:
+        return None
+    return CliError(
+        f"{layer.name}: the stack `{stack}` is locked by {holder}",
+        "wait for its end, then run the same command again; only if it has died: "
+        f"$ cd {layer.directory} && pulumi cancel --yes --stack {stack}",
+        Exit.LOCKED,
+    )
 
 
 def reasons(errors: Iterable[str]) -> list[str]:

@@ -31,8 +31,8 @@ def is_whole(layer: Layer, stack: str, environment: Mapping[str, str]) -> bool:
     It spares a run of `pulumi stack export`, half a second a layer.
     """
     folder = _folder(environment, "stacks", layer.project)
-    if folder is None:
-        return False
+    if folder is None or not folder.parents[2].is_dir():
+        return False  # Pulumi says what is wrong with the backend
     try:
         text = (folder / f"{stack}.json").read_bytes()
         content = json.loads(text)

@@ -43,15 +43,17 @@ def run(
     environment: Mapping[str, str],
     interactive: bool,
     take: Callable[[str], None],
+    log: Path | None = None,
 ) -> tuple[int, bool, str]:
     """Run `pulumi` to its end: exit code, whether there was a Ctrl-C, and its output.
 
-    `take` gets each line of the event log as it is written. An interactive command has the
-    terminal, and no output is captured.
+    `take` gets each line of the event log as it is written; `log` is the file of it, by default one
+    that does not outlive the command. An interactive command has the terminal, and no output is
+    captured.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch, "events")
-        log.touch()
+        log = log or Path(scratch, "events")
+        log.write_bytes(b"")
         logged = [*command, "--event-log", str(log)]
         captured = Path(scratch, "output")
         out = None if interactive else os.open(captured, os.O_WRONLY | os.O_CREAT, 0o600)

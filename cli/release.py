@@ -13,6 +13,14 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.protection import named
 
 
+def protects(environment: str) -> bool:
+    """`platform:protect` of an environment's file; False for a file that cannot be read."""
+    try:
+        return stack_values.read(environment, root=ROOT).get(f"{NAMESPACE}:protect") == "true"
+    except PlatformError:
+        return False
+
+
 def released(environment: str) -> frozenset[str]:
     """`platform:released` of an environment's file; empty for a file that cannot be read."""
     try:

@@ -26,6 +26,7 @@ Environment = Annotated[
 
 def drift(
     environment: Environment = None,
+    only: arguments.Named = None,
     layer: arguments.Layers = None,
     json: arguments.Json = False,
 ) -> None:
@@ -34,7 +35,7 @@ def drift(
     Exit codes: 0 when nothing differs, 7 when something does.
     """
     engine = Engine(os.environ, console.say)
-    chosen = layers.selected(layer)
+    chosen = layers.selected([*(only or ()), *(layer or ())])
     names = environments.names() if environment is None else [environment]
     compared = {}
     for name in names:

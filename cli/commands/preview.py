@@ -28,6 +28,8 @@ Formats = Annotated[
 
 def preview(
     environment: arguments.Environment,
+    only: arguments.Named = None,
+    *,
     layer: arguments.Layers = None,
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
@@ -40,7 +42,7 @@ def preview(
     eval "$(./platformctl sandbox env)" first.
     """
     environments.deployable(environment)
-    chosen = layers.selected(layer, start)
+    chosen = layers.selected([*(only or ()), *(layer or ())], start)
     check_credentials()
     made = whole.impact(environment, os.environ, chosen)
     if json or format_ is Format.JSON:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from cli import arguments, calls, console, deployment, environments, layers
 from cli.commands.sandbox import running_environment
+from cli.engine import Result
 from cli.errors import CliError
+from cli.guards import guard
+from cli.guards.run import Command, alone
 from gkeplatform import stack_values
 from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
@@ -30,22 +33,25 @@ LOOK_AROUND = """
   for real       docs/guides/real-account.md"""
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913 (a command has its options)
     environment: arguments.Environment,
+    only: arguments.Named = None,
+    *,
     layer: arguments.Layers = None,
     start: arguments.From = None,
     list_: arguments.List = False,  # noqa: ARG001 (its callback prints and exits)
     plugins: arguments.Plugins = None,
-    *,
     refresh: arguments.Refresh = False,
+    allow_replace: arguments.AllowReplace = None,
     json: arguments.Json = False,
+    events: arguments.Events = False,
 ) -> None:
     """Deploy an environment in the sandbox: no cloud account, the same programs.
 
     A layer reads what the layers that it needs have published, so these must be deployed.
     """
     environments.deployable(environment)
-    chosen = layers.selected(layer, start)
+    chosen = layers.selected([*(only or ()), *(layer or ())], start)
     variables = running_environment(dict(os.environ), plugins)
     if SERVING in chosen:
         try:
@@ -53,7 +59,19 @@ def rehearse(
                 operator(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
-    with expected(Home.default(), _cluster(environment) if CLUSTER in chosen else None):
+    given = allow_replace or ()
+    command = Command(
+        "rehearse",
+        environment,
+        [*(only or ()), *(layer or ())],
+        [word for name in given for word in ("--allow-replace", name)],
+    )
+    done: dict[str, Result] = {}
+    with (
+        alone(command, chosen, done, variables),
+        expected(Home.default(), _cluster(environment) if CLUSTER in chosen else None),
+    ):
+        # The engine refuses each loss when its turn comes; nothing real is at stake before.
         document = deployment.up(
             environment,
             variables,
@@ -61,9 +79,11 @@ def rehearse(
             preview=False,
             layers=chosen,
             refresh=refresh,
+            allowed=guard.permitted(environment, variables, chosen, given),
+            done=done,
         )
     requests = _requests()
-    if json:
+    if json or events:
         console.document(document | {"requests": calls.document(requests)})
         return
     print("\n" + deployment.summary(document) + calls.text(document["models"], requests), end="")

@@ -14,7 +14,7 @@ from cli.engine import Result
 from cli.errors import CliError
 from gkeplatform.engine_variables import FORGET
 from gkeplatform.errors import LET_GO_FIRST
-from gkeplatform.layers import CLUSTER, NETWORKING, SERVING, Layer
+from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
 
 KINDS = ("create", "update", "delete", "replace", "same")
 ORDER = ["cluster", "serving", "networking", "environment"]
@@ -54,9 +54,10 @@ class Runs:
         return Engine()
 
     def up(self, *layers: Layer) -> dict[str, Any]:
-        chosen = {"layers": layers} if layers else {}
         variables = {"XDG_CACHE_HOME": str(self.cache)}
-        return deployment.up("dev", variables, interactive=False, preview=False, **chosen)
+        return deployment.up(
+            "dev", variables, interactive=False, preview=False, layers=layers or LAYERS
+        )
 
     @property
     def layers(self) -> list[str]:

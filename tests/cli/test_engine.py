@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from cli.engine import Engine
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
-from gkeplatform.layers import CLUSTER
+from gkeplatform.layers import CLUSTER, LAYERS, Layer
 
 EVENT = {"diagnosticEvent": {"severity": "error", "message": "no such zone\n", "urn": ""}}
 
@@ -29,7 +30,11 @@ def _engine(tmp_path: Path, script: str) -> Engine:
     pulumi.write_text(f"#!/bin/sh\n{find_log}{script}\n")
     pulumi.chmod(0o755)
     variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    backend = {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state"}
+    (tmp_path / "state").mkdir()
+    backend = {
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_HOME": str(tmp_path / "home"),
+    }
     return Engine({**os.environ, **variables, **backend}, lambda *_: None)
 
 
@@ -51,6 +56,18 @@ def test_changes_and_outputs_come_from_the_event_log(tmp_path: Path) -> None:
     result = engine.up(CLUSTER, "dev", interactive=False, preview=False)
     assert result.changes["create"] == 2
     assert result.outputs == {"address": "127.16.0.1"}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_the_printed_command_can_be_repeated_by_hand(layer: Layer, tmp_path: Path) -> None:
+    said: list[str] = []
+    engine = _engine(tmp_path, "")
+    engine._say = lambda text, _: said.append(text)
+    engine.up(layer, "dev", interactive=False, preview=False)
+    command = said[0].removeprefix("$ ")
+    folder = command.split(" && ")[0].removeprefix("cd ")
+    pack = shlex.split(command)[shlex.split(command).index("--policy-pack") + 1]
+    assert (ROOT / folder / pack / "PulumiPolicy.yaml").exists(), command
 
 
 def test_a_failure_names_the_layer_and_the_reason(tmp_path: Path) -> None:
@@ -107,11 +124,75 @@ def test_no_command_outlives_the_one_that_runs_it(tmp_path: Path) -> None:
         "engine.up(CLUSTER, 'dev', interactive=False, preview=False)\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "PULUMI_BACKEND_URL"}
+    environment["PULUMI_HOME"] = str(tmp_path / "home")
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment) as cli:
         _until((tmp_path / "pid").exists)
         child = psutil.Process(int((tmp_path / "pid").read_text()))
         cli.send_signal(signal.SIGKILL)
     _until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+NETWORK = {
+    "urn": "urn:pulumi:dev::gke-cluster::gcp:compute/network:Network::main",
+    "type": "gcp:compute/network:Network",
+    "custom": True,
+    "provider": "urn:pulumi:dev::gke-cluster::pulumi:providers:gcp::main::1",
+    "inputs": {"name": "n", "project": "acme-ml-dev"},
+}
+BEGUN = {"resourcePreEvent": {"metadata": {"op": "create", **NETWORK, "new": NETWORK}}}
+LOST = [
+    BEGUN,
+    {"diagnosticEvent": {
+        "severity": "error", "message": "error reading from server: EOF", "urn": NETWORK["urn"],
+    }},
+    {"resOpFailedEvent": {"metadata": {"op": "create", **NETWORK, "new": NETWORK}, "status": 0}},
+]  # fmt: skip
+REFUSED = [
+    BEGUN,
+    {"diagnosticEvent": {"severity": "error", "message": "quota", "urn": NETWORK["urn"]}},
+    LOST[2],
+]
+MADE = [BEGUN, {"resOutputsEvent": {"metadata": {"op": "create", **NETWORK, "new": NETWORK}}}]
+PLANNED = [{"resourcePreEvent": {**BEGUN["resourcePreEvent"], "planning": True}}]
+
+
+@pytest.mark.parametrize(
+    ("events", "is_settled"),
+    [(LOST, True), ([BEGUN], True), (REFUSED, False), (MADE, False), (PLANNED, False)],
+    ids=["no answer", "begun", "refused", "made", "planned"],
+)
+def test_a_creation_that_failed_just_before_the_kill_is_settled_by_the_next_run(
+    events: list[dict[str, object]], is_settled: bool, tmp_path: Path
+) -> None:
+    """The state has no note of it: the engine ended before the CLI could write one."""
+    (tmp_path / "state.json").write_text(json.dumps({"deployment": {"resources": []}}))
+    (tmp_path / "events").write_text("".join(json.dumps(e) + "\n" for e in events) + '{"torn')
+    script = (
+        f'echo "$*" >>{tmp_path}/commands\n'
+        f'[ "$1 $2" != "stack export" ] || exec cat {tmp_path}/state.json\n'
+        f'[ "$1 $2" != "stack import" ] || exec cp "$6" {tmp_path}/state.json\n'
+        f'[ "$1" != up ] || [ -e {tmp_path}/begun ] || '
+        f'{{ cat {tmp_path}/events >"$log"; touch {tmp_path}/begun; exec sleep 60; }}'
+    )
+    engine = _engine(tmp_path, script)
+    home = {"PULUMI_HOME": str(tmp_path / "home"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    program = (
+        "import os; from cli.engine import Engine; from gkeplatform.layers import CLUSTER\n"
+        "engine = Engine(dict(os.environ), lambda *_: None)\n"
+        "engine.up(CLUSTER, 'dev', interactive=False, preview=False)\n"
+    )
+    backend = {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state"}
+    environment = {**os.environ, **home, **backend}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment) as cli:
+        _until((tmp_path / "begun").exists)
+        cli.kill()
+    (tmp_path / "commands").write_text("")
+    engine = Engine(environment, lambda *_: None)
+    for _ in range(2):
+        engine.up(CLUSTER, "dev", interactive=False, preview=False)
+    commands = (tmp_path / "commands").read_text()
+    assert commands.count(f"--target {NETWORK['urn']}") == is_settled, commands
+    assert list((tmp_path / "home").rglob("*.events")) == []
 
 
 def _until(happened: Callable[[], bool]) -> None:

@@ -64,6 +64,7 @@ def test_only_the_chosen_layers_are_deployed(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     pulumi = tmp_path / "pulumi"
     pulumi.write_text(f'#!/bin/sh\necho "$(basename "$PWD") $1" >>{calls}\n')
+    (tmp_path / "state").mkdir()
     pulumi.chmod(0o755)
     variables = {
         **os.environ,
@@ -107,6 +108,8 @@ def test_list_prints_the_layers_and_deploys_nothing(verb: str) -> None:
         ("platformctl up --layer ", names(in_order())),
         ("platformctl rehearse dev --from se", ["serving"]),
         ("platformctl drift st", ["stage"]),
+        ("platformctl up dev se", ["serving"]),
+        ("platformctl down dev cluster ne", ["networking"]),
         ("platformctl policy check --env pr", ["prod"]),
     ],
 )

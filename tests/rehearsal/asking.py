@@ -56,7 +56,7 @@ class Rehearsed:
                 pod = self._pods.pod(namespace, name, port)
                 assert pod is not None, ask
                 return pod
-            return self._pods.port(host, port)
+            return self._pods.at(host, port).listens
         port = 443 if ask.url.startswith("https:") else 80
         kind = "ingress" if ask.kind == INGRESS else "load-balancer"
         (found,) = (

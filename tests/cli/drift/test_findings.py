@@ -37,7 +37,7 @@ def _live(spec: Any, manager: str, fields: Any, subresource: str = "") -> dict[s
 
 
 def _of_container(name: str, key: str) -> dict[str, Any]:
-    container = {f'k:{{"name":"{name}"}}': {f"f:{key}": {}}}
+    container: dict[str, Any] = {f'k:{{"name":"{name}"}}': {f"f:{key}": {}}}
     return {"f:spec": {"f:template": {"f:spec": {"f:containers": container}}}}
 
 
@@ -68,7 +68,7 @@ def test_a_changed_field_names_its_writer() -> None:
 
 def test_an_entry_added_to_a_list_is_reported_though_the_provider_does_not_see_it() -> None:
     containers = [{"name": "m", "image": "a", "args": ["--one", "--two"]}]
-    fields = {
+    fields: dict[str, Any] = {
         "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"m"}': {"f:args": {}}}}}}
     }
     live = _live({**SPEC, "template": {"spec": {"containers": containers}}}, "kubectl-edit", fields)
@@ -80,7 +80,7 @@ def test_an_entry_added_to_a_list_is_reported_though_the_provider_does_not_see_i
 def test_a_container_added_before_ours_is_not_taken_for_a_change_of_ours() -> None:
     ours = SPEC["template"]["spec"]["containers"][0]  # type: ignore[index]
     containers = [{"name": "spy", "image": "b"}, ours]
-    fields = {
+    fields: dict[str, Any] = {
         "f:spec": {
             "f:template": {"f:spec": {"f:containers": {'k:{"name":"spy"}': {"f:image": {}}}}}
         }

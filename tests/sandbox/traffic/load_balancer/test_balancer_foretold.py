@@ -41,7 +41,7 @@ def models(draw: st.DrawFn) -> list[dict[str, Any]]:
         hosts = draw(st.lists(st.sampled_from(_HOSTS), max_size=2, unique=True))
         rewritten = draw(st.lists(st.sampled_from(paths), max_size=1))
         rewrites = {one: f"/v1/models/{name}" for one in rewritten if not one.startswith("/v1")}
-        exposure = {"kind": "http-load-balancer", "paths": paths, "hosts": hosts}
+        exposure: dict[str, Any] = {"kind": "http-load-balancer", "paths": paths, "hosts": hosts}
         exposure |= {"rewrites": rewrites} if rewrites else {}
         source = f"gs://acme-ml-dev-models/{name}"
         found.append({**BASE, "name": name, "source": source, "exposure": exposure})

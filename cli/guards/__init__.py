@@ -1,0 +1,1 @@
+"""What an update of an environment must not do: lose what holds data, or run twice at once."""
