@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -14,11 +15,14 @@ from declared import STACKS
 from gkeplatform import stack_values
 from gkeplatform.errors import PlatformError
 from infra import stack_file
-from tests.edits.fields import Key, Values, keys, places
-from tests.edits.other_values import REMOVED, candidates
+from tests.edits.fields import Key, Values, keys, places, target
+from tests.edits.other_values import PARENTS, REMOVED, candidates
 
 ENVIRONMENTS = ("dev", "stage")
 """In this order: an edit is made in the first that has the key's place."""
+
+MOST_NEW, MOST_VALUES = 2, 4
+"""How many places that a file does not have, and how many values in a place, are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def as_passed(values: Values) -> dict[str, str]:
 def problem(environment: str, values: Values) -> str:
     """Why the file is refused; empty if it is not."""
     try:
-        stack_file.read(as_passed(values), file=environment)
+        stack_file.read(as_passed(values), file=environment, tests=False)
     except PlatformError as error:
         return str(error)
     return ""
@@ -70,20 +74,23 @@ def of_key(key: Key) -> Edit | str:
 
 def _tries(key: Key, environment: str) -> Iterator[tuple[Values, str]]:
     before = committed(environment)
-    for index, (place, name) in enumerate(places(before, key.steps)):
-        for value in candidates(key, place.get(name)):
+    found = list(places(before, key.steps, PARENTS))
+    there = [place for place, is_there in found if is_there]
+    new = [place for place, is_there in found if not is_there][:MOST_NEW]
+    for place in (*there, *new):
+        present = target(committed(environment), place, PARENTS).get(str(place[-1]))
+        for value in islice(candidates(key, present), MOST_VALUES):
             values = committed(environment)
-            target, _ = list(places(values, key.steps))[index]
-            _set(target, name, value)
+            _set(target(values, place, PARENTS), str(place[-1]), value)
             if values != before:
                 yield values, problem(environment, values)
 
 
-def _set(target: Values, name: str, value: Any) -> None:
+def _set(mapping: Values, name: str, value: Any) -> None:
     if value is REMOVED:
-        target.pop(name, None)
+        mapping.pop(name, None)
     else:
-        target[name] = copy.deepcopy(value)
+        mapping[name] = copy.deepcopy(value)
 
 
 @cache

@@ -6,7 +6,8 @@ of a tagged union.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,20 +29,25 @@ class Key:
     default: Any = None
 
     def __str__(self) -> str:
-        text = ""
-        for step in self.steps:
-            if step == ITEM:
-                text += ITEM
-            elif "=" in step:
-                text += f"({step.partition('=')[2]})"
-            else:
-                text += f".{step}" if text else step
-        return text
+        return written(self.steps)
 
     @property
     def name(self) -> str:
         """The last name, without a namespace."""
         return self.steps[-1].rpartition(":")[2]
+
+
+def written(steps: tuple[str, ...]) -> str:
+    """A path as people write it: `gke-cluster:node_pools[].name`."""
+    text = ""
+    for step in steps:
+        if step == ITEM:
+            text += ITEM
+        elif "=" in step:
+            text += f"({step.partition('=')[2]})"
+        else:
+            text += f".{step}" if text else step
+    return text
 
 
 def keys() -> Iterator[Key]:
@@ -74,19 +80,50 @@ def _default(field: inspect.Field) -> Any:
     return field.default if plain else None
 
 
-def places(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[Values, str]]:
-    """The mappings in which the key stands or may stand, with its last name."""
+Place = tuple[str | int, ...]
+"""A path in a file: names, and the indices of items."""
+
+
+def places(
+    value: Any, steps: tuple[str, ...], parents: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[Place, bool]]:
+    """Where the key stands or may stand, and whether all that is above it is there.
+
+    What is not there would be as `parents` has it, else an empty mapping.
+    """
     first, *rest = steps
+    here = (*above, first)
     if first == ITEM:
-        for item in value if isinstance(value, list) else ():
-            yield from places(item, tuple(rest))
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            yield from _below_step(index, places(item, tuple(rest), parents, here))
     elif not isinstance(value, dict):
         return
     elif "=" in first:
         tag, _, kind = first.partition("=")
         if value.get(tag) == kind:
-            yield from places(value, tuple(rest))
+            yield from places(value, tuple(rest), parents, here)
     elif not rest:
-        yield value, first
+        yield (first,), True
     elif first in value:
-        yield from places(value[first], tuple(rest))
+        yield from _below_step(first, places(value[first], tuple(rest), parents, here))
+    else:
+        for place, _ in places(parents.get(written(here), {}), tuple(rest), parents, here):
+            yield (first, *place), False
+
+
+def _below_step(
+    step: str | int, found: Iterator[tuple[Place, bool]]
+) -> Iterator[tuple[Place, bool]]:
+    return (((step, *place), is_there) for place, is_there in found)
+
+
+def target(value: Any, place: Place, parents: Mapping[str, Any]) -> Values:
+    """The mapping that holds the place's last name; what is above it is put there."""
+    above: tuple[str, ...] = ()
+    for step in place[:-1]:
+        above = (*above, ITEM if isinstance(step, int) else step)
+        if isinstance(value, dict) and step not in value:
+            value[step] = copy.deepcopy(parents.get(written(above), {}))
+        value = value[step]
+    found: Values = value
+    return found

@@ -32,7 +32,10 @@ _PASSING = frozenset(
     {"Event", "Lease", "Pod", "EndpointSlice", "Endpoints", "NodeMetrics", "PodMetrics",
      "IPAddress", "Node", "CSINode", "ReplicaSet", "ControllerRevision"}
 )  # fmt: skip
+_OF_A_SERVICE = re.compile(r"kubernetes\.io/service-name")
+_DRAWN_BY_GOOGLE = frozenset({"name", "IPAddress", "address", "selfLink", "destinationRanges"})
 _PASSING_COLLECTIONS = ("/operations", "/changes", "/instances", "/disks", "/serviceAccountKeys")
+_COUNTERS = ("compute-endpoints/", "compute/loopback")
 # Drawn by the API server for a new object.
 _DRAWN = ("clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort")
 
@@ -48,11 +51,16 @@ def _google(workspace: Workspace) -> Iterator[tuple[str, Any]]:
         rows = database.execute("SELECT key, body FROM documents").fetchall()
     for key, body in rows:
         collection, _, name = key.rpartition("/")
-        if collection.endswith(_PASSING_COLLECTIONS) or key.startswith("compute-endpoints/"):
+        if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
             continue
         value = json.loads(body)
-        if key.startswith(("monitoring/", "billingbudgets/")) and isinstance(value, dict):
-            name = value.get("displayName") or name
+        if isinstance(value, dict):
+            if key.startswith(("monitoring/", "billingbudgets/")):
+                name = value.get("displayName") or name
+            elif _OF_A_SERVICE.search(str(value.get("description"))):
+                # Google's controllers draw the name and the address, and tell the Service.
+                name = value["description"]
+                value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
         yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(value)
 
 

@@ -126,6 +126,70 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:certificates": [REMOVED],
     "gke-networking:dns": [REMOVED],
     "gke-networking:dns.zone": ["edited"],
+    "gke-cluster:cluster.secrets_encryption.key": [
+        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/secrets"
+    ],
+    "gke-cluster:cluster.backup.key": [
+        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/backups"
+    ],
+    "gke-cluster:node_pools[].boot_disk_kms_key": [
+        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/disks"
+    ],
+    "gke-cluster:cluster.authorized_networks[].name": ["edited"],
+    "gke-cluster:cluster.authorized_networks[].cidr": ["198.51.100.0/25"],
+    "gke-cluster:cluster.maintenance.exclusions[].name": ["edited"],
+    "gke-cluster:node_pools[].name": ["edited"],
+    "gke-serving:models[].name": ["edited"],
+    "gke-serving:models[].server": ["triton", "tensorflow-serving"],
+    "gke-serving:models[].exposure": [{"kind": "cluster-ip"}],
+    "gke-serving:models[].replicas": [{"min": 2, "max": 8}],
+    "gke-serving:models[].exposure(http-load-balancer).paths": [["/v1/models/resnet", "/resnet"]],
+    "gke-serving:models[].exposure(ingress).hosts": [["edited.dev.acme.example"]],
+    "gke-serving:models[].exposure(http-load-balancer).tests": [
+        [{"url": "http://models.dev.acme.example/v1/models/resnet", "expect": {"model": "resnet"}}]
+    ],
+    "gke-serving:models[].exposure(http-load-balancer).iap.members": [
+        ["group:edited@acme.example"]
+    ],
+    "gke-serving:models[].exposure(gateway).iap.members": [["group:edited@acme.example"]],
+    "gke-serving:models[].exposure(gateway).security_policy": ["edited"],
+    "gke-serving:gateway.security_policy": ["edited"],
+    "gke-serving:models[].canary.image": ["nvcr.io/nvidia/tritonserver@sha256:" + "0" * 64],
+    "gke-serving:models[].canary.arguments": [["--edited=1"]],
+    "gke-serving:models[].image": ["tensorflow/serving@sha256:" + "0" * 64],
+    "gke-serving:models[].pod.user": [2000],
+    "gke-serving:models[].pod.group": [2000],
+    "gke-serving:models[].pod.fs_group": [2000],
+    "gke-serving:models[].pod.image_pull_secrets": [["registry"]],
+    "gke-serving:models[].pod.writable": [{"/edited": "1Gi"}],
+    "gke-serving:models[].pod.volumes": [
+        [{"name": "more", "empty_dir": "1Gi", "mount_path": "/more"}]
+    ],
+    "gke-serving:models[].pod.volumes[].name": ["edited"],
+    "gke-serving:models[].pod.volumes[].mount_path": ["/edited"],
+    "gke-serving:models[].postgres.user": ["recommender"],
+    "gke-serving:models[].postgres.database": ["features"],
+    "gke-serving:models[].spread.zones": ["preferred"],
+    "gke-serving:teams": [[{"name": "vision", "quota": {"cpu": "9", "memory": "40Gi"}}]],
+    "gke-serving:teams[].name": ["edited"],
+    "gke-serving:postgres.clusters[].users": [{"recommender": [], "edited": []}],
+    "gke-serving:postgres.clusters[].databases": [
+        {"features": "recommender", "edited": "recommender"}
+    ],
+    "gke-networking:iap.members": [["group:edited@acme.example"]],
+    "gke-networking:certificates[](google-managed).name": ["edited"],
+    "gke-networking:certificates[](google-managed).domains": [
+        ["models.dev.acme.example", "translate.dev.acme.example", "edited.dev.acme.example"]
+    ],
+    "gke-networking:certificates[](certificate-manager).name": ["edited"],
+    "gke-networking:certificates[](certificate-manager).domains": [
+        ["stage.acme.example", "*.stage.acme.example", "edited.stage.acme.example"]
+    ],
+    "gke-networking:domains[].name": ["edited.stage.acme.example"],
+    "gke-networking:armor.exclusions[].rule_set": ["xss"],
+    "gke-networking:armor.exclusions[].fields": [[{"kind": "header", "value": "X-Edited"}]],
+    "gke-networking:armor.exclusions[].fields[].value": ["edited"],
+    "gke-networking:armor.exclusions[].paths": [["/v1"]],
     "gke-platform:notifications": [[], REMOVED],
     "gke-platform:notifications[](email).name": ["edited"],
     "gke-platform:notifications[](email).address": ["edited@acme.example"],
@@ -136,6 +200,28 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-platform:budget.forecast_thresholds": [[0.9]],
     "gke-platform:budget.billing_account": ["01ACE0-01ACE0-01ACE1"],
 }
+
+_SCALE = [{"every_seconds": 30, "pods": 2}]
+PARENTS: Mapping[str, Any] = {
+    "gke-cluster:cluster.authorized_networks": [{"name": "office", "cidr": "198.51.100.0/24"}],
+    "gke-cluster:cluster.maintenance.exclusions": BY_PATH[
+        "gke-cluster:cluster.maintenance.exclusions"
+    ][0],
+    "gke-cluster:node_pools[].accelerator.sharing": {"strategy": "TIME_SHARING", "clients": 4},
+    "gke-cluster:node_pools[].taints": [{"key": "edited", "effect": "PREFER_NO_SCHEDULE"}],
+    "gke-serving:models[].exposure.iap": {"members": ["group:a@acme.example"]},
+    "gke-serving:models[].autoscaling.scale_up": _SCALE,
+    "gke-serving:models[].autoscaling.scale_down": _SCALE,
+    "gke-serving:models[].pod.volumes": [
+        {"name": "more", "empty_dir": "1Gi", "mount_path": "/more"}
+    ],
+    "gke-serving:models[].canary": BY_PATH["gke-serving:models[].canary"][0],
+    "gke-serving:teams[].container_default": {"cpu": "250m", "memory": "256Mi"},
+    "gke-networking:iap": {"members": ["group:a@acme.example"]},
+    "gke-networking:armor.exclusions": BY_PATH["gke-networking:armor.exclusions"][0],
+    "gke-networking:static_files.cache": {},
+}
+"""What a mapping or list that no environment has is, where a key within it is edited."""
 
 
 def candidates(key: Key, present: Any) -> Iterator[Any]:
@@ -166,8 +252,8 @@ def _of_type(info: inspect.Type, now: Any) -> Iterator[Any]:
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             if isinstance(now, list) and len(now) > 1:
                 yield now[:-1]
-            values = [one for one in _of_type(item, None) if isinstance(one, str)]
-            yield from ([value] for value in values)
+            names = [one for one in _of_type(item, None) if isinstance(one, str)]
+            yield from ([name] for name in names)
         case inspect.StrType():
             yield from _quantities(now)
         case inspect.DictType() if isinstance(now, dict) or now is None:

@@ -128,6 +128,8 @@ def _ended(load: subprocess.Popen[str]) -> tuple[int, int]:
         load.kill()
         load.communicate()
         return 0, 0
+    if "sent" not in document:  # it could not begin
+        return 0, 0
     return document["sent"], sum(document["lost"].values())
 
 
