@@ -46,6 +46,11 @@ def render() -> dict[Path, str]:
     return {PAGE: "\n".join(parts) + "\n"}
 
 
+def shown(name: str) -> str:
+    """The name as Markdown takes it for text: `](` would begin a link."""
+    return name.replace("](", "] (")
+
+
 def _verdict(record: Record | None, reason: str | None) -> str:
     if record is not None:
         return str(record["verdict"])
@@ -57,7 +62,7 @@ def _table(names: Iterable[str], found: Mapping[str, Record], reasons: Mapping[s
     for name in names:
         key = name.strip("`")
         record = found.get(key)
-        cells = [name, _told(record, reasons.get(key)), *_figures(record)]
+        cells = [shown(name), _told(record, reasons.get(key)), *_figures(record)]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
@@ -73,11 +78,11 @@ def _figures(record: Record | None) -> list[str]:
     if record is None or "seconds" not in record:
         return [""] * 5
     taken = [f"{kind} {name}" for _, verb, kind, name in record["steps"] if verb != "created"]
-    shown = ", ".join(taken[:4]) + (f" and {len(taken) - 4} more" if len(taken) > 4 else "")
+    listed = ", ".join(taken[:4]) + (f" and {len(taken) - 4} more" if len(taken) > 4 else "")
     if record["together"] > 1:
-        shown = "see the batch" if taken else ""
+        listed = "see the batch" if taken else ""
     return [
-        shown or ("in place" if record["verdict"] == "converges" else ""),
+        listed or ("in place" if record["verdict"] == "converges" else ""),
         ", ".join(record["layers"]),
         f"{record['seconds']:g}",
         str(record["together"]),

@@ -67,4 +67,4 @@ def test_a_result_is_of_an_edit_that_there_is() -> None:
 def test_the_page_has_a_row_for_every_key_and_named_edit() -> None:
     (text,) = page.render().values()
     for name in (*KEYS, *(edit.name for edit in named())):
-        assert f"| `{name}` |" in text or f"| {name} |" in text, name
+        assert f"| `{page.shown(name)}` |" in text or f"| {name} |" in text, name
