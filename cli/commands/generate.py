@@ -20,6 +20,7 @@ GENERATORS = (
     "sandbox.gcp.coverage",
     "sandbox.gcp.documents_update",
     "sandbox.plugins.gcp.schema_update",
+    "tests.edits.page",
 )
 
 

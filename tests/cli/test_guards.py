@@ -102,10 +102,10 @@ class Engine:
     def __init__(self, *_: object) -> None:
         pass
 
-    def state(self, layer: Any, _: str) -> dict[str, Any]:
+    def exported(self, layer: Any, _: str) -> dict[str, Any]:
         return _state((BUCKET, "models"), (BUCKET, "logs")) if layer is SERVING else {}
 
-    def plan(self, layer: Any, _: str) -> Run:
+    def steps_of_update(self, layer: Any, _: str) -> Run:
         assert layer is SERVING, "a layer without anything to lose needs no plan"
         return self.run
 

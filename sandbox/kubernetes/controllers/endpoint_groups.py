@@ -95,6 +95,7 @@ class EndpointGroups:
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
+                await self._remove_status(service)
                 continue
             groups = list(self._groups(service, ports, slices, zones))
             wanted |= {(group.path, group.description) for group in groups}
@@ -209,6 +210,15 @@ class EndpointGroups:
             return
         path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
         body = {"metadata": {"annotations": {STATUS: status}}}
+        await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def _remove_status(self, service: Json) -> None:
+        """Take the status from a Service that asks for no group (`syncNegStatusAnnotation`)."""
+        metadata = service["metadata"]
+        if STATUS not in (metadata.get("annotations") or {}) or metadata.get("deletionTimestamp"):
+            return
+        path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
+        body = {"metadata": {"annotations": {STATUS: None}}}
         await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
 
 

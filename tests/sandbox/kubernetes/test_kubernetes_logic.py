@@ -286,14 +286,17 @@ class _Groups:
 
 
 class _Server:
-    """The API server: keeps the messages of events."""
+    """The API server: keeps the messages of events, and what Services are patched with."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.patched: list[Any] = []
 
     async def request(self, method: str, path: str, body: Any, **more: Any) -> Any:
         if path.endswith("/events"):
             self.said.append(body["message"])
+        elif method == "PATCH":
+            self.patched.append(body["metadata"]["annotations"])
         return {}
 
 
@@ -350,6 +353,17 @@ def test_a_group_in_use_is_not_given_to_a_service_of_another_namespace() -> None
         assert not controller.has_leftovers
 
     asyncio.run(moves())
+
+
+def test_a_service_that_asks_for_no_group_any_more_has_no_status_of_one() -> None:
+    server = _Server()
+    service = _service()
+    service["metadata"] |= {"namespace": "models", "annotations": {endpoint_groups.STATUS: "{}"}}
+    asyncio.run(_controller(server, _Groups()).reconcile([service], [], [NODE]))
+    assert server.patched == [{endpoint_groups.STATUS: None}]
+    del service["metadata"]["annotations"]
+    asyncio.run(_controller(server, _Groups()).reconcile([service], [], [NODE]))
+    assert len(server.patched) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Everything that an environment is, by value: what Google Cloud and the API server hold.
+
+Names alone (`tests.rehearsal.inventories`) do not tell a value that was not taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.rehearsal.workspace import Workspace
+
+Found = Mapping[str, Any]
+_DIGEST = re.compile(
+    r"(?<![0-9a-z])a?(?:[0-9a-f]{32}|[0-9a-f]{31}|[0-9a-f]{8}|[0-9]{12,21})(?![0-9a-z])"
+)
+# Drawn, counted or timed by the server: another after each replacement or update.
+_SERVERS = frozenset(
+    {"id", "etag", "fingerprint", "labelFingerprint", "selfLinkWithId", "creationTimestamp",
+     "createTime", "updateTime", "uid", "resourceVersion", "generation", "managedFields",
+     "metageneration", "timeCreated", "updated", "mutationRecord", "creationRecord",
+     "status", "tunnelId", "uniqueId", "pscServiceAttachment", "deployment.kubernetes.io/revision",
+     "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
+     "gateway.networking.k8s.io/last-update"}
+)  # fmt: skip
+# What controllers make and remove as time passes, and what follows from random node names.
+_PASSING = frozenset(
+    {"Event", "Lease", "Pod", "EndpointSlice", "Endpoints", "NodeMetrics", "PodMetrics",
+     "IPAddress", "Node", "CSINode", "ReplicaSet", "ControllerRevision"}
+)  # fmt: skip
+_OF_A_SERVICE = re.compile(r"kubernetes\.io/service-name")
+_DRAWN_BY_GOOGLE = frozenset({"name", "IPAddress", "address", "selfLink", "destinationRanges"})
+_PASSING_COLLECTIONS = ("/operations", "/changes", "/instances", "/disks", "/serviceAccountKeys")
+_COUNTERS = ("compute-endpoints/", "compute/loopback")
+# Drawn by the API server for a new object.
+_DRAWN = ("clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort")
+
+
+def found(workspace: Workspace, environment: str) -> Found:
+    """Every object by its place, normalised."""
+    return dict((*_google(workspace), *_kubernetes(workspace, environment)))
+
+
+def _google(workspace: Workspace) -> Iterator[tuple[str, Any]]:
+    file = workspace.home / "gcp" / "state.sqlite"
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT key, body FROM documents").fetchall()
+    for key, body in rows:
+        collection, _, name = key.rpartition("/")
+        if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
+            continue
+        value = json.loads(body)
+        if isinstance(value, dict):
+            if key.startswith(("monitoring/", "billingbudgets/")):
+                name = value.get("displayName") or name
+            elif _OF_A_SERVICE.search(str(value.get("description"))):
+                # Google's controllers draw the name and the address, and tell the Service.
+                name = value["description"]
+                value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
+        yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(value)
+
+
+def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, Any]]:
+    kinds = workspace.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    wanted = ",".join(kind for kind in kinds if kind.split(".")[0] not in ("events", "leases"))
+    for one in workspace.kubernetes_of(environment, wanted, "-A")["items"]:
+        if one["kind"] in _PASSING:
+            continue
+        metadata = one["metadata"]
+        value = normal(one)
+        spec = value.get("spec")
+        if isinstance(spec, dict):
+            if one["kind"] == "Deployment":
+                spec.pop("replicas", None)  # an autoscaler's
+            if one["kind"] == "Service":
+                for part in (spec, *spec.get("ports", ())):
+                    for name in _DRAWN:
+                        part.pop(name, None)
+        yield f"{one['kind']} {metadata.get('namespace', '')}/{metadata['name']}", value
+
+
+def normal(value: Any) -> Any:
+    """The value without what the server draws, counts or times."""
+    if isinstance(value, dict):
+        return {
+            _DIGEST.sub("<digest>", key): normal(one)
+            for key, one in sorted(value.items())
+            if key not in _SERVERS
+        }
+    if isinstance(value, list):
+        return [normal(one) for one in value]
+    if isinstance(value, str):
+        return _DIGEST.sub("<digest>", value)
+    return value
+
+
+def differences(before: Found, after: Found) -> list[str]:
+    """What is gone, what is new, and each value that differs, with its path."""
+    lines = [f"- {name}" for name in sorted(before.keys() - after.keys())]
+    lines += [f"+ {name}" for name in sorted(after.keys() - before.keys())]
+    for name in sorted(before.keys() & after.keys()):
+        lines += [f"~ {name}: {one}" for one in _values(before[name], after[name], "")]
+    return lines
+
+
+def _values(one: Any, other: Any, path: str) -> Iterator[str]:
+    if one == other:
+        return
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from _values(one.get(key), other.get(key), f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (mine, its) in enumerate(zip(one, other, strict=True)):
+            yield from _values(mine, its, f"{path}[{index}]")
+    else:
+        yield f"{path}: {json.dumps(one)[:120]} is now {json.dumps(other)[:120]}"
