@@ -61,20 +61,21 @@ def response_code(backend: Document) -> str:
         policy.value(field)
     mode = policy.text("cacheMode") or "CACHE_ALL_STATIC"
     default, longest = policy.whole("defaultTtl", 3600), policy.whole("maxTtl", 86400)
-    if policy.whole("clientTtl", default) != default:
-        policy.decline("clientTtl", "Clients are told the time of the cache.")
+    # https://docs.cloud.google.com/cdn/docs/using-ttl-overrides: clients keep it no longer.
+    client = min(policy.whole("clientTtl", 3600), longest)
     lines = ['local control = h:headers():get("cache-control")']
     lines += ['local status = h:headers():get(":status")', *_negative(policy)]
     if mode == "FORCE_CACHE_ALL":
-        lines.append(f'if status == "200" then {_keep(default)} end')
+        lines.append(f'if status == "200" then {_keep(min(client, default))} end')
     elif mode == "CACHE_ALL_STATIC":
         kinds = ", ".join(f'"{one}"' for one in _STATIC)
         lines.append(
             f'local kind = h:headers():get("content-type") or ""\n'
             f'if control == nil and status == "200" then for _, one in ipairs({{{kinds}}}) do\n'
-            f"  if kind:sub(1, #one) == one then {_keep(default)} end\nend end\n"
+            f"  if kind:sub(1, #one) == one then {_keep(min(client, default))} end\nend end\n"
             'local age = control and control:match("max%-age=(%d+)")\n'
-            f"if age and tonumber(age) > {longest} then {_keep(longest)} end"
+            'if age and (control:find("private") or control:find("no%-store")) then age = nil end\n'
+            f"if age and tonumber(age) > {client} then {_keep(client)} end"
         )
     return "\n".join(lines)
 

@@ -63,6 +63,7 @@ def test_a_bucket_that_is_not_public_refuses(storage: Rig) -> None:
         ("CACHE_ALL_STATIC", "text/html", "public, max-age=999999", "public, max-age=600"),
         ("USE_ORIGIN_HEADERS", "text/css", "private", "private"),
         ("FORCE_CACHE_ALL", "text/html", "private", "public, max-age=60"),
+        ("CACHE_ALL_STATIC", "text/html", "private, max-age=999999", "private, max-age=999999"),
     ],
 )
 def test_clients_are_told_what_the_cache_mode_allows(
@@ -76,6 +77,28 @@ def test_clients_are_told_what_the_cache_mode_allows(
     assert [one.field for one in found.unsupported] == ["enableCDN"]
     rig.echo.behaviours[0] = Behaviour(status=404)
     assert rig.get("/").headers["cache-control"] == "public, max-age=120"
+
+
+@pytest.mark.parametrize(
+    ("mode", "client", "given", "told"),
+    [
+        ("CACHE_ALL_STATIC", 30, None, "public, max-age=30"),
+        ("CACHE_ALL_STATIC", 30, "max-age=50", "public, max-age=30"),
+        ("CACHE_ALL_STATIC", 30, "public, max-age=20", "public, max-age=20"),
+        ("CACHE_ALL_STATIC", None, "public, max-age=9999", "public, max-age=3600"),
+        ("FORCE_CACHE_ALL", 30, "public, max-age=50", "public, max-age=30"),
+    ],
+)
+def test_clients_keep_an_answer_for_their_own_time(
+    rig: Rig, mode: str, client: int | None, given: str | None, told: str
+) -> None:
+    policy = {"cacheMode": mode, "defaultTtl": 60, "maxTtl": 86400}
+    policy |= {} if client is None else {"clientTtl": client}
+    headers = {"content-type": "text/css"} | ({"cache-control": given} if given else {})
+    rig.echo.behaviours[0].headers = headers
+    found = rig.url_map(defaultService=rig.service("cdn", 0, enableCDN=True, cdnPolicy=policy))
+    assert rig.get("/").headers["cache-control"] == told
+    assert [one.field for one in found.unsupported] == ["enableCDN"]
 
 
 def test_a_policy_and_a_rewrite_apply_to_a_backend_with_cdn(rig: Rig) -> None:
