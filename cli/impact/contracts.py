@@ -29,6 +29,8 @@ class Planned:
     """Paths of values that are not known before the update; the deployed ones stand for them."""
     unknown: tuple[str, ...] = ()
     """Paths of values that are not known and were not deployed."""
+    is_as_deployed: bool = False
+    """Whether the layer will publish what it has published, so that later layers see no change."""
 
 
 def planned(layer: str, steps: Iterable[Step], announced: Mapping[str, Any]) -> Planned:
@@ -47,7 +49,9 @@ def planned(layer: str, steps: Iterable[Step], announced: Mapping[str, Any]) -> 
         for key, value in announced.items()
         if not is_secret(value)
     }
-    return Planned(outputs, tuple(assumed), tuple(unknown))
+    public = {key: value for key, value in deployed.items() if not is_secret(value)}
+    is_same = bool(deployed) and outputs == public and not assumed and not unknown
+    return Planned(outputs, tuple(assumed), tuple(unknown), is_same)
 
 
 def is_secret(value: Any) -> bool:

@@ -8,7 +8,9 @@ from functools import partial
 from cli import console, judging
 from cli.impact import preview as previews
 from cli.impact import report
+from cli.impact.contracts import Planned
 from cli.impact.preview import LayerPlan
+from cli.updates.speculation import Speculation
 from gkeplatform.layers import LAYERS, Layer, named
 
 
@@ -17,8 +19,14 @@ def impact(
 ) -> report.Impact:
     """Preview the layers, and report what `up` would do. Writes to no stack. Raises CliError."""
     run = partial(previews.preview_layer, environment, variables)
-    plans = previews.preview(layers, run, console.say)
+    # Begun side by side; what a change of an earlier layer reaches is previewed again.
+    with Speculation(layers, run, is_as_deployed=_is_as_deployed) as ahead:
+        plans = previews.preview(layers, ahead, console.say)
     return report.impact(environment, plans, _declared(environment, plans))
+
+
+def _is_as_deployed(_layer: str, planned: Planned) -> bool:
+    return planned.is_as_deployed
 
 
 def _declared(environment: str, plans: Sequence[LayerPlan]) -> dict[str, dict[str, int]]:

@@ -442,3 +442,24 @@ def test_the_document_is_json_and_names_the_same() -> None:
     assert cluster["policies"][0]["mandatory"]
     assert (serving["previewed"], serving["declared"]) == (False, {DEPLOYMENT: 3})
     assert CLUSTER.name == cluster["layer"]
+
+
+@pytest.mark.parametrize(
+    ("announced", "is_same"),
+    [
+        ({"name": "a", "zones": ["x"]}, True),
+        ({"name": "a", "zones": ["x", "y"]}, False),
+        ({"name": UNKNOWN, "zones": ["x"]}, False),
+        ({"name": "a"}, False),
+    ],
+)
+def test_later_layers_see_no_change_where_the_outputs_are_the_deployed_ones(
+    announced: dict[str, Any], is_same: bool
+) -> None:
+    deployed = stack(name="a", zones=["x"], kubeconfig="[secret]")
+    masked = {**announced, "kubeconfig": "[secret]"}
+    assert contracts.planned("serving", [deployed], masked).is_as_deployed is is_same
+
+
+def test_a_new_stack_is_not_as_deployed() -> None:
+    assert not contracts.planned("serving", [], {}).is_as_deployed
