@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Annotated
 
 import typer
 
 from cli import arguments, confirmation, console, deployment, environments
 from cli.errors import usage_error
+from cli.guards import exclusion, guard
+from cli.guards.run import Command
+from cli.impact import text, whole
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import LAYERS
 
 
 def rollback(
@@ -24,11 +29,14 @@ def rollback(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     yes: confirmation.Yes = False,
+    allow_replace: arguments.AllowReplace = None,
     json: arguments.Json = False,
 ) -> None:
     """Write the stack file of an earlier deployment, and deploy it as a new change.
 
-    The programs stay as they are, and so does git: commit the file when the rollback is to stay.
+    Shows the impact before it asks; where the answer is no, or something protected would be lost,
+    the file is as before. The programs stay as they are, and so does git: commit the file when the
+    rollback is to stay.
     """
     from cli.comparison import declaration  # noqa: PLC0415 (the programs' modules are slow)
     from cli.comparison import report as comparison  # noqa: PLC0415
@@ -64,9 +72,21 @@ def rollback(
             console.document(content)
         return
     changed = [*files.changed, *files.deleted]
-    confirmation.ask(f"write {', '.join(changed) or 'nothing'}, and deploy?", yes=yes)
-    files.save()
-    document = deployment.up(environment, os.environ, interactive=not yes, preview=True)
+    given = allow_replace or ()
+    flags = [word for name in given for word in ("--allow-replace", name)]
+    command = Command("rollback", environment, flags=["--to", str(target.number), *flags])
+    with exclusion.held(environment, shlex.join(command.words()), os.environ):
+        files.save()
+        try:
+            console.say(text.plain(whole.impact(environment, os.environ)))
+            allowed = guard.check_update(environment, os.environ, LAYERS, given, command.words())
+            confirmation.ask(f"keep {', '.join(changed) or 'the files'}, and deploy?", yes=yes)
+        except BaseException:
+            files.undo()
+            raise
+        document = deployment.up(
+            environment, os.environ, interactive=False, preview=False, allowed=allowed
+        )
     if changed:
         console.say(f"to keep it: git add {' '.join(changed)} && git commit")
     if json:

@@ -34,6 +34,8 @@ class Files:
     texts: dict[str, str] = field(default_factory=dict)
     """By path below `root`."""
     _read: dict[str, str] = field(default_factory=dict)
+    _before: dict[str, str] = field(default_factory=dict)
+    """What was on disk before `save`."""
 
     @classmethod
     def of(cls, environment: str, root: Path) -> Files:
@@ -141,6 +143,7 @@ class Files:
             before = self._read.get(file)
             if (path.exists() and _text(path)) != (before or False):
                 raise CliError(f"{file}: has been changed meanwhile", "run the command again")
+        self._before = dict(self._read)
         for file in self.changed:
             path = (self.root / file).resolve()
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +152,16 @@ class Files:
         for file in self.deleted:
             (self.root / file).unlink(missing_ok=True)
             del self._read[file]
+
+    def undo(self) -> None:
+        """Put back what `save` replaced or deleted."""
+        for file in {*self._read, *self._before}:
+            path, before = (self.root / file).resolve(), self._before.get(file)
+            if before is None:
+                path.unlink(missing_ok=True)
+            elif self._read.get(file) != before:
+                replace(path, before)
+        self._read = dict(self._before)
 
     def _take(self, file: str) -> None:
         self.texts[file] = self._read[file] = _text(self.root / file)

@@ -12,6 +12,7 @@ from cli.comparison import declaration
 from cli.errors import CliError
 from cli.history import rollback
 from cli.history.deployments import Deployment, deployments, update
+from cli.promotion.files import Files
 from gkeplatform import yaml_files
 from gkeplatform.layers import in_order
 from tests.cli.promotion.conftest import Checkout
@@ -193,3 +194,19 @@ def test_what_does_not_come_back_is_said(checkout: Checkout) -> None:
     found = deployments([*up(1, first), *up(2, second, changes={"replace": 1, "same": 2})])
     assert "(numbers 2) deleted or replaced 4 resources" in rollback.lost(found, found[0])[0]
     assert rollback.lost(found, found[1]) == []
+
+
+def test_a_rollback_that_is_declined_leaves_the_files_as_they_were(checkout: Checkout) -> None:
+    present = checkout.text("dev")
+    added, kept = checkout.root / "stacks/models/new.yaml", checkout.root / "stacks/models/old.yaml"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("[]\n")
+    files = Files.of("dev", checkout.root)
+    files._take("stacks/models/old.yaml")
+    files.texts[files.file] = change(present)
+    files.add_file("stacks/models/new.yaml", "[]\n")
+    files.delete("stacks/models/old.yaml")
+    files.save()
+    assert (checkout.text("dev") != present, added.exists(), kept.exists()) == (True, True, False)
+    files.undo()
+    assert (checkout.text("dev"), added.exists(), kept.read_text()) == (present, False, "[]\n")
