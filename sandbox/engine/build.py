@@ -105,6 +105,15 @@ POSTGRES = ToolSet(
     minutes="1 minute",
     # A separate set: it needs an older Kubernetes client than the control plane.
     tools={"postgres-operator": "github.com/zalando/postgres-operator/cmd"},
+    edits={
+        "github.com/zalando/postgres-operator": (
+            Edit(  # it has no setting for the address
+                file="pkg/apiserver/apiserver.go",
+                old='fmt.Sprintf(":%d", port)',
+                new='fmt.Sprintf("127.0.0.1:%d", port)',
+            ),
+        )
+    },
     variables={"main.version": "{github.com/zalando/postgres-operator}"},
 )
 
@@ -116,6 +125,15 @@ KEDA = ToolSet(
     tools={
         "keda": "github.com/kedacore/keda/v2/cmd/operator",
         "keda-adapter": "github.com/kedacore/keda/v2/cmd/adapter",
+    },
+    edits={
+        "github.com/kedacore/keda/v2": (
+            Edit(  # it has no setting for the address
+                file="cmd/adapter/main.go",
+                old='fmt.Sprintf(":%v", metricsAPIServerPort)',
+                new='fmt.Sprintf("127.0.0.1:%v", metricsAPIServerPort)',
+            ),
+        )
     },
     variables={"github.com/kedacore/keda/v2/version.Version": "{github.com/kedacore/keda/v2}"},
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import shlex
 import subprocess
@@ -11,13 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import psutil
 import pytest
 
 from cli import calls
 from sandbox.front_ends import Frontend
 from sandbox.home import Home
-from tests.rehearsal import asking
+from tests.rehearsal import asking, sockets
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -74,12 +72,6 @@ def _is_internal(url: str) -> bool:
 
 
 def test_nothing_listens_on_another_address_than_loopback(dev: Workspace) -> None:
-    found = {
-        (process.name(), one.laddr.ip)
-        for process in dev.processes()
-        for one in process.net_connections("inet")
-        if one.status == psutil.CONN_LISTEN
-    }
+    found = sockets.listening(dev)
     assert {"envoy", "kube-apiserver"} <= {name for name, _ in found}
-    others = [one for one in found if not ipaddress.ip_address(one[1]).is_loopback]
-    assert others == []
+    assert sockets.beyond_loopback(found) == []

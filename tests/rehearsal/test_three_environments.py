@@ -13,7 +13,7 @@ from declared import ROOT, stack_config
 from gkeplatform import promotion
 from gkeplatform.environment import environments
 from sandbox.home import Home
-from tests.rehearsal import asking
+from tests.rehearsal import asking, sockets
 from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
@@ -323,6 +323,12 @@ def test_all_environments_fit_into_a_laptops_memory(three: Workspace) -> None:
             continue
     assert len(shares) > 3 * 4
     assert sum(shares.values()) / 2**20 < MOST_MIB
+
+
+def test_nothing_listens_on_another_address_than_loopback(three: Workspace) -> None:
+    found = sockets.listening(three)
+    assert {"keda-adapter", "postgres-operator", "prometheus"} <= {name for name, _ in found}
+    assert sockets.beyond_loopback(found) == []
 
 
 def test_no_webhook_password_is_in_plaintext(three: Workspace) -> None:
