@@ -34,7 +34,7 @@ class FakeApiServer:
     async def close(self) -> None:
         pass
 
-    async def list(self, path: str) -> Json:
+    async def list(self, path: str, params: Any = None) -> Json:
         if self.port not in self.pods:
             raise OSError("connection refused")
         items = self.pods[self.port] if path.endswith("pods") else [NODE]
