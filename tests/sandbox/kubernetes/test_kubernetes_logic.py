@@ -237,13 +237,13 @@ def test_an_expired_watch_is_closed_before_the_next_one() -> None:
     said: list[str] = []
 
     class Server:
-        async def list(self, _: str) -> Any:
+        async def list(self, _: str, __: Any) -> Any:
             said.append("list")
             if said.count("list") > 1:
                 raise asyncio.CancelledError
             return {"items": [], "metadata": {"resourceVersion": "1"}}
 
-        async def watch(self, _: str, __: str) -> AsyncIterator[Any]:
+        async def watch(self, _: str, __: str, ___: Any) -> AsyncIterator[Any]:
             try:
                 yield {"type": "ERROR", "object": {}}
             finally:

@@ -40,7 +40,9 @@ class FakeApiServer:
         items = self.pods[self.port] if path.endswith("pods") else [NODE]
         return {"items": items, "metadata": {"resourceVersion": "1"}}
 
-    async def watch(self, path: str, _version: str) -> AsyncGenerator[Json, None]:
+    async def watch(
+        self, path: str, _version: str, params: Any = None
+    ) -> AsyncGenerator[Json, None]:
         if path.endswith("nodes"):
             await asyncio.Event().wait()
         while True:
