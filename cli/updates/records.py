@@ -1,4 +1,4 @@
-"""What was true of each layer after its last update from this machine, in the user's cache.
+"""What was true of each layer after its last update from this machine, in PULUMI_HOME.
 
 A record that is lost or wrong in its form is none: the layer is then updated as ever. It holds
 digests only.
@@ -7,13 +7,13 @@ digests only.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cli import journal
 from gkeplatform.layers import Layer
 
 _VERSION = 1
@@ -35,11 +35,7 @@ class Records:
     """The records of the stacks of one environment in one backend."""
 
     def __init__(self, environment: str, variables: Mapping[str, str]) -> None:
-        base = variables.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        backend = variables.get("PULUMI_BACKEND_URL") or variables.get("PULUMI_API") or ""
-        home = variables.get("PULUMI_HOME") or ""
-        named = hashlib.sha256(f"{backend}\n{home}".encode()).hexdigest()[:16]
-        self._folder = Path(base) / "gke-platform" / "updates" / named / environment
+        self._folder = journal.folder(variables) / "updates" / environment
 
     def read(self, layer: Layer) -> Record | None:
         """The layer's record, if there is one that can be read."""

@@ -54,7 +54,7 @@ class Runs:
         return Engine()
 
     def up(self, *layers: Layer) -> dict[str, Any]:
-        variables = {"XDG_CACHE_HOME": str(self.cache)}
+        variables = {"PULUMI_HOME": str(self.cache)}
         return deployment.up(
             "dev", variables, interactive=False, preview=False, layers=layers or LAYERS
         )

@@ -95,7 +95,7 @@ class Backend:
             looks_ahead=looks_ahead,
             engine=Engine,
             inputs=self.inputs,
-            records=Records("dev", {"XDG_CACHE_HOME": str(self.cache)}),
+            records=Records("dev", {"PULUMI_HOME": str(self.cache)}),
         )
         with foresight:
             for layer in LAYERS:
@@ -195,7 +195,7 @@ def test_a_record_that_cannot_be_read_is_none(backend: Backend) -> None:
 
 
 def test_where_no_record_can_be_kept_each_layer_is_updated(tmp_path: Path) -> None:
-    (tmp_path / "gke-platform").write_text("not a folder")
+    (tmp_path / "platform-runs").write_text("not a folder")
     backend = Backend(tmp_path)
     assert backend.up() == NAMES
     assert backend.up() == NAMES
@@ -203,7 +203,7 @@ def test_where_no_record_can_be_kept_each_layer_is_updated(tmp_path: Path) -> No
 
 def test_records_of_two_backends_are_kept_apart(tmp_path: Path) -> None:
     def records(backend: str) -> Records:
-        return Records("dev", {"XDG_CACHE_HOME": str(tmp_path), "PULUMI_BACKEND_URL": backend})
+        return Records("dev", {"PULUMI_HOME": str(tmp_path), "PULUMI_BACKEND_URL": backend})
 
     records("gs://one").write(CLUSTER, Record("i", "r", {}))
     assert records("gs://one").read(CLUSTER) == Record("i", "r", {})
