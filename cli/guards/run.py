@@ -45,5 +45,6 @@ def alone(
         try:
             yield
         except CliError as error:
-            error.hint += remaining.hint(order, done, command.words)
+            told = remaining.hint(order, done, command.words)
+            error.hint = f"{error.hint}{told}".lstrip("\n")
             raise
