@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.rehearsal.workspace import PROJECTS, Workspace, changed
+from tests.rehearsal.workspace import PROJECTS, Workspace, changed, command_line
 
 ENGINE, EVERYTHING, CLI = "engine", "everything", "cli"
 _NAMES = {
@@ -105,9 +105,11 @@ class Killed:
             children = cli.children(recursive=True)
         except psutil.NoSuchProcess:
             return False
-        engines = [one for one in children if _line(one).split(" ")[0].endswith("pulumi")]
+        lines = {one: command_line(one) for one in children}
+        engines = [one for one, line in lines.items() if line.split(" ")[0].endswith("pulumi")]
         part = self._moment.part
-        chosen = [one for one in children if any(n in _line(one) for n in _NAMES.get(part, ()))]
+        names = _NAMES.get(part, ())
+        chosen = [one for one, line in lines.items() if any(name in line for name in names)]
         victims = {CLI: [cli], EVERYTHING: [cli, *children]}.get(part) or chosen or engines
         for one in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -115,18 +117,11 @@ class Killed:
         return bool(victims)
 
 
-def _line(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return ""
-
-
 def processes_left(workspace: Workspace) -> list[str]:
     """The processes of runs that are still there some seconds after their end."""
     deadline = time.monotonic() + _SECONDS_TO_END
     while True:
-        lines = (_line(process) for process in workspace.processes())
+        lines = (command_line(process) for process in workspace.processes())
         left = [line[:150] for line in lines if any(name in line for name in _OURS)]
         if not left or time.monotonic() > deadline:
             return left

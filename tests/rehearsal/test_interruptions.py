@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from tests.rehearsal import inventories, kills
-from tests.rehearsal.workspace import Workspace
+from tests.rehearsal.workspace import Workspace, command_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
@@ -47,15 +48,8 @@ def _drain(process: subprocess.Popen[str], timeout: float) -> str:
 def _engine_processes(workspace: Workspace) -> list[str]:
     """The engine's processes: CLI, language host, program, plugins; not the sandbox's."""
     names = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
-    found = []
-    for process in workspace.processes():
-        try:
-            line = " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        if any(name in line for name in names):
-            found.append(line[:150])
-    return found
+    lines = [command_line(process) for process in workspace.processes()]
+    return [line[:150] for line in lines if any(name in line for name in names)]
 
 
 def _completes(document: dict[str, Any]) -> None:
@@ -84,8 +78,9 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
     # The engine is killed with a creation on its way: the next run settles it.
     process = _start_and_wait_for(other_workspace, "networking")
     for one in psutil.Process(process.pid).children(recursive=True):
-        if one.name() == "pulumi":
-            one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if one.name() == "pulumi":
+                one.kill()
     text = _drain(process, 120)
     assert "networking: the engine was ended by signal 9" in text, text
     _completes(other_workspace.rehearse())
@@ -120,7 +115,7 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
 
 def test_a_dead_daemon_is_restarted(dev: Workspace) -> None:
     for process in dev.processes():
-        if "sandbox.daemon" in " ".join(process.cmdline()):
+        if "sandbox.daemon" in command_line(process):
             process.kill()
     dev._environment.clear()
     document = dev.rehearse()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal.workspace import PROJECTS, Workspace
+from tests.rehearsal.workspace import PROJECTS, Workspace, command_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 NO_CHANGE = {"create": 0, "update": 0, "delete": 0, "replace": 0}
@@ -225,7 +225,7 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
 def test_a_restarted_sandbox_keeps_its_state(dev: Workspace) -> None:
     before = {d["metadata"]["uid"] for d in dev.kubernetes("deployments", "-A")["items"]}
     dev.platformctl("sandbox", "stop")
-    assert [" ".join(p.cmdline())[:120] for p in dev.processes()] == []
+    assert [command_line(process)[:120] for process in dev.processes()] == []
     document = dev.rehearse()
     for layer, changes in _changes(document).items():
         assert _without_same(changes) == NO_CHANGE, layer
@@ -254,5 +254,4 @@ def test_destroy_leaves_nothing_behind(dev: Workspace) -> None:
         assert [x["name"] for scope in listed.values() for x in scope.get(kind, [])] == [], kind
     assert not dev.google("container", f"projects/{project}/locations/-/clusters").get("clusters")
     assert not dev.google("storage", f"b?project={project}").get("items")
-    left = [" ".join(p.cmdline())[:120] for p in dev.processes() if "kube" in p.name()]
-    assert left == []
+    assert [line for p in dev.processes() if "/kube" in (line := command_line(p))] == []

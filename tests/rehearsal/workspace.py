@@ -157,6 +157,14 @@ class Workspace:
         return found
 
 
+def command_line(process: psutil.Process) -> str:
+    """The process's command line, empty once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return ""
+
+
 def changed(document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """The changes of each layer in the JSON document of a rehearsal, without what is unchanged."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -123,8 +124,10 @@ class Project:
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         for child in psutil.Process().children():
-            if child.cmdline()[:1] == [str(self._pulumi)]:
-                child.send_signal(signal.SIGINT)
+            # Children that others started may end, or have ended, while they are looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.cmdline()[:1] == [str(self._pulumi)]:
+                    child.send_signal(signal.SIGINT)
 
     def state(self) -> dict[str, Json]:
         """The stack's resources by name, secrets encrypted."""

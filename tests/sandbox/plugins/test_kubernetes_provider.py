@@ -141,7 +141,7 @@ def test_ctrl_c_ends_the_wait_and_keeps_the_object(
 
     presser = threading.Thread(target=press)
     presser.start()
-    ended = project.up({"app": deployment(space, "app", image="does-not-exist:1", seconds=1200)})
+    ended = project.up({"app": deployment(space, "app", image="does-not-exist:1", seconds=300)})
     presser.join()
     assert ended.code
     assert "ancelled" in ended.output or "anceled" in ended.output
