@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from cli import console
 from cli.engine import Engine
@@ -11,6 +11,9 @@ from cli.guards import losses
 from cli.guards.losses import Loss
 from cli.release import protects, released
 from gkeplatform.layers import Layer
+
+Losing = Callable[[Engine, Layer, str, Mapping[str, object]], Iterable[Loss]]
+"""What an update of a layer would lose, by the engine, the layer, its stack and its state."""
 
 
 def check_update(
@@ -25,19 +28,18 @@ def check_update(
     Plans each layer that holds something to lose, where the environment has `platform:protect`.
     Raises CliError for what may not be lost, and for an unknown name.
     """
-    if not (given or protects(environment)):
-        return frozenset()
-    engine = _silent(variables)
-    states = {layer: engine.exported(layer, environment) for layer in layers}
-    may_go = losses.allowed(given, losses.names(states.values()))
-    if protects(environment):
-        console.say("looks for what would be lost")
-        found: list[Loss] = []
-        for layer, state in states.items():
-            if any(losses.guarded(state)):
-                found += _planned(engine, layer, environment, state)
-        _refuse(environment, found, may_go, command)
-    return may_go
+    return _checked(environment, variables, layers, given, command, _planned)
+
+
+def check_removal(
+    environment: str,
+    variables: Mapping[str, str],
+    layers: Sequence[Layer],
+    given: Sequence[str],
+    command: Sequence[str],
+) -> frozenset[str]:
+    """As `check_update`, where all that the layers hold is deleted."""
+    return _checked(environment, variables, layers, given, command, _removed)
 
 
 def permitted(
@@ -50,28 +52,37 @@ def permitted(
     return losses.allowed(given, losses.names(engine.exported(one, environment) for one in layers))
 
 
-def check_removal(
+def _checked(
     environment: str,
     variables: Mapping[str, str],
     layers: Sequence[Layer],
     given: Sequence[str],
     command: Sequence[str],
+    losing: Losing,
 ) -> frozenset[str]:
-    """As `check_update`, where all that the layers hold is deleted."""
     if not (given or protects(environment)):
         return frozenset()
     engine = _silent(variables)
     states = {layer: engine.exported(layer, environment) for layer in layers}
     may_go = losses.allowed(given, losses.names(states.values()))
     if protects(environment):
-        found = [one for layer, state in states.items() for one in losses.of_state(layer, state)]
-        _refuse(environment, found, may_go, command)
+        console.say("looks for what would be lost")
+        found = [
+            loss
+            for layer, state in states.items()
+            for loss in losing(engine, layer, environment, state)
+        ]
+        error = losses.refusal(environment, found, may_go | released(environment), command)
+        if error:
+            raise error
     return may_go
 
 
 def _planned(
     engine: Engine, layer: Layer, environment: str, state: Mapping[str, object]
 ) -> Iterator[Loss]:
+    if not any(losses.guarded(state)):
+        return
     try:
         run = engine.steps_of_update(layer, environment)
     except CliError as error:
@@ -86,12 +97,10 @@ def _planned(
         yield from losses.of_state(layer, state, {step.urn for step in run.steps})
 
 
-def _refuse(
-    environment: str, found: Sequence[Loss], may_go: frozenset[str], command: Sequence[str]
-) -> None:
-    error = losses.refusal(environment, found, may_go | released(environment), command)
-    if error:
-        raise error
+def _removed(
+    _engine: Engine, layer: Layer, _environment: str, state: Mapping[str, object]
+) -> Iterable[Loss]:
+    return losses.of_state(layer, state)
 
 
 def _silent(variables: Mapping[str, str]) -> Engine:

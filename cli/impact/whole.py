@@ -10,7 +10,7 @@ from cli.impact import preview as previews
 from cli.impact import report
 from cli.impact.contracts import Planned
 from cli.impact.preview import LayerPlan
-from cli.updates.speculation import Speculation
+from cli.updates.speculation import begun_ahead
 from gkeplatform.layers import LAYERS, Layer, named
 
 
@@ -20,7 +20,7 @@ def impact(
     """Preview the layers, and report what `up` would do. Writes to no stack. Raises CliError."""
     run = partial(previews.preview_layer, environment, variables)
     # Begun side by side; what a change of an earlier layer reaches is previewed again.
-    with Speculation(layers, run, is_as_deployed=_is_as_deployed) as ahead:
+    with begun_ahead(layers, run, is_as_deployed=_is_as_deployed) as ahead:
         plans = previews.preview(layers, ahead, console.say)
     return report.impact(environment, plans, _declared(environment, plans))
 

@@ -15,7 +15,7 @@ from cli.events import CHANGES, Run
 from cli.updates import side_by_side
 from cli.updates.foresight import Foresight
 from cli.updates.records import Record, Records
-from cli.updates.speculation import Speculation
+from cli.updates.speculation import begun_ahead
 from cli.updates.stack_state import of_document
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
 
@@ -306,7 +306,7 @@ def test_what_was_run_ahead_on_a_wrong_guess_is_run_again() -> None:
         calls.append((layer.name, dict(upstream)))
         return "+".join([layer.name, *upstream.values()])
 
-    with Speculation(LAYERS, preview, is_as_deployed=lambda _, one: one == "old") as ahead:
+    with begun_ahead(LAYERS, preview, is_as_deployed=lambda _, one: one == "old") as ahead:
         assert ahead(CLUSTER, {}) == "cluster"
         assert ahead(SERVING, {"cluster": "old"}) == "serving"
         assert ahead(SERVING, {"cluster": "old"}) == "serving+old"
