@@ -11,7 +11,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import ENVIRONMENT
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.environment import agreement, budget, objectives
+from infra.environment import agreement, budget, objectives, uptime
 from infra.environment.config import EnvironmentConfig
 from infra.environment.monitoring import Monitoring
 
@@ -22,6 +22,7 @@ serving = stack.upstream(ServingContract)
 networking = stack.upstream(NetworkingContract)
 stack.check(agreement.agreed, environment.name, cluster, serving, networking)
 goals = stack.check(objectives.decided, config, networking)
+stack.check(uptime.check_count, networking.models, config.uptime_check)
 
 naming = Naming(environment)
 labels = Labels(environment, ENVIRONMENT.name)

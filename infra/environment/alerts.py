@@ -101,7 +101,8 @@ def burn_text(
         f"app.kubernetes.io/name={model.name}`\n"
         f"2. What does the load balancer say? Logs of backend service `{model.backend_service}`, "
         "`jsonPayload.statusDetails`.\n"
-        f"3. What changed? `platformctl preview {naming.environment.name}` shows drift.\n"
+        f"3. What changed? `platformctl history {naming.environment.name}` shows what was "
+        f"deployed, `platformctl drift {naming.environment.name}` what was changed by hand.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The dashboard of an environment as Cloud Monitoring's JSON: a row per model, pods below.
+"""The dashboards of an environment as Cloud Monitoring's JSON: a row per model, pods below.
 
 A row shows requests, failures by version, latency and remaining error budget.
 """
@@ -15,60 +15,79 @@ Json = dict[str, Any]
 COLUMNS = 48
 """Columns of a mosaic layout."""
 ROW = 12
+WIDGETS = 100
+"""Widgets of one dashboard at most: https://cloud.google.com/monitoring/quotas."""
 CPU = "kubernetes.io/container/cpu/request_utilization"
 MEMORY = "kubernetes.io/container/memory/request_utilization"
 ALIGNED = "60s"
 
 
-def dashboard(
+def dashboards(
     title: str,
     objectives: Sequence[Objectives],
     slos: Mapping[str, str],
     *,
     namespaces: Collection[str],
     cluster: str,
-) -> str:
-    """The dashboard's JSON. `slos` are full resource names, by `<model>-<objective>`."""
-    tiles = []
-    for index, one in enumerate(objectives):
-        tiles += _row(index * ROW, [*_model_charts(one, slos)])
+) -> list[str]:
+    """The dashboards' JSON: one, and further ones once its widgets are used up.
+
+    `slos` are full resource names, by `<model>-<objective>`.
+    """
+    pages: list[list[list[Json]]] = [[]]
+    rows = [_model_charts(one, slos) for one in objectives]
+    for row in (*rows, _pod_charts(namespaces, cluster)):
+        if sum(map(len, pages[-1])) + len(row) > WIDGETS:
+            pages.append([])
+        pages[-1].append(row)
+    return [
+        _document(title if number == 1 else f"{title}-{number}", page)
+        for number, page in enumerate(pages, start=1)
+    ]
+
+
+def pages(objectives: Sequence[Objectives]) -> int:
+    """How many dashboards `dashboards` makes, which does not depend on the SLOs."""
+    names = {f"{one.model.name}-{name}": "" for one in objectives for name in one.goals}
+    return len(dashboards("", objectives, names, namespaces=(), cluster=""))
+
+
+def _document(title: str, rows: Sequence[Sequence[Json]]) -> str:
+    tiles = [tile for index, row in enumerate(rows) for tile in _row(index * ROW, row)]
+    return json.dumps(
+        {"displayName": title, "mosaicLayout": {"columns": COLUMNS, "tiles": tiles}},
+        sort_keys=True,
+    )
+
+
+def _pod_charts(namespaces: Collection[str], cluster: str) -> list[Json]:
     pods = (
         f'resource.type = "k8s_container" AND resource.labels.cluster_name = "{cluster}" AND '
         f"resource.labels.namespace_name {matches(namespaces)}"
     )
     by_container = "resource.label.container_name"
-    tiles += _row(
-        len(objectives) * ROW,
-        [
-            _chart(
-                "CPU against requests",
-                [
-                    _series(
-                        f'metric.type = "{CPU}" AND {pods}',
-                        "ALIGN_MEAN",
-                        "REDUCE_MEAN",
-                        by_container,
-                    )
-                ],
-            ),
-            _chart(
-                "Memory against requests",
-                [
-                    _series(
-                        f'metric.type = "{MEMORY}" AND {pods} AND '
-                        'metric.labels.memory_type = "non-evictable"',
-                        "ALIGN_MEAN",
-                        "REDUCE_MAX",
-                        by_container,
-                    )
-                ],
-            ),
-        ],
-    )
-    return json.dumps(
-        {"displayName": title, "mosaicLayout": {"columns": COLUMNS, "tiles": tiles}},
-        sort_keys=True,
-    )
+    return [
+        _chart(
+            "CPU against requests",
+            [
+                _series(
+                    f'metric.type = "{CPU}" AND {pods}', "ALIGN_MEAN", "REDUCE_MEAN", by_container
+                )
+            ],
+        ),
+        _chart(
+            "Memory against requests",
+            [
+                _series(
+                    f'metric.type = "{MEMORY}" AND {pods} AND '
+                    'metric.labels.memory_type = "non-evictable"',
+                    "ALIGN_MEAN",
+                    "REDUCE_MAX",
+                    by_container,
+                )
+            ],
+        ),
+    ]
 
 
 def _model_charts(one: Objectives, slos: Mapping[str, str]) -> list[Json]:
@@ -151,7 +170,7 @@ def _chart(title: str, series: list[Json], *, line: float | None = None) -> Json
     return {"title": title, "xyChart": chart}
 
 
-def _row(top: int, widgets: list[Json]) -> list[Json]:
+def _row(top: int, widgets: Sequence[Json]) -> list[Json]:
     """The widgets side by side, over the whole width."""
     width = COLUMNS // len(widgets)
     return [

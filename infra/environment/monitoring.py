@@ -1,4 +1,4 @@
-"""Everything that monitors an environment: channels, objectives, uptime checks, dashboard."""
+"""Everything that monitors an environment: channels, objectives, uptime checks, dashboards."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,8 @@ from pulumi_gcp import monitoring
 from gkeplatform.contracts import ClusterContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.environment import alerts
+from infra.environment import alerts, dashboard
 from infra.environment.config import EnvironmentConfig
-from infra.environment.dashboard import dashboard
 from infra.environment.notifications import channel
 from infra.environment.objectives import Objectives
 from infra.environment.slo import ModelSlo
@@ -18,7 +17,7 @@ from infra.environment.uptime import checked, unchecked, uptime_check
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Objectives, alerts, uptime checks and the dashboard of the routed models."""
+    """Objectives, alerts, uptime checks and the dashboards of the routed models."""
 
     channels: dict[str, pulumi.Output[str]]
     """Resource names of the notification channels, by their names in the stack file."""
@@ -75,17 +74,19 @@ class Monitoring(pulumi.ComponentResource):
                 opts=child,
             )
         namespaces = {serving.namespace, *(model.namespace for model in serving.models)}
-        monitoring.Dashboard(
-            "models",
-            dashboard_json=pulumi.Output.all(**slos).apply(
-                lambda known: dashboard(
-                    naming.of("models"),
-                    objectives,
-                    known,
-                    namespaces=namespaces,
-                    cluster=cluster.name,
-                )
-            ),
-            opts=child,
+        boards = pulumi.Output.all(**slos).apply(
+            lambda known: dashboard.dashboards(
+                naming.of("models"),
+                objectives,
+                known,
+                namespaces=namespaces,
+                cluster=cluster.name,
+            )
         )
+        for index in range(dashboard.pages(objectives)):
+            monitoring.Dashboard(
+                "models" if index == 0 else f"models-{index + 1}",
+                dashboard_json=boards[index],
+                opts=child,
+            )
         self.register_outputs({})

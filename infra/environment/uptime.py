@@ -8,9 +8,13 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from gkeplatform.contracts import RoutedModel
+from gkeplatform.errors import PlatformError
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.environment.config import UptimeCheckArgs
+
+CHECKS = 100
+"""Uptime checks of a project at most: https://cloud.google.com/monitoring/quotas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,17 @@ def checked(models: Iterable[RoutedModel], args: UptimeCheckArgs) -> dict[str, s
         for model in models
         if model.check_url and not model.uses_iap and model.name not in args.skip
     }
+
+
+def check_count(models: Iterable[RoutedModel], args: UptimeCheckArgs) -> None:
+    """`PlatformError` for more checks than Cloud Monitoring takes."""
+    count = len(checked(models, args))
+    if count > CHECKS:
+        raise PlatformError(
+            f"gke-platform:uptime_check: {count} models would have a check, and a project has at "
+            f"most {CHECKS}; name {count - CHECKS} of them in uptime_check.skip (their objectives "
+            "and alerts stay)"
+        )
 
 
 def unchecked(models: Iterable[RoutedModel], args: UptimeCheckArgs) -> Iterator[str]:

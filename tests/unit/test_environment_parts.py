@@ -25,7 +25,7 @@ from infra.environment.config import (
     Webhook,
 )
 from infra.environment.objectives import decided
-from infra.environment.uptime import Probe, checked, probe, unchecked
+from infra.environment.uptime import Probe, check_count, checked, probe, unchecked
 from infra.networking.config import NetworkingConfig
 
 FILE = "stacks/Pulumi.dev.yaml"
@@ -262,6 +262,7 @@ def redeclared(
     edit: dict[str, Any],
     without: tuple[str, ...] = (),
     serving: dict[str, Any] | None = None,
+    networking: dict[str, Any] | None = None,
 ) -> Declared:
     """The environment layer of prod with edited keys."""
     config = {k: v for k, v in stack_config("prod").items() if k not in without}
@@ -272,6 +273,8 @@ def redeclared(
     }
     if serving is not None:
         upstream["organization/gke-serving/prod"] = serving
+    if networking is not None:
+        upstream["organization/gke-networking/prod"] = networking
     return run_layer(ENVIRONMENT, "prod", upstream, config)
 
 
@@ -342,6 +345,32 @@ def test_the_dashboard_shows_the_pods_of_every_model(prod: dict[str, Declared]) 
     (series,) = cpu["widget"]["xyChart"]["dataSets"]
     found = series["timeSeriesQuery"]["timeSeriesFilter"]["filter"]
     assert f"resource.labels.namespace_name = one_of({listed})" in found
+
+
+def test_more_models_than_a_dashboard_holds_go_on_in_another(prod: dict[str, Declared]) -> None:
+    routed = deepcopy(prod["networking"].outputs)
+    served = deepcopy(prod["serving"].outputs)
+    models = [one for one in routed["models"] if not one["uses_iap"]]
+    for outputs, key in ((routed, "models"), (served, "models")):
+        template = next(one for one in outputs[key] if one["name"] == models[0]["name"])
+        outputs[key] += [template | {"name": f"more-{number}"} for number in range(40)]
+    declared = redeclared(prod, {}, serving=served, networking=routed)
+    boards = declared.of("gcp:monitoring/dashboard:Dashboard")
+    assert list(boards) == ["models", "models-2"]
+    layouts = [json.loads(one["dashboardJson"])["mosaicLayout"] for one in boards.values()]
+    assert all(len(layout["tiles"]) <= 100 for layout in layouts)
+    titles = [tile["widget"]["title"] for layout in layouts for tile in layout["tiles"]]
+    for name in [one["name"] for one in routed["models"]]:
+        assert titles.count(f"{name}: budget left") == 1
+    assert titles.count("CPU against requests") == 1
+
+
+def test_more_models_than_uptime_checks_are_refused(prod: dict[str, Declared]) -> None:
+    many = networking(*(f"model-{number}" for number in range(103))).models
+    checkable = [structs.replace(one, check_url="http://x/health") for one in many]
+    with pytest.raises(PlatformError, match=r"103 models would have a check.* name 3 of them"):
+        check_count(checkable, UptimeCheckArgs())
+    check_count(checkable, UptimeCheckArgs(skip=("model-0", "model-1", "model-2")))
 
 
 def test_without_a_billing_account_there_is_no_budget(prod: dict[str, Declared]) -> None:

@@ -30,6 +30,22 @@ SLI = {
 }
 
 
+def test_a_project_has_at_most_a_hundred_uptime_checks() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            made = [await client.call("POST", CHECKS, CHECK) for _ in range(100)]
+            refused = await client.call("POST", CHECKS, CHECK, status=429)
+            assert "at most 100" in refused["error"]["message"]
+            first = f"/monitoring/v3/{made[0]['name']}"
+            await client.call(
+                "PATCH", f"{first}?updateMask=displayName", {"displayName": "back door"}
+            )
+            await client.call("DELETE", first)
+            await client.call("POST", CHECKS, CHECK)
+
+    asyncio.run(run())
+
+
 def test_a_bucket_has_googles_defaults_and_a_unique_name() -> None:
     async def run() -> None:
         async with emulator() as client:

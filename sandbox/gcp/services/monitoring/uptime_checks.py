@@ -8,15 +8,21 @@ import secrets
 
 from sandbox.gcp.collections import Collection
 from sandbox.gcp.discovery import Json
-from sandbox.gcp.errors import invalid_argument
+from sandbox.gcp.errors import ApiError, invalid_argument
 from sandbox.gcp.service import Call, State
 from sandbox.gcp.services.monitoring.shared import HIDDEN, common, pruned
 from sandbox.well_known_types import seconds
 
+_MOST = 100
+"""Uptime checks of a project: https://cloud.google.com/monitoring/quotas."""
 _PERIODS = ("60s", "300s", "600s", "900s")
 
 
-def _complete_uptime_check(call: Call, document: Json, _: Json | None) -> None:
+def _complete_uptime_check(call: Call, document: Json, old: Json | None) -> None:
+    folder = f"monitoring/projects/{call.path['projectsId']}/uptimeCheckConfigs"
+    if old is None and sum(1 for _ in call.store.collection(folder)) >= _MOST:
+        # The limit is documented; the words of Google's refusal are not.
+        raise ApiError(429, f"A project has at most {_MOST} uptime checks.")
     if not document.get("displayName"):
         raise invalid_argument("Field uptimeCheckConfig.displayName was not set")
     if not any(document.get(kind) for kind in ("httpCheck", "tcpCheck")) and not (
