@@ -230,6 +230,19 @@ class Route(Part):
     """Tests of its entry."""
 
 
+class TokenMetrics(Part):
+    """Where Managed Service for Prometheus has what a language model's server measures."""
+
+    server: Literal["vllm"]
+    """Whose names the metrics have."""
+    jobs: tuple[str, ...]
+    """Names of the PodMonitorings: the model's, and its canary's."""
+    gpus: int = 0
+    """GPUs of one replica."""
+    pools: tuple[str, ...] = ()
+    """Node pools that its pods may run on."""
+
+
 class ServedModel(Part):
     """One model of the catalog."""
 
@@ -241,6 +254,8 @@ class ServedModel(Part):
     url: str | None = None
     """Its URL; None where the networking layer decides it."""
     route: Route | None = None
+    tokens: TokenMetrics | None = None
+    """None for a model that produces no tokens, or whose metrics are not collected."""
 
 
 class ServingContract(Contract):

@@ -13,6 +13,8 @@ from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.environment import agreement, budget, objectives, uptime
 from infra.environment.config import EnvironmentConfig
+from infra.environment.language_models.component import WatchedLanguageModel
+from infra.environment.language_models.watched import watched
 from infra.environment.monitoring import Monitoring
 
 environment = stack.environment()
@@ -22,6 +24,7 @@ serving = stack.upstream(ServingContract)
 networking = stack.upstream(NetworkingContract)
 stack.check(agreement.agreed, environment.name, cluster, serving, networking)
 goals = stack.check(objectives.decided, config, networking)
+language_models = stack.check(watched, config, cluster, serving)
 stack.check(uptime.check_count, networking.models, config.uptime_check)
 
 naming = Naming(environment)
@@ -37,6 +40,16 @@ monitoring = Monitoring(
     labels=labels,
     opts=providers.using(google),
 )
+for model in language_models:
+    WatchedLanguageModel(
+        model.name,
+        config,
+        model,
+        channels=list(monitoring.channels.values()),
+        naming=naming,
+        labels=labels,
+        opts=providers.using(google),
+    )
 budget.monthly(
     "monthly", config, channels=monitoring.channels, naming=naming, opts=providers.using(google)
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
+from infra.environment.language_models.settings import LanguageModelsArgs
 
 # Above this an objective cannot be met; below it is not worth an alert.
 Share = Annotated[float, Meta(ge=0.5, le=0.99999)]
@@ -231,6 +232,10 @@ class EnvironmentConfig(Settings):
         ObjectivesArgs, Meta(description="Service level objectives of the models.")
     ] = ObjectivesArgs()
     alerts: Annotated[AlertArgs, Meta(description="Alert policies.")] = AlertArgs()
+    language_models: Annotated[
+        LanguageModelsArgs,
+        Meta(description="Objectives of language models, and what their nodes cost."),
+    ] = LanguageModelsArgs()
     notifications: Annotated[
         tuple[Notification, ...],
         Meta(description="Notification channels. Empty: nobody is notified."),

@@ -1,8 +1,10 @@
 """What the layer publishes of each model."""
 
-from gkeplatform.contracts import ClusterContract, ServedModel
+from gkeplatform.contracts import ClusterContract, ServedModel, TokenMetrics
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames
+from infra.serving.models import Workload
+from infra.serving.placement import fitting
 
 
 def served(
@@ -21,6 +23,20 @@ def served(
             exposure=entry.exposure.kind,
             url=entry.exposure.url(entry, addresses.get(entry.name), config.routes),
             route=entry.exposure.route(entry, zones=cluster.zones, names=names),
+            tokens=_token_metrics(entry, cluster),
         )
         for entry in config.entries
     ]
+
+
+def _token_metrics(entry: Workload, cluster: ClusterContract) -> TokenMetrics | None:
+    server = entry.preset.language_metrics
+    if server is None or not cluster.managed_prometheus:
+        return None
+    gpu = entry.resources.gpu
+    return TokenMetrics(
+        server=server,
+        jobs=(entry.name, *([entry.canary.name] if entry.canary else [])),
+        gpus=gpu.count if gpu else 0,
+        pools=tuple(pool.name for pool in fitting(entry, cluster.node_pools)),
+    )

@@ -5,6 +5,7 @@ node could ever take is refused before anything is touched. Teams' quotas are in
 instances in `postgres/fit.py`.
 """
 
+from infra.serving.placement.fit import fitting
 from infra.serving.placement.placements import Placement, placements
 
-__all__ = ["Placement", "placements"]
+__all__ = ["Placement", "fitting", "placements"]

@@ -12,7 +12,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from sandbox.traffic.model_servers.load import BUCKETS, Histogram, Load
+from sandbox.traffic.model_servers.load import (
+    BUCKETS,
+    COMMON_BOUNDS,
+    FIRST_TOKEN_BOUNDS,
+    Histogram,
+    Load,
+)
 from sandbox.traffic.model_servers.served import Served
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -73,12 +79,21 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _histogram(name: str, labels: _Labels, one: Histogram | None, *, scale: float = 1) -> _Family:
+def _histogram(
+    name: str,
+    labels: _Labels,
+    one: Histogram | None,
+    *,
+    scale: float = 1,
+    bounds: tuple[float, ...] = COMMON_BOUNDS,
+) -> _Family:
     histogram = one or Histogram()
     samples: _Samples = []
     total = 0
     for bound, count in zip((*BUCKETS, None), histogram.counts, strict=True):
         total += count
+        if bound is not None and bound not in bounds:
+            continue
         le = "+Inf" if bound is None else f"{bound * scale:g}"
         samples.append(("_bucket", {**labels, "le": le}, total))
     samples += [("_sum", labels, histogram.total * scale), ("_count", labels, total)]
@@ -183,8 +198,13 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
         ("generation_tokens_total", load.generated_tokens),
     ):
         yield f"vllm:{name}", "counter", [("", labels, float(tokens.total()))]
-    for name in ("e2e_request_latency_seconds", "time_to_first_token_seconds"):
-        yield _histogram(f"vllm:{name}", labels, load.durations.get(model))
+    yield _histogram("vllm:e2e_request_latency_seconds", labels, load.durations.get(model))
+    yield _histogram(
+        "vllm:time_to_first_token_seconds",
+        labels,
+        load.durations.get(model),
+        bounds=FIRST_TOKEN_BOUNDS,
+    )
 
 
 def _text_generation(served: Served, load: Load) -> Iterator[_Family]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from infra.serving.models.pins import Pin
 
@@ -90,6 +91,8 @@ class Preset:
     """Accelerators that its image can use: `gpu`, `tpu`."""
     takes_free_text: bool = False
     """Whether requests contain prompts, code or documents."""
+    language_metrics: Literal["vllm"] | None = None
+    """Whose names its metrics of tokens have; None: it has none."""
 
     @property
     def image(self) -> str | None:

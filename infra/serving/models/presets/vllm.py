@@ -112,4 +112,5 @@ VLLM = Preset(
     temporary_storage="10Gi",
     needs_gpu=True,
     takes_free_text=True,
+    language_metrics="vllm",
 )

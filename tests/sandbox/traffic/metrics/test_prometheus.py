@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from infra.environment.language_models import queries
+from infra.environment.language_models.dashboard import dashboard
+from infra.environment.language_models.watched import LanguageModel
 from sandbox.gcp.app import create_app
 from sandbox.gcp.service import project_number
 from sandbox.gcp.services.monitoring import alerts
@@ -92,6 +95,85 @@ def test_what_is_collected_can_be_asked_for(tmp_path: Path) -> None:
         models.text = "queue 4\n"
         google.text = 'pubsub_googleapis_com:backlog{subscription_id="jobs"} 3\n'
         asyncio.run(run(models, google))
+
+
+CHAT = LanguageModel(
+    name="chat",
+    cluster="main",
+    location="europe-west4",
+    namespace="models",
+    jobs=("chat",),
+    first_token_milliseconds=1000,
+    first_token_goal=0.95,
+    waiting_minutes=1,
+    hourly_price=1.5,
+)
+
+
+def answered(fast: int, slow: int, waiting: int = 0) -> str:
+    """A page of vLLM's with so many first tokens within a second, and after it."""
+    name = "vllm:time_to_first_token_seconds"
+    return (
+        f"# TYPE {name} histogram\n"
+        f'{name}_bucket{{le="1.0"}} {fast}\n{name}_bucket{{le="+Inf"}} {fast + slow}\n'
+        f"{name}_sum {fast}\n{name}_count {fast + slow}\n"
+        f"vllm:num_requests_waiting {waiting}\nvllm:num_requests_running 1\n"
+        f"vllm:prompt_tokens_total {9 * fast}\nvllm:generation_tokens_total {fast}\n"
+    )
+
+
+def test_slow_first_tokens_fire_the_alert_of_a_language_model(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    burning = {
+        "displayName": "slow",
+        "conditionPrometheusQueryLanguage": {"query": queries.burns_at(CHAT, 6, (60, 5))},
+    }
+    document = {
+        "name": "projects/dev/alertPolicies/1",
+        "displayName": "slow",
+        "combiner": "OR",
+        "conditions": [burning],
+    }
+
+    async def run(server: GaugeServer, google: GaugeServer) -> None:
+        service = ManagedService(home, api=lambda: f"http://127.0.0.1:{google.port}")
+        state = create_app(None, SimpleNamespace(metrics=service)).state
+        state.store.put("monitoring/projects/dev/alertPolicies/1", document)
+        labels = {"cluster": "main", "location": "europe-west4", "namespace": "models"}
+        target = (f"127.0.0.1:{server.port}", {**labels, "job": "chat", "pod": "chat-1"})
+        jobs = [ScrapeJob(name="models/chat/0", settings=SETTINGS, targets=(target,))]
+        await service.collect(DEV, jobs)
+
+        async def count(expected: float) -> None:
+            await eventually(service, "sum(vllm:time_to_first_token_seconds_count)", [expected])
+
+        async def shown() -> str:
+            (one,) = await alerts.states(state, "dev")
+            return str(one["state"])
+
+        await count(100)
+        assert await shown() == "quiet"
+        server.text = answered(fast=200, slow=0)
+        await count(200)
+        assert await shown() == "quiet"
+        server.text = answered(fast=250, slow=150, waiting=7)
+        await count(400)
+        assert await shown() == "firing"
+        await eventually(service, queries.waiting(CHAT), [7])
+        (cost,) = await ask(service, queries.cost_of_a_million(CHAT))
+        assert 0 < float(cost["value"][1]) < 1.5e6
+        # What the charts ask is PromQL, whether or not there is anything to show.
+        for tile in json.loads(dashboard("chat", CHAT))["mosaicLayout"]["tiles"]:
+            for series in tile["widget"]["xyChart"]["dataSets"]:
+                query = series["timeSeriesQuery"]["prometheusQuery"]
+                await ask(service, query.replace(queries.WINDOW, "1m"))
+        await service.stop()
+
+    with serving() as server, serving() as google:
+        server.text = answered(fast=100, slow=0)
+        google.text = ""
+        asyncio.run(run(server, google))
 
 
 REQUESTS = "loadbalancing_googleapis_com:https_request_count"

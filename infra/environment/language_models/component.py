@@ -1,0 +1,51 @@
+"""The component of one language model: its dashboard and its alerts."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_gcp import monitoring
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import Naming
+from infra.environment.config import EnvironmentConfig
+from infra.environment.language_models import alerts
+from infra.environment.language_models.dashboard import dashboard
+from infra.environment.language_models.watched import LanguageModel
+
+
+class WatchedLanguageModel(pulumi.ComponentResource):
+    """A dashboard, an alert on slow first tokens per burn rate, and one on requests that wait.
+
+    The conditions are PromQL, not objectives of Cloud Monitoring: Google refuses an objective on a
+    metric that no server has written yet.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: EnvironmentConfig,
+        model: LanguageModel,
+        *,
+        channels: Sequence[pulumi.Input[str]],
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:environment:LanguageModel", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        monitoring.Dashboard(
+            f"{name}-tokens",
+            dashboard_json=dashboard(naming.of(f"{name}-tokens"), model),
+            opts=child,
+        )
+        for alert in alerts.alerts(config, model, naming.environment.name):
+            alerts.policy(
+                alert,
+                config,
+                model,
+                channels=channels,
+                naming=naming,
+                labels=labels,
+                opts=child,
+            )
+        self.register_outputs({})
