@@ -23,6 +23,11 @@ def names() -> Iterable[str]:
         yield from entry["also"]
 
 
+def first_names() -> Iterable[str]:
+    """One name for each configuration."""
+    return tuple(models()["models"])
+
+
 def of_folder(url: str) -> str | None:
     """The model whose name a folder's URL ends with: `…/ORG/NAME`, or `…/NAME`; None if none."""
     parts = url.rstrip("/").split("/")
