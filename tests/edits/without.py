@@ -115,6 +115,12 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].files(cache).size",
         "gke-serving:models[].files(cache).storage_class",
     ),
+    "of sizes of language models, which check entries and change no resource": (
+        "gke-serving:models[].size",
+        "gke-serving:models[].size.model",
+        "gke-serving:models[].size.weights",
+        "gke-serving:models[].size.kv_cache_per_token",
+    ),
     "of servers of one's own, which no environment has": (
         "gke-serving:models[].custom",
         "gke-serving:models[].custom.rest_port",
