@@ -112,6 +112,8 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].files(gcs-fuse).sidecar.cpu",
         "gke-serving:models[].files(gcs-fuse).sidecar.memory",
         "gke-serving:models[].files(gcs-fuse).sidecar.ephemeral_storage",
+        "gke-serving:models[].files(streamer).concurrency",
+        "gke-serving:models[].files(streamer).buffer",
         "gke-serving:models[].files(cache).size",
         "gke-serving:models[].files(cache).storage_class",
     ),

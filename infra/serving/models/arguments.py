@@ -99,6 +99,11 @@ def options(own: Sequence[str]) -> dict[str, str]:
     return {name: value or "" for _, name, value in _values(own)}
 
 
+def parallelism(preset: Preset, own: Sequence[str]) -> int:
+    """The number of processes into which the arguments divide the server."""
+    return max(1, prod(_sizes(preset, own).values()))
+
+
 def _sizes(preset: Preset, own: Sequence[str]) -> dict[str, int]:
     """The numbers of the flags that are multiplied; a value that is no number is left out."""
     sizes = {}
