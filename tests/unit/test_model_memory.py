@@ -159,8 +159,12 @@ def test_a_size_that_says_nothing_is_refused(size: dict[str, Any], message: str)
 def test_a_canary_with_other_files_has_a_size_of_its_own() -> None:
     canary = {"weights": {"stable": 90, "canary": 10}}
     size = {"model": "meta-llama/Llama-3.1-8B-Instruct"}
-    common = {"size": size, "exposure": {"kind": "http-load-balancer", "hosts": ["m1.example"]}}
-    common["exposure"] |= {"paths": ["/v1/models"]}
+    exposure = {
+        "kind": "http-load-balancer",
+        "hosts": ["m1.example"],
+        "paths": ["/v1/models"],
+    }
+    common: dict[str, Any] = {"size": size, "exposure": exposure}
     arguments = ["--max-model-len=8192"]
     entry(*arguments, **common, canary=canary | {"source": f"{BUCKET}/m2"})
     other = canary | {"source": f"{BUCKET}/meta-llama/Llama-3.1-70B-Instruct"}
