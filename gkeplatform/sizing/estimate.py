@@ -82,7 +82,7 @@ def estimate(model: Architecture, server: Server, *, is_least: bool = False) -> 
     if is_least and kept.is_padded:
         kept = _without_padding(kept)
     by_stage = weights.weights(model, kept, server)
-    lora = weights.adapters(model, server)
+    lora = 0 if is_least else weights.adapters(model, server)
     working = 0 if is_least else overhead.activations(model, server)
     unmanaged = 0 if is_least else overhead.unmanaged(server)
     left = server.budget - max(by_stage) - lora - working - unmanaged
@@ -99,7 +99,7 @@ def estimate(model: Architecture, server: Server, *, is_least: bool = False) -> 
         left=left if server.kv_memory is None else server.kv_memory,
         context=server.context or model.context,
         token=kv_cache.token_bytes(model, server),
-        layout=kv_cache.layout(model, server),
+        layout=kv_cache.layout(model, server, is_least=is_least),
     )
 
 

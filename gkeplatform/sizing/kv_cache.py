@@ -67,15 +67,19 @@ class Layout:
         return -(-min(window - 1 + self.step_tokens, tokens) // BLOCK) + 1
 
 
-def layout(model: Architecture, server: Server) -> Layout:
-    """The layout of the KV cache on the accelerators of the largest pipeline stage."""
+def layout(model: Architecture, server: Server, *, is_least: bool = False) -> Layout:
+    """The layout of the KV cache on the accelerators of the largest pipeline stage.
+
+    `is_least`: of the smallest one, which may be the one that has the most weights.
+    """
     kinds = Counter(model.windows)
     fewest, most = min(kinds.values()), max(kinds.values())
     size = most if most < 1.5 * fewest else fewest
-    largest = max(stages(model.layers, server.pipeline_parallel))
+    sizes = stages(model.layers, server.pipeline_parallel)
+    part = size * min(sizes) // model.layers if is_least else -(-size * max(sizes) // model.layers)
     return Layout(
         token_bytes=_token_bytes(model, server),
-        group_layers=-(-size * largest // model.layers),
+        group_layers=max(1, part),
         groups=tuple((window, -(-count // size)) for window, count in kinds.items()),
         step_tokens=server.step_tokens,
     )

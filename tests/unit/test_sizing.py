@@ -393,3 +393,11 @@ def test_the_table_of_models_has_no_name_twice() -> None:
     assert len(names) == len(set(names))
     endings = [name.rpartition("/")[2] for name in names]
     assert len(endings) == len(set(endings))
+
+
+def test_the_least_of_stages_has_the_layers_of_the_smallest() -> None:
+    # 94 layers are 23, 24, 24 and 23; the first, with the embedding, may have the most weights.
+    model = known_model("Qwen/Qwen3-235B-A22B")
+    server = Server(memory=80 * GIB, tensor_parallel=4, pipeline_parallel=4)
+    layouts = [kv_cache.layout(model, server, is_least=least) for least in (True, False)]
+    assert [found.group_layers for found in layouts] == [23, 24]

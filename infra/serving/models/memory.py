@@ -112,8 +112,6 @@ def _server(options: Mapping[str, str], owned: _Accelerators) -> Server | None:
             )
         )
         utilization = float(options.get("gpu-memory-utilization") or UTILIZATION)
-        adapters = int(options.get("max-loras") or 1) if "enable-lora" in options else 0
-        rank = int(options.get("max-lora-rank") or 16)
         batched = (
             int(options["max-num-batched-tokens"]) if "max-num-batched-tokens" in options else 1
         )
@@ -143,8 +141,6 @@ def _server(options: Mapping[str, str], owned: _Accelerators) -> Server | None:
         dtype=dtype if weights == "auto" else weights,
         kv_dtype=options.get("kv-cache-dtype", "auto"),
         batched_tokens=batched,
-        adapters=adapters,
-        adapter_rank=rank,
         is_tpu=is_tpu(owned.kind),
     )
 
@@ -159,14 +155,14 @@ def _check_model(model: Entry, name: str, owned: _Accelerators, server: Server) 
     if found.left <= 0:
         raise ValueError(
             f"{owned.key}: {name} does not fit {_used(server, owned)}: vLLM may use "
-            f"{_share(server)}, and the weights take {_gib(found.weights + found.adapters)} "
+            f"{_share(server)}, and the weights take {_gib(found.weights)} "
             f"({found.parameters / _BILLION:,.2f} billion parameters, {found.precision.name}"
             f"{_divided(server)}); {_larger(found, owned)}{doubt}"
         )
     if not found.fits:
         raise ValueError(
             f"arguments: {name} does not start on {_used(server, owned)}: vLLM may "
-            f"use {_share(server)}, the weights take {_gib(found.weights + found.adapters)}, and a "
+            f"use {_share(server)}, the weights take {_gib(found.weights)}, and a "
             f"request of {found.context:,} tokens ({_context(server)}) takes "
             f"{_gib(found.request)} of KV cache; set --max-model-len to less than "
             f"{found.longest:,}, or {_larger(found, owned)}{doubt}"
