@@ -30,6 +30,7 @@ COMMANDS = {
     "drill": "drill.drill",
     "test": "tests.run",
     "check": "check.check",
+    "size": "size.size",
     "environments": "environments.environments",
     "generate": "generate.generate",
     "policy": "policy.app",

@@ -1,7 +1,8 @@
 """The data files, read once per process and only when something is looked up.
 
-`machine_types.json` is written by `facts.machine_types_update`. `series.json` is kept by hand and
-has what that source lacks; each series names the page it can be compared with.
+`machine_types.json` is written by `facts.machine_types_update`. The others are kept by hand and
+name their sources: `series.json` has what that list lacks, `models.json` and
+`accelerator_memory.json` what the memory of a language model's server depends on.
 """
 
 import json
@@ -22,6 +23,18 @@ def machine_types() -> dict[str, Any]:
 def series() -> dict[str, Any]:
     """Machine series: newer types, boot disks, local SSDs, GPUs and TPUs."""
     return _read("series.json")
+
+
+@cache
+def models() -> dict[str, Any]:
+    """Published configurations of language models, by their names on Hugging Face."""
+    return _read("models.json")
+
+
+@cache
+def accelerator_memory() -> dict[str, Any]:
+    """Memory of GPUs and TPUs."""
+    return _read("accelerator_memory.json")
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -112,8 +112,16 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].files(gcs-fuse).sidecar.cpu",
         "gke-serving:models[].files(gcs-fuse).sidecar.memory",
         "gke-serving:models[].files(gcs-fuse).sidecar.ephemeral_storage",
+        "gke-serving:models[].files(streamer).concurrency",
+        "gke-serving:models[].files(streamer).buffer",
         "gke-serving:models[].files(cache).size",
         "gke-serving:models[].files(cache).storage_class",
+    ),
+    "of sizes of language models, which check entries and change no resource": (
+        "gke-serving:models[].size",
+        "gke-serving:models[].size.model",
+        "gke-serving:models[].size.weights",
+        "gke-serving:models[].size.kv_cache_per_token",
     ),
     "of servers of one's own, which no environment has": (
         "gke-serving:models[].custom",

@@ -94,6 +94,16 @@ def idle_accelerators(preset: Preset, own: Sequence[str], *, accelerators: int) 
     return max(0, accelerators - prod(_sizes(preset, own).values()))
 
 
+def options(own: Sequence[str]) -> dict[str, str]:
+    """The value of each flag, by its name; empty if it has none. The last of several wins."""
+    return {name: value or "" for _, name, value in _values(own)}
+
+
+def parallelism(preset: Preset, own: Sequence[str]) -> int:
+    """The number of processes into which the arguments divide the server."""
+    return max(1, prod(_sizes(preset, own).values()))
+
+
 def _sizes(preset: Preset, own: Sequence[str]) -> dict[str, int]:
     """The numbers of the flags that are multiplied; a value that is no number is left out."""
     sizes = {}

@@ -16,6 +16,7 @@ from infra.serving.models.files import Direct, Files
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import PRESETS, Preset
 from infra.serving.models.secrets import EnvironmentValue
+from infra.serving.models.size import ModelSize
 from infra.serving.patterns import Image, Name, ServedName, Source
 from infra.serving.quantity import Size
 from infra.serving.resources import Resources
@@ -55,6 +56,13 @@ class Entry(Settings, dict=True):
     files: Annotated[
         Files | None,
         Meta(description="How the files get into the pods. Default: the server reads the bucket."),
+    ] = None
+    size: Annotated[
+        ModelSize | None,
+        Meta(
+            description="What the model's files take in a vLLM server's memory. Default: known for "
+            "a source that ends with the name of a well-known model."
+        ),
     ] = None
     image: Annotated[
         Image | None,

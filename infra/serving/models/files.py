@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
-from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, Preset
+from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, STREAMER, Preset
 from infra.serving.patterns import StorageClass
 from infra.serving.quantity import Cpu, Memory, Size, amount
 from infra.serving.scalars import texts
@@ -97,6 +97,25 @@ class SharedCache(Settings, tag_field="via", tag=CACHE):
     ] = "standard-rwx"
 
 
+class Streamer(Settings, tag_field="via", tag=STREAMER):
+    """The server streams the safetensors files from the bucket into the GPUs (Run:ai's streamer).
+
+    https://docs.vllm.ai/en/stable/models/extensions/runai_model_streamer/
+    """
+
+    concurrency: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="Parallel reads of each process. Default: the streamer's own."),
+    ] = None
+    buffer: Annotated[
+        Size | None,
+        Meta(
+            description="Memory of the pod that holds tensors on their way to the GPUs; more than "
+            "the largest tensor. Default: half of what the memory limit leaves to the server."
+        ),
+    ] = None
+
+
 class InImage(Settings, tag_field="via", tag=IMAGE):
     """The image contains the model; no `source`."""
 
@@ -106,7 +125,7 @@ def mebibytes(size: int) -> str:
     return f"{-(-size // 2**20)}Mi"
 
 
-Files = Direct | Download | GcsFuse | SharedCache | InImage
+Files = Direct | Download | GcsFuse | SharedCache | Streamer | InImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +155,7 @@ def supply(name: str, source: str | None, files: Files, *, serves: str) -> Suppl
     inside = f"{FOLDER}/{serves}"
     mount = {"name": _VOLUME, "mountPath": inside, "readOnly": True}
     match files:
-        case Direct():
+        case Direct() | Streamer():
             return Supply(path=source or inside)
         case Download():
             return Supply(

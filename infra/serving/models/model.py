@@ -51,6 +51,8 @@ class Model(Entry, dict=True):
             # The model's budget may require more replicas than the canary has.
             "disruption": Disruption(max_unavailable=1),
         }
+        if "source" in changes:
+            values["size"] = None  # it is that of the model's own files
         if share.replicas is not None:
             values["replicas"] = share.replicas
             if share.replicas.min == share.replicas.max:

@@ -7,7 +7,7 @@ in `infra/serving/config.py`, those about the cluster's resources in `placement`
 import re
 
 from gkeplatform.config import suggestion
-from infra.serving.models import arguments, pod_checks
+from infra.serving.models import arguments, memory, pod_checks, streaming
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
 from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
@@ -25,6 +25,8 @@ def check(model: Entry) -> None:
     _files(model, preset)
     _accelerators(model, preset)
     _sizes(model, preset)
+    streaming.check(model)
+    memory.check(model)
     _replicas(model)
     _metrics(model, preset)
     pod_checks.check(model, preset)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from infra.serving.exposures import Exposure
-from infra.serving.models import arguments
+from infra.serving.models import arguments, streaming
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
 from infra.serving.models.database import Connection
@@ -208,7 +208,7 @@ def _workload(
         server=model.server,
         preset=preset,
         image=model.image or preset.image or "",
-        arguments=arguments.combined(preset, model.arguments),
+        arguments=(*arguments.combined(preset, model.arguments), *streaming.loading(model)),
         environment=plain({**dict(preset.environment), **model.environment}),
         references=references(model.environment),
         pod=model.pod,

@@ -7,6 +7,7 @@ from typing import Literal
 from infra.serving.models.pins import Pin
 
 DIRECT, DOWNLOAD, FUSE, CACHE, IMAGE = "direct", "download", "gcs-fuse", "cache", "image"
+STREAMER = "streamer"
 """How a model's files get into its pods; `files.py` has the settings of each."""
 TEXT_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
 """Paths of OpenAI's and Anthropic's APIs that take prompts."""

@@ -9,6 +9,7 @@ from infra.serving.models.presets.preset import (
     HOME,
     NAME_KEY,
     SOURCE_KEY,
+    STREAMER,
     Metrics,
     Preset,
 )
@@ -106,7 +107,7 @@ VLLM = Preset(
     gets=("/ping", "/version"),
     ready="/health",
     alive="/health",
-    files=FROM_FOLDER,
+    files=(*FROM_FOLDER, STREAMER),
     shared_memory="2Gi",
     # Caches of torch.compile and Triton kernels.
     temporary_storage="10Gi",

@@ -1,0 +1,1 @@
+"""`platformctl size`: where a model's configuration comes from, and what is told of its memory."""
