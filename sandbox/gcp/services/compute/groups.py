@@ -169,9 +169,10 @@ async def detach_endpoints(call: Call) -> Json:
 
 async def _healths(call: Call, place: Place) -> dict[str, Mapping[str, str]]:
     """What the checks of each backend service that has the group say of its endpoints."""
-    states = await call.state.requests.health() if call.state.requests is not None else None
+    requests = call.state.requests
+    states = (await requests.health() if requests is not None else None) or {}
     users = (parse(key.removeprefix("compute/")) for key in call.store.users(place.path))
-    return {one.path: states[one.path] for one in users if one and one.path in (states or {})}
+    return {one.path: states[one.path] for one in users if one and one.path in states}
 
 
 async def list_endpoints(call: Call) -> Json:
