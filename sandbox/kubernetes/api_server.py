@@ -20,6 +20,7 @@ from sandbox.kubernetes.tls_connections import Transport
 Json = dict[str, Any]
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 _YEAR = 365 * 86_400
 
 

@@ -1,4 +1,4 @@
-"""The NEG controller: zonal network endpoint groups whose endpoints follow the ready pods.
+"""The NEG controller: zonal network endpoint groups whose endpoints follow the pods of Services.
 
 A Service requests them with the annotation `cloud.google.com/neg`; the controller writes the result
 to `cloud.google.com/neg-status`. A group that is no longer requested is deleted once no backend
@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
-from sandbox.kubernetes.controllers.rollout_endpoints import RolloutEndpoints
 
 Json = dict[str, Any]
 Endpoint = tuple[str, str, int]
@@ -78,20 +76,18 @@ class EndpointGroups:
         self._attached: dict[str, set[Endpoint]] = {}
         self._known: dict[str, Group] | None = None
         self._events = Events(server, "neg-controller")
-        self._rollouts: dict[tuple[str, str, int], RolloutEndpoints] = {}
-        self._keeps = False
         self.has_leftovers = False
         """Whether a group could not be created or deleted yet, so that a retry is needed."""
 
     async def reconcile(self, services: list[Json], slices: list[Json], nodes: list[Json]) -> None:
-        """Reconcile groups and endpoints with Services and ready pods."""
+        """Reconcile groups and endpoints with Services and their pods."""
         if self._known is None:
             self._known = await self._found()
         zones = {
             n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
         }
         wanted: set[tuple[str, str]] = set()
-        has_failures = self._keeps = False
+        has_failures = False
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
@@ -109,7 +105,7 @@ class EndpointGroups:
                 _log.warning("service %s: %s", service["metadata"]["name"], error)
                 await self._events.warn(service, "SyncNetworkEndpointGroupFailed", str(error))
         await self._clean(wanted)
-        self.has_leftovers = self.has_leftovers or has_failures or self._keeps
+        self.has_leftovers = self.has_leftovers or has_failures
 
     def _groups(
         self, service: Json, ports: dict[int, str], slices: list[Json], zones: dict[str, str | None]
@@ -119,24 +115,11 @@ class EndpointGroups:
             groups = {
                 z: Group(name, z, described) for z in sorted({z for z in zones.values() if z})
             }
-            for instance, address, number in ready_endpoints(service, port, slices):
+            for instance, address, number in attached_endpoints(service, port, slices):
                 zone = zones.get(instance)
                 if zone:
                     groups[zone].endpoints.add((instance, address, number))
-            for instance, address, number in self._of_former_pods(service, port, slices):
-                if zone := zones.get(instance):
-                    groups[zone].endpoints.add((instance, address, number))
             yield from groups.values()
-
-    def _of_former_pods(self, service: Json, port: int, slices: list[Json]) -> set[Endpoint]:
-        """Endpoints that a rollout has ended, and that stay until its new ones are healthy."""
-        metadata = service["metadata"]
-        rollout = self._rollouts.setdefault(
-            (metadata["namespace"], metadata["name"], port), RolloutEndpoints()
-        )
-        kept = rollout.kept(ready_pods(service, port, slices), time.monotonic())
-        self._keeps = self._keeps or bool(kept)
-        return kept
 
     async def _make(self, path: str, group: Group) -> None:
         assert self._known is not None  # noqa: S101 (reconcile fills it)
@@ -294,15 +277,24 @@ def _shown(fields: Json) -> str:
 
 def ready_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
     """Yield the endpoints of ready pods behind a Service's port."""
-    yield from ready_pods(service, port, slices)
+    return _endpoints(service, port, slices, lambda conditions: bool(conditions.get("ready")))
 
 
-def ready_pods(service: Json, port: int, slices: list[Json]) -> dict[Endpoint, str]:
-    """The names of the ready pods behind a Service's port, by endpoint."""
+def attached_endpoints(service: Json, port: int, slices: list[Json]) -> Iterator[Endpoint]:
+    """Yield the endpoints that a group has: of all pods that do not end, ready or not.
+
+    The load balancer's health checks decide which of them get requests, and a new pod is not ready
+    before (`readiness_gates`). Source: `toZoneNetworkEndpointMap` of kubernetes/ingress-gce.
+    """
+    return _endpoints(service, port, slices, lambda conditions: not conditions.get("terminating"))
+
+
+def _endpoints(
+    service: Json, port: int, slices: list[Json], is_wanted: Callable[[Json], bool]
+) -> Iterator[Endpoint]:
     metadata = service["metadata"]
     service_port: Json = next((p for p in service["spec"]["ports"] if p["port"] == port), {})
     name = service_port.get("name", "")
-    found: dict[Endpoint, str] = {}
     for one in slices:
         labels = one["metadata"].get("labels") or {}
         if (
@@ -312,12 +304,10 @@ def ready_pods(service: Json, port: int, slices: list[Json]) -> dict[Endpoint, s
             continue
         numbers = [p["port"] for p in one.get("ports") or [] if p.get("name", "") == name]
         for endpoint in one.get("endpoints") or []:
-            if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("nodeName"):
-                pod = str((endpoint.get("targetRef") or {}).get("name", ""))
+            if is_wanted(endpoint.get("conditions") or {}) and endpoint.get("nodeName"):
                 for number in numbers:
                     for address in endpoint["addresses"]:
-                        found[endpoint["nodeName"], address, number] = pod
-    return found
+                        yield endpoint["nodeName"], address, number
 
 
 def _body(endpoints: set[Endpoint]) -> Json:

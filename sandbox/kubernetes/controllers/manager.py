@@ -18,6 +18,7 @@ from sandbox.kubernetes.controllers.keda import Keda
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.pod_monitorings import PodMonitorings
 from sandbox.kubernetes.controllers.postgres import Postgres
+from sandbox.kubernetes.controllers.readiness_gates import ReadinessGates
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
 from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
 from sandbox.kubernetes.controllers.volumes import Volumes
@@ -56,8 +57,10 @@ class Controllers:
         slices = "/apis/discovery.k8s.io/v1/endpointslices"
         self._slices = Informer(server, slices, self._woken)
         self._nodes = Informer(server, "/api/v1/nodes", self._woken)
+        self._gates_wake = asyncio.Event()
+        self._pods = Informer(server, "/api/v1/pods", self._gates_wake.set)
         self._scaling = scaling
-        self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling)
+        self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling, pods=self._pods)
         self._folder = folder
         self._keda = Keda(
             server,
@@ -129,7 +132,7 @@ class Controllers:
 
     def start(self) -> None:
         """Start the controllers."""
-        informers = (self._services, self._slices, self._nodes)
+        informers = (self._services, self._slices, self._nodes, self._pods)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
@@ -159,7 +162,7 @@ class Controllers:
         await self._compute.close()
 
     async def _run(self) -> None:
-        for informer in (self._services, self._slices, self._nodes):
+        for informer in (self._services, self._slices, self._nodes, self._pods):
             await informer.synced.wait()
         uid = await self._uid()
         balancers = LoadBalancers(
@@ -176,10 +179,20 @@ class Controllers:
             network=self._network,
             subnetwork=self._subnetwork,
         )
+        gates = ReadinessGates(
+            self._server,
+            self._compute,
+            cluster_uid=uid,
+            services=self._services.objects,
+            pods=self._pods.objects,
+            nodes=self._nodes.objects,
+        )
+        self._tasks.append(asyncio.create_task(gates.run(self._gates_wake)))
 
         async def once() -> bool:
             services = self._services.objects()
             await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
+            self._gates_wake.set()
             await balancers.reconcile(services)
             return groups.has_leftovers or balancers.has_failures
 

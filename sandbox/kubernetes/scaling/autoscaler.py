@@ -52,7 +52,9 @@ class Autoscaler:
         *,
         api: Callable[[], str],
         scaling: Scaling,
+        pods: Informer,
     ) -> None:
+        """`pods` are those of the cluster; their informer runs elsewhere."""
         self._cluster = cluster
         self._server = server
         self._compute = Compute(api, cluster.project)
@@ -60,14 +62,14 @@ class Autoscaler:
         self._events = Events(server, "cluster-autoscaler", kind="Pod")
         self._changed = asyncio.Event()
         self._nodes = Informer(server, "/api/v1/nodes", self._changed.set)
-        self._pods = Informer(server, "/api/v1/pods", self._changed.set)
+        self._pods = pods
         self._idle_since: dict[str, float] = {}
         self._empty_since: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start the loop."""
-        work = (self._nodes.run(), self._pods.run(), self._run())
+        work = (self._nodes.run(), self._run())
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:

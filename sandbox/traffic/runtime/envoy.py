@@ -116,6 +116,12 @@ class Envoy:
         if self.refusal:
             _log.warning("envoy keeps its earlier configuration: %s", self.refusal)
 
+    async def clusters(self) -> Json:
+        """What it says of its clusters and their hosts; nothing while it does not answer."""
+        if self._admin is None or self.pid is None:
+            return {}
+        return await self._admin.clusters() or {}
+
     async def _counters(self) -> tuple[int, int] | None:
         if self._admin is None or self.pid is None:
             return None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
+from sandbox.gcp.store import Json
+
 _FILTER = r"[lc]ds\.update_attempt$|update_rejected$|listener_create_failure$"
 
 
@@ -36,6 +38,15 @@ class EnvoyAdmin:
             return (await self._http.get("/ready")).status_code == 200
         except (httpx.HTTPError, OSError):
             return False
+
+    async def clusters(self) -> Json | None:
+        """Its clusters with the health of their hosts; None while it does not answer."""
+        try:
+            answer = await self._http.get("/clusters", params={"format": "json"})
+            found: Json = msgspec.json.decode(answer.content)
+        except (httpx.HTTPError, OSError, msgspec.DecodeError):
+            return None
+        return found
 
     async def updates(self) -> Updates | None:
         """The counters of updates; None while it does not answer."""

@@ -28,7 +28,7 @@ from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.metrics.accelerators import Accelerators
 from sandbox.traffic.metrics.request_measurements import RequestMeasurements
 from sandbox.traffic.metrics.uptime_checks import UptimeChecks
-from sandbox.traffic.runtime import frontends, ingress_certificates, processes
+from sandbox.traffic.runtime import frontends, health, ingress_certificates, processes
 from sandbox.traffic.runtime.authority import Authority
 from sandbox.traffic.runtime.certificates import Certificates
 from sandbox.traffic.runtime.child_process import ChildProcess
@@ -46,6 +46,7 @@ _SETTLE, _LONGEST = 0.1, 0.5  # seconds
 _LOOK = 0.1  # seconds between looks at the dial plan
 _AGAIN = 1.0  # seconds until a look at what waits: certificates, failures
 _ATTEMPTS = 3
+_HEALTH_AGE = 0.1  # seconds for which what Envoy said of its hosts is used again
 _LARGEST_LOG = 64 << 20  # bytes
 
 
@@ -99,6 +100,11 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
         self._frontends: list[Frontend] = []
         self._unsupported: list[Unsupported] = []
+        self._plan: Plan | None = None
+        """What is in force; None while nothing is to be served."""
+        self._checked: frozenset[str] = frozenset()
+        self._health_found: dict[str, dict[health.Host, bool]] = {}
+        self._health_seen = float("-inf")
         self._plan_stamp: tuple[int, int] | None = None
         self._failure: str | None = None
         self._planning = 0.0
@@ -175,6 +181,17 @@ class Runtime:
             "refusal": self._failure or (self._envoy.refusal if self._envoy else None),
         }
 
+    async def health(self) -> health.States | None:
+        """What health checks have found of the endpoints; None where nobody makes any."""
+        if self._envoy is None:
+            return None
+        now = time.monotonic()
+        if now - self._health_seen > _HEALTH_AGE:
+            self._health_seen = now
+            self._health_found = health.hosts(await self._envoy.clusters())
+        made = self._plan
+        return health.states(self._checked, made.discovered, self._health_found) if made else {}
+
     def _settled(self) -> list[Frontend] | None:
         """The front ends; None while changes of them are under way."""
         return self._frontends if self._idle.is_set() else None
@@ -217,6 +234,7 @@ class Runtime:
             self._certificates.has_pending = False
             if not self._frontends:
                 # Envoy is not needed yet, or no more since the last run.
+                self._plan = None
                 frontends.write(self._home.traffic, [])
                 return
         assert self._envoy is not None  # noqa: S101 (`start` returns without one)
@@ -227,6 +245,7 @@ class Runtime:
             await self._envoy.apply(made.bootstrap, made.files, made.discovered)
             if not self._replace_taken(made) or attempt == _ATTEMPTS:
                 break
+        self._plan, self._checked = made, health.checked(made.files)
         self._draining.follow(made.ports(), made.draining)
         self._frontends, self._unsupported = made.frontends, made.unsupported
         self._ports.save()

@@ -72,6 +72,8 @@ class Sandbox:
     planes: ControlPlanes
     cluster: ClusterKey = CLUSTER
     endpoint: Endpoint | None = None
+    state: Any = None
+    """The emulator's, `sandbox.gcp.service.State`."""
     http: httpx.Client = field(
         default_factory=lambda: httpx.Client(
             headers={"Authorization": "Bearer t"}, trust_env=False, timeout=30
@@ -190,11 +192,12 @@ def running(
 
     async def emulator() -> uvicorn.Server:
         made = app(home / "state.sqlite", planes)
+        found.state = made.state
         return uvicorn.Server(uvicorn.Config(made, log_config=None, lifespan="on"))
 
+    found = Sandbox(loop, home, api, planes, cluster)
     server = loop.run(emulator())
     serving = loop.begin(server.serve([listener]))
-    found = Sandbox(loop, home, api, planes, cluster)
 
     async def expect() -> None:
         planes.expect(cluster)

@@ -8,6 +8,7 @@ import pytest
 from tests.sandbox.kubernetes.conftest_kubernetes import (
     CLUSTER,
     NETWORK,
+    PROJECT,
     Sandbox,
     deployment,
     eventually,
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 SERVICES = "/api/v1/namespaces/default/services"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 MERGE = "application/merge-patch+json"
+GATE = "cloud.google.com/load-balancer-neg-ready"
 RULES = "regions/europe-west4/forwardingRules"
 ZONES = ("europe-west4-a", "europe-west4-b")
 
@@ -203,6 +205,86 @@ def test_endpoint_groups_follow_ready_pods_and_are_deleted_when_unused(
     assert sandbox.compute("DELETE", "global/backendServices/backend") is not None
     assert eventually(lambda: _endpoints(sandbox, "models-neg", ZONES[0]) is None)
     sandbox.kube("DELETE", f"{DEPLOYMENTS}/models")
+
+
+def _gates(sandbox: Sandbox, app: str) -> dict[str, tuple[str | None, str | None]]:
+    """By pod, the reason of the gate's condition (empty without a gate), and its readiness."""
+    found = {}
+    for pod in sandbox.items(f"/api/v1/namespaces/default/pods?labelSelector=app%3D{app}"):
+        conditions = {one["type"]: one for one in pod["status"].get("conditions") or ()}
+        gated = any(one["conditionType"] == GATE for one in pod["spec"].get("readinessGates", ()))
+        reason = conditions.get(GATE, {}).get("reason") if gated else ""
+        ready = conditions.get("Ready", {}).get("status")
+        if "deletionTimestamp" not in pod["metadata"]:
+            found[pod["metadata"]["name"]] = reason, ready
+    return found
+
+
+def test_a_rollout_waits_until_the_load_balancer_finds_the_new_pods_healthy(
+    sandbox: Sandbox,
+) -> None:
+    """The load balancer's word is the test's; `test_drills` hears Envoy's."""
+    asked = json.dumps({"exposed_ports": {"8501": {"name": "gated-neg"}}})
+    service = _service("gated", annotations={"cloud.google.com/neg": asked})
+    sandbox.kube("POST", SERVICES, service)
+    assert eventually(lambda: _endpoints(sandbox, "gated-neg", ZONES[0]) is not None)
+    sandbox.kube("POST", DEPLOYMENTS, deployment("gated", 2))
+    without = ("LoadBalancerNegWithoutHealthCheck", "True")
+    assert eventually(lambda: [*_gates(sandbox, "gated").values()] == [without, without])
+    former = set(_gates(sandbox, "gated"))
+
+    groups = [
+        sandbox.compute("GET", f"zones/{zone}/networkEndpointGroups/gated-neg") for zone in ZONES
+    ]
+    check = {"name": "gated", "type": "TCP", "tcpHealthCheck": {"port": 8501}}
+    sandbox.compute("POST", "global/healthChecks", check)
+    backend = {
+        "name": "gated",
+        "healthChecks": ["global/healthChecks/gated"],
+        "backends": [
+            {"group": one["selfLink"], "balancingMode": "RATE", "maxRatePerEndpoint": 10}
+            for one in groups
+        ],
+    }
+    assert sandbox.compute("POST", "global/backendServices", backend) is not None
+    path = f"projects/{PROJECT}/global/backendServices/gated"
+    states: dict[str, str] = {}
+
+    class Checks:
+        async def health(self) -> dict[str, dict[str, str]]:
+            return {path: states}
+
+    sandbox.state.requests = Checks()
+    try:
+        changed = {"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}}
+        sandbox.kube("PATCH", f"{DEPLOYMENTS}/gated", changed, content_type=MERGE)
+
+        def new() -> dict[str, tuple[str | None, str | None]]:
+            return {k: v for k, v in _gates(sandbox, "gated").items() if k not in former}
+
+        waits = ("LoadBalancerNegNotReady", "False")
+        assert eventually(lambda: [*new().values()] == [waits])
+        (name,) = new()
+        # It is attached, and the former ones stay.
+        pod = sandbox.kube("GET", f"/api/v1/namespaces/default/pods/{name}")
+        address = pod["status"]["podIP"]
+        attached = {
+            one[1] for zone in ZONES for one in _endpoints(sandbox, "gated-neg", zone) or ()
+        }
+        assert address in attached
+        assert former < set(_gates(sandbox, "gated"))
+
+        states[f"{address}:8501"] = "HEALTHY"
+        ready = ("LoadBalancerNegReady", "True")
+        assert eventually(lambda: ready in new().values() and len(new()) == 2)
+        assert eventually(lambda: not former <= set(_gates(sandbox, "gated")))
+    finally:
+        sandbox.state.requests = None
+    # Nobody checks any more.
+    assert eventually(lambda: len(new()) == 2 and all(v[1] == "True" for v in new().values()))
+    sandbox.kube("DELETE", f"{DEPLOYMENTS}/gated")
+    sandbox.kube("DELETE", f"{SERVICES}/gated")
+    sandbox.compute("DELETE", "global/backendServices/gated")
 
 
 def test_an_endpoint_group_appears_in_a_zone_that_gets_its_first_node(sandbox: Sandbox) -> None:

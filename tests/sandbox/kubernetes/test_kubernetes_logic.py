@@ -175,6 +175,13 @@ def test_only_ready_pods_with_a_node_are_endpoints_of_the_right_port() -> None:
     other = {**part, "metadata": {**part["metadata"], "namespace": "else"}}  # type: ignore[dict-item]
     ready = endpoint_groups.ready_endpoints(_service(), 80, [part, other])
     assert list(ready) == [("a", "10.8.0.1", 8501)]
+    # Health checks decide about pods that are not ready; those that end have left.
+    ends = {"ready": False, "serving": True, "terminating": True}
+    part["endpoints"].append(  # type: ignore[attr-defined]
+        {"addresses": ["10.8.0.4"], "nodeName": "a", "conditions": ends}
+    )
+    attached = endpoint_groups.attached_endpoints(_service(), 80, [part])
+    assert [address for _, address, _ in attached] == ["10.8.0.1", "10.8.0.2"]
 
 
 def test_a_rule_is_named_after_the_services_uid() -> None:

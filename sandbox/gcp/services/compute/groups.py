@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid, not_found
@@ -166,13 +167,31 @@ async def detach_endpoints(call: Call) -> Json:
     return operations.start(call.state, place, "detachNetworkEndpoints", group["id"])
 
 
+async def _healths(call: Call, place: Place) -> dict[str, Mapping[str, str]]:
+    """What the checks of each backend service that has the group say of its endpoints."""
+    requests = call.state.requests
+    states = (await requests.health() if requests is not None else None) or {}
+    users = (parse(key.removeprefix("compute/")) for key in call.store.users(place.path))
+    return {one.path: states[one.path] for one in users if one and one.path in states}
+
+
 async def list_endpoints(call: Call) -> Json:
     """`networkEndpointGroups.listNetworkEndpoints`."""
     place, _ = _group(call, "listNetworkEndpoints")
-    items = [
-        {"networkEndpoint": endpoint}
-        for _, endpoint in call.store.collection(_endpoints_prefix(place))
-    ]
+    shown = await _healths(call, place) if call.body.get("healthStatus") == "SHOW" else {}
+    items = []
+    for _, endpoint in call.store.collection(_endpoints_prefix(place)):
+        item: Json = {"networkEndpoint": endpoint}
+        name = f"{endpoint.get('ipAddress')}:{endpoint.get('port')}"
+        if shown:
+            item["healths"] = [
+                {
+                    "backendService": {"backendService": PREFIX + service},
+                    "healthState": states.get(name, "UNKNOWN"),
+                }
+                for service, states in shown.items()
+            ]
+        items.append(item)
     listed: Json = {
         "id": call.url_path,
         "kind": "compute#networkEndpointGroupsListNetworkEndpoints",

@@ -109,17 +109,30 @@ async def switch_to_custom_mode(call: Call) -> Json:
 
 
 async def get_health(call: Call) -> Json:
-    """`backendServices.getHealth`: every endpoint of the group is healthy."""
+    """`backendServices.getHealth`: what the load balancer's health checks have found.
+
+    Without a load balancer, in tests of the API alone, every endpoint of the group is healthy.
+    """
     place = _target(call)
     resources.load(call.state, place)
     group = parse(str(call.body.get("group", "")).partition("/v1/")[2])
     if group is None:
         raise ApiError(400, "Required field 'group' not specified", reason="required")
     resources.load(call.state, group)
-    endpoints = call.store.collection(f"compute-endpoints/{group.path}")
+    endpoints = [e for _, e in call.store.collection(f"compute-endpoints/{group.path}")]
+    health = await call.state.requests.health() if call.state.requests is not None else None
+    if health is None:
+        states = [(e, "HEALTHY") for e in endpoints]
+    else:
+        # A service that is not checked has no health.
+        known = health.get(place.path)
+        states = [
+            (e, known.get(f"{e.get('ipAddress')}:{e.get('port')}", "UNKNOWN"))
+            for e in (endpoints if known is not None else ())
+        ]
     status = [
-        {"healthState": "HEALTHY", "ipAddress": e.get("ipAddress"), "port": e.get("port")}
-        for _, e in endpoints
+        {"healthState": state, "ipAddress": e.get("ipAddress"), "port": e.get("port")}
+        for e, state in states
     ]
     kind = "compute#backendServiceGroupHealth"
     return {"kind": kind, "healthStatus": status} if status else {"kind": kind}
