@@ -101,7 +101,7 @@ def of_pool(pool: Json, sizes: dict[str, int]) -> Demand:
     found: Demand = Counter()
     if machine is None:
         return found
-    gpus = next(iter(config.get("accelerators") or []), {})
+    gpus: Json = next(iter(config.get("accelerators") or []), {})
     ssds = (config.get("ephemeralStorageLocalSsdConfig") or {}).get("localSsdCount")
     for zone, size in sizes.items():
         node = facts.of_node(
