@@ -75,7 +75,7 @@ def node(inputs: Json, zone: str, around: Surroundings) -> Node | None:
     machine = machine_type(name)
     if machine is None:
         return None
-    gpus = next(iter(config.get("guestAccelerators") or ()), {})
+    gpus: Json = next(iter(config.get("guestAccelerators") or ()), {})
     private = (inputs.get("networkConfig") or {}).get("enablePrivateNodes")
     disks = machine.boot_disks
     default = "pd-balanced" if not disks or "pd-balanced" in disks else "hyperdisk-balanced"
