@@ -22,6 +22,7 @@ class Exit(IntEnum):
     UNJUDGED = 9
     PROTECTED = 10
     LOCKED = 11
+    QUOTA = 12
     INTERNAL = 255
 
 

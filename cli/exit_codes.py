@@ -20,6 +20,7 @@ MEANINGS = {
     Exit.UNJUDGED: "Something could not be judged by policy.",
     Exit.PROTECTED: "What the environment protects would be replaced or deleted.",
     Exit.LOCKED: "Another run is changing the environment or the stack.",
+    Exit.QUOTA: "The project's quotas do not suffice for the change. Nothing was changed.",
     Exit.INTERNAL: "A bug of platformctl; `PLATFORM_DEBUG=1` shows where.",
 }
 """What each code tells a script."""

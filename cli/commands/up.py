@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments, confirmation, console, deployment, environments, layers
+from cli.capacity import check
 from cli.engine import Result
 from cli.guards import guard
 from cli.guards.run import Command, alone
@@ -48,6 +49,7 @@ def up(  # noqa: PLR0913 (a command has its options)
         allowed = guard.check_update(
             environment, os.environ, chosen, allow_replace or (), command.words()
         )
+        check.check_update(environment, os.environ, chosen)
         document = deployment.up(
             environment,
             os.environ,

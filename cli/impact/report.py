@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.capacity import report as capacity
+from cli.capacity.comparison import Comparison
 from cli.errors import CliError
 from cli.impact import routes, workloads
 from cli.impact.losses import Loss
@@ -30,6 +32,10 @@ class Impact:
     losses: Sequence[Loss] = ()
     declared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Of a layer without a stack: the resources that its program declares, by type."""
+    quotas: Comparison = field(default_factory=Comparison)
+    """What the update asks of the project's quotas."""
+    refusal: CliError | None = None
+    """Why the quotas do not suffice."""
 
     @property
     def gone(self) -> list[Change]:
@@ -44,8 +50,9 @@ class Impact:
 
     @property
     def errors(self) -> list[CliError]:
-        """Why an update would fail, in the order of the layers."""
-        return [plan.error for plan in self.plans if plan.error]
+        """Why an update would fail, in the order of the layers; quotas come last."""
+        found = [plan.error for plan in self.plans if plan.error]
+        return [*found, self.refusal] if self.refusal else found
 
     def count(self, layer: str) -> dict[str, int]:
         """How many of a layer's resources have which operation."""
@@ -93,6 +100,7 @@ def document(made: Impact) -> dict[str, Any]:
             for one in made.losses
         ],
         "changes": [_change(made, one) for one in made.others],
+        "quotas": capacity.document(made.quotas),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cli.capacity import report as capacity
 from cli.impact.operations import Change, Operation
 from cli.impact.report import Impact, is_mandatory
 
@@ -49,7 +50,10 @@ def _sections(made: Impact) -> Iterator[tuple[str, list[str]]]:
     yield "changes by layer", list(_counts(made))
     if gaps := list(_gaps(made)):
         yield "not known before the update", gaps
+    if quotas := capacity.lines(made.quotas):
+        yield "quotas", quotas
     warnings = [_line(plan.layer, one) for plan in made.plans for one in plan.warnings]
+    warnings += capacity.warnings(made.quotas)
     if warnings:
         yield "warnings", warnings
     errors = [" ".join(str(error).split()) for error in made.errors]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from cli import console, judging
+from cli.alerting import project
+from cli.capacity import changes, check
+from cli.capacity import report as capacity
 from cli.impact import preview as previews
 from cli.impact import report
 from cli.impact.contracts import Planned
 from cli.impact.preview import LayerPlan
 from cli.updates.speculation import begun_ahead
 from gkeplatform.layers import LAYERS, Layer, named
+from policies.subjects import Resource
 
 
 def impact(
@@ -22,17 +27,29 @@ def impact(
     # Begun side by side; what a change of an earlier layer reaches is previewed again.
     with begun_ahead(layers, run, is_as_deployed=_is_as_deployed) as ahead:
         plans = previews.preview(layers, ahead, console.say)
-    return report.impact(environment, plans, _declared(environment, plans))
+    declared = _declared(environment, plans)
+    counts = {name: report.by_type(one.type for one in its) for name, its in declared.items()}
+    made = report.impact(environment, plans, counts)
+    asked = [
+        change
+        for plan in plans
+        for change in (
+            changes.of_state(None, declared[plan.layer])
+            if plan.layer in declared
+            else changes.of_steps(plan.steps)
+        )
+    ]
+    quotas = check.compared(environment, variables, asked)
+    return replace(made, quotas=quotas, refusal=capacity.refusal(quotas, project(environment)))
 
 
 def _is_as_deployed(_layer: str, planned: Planned) -> bool:
     return planned.is_as_deployed
 
 
-def _declared(environment: str, plans: Sequence[LayerPlan]) -> dict[str, dict[str, int]]:
+def _declared(environment: str, plans: Sequence[LayerPlan]) -> dict[str, list[Resource]]:
     """The resources that the programs of layers without a stack declare. Raises CliError."""
     missing = [named(plan.layer) for plan in plans if not plan.is_deployed]
     if not missing:
         return {}
-    found = judging.declared_by(environment, missing)
-    return {layer.name: report.by_type(one.type for one in its) for layer, its in found}
+    return {layer.name: its for layer, its in judging.declared_by(environment, missing)}

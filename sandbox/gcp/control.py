@@ -7,6 +7,8 @@ PUT    scale-down          {"seconds": 5}: how long a node is idle before its po
 PUT    prometheus          {"project", "runs": false}: takes its Prometheus away, or brings it back
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
+PUT    quotas              {"project", "metric", "limit", "region" (none: of the project)}
+PUT    stock-out           {"project", "zone", "machineType", "exhausted"}: a zone has none left
 GET    alerts/{project}    {"alerts": […]}: which alert policies fire
 GET    metrics/{project}   what Google's services measure, in Prometheus's text format
 PUT    expected-cluster    {"project", "location", "name", "serviceCidr"}: boots its control plane
@@ -27,7 +29,8 @@ from typing import Any
 
 import msgspec
 
-from sandbox.gcp import workload_identity
+from facts.quotas import GLOBAL, Metric
+from sandbox.gcp import quotas, stock, workload_identity
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Raw, State
 from sandbox.gcp.services.monitoring import alerts, time_series
@@ -85,6 +88,12 @@ class Control:
             case "DELETE", "expected-cluster" if self._state.control_planes is not None:
                 for key in self._state.control_planes.expected():
                     await self._state.control_planes.unexpect(key)
+            case "PUT", "quotas":
+                return self._set_quota(given)
+            case "PUT", "stock-out":
+                where, machine = (given["project"], given["zone"]), given["machineType"]
+                exhausted = bool(given["exhausted"])
+                stock.set_exhausted(self._state.store, *where, machine, exhausted=exhausted)
             case "POST", "faults":
                 fault = _Fault(
                     given.get("method", ""),
@@ -104,6 +113,14 @@ class Control:
                 self._faults.clear()
             case _:
                 return _json({"error": f"the sandbox has no {verb} /sandbox/v1/{path}"}, 404)
+        return _json({})
+
+    def _set_quota(self, given: dict[str, Any]) -> Raw:
+        metric = Metric(given["metric"], given.get("region", GLOBAL))
+        try:
+            quotas.set_limit(self._state.store, given["project"], metric, float(given["limit"]))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
         return _json({})
 
     async def _set_prometheus(self, project: str, *, runs: bool) -> None:

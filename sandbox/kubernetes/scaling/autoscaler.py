@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -21,8 +22,10 @@ from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.scaling import plan
+from sandbox.kubernetes.scaling.backoff import Backoff, failure
 from sandbox.kubernetes.scaling.pods import is_unschedulable
 from sandbox.kubernetes.specs import ClusterKey, Provisioner, ScalingGroup, ScalingPool
+from sandbox.well_known_types import timestamp
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.scaling")
@@ -65,6 +68,7 @@ class Autoscaler:
         self._pods = pods
         self._idle_since: dict[str, float] = {}
         self._empty_since: dict[str, float] = {}
+        self._backoff = Backoff()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -103,7 +107,7 @@ class Autoscaler:
             self._idle_since.clear()
             self._empty_since.clear()
             if self._has_all(pools, nodes):
-                wanted = plan.scale_up(pools, nodes, pods)
+                wanted = plan.scale_up(pools, nodes, pods, self._backoff.groups(time.monotonic()))
                 if wanted.unschedulable:
                     self._provision(wanted, pools, nodes, pods)
                 await self._grow(wanted)
@@ -123,7 +127,8 @@ class Autoscaler:
         new = list(provisioner.candidates()) if provisioner is not None else []
         if provisioner is None or not new:
             return
-        better = plan.scale_up([*pools, *new], nodes, pods)
+        backoff = self._backoff.groups(time.monotonic())
+        better = plan.scale_up([*pools, *new], nodes, pods, backoff)
         for pool in new:
             if any(better.growth[group] for group in pool.groups):
                 _log.info("%s: creating pool %s", self._cluster, pool.name)
@@ -151,16 +156,32 @@ class Autoscaler:
         return all(not group.last_node or group.last_node in present for group in groups)
 
     async def _grow(self, wanted: plan.Plan) -> None:
+        failed: dict[ScalingGroup, str] = {}
         for group, added in wanted.growth.items():
+            began = timestamp(datetime.now(UTC))
             await self._resize(group, group.size + added)
+            if code := await self._error(group, began):
+                failed[group] = code
+                self._backoff.failed(group.path, time.monotonic())
+            else:
+                self._backoff.grew(group.path)
         for pod, group in wanted.helped:
             size = group.size + wanted.growth[group]
             name = group.path.rpartition("/")[2]
             text = f"pod triggered scale-up: [{{{name} {group.size}->{size}}}]"
             await self._events.record(pod, "Normal", "TriggeredScaleUp", text)
+            if group in failed:
+                text = failure(group.zone, failed[group])
+                await self._events.warn(pod, "FailedScaleUp", text)
         for pod, reasons in wanted.unschedulable:
             text = f"pod didn't trigger scale-up: {reasons}"
             await self._events.record(pod, "Normal", "NotTriggerScaleUp", text)
+
+    async def _error(self, group: ScalingGroup, since: str) -> str:
+        """The code of the newest error of a group that is not older; empty without any."""
+        listed = await self._compute.request("GET", f"{group.path}/listErrors")
+        new = [one for one in listed.get("items") or () if one["timestamp"] >= since]
+        return str(new[-1]["error"]["code"]) if new else ""
 
     async def _shrink(
         self, pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]

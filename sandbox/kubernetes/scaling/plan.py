@@ -7,7 +7,7 @@ ignores inter-pod affinity and zonal volumes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -71,8 +71,16 @@ def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
 _OVER = ("Succeeded", "Failed")
 
 
-def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]) -> Plan:
-    """Return the group sizes that all unschedulable pods need."""
+def scale_up(
+    pools: Sequence[ScalingPool],
+    nodes: Sequence[Json],
+    pods: Sequence[Json],
+    backoff: Collection[str] = (),
+) -> Plan:
+    """Return the group sizes that all unschedulable pods need.
+
+    `backoff`: the paths of groups that could not grow, and are left alone for a while.
+    """
     plan = Plan()
     rooms = existing(nodes, pods)
     zones = {room.zone for room in rooms.values()} | {g.zone for p in pools for g in p.groups}
@@ -93,7 +101,7 @@ def scale_up(pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence
             None,
         )
         if room is None:
-            room, reasons = _new_room(pools, plan, pod, requested, placed, zones)
+            room, reasons = _new_room(pools, plan, pod, requested, placed, zones, backoff=backoff)
             if room is None:
                 plan.unschedulable.append((pod, reasons))
                 continue
@@ -119,6 +127,8 @@ def _new_room(
     requested: Counter[str],
     placed: Sequence[tuple[Json, str]],
     zones: set[str],
+    *,
+    backoff: Collection[str],
 ) -> tuple[Room | None, str]:
     """Choose a new node for the pod: least waste first, then the smallest group."""
     reasons: Counter[str] = Counter()
@@ -135,6 +145,8 @@ def _new_room(
                 reasons[f"Insufficient {lacking[0]}"] += 1
             elif not _may_grow(pool, group, plan):
                 reasons["max node group size reached"] += 1
+            elif group.path in backoff:
+                reasons["in backoff after failed scale-up"] += 1
             elif not needs.spreads(pod, group.zone, placed, zones):
                 reasons["node(s) didn't match pod topology spread constraints"] += 1
             else:

@@ -10,6 +10,7 @@ import pytest
 from facts.quantity import amount
 from sandbox.kubernetes.nodes import manifest, status
 from sandbox.kubernetes.scaling import plan
+from sandbox.kubernetes.scaling.backoff import Backoff
 from sandbox.kubernetes.scaling.pods import requests
 from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
 
@@ -160,3 +161,28 @@ def test_quantities_are_exact() -> None:
     assert amount("100m") * 10 == amount("1") == amount(1)
     assert amount("2e3") == amount("2k")
     assert Counter({"a": amount("1n")})["a"] * 10**9 == 1
+
+
+def test_a_group_that_could_not_grow_is_left_alone_and_another_zone_grows() -> None:
+    pods = [_pod("one"), _pod("two", "3500m")]
+    pool = _pool("g", 0, most=5)
+    first, second = (group.path for group in pool.groups)
+    assert _grown(plan.scale_up([pool], [], pods, {first})) == {"g-b": 2}
+    found = plan.scale_up([pool], [], [_pod("one")], {first, second})
+    ((_, reasons),) = found.unschedulable
+    assert reasons == "2 in backoff after failed scale-up"
+
+
+def test_a_group_waits_longer_after_each_failure_and_not_after_it_grew() -> None:
+    backoff = Backoff()
+    backoff.failed("a", 0.0)
+    assert backoff.groups(29.0) == {"a"}
+    assert backoff.groups(31.0) == frozenset()
+    backoff.failed("a", 100.0)
+    assert backoff.groups(159.0) == {"a"}
+    for _ in range(9):
+        backoff.failed("a", 200.0)
+    assert backoff.groups(381.0) == frozenset()
+    backoff.grew("a")
+    backoff.failed("a", 400.0)
+    assert backoff.groups(431.0) == frozenset()

@@ -64,6 +64,15 @@ async def list_managed_instances(call: Call) -> Json:
     }
 
 
+async def list_errors(call: Call) -> Json:
+    """`instanceGroupManagers.listErrors`: virtual machines that could not be created."""
+    path = call.url_path.removesuffix("/listErrors")
+    if f"compute/{path}" not in call.store:
+        raise not_found(path)
+    items = (call.store.get(f"compute-errors/{path}") or {}).get("items")
+    return {"items": items} if items else {}
+
+
 async def resize(call: Call) -> Json:
     """`instanceGroupManagers.resize`: called by the cluster autoscaler."""
     path = call.url_path.removesuffix("/resize")

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from facts.accelerators import accelerators
 from facts.machines import catalog, machine_type
 from facts.zones import is_region, is_zone, region_of, regions, zones, zones_of
+from sandbox.gcp import quotas
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, not_found
 from sandbox.gcp.filters import page
 from sandbox.gcp.service import Call, Handler, project_number
 from sandbox.gcp.services.compute.place import PREFIX
+from sandbox.gcp.store import Store
 
 _CREATED = "1969-12-31T16:00:00.000-08:00"
 
@@ -25,18 +27,20 @@ async def get_project(call: Call) -> Json:
         "id": project_number(project),
         "kind": "compute#project",
         "name": project,
+        "quotas": quotas.shown(call.store, project),
         "selfLink": f"{PREFIX}projects/{project}",
         "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
     }
 
 
-def _region(project: str, name: str) -> Json:
+def _region(store: Store, project: str, name: str) -> Json:
     return {
         "creationTimestamp": _CREATED,
         "description": name,
         "id": project_number(name),
         "kind": "compute#region",
         "name": name,
+        "quotas": quotas.shown(store, project, name),
         "selfLink": f"{PREFIX}projects/{project}/regions/{name}",
         "status": "UP",
         "zones": [f"{PREFIX}projects/{project}/zones/{z}" for z in zones_of(name)],
@@ -116,13 +120,13 @@ async def get_region(call: Call) -> Json:
     """`regions.get`."""
     if not is_region(call.path["region"]):
         raise not_found(call.url_path)
-    return _region(call.path["project"], call.path["region"])
+    return _region(call.store, call.path["project"], call.path["region"])
 
 
 async def list_regions(call: Call) -> Json:
     """`regions.list`."""
     project = call.path["project"]
-    items = (_region(project, name) for name in regions())
+    items = (_region(call.store, project, name) for name in regions())
     return _listed(call, "compute#regionList", items)
 
 

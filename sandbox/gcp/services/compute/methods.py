@@ -200,6 +200,7 @@ METHODS: dict[str, Handler] = {
     "compute.instanceGroups.listInstances": groups.list_instances,
     "compute.instanceGroups.setNamedPorts": set_named_ports,
     "compute.instanceGroupManagers.resize": groups.resize,
+    "compute.instanceGroupManagers.listErrors": groups.list_errors,
     "compute.instanceGroupManagers.listManagedInstances": groups.list_managed_instances,
     "compute.networkEndpointGroups.attachNetworkEndpoints": groups.attach_endpoints,
     "compute.networkEndpointGroups.detachNetworkEndpoints": groups.detach_endpoints,

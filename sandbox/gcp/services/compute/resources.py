@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from facts.zones import is_region, is_zone, regions
-from sandbox.gcp import labels
+from sandbox.gcp import labels, quotas
 from sandbox.gcp.discovery import Json, document
 from sandbox.gcp.errors import ApiError, already_exists, invalid, not_found
 from sandbox.gcp.filters import page
@@ -130,6 +130,7 @@ def create(state: State, place: Place, body: Json) -> Json:
         raise already_exists(place.path)
     given = {k: v for k, v in body.items() if v is not None and k not in _KEPT}
     fresh: Json = _head(place) | _expanded(given, place.project)
+    quotas.refuse_resource(state.store, place.project, place.scope, place.collection, fresh)
     _finish(state, place, fresh, None)
     return fresh
 

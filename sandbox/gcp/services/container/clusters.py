@@ -122,6 +122,7 @@ def _record(
         new_pools.record(call.store, cluster, pool, where.project)
         for pool in new_pools.of_new_cluster(requested)
     ]
+    new_pools.refuse_over_quota(call.store, where.project, pools)
     return {
         "project": where.project,
         "location": where.location,

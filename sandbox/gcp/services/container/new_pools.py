@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 
+from facts.quotas import Demand
+from sandbox.gcp import quotas
 from sandbox.gcp.services.container import checks, pool_constraints, pool_defaults
 from sandbox.gcp.services.container.errors import bad_request
 from sandbox.gcp.services.container.render import PoolRecord
@@ -56,6 +60,14 @@ def record(store: Store, cluster: Json, requested: Json, project: str) -> PoolRe
     pool = pool_defaults.pool(requested, cluster=cluster, version=version, etag=str(uuid.uuid4()))
     _pod_range(store, pool)
     return {"pool": without(pool, "instanceGroupUrls"), "sizes": dict.fromkeys(zones, count)}
+
+
+def refuse_over_quota(store: Store, project: str, pools: Sequence[PoolRecord]) -> None:
+    """Refuse pools whose nodes exceed a quota. Raises ApiError 403."""
+    wanted: Demand = Counter()
+    for entry in pools:
+        wanted += quotas.of_pool(entry["pool"], entry["sizes"])
+    quotas.refuse_nodes(store, project, wanted)
 
 
 def _same_region(zones: tuple[str, ...], location: str) -> None:

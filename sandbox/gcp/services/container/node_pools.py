@@ -78,6 +78,7 @@ async def create(call: Call) -> Json:
     if find_pool(record, name) is not None:
         raise pool_exists(where, cluster, name)
     entry = new_pools.record(call.store, record["cluster"], requested, where.project)
+    new_pools.refuse_over_quota(call.store, where.project, [entry])
     records.change(call.store, where, cluster, lambda fresh: fresh["pools"].append(entry))
     return _begin(
         call,
