@@ -83,7 +83,7 @@ def main() -> int:
         left = [str(one) for one in made if not run.is_repaired(one)]
         figures.unrepaired += left
         figures.false += [f"after the repair: {one}" for one in told(run.drift()) if not left]
-        print(f"{len(figures.made)} changes", file=sys.stderr)
+        print(json.dumps(figures.document()), file=sys.stderr, flush=True)
     print(json.dumps(figures.document(), indent=1))
     return int(not figures.passes)
 
