@@ -1,272 +1,204 @@
 """How much of what is changed behind Pulumi's back `drift` reports, and `up --refresh` repairs.
 
-Run it in the shell of a sandbox in which an environment is deployed:
-`.venv/bin/python -m benchmarks.drift dev`. It changes managed values of all layers' resources
-directly in the Kubernetes API server and the emulated Google APIs, several of each resource at
-once, and prints four figures: changes, reported, repaired, and drift found where there is none.
+`.venv/bin/python -m benchmarks.drift dev`, in the shell of a sandbox in which the environment is
+deployed. Each round changes values of all resources directly in the Kubernetes API server and the
+emulated Google APIs, as many of each resource as `--each` says, and deletes some resources; then
+`drift` must report each, and a rehearsal with `--refresh` must restore each. Before the first round
+and after each, `drift` must find nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
-import random
-import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
-from cli.drift.values import ABSENT, Path, at, moved, written
+from benchmarks.mutations import Mutation, Resource, resources
+from cli.drift.values import ABSENT, parsed
+from cli.drills.cluster import Cluster
 from cli.environments import ROOT
 from gkeplatform.layers import LAYERS, Layer
-from sandbox.plugins.gcp.client import Client
-from sandbox.plugins.gcp.config import Config
-from sandbox.plugins.gcp.context import Context
-from sandbox.plugins.gcp.registry import handler_of
-from sandbox.plugins.provider import PluginError
+from sandbox.home import Home
 
-FIXED = re.compile(
-    r"(^|\.)(name|namespace|kind|apiVersion|id|selfLink|etag|fingerprint|region|zone|location"
-    r"|ports|autoCreateSubnetworks|network|project|kmsKeyName|selector|roleRef|creationTimestamp|serviceId|type)(\.|$|\[)"
-)
-"""Names, places and what the APIs do not change."""
+Json = dict[str, Any]
+WANTED, REPORTED = 300, 0.99
+DELETIONS = 8
+"""Resources that are deleted in one round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One value changed in the account."""
+@dataclass
+class Figures:
+    """What was changed in all rounds, and what became of it."""
 
-    layer: str
-    urn: str
-    path: str
-    """In the API's own words."""
-    found: Any
+    made: list[Mutation] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    unrepaired: list[str] = field(default_factory=list)
+    false: list[str] = field(default_factory=list)
+
+    def document(self) -> Json:
+        """The figures as JSON."""
+        return {
+            "changes": len(self.made),
+            "reported": len(self.made) - len(self.missed),
+            "repaired": len(self.made) - len(self.unrepaired),
+            "missed": self.missed,
+            "unrepaired": self.unrepaired,
+            "false": self.false,
+        }
+
+    @property
+    def passes(self) -> bool:
+        """Whether the targets are met."""
+        told = len(self.made) - len(self.missed)
+        return bool(self.made) and told >= REPORTED * len(self.made) and not (
+            self.unrepaired or self.false
+        )  # fmt: skip
 
 
-def main() -> None:
-    """Print the four figures, and what was missed."""
-    parser = argparse.ArgumentParser()
+def main() -> int:
+    """Print the figures; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("environment")
-    parser.add_argument("--each", type=int, default=6, help="changes of one resource")
-    parser.add_argument("--kinds", type=int, default=10_000, help="resources of one kind")
+    parser.add_argument("--number", type=int, default=WANTED, help="how many changes at least")
+    parser.add_argument("--each", type=int, default=1, help="changes of one resource in one round")
+    parser.add_argument("--layer", action="append", help="only these; repeatable")
     options = parser.parse_args()
-    false = count(drift(options.environment))
-    made = [
-        change
-        for layer in LAYERS
-        for change in changed(layer, options.environment, options.each, options.kinds)
-    ]
-    found = drift(options.environment)
-    missed = [one for one in made if not is_reported(one, found)]
-    subprocess.run(
-        ["./platformctl", "rehearse", options.environment, "--refresh"],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL if not os.environ.get("VERBOSE") else None,
-    )
-    left = drift(options.environment)
-    for one in missed:
-        print("missed", one)
-    for name, layer in left.items():
-        for each in layer["drift"] + layer["notDeployed"]:
-            print("left", name, json.dumps(each))
-    unrepaired = [one for one in made if is_reported(one, left)]
-    print(f"changes {len(made)}, reported {len(made) - len(missed)}, "
-          f"repaired {len(made) - len(unrepaired)}, false {false}")  # fmt: skip
+    layers = [one for one in LAYERS if not options.layer or one.name in options.layer]
+    run = Run(options.environment, layers)
+    figures = Figures(false=list(told(run.drift())))
+    while len(figures.made) < options.number and (made := run.mutate(options.each)):
+        figures.made += made
+        found = run.drift()
+        explained = {id(one) for each in made for one in reports_of(each, found)}
+        figures.missed += [
+            str(one) for one in made if not any(True for _ in reports_of(one, found))
+        ]
+        figures.false += told(found, explained)
+        run.repair()
+        left = [str(one) for one in made if not run.is_repaired(one)]
+        figures.unrepaired += left
+        figures.false += [f"after the repair: {one}" for one in told(run.drift()) if not left]
+        print(json.dumps(figures.document()), file=sys.stderr, flush=True)
+    print(json.dumps(figures.document(), indent=1))
+    return int(not figures.passes)
 
 
-def drift(environment: str) -> dict[str, Any]:
-    """The layers of `drift --json`."""
-    done = subprocess.run(
-        ["./platformctl", "drift", environment, "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in (0, 7):
-        sys.exit(done.stderr)
-    layers: dict[str, Any] = json.loads(done.stdout)["environments"][0]["layers"]
-    return layers
+class Run:
+    """The environment that is changed, compared and repaired."""
+
+    def __init__(self, environment: str, layers: Sequence[Layer]) -> None:
+        """Reads the states of the layers."""
+        self._environment, self._layers = environment, layers
+        exports = {one.name: _export(one, environment) for one in layers}
+        cluster = Cluster(Home.default(), _project(environment), os.environ)
+        self._resources: list[Resource] = [
+            one for layer, export in exports.items() for one in resources(layer, export, cluster)
+        ]
+        self._of = {one.urn: one for one in self._resources}
+        self._deleted: set[str] = set()
+
+    def mutate(self, each: int) -> list[Mutation]:
+        """Change values of every resource; delete some, and those that have nothing to change."""
+        made: list[Mutation] = []
+        due = DELETIONS
+        for one in reversed(self._resources):
+            kind, changed = one.subject.kind, []
+            if kind in self._deleted or due == 0:
+                changed = list(one.mutate(each))
+            if not changed and (gone := one.delete()):
+                due -= kind not in self._deleted
+                self._deleted.add(kind)
+                changed = [gone]
+            made += changed or one.mutate(each)
+        return made
+
+    def is_repaired(self, mutation: Mutation) -> bool:
+        """Whether the account has again what it had."""
+        return self._of[mutation.urn].has(mutation)
+
+    def drift(self) -> Json:
+        """The layers of `drift --json`."""
+        done = _run("drift", self._environment, *self._named(), "--json")
+        if done.returncode not in (0, 7):
+            sys.exit(done.stderr)
+        layers: Json = json.loads(done.stdout)["environments"][0]["layers"]
+        return layers
+
+    def repair(self) -> None:
+        """Deploy again what was deployed, with the account read first."""
+        done = _run("rehearse", self._environment, *self._named(), "--refresh")
+        if done.returncode:
+            sys.exit(done.stderr)
+
+    def _named(self) -> list[str]:
+        return [word for one in self._layers for word in ("--layer", one.name)]
 
 
-def count(layers: Mapping[str, Any]) -> int:
-    """How many values and deletions a report has."""
-    return sum(len(each["values"]) or 1 for one in layers.values() for each in one["drift"]) + sum(
-        len(one["notDeployed"]) for one in layers.values()
-    )
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def is_reported(change: Change, layers: Mapping[str, Any]) -> bool:
-    """Whether the resource is reported with the value that was set."""
-    wanted = json.dumps(change.found)
-    for each in layers[change.layer]["drift"]:
-        if each["urn"] == change.urn:
-            if each["deleted"]:
-                return True
-            told = [json.dumps(value.get("found")) for value in each["values"]]
-            if any(wanted in one or wanted.strip('"') in one for one in told):
-                return True
-    return False
+def _export(layer: Layer, environment: str) -> Json:
+    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", environment]
+    folder = ROOT / layer.directory
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    export: Json = json.loads(done.stdout)
+    return export
 
 
-def changed(layer: Layer, environment: str, each: int, kinds: int = 10_000) -> Iterator[Change]:
-    """Change up to `each` values of each resource of a layer's state, `kinds` of one kind."""
-    export = subprocess.run(
-        ["pulumi", "stack", "export", "--stack", environment],
-        cwd=ROOT / layer.directory,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    seen: dict[str, int] = {}
-    for resource in json.loads(export)["deployment"]["resources"]:
-        kind = resource["type"]
-        seen[kind] = seen.get(kind, 0) + 1
-        if seen[kind] > kinds or not resource.get("custom"):
+def _project(environment: str) -> str:
+    command = ["pulumi", "config", "get", "gcp:project", "--stack", environment]
+    folder = ROOT / LAYERS[0].directory
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def reports_of(mutation: Mutation, layers: Mapping[str, Any]) -> Iterator[Json]:
+    """What tells the mutation: the same resource and path, and the value that was set."""
+    wanted = parsed(mutation.path)
+    for finding in layers[mutation.layer]["drift"]:
+        if finding["urn"] != mutation.urn:
             continue
-        change = _of_object if kind.startswith("kubernetes:") else _of_resource
-        if kind.startswith(("kubernetes:", "gcp:")):
-            for path, value in change(resource, each):
-                yield Change(layer.name, resource["urn"], path, value)
+        if finding["deleted"]:
+            yield finding
+        for value in finding["values"]:
+            path = parsed(value["path"])
+            if wanted[: len(path)] != path:
+                continue
+            found = value.get("found", ABSENT)
+            if value.get("secret") or _has(found, wanted[len(path) :], mutation.after):
+                yield value
 
 
-def other(path: Path, value: Any) -> Any:  # noqa: PLR0911  # one a form
-    """A sensible other value, ABSENT if there is none to guess."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, float):
-        return value / 2
-    if not isinstance(value, str) or not value:
-        return ABSENT
-    if re.fullmatch(r"\d+", value):
-        return str(int(value) + 1)
-    if re.fullmatch(r"\d+s", value):
-        return f"{int(value[:-1]) + 60}s"
-    quantity = re.fullmatch(r"(\d+)(m|Mi|Gi|M|G)", value)
-    if quantity:
-        return f"{int(quantity[1]) + 1}{quantity[2]}"
-    if "://" in value or re.fullmatch(r"[A-Z_]+|[\d.]+(/\d+)?", value):
-        return ABSENT
-    is_label = "labels" in path or "userLabels" in path
-    return f"{value}-x" if is_label or re.fullmatch(r"[\w.-]+", value) else f"{value} x"
+def _has(found: Any, rest: Sequence[str | int], after: Any) -> bool:
+    """Whether the reported value is what was set, or a whole that has it."""
+    if after is ABSENT:
+        return True
+    if not rest:
+        return str(found).lower() == str(after).lower()
+    return json.dumps(after) in json.dumps(found)
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The scalar values of a document."""
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            if not key.startswith("__"):
-                yield from leaves(one, (*path, key))
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from leaves(one, (*path, index))
-    else:
-        yield path, value
-
-
-def _chosen(document: Any, each: int, seed: str) -> list[tuple[Path, Any]]:
-    """Up to `each` leaves and their new values, the same at every run."""
-    found = [
-        (path, other(path, value))
-        for path, value in leaves(document)
-        if not FIXED.search(written(path))
-    ]
-    found = [one for one in found if one[1] is not ABSENT]
-    random.Random(seed).shuffle(found)
-    return found[: each * 2]
-
-
-# Kubernetes
-
-
-def _of_object(resource: Mapping[str, Any], each: int) -> Iterator[tuple[str, Any]]:
-    inputs = resource["inputs"]
-    names = [inputs["metadata"].get("namespace"), inputs["kind"], inputs["metadata"]["name"]]
-    live = json.loads(_kubectl(names, "get", "-o", "json"))
-    made = 0
-    for path, value in _chosen(inputs, each, resource["urn"]):
-        place = moved(inputs, live, path)
-        if made == each or place is None:
-            continue
-        operation = [{"op": "replace", "path": _pointer(place), "value": value}]
-        try:
-            _kubectl(names, "patch", "--type=json", "-p", json.dumps(operation))
-        except subprocess.CalledProcessError:
-            continue
-        after = at(json.loads(_kubectl(names, "get", "-o", "json")), place)
-        if after != at(live, place) and after is not ABSENT:
-            made += 1
-            yield written(path), after
-
-
-def _kubectl(names: list[str | None], verb: str, *arguments: str) -> str:
-    namespace, kind, name = names
-    where = ["-n", namespace] if namespace else []
-    return subprocess.run(
-        ["kubectl", verb, str(kind), str(name), *where, *arguments],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-
-
-def _pointer(path: Path) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
-# Google
-
-
-def _of_resource(resource: Mapping[str, Any], each: int) -> Iterator[tuple[str, Any]]:
-    handler = handler_of(resource["type"])
-    if handler is None or not handler.spec.update:
-        return
-    client = Client(Config())
-    context = Context(client)
-    known = {**resource["inputs"], **resource["outputs"]}
-    handler.place(context, known, resource["id"])
-    try:
-        live = handler.read_remote(context)
-    except PluginError:
-        return
-    if not live:
-        return
-    declared = {json.dumps(value) for _, value in leaves(resource["inputs"])}
-    stated = {key: one for key, one in live.items() if key not in ("id", "name")}
-    made = 0
-    for path, value in _chosen(stated, each * 4, resource["urn"]):
-        if made == each or json.dumps(at(stated, path)) not in declared:
-            continue
-        top = str(path[0])
-        now = handler.read_remote(context) or {}
-        body = copy.deepcopy(now if handler.spec.update == "PUT" else {top: now[top]})
-        _put(body, path, value)
-        if "fingerprint" in now:
-            body["fingerprint"] = now["fingerprint"]
-        params = {"updateMask": top} if handler.spec.update_mask else None
-        try:
-            context.call(handler.spec.update, handler.path(context), body, params)
-        except (PluginError, httpx.HTTPError):
-            continue
-        after = at(handler.read_remote(context), path)
-        if after != at(now, path) and after is not ABSENT:
-            made += 1
-            yield written(path), after
-
-
-def _put(document: Any, path: Path, value: Any) -> None:
-    at(document, path[:-1])[path[-1]] = value
+def told(layers: Mapping[str, Any], explained: set[int] | None = None) -> Iterator[str]:
+    """What a report has beyond what is explained, each as text."""
+    for name, layer in layers.items():
+        for finding in layer["drift"]:
+            rest = [one for one in finding["values"] if id(one) not in (explained or ())]
+            for one in rest or (
+                [finding] if finding["deleted"] and id(finding) not in (explained or ()) else []
+            ):
+                yield f"{name} {finding['urn'].rpartition('$')[2]}: {json.dumps(one)}"
+        for one in layer["notDeployed"]:
+            yield f"{name}: to be changed: {json.dumps(one)}"
+        for one in layer["errors"]:
+            yield f"{name}: {one}"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

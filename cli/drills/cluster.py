@@ -17,6 +17,7 @@ from sandbox.home import Home
 Json = dict[str, Any]
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 MODEL_SERVER = "app.kubernetes.io/component=model-server"
 
 
@@ -61,7 +62,7 @@ class Cluster:
         items: list[Json] = found["items"]
         return items
 
-    def patch(self, path: str, body: Json, kind: str = MERGE) -> None:
+    def patch(self, path: str, body: Json | list[Json], kind: str = MERGE) -> None:
         """Change an object; does nothing if there is none. Raises CliError."""
         self._request("PATCH", path, body, kind=kind, missing=True)
 
@@ -117,7 +118,7 @@ class Cluster:
         self,
         method: str,
         path: str,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         *,
         kind: str = "application/json",
         query: Mapping[str, str] | None = None,

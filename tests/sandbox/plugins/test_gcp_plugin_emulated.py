@@ -284,6 +284,21 @@ def test_a_named_port_of_a_group_that_is_gone_is_gone_too(engine: Engine, world:
     assert not engine.refresh(port)
 
 
+def test_a_nat_of_a_router_that_is_gone_is_gone_too(engine: Engine, world: World) -> None:
+    network = world["gcp:compute/network:Network"].id
+    router = engine.create(
+        "gcp:compute/router:Router", "r", name="short-lived", network=network, region=REGION
+    )
+    nat = engine.create(
+        "gcp:compute/routerNat:RouterNat",
+        "n",
+        **SAMPLES["gcp:compute/routerNat:RouterNat"] | {"name": "n", "router": "short-lived"},
+    )
+    engine.delete(router)
+    engine.delete(nat)
+    assert not engine.refresh(nat)
+
+
 def test_members_of_a_policy_are_independent(engine: Engine, world: World) -> None:
     inputs = SAMPLES[MEMBER]
     second = engine.create(MEMBER, "y", **{**inputs, "role": "roles/monitoring.metricWriter"})

@@ -223,8 +223,8 @@ class RouterNat(Handler):
         self._write(context, add)
 
     def read_remote(self, context: Context) -> Values | None:
-        """The entry; None if the router does not have it."""
-        _, router = self._router(context)
+        """The entry; None if the router does not have it, or is gone."""
+        router = context.find(context.fill(f"{REGION}/routers/{{router}}")) or {}
         name = context.values["name"]
         return next((nat for nat in router.get("nats", ()) if nat["name"] == name), None)
 
@@ -243,9 +243,10 @@ class RouterNat(Handler):
         )
 
     def delete_remote(self, context: Context, state: Values) -> None:  # noqa: ARG002  # see the base
-        """Remove the entry."""
+        """Remove the entry; a router that is gone has none."""
         name = context.values["name"]
-        self._write(context, lambda nats: [nat for nat in nats if nat["name"] != name])
+        if self.read_remote(context) is not None:
+            self._write(context, lambda nats: [nat for nat in nats if nat["name"] != name])
 
     def _write(self, context: Context, change: Any) -> None:
         def attempt() -> None:
