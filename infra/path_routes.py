@@ -89,7 +89,7 @@ class PathFrontEnd:
 def path_front_ends(serving: ServingConfig) -> tuple[PathFrontEnd, ...]:
     """The front ends that have at least one model."""
     by_kind: dict[str, list[Workload]] = {}
-    for entry in serving.entries:
+    for entry in serving.routed:
         if isinstance(entry.exposure, PathRoute):
             by_kind.setdefault(entry.exposure.kind, []).append(entry)
     return tuple(

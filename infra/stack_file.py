@@ -178,14 +178,16 @@ def _gateway_iap(
     key: str, model: Model, others: Iterable[Model], networking: NetworkingConfig
 ) -> Iterator[str]:
     """Members of a model on the Gateway are admitted by host and path, in the whole project."""
-    exposure = model.exposure
+    used = {"exposure": model.exposure, "former_exposure": model.former_exposure}
+    name = next((name for name, one in used.items() if isinstance(one, Gateway)), "")
+    exposure = used.get(name)
     if not isinstance(exposure, Gateway) or not exposure.iap:
         return
     for other in others:
         is_guarded = bool(other.exposure.iap or networking.iap)
         if is_guarded and (path := admits_to(exposure, other.exposure)):
             yield (
-                f'{key}.exposure.iap: its members would be admitted to "{other.name}" on {path} at '
+                f'{key}.{name}.iap: its members would be admitted to "{other.name}" on {path} at '
                 "the HTTP load balancer, too; give each model a path or hosts of its own"
             )
 
@@ -227,9 +229,12 @@ def _session_affinity(key: str, model: Model, networking: NetworkingConfig) -> I
 
 def _gateway_api(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
     """The cluster would reject a Gateway halfway through the deployment."""
-    if model.exposure.needs_gateway_api and not cluster.cluster.gateway_api:
+    used = [("exposure", model.exposure), ("former_exposure", model.former_exposure)]
+    for name, exposure in used if not cluster.cluster.gateway_api else ():
+        if exposure is None or not exposure.needs_gateway_api:
+            continue
         yield (
-            f"{key}.exposure.kind: gateway needs the Gateway API, which "
+            f"{key}.{name}.kind: gateway needs the Gateway API, which "
             "gke-cluster:cluster.gateway_api turns off; set it to true"
         )
 

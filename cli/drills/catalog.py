@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.drills import certificates, keda, nodes, prometheus, rollouts, servers, weights
+from cli.drills import certificates, exposures, keda, nodes, prometheus, rollouts, servers, weights
 from cli.drills.drill import Drill, nothing
 from cli.errors import CliError, Exit, meant
 
@@ -111,6 +111,15 @@ DRILLS = (
         act=certificates.replace,
         restore=certificates.restore,
         needs_https=True,
+    ),
+    Drill(
+        name="exposure-move",
+        summary="the model moves from the Ingress to the Gateway with its callers, and back",
+        real="`former_exposure` beside another `exposure` in the stack file, ./platformctl up ENV",
+        prepare=exposures.planned,
+        act=exposures.move,
+        restore=exposures.restore,
+        moves=True,
     ),
 )
 

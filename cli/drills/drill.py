@@ -34,6 +34,9 @@ class Drill:
     """Whether it is for models behind the load balancer that are called by HTTPS; each request then
     has a connection of its own, so that handshakes are counted."""
 
+    moves: bool = False
+    """Whether it is for models on an Ingress or the Gateway: they can be reached by both."""
+
 
 def nothing(scene: Scene, found: Any = None) -> None:
     """A step without anything to do."""

@@ -80,7 +80,9 @@ def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
 async def _loaded(play: _Play, found: object, target: Target, rate: float, scene: Scene) -> Result:
     end = asyncio.Event()
     with _interruption(scene):
-        sending = asyncio.create_task(load.run(target, rate=rate, seconds=_LONGEST, end=end))
+        sending = asyncio.create_task(
+            load.run(target, rate=rate, seconds=_LONGEST, end=end, begun=scene.callers.bind)
+        )
         try:
             await asyncio.to_thread(play.run, found)
         finally:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cli.drills.callers import Callers
 from cli.drills.cluster import Cluster, Json, is_ready, path_of
 from cli.drills.compute import Compute
 from cli.drills.control import Control
 from cli.drills.model_servers import ModelServers
 from cli.drills.timeline import Timeline
+from cli.drills.updates import Updates
 from cli.errors import CliError
 from cli.traffic.target import Target
 
@@ -30,13 +32,21 @@ class Scene:
     servers: ModelServers
     compute: Compute
     control: Control
-    target: Target
-    """Where the load is sent."""
+    updates: Updates
+    callers: Callers
+    """The load's."""
+    target_of: Callable[[Json, str], Target]
+    """Where the model is called at another exposure, as the stack file writes it, with this URL."""
     address: str
     """The load balancer's, as Google Cloud has it."""
     backend: str
     """The backend service's name, as the load balancer has it."""
     timeline: Timeline
+
+    @property
+    def target(self) -> Target:
+        """Where the load is sent."""
+        return self.callers.target
 
     def deployment(self) -> Json:
         """The model's Deployment as it is now."""

@@ -51,6 +51,7 @@ async def run(  # noqa: PLR0913
     timeout: float = 30.0,
     stop: asyncio.Event | None = None,
     end: asyncio.Event | None = None,
+    begun: Callable[[Callable[[Target], None]], None] | None = None,
 ) -> Result:
     """Send `rate` requests a second for `seconds`, and wait for the last answers.
 
@@ -58,10 +59,13 @@ async def run(  # noqa: PLR0913
     share one connection, and `connections` bounds those under way. A request
     without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
     every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
-    as unfinished. `end` lets it end early, as it does after `seconds`. Raises `OSError` and
+    as unfinished. `end` lets it end early, as it does after `seconds`. `begun` gets a function
+    for this loop that sends further requests to another target. Raises `OSError` and
     `ValueError` for a target that cannot be.
     """
     load = _Load(target, rate, seconds, connections, timeout)
+    if begun is not None:
+        begun(load.redirect)
     ticker = asyncio.create_task(_tick(load.result, on_tick, tick)) if on_tick else None
     try:
         await load.send(stop or asyncio.Event(), end or asyncio.Event())
@@ -87,14 +91,9 @@ class _Load:
         self, target: Target, rate: float, seconds: float, connections: int, timeout: float
     ) -> None:
         self.result = Result()
-        self._target = target
         self._channel: GrpcChannel | None = None
-        if target.is_grpc:
-            from cli.traffic.grpc_connection import GrpcChannel  # noqa: PLC0415 (only for gRPC)
-
-            self._channel = GrpcChannel(target)
-        self._bytes = target.body if target.is_grpc else target.request()
-        self._tls = None if target.is_grpc else target.tls()
+        self._former: set[_Place] = set()
+        self._aim(target)
         self._rate, self._seconds = rate, seconds
         self._most, self._timeout = connections, timeout
         self._loop = asyncio.get_running_loop()
@@ -104,6 +103,24 @@ class _Load:
         self._waiting: deque[_Request] = deque()
         self._is_ended = False
         self._under_way: OrderedDict[_Place, _Request] = OrderedDict()
+
+    def _aim(self, target: Target) -> None:
+        self._target = target
+        if target.is_grpc:
+            from cli.traffic.grpc_connection import GrpcChannel  # noqa: PLC0415 (only for gRPC)
+
+            self._channel = GrpcChannel(target)
+        self._bytes = target.body if target.is_grpc else target.request()
+        self._tls = None if target.is_grpc else target.tls()
+
+    def redirect(self, target: Target) -> None:
+        """Send further requests of HTTP/1.1 elsewhere; those under way end where they are."""
+        if target is self._target:
+            return
+        self._aim(target)
+        self._former |= self._open
+        for connection in [*self._idle]:
+            connection.close()
 
     async def send(self, stop: asyncio.Event, end: asyncio.Event) -> None:
         """Send every request at its time; return when each has an answer or is lost."""
@@ -179,6 +196,7 @@ class _Load:
 
     async def _opened(self) -> None:
         """Open a connection and give it the request that has waited longest."""
+        target = self._target
         try:
             connection = await self._made()
         except OSError as error:
@@ -189,6 +207,8 @@ class _Load:
                 self._connect()
             return
         self._open.add(connection)
+        if target is not self._target:
+            self._former.add(connection)
         self._next(connection)
 
     async def _made(self) -> _Place:
@@ -210,7 +230,7 @@ class _Load:
         return connection
 
     def _next(self, connection: _Place) -> None:
-        if not connection.is_open:
+        if not connection.is_open or connection in self._former:
             connection.close()
         elif self._waiting:
             self._put(connection, self._waiting.popleft())
@@ -226,6 +246,7 @@ class _Load:
 
     def _closed(self, connection: _Place) -> None:
         self._open.discard(connection)
+        self._former.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if len(self._opening) < len(self._waiting):

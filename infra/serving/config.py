@@ -89,6 +89,8 @@ class ServingConfig(Settings, dict=True):
                 entry.exposure.validate(entry, self.routes)
             except ValueError as error:
                 raise ValueError(f"models[{index}].{error}") from None
+            if entry.formerly is not None:
+                _check_former(f"models[{index}]", entry.formerly, self.routes)
             if entry.priority is not None and entry.priority not in self.priority_classes:
                 raise ValueError(
                     f'models[{index}].priority: there is no priority class "{entry.priority}"; '
@@ -106,6 +108,16 @@ class ServingConfig(Settings, dict=True):
                 connection=postgres_clusters.connection(model.postgres, self.clusters),
             )
             for index, model in enumerate(self.models)
+        )
+
+    @cached_property
+    def routed(self) -> tuple[Workload, ...]:
+        """Everything that has a route: each entry, also as it was reached before it moves."""
+        return tuple(
+            workload
+            for entry in self.entries
+            for workload in (entry, entry.formerly)
+            if workload is not None
         )
 
     @cached_property
@@ -139,6 +151,15 @@ class ServingConfig(Settings, dict=True):
         return RouteSettings(
             ingress=self.ingress, gateway=self.gateway, gateway_namespace=self.namespace
         )
+
+
+def _check_former(at: str, workload: Workload, routes: RouteSettings) -> None:
+    """`ValueError` if the model could not be exposed as it is said to have been."""
+    try:
+        workload.exposure.validate(workload, routes)
+    except ValueError as error:
+        problem = str(error).removeprefix("exposure").lstrip(".: ")
+        raise ValueError(f"{at}.former_exposure: {problem}") from None
 
 
 def _refuse_shared_names(config: ServingConfig) -> None:

@@ -128,6 +128,17 @@ class ModelServer(pulumi.ComponentResource):
             metadata=metadata,
             parent=self,
         )
+        if args.formerly:
+            former = args.formerly
+            route(
+                name,
+                former,
+                former.exposure,
+                controllers,
+                service=self.service,
+                metadata=metadata,
+                parent=self,
+            )
         self.register_outputs({"address": self.address})
 
     def _node_ports(self, args: Workload, kept: Kept, metadata: Manifest) -> None:

@@ -126,6 +126,15 @@ KEDA = ToolSet(
         "keda": "github.com/kedacore/keda/v2/cmd/operator",
         "keda-adapter": "github.com/kedacore/keda/v2/cmd/adapter",
     },
+    edits={
+        "github.com/kedacore/keda/v2": (
+            Edit(  # it has no setting for the address
+                file="cmd/adapter/main.go",
+                old='fmt.Sprintf(":%v", metricsAPIServerPort)',
+                new='fmt.Sprintf("127.0.0.1:%v", metricsAPIServerPort)',
+            ),
+        )
+    },
     variables={"github.com/kedacore/keda/v2/version.Version": "{github.com/kedacore/keda/v2}"},
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -202,3 +203,49 @@ def test_quantiles_are_within_one_percent() -> None:
         assert found[name] == pytest.approx(exact, rel=0.01)
     assert Latencies().milliseconds() == {"p50": None, "p90": None, "p99": None, "max": None}
     assert Figures().total_lost == 0
+
+
+def test_a_redirected_load_loses_nothing_and_leaves_the_former_target() -> None:
+    """Requests under way end where they are; none begins there after the change."""
+    served: dict[str, list[float]] = {"former": [], "later": []}
+
+    def answers(name: str) -> Handler:
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await reader.readuntil(b"\r\n\r\n")
+                    served[name].append(time.perf_counter())
+                    await asyncio.sleep(0.01)
+                    writer.write(OK % name.encode())
+            writer.close()
+
+        return handler
+
+    async def main() -> tuple[Result, float]:
+        moved = 0.0
+        targets = []
+        servers = [await asyncio.start_server(answers(one), "127.0.0.1", 0) for one in served]
+        for server in servers:
+            port = server.sockets[0].getsockname()[1]
+            targets.append(Target(address="127.0.0.1", port=port, host="m.example", path="/x"))
+
+        def begun(redirect: Callable[[Target], None]) -> None:
+            def move() -> None:
+                nonlocal moved
+                redirect(targets[1])
+                moved = time.perf_counter()
+
+            asyncio.get_running_loop().call_later(0.1, move)
+
+        result = await load.run(targets[0], rate=200, seconds=0.3, begun=begun)
+        for server in servers:
+            server.close()
+        await asyncio.sleep(0.05)  # the handlers see the end of their connections
+        return result, moved
+
+    result, moved = asyncio.run(main())
+    assert (result.sent, result.answered, result.total_lost) == (60, 60, 0)
+    assert set(result.pods) == {"former", "later"}
+    # What was on the wire when the load was redirected arrives a moment later.
+    assert served["later"][0] > moved
+    assert sum(at > moved for at in served["former"]) < len(served["later"])

@@ -1,4 +1,7 @@
-"""The addresses on which a sandbox's processes listen. Not a test."""
+"""The addresses on which a sandbox's processes listen. Not a test.
+
+Programs that were downloaded are left out: only what is built has our edits of its address.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import ipaddress
 
 import psutil
 
-from tests.rehearsal.workspace import Workspace
+from tests.rehearsal.workspace import Workspace, command_line
 
 
 def listening(workspace: Workspace) -> set[tuple[str, str]]:
@@ -14,6 +17,7 @@ def listening(workspace: Workspace) -> set[tuple[str, str]]:
     return {
         (process.name(), one.laddr.ip)
         for process in workspace.processes()
+        if "-download-" not in command_line(process)
         for one in process.net_connections("inet")
         if one.status == psutil.CONN_LISTEN
     }

@@ -18,6 +18,7 @@ from infra.serving.exposures.settings import GatewayArgs, IngressArgs, NginxArgs
 
 __all__ = [
     "Exposure",
+    "FormerExposure",
     "GatewayArgs",
     "IngressArgs",
     "NginxArgs",
@@ -26,3 +27,5 @@ __all__ = [
 ]
 
 Exposure = ClusterIp | LoadBalancer | HttpLoadBalancer | Ingress | Gateway
+FormerExposure = Ingress | Gateway
+"""The kinds whose route may stay while a model moves: it needs nothing of the Service."""

@@ -89,6 +89,10 @@ class Server(Protocol):
         """How it is reached."""
 
     @property
+    def formerly(self) -> "Server | None":
+        """The same where it was reached before it moves; None if it does not move."""
+
+    @property
     def canary(self) -> "Server | None":
         """The second version; None if there is none."""
 

@@ -54,13 +54,17 @@ def _refuse_clash(
 def _refuse_shared_routes(servers: Sequence[Server]) -> None:
     owners: dict[tuple[str, str, str], str] = {}
     for index, server in enumerate(servers):
-        for key in server.exposure.route_keys:
+        for key in (*server.exposure.route_keys, *_former_keys(server)):
             owner = owners.setdefault(key, server.name)
             if owner != server.name:
                 raise ValueError(
                     f'models[{index}].exposure.path: {key[1]} is "{owner}"\'s, too; give each '
                     "model a path or hosts of its own"
                 )
+
+
+def _former_keys(server: Server) -> tuple[tuple[str, str, str], ...]:
+    return server.formerly.exposure.route_keys if server.formerly else ()
 
 
 def _refuse_shared_node_ports(servers: Sequence[Server]) -> None:

@@ -38,6 +38,7 @@ def controllers(
 ) -> Controllers:
     """The controllers that `servers` need. `namespace` is the one that the Gateway goes into."""
     exposures = [server.exposure for server in servers]
+    exposures += [server.formerly.exposure for server in servers if server.formerly]
     nginx = gateway = None
     ingress = settings.ingress
     if any(one.needs_ingress_controller for one in exposures) and ingress and ingress.controller:

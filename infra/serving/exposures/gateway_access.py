@@ -37,10 +37,10 @@ def check(servers: Sequence[Server]) -> None:
     """
     granted: Counter[str] = Counter()
     for index, server in enumerate(servers):
-        exposure = server.exposure
-        if not isinstance(exposure, Gateway) or not exposure.iap:
+        exposure = on_gateway(server)
+        if exposure is None or not exposure.iap:
             continue
-        key = f"models[{index}].exposure"
+        key = f"models[{index}].{'' if server.exposure is exposure else 'former_'}exposure"
         count = condition(exposure).count("||") + condition(exposure).count("&&")
         if count > OPERATORS:
             raise ValueError(
@@ -56,10 +56,10 @@ def check(servers: Sequence[Server]) -> None:
                     "group in its place, or set require_iap and grant the role on the project"
                 )
         for other in servers:
-            route = other.exposure
+            route = on_gateway(other)
             if (
                 other is not server
-                and isinstance(route, Gateway)
+                and route is not None
                 and route.is_behind_iap
                 and _share_hosts(exposure, route)
                 and _is_within(route.path, exposure.path)
@@ -68,6 +68,12 @@ def check(servers: Sequence[Server]) -> None:
                     f'{key}.iap: its members would be admitted to "{other.name}" on {route.path}, '
                     "too; give the models paths or hosts of which none contains the other"
                 )
+
+
+def on_gateway(server: Server) -> Gateway | None:
+    """How a model is reached on the Gateway, also where it moves from there; None: it is not."""
+    routes = (server.exposure, server.formerly.exposure if server.formerly else None)
+    return next((one for one in routes if isinstance(one, Gateway)), None)
 
 
 def admits_to(exposure: Gateway, other: ExposureSettings) -> str | None:
@@ -93,8 +99,8 @@ def _is_within(path: str, root: str) -> bool:
 def grant_access(servers: Iterable[Server], *, project: str, opts: pulumi.ResourceOptions) -> None:
     """Declares the grants of every model on the Gateway."""
     for server in servers:
-        exposure = server.exposure
-        if not isinstance(exposure, Gateway) or not exposure.iap:
+        exposure = on_gateway(server)
+        if exposure is None or not exposure.iap:
             continue
         for member in exposure.iap.members:
             iap.WebTypeComputeIamMember(

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
-from infra.serving.exposures import Exposure
+from infra.serving.exposures import Exposure, FormerExposure
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import Canary
 from infra.serving.models.custom import Custom
@@ -41,6 +41,13 @@ class Entry(Settings, dict=True):
         Exposure,
         Meta(description="How it is reached; without callers outside: `{kind: cluster-ip}`."),
     ]
+    former_exposure: Annotated[
+        FormerExposure | None,
+        Meta(
+            description="What it moves from, `ingress` or `gateway`: it answers there as well, "
+            "until this key is removed."
+        ),
+    ] = None
     team: Annotated[
         str | None,
         Meta(description="One of `teams`, whose namespace it runs in. Default: `namespace`."),
@@ -138,7 +145,8 @@ class Entry(Settings, dict=True):
         """How long a pod drains: as long as an answer may take, unless the entry says otherwise."""
         if self.drain_seconds is not None:
             return self.drain_seconds
-        return max(SHORTEST_DRAIN, self.exposure.timeout_seconds or 0)
+        former = self.former_exposure.timeout_seconds if self.former_exposure else None
+        return max(SHORTEST_DRAIN, self.exposure.timeout_seconds or 0, former or 0)
 
     @cached_property
     def preset(self) -> Preset:

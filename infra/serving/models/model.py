@@ -48,6 +48,7 @@ class Model(Entry, dict=True):
             "name": f"{self.name}{SUFFIX}",
             "canary": None,
             "exposure": exposure,
+            "former_exposure": None,
             # The model's budget may require more replicas than the canary has.
             "disruption": Disruption(max_unavailable=1),
         }

@@ -7,6 +7,7 @@ in `infra/serving/config.py`, those about the cluster's resources in `placement`
 import re
 
 from gkeplatform.config import suggestion
+from infra.serving.exposures import FormerExposure
 from infra.serving.models import arguments, memory, pod_checks, streaming
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
@@ -29,7 +30,29 @@ def check(model: Entry) -> None:
     memory.check(model)
     _replicas(model)
     _metrics(model, preset)
+    _former_exposure(model)
     pod_checks.check(model, preset)
+
+
+def _former_exposure(model: Entry) -> None:
+    """Refuses a former exposure that would need another Service, or objects of the same name."""
+    former, now = model.former_exposure, model.exposure
+    if former is None:
+        return
+    if not isinstance(now, FormerExposure):
+        raise ValueError(
+            f"former_exposure: a model on {now.kind} needs another Service than one on "
+            f"{former.kind}; remove it, or move to {_other(former.kind)}"
+        )
+    if now.kind == former.kind:
+        raise ValueError(
+            f"former_exposure: the model is on {now.kind} already; remove it, or set kind: "
+            f"{_other(now.kind)} in one of the two"
+        )
+
+
+def _other(kind: str) -> str:
+    return "gateway" if kind == "ingress" else "ingress"
 
 
 def _server(model: Entry) -> Preset:

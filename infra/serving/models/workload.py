@@ -1,9 +1,9 @@
 """What an entry of the catalog, or its canary, expands to: plain values, defaults filled in."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from infra.serving.exposures import Exposure
+from infra.serving.exposures import Exposure, FormerExposure
 from infra.serving.models import arguments, streaming
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
@@ -64,6 +64,8 @@ class Workload:
     """Whether its requests contain prompts, code or documents."""
     connection: Connection | None
     exposure: Exposure
+    former_exposure: FormerExposure | None = None
+    """What it moves from, where it answers as well."""
     canary: "Workload | None" = None
     weight: int = WHOLE
     """Percent of the model's requests that it gets."""
@@ -74,6 +76,14 @@ class Workload:
     def selector(self) -> dict[str, str]:
         """Labels that select its pods. Changing them would replace the Deployment."""
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model-server"}
+
+    @property
+    def formerly(self) -> "Workload | None":
+        """The same where it was reached before; None if it does not move."""
+        if self.former_exposure is None:
+            return None
+        # An Ingress leads to the model alone; from a Gateway a canary cannot move.
+        return replace(self, exposure=self.former_exposure, former_exposure=None, canary=None)
 
     @property
     def grace_seconds(self) -> int:
@@ -230,6 +240,7 @@ def _workload(
         takes_free_text=preset.takes_free_text if model.free_text is None else model.free_text,
         connection=connection,
         exposure=model.exposure,
+        former_exposure=model.former_exposure,
         canary=canary,
         weight=weight,
         mirror=mirror,

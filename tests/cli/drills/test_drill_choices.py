@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import yaml
 
 from cli import routing
-from cli.drills import catalog, prometheus, staging, weights
+from cli.drills import catalog, exposures, prometheus, staging, updates, weights
 from cli.drills.scene import is_available
 from cli.errors import CliError
 from declared import ROOT
+from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.http_load_balancer import HttpLoadBalancer
+from infra.serving.exposures.ingress import Ingress
 
 Json = dict[str, Any]
 
@@ -56,6 +63,7 @@ def test_the_guide_describes_every_drill() -> None:
         ("keda-away", "stage", "segmenter"),
         ("prometheus-away", "stage", "segmenter"),
         ("certificate-change", "dev", "resnet"),
+        ("exposure-move", "dev", "sentiment"),
     ],
 )
 def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> None:
@@ -70,11 +78,75 @@ def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> N
         ("rollback", "embeddings", "inside the cluster"),
         ("certificate-change", "sentiment", "not behind the load balancer"),
         ("prometheus-away", "resnet", "does not scale on metrics"),
+        ("exposure-move", "resnet", "neither on an Ingress nor on the Gateway"),
     ],
 )
 def test_a_model_that_a_drill_does_not_fit(drill: str, model: str, reason: str) -> None:
     with pytest.raises(CliError, match=reason):
         staging.model(routing.plan("dev"), catalog.find(drill), model)
+
+
+def _changed(environment: str, model: str, **changes: Any) -> routing.Plan:
+    """The plan of an environment in which one model is another."""
+    plan = routing.plan(environment)
+    models = [
+        msgspec.structs.replace(one, **changes) if one.name == model else one
+        for one in plan.serving.models
+    ]
+    return replace(plan, serving=msgspec.structs.replace(plan.serving, models=tuple(models)))
+
+
+def test_a_model_of_grpc_is_drilled_but_for_its_handshakes() -> None:
+    exposure = HttpLoadBalancer(paths=("/tensorflow.serving.PredictionService",), protocol="grpc")
+    plan = _changed("dev", "resnet", exposure=exposure)
+    assert staging.model(plan, catalog.find("rolling-update"), "resnet").name == "resnet"
+    with pytest.raises(CliError, match="keeps its connection"):
+        staging.model(plan, catalog.find("certificate-change"), "resnet")
+
+
+def test_a_model_cannot_move_to_an_ingress_that_is_not_set() -> None:
+    with pytest.raises(CliError, match="gke-serving:ingress is not set"):
+        staging.model(routing.plan("stage"), catalog.find("exposure-move"), "sentiment")
+
+
+def test_a_model_that_moves_already_is_not_moved() -> None:
+    exposure, former = Gateway(path="/model"), Ingress(path="/model")
+    plan = _changed("dev", "sentiment", exposure=exposure, former_exposure=former)
+    with pytest.raises(CliError, match="moves already"):
+        staging.model(plan, catalog.find("exposure-move"), "sentiment")
+
+
+def test_the_other_exposure_has_the_keys_of_both_kinds_alone() -> None:
+    gateway = {"kind": "gateway", "path": "/m", "hosts": ["m.example"], "rewrite": "/v1"}
+    assert exposures.other(gateway) == {"kind": "ingress", "path": "/m", "hosts": ["m.example"]}
+
+
+def test_an_update_of_a_drill_edits_one_model_of_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salt = tmp_path / "salt"
+    salt.write_text("encryptionsalt: v1:abc\n")
+    made = updates.Updates(environment="dev", variables={}, salt=salt, folder=tmp_path / "drills")
+    monkeypatch.setattr(updates.Updates, "_up", lambda _, variables: variables)
+    before = (ROOT / "stacks" / "Pulumi.dev.yaml").read_text()
+    given: Any = made.deploy("sentiment", {"exposure": {"kind": "gateway", "path": "/m"}})
+    assert (ROOT / "stacks" / "Pulumi.dev.yaml").read_text() == before
+    copy = yaml.safe_load(Path(given["PULUMI_OPTION_CONFIG_FILE"]).read_text())
+    committed = yaml.safe_load(before)["config"]
+    assert copy.pop("encryptionsalt") == "v1:abc"
+    models = {one["name"]: one for one in copy["config"].pop("gke-serving:models")}
+    old = {one["name"]: one for one in committed.pop("gke-serving:models")}
+    assert copy["config"] == committed
+    assert models.pop("sentiment") == {
+        **old.pop("sentiment"), "exposure": {"kind": "gateway", "path": "/m"},
+    }  # fmt: skip
+    assert models == old
+
+
+def test_a_model_of_the_catalogue_is_not_edited(tmp_path: Path) -> None:
+    made = updates.Updates(environment="dev", variables={}, salt=tmp_path, folder=tmp_path)
+    with pytest.raises(CliError, match="in the catalogue"):
+        made.entry("elsewhere")
 
 
 def _split(*shares: tuple[str, int]) -> Json:
