@@ -66,6 +66,7 @@ def main() -> None:
         first = made[0]
         figures = f"{first.get('seconds', 0)} s, lost {first.get('lost', 0)}"
         unpredicted = f"unpredicted {first.get('unpredicted', [])} of {first.get('resources', 0)}"
+        unpredicted += f", unknown {first.get('unknown', [])}"
         say(f"  {', '.join(verdicts)}; {figures}, {unpredicted} {first['says'][:2000]}")
         results.keep(made)
 

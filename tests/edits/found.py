@@ -25,7 +25,7 @@ _SERVERS = frozenset(
      "metageneration", "timeCreated", "updated", "mutationRecord", "creationRecord",
      "status", "tunnelId", "uniqueId", "pscServiceAttachment", "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
-     "gateway.networking.k8s.io/last-update", "_issued", "_changes"}
+     "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_changes"}
 )  # fmt: skip
 # What controllers make and remove as time passes, and what follows from random node names.
 _PASSING = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from tests.edits.edits import Edit, committed, problem
 from tests.edits.merging import merged, paths
 
-MOST, MOST_NAMED = 40, 6
+MOST, MOST_NAMED = 60, 12
 """Edits in a batch: a batch of named edits fails more often, and is halved then."""
 # They replace the cluster, or move what all models use.
 _ALONE = (

@@ -35,6 +35,8 @@ class Made:
     """What the first update did."""
     predicted: Operations = field(default_factory=dict)
     """What the preview of all layers said that it would do."""
+    unknown: list[str] = field(default_factory=list)
+    """Layers of which the preview says that it cannot know."""
     refused: str = ""
     """Why the preview, or the update, failed."""
     problems: list[str] = field(default_factory=list)
@@ -63,7 +65,7 @@ class Runner:
         """
         made = Made()
         self._write(merged(committed(self._environment), edits))
-        made.predicted, made.refused = self._preview()
+        made.predicted, made.unknown, made.refused = self._preview()
         if made.refused:
             self._write(committed(self._environment))
             return made
@@ -74,7 +76,6 @@ class Runner:
             if document is None:
                 made.problems.append(f"failed halfway: {_reason(output)}")
             else:
-                made.problems += _surprises(made)
                 again, steps, output = self._up()
                 made.problems += _unsettled(again, steps, output)
             self._write(committed(self._environment))
@@ -112,19 +113,20 @@ class Runner:
         document = ended[-1] if done.returncode == 0 and ended else None
         return document, performed(lines), done.stderr
 
-    def _preview(self) -> tuple[Operations, str]:
-        """What the preview of all layers predicts, and why it fails; empty if it does not."""
+    def _preview(self) -> tuple[Operations, list[str], str]:
+        """What the preview of all layers predicts, for which layers it cannot, why it fails."""
         done = self._workspace.run(
             *self._workspace.command("preview", self._environment, "--json"), check=False
         )
         try:
             document = json.loads(done.stdout)
         except ValueError:
-            return {}, _reason(done.stderr) or "the preview ends without a word"
+            return {}, [], _reason(done.stderr) or "the preview ends without a word"
         if "layers" not in document:
-            return {}, str(document.get("error") or _reason(done.stderr))
+            return {}, [], str(document.get("error") or _reason(done.stderr))
         failed = next((one["error"] for one in document["layers"] if one["error"]), "")
-        return predicted(document), failed
+        unknown = [one["layer"] for one in document["layers"] if not one["previewed"]]
+        return predicted(document), unknown, failed
 
     def _load(self, model: str) -> subprocess.Popen[str]:
         options = ["--rate", str(_RATE), "--seconds", str(_LONGEST), "--json"]
@@ -156,16 +158,6 @@ def _ended(load: subprocess.Popen[str]) -> tuple[int, int]:
     if "sent" not in document:  # it could not begin
         return 0, 0
     return document["sent"], sum(document["lost"].values())
-
-
-def _surprises(made: Made) -> Iterator[str]:
-    """What was replaced or deleted although the preview did not say so."""
-    for (layer, kind, name), operation in made.done.items():
-        if operation in ("replace", "delete") and made.predicted.get((layer, kind, name)) not in (
-            "replace",
-            "delete",
-        ):
-            yield f"unpredicted: {operation} of {kind} {name} in {layer}"
 
 
 def _unsettled(document: dict[str, Any] | None, steps: Operations, output: str) -> Iterator[str]:
@@ -235,6 +227,7 @@ def _record(edit: Edit, made: Made, together: int) -> Record:
             for layer, kind, name in sorted(operations)
             if made.done.get((layer, kind, name)) != made.predicted.get((layer, kind, name))
         ],
+        "unknown": made.unknown,
         "steps": [
             [layer, operation, kind.rpartition(":")[2], name]
             for (layer, kind, name), operation in made.done.items()
