@@ -33,7 +33,9 @@ def emit(layer: str, event: Json) -> None:
 
 def write(content: Json) -> None:
     """Write one line."""
-    print(json.dumps(content), flush=True)
+    # In one piece: previews that run side by side write lines at the same time.
+    sys.stdout.write(f"{json.dumps(content)}\n")
+    sys.stdout.flush()
 
 
 def described(layer: str, event: Json) -> Json | None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.edits import results
-from tests.edits.edits import Edit, of_keys
-from tests.edits.effects import Effect, effect
+from tests.edits.edits import Edit, committed, of_keys
+from tests.edits.effects import effect
+from tests.edits.merging import merged
 from tests.edits.named import named
 from tests.edits.planning import batches
 from tests.edits.running import Runner, records
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no batch after this time")
     parser.add_argument("--folder", type=Path, help="of the sandbox and of the repository's copy")
     given = parser.parse_args()
+    started = time.monotonic()
 
     known = results.read()
     wanted = given.only.split("|")
@@ -48,33 +51,36 @@ def main() -> None:
         and any(part in edit.name for part in wanted)
         and (given.again or edit.name not in known)
     }
-    effects = {name: effect(edit) for name, edit in edits.items()}
-    for name in [one for one in edits if effects[one].refused or not effects[one].layers]:
-        results.keep([_unmade(edits.pop(name), effects[name])])
-    groups = batches(edits, effects)
-    for names, layers in groups:
-        say(f"{', '.join(layers)}: {', '.join(names)}")
+    groups = batches(edits)
     if given.list or not groups:
+        for names in groups:
+            say(f"{len(names)}: {' | '.join(names)}")
         return
-    started = time.monotonic()
     runner = Runner(_workspace(given.folder), given.environment)
     runner.begin()
-    for record in records(edits, groups, runner, say):
-        say(f"  {record['edit']}: {record['verdict']} {record['says'][:1000]}")
-        results.keep([record])
-        if time.monotonic() - started > given.seconds:
-            return
+    accepted = (part for names in groups for part in _accepted(names, edits))
+    for made in records(
+        edits, accepted, runner, say, lambda: time.monotonic() - started > given.seconds
+    ):
+        verdicts = {one["verdict"] for one in made}
+        first = made[0]
+        figures = f"{first.get('seconds', 0)} s, lost {first.get('lost', 0)}"
+        unpredicted = f"unpredicted {first.get('unpredicted', [])} of {first.get('resources', 0)}"
+        unpredicted += f", unknown {first.get('unknown', [])}"
+        say(f"  {', '.join(verdicts)}; {figures}, {unpredicted} {first['says'][:2000]}")
+        results.keep(made)
 
 
-def _unmade(edit: Edit, effect: Effect) -> results.Record:
-    """The record of an edit that no program lets pass, or that changes nothing."""
-    return {
-        "edit": edit.name,
-        "environment": edit.environment,
-        "layers": [],
-        "verdict": "refused" if effect.refused else "changes nothing",
-        "says": effect.refused,
-    }
+def _accepted(names: Sequence[str], edits: Mapping[str, Edit]) -> Iterator[list[str]]:
+    """The batch, halved until the programs accept each part on mocks; single edits as they are."""
+    environment = edits[names[0]].environment
+    values = merged(committed(environment), [edits[name] for name in names])
+    if len(names) == 1 or not effect(Edit("a batch", environment, values)).refused:
+        yield list(names)
+        return
+    half = len(names) // 2
+    yield from _accepted(names[:half], edits)
+    yield from _accepted(names[half:], edits)
 
 
 def _workspace(folder: Path | None) -> Workspace:

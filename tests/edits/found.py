@@ -9,7 +9,7 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.rehearsal.workspace import Workspace
@@ -25,13 +25,17 @@ _SERVERS = frozenset(
      "metageneration", "timeCreated", "updated", "mutationRecord", "creationRecord",
      "status", "tunnelId", "uniqueId", "pscServiceAttachment", "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
-     "gateway.networking.k8s.io/last-update"}
+     "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_changes"}
 )  # fmt: skip
 # What controllers make and remove as time passes, and what follows from random node names.
 _PASSING = frozenset(
     {"Event", "Lease", "Pod", "EndpointSlice", "Endpoints", "NodeMetrics", "PodMetrics",
      "IPAddress", "Node", "CSINode", "ReplicaSet", "ControllerRevision"}
 )  # fmt: skip
+# An autoscaler's, and those of a cluster's own authority, which is another after a replacement.
+_OF_AUTOSCALERS = frozenset({"size", "sizes", "targetSize", "_instances"})
+_OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authentication"})
+_PLACES_OF_NODES = ("/clusters", "/instanceGroups", "/instanceGroupManagers")
 _OF_A_SERVICE = re.compile(r"kubernetes\.io/service-name")
 _DRAWN_BY_GOOGLE = frozenset({"name", "IPAddress", "address", "selfLink", "destinationRanges"})
 _PASSING_COLLECTIONS = ("/operations", "/changes", "/instances", "/disks", "/serviceAccountKeys")
@@ -49,11 +53,18 @@ def _google(workspace: Workspace) -> Iterator[tuple[str, Any]]:
     file = workspace.home / "gcp" / "state.sqlite"
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT key, body FROM documents").fetchall()
-    for key, body in rows:
+    yield from google((key, json.loads(body)) for key, body in rows)
+
+
+def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The documents of the emulated Google Cloud by their places, normalised."""
+    documents = list(documents)
+    drawn = _drawn_names(documents)
+    for key, body in documents:
         collection, _, name = key.rpartition("/")
         if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
             continue
-        value = json.loads(body)
+        value = body
         if isinstance(value, dict):
             if key.startswith(("monitoring/", "billingbudgets/")):
                 name = value.get("displayName") or name
@@ -61,16 +72,51 @@ def _google(workspace: Workspace) -> Iterator[tuple[str, Any]]:
                 # Google's controllers draw the name and the address, and tell the Service.
                 name = value["description"]
                 value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
-        yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(value)
+            if collection.endswith(_PLACES_OF_NODES):
+                value = _by_pools(value)
+        yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(_renamed(value, drawn))
+
+
+def _drawn_names(documents: Iterable[tuple[str, Any]]) -> Mapping[str, str]:
+    """What stands for the names that Google draws of what has a display name."""
+    return {
+        key.rpartition("/")[2]: f"<{value['displayName']}>"
+        for key, value in documents
+        if "/uptimeCheckConfigs/" in key and value.get("displayName")
+    }
+
+
+def _renamed(value: Any, drawn: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(one, drawn) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_renamed(one, drawn) for one in value]
+    if isinstance(value, str):
+        for name, stable in drawn.items():
+            value = value.replace(name, stable)
+    return value
+
+
+def _by_pools(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without numbers of nodes, and with the pools by their names: a new one comes last."""
+    kept = {key: one for key, one in value.items() if key not in _OF_AUTOSCALERS}
+    if isinstance(pools := kept.get("pools"), list):
+        kept["pools"] = {one["pool"]["name"]: _by_pools(one) for one in pools}
+    return kept
 
 
 def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, Any]]:
-    kinds = workspace.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    # The present context may be that of a cluster which was replaced by one of another place.
+    context = workspace.context_of(environment)
+    listed = workspace.kubectl(
+        "--context", context, "api-resources", "--cached=false", "--verbs=list", "-o", "name"
+    )
+    kinds = listed.split()
     wanted = ",".join(kind for kind in kinds if kind.split(".")[0] not in ("events", "leases"))
     for one in workspace.kubernetes_of(environment, wanted, "-A")["items"]:
-        if one["kind"] in _PASSING:
-            continue
         metadata = one["metadata"]
+        if one["kind"] in _PASSING or metadata["name"] in _OF_THE_AUTHORITY:
+            continue
         value = normal(one)
         spec = value.get("spec")
         if isinstance(spec, dict):

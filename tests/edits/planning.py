@@ -1,68 +1,67 @@
-"""Which edits are made together: those of the same layers that exclude each other in nothing."""
+"""Which edits are made together: those that exclude each other in nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from gkeplatform.layers import CLUSTER, in_order
 from tests.edits.edits import Edit, committed, problem
-from tests.edits.effects import Effect
 from tests.edits.merging import merged, paths
 
-MOST = 24
-# They replace the cluster, a pool or what all models use, so each is made by itself.
+MOST, MOST_NAMED = 60, 12
+"""Edits in a batch: a batch of named edits fails more often, and is halved then."""
+# They replace the cluster, or move what all models use.
 _ALONE = (
     "gke-cluster:cluster.control_plane",
-    "gke-cluster:cluster.zones",
+    "gke-cluster:cluster.dataplane",
     "gke-cluster:network.",
     "gke-serving:namespace",
-    "gke-serving:models[].exposure",
-    "gke-serving:models[].team",
-    "gke-networking:certificates",
-    "gke-networking:domains",
-    "gke-networking:dns",
-    "gke-networking:iap",
+    "the control plane's range",
+    "a zonal control plane",
+    "without HTTPS",
 )
-
-Batch = tuple[list[str], list[str]]
 
 
 def is_alone(name: str) -> bool:
-    """Whether the edit is made by itself; named edits are, but those of single models."""
-    return name.startswith(_ALONE) or (":" not in name and not name.startswith("a model "))
+    """Whether the edit is made by itself."""
+    return name.startswith(_ALONE)
 
 
-def batches(edits: Mapping[str, Edit], effects: Mapping[str, Effect]) -> list[Batch]:
-    """The edits in groups, each with the layers that it reaches; those alone come first."""
-    made: list[Batch] = [([name], _layers(effects[name])) for name in edits if is_alone(name)]
-    together: list[Batch] = []
+def batches(edits: Mapping[str, Edit]) -> list[list[str]]:
+    """The edits in groups; those alone come last. The checks accept each group as a file."""
+    alone = [[name] for name in edits if is_alone(name)]
+    together: list[tuple[list[str], set[tuple[str, ...]]]] = []
     for name, edit in edits.items():
         if is_alone(name):
             continue
-        layers = _layers(effects[name])
-        for names, theirs in together:
-            # One layer more costs less than a batch more, except the cluster.
-            is_near = (CLUSTER.name in theirs) == (CLUSTER.name in layers)
-            if is_near and len(names) < MOST and _fits(edit, [edits[n] for n in names]):
+        mine = paths(committed(edit.environment), edit.values)
+        for names, taken in together:
+            if len(names) >= _most(names[0]) or _most(names[0]) != _most(name):
+                continue
+            if _overlap(mine, taken):
+                continue
+            others = [edits[one] for one in names]
+            if _is_accepted([*others, edit]):
                 names.append(name)
-                theirs[:] = [one.name for one in in_order() if one.name in {*theirs, *layers}]
+                taken.update(mine)
                 break
         else:
-            together.append(([name], layers))
-    return made + together
+            together.append(([name], mine))
+    return [names for names, _ in together] + alone
 
 
-def _layers(effect: Effect) -> list[str]:
-    return list(effect.layers)
+def _most(name: str) -> int:
+    return MOST if ":" in name else MOST_NAMED
 
 
-def _fits(edit: Edit, others: Sequence[Edit]) -> bool:
-    base = committed(edit.environment)
-    mine = paths(base, edit.values)
-    for other in others:
-        if other.environment != edit.environment:
-            return False
-        for its in paths(base, other.values):
-            if any(its[: len(one)] == one or one[: len(its)] == its for one in mine):
-                return False
-    return not problem(edit.environment, merged(base, [*others, edit]))
+def _overlap(mine: Iterable[tuple[str, ...]], theirs: Iterable[tuple[str, ...]]) -> bool:
+    theirs = list(theirs)
+    return any(
+        one[: len(other)] == other or other[: len(one)] == one for one in mine for other in theirs
+    )
+
+
+def _is_accepted(edits: list[Edit]) -> bool:
+    base = committed(edits[0].environment)
+    if any(edit.environment != edits[0].environment for edit in edits):
+        return False
+    return not problem(edits[0].environment, merged(base, edits))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +15,10 @@ from gkeplatform.layers import LAYERS
 from tests.edits.edits import Edit, committed
 from tests.edits.found import Found, differences, found
 from tests.edits.merging import merged
-from tests.rehearsal.workspace import Workspace, changed
+from tests.edits.operations import Operations, performed, predicted
+from tests.rehearsal.workspace import Workspace
 
 Record = dict[str, Any]
-_STEP = re.compile(r"^(\w+) +(created|updated|deleted|replaced) (\S+) (\S+)$", re.MULTILINE)
 _RATE, _LONGEST = 10, 1200
 _LOADED = ("resnet", "fraud")
 """Models under load: behind endpoint groups and behind instance groups."""
@@ -32,9 +31,14 @@ class Made:
     seconds: float = 0
     lost: int = 0
     sent: int = 0
-    steps: list[list[str]] = field(default_factory=list)
-    """Layer, verb, kind and name of what the first update did."""
+    done: Operations = field(default_factory=dict)
+    """What the first update did."""
+    predicted: Operations = field(default_factory=dict)
+    """What the preview of all layers said that it would do."""
+    unknown: list[str] = field(default_factory=list)
+    """Layers of which the preview says that it cannot know."""
     refused: str = ""
+    """Why the preview, or the update, failed."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -49,27 +53,33 @@ class Runner:
     def begin(self) -> None:
         """Deploy the committed file and take the inventory that every edit goes back to."""
         self._write(committed(self._environment))
-        self._up([layer.name for layer in LAYERS])
+        document, _, output = self._up()
+        if document is None:
+            raise SystemExit(f"the committed file cannot be deployed: {_reason(output)}")
         self._first = found(self._workspace, self._environment)
 
-    def make(self, edits: Sequence[Edit], layers: Sequence[str]) -> Made:
-        """Make the edits in one update, update again, take them back, and compare."""
+    def make(self, edits: Sequence[Edit]) -> Made:
+        """Preview the edits, make them in one update, update again, take them back, compare.
+
+        What the preview refuses is not made, as `platformctl up` would not begin.
+        """
         made = Made()
+        self._write(merged(committed(self._environment), edits))
+        made.predicted, made.unknown, made.refused = self._preview()
+        if made.refused:
+            self._write(committed(self._environment))
+            return made
         loads = [self._load(model) for model in _LOADED]
         try:
-            self._write(merged(committed(self._environment), edits))
-            document, output = self._up(layers)
+            document, made.done, output = self._up()
             made.seconds = _seconds(document)
-            made.steps = [list(one) for one in _STEP.findall(output)]
             if document is None:
-                made.refused = _reason(output)
-                if made.steps:
-                    made.problems.append(f"failed halfway: {made.refused}")
+                made.problems.append(f"failed halfway: {_reason(output)}")
             else:
-                again, output = self._up(layers)
-                made.problems += _unsettled(again, output, "the second update changes")
+                again, steps, output = self._up()
+                made.problems += _unsettled(again, steps, output)
             self._write(committed(self._environment))
-            back, output = self._up(layers)
+            back, _, output = self._up()
             if back is None:
                 made.problems.append(f"not taken back: {_reason(output)}")
         finally:
@@ -84,7 +94,7 @@ class Runner:
     def repair(self) -> bool:
         """Bring the environment back to the committed file after a failure; whether it is."""
         for _ in range(2):
-            document, _ = self._up([layer.name for layer in LAYERS])
+            document, _, _ = self._up()
         after = found(self._workspace, self._environment)
         left = differences(self._first, after)
         self._first = after
@@ -93,13 +103,30 @@ class Runner:
     def _write(self, values: Mapping[str, Any]) -> None:
         self._file.write_text(yaml.safe_dump({"config": dict(values)}, sort_keys=False))
 
-    def _up(self, layers: Sequence[str]) -> tuple[dict[str, Any] | None, str]:
-        """The document of a rehearsal of the layers, or None where it failed; and its lines."""
-        chosen = [word for layer in layers for word in ("--layer", layer)]
+    def _up(self) -> tuple[dict[str, Any] | None, Operations, str]:
+        """The document of a rehearsal, or None where it failed; what it did; and its lines."""
         done = self._workspace.platformctl(
-            "rehearse", self._environment, *chosen, "--json", check=False, timeout=900
+            "rehearse", self._environment, "--events", check=False, timeout=900
         )
-        return (json.loads(done.stdout) if done.returncode == 0 else None), done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        ended = [one for one in lines if one.get("event") == "end"]
+        document = ended[-1] if done.returncode == 0 and ended else None
+        return document, performed(lines), done.stderr
+
+    def _preview(self) -> tuple[Operations, list[str], str]:
+        """What the preview of all layers predicts, for which layers it cannot, why it fails."""
+        done = self._workspace.run(
+            *self._workspace.command("preview", self._environment, "--json"), check=False
+        )
+        try:
+            document = json.loads(done.stdout)
+        except ValueError:
+            return {}, [], _reason(done.stderr) or "the preview ends without a word"
+        if "layers" not in document:
+            return {}, [], str(document.get("error") or _reason(done.stderr))
+        failed = next((one["error"] for one in document["layers"] if one["error"]), "")
+        unknown = [one["layer"] for one in document["layers"] if not one["previewed"]]
+        return predicted(document), unknown, failed
 
     def _load(self, model: str) -> subprocess.Popen[str]:
         options = ["--rate", str(_RATE), "--seconds", str(_LONGEST), "--json"]
@@ -133,14 +160,12 @@ def _ended(load: subprocess.Popen[str]) -> tuple[int, int]:
     return document["sent"], sum(document["lost"].values())
 
 
-def _unsettled(document: dict[str, Any] | None, output: str, what: str) -> Iterator[str]:
+def _unsettled(document: dict[str, Any] | None, steps: Operations, output: str) -> Iterator[str]:
     if document is None:
         yield f"the second update fails: {_reason(output)}"
-        return
-    for layer, counts in changed(document).items():
-        if counts:
-            steps = [" ".join(one[1:]) for one in _STEP.findall(output) if one[0] == layer]
-            yield f"{what} {layer}: {', '.join(steps) or counts}"
+    elif steps:
+        told = (f"{operation} {kind} {name}" for (_, kind, name), operation in steps.items())
+        yield f"the second update changes: {', '.join(told)}"
 
 
 def _reason(output: str) -> str:
@@ -150,42 +175,69 @@ def _reason(output: str) -> str:
 
 def records(
     edits: Mapping[str, Edit],
-    batches: Sequence[tuple[Sequence[str], Sequence[str]]],
+    batches: Iterable[Sequence[str]],
     runner: Runner,
     say: Callable[[str], None],
-) -> Iterator[Record]:
-    """Make each batch (names and layers); halve one that does not converge, down to one edit."""
-    waiting = list(batches)
-    while waiting:
-        names, layers = waiting.pop(0)
-        say(f"{len(names)} edits of {', '.join(layers)}: {' '.join(names)[:200]}")
-        made = runner.make([edits[name] for name in names], layers)
+    is_over: Callable[[], bool] = lambda: False,
+) -> Iterator[list[Record]]:
+    """Make each batch; halve one that fails, down to one edit. Begins none when it is over."""
+    coming = iter(batches)
+    waiting: list[Sequence[str]] = []
+    while not is_over():
+        names = waiting.pop(0) if waiting else next(coming, ())
+        if not names:
+            return
+        say(f"{len(names)} edits: {' | '.join(names)[:1500]}")
+        made = runner.make([edits[name] for name in names])
         if (made.problems or made.refused) and len(names) > 1:
             say(f"  halved: {(made.problems or [made.refused])[0]}")
             if made.problems:
                 runner.repair()
             half = len(names) // 2
-            waiting[:0] = [(names[:half], layers), (names[half:], layers)]
+            waiting[:0] = [names[:half], names[half:]]
             continue
-        if made.problems:
-            made.problems.append("" if runner.repair() else "the environment was not restored")
-        for name in names:
-            yield {
-                "edit": name,
-                "environment": edits[name].environment,
-                "layers": list(layers),
-                "verdict": _verdict(made),
-                "seconds": made.seconds,
-                "together": len(names),
-                "sent": made.sent,
-                "lost": made.lost,
-                "steps": [one for one in made.steps if one[1] != "updated"],
-                "says": made.refused or "\n".join(one for one in made.problems if one),
-            }
-    return
+        if made.problems and not runner.repair():
+            made.problems.append("the environment was not restored")
+        yield [_record(edits[name], made, len(names)) for name in names]
+
+
+def _record(edit: Edit, made: Made, together: int) -> Record:
+    if made.refused:
+        return {
+            "edit": edit.name,
+            "environment": edit.environment,
+            "layers": [],
+            "verdict": "refused",
+            "says": made.refused,
+        }
+    operations = made.done.keys() | made.predicted.keys()
+    return {
+        "edit": edit.name,
+        "environment": edit.environment,
+        "layers": [one.name for one in LAYERS if any(one.name == at[0] for at in made.done)],
+        "verdict": _verdict(made),
+        "seconds": made.seconds,
+        "together": together,
+        "sent": made.sent,
+        "lost": made.lost,
+        "resources": len(operations),
+        "unpredicted": [
+            f"{kind} {name}: {made.predicted.get((layer, kind, name), 'nothing')} was predicted, "
+            f"{made.done.get((layer, kind, name), 'nothing')} done"
+            for layer, kind, name in sorted(operations)
+            if made.done.get((layer, kind, name)) != made.predicted.get((layer, kind, name))
+        ],
+        "unknown": made.unknown,
+        "steps": [
+            [layer, operation, kind.rpartition(":")[2], name]
+            for (layer, kind, name), operation in made.done.items()
+            if operation in ("replace", "delete")
+        ],
+        "says": "\n".join(made.problems),
+    }
 
 
 def _verdict(made: Made) -> str:
     if made.problems:
         return "does not converge"
-    return "refused" if made.refused else "converges"
+    return "converges" if made.done else "changes nothing"

@@ -8,9 +8,11 @@ from msgspec import inspect
 from tests.edits import page, results
 from tests.edits.edits import Edit, committed, of_key, problem
 from tests.edits.fields import Key, keys
-from tests.edits.found import differences, normal
-from tests.edits.merging import merged
+from tests.edits.found import differences, google, normal
+from tests.edits.merging import merged, paths
 from tests.edits.named import named
+from tests.edits.operations import performed, predicted
+from tests.edits.planning import batches
 from tests.edits.without import WITHOUT
 
 LISTED = {key for group in WITHOUT.values() for key in group}
@@ -51,12 +53,96 @@ def test_edits_of_other_values_are_merged() -> None:
     }
 
 
+def test_items_of_a_list_are_merged_by_their_names() -> None:
+    base = {"models": [{"name": "a", "n": 1}, {"name": "b", "n": 2}]}
+    first = Edit("1", "dev", {"models": [*base["models"], {"name": "c", "n": 3}]})
+    second = Edit("2", "dev", {"models": [{"name": "b", "n": 4}]})
+    assert merged(base, [first, second]) == {
+        "models": [{"name": "b", "n": 4}, {"name": "c", "n": 3}]
+    }
+    assert paths(base, second.values) == {("models", "a"), ("models", "b", "n")}
+
+
 def test_a_value_that_is_not_taken_back_is_a_difference() -> None:
     before = {"compute/p/networks/n": normal({"mtu": 1460, "id": "1"})}
     after = {"compute/p/networks/n": normal({"mtu": 1500, "id": "2"})}
     assert differences(before, after) == ["~ compute/p/networks/n: .mtu: 1460 is now 1500"]
     assert differences(before, before) == []
     assert differences(before, {}) == ["- compute/p/networks/n"]
+
+
+def _cluster(*pools: str, version: str = "1") -> tuple[str, object]:
+    held = [
+        {"pool": {"name": name, "version": version}, "sizes": {"a": number}}
+        for number, name in enumerate(pools)
+    ]
+    return "container/projects/p/locations/l/clusters/c", {"cluster": {}, "pools": held}
+
+
+def test_pools_in_another_order_are_the_same_pools() -> None:
+    before = dict(google([_cluster("general", "serving")]))
+    assert differences(before, dict(google([_cluster("serving", "general")]))) == []
+    assert differences(before, dict(google([_cluster("general")]))) != []
+    upgraded = dict(google([_cluster("general", "serving", version="2")]))
+    assert len(differences(before, upgraded)) == 2
+
+
+def _checks(drawn: str, model: str = "resnet") -> list[tuple[str, object]]:
+    name = f"acme-{model}-{drawn}"
+    return [
+        (
+            f"monitoring/projects/p/uptimeCheckConfigs/{name}",
+            {"displayName": f"acme-{model}", "name": f"projects/p/uptimeCheckConfigs/{name}"},
+        ),
+        (
+            "monitoring/projects/p/alertPolicies/1",
+            {"displayName": "uptime", "filter": f'metric.labels.check_id = "{name}"'},
+        ),
+    ]
+
+
+def test_a_check_of_another_drawn_name_is_the_same_check() -> None:
+    before = dict(google(_checks("hhHUmrqOt5w")))
+    assert differences(before, dict(google(_checks("Z-Q2nO2epyo")))) == []
+    assert differences(before, dict(google(_checks("hhHUmrqOt5w", model="fraud")))) != []
+
+
+def test_the_time_of_issuance_and_the_count_of_changes_are_no_differences() -> None:
+    def certificate(name: str, issued: float) -> dict[str, object]:
+        body = {"name": name, "_issued": issued, "domains": ["models.example"]}
+        return dict(google([(f"compute/projects/p/global/sslCertificates/{name}", body)]))
+
+    assert differences(certificate("models", 1.0), certificate("models", 2.0)) == []
+    assert differences(certificate("models", 1.0), certificate("other", 1.0)) != []
+
+
+def test_the_gravest_operation_of_a_resource_counts() -> None:
+    def step(op: str, kind: str = "gcp:container/nodePool:NodePool") -> dict[str, str]:
+        at = {"layer": "cluster", "type": kind, "name": "general"}
+        return {"event": "step", "op": op, "state": "done", **at}
+
+    at = ("cluster", "gcp:container/nodePool:NodePool", "general")
+    assert performed([step("create-replacement"), step("delete-replaced")]) == {at: "replace"}
+    assert performed([step("update")]) == {at: "update"}
+    assert performed([step("update", "gkeplatform:cluster:NodePools")]) == {}
+    change = {"layer": at[0], "type": at[1], "name": at[2], "operation": "replace"}
+    assert predicted({"changes": [], "replaced_or_deleted": [change]}) == {at: "replace"}
+
+
+def test_edits_that_exclude_each_other_are_not_made_together() -> None:
+    edits = {}
+    for name, key, value in (
+        ("more", "max_nodes", 5),
+        ("most", "max_nodes", 6),
+        ("labels", "labels", {"a": "b"}),
+    ):
+        values = committed("dev")
+        values["gke-cluster:node_pools"][0][key] = value
+        edits[f"a model {name}"] = Edit(name, "dev", values)
+    assert sorted(map(sorted, batches(edits))) == [
+        ["a model labels", "a model more"],
+        ["a model most"],
+    ]
 
 
 def test_a_result_is_of_an_edit_that_there_is() -> None:

@@ -105,9 +105,13 @@ class Workspace:
 
     def kubernetes_of(self, environment: str, *arguments: str) -> Any:
         """Run kubectl against the cluster of one environment."""
-        cluster = f"acme-ml-{environment}"
-        context = f"gke_{cluster}_europe-west4_{cluster}-cluster"
+        context = self.context_of(environment)
         return json.loads(self.kubectl("--context", context, "get", *arguments, "-o", "json"))
+
+    def context_of(self, environment: str) -> str:
+        """The context of one environment's cluster, as the committed file has it."""
+        cluster = f"acme-ml-{environment}"
+        return f"gke_{cluster}_europe-west4_{cluster}-cluster"
 
     def kubernetes(self, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))

@@ -67,7 +67,17 @@ def test_every_kind_has_a_service_of_its_pods(kind: str) -> None:
     server = workload(kind)
     service = server.exposure.service(server)
     assert service["selector"] == server.selector
-    assert "rest" in [port["name"] for port in service["ports"]]
+    assert "rest" in [port["targetPort"] for port in service["ports"]]
+
+
+def test_ports_of_another_number_have_another_name() -> None:
+    # A preview applies the new ports beside the old, and the API server refuses two of one name.
+    kinds = {kind: workload(kind) for kind in EXPOSURES}
+    numbers: dict[str, set[int]] = {}
+    for server in kinds.values():
+        for port in server.exposure.service(server)["ports"]:
+            numbers.setdefault(port["name"], set()).add(port["port"])
+    assert {name for name, found in numbers.items() if len(found) > 1} == set()
 
 
 @pytest.mark.parametrize("kind", EXPOSURES)

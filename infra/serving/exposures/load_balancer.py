@@ -43,7 +43,9 @@ class LoadBalancer(ExposureSettings, tag_field="kind", tag="load-balancer"):
             "ports": [
                 port("grpc", server.grpc_port, protocol="grpc")
                 if self.protocol == "grpc" and server.grpc_port
-                else port("rest", HTTP)
+                # Not `rest`: while another exposure's port of that name is replaced by this one, a
+                # preview asks the API server for both, which refuses two of one name.
+                else {**port("rest", HTTP), "name": "http"}
             ],
             **(ranges if self.source_ranges else {}),
         }
