@@ -55,6 +55,10 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-cluster:node_pools[].taints[].value": ["edited"],
     "gke-cluster:node_pools[].blue_green": [{}],
     "gke-cluster:node_pools[].local_ssd_count": [1, 2],
+    "gke-platform:language_models": [{"first_token_milliseconds": 5000}],
+    "gke-platform:language_models.prices": [{"pools": {"serving": 0.4}}],
+    "gke-platform:language_models.prices.pools": [{"serving": 0.5}],
+    "gke-platform:language_models.prices.currency": ["EUR"],
     "gke-serving:models[].exposure(load-balancer).source_ranges": [["198.51.100.0/24"]],
     "gke-serving:models[].exposure(http-load-balancer).retries": [{"attempts": 3}],
     "gke-serving:models[].exposure(http-load-balancer).iap": [
@@ -203,6 +207,7 @@ BY_PATH: Mapping[str, list[Any]] = {
 
 _SCALE = [{"every_seconds": 30, "pods": 2}]
 PARENTS: Mapping[str, Any] = {
+    "gke-platform:language_models.prices": {"pools": {"serving": 0.4}},
     "gke-cluster:cluster.authorized_networks": [{"name": "office", "cidr": "198.51.100.0/24"}],
     "gke-cluster:cluster.maintenance.exclusions": BY_PATH[
         "gke-cluster:cluster.maintenance.exclusions"
