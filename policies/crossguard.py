@@ -1,8 +1,8 @@
 """The rules as policies of Pulumi's SDK: `ResourceValidationPolicy` and `StackValidationPolicy`.
 
 Each policy has a rule's metadata, and its level and parameters in one stack. It runs in the SDK's
-own servicer as well as in ours (`policies.server`), which passes `ResourceArgs` and `StackArgs`:
-a resource that is read once for all policies, with unknown and secret values kept.
+own servicer as well as in ours (`policies.server`), where `policies.pack` evaluates its rule on a
+resource that is read once for all policies, with unknown and secret values kept.
 """
 
 import json
@@ -18,8 +18,6 @@ from pulumi_policy import (
     Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
-    PolicyCustomTimeouts,
-    PolicyResourceOptions,
     ResourceValidationArgs,
     ResourceValidationPolicy,
     Severity,
@@ -32,54 +30,11 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 from gkeplatform.config import Settings
 from gkeplatform.wire import whole_numbers
 from policies.properties import from_json, set_value
-from policies.reads import Reads
 from policies.rule import Level, Rule, Stack
-from policies.subjects import Path, Resource, View
+from policies.subjects import Path, Resource
 from policies.values import MalformedInputError, UnknownError
 
 Report = Callable[[str, str | None], None]
-
-_PROTECTED, _UNPROTECTED = (
-    PolicyResourceOptions(protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
-    for protect in (True, False)
-)
-
-
-class ResourceArgs(ResourceValidationArgs):
-    """Arguments of a resource policy for a resource of its type, read once for all policies."""
-
-    def __init__(self, resource: Resource) -> None:
-        options = _PROTECTED if resource.protect else _UNPROTECTED
-        super().__init__(
-            resource.type, resource.props, resource.urn, resource.name, options, provider=None
-        )
-        self.resource = resource
-        self.views: dict[View, list[Any]] = {}
-        """What `viewed` has returned so far."""
-        self._reading: tuple[Reads, ResourceArgs] | None = None
-
-    def viewed(self, view: View) -> list[Any]:
-        """Return the resource in a view. Policies of the same view share the result."""
-        found = self.views.get(view)
-        if found is None:
-            found = self.views[view] = list(view(self.resource))
-        return found
-
-    def reading(self) -> "tuple[Reads, ResourceArgs]":
-        """Return a record of reads, and arguments whose resource is recorded there."""
-        if self._reading is None:
-            reads = Reads(self.resource)
-            self._reading = (reads, ResourceArgs(reads.resource))
-        return self._reading
-
-
-class StackArgs(StackValidationArgs):
-    """Arguments of a stack policy for one resource of its type within the stack."""
-
-    def __init__(self, stack: Stack, subject: ResourceArgs) -> None:
-        super().__init__([])
-        self.stack = stack
-        self.subject = subject
 
 
 class ResourcePolicy(ResourceValidationPolicy):
@@ -95,32 +50,15 @@ class ResourcePolicy(ResourceValidationPolicy):
         self.rule = rule
         self.level = level
         self.parameters = parameters
-        self._given = () if parameters is None else (parameters,)
-        self._view, self._judge = rule.selector.view, rule.judge
+        self.given: tuple[Settings, ...] = () if parameters is None else (parameters,)
+        """What the rule takes after the resource and the stack."""
 
     def repairs(self, resource: Resource) -> list[tuple[Path, Any]]:
         """Return the values that repair a resource; empty if it complies or has no repair."""
-        return list(self.rule.repair(resource, *self._given)) if self.rule.repair else []
-
-    def judge(self, args: ResourceArgs, found: list[str]) -> None:
-        """Add the rule's messages to a list; those before an error stay in it.
-
-        `Pack` calls this. The SDK's `validate` takes as long again as most rules.
-        """
-        for subject in args.views.get(self._view) or args.viewed(self._view):
-            found += self._judge(subject, *self._given)
-
-    def messages(self, args: ResourceArgs) -> Iterator[str]:
-        """Yield the rule's messages one by one."""
-        for subject in args.viewed(self._view):
-            yield from self._judge(subject, *self._given)
+        return list(self.rule.repair(resource, *self.given)) if self.rule.repair else []
 
     def _validate(self, args: ResourceValidationArgs, report: Report) -> None:
         rule = self.rule
-        if isinstance(args, ResourceArgs):
-            for message in self.messages(args):
-                report(str(message), None)
-            return
         with _errors_of_the_sdk(rule, args.name, lambda message: report(message, None)):
             resource = _resource(args)
             if rule.selector.matches(resource.type):
@@ -150,29 +88,11 @@ class StackPolicy(StackValidationPolicy):
         self.rule = rule
         self.level = level
         self.parameters = parameters
-        self._given = () if parameters is None else (parameters,)
-        self._view, self._judge = rule.selector.view, rule.judge
-
-    def judge(self, args: StackArgs, found: list[str]) -> None:
-        """Add the rule's messages to a list; those before an error stay in it.
-
-        `Pack` calls this. The SDK's `validate` takes as long again as most rules.
-        """
-        of = args.subject
-        for subject in of.views.get(self._view) or of.viewed(self._view):
-            found.extend(self._judge(subject, args.stack, *self._given))
-
-    def messages(self, args: StackArgs) -> Iterator[str]:
-        """Yield the rule's messages one by one."""
-        for subject in args.subject.viewed(self._view):
-            yield from self._judge(subject, args.stack, *self._given)
+        self.given: tuple[Settings, ...] = () if parameters is None else (parameters,)
+        """What the rule takes after the resource and the stack."""
 
     def _validate(self, args: StackValidationArgs, report: Report) -> None:
         rule = self.rule
-        if isinstance(args, StackArgs):
-            for message in self.messages(args):
-                report(str(message), None)
-            return
         stack = Stack([_resource(one) for one in args.resources])
         for resource in stack.of(rule.selector):
 

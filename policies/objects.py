@@ -35,7 +35,7 @@ def namespace_and_name(props: Props) -> tuple[str, str]:
     """Return an object's namespace (`default` if unset) and name."""
     metadata = block(props, "metadata")
     namespace, name = metadata.get("namespace"), metadata.get("name")
-    if isinstance(name, str) and (namespace is None or isinstance(namespace, str)):
+    if type(name) is str and (namespace is None or type(namespace) is str):
         return namespace or "default", name  # the common case, at half the price
     return text(props, "metadata", "namespace") or "default", text(props, "metadata", "name")
 
@@ -93,8 +93,8 @@ class Workloads:
 
     def __init__(self, stack: Stack) -> None:
         self._by_name: dict[tuple[str, str, str], Resource] = {}
-        self._by_label: dict[tuple[str, str, Any], list[Resource]] = {}
-        self._by_namespace: dict[str, list[Resource]] = {}
+        self._by_label: dict[tuple[str, str, Any], list[tuple[Resource, Props]]] = {}
+        self._by_namespace: dict[str, list[tuple[Resource, Props]]] = {}
         self._autoscalers: dict[int, Props] = {}
         self._unreadable: list[Exception] = []
         self._unreadable_autoscalers: list[Exception] = []
@@ -124,7 +124,7 @@ class Workloads:
             if wanted
             else self._by_namespace.get(namespace, [])
         )
-        found = [one for one in candidates if selector_matches(selector, _own_labels(one))]
+        found = [one for one, labels in candidates if selector_matches(selector, labels)]
         if not found:
             raise_first(self._unreadable)
         return found
@@ -142,9 +142,11 @@ class Workloads:
     def _add(self, workload: Resource) -> None:
         namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
-        self._by_namespace.setdefault(namespace, []).append(workload)
-        for label in _own_labels(workload).items():
-            self._by_label.setdefault((namespace, *label), []).append(workload)
+        labels = _own_labels(workload)
+        labelled = (workload, labels)
+        self._by_namespace.setdefault(namespace, []).append(labelled)
+        for label in labels.items():
+            self._by_label.setdefault((namespace, *label), []).append(labelled)
 
 
 class Selectors:
@@ -176,12 +178,16 @@ class Selectors:
 
     def select(self, labels: Props, namespace: str) -> bool:
         """Whether a selector of the namespace matches pods with these labels."""
+        keys: list[tuple[str, ...]] = [(namespace,)]
         try:
-            keys = [(namespace,), *((namespace, k, comparable_text(v)) for k, v in labels.items())]
+            for label, value in labels.items():
+                keys.append((namespace, label, comparable_text(value)))
         except UnknownError:  # a label is unknown: try every selector of the namespace
             keys = [key for key in self._of if key[0] == namespace]
-        if any(selector_matches(one, labels) for key in keys for one in self._of.get(key, ())):
-            return True
+        for where in keys:
+            for one in self._of.get(where, ()):
+                if selector_matches(one, labels):
+                    return True
         raise_first(self._unreadable)
         return False
 
@@ -219,9 +225,13 @@ def labels_of(workload: Resource) -> Props:
 
 def selector_matches(selector: Props, labels: Props) -> bool:
     """Whether labels satisfy a label selector. An empty selector matches all."""
-    if any(labels.get(key) != value for key, value in block(selector, "matchLabels").items()):
-        return False
-    return all(_satisfies(labels, one) for one in entries(selector, "matchExpressions"))
+    for key, value in block(selector, "matchLabels").items():
+        if labels.get(key) != value:
+            return False
+    for expression in entries(selector, "matchExpressions"):
+        if not _satisfies(labels, expression):
+            return False
+    return True
 
 
 def _satisfies(labels: Props, expression: Props) -> bool:

@@ -11,11 +11,12 @@ from typing import Any
 from gkeplatform.config import Settings
 from gkeplatform.errors import PlatformError
 from policies import places
-from policies.crossguard import ResourceArgs, ResourcePolicy, RulePolicy, StackArgs, policy
+from policies.crossguard import ResourcePolicy, RulePolicy, policy
+from policies.judged_resource import JudgedResource, UnreadableView
 from policies.places import Place
 from policies.rule import Level, Rule, Stack
 from policies.settings import RuleSettings
-from policies.subjects import Path, Resource
+from policies.subjects import Path, Resource, View
 from policies.values import MalformedInputError, NotApplicableError, UnknownError
 from policies.waivers import Waiver, Waivers
 
@@ -59,6 +60,7 @@ class Remediation:
     value: Any
 
 
+_Viewed = tuple[Iterable[Any], JudgedResource, list[Finding]]
 _NO_WAIVERS = Waivers.none()
 _NO_TYPE = "kubernetes:none.example/v1:None"
 
@@ -79,7 +81,7 @@ class Pack:
         if len(self.rules) != len(rules):
             ids = [rule.id for rule in rules]
             raise PlatformError(f"two rules have the id {max(ids, key=ids.count)}")
-        self.waivers = waivers or Waivers.none()
+        self.waivers = waivers or _NO_WAIVERS
         levels, parameters = levels or {}, parameters or {}
         self.policies: dict[str, RulePolicy] = {
             rule.id: policy(
@@ -142,49 +144,52 @@ class Pack:
 
     def judge(self, resource: Resource) -> list[Finding]:
         """Evaluate the rules that need one resource only."""
-        return self._judged([ResourceArgs(resource)], over_stack=False)
+        return self._judged([JudgedResource(resource)], None)
 
     def judge_stack(self, resources: Iterable[Resource]) -> list[Finding]:
         """Evaluate the rules that need the whole stack."""
-        return self._within([ResourceArgs(one) for one in resources])
+        judged = [JudgedResource(one) for one in resources]
+        return self._judged(judged, Stack([one.resource for one in judged]))
 
     def judge_all(self, resources: Iterable[Resource]) -> list[Finding]:
         """Evaluate all rules. Rules of both kinds share the views of a resource."""
-        subjects = [ResourceArgs(one) for one in resources]
-        return self._judged(subjects, over_stack=False) + self._within(subjects)
+        judged = [JudgedResource(one) for one in resources]
+        stack = Stack([one.resource for one in judged])
+        return self._judged(judged, None) + self._judged(judged, stack)
 
-    def _within(self, subjects: list[ResourceArgs]) -> list[Finding]:
-        stack = Stack([one.resource for one in subjects])
-        chosen = [one for one in subjects if self._policies_for(one.resource.type, over_stack=True)]
-        return self._judged([StackArgs(stack, one) for one in chosen], over_stack=True)
+    def _judged(self, resources: Sequence[JudgedResource], stack: Stack | None) -> list[Finding]:
+        """Return the findings by resource, and of each in the order of the rules.
 
-    def _judged(
-        self, subjects: Sequence[ResourceArgs | StackArgs], *, over_stack: bool
-    ) -> list[Finding]:
-        """Return the findings by subject, and of each in the order of the rules.
-
+        Without a stack: those of the rules that need one resource only. With one: the others.
         A rule judges all resources of a type one after the other, which is faster than all rules
         on one resource after the other: the rule stays in the processor's cache.
         """
-        found: list[list[Finding]] = [[] for _ in subjects]
-        by_type: dict[str, list[tuple[Any, list[Finding]]]] = {}
-        for args, findings in zip(subjects, found, strict=True):
-            type_ = _subject(args).resource.type
-            by_type.setdefault(type_, []).append((args, findings))
+        found: list[list[Finding]] = [[] for _ in resources]
+        by_type: dict[str, list[tuple[JudgedResource, list[Finding]]]] = {}
+        for one, findings in zip(resources, found, strict=True):
+            by_type.setdefault(one.resource.type, []).append((one, findings))
         messages: list[str] = []
         for type_, group in by_type.items():
-            for one in self._policies_for(type_, over_stack=over_stack):
-                judge = one.judge
-                for args, findings in group:
+            by_view: dict[View, list[_Viewed]] = {}
+            for policy_ in self._policies_for(type_, over_stack=stack is not None):
+                view, judge = policy_.rule.selector.view, policy_.rule.judge
+                if (viewed := by_view.get(view)) is None:
+                    viewed = by_view[view] = _viewed(group, view)
+                given = policy_.given if stack is None else (stack, *policy_.given)
+                # The innermost loop of a check: it runs for every rule and resource.
+                for subjects, one, findings in viewed:
                     try:
-                        judge(args, messages)
+                        for subject in subjects:
+                            messages += judge(subject, *given)
                     except Exception as error:
                         verdict, message = _failure(error)
-                        findings.append(self._finding(one, args, verdict, (message,)))
+                        findings.append(self._finding(policy_, one, stack, verdict, (message,)))
                     if messages:
                         unique = tuple(dict.fromkeys(map(str, messages)))
                         messages.clear()
-                        findings.append(self._finding(one, args, Verdict.VIOLATION, unique))
+                        findings.append(
+                            self._finding(policy_, one, stack, Verdict.VIOLATION, unique)
+                        )
         return [finding for findings in found for finding in findings]
 
     def _policies_for(self, type_: str, *, over_stack: bool) -> list[RulePolicy]:
@@ -206,13 +211,17 @@ class Pack:
         }
 
     def _finding(
-        self, one: RulePolicy, args: Any, verdict: Verdict, messages: tuple[str, ...]
+        self,
+        one: RulePolicy,
+        judged: JudgedResource,
+        stack: Stack | None,
+        verdict: Verdict,
+        messages: tuple[str, ...],
     ) -> Finding:
-        rule, waivers = one.rule, self.waivers
-        resource = _subject(args).resource
-        found = places.find(one, args, messages)
-        if waivers == _NO_WAIVERS:
-            return Finding(rule, resource, verdict, messages, places=found)
+        rule, waivers, resource = one.rule, self.waivers, judged.resource
+        found = places.find(one, judged, stack, messages)
+        if waivers is _NO_WAIVERS:
+            return Finding(rule, resource, verdict, messages, None, None, (), found)
         return Finding(
             rule,
             resource,
@@ -225,8 +234,19 @@ class Pack:
         )
 
 
-def _subject(args: ResourceArgs | StackArgs) -> ResourceArgs:
-    return args.subject if isinstance(args, StackArgs) else args
+def _viewed(group: Sequence[tuple[JudgedResource, list[Finding]]], view: View) -> list[_Viewed]:
+    """Return what a view shows of each resource; without those where it shows nothing."""
+    viewed: list[_Viewed] = []
+    for one, findings in group:
+        subjects: Iterable[Any]
+        try:
+            subjects = one.viewed(view)
+            if not subjects:
+                continue
+        except Exception:  # each rule reports it
+            subjects = UnreadableView(one, view)
+        viewed.append((subjects, one, findings))
+    return viewed
 
 
 def _failure(error: Exception) -> tuple[Verdict, str]:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policies.crossguard import ResourceArgs, RulePolicy, StackArgs
+from policies.crossguard import RulePolicy
+from policies.judged_resource import JudgedResource
 from policies.properties import path_text
+from policies.rule import Stack
 from policies.subjects import Path
 
 
@@ -23,25 +25,29 @@ class Place:
 
 
 def find(
-    policy: RulePolicy, args: ResourceArgs | StackArgs, messages: Sequence[str]
+    policy: RulePolicy, judged: JudgedResource, stack: Stack | None, messages: Sequence[str]
 ) -> tuple[Place, ...]:
     """Return the place of each message; none for a resource without a file."""
-    subject = args.subject if isinstance(args, StackArgs) else args
-    if subject.resource.lines is None:
+    lines = judged.resource.lines
+    if lines is None:
         return ()
-    reads, traced = subject.reading()
+    reads, traced = judged.reading()
     reads.clear()
+    rule, about = policy.rule, reads.about
+    given = policy.given if stack is None else (stack, *policy.given)
     found: dict[str, Path] = {}
-    given = StackArgs(args.stack, traced) if isinstance(args, StackArgs) else traced
     try:
-        for message in policy.messages(given):  # type: ignore[arg-type]  # each has its own
-            found.setdefault(str(message), reads.about(str(message)))
+        for subject in traced.viewed(rule.selector.view):
+            for message in map(str, rule.judge(subject, *given)):
+                path = about(message)
+                if message not in found:
+                    found[message] = path
     except Exception:  # the finding's message is this error's
-        found = {message: reads.about(message) for message in messages} | found
+        found = {message: about(message) for message in messages} | found
     # A rule that compares objects may say something else of the copy.
     others = list(found.values()) if len(found) == len(messages) else []
     paths = [
         found.get(message, others[index] if others else ())
         for index, message in enumerate(messages)
     ]
-    return tuple(Place(path, subject.resource.lines.line(path)) for path in paths)
+    return tuple([Place(path, lines.line(path)) for path in paths])

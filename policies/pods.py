@@ -38,6 +38,9 @@ class Pod:
     _containers: dict[tuple[bool, bool], list[Props]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _contexts: list[tuple[str, Props]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
         """Yield the containers, optionally with init and ephemeral containers."""
@@ -53,6 +56,17 @@ class Pod:
 
     def security_contexts(self) -> Iterator[tuple[str, Props]]:
         """Yield the security context of the pod and of each container, with its owner."""
+        if self._contexts:
+            return iter(self._contexts)
+        if type(self.spec) is not dict:
+            return self._read_contexts()  # each rule's reads are recorded (`policies.reads`)
+        try:
+            self._contexts.extend(list(self._read_contexts()))
+        except Exception:  # a rule says what it can about those before the error
+            return self._read_contexts()
+        return iter(self._contexts)
+
+    def _read_contexts(self) -> Iterator[tuple[str, Props]]:
         yield "the pod", block(self.spec, "securityContext")
         for container in self.containers():
             yield describe(container), block(container, "securityContext")

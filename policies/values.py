@@ -175,10 +175,10 @@ def text(props: Props, *keys: str) -> str:
     """Return the string at the path `keys`; empty if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
-    if isinstance(found, str):
-        return found
     if found is None:
         return ""
+    if isinstance(found, str):
+        return found
     raise _malformed(keys, "a string", found)
 
 
@@ -199,8 +199,8 @@ def number(props: Props, *keys: str) -> float | None:
     """Return the number at the path `keys`; None if absent."""
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
-    if found is None:
-        return None
+    if found is None or type(found) is int:
+        return found
     if isinstance(found, str):
         try:
             found = float(found)
