@@ -13,7 +13,7 @@ from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.environment import agreement, budget, objectives, uptime
 from infra.environment.config import EnvironmentConfig
-from infra.environment.language_models.component import WatchedLanguageModel
+from infra.environment.language_models.component import watch
 from infra.environment.language_models.watched import watched
 from infra.environment.monitoring import Monitoring
 
@@ -40,16 +40,14 @@ monitoring = Monitoring(
     labels=labels,
     opts=providers.using(google),
 )
-for model in language_models:
-    WatchedLanguageModel(
-        model.name,
-        config,
-        model,
-        channels=list(monitoring.channels.values()),
-        naming=naming,
-        labels=labels,
-        opts=providers.using(google),
-    )
+watch(
+    language_models,
+    config,
+    channels=list(monitoring.channels.values()),
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google),
+)
 budget.monthly(
     "monthly", config, channels=monitoring.channels, naming=naming, opts=providers.using(google)
 )

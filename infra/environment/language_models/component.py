@@ -49,3 +49,19 @@ class WatchedLanguageModel(pulumi.ComponentResource):
                 opts=child,
             )
         self.register_outputs({})
+
+
+def watch(
+    models: Sequence[LanguageModel],
+    config: EnvironmentConfig,
+    *,
+    channels: Sequence[pulumi.Input[str]],
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions | None = None,
+) -> None:
+    """Declares what watches each language model."""
+    for model in models:
+        WatchedLanguageModel(
+            model.name, config, model, channels=channels, naming=naming, labels=labels, opts=opts
+        )
