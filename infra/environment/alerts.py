@@ -10,13 +10,13 @@ from pulumi_gcp import monitoring
 from gkeplatform.contracts import RoutedModel
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.environment import alert_policy
+from infra.environment.alert_policy import AlertPolicy
 from infra.environment.config import BurnRateArgs, EnvironmentConfig, Speed
 from infra.environment.filters import matches
 
 SEVERITIES: dict[Speed, str] = {"fast": "CRITICAL", "slow": "ERROR"}
 """Fast pages the on-call; slow is a ticket for the same day."""
-DISPLAYED = 512
-"""Longest display name in Cloud Monitoring."""
 CHECK_PASSED = "monitoring.googleapis.com/uptime_check/check_passed"
 
 
@@ -58,20 +58,20 @@ def burn_rate(
         }
         for minutes in (args.window_minutes, args.confirm_minutes)
     ]
-    return monitoring.AlertPolicy(
+    return alert_policy.declare(
         name,
-        display_name=naming.of(f"{model.name}-{objective}-{speed}", longest=DISPLAYED),
-        combiner="AND",
-        severity=SEVERITIES[speed],
-        conditions=conditions,
-        documentation={
-            "mime_type": "text/markdown",
-            "subject": f"{naming.environment.name}: {model.name} misses its {objective}",
-            "content": burn_text(args, config, target=target, naming=naming),
-        },
-        alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
-        notification_channels=list(channels),
-        user_labels=labels.google(model=model.name, objective=objective),
+        AlertPolicy(
+            displayed=f"{model.name}-{objective}-{speed}",
+            severity=SEVERITIES[speed],
+            conditions=conditions,
+            every=True,
+            subject=f"{model.name} misses its {objective}",
+            text=burn_text(args, config, target=target, naming=naming),
+        ),
+        config,
+        channels=channels,
+        naming=naming,
+        labels=labels.google(model=model.name, objective=objective),
         opts=opts,
     )
 
@@ -121,44 +121,43 @@ def uptime(
     It needs failures from more than one location, so that a local outage does not fire it.
     """
     window = max(1200, 2 * config.uptime_check.period_seconds)
-    return monitoring.AlertPolicy(
+    return alert_policy.declare(
         name,
-        display_name=naming.of("uptime"),
-        combiner="OR",
-        severity="CRITICAL",
-        conditions=[
-            {
-                "display_name": "A model's URL does not answer",
-                "condition_threshold": {
-                    "filter": pulumi.Output.all(*checks).apply(checks_filter),
-                    "aggregations": [
-                        {
-                            "alignment_period": f"{window}s",
-                            "per_series_aligner": "ALIGN_NEXT_OLDER",
-                            "cross_series_reducer": "REDUCE_COUNT_FALSE",
-                            "group_by_fields": ["metric.label.check_id", "resource.label.host"],
-                        }
-                    ],
-                    "comparison": "COMPARISON_GT",
-                    "threshold_value": 1,
-                    "duration": "60s",
-                    "trigger": {"count": 1},
-                },
-            }
-        ],
-        documentation={
-            "mime_type": "text/markdown",
-            "subject": f"{naming.environment.name}: a model's URL does not answer",
-            "content": (
+        AlertPolicy(
+            displayed="uptime",
+            severity="CRITICAL",
+            conditions=[
+                {
+                    "display_name": "A model's URL does not answer",
+                    "condition_threshold": {
+                        "filter": pulumi.Output.all(*checks).apply(checks_filter),
+                        "aggregations": [
+                            {
+                                "alignment_period": f"{window}s",
+                                "per_series_aligner": "ALIGN_NEXT_OLDER",
+                                "cross_series_reducer": "REDUCE_COUNT_FALSE",
+                                "group_by_fields": ["metric.label.check_id", "resource.label.host"],
+                            }
+                        ],
+                        "comparison": "COMPARISON_GT",
+                        "threshold_value": 1,
+                        "duration": "60s",
+                        "trigger": {"count": 1},
+                    },
+                }
+            ],
+            subject="a model's URL does not answer",
+            text=(
                 "Uptime checks from more than one place get no good answer from "
                 "`${resource.label.host}`, check `${metric.label.check_id}`. Ask it with "
                 "`curl -v`; then look at the load balancer's address, its certificate and the "
                 "backends' health."
             ),
-        },
-        alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
-        notification_channels=list(channels),
-        user_labels=labels.google(),
+        ),
+        config,
+        channels=channels,
+        naming=naming,
+        labels=labels.google(),
         opts=opts,
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import NetworkingContract, RoutedModel
 from gkeplatform.errors import PlatformError
+from infra.environment.burn_rates import refuse_unreachable
 from infra.environment.config import EnvironmentConfig, ModelObjectives, ObjectivesArgs
 
 KEY = "gke-platform:objectives"
@@ -48,7 +49,7 @@ def decided(config: EnvironmentConfig, networking: NetworkingContract) -> list[O
                 )
     found = [_of(model, args) for model in networking.models]
     for one in found:
-        _refuse_unreachable(one, config)
+        refuse_unreachable(config, one.model.name, one.goals)
     return found
 
 
@@ -64,21 +65,6 @@ def _of(model: RoutedModel, args: ObjectivesArgs) -> Objectives:
             else own.latency_milliseconds
         ),
     )
-
-
-def _refuse_unreachable(one: Objectives, config: EnvironmentConfig) -> None:
-    """Refuses a burn rate of 1/(1-goal) or more: not even a total outage reaches it."""
-    for name, goal in one.goals.items():
-        most = 1 / (1 - goal)
-        for speed in config.alerts.speeds:
-            rate = config.alerts.at(speed).burn_rate
-            if rate >= most:
-                raise PlatformError(
-                    f"gke-platform:alerts.{speed}.burn_rate: {rate:g} is never reached by "
-                    f'"{one.model.name}", whose {name} goal of {goal:g} burns at most '
-                    f"{most:.4g} times as fast as its budget lasts; set it below {most:.4g}, or "
-                    f"the goal above {1 - 1 / rate:.4g}"
-                )
 
 
 def requests(model: RoutedModel, *, failed: bool = False) -> str:

@@ -8,7 +8,9 @@ from pulumi_gcp import monitoring
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.environment.alerts import DISPLAYED, SEVERITIES
+from infra.environment import alert_policy
+from infra.environment.alert_policy import AlertPolicy
+from infra.environment.alerts import SEVERITIES
 from infra.environment.config import EnvironmentConfig, Speed
 from infra.environment.language_models import queries
 from infra.environment.language_models.watched import LanguageModel
@@ -87,30 +89,28 @@ def policy(
 
     Its metrics need not exist yet: no server has written one before the first deployment ends.
     """
-    name = f"{model.name}-{alert.suffix}"
-    return monitoring.AlertPolicy(
-        name,
-        display_name=naming.of(name, longest=DISPLAYED),
-        combiner="OR",
-        severity=alert.severity,
-        conditions=[
-            {
-                "display_name": alert.title,
-                "condition_prometheus_query_language": {
-                    "query": alert.query,
-                    "duration": f"{alert.minutes * 60}s",
-                    "evaluation_interval": "30s",
-                    "disable_metric_validation": True,
-                },
-            }
-        ],
-        documentation={
-            "mime_type": "text/markdown",
-            "subject": f"{naming.environment.name}: {alert.title}",
-            "content": alert.text,
-        },
-        alert_strategy={"auto_close": f"{config.alerts.close_after_minutes * 60}s"},
-        notification_channels=list(channels),
-        user_labels=labels.google(model=model.name),
+    return alert_policy.declare(
+        f"{model.name}-{alert.suffix}",
+        AlertPolicy(
+            displayed=f"{model.name}-{alert.suffix}",
+            severity=alert.severity,
+            conditions=[
+                {
+                    "display_name": alert.title,
+                    "condition_prometheus_query_language": {
+                        "query": alert.query,
+                        "duration": f"{alert.minutes * 60}s",
+                        "evaluation_interval": "30s",
+                        "disable_metric_validation": True,
+                    },
+                }
+            ],
+            subject=alert.title,
+            text=alert.text,
+        ),
+        config,
+        channels=channels,
+        naming=naming,
+        labels=labels.google(model=model.name),
         opts=opts,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import ClusterContract, NodePool, ServedModel, ServingContract
 from gkeplatform.errors import PlatformError
+from infra.environment.burn_rates import refuse_unreachable
 from infra.environment.config import EnvironmentConfig
 from infra.environment.language_models.settings import PricesArgs, TokenObjectives
 
@@ -46,7 +47,7 @@ def watched(
         _check_pools(args.prices, cluster.node_pools)
     found = [_of(model, config, cluster) for model in served]
     for one in found:
-        _refuse_unreachable(one, config)
+        refuse_unreachable(config, one.name, {"first_token": one.first_token_goal})
     return found
 
 
@@ -92,18 +93,4 @@ def _check_pools(prices: PricesArgs, pools: Sequence[NodePool]) -> None:
             raise PlatformError(
                 f'{KEY}.prices.pools: the cluster has no node pool "{name}"; '
                 f"{suggestion(name, names)}"
-            )
-
-
-def _refuse_unreachable(one: LanguageModel, config: EnvironmentConfig) -> None:
-    """Refuses a burn rate of 1/(1-goal) or more: not even a total outage reaches it."""
-    most = 1 / (1 - one.first_token_goal)
-    for speed in config.alerts.speeds:
-        rate = config.alerts.at(speed).burn_rate
-        if rate >= most:
-            raise PlatformError(
-                f"gke-platform:alerts.{speed}.burn_rate: {rate:g} is never reached by "
-                f'"{one.name}", whose first_token_goal of {one.first_token_goal:g} burns at most '
-                f"{most:.4g} times as fast as its budget lasts; set it below {most:.4g}, or the "
-                f"goal above {1 - 1 / rate:.4g}"
             )
