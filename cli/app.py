@@ -23,6 +23,7 @@ COMMANDS = {
     "history": "history.history",
     "rollback": "rollback.rollback",
     "drift": "drift.drift",
+    "show": "show.show",
     "routes": "routes.routes",
     "request": "request.request",
     "load": "load.load",

@@ -149,6 +149,11 @@ class Engine:
         exported: Mapping[str, Any] = json.loads(text)
         return exported
 
+    def secret_output(self, layer: Layer, stack: str, name: str) -> str:
+        """An output of a layer in plaintext, whether or not it is a secret. Raises CliError."""
+        arguments = ["stack", "output", name, "--show-secrets", "--stack", stack]
+        return self._plain(layer, arguments)
+
     def steps_of_update(self, layer: Layer, stack: str) -> Run:
         """What an update of the layer would do. Shows nothing, and judges no policy.
 

@@ -14,13 +14,15 @@ from gkeplatform import positions, stack_values
 from gkeplatform.environment import file_of
 from gkeplatform.errors import PlatformError
 from infra import planned_routes, stack_file
+from infra.environment.config import ObjectivesArgs
 from infra.networking.config import NetworkingConfig
 from infra.networking.url_map.lookup import Found, LoadBalancer
 from infra.path_routes import PathFrontEnd, path_front_ends
 from infra.serving.config import ServingConfig
 from infra.serving.models import Workload
 
-_NAMESPACES = ("gcp:", "platform:", "gke-serving:", "gke-networking:")
+_KEYS = ("gcp:", "platform:", "gke-serving:", "gke-networking:", "gke-platform:objectives")
+"""What the keys begin with that a plan is made of."""
 _CERTIFICATES, _PRIVATE_KEYS = "gke-networking:certificates", "gke-networking:private_keys"
 _MANAGED, _CLASSIC = "certificate-manager", "google-managed"
 HTTP_LOAD_BALANCER = "http-load-balancer"
@@ -35,11 +37,13 @@ class Plan:
     """The first part of physical names, with the hyphen."""
     project: str
     """Of Google Cloud."""
+    region: str
     serving: ServingConfig
     networking: NetworkingConfig
     load_balancer: LoadBalancer
     others: tuple[PathFrontEnd, ...]
     """The Gateway and the ingress controller, where models use them."""
+    objectives: ObjectivesArgs
     authorities: str
     """What the self-managed certificates are signed by, in PEM (`cli.traffic.trust`)."""
 
@@ -90,10 +94,12 @@ def plan(environment: str) -> Plan:
         environment=environment,
         prefix=f"{whole.shared.system}-{environment}-",
         project=whole.google.project,
+        region=whole.google.region,
         serving=whole.serving,
         networking=networking,
         load_balancer=planned_routes.planned(whole.serving, networking),
         others=path_front_ends(whole.serving),
+        objectives=whole.environment.objectives if whole.environment else ObjectivesArgs(),
         authorities=trust.anchors(json.loads(written.get(_CERTIFICATES, "[]"))),
     )
 
@@ -104,9 +110,9 @@ def _readable(values: Mapping[str, str]) -> dict[str, str]:
     A self-managed certificate, whose private key cannot be read here, becomes one of Google's for
     the same domains: its domains are all that routes depend on.
     """
-    kept = {key: value for key, value in values.items() if key.startswith(_NAMESPACES)}
+    kept = {key: value for key, value in values.items() if key.startswith(_KEYS)}
     if "secure" not in str(kept.pop(_PRIVATE_KEYS, "")):
-        return {key: value for key, value in values.items() if key.startswith(_NAMESPACES)}
+        return {key: value for key, value in values.items() if key.startswith(_KEYS)}
     certificates: list[dict[str, Any]] = json.loads(kept.get(_CERTIFICATES, "[]"))
     kinds = {one.get("kind") for one in certificates}
     kind = _CLASSIC if _CLASSIC in kinds else _MANAGED

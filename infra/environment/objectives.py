@@ -47,13 +47,14 @@ def decided(config: EnvironmentConfig, networking: NetworkingContract) -> list[O
                 raise PlatformError(
                     f'{key}: the load balancer routes no model "{name}"; {suggestion(name, routed)}'
                 )
-    found = [_of(model, args) for model in networking.models]
+    found = [of(model, args) for model in networking.models]
     for one in found:
         refuse_unreachable(config, one.model.name, one.goals)
     return found
 
 
-def _of(model: RoutedModel, args: ObjectivesArgs) -> Objectives:
+def of(model: RoutedModel, args: ObjectivesArgs) -> Objectives:
+    """The objectives of one model: its own, else those of all models."""
     own = args.models.get(model.name, ModelObjectives())
     return Objectives(
         model=model,

@@ -117,11 +117,16 @@ def test_no_secret_is_in_plaintext(dev: Workspace) -> None:
         texts[f"outputs of {layer}"] = dev.run(
             "pulumi", "stack", "output", "--json", "-s", "dev", layer=layer
         ).stdout
+    page = dev.home / "page.html"
+    shown = json.loads(dev.platformctl("show", "dev", "--json", "-o", str(page)).stdout)
+    texts["document of show"], texts["page of show"] = json.dumps(shown), page.read_text()
+    assert shown["counts"]["ready"] == shown["counts"]["wanted"] > 0
     for place, text in texts.items():
         assert token not in text, place
         assert passphrase not in text, place
     assert "kubeconfig" in json.loads(texts["outputs of cluster"])
-    assert "certificate-authority-data" not in texts["state of cluster"]
+    for place in ("state of cluster", "document of show", "page of show"):
+        assert "certificate-authority-data" not in texts[place]
 
 
 def _inputs(workspace: Workspace) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,277 @@
+"""Joins what is planned, deployed and running to one picture, by the names that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from cli.alerting import Alert
+from cli.routing import HTTP_LOAD_BALANCER, Plan
+from cli.show.cluster import Amounts, Live, Node, Pod
+from cli.show.picture import FrontEnd, Model, Picture, Pool, Rule, Version, Violation, Zone
+from cli.show.stacks import Stack
+from gkeplatform.contracts import (
+    InstanceGroupBackend,
+    NegBackend,
+    NetworkingContract,
+    NodePool,
+    RoutedModel,
+    ServedModel,
+)
+from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
+from infra.environment import objectives
+from infra.networking.url_map import review
+from infra.serving.models import Workload
+from infra.serving.scaling.settings import Autoscaling, GpuDutyCycle, PubSubBacklog
+from policies.check import Report
+from policies.sources.stack_file import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What a picture is made of."""
+
+    plan: Plan
+    where: str
+    places: Mapping[str, Place]
+    stacks: Mapping[str, Stack]
+    live: Live
+    alerts: Sequence[Alert]
+    report: Report
+
+
+def picture(sources: Sources) -> Picture:
+    """Joins the sources by the names that they share."""
+    plan = sources.plan
+    networking = _networking(sources.stacks[NETWORKING.name])
+    cluster = sources.stacks[CLUSTER.name].outputs
+    names = [entry.name for entry in plan.serving.entries]
+    alerts = _by_model(sources.alerts, plan.prefix, names)
+    models = tuple(_models(sources, networking, alerts))
+    return Picture(
+        environment=plan.environment,
+        where=sources.where,
+        project=plan.project,
+        region=plan.region,
+        cluster=str(cluster.get("name", "")),
+        url=networking.url if networking else "",
+        front_ends=tuple(_front_ends(plan, networking, models)),
+        models=models,
+        pools=tuple(_pools(sources, cluster.get("node_pools") or [])),
+        layers=tuple(stack.state for stack in sources.stacks.values()),
+        violations=tuple(_violations(sources.report)),
+        alerts=tuple(alerts.get("", ())),
+    )
+
+
+def _networking(stack: Stack) -> NetworkingContract | None:
+    if not stack.outputs:
+        return None
+    return msgspec.convert(dict(stack.outputs), NetworkingContract)
+
+
+def _by_model(alerts: Iterable[Alert], prefix: str, names: Iterable[str]) -> dict[str, list[Alert]]:
+    """Alerts by model, from their display names; those of no model under the empty name."""
+    longest = sorted(names, key=len, reverse=True)
+    found: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        rest = alert.name.removeprefix(prefix)
+        model = next((name for name in longest if rest.startswith(f"{name}-")), "")
+        found.setdefault(model, []).append(alert)
+    return found
+
+
+def _models(
+    sources: Sources,
+    networking: NetworkingContract | None,
+    alerts: Mapping[str, Sequence[Alert]],
+) -> Iterator[Model]:
+    served = {
+        one.name: one
+        for one in msgspec.convert(
+            sources.stacks[SERVING.name].outputs.get("models") or [], list[ServedModel]
+        )
+    }
+    routed = {one.name: one for one in networking.models} if networking else {}
+    rules = _rules(sources.plan)
+    for entry in sources.plan.serving.entries:
+        route = routed.get(entry.name)
+        deployed = served.get(entry.name)
+        url = route.url if route else (deployed.url if deployed else None)
+        scaling = entry.autoscaling
+        yield Model(
+            name=entry.name,
+            namespace=entry.namespace,
+            server=entry.server,
+            place=_place(sources.places, entry.name),
+            exposure=entry.exposure.kind,
+            url=url or "",
+            rules=tuple(rules.get(entry.name, ())),
+            versions=tuple(_versions(sources, entry, route)),
+            least=entry.replicas.min,
+            most=entry.replicas.max,
+            targets=tuple(_targets(scaling)) if scaling else (),
+            goals=_goals(sources.plan, route) if route else (),
+            alerts=tuple(alerts.get(entry.name, ())),
+        )
+
+
+def _rules(plan: Plan) -> dict[str, list[Rule]]:
+    """The rules of each model: one for a path, with all that follows it, on all of its hosts."""
+    model_of = {
+        version: entry.name
+        for entry in plan.serving.entries
+        for version in (entry.name, *((entry.canary.name,) if entry.canary else ()))
+    }
+    ends: dict[tuple[str, str], dict[str, dict[str, review.Row]]] = {}
+    for front in plan.front_ends.values():
+        for row in review.rows(front.url_map):
+            path = row.pattern.removesuffix("*").rstrip("/").partition(":")[0]
+            model = model_of.get(row.shares[0][0])
+            if model is not None:
+                at = ends.setdefault((model, path), {}).setdefault(row.host, {})
+                at[row.pattern.removeprefix(path)] = row
+    found: dict[str, list[Rule]] = {}
+    for (model, path), hosts in ends.items():
+        alike: dict[tuple[tuple[str, ...], str | None, str | None], list[str]] = {}
+        for host, rows in hosts.items():
+            first = next(iter(rows.values()))
+            hidden = next((row.shadowed_by for row in rows.values() if row.shadowed_by), None)
+            alike.setdefault((tuple(sorted(rows)), first.rewrite, hidden), []).append(host)
+        for (suffixes, rewrite, hidden), names in alike.items():
+            rule = Rule(
+                hosts=tuple(names),
+                path=path,
+                ends=tuple(one for one in suffixes if one),
+                rewrite=rewrite,
+                shadowed_by=hidden,
+            )
+            found.setdefault(model, []).append(rule)
+    return found
+
+
+def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> Iterator[Version]:
+    groups = {one.name: one.backend for one in route.versions} if route else {}
+    for one in (entry, *((entry.canary,) if entry.canary else ())):
+        key = one.namespace, one.name
+        ready, wanted = sources.live.replicas.get(key, (0, 0))
+        yield Version(
+            name=one.name,
+            weight=one.weight,
+            mirror=one.mirror,
+            backend=sources.plan.backend(one.name, entry.exposure.kind),
+            group=_group(groups.get(one.name)),
+            ready=ready,
+            wanted=wanted,
+            zones=tuple(_zones(sources.live.pods.get(key, ()))),
+            budget=sources.live.budgets.get(key),
+            scaler=sources.live.scalers.get(key),
+        )
+
+
+def _targets(scaling: Autoscaling) -> Iterator[str]:
+    if scaling.cpu_utilization is not None:
+        yield f"CPU {scaling.cpu_utilization} %"
+    if scaling.memory_utilization is not None:
+        yield f"memory {scaling.memory_utilization} %"
+    for metric in scaling.metrics:
+        match metric:
+            case PubSubBacklog():
+                yield f"{metric.average} undelivered messages of {metric.subscription} a pod"
+            case GpuDutyCycle():
+                yield f"GPUs busy {metric.average} % of the time"
+            case _:
+                yield f"{metric.name} {metric.average}"
+
+
+def _group(backend: NegBackend | InstanceGroupBackend | None) -> str:
+    if isinstance(backend, NegBackend):
+        return f"endpoint groups {backend.name}, port {backend.port}"
+    if backend is not None:
+        return f"instance groups, node port {backend.node_port}"
+    return ""
+
+
+def _zones(pods: Sequence[Pod]) -> Iterator[Zone]:
+    for name in sorted({pod.zone for pod in pods}):
+        yield Zone(name=name, pods=tuple(pod for pod in pods if pod.zone == name))
+
+
+def _goals(plan: Plan, route: RoutedModel) -> tuple[str, ...]:
+    wanted = objectives.of(route, plan.objectives)
+    return (
+        f"{100 * wanted.availability:g} % of requests succeed",
+        f"{100 * wanted.latency_goal:g} % are answered within {wanted.latency_milliseconds} ms",
+    )
+
+
+def _front_ends(
+    plan: Plan, networking: NetworkingContract | None, models: Sequence[Model]
+) -> Iterator[FrontEnd]:
+    for kind in dict.fromkeys([*plan.front_ends, *(model.exposure for model in models)]):
+        held = tuple(model.name for model in models if model.exposure == kind)
+        is_balancer = kind == HTTP_LOAD_BALANCER
+        if not held and not is_balancer:
+            continue
+        front = plan.front_ends.get(kind)
+        yield FrontEnd(
+            kind=kind,
+            scheme=front.scheme if front else "",
+            address=networking.address if networking and is_balancer else "",
+            certificates=tuple(", ".join(one.domains) for one in plan.networking.certificates)
+            if is_balancer
+            else (),
+            models=held,
+        )
+
+
+def _pools(sources: Sources, published: Sequence[object]) -> Iterator[Pool]:
+    """The contract's pools, then those that the cluster made by itself."""
+    by_pool: dict[str, list[Node]] = {}
+    for node in sources.live.nodes:
+        by_pool.setdefault(node.pool, []).append(node)
+    pools = msgspec.convert(published, list[NodePool])
+    others = by_pool.keys() - {pool.name for pool in pools}
+    for pool in (*pools, *(_provisioned(name, by_pool[name]) for name in sorted(others))):
+        nodes = tuple(by_pool.get(pool.name, ()))
+        yield Pool(
+            name=pool.name,
+            place=_place(sources.places, pool.name),
+            machine_type=pool.machine_type,
+            accelerator=pool.accelerator or pool.tpu,
+            zones=pool.zones,
+            least=pool.min_nodes * len(pool.zones),
+            most=pool.max_nodes * len(pool.zones),
+            spot=pool.spot,
+            nodes=nodes,
+            allocatable=sum((node.allocatable for node in nodes), Amounts()),
+            requested=sum((node.requested for node in nodes), Amounts()),
+        )
+
+
+def _provisioned(name: str, nodes: Sequence[Node]) -> NodePool:
+    zones = tuple(sorted({node.zone for node in nodes}))
+    return NodePool(name=name, zones=zones, machine_type="", min_nodes=0, max_nodes=len(nodes))
+
+
+def _place(places: Mapping[str, Place], name: str) -> str:
+    place = places.get(name)
+    return f"{place.file}:{place.line}" if place else ""
+
+
+def _violations(report: Report) -> Iterator[Violation]:
+    for judged in report.findings:
+        found, waiver = judged.finding, judged.finding.waiver
+        for message in found.messages:
+            yield Violation(
+                rule=found.rule.id,
+                level=str(judged.level),
+                stops=judged.stops,
+                layer=judged.layer,
+                resource=found.resource.name,
+                message=message,
+                place=f"{judged.file}:{judged.line}" if judged.line else "",
+                waived=f"{waiver.reason}, until {waiver.expires}" if waiver else "",
+            )

@@ -1,0 +1,155 @@
+"""An environment as plain data: what the page draws, and what `--json` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cli.alerting import FIRING, Alert
+from cli.show.cluster import Amounts, Budget, Node, Pod, Scaler
+from cli.show.stacks import LayerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One path of a model at its front end."""
+
+    hosts: tuple[str, ...]
+    path: str
+    ends: tuple[str, ...]
+    """What may follow the path: `:predict`, and `/*` for everything below it."""
+    rewrite: str | None
+    """Replaces the path on its way to the server."""
+    shadowed_by: str | None
+    """The path of the rule that gets its requests; None where it gets them itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """The pods of one version in one zone; the zone is empty for pods without a node."""
+
+    name: str
+    pods: tuple[Pod, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A model, or its canary: its share of the requests, its backend, and its pods by zone."""
+
+    name: str
+    weight: int
+    """Percent of the requests."""
+    mirror: int
+    """Percent of the requests that it gets copies of."""
+    backend: str
+    """The backend service, or the Service."""
+    group: str
+    """What is behind it: endpoint groups, or a node port of every node."""
+    ready: int
+    wanted: int
+    zones: tuple[Zone, ...]
+    budget: Budget | None
+    scaler: Scaler | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model, from its URL to its pods."""
+
+    name: str
+    namespace: str
+    server: str
+    place: str
+    """`file:line` of its entry."""
+    exposure: str
+    url: str
+    rules: tuple[Rule, ...]
+    versions: tuple[Version, ...]
+    least: int
+    most: int
+    """Bounds of its replicas."""
+    targets: tuple[str, ...]
+    """Of its autoscaler."""
+    goals: tuple[str, ...]
+    """Its objectives; empty for a model that the load balancer does not route."""
+    alerts: tuple[Alert, ...]
+
+    @property
+    def ready(self) -> int:
+        """Ready replicas of all versions."""
+        return sum(version.ready for version in self.versions)
+
+    @property
+    def wanted(self) -> int:
+        """Wanted replicas of all versions."""
+        return sum(version.wanted for version in self.versions)
+
+    @property
+    def firing(self) -> int:
+        """How many of its alerts fire."""
+        return sum(alert.state == FIRING for alert in self.alerts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A node pool: its bounds, its nodes, and what is used of them."""
+
+    name: str
+    place: str
+    machine_type: str
+    accelerator: str
+    zones: tuple[str, ...]
+    least: int
+    most: int
+    """Of nodes, in all zones."""
+    spot: bool
+    nodes: tuple[Node, ...]
+    allocatable: Amounts
+    requested: Amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEnd:
+    """Where requests arrive."""
+
+    kind: str
+    scheme: str
+    address: str
+    certificates: tuple[str, ...]
+    """The domains of each."""
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """What a rule of the policy pack says of a deployed resource."""
+
+    rule: str
+    level: str
+    stops: bool
+    """Whether it stops an update."""
+    layer: str
+    resource: str
+    message: str
+    place: str
+    waived: str
+    """Why it is waived, and until when; empty where it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An environment."""
+
+    environment: str
+    where: str
+    """`rehearsed`, or `deployed` in the account."""
+    project: str
+    region: str
+    cluster: str
+    url: str
+    front_ends: tuple[FrontEnd, ...]
+    models: tuple[Model, ...]
+    pools: tuple[Pool, ...]
+    layers: tuple[LayerState, ...]
+    violations: tuple[Violation, ...]
+    alerts: tuple[Alert, ...]
+    """Those of no single model."""

@@ -1,0 +1,107 @@
+"""The page of an environment: what it says, that it asks for nothing, and that it escapes text."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from html.parser import HTMLParser
+
+from cli.show import page
+from tests.cli.show.pictures import picture
+
+MARKUP = "<b onmouseover=alert(1)>&\"'</b><script>alert(2)</script>"
+
+
+class Read(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._hidden = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._hidden = tag in {"style", "script"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(count: int = 2, text: str = "") -> Read:
+    return Read(page.html(picture(count, text), root=".."))
+
+
+def test_the_page_says_what_the_environment_is_made_of() -> None:
+    found = read()
+    words = " ".join(found.text.split())
+    for part in (
+        "2, 6 of 6 replicas ready",
+        "acme-ml-dev-model-0000 95 %",
+        "acme-ml-dev-model-0000-canary 5 %",
+        "/v1/models/model-0001 /* :predict on any host",
+        "budget of model-0000-canary: 1 healthy, 1 wanted, 0 may be evicted",
+        "45 resources, updated 2026-11-27 07:51 UTC",
+        "not deployed",
+        "1 nodes of 1 to 4",
+        "14 of 28 GiB",
+    ):
+        assert part in words
+    assert {one["aria-label"] for one in found.all("meter")} == {
+        "CPU: 4 of 7.91 cores requested",
+        "Memory: 14 of 28 GiB requested",
+    }
+    assert sum("pod" in (one.get("class") or "").split() for one in found.all("span")) == 6
+
+
+def test_what_fires_comes_first_and_is_counted() -> None:
+    assert [one.state for one in page.alerts(picture())] == ["firing", "quiet", "quiet"]
+    assert page.counts(picture()).firing == 1
+
+
+def test_sources_are_linked_by_file_and_line() -> None:
+    links = {one["href"] for one in read().all("a")}
+    assert "../stacks/Pulumi.dev.yaml#L48" in links
+    assert "../infra/cluster/__main__.py" in links
+    inside = {link[1:] for link in links if link and link.startswith("#")}
+    assert inside <= {one.get("id") for _, one in read().elements}
+
+
+def test_the_page_asks_for_nothing() -> None:
+    found = read()
+    assert not {"link", "img", "iframe"} & {tag for tag, _ in found.elements}
+    assert not any(one.get("src") for _, one in found.elements)
+    assert not re.search(r"url\(|@import", page.html(picture(), root=".."))
+
+
+def test_markup_in_any_free_text_stays_text() -> None:
+    plain, found = read(), read(text=MARKUP)
+    assert [tag for tag, _ in found.elements] == [tag for tag, _ in plain.elements]
+    assert found.text.count(MARKUP) >= 15
+    assert not any("onmouseover" in one for _, one in found.elements)
+
+
+def test_a_thousand_models_are_folded_and_below_two_megabytes() -> None:
+    text = page.html(picture(1000), root="..")
+    assert len(text.encode()) < 2_000_000
+    found = Read(text)
+    assert not any("open" in one for one in found.all("details"))
+    assert any(one.get("id") == "filter" for one in found.all("input"))
+
+
+def test_headings_go_down_one_level_at_a_time_and_ids_are_unique() -> None:
+    found = read()
+    levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+    ids = [one["id"] for _, one in found.elements if "id" in one]
+    assert len(ids) == len(set(ids))
