@@ -27,6 +27,8 @@ def run_layer(
     upstream: Mapping[str, dict[str, Any]],
     config: Mapping[str, str] | None = None,
     into: Declared | None = None,
+    *,
+    preview: bool = False,
 ) -> Declared:
     """Run a layer's program on the environment's stack file, or on `config`."""
     return declare(
@@ -36,6 +38,7 @@ def run_layer(
         config=stack_values.of_project(config or stack_config(environment), layer.project),
         upstream=upstream,
         into=into,
+        preview=preview,
     )
 
 

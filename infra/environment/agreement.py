@@ -6,6 +6,7 @@ without the networking layer, is reported here, before it fails in a user's requ
 
 from collections.abc import Iterator
 
+from gkeplatform import planned
 from gkeplatform.contracts import (
     ClusterContract,
     ModelUrl,
@@ -59,12 +60,17 @@ def same_models(serving: ServingContract, networking: NetworkingContract) -> Ite
 def own_backends(
     cluster: ClusterContract, serving: ServingContract, networking: NetworkingContract
 ) -> Iterator[str]:
-    """Every group behind the load balancer belongs to this cluster."""
+    """Every group behind the load balancer belongs to this cluster.
+
+    In a preview, a group that is yet to be created is not known, and nothing is said of it.
+    """
     instance_groups = {relative(group.url) for group in cluster.instance_groups}
     served = {model.name: model for model in serving.models}
     for model in networking.models:
         negs = endpoint_groups(served.get(model.name), cluster)
         for group in model.groups:
+            if group == planned.UNKNOWN:
+                continue
             path = relative(group)
             if path not in instance_groups and path.partition("/")[2] not in negs:
                 yield (

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_gcp import monitoring
 
+from gkeplatform import planned
 from gkeplatform.contracts import RoutedModel
 from gkeplatform.errors import PlatformError
 from gkeplatform.labels import Labels
@@ -28,7 +29,9 @@ class Probe:
 
 
 def probe(url: str) -> Probe:
-    """The parts of a URL."""
+    """The parts of a URL; of one that is known only after the update, the host is."""
+    if url == planned.UNKNOWN:
+        return Probe(host=url, path="/", port=80, is_encrypted=False)
     parts = urlsplit(url)
     is_encrypted = parts.scheme == "https"
     return Probe(

@@ -20,6 +20,8 @@ DEFAULT_PRIORITY = 2147483647
 """Priority of the default rule, which every policy has."""
 RANGES_PER_RULE = 10
 """https://docs.cloud.google.com/armor/quotas"""
+BANNING_REQUESTS = 10_000
+"""https://docs.cloud.google.com/armor/docs/rate-limiting-overview"""
 ROLE, FREE_TEXT_ROLE = "models", "models-free-text"
 
 # Quoted: the configuration is read from here by programs that need none of this SDK.
@@ -43,6 +45,13 @@ class RateLimit(Settings):
             description="Seconds a client over the limit is banned; 0: only throttled.",
         ),
     ] = 0
+
+    def __post_init__(self) -> None:
+        if self.ban_seconds and self.requests > BANNING_REQUESTS:
+            raise ValueError(
+                f"requests {self.requests} exceeds {BANNING_REQUESTS}, the most that Cloud Armor "
+                "counts for a ban; lower it with interval_seconds, or set ban_seconds: 0"
+            )
 
 
 class Armor(Settings):
@@ -158,7 +167,8 @@ def _rate_limit_rules(args: Armor) -> Iterator[Rule]:
     if limit.ban_seconds:
         options["ban_duration_sec"] = limit.ban_seconds
     yield {
-        "priority": 4000,
+        # Google does not turn a rule that bans into one that throttles: they are two rules.
+        "priority": 4001 if limit.ban_seconds else 4000,
         "action": "rate_based_ban" if limit.ban_seconds else "throttle",
         "description": "rate limit per client IP address",
         "match": _ranges(["*"]),

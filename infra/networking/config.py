@@ -14,6 +14,9 @@ from infra.networking import certificate_coverage
 from infra.networking.armor import Armor
 from infra.networking.tls import Certificate, DnsArgs, DomainArgs, HttpsArgs
 
+YEAR = 31_622_400
+"""The longest TTL of Cloud CDN, in seconds."""
+
 
 class OutlierDetection(Settings):
     """Ejects a pod that keeps failing from the load balancer for a while."""
@@ -51,7 +54,12 @@ class BackendArgs(Settings):
         ),
     ] = 30
     max_rate: Annotated[
-        int, Meta(ge=1, description="Maximum requests per second per pod, or per node.")
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="Maximum requests per second per pod, or per node.",
+        ),
     ] = 100
     log_sample_rate: Annotated[
         float, Meta(ge=0, le=1, description="Share of requests to log, 0 to 1.")
@@ -81,14 +89,14 @@ class Cache(Settings):
         Meta(description="Cache mode of Cloud CDN."),
     ] = "CACHE_ALL_STATIC"
     default_seconds: Annotated[
-        int, Meta(ge=0, description="TTL of files without their own, in seconds.")
+        int, Meta(ge=0, le=YEAR, description="TTL of files without their own, in seconds.")
     ] = 3600
     client_seconds: Annotated[
-        int, Meta(ge=0, description="Maximum TTL in browsers, in seconds.")
+        int, Meta(ge=0, le=YEAR, description="Maximum TTL in browsers, in seconds.")
     ] = 3600
-    max_seconds: Annotated[int, Meta(ge=0, description="Maximum TTL at the edge, in seconds.")] = (
-        86400
-    )
+    max_seconds: Annotated[
+        int, Meta(ge=0, le=YEAR, description="Maximum TTL at the edge, in seconds.")
+    ] = 86400
     stale_seconds: Annotated[
         int,
         Meta(
@@ -97,10 +105,13 @@ class Cache(Settings):
     ] = 86400
 
     def __post_init__(self) -> None:
-        if self.default_seconds > self.max_seconds:
-            raise ValueError(
-                f"default_seconds {self.default_seconds} exceeds max_seconds {self.max_seconds}"
-            )
+        if self.mode != "CACHE_ALL_STATIC":  # the others have no maximum
+            return
+        for key in ("default_seconds", "client_seconds"):
+            if getattr(self, key) > self.max_seconds:
+                raise ValueError(
+                    f"{key} {getattr(self, key)} exceeds max_seconds {self.max_seconds}"
+                )
 
 
 class ProbeArgs(Settings):

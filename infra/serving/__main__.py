@@ -29,14 +29,16 @@ cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
 placements = stack.check(catalog.placed, config, cluster, naming)
+deployed = stack.deployed(ServingContract)
 live = stack.check(
     live_routes,
     config.workloads,
     stack.deployed(NetworkingContract),
     naming,
     cluster=cluster.generation,
+    serving=deployed,
 )
-stack.warn(replaced_cluster.advice(stack.deployed(ServingContract), cluster.generation, os.environ))
+stack.warn(replaced_cluster.advice(deployed, cluster.generation, os.environ))
 
 google = providers.google(environment, labels)
 kubernetes = providers.cluster(cluster.kubeconfig)

@@ -9,9 +9,16 @@ them. Where that is impossible, the operator is told.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gkeplatform.contracts import InstanceGroupBackend, NegBackend, NetworkingContract
+from gkeplatform.contracts import (
+    InstanceGroupBackend,
+    NegBackend,
+    NetworkingContract,
+    RoutedVersion,
+    ServingContract,
+)
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
+from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.models.workload import Workload
 from infra.serving.patterns import NODE_PORTS
@@ -36,6 +43,8 @@ class LiveRoutes:
     names: GroupNames
     kept: Mapping[str, Kept]
     """By version of a model."""
+    node_ports: Mapping[int, str] = field(default_factory=dict)
+    """The namespace of the Service that has each node port."""
 
     @property
     def lasting(self) -> list[str]:
@@ -59,14 +68,20 @@ def live_routes(
     naming: Naming,
     *,
     cluster: str,
+    serving: ServingContract | None = None,
 ) -> LiveRoutes:
     """`PlatformError` if a model claims a node port by which requests for another still come.
 
-    `networking` is what that layer published last, and `cluster` the cluster's generation.
+    `networking` is what that layer published last, and `serving` what this one did; `cluster` is
+    the cluster's generation.
     """
     names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
-    return LiveRoutes(names=names, kept={one.name: kept(one, names) for one in workloads})
+    return LiveRoutes(
+        names=names,
+        kept={one.name: kept(one, names) for one in workloads},
+        node_ports=node_ports.namespaces(serving, names.live.values()),
+    )
 
 
 def kept(workload: Workload, names: GroupNames) -> Kept:
@@ -78,7 +93,7 @@ def kept(workload: Workload, names: GroupNames) -> Kept:
     match live.backend:
         case InstanceGroupBackend(node_port=port):
             if port == exposure.node_port:
-                return Kept()
+                return Kept(advice=_moved_advice(workload, live, names))
             has_rest = workload.rest_port is not None and exposure.protocol != "grpc"
             if has_rest and names.is_here(live, workload):
                 return Kept(node_port=port, advice=_kept_advice(workload, f"node port {port}"))
@@ -94,6 +109,17 @@ def kept(workload: Workload, names: GroupNames) -> Kept:
     return Kept(
         advice=f'{workload.key}: the load balancer has no endpoints for "{workload.name}" from now '
         "until networking is deployed; deploy it next, as `platformctl up` does"
+    )
+
+
+def _moved_advice(workload: Workload, live: RoutedVersion, names: GroupNames) -> str | None:
+    """What moving its node port to another namespace of the same cluster interrupts."""
+    if live.namespace == workload.namespace or live.cluster not in ("", names.cluster):
+        return None
+    return (
+        f'{workload.key}: node port {workload.exposure.node_port} of "{workload.name}" moves from '
+        f"namespace {live.namespace} to {workload.namespace} once its pods there are ready. Two "
+        "Services cannot have one port, so requests by way of it fail for about a second"
     )
 
 

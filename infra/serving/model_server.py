@@ -110,7 +110,7 @@ class ModelServer(pulumi.ComponentResource):
                 parent=self, depends_on=[self.deployment] if references(args) else []
             ),
         )
-        self._node_ports(args, kept, metadata)
+        self._node_ports(args, kept, live, metadata)
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
@@ -141,17 +141,28 @@ class ModelServer(pulumi.ComponentResource):
             )
         self.register_outputs({"address": self.address})
 
-    def _node_ports(self, args: Workload, kept: Kept, metadata: Manifest) -> None:
+    def _node_ports(self, args: Workload, kept: Kept, live: LiveRoutes, metadata: Manifest) -> None:
         """A Service for each node port."""
         for number in {one for one in (args.exposure.node_port, kept.node_port) if one}:
             service = node_ports.service_name(number)
+            # A preview asks the API server, which has the port in use until the update.
+            is_taken = live.node_ports.get(number, args.namespace) != args.namespace
+            spec = node_ports.service(
+                args,
+                number,
+                protocol=args.exposure.protocol,
+                is_known=not (is_taken and pulumi.runtime.is_dry_run()),
+            )
             core.Service(
                 service,
                 metadata=sdk({**metadata, "name": service, "annotations": waits.NOTHING}),
-                spec=sdk(node_ports.service(args, number, protocol=args.exposure.protocol)),
-                # Its port is free only when the Service that had it is deleted, or has changed.
+                spec=sdk(spec),
+                # Its port is free only when the Service that had it is deleted, or has changed;
+                # requests fail from then on until the pods that it leads to are ready.
                 opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[self.service], delete_before_replace=True
+                    parent=self,
+                    depends_on=[self.deployment, self.service],
+                    delete_before_replace=True,
                 ),
             )
 

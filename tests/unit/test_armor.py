@@ -54,6 +54,22 @@ def test_a_dry_run_refuses_nobody() -> None:
     assert made[-1]["action"] == "allow"
 
 
+def test_a_limit_that_bans_no_more_is_another_rule() -> None:
+    # Google does not turn a rule that bans into one that throttles.
+    made: list[Any] = [
+        next(rule for rule in rules(Armor(rate_limit=limit)) if "rate_limit_options" in rule)
+        for limit in (RateLimit(requests=60), RateLimit(requests=60, ban_seconds=60))
+    ]
+    assert [rule["action"] for rule in made] == ["throttle", "rate_based_ban"]
+    assert made[0]["priority"] != made[1]["priority"]
+
+
+def test_times_are_compared_as_the_cache_mode_uses_them() -> None:
+    with pytest.raises(ValueError, match="client_seconds 100000 exceeds max_seconds 86400"):
+        Cache(client_seconds=100_000)
+    Cache(mode="FORCE_CACHE_ALL", default_seconds=100_000, client_seconds=100_000)
+
+
 def test_headers_and_ejection_are_what_was_asked_for() -> None:
     assert headers({"X-B": "2", "X-A": "1"}) == ["X-A: 1", "X-B: 2"]
     quiet = resilience(BackendArgs())
@@ -78,6 +94,11 @@ def test_times_are_left_out_where_files_say_their_own() -> None:
         ),
         ("armor", {"others": "deny"}, "others: deny with an empty allow list denies every request"),
         ("armor", {"waf": ["sql"]}, "gke-networking:armor.waf[0]"),
+        (
+            "armor",
+            {"rate_limit": {"requests": 10_001, "ban_seconds": 60}},
+            "gke-networking:armor.rate_limit: requests 10001",
+        ),
         (
             "static_files",
             {"cache": {"default_seconds": 9, "max_seconds": 8}},

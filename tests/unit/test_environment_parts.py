@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from declared import Declared, run_environment, run_layer, stack_config
+from gkeplatform import planned
 from gkeplatform.buckets import BucketArgs, protection
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import NetworkingContract, RoutedModel
@@ -224,6 +225,7 @@ def test_an_alert_that_can_never_fire_is_refused() -> None:
             "http://198.51.100.4:8080",
             Probe(host="198.51.100.4", path="/", port=8080, is_encrypted=False),
         ),
+        (planned.UNKNOWN, Probe(host=planned.UNKNOWN, path="/", port=80, is_encrypted=False)),
     ],
 )
 def test_a_check_asks_what_a_client_would(url: str, expected: Probe) -> None:

@@ -8,9 +8,11 @@ from functools import cache
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from declared import Declared, run_layer, stack_config
+from gkeplatform import planned
 from gkeplatform.contracts import (
     InstanceGroupBackend,
     NegBackend,
@@ -27,6 +29,7 @@ from infra.networking.contract import routed_models
 from infra.networking.url_map.versions import versions
 from infra.serving import contract, replaced_cluster
 from infra.serving.config import ServingConfig
+from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.live_routes import LiveRoutes, live_routes
 from infra.serving.models.pod import OPEN
@@ -245,7 +248,7 @@ def networking_outputs() -> str:
     return json.dumps(run_layer(NETWORKING, "dev", upstream).outputs)
 
 
-def changed(edit: Callable[[dict[str, Any]], None]) -> Declared:
+def changed(edit: Callable[[dict[str, Any]], None], *, preview: bool = False) -> Declared:
     """Dev's serving layer, edited, while the load balancer has the routes of the committed file."""
     values = stack_config("dev")
     models = {one["name"]: one for one in json.loads(values["gke-serving:models"])}
@@ -255,7 +258,7 @@ def changed(edit: Callable[[dict[str, Any]], None]) -> Declared:
         f"organization/{NETWORKING.project}/dev": json.loads(networking_outputs()),
     }
     listed = {"gke-serving:models": json.dumps(list(models.values()))}
-    return run_layer(SERVING, "dev", upstream, {**values, **listed})
+    return run_layer(SERVING, "dev", upstream, {**values, **listed}, preview=preview)
 
 
 def test_the_node_port_of_a_model_that_left_its_instance_groups_stays_open() -> None:
@@ -278,6 +281,50 @@ def test_a_node_port_moves_to_another_namespace_without_two_services_competing()
     assert service["metadata"]["namespace"] == "vision"
     assert made.deleted_first[SERVICE, "node-port-30001"] is True
     assert (SERVICE, "fraud") in made.dependencies[SERVICE, "node-port-30001"]
+
+
+def in_team(number: int) -> ServingConfig:
+    """A model on a node port, in a team's namespace."""
+    entries = [{**port("a", number), "team": "vision"}]
+    team = {"name": "vision", "quota": {"cpu": "8", "memory": "32Gi", "pods": 20}}
+    return msgspec.convert({"models": entries, "teams": [team]}, ServingConfig)
+
+
+def node_port(made: Declared) -> Any:
+    return made.of(SERVICE)["node-port-30001"]["spec"]["ports"][0]["nodePort"]
+
+
+def test_a_preview_does_not_ask_for_a_node_port_that_another_namespace_has() -> None:
+    # The API server would refuse it: the Service that has the port is deleted in the update.
+    def moved(models: dict[str, Any]) -> None:
+        models["fraud"].update(team="vision")
+
+    assert planned.marked(node_port(changed(moved, preview=True))) == planned.UNKNOWN
+    assert node_port(changed(moved)) == 30001
+    assert node_port(changed(lambda _: None, preview=True)) == 30001
+
+
+def test_a_node_port_leads_to_other_pods_once_they_are_ready() -> None:
+    made = changed(lambda models: models["fraud"].update(team="vision"))
+    pods = ("kubernetes:apps/v1:Deployment", "fraud")
+    assert pods in made.dependencies[SERVICE, "node-port-30001"]
+
+
+def test_the_operator_is_told_what_moving_a_node_port_interrupts() -> None:
+    live = deployed(port("a", 30000))
+    workloads = in_team(30000).workloads
+    said = live_routes(workloads, live, NAMING, cluster="c1").kept["a"].advice
+    assert said is not None
+    assert 'node port 30000 of "a" moves from namespace models to vision' in said
+    assert after(port("a", 30000), live=live).kept["a"].advice is None
+
+
+def test_a_node_port_is_where_serving_last_put_it() -> None:
+    models = tuple(served(in_team(30000), NAMES))
+    contract_ = msgspec.structs.replace(serving_contract("c1"), models=models)
+    live = live_versions(deployed(port("a", 30000)), NAMING).values()
+    assert node_ports.namespaces(None, live) == {30000: "models"}
+    assert node_ports.namespaces(contract_, live) == {30000: "vision"}
 
 
 def test_endpoint_groups_are_asked_for_even_where_a_gateway_has_asked() -> None:

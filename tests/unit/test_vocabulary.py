@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from declared import Declared, run_environment
+from gkeplatform import planned
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.environment import Environment, environment_of, file_of
 from gkeplatform.errors import PlatformError
@@ -142,3 +143,13 @@ def test_a_backend_of_another_cluster_is_noticed(group: str, contracts: Contract
         f'model "resnet" is routed to {group.removeprefix("projects/")}, which is not a group'
         in said
     )
+
+
+def test_groups_that_are_yet_to_be_created_are_no_disagreement(contracts: Contracts) -> None:
+    # The preview of an added or moved model: GKE creates its groups in the update.
+    cluster, serving, networking = contracts
+    first = msgspec.structs.replace(
+        networking.models[0], groups=(planned.UNKNOWN, *networking.models[0].groups[1:])
+    )
+    new = msgspec.structs.replace(networking, models=(first, *networking.models[1:]))
+    agreement.agreed("dev", cluster, serving, new)

@@ -233,7 +233,7 @@ class ExposureSettings(Settings):
         return None
 
 
-def port(name: str, number: int, *, protocol: Protocols = "http", **more: int) -> Manifest:
+def port(name: str, number: int, *, protocol: Protocols = "http", **more: int | str) -> Manifest:
     """A port of a Service; it leads to the container's port of that name.
 
     `protocol` is that of the exposure: http2 concerns the REST port, grpc the gRPC port.

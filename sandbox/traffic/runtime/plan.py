@@ -17,7 +17,7 @@ from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.runtime import discovery
 from sandbox.traffic.runtime.frontends import Frontend
 from sandbox.traffic.runtime.ingresses import Ingresses, controller_of
-from sandbox.traffic.runtime.services import Services
+from sandbox.traffic.runtime.services import Services, node_port
 
 _SCHEMES = {"targetHttpProxies": "http", "targetHttpsProxies": "https"}
 
@@ -103,7 +103,7 @@ def plan(inputs: Inputs) -> Plan:
         frontends={f"compute/{one.name}": one.listens for one in frontends},
         dial_plan=inputs.dial_plan,
         certificate=inputs.certificates.get,
-        node_ports=found.node_ports,
+        node_ports={**_named_ports(inputs), **found.node_ports},
         storage=inputs.storage,
         identity=inputs.port("identity"),
         access_log=inputs.access_log,
@@ -130,6 +130,21 @@ def plan(inputs: Inputs) -> Plan:
         draining=configuration.draining,
         unsupported=sorted({*configuration.unsupported, *found.unsupported}),
     )
+
+
+def _named_ports(inputs: Inputs) -> dict[tuple[str, str, int], int]:
+    """The loopback port of each named port of each instance, as a Service's would be.
+
+    Nobody listens there while no Service has the port. The load balancer keeps the instance all the
+    same, as Google's does, and what it knows of its health.
+    """
+    return {
+        (place.project, name, port): inputs.port(node_port(place.project, name, port))
+        for key, group in inputs.documents.items()
+        if "/instanceGroups/" in key and (place := parse(key.partition("/")[2]))
+        for port in {int(one["port"]) for one in group.get("namedPorts") or ()}
+        for name in group.get("_instances") or ()
+    }
 
 
 def _names(documents: dict[str, Json]) -> dict[str, set[str]]:

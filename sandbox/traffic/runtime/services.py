@@ -43,6 +43,11 @@ class Forwarding:
     unsupported: list[Unsupported] = field(default_factory=list)
 
 
+def node_port(project: str, instance: str, number: int) -> str:
+    """The name of the loopback port that stands for a port of a node."""
+    return f"node {project}/{instance}:{number}"
+
+
 class Services:
     """The forwarding of all Services of a sandbox's clusters."""
 
@@ -90,7 +95,7 @@ class Services:
         project = objects.cluster.project
         for node in objects.nodes:
             name = node["metadata"]["name"]
-            key = f"node {project}/{name}:{number}"
+            key = node_port(project, name, number)
             cluster = self.cluster(objects, service, port, node=name if is_local else None)
             listens = self._port(key)
             self.found.listeners.append(_tcp(key, listens, cluster))

@@ -170,6 +170,13 @@ def test_a_load_balancing_scheme_does_not_change_in_place(cloud: Cloud) -> None:
         {"connectionDraining": {"drainingTimeoutSec": 3601}},
         {"connectionDraining": {"drainingTimeoutSec": -1}},
         {"affinityCookieTtlSec": 1_209_601},
+        {"logConfig": {"enable": True, "sampleRate": 2}},
+        {"logConfig": {"enable": True, "sampleRate": -0.1}},
+        {"port": 65536},
+        {"outlierDetection": {"maxEjectionPercent": 101}},
+        {"outlierDetection": {"interval": {"seconds": "-1"}}},
+        {"enableCDN": True, "cdnPolicy": {"serveWhileStale": 604_801}},
+        {"enableCDN": True, "cdnPolicy": {"negativeCachingPolicy": [{"code": 404, "ttl": 1801}]}},
         {"customRequestHeaders": ["Host: a.example.com"]},
         {"customRequestHeaders": ["X-Google-Trace: 1"]},
         {"customRequestHeaders": ["x-goog-meta: 1"]},
@@ -181,6 +188,110 @@ def test_a_load_balancing_scheme_does_not_change_in_place(cloud: Cloud) -> None:
 )
 def test_a_backend_service_out_of_bounds(cloud: Cloud, fields: Json) -> None:
     cloud.refused("POST", "global/backendServices", service(**fields))
+
+
+def backed(*scalers: float, **fields: Any) -> Json:
+    """A backend service over groups of these capacities."""
+    groups = [
+        {
+            "group": f"zones/europe-west4-{zone}/instanceGroups/web",
+            "capacityScaler": scaler,
+            **fields,
+        }
+        for zone, scaler in zip("ab", scalers, strict=False)
+    ]
+    return service(backends=groups, healthChecks=["global/healthChecks/web"])
+
+
+@pytest.fixture
+def groups(cloud: Cloud) -> Cloud:
+    """A cloud with two instance groups and a health check."""
+    cloud.compute("POST", "global/healthChecks", {"name": "web", "type": "HTTP"})
+    for zone in "ab":
+        cloud.compute("POST", f"zones/europe-west4-{zone}/instanceGroups", {"name": "web"})
+    return cloud
+
+
+@pytest.mark.parametrize(
+    ("scalers", "fields"),
+    [
+        ((2, 1), {}),
+        ((0.05, 1), {}),
+        ((-1, 1), {}),
+        ((0,), {}),
+        ((1, 1), {"maxUtilization": 1.5}),
+        ((1, 1), {"balancingMode": "RATE", "maxRatePerInstance": -1}),
+    ],
+)
+def test_a_backend_out_of_bounds(groups: Cloud, scalers: Any, fields: Json) -> None:
+    error = groups.refused("POST", "global/backendServices", backed(*scalers, **fields))
+    assert "resource.backends[0]." in error["message"]
+
+
+def test_one_of_two_groups_may_be_drained(groups: Cloud) -> None:
+    groups.compute("POST", "global/backendServices", backed(0, 0.1))
+    groups.refused("PATCH", "global/backendServices/web", {"backends": backed(0)["backends"]})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"checkIntervalSec": 0, "timeoutSec": 0},
+        {"checkIntervalSec": 301},
+        {"healthyThreshold": 0},
+        {"unhealthyThreshold": 11},
+        {"httpHealthCheck": {"port": 65536}},
+    ],
+)
+def test_a_health_check_out_of_bounds(cloud: Cloud, fields: Json) -> None:
+    cloud.refused("POST", "global/healthChecks", {"name": "web", "type": "HTTP"} | fields)
+
+
+def test_a_firewall_of_a_priority_that_is_none(cloud: Cloud) -> None:
+    rule = {"name": "web", "allowed": [{"IPProtocol": "tcp"}], "priority": 65536}
+    cloud.refused("POST", "global/firewalls", rule)
+
+
+def test_flow_logs_of_more_than_all_packets(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/networks", {"name": "vpc", "autoCreateSubnetworks": False})
+    body = {"name": "nodes", "network": "global/networks/vpc", "ipCidrRange": "10.0.0.0/20"}
+    logs = {"logConfig": {"enable": True, "flowSampling": 1.1}}
+    cloud.refused("POST", "regions/europe-west4/subnetworks", body | logs)
+
+
+def test_a_named_port_that_is_none(groups: Cloud) -> None:
+    path = "zones/europe-west4-a/instanceGroups/web/setNamedPorts"
+    groups.refused("POST", path, {"namedPorts": [{"name": "http", "port": 0}]})
+
+
+def limiting(action: str, count: int = 100, seconds: int = 60) -> Json:
+    """A rule that limits rates."""
+    threshold = {"count": count, "intervalSec": seconds}
+    ban = {"banDurationSec": 600} if action == "rate_based_ban" else {}
+    options = {"conformAction": "allow", "exceedAction": "deny(429)", "enforceOnKey": "IP"}
+    rates = {**options, "rateLimitThreshold": threshold, **ban}
+    return {"priority": 1, "action": action, "match": MATCH, "rateLimitOptions": rates}
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        (limiting("throttle", 1_000_001), "rateLimitThreshold.count"),
+        (limiting("throttle", 0), "rateLimitThreshold.count"),
+        (limiting("rate_based_ban", 10_001), "rateLimitThreshold.count"),
+        (limiting("throttle", 100, 61), "rateLimitThreshold.intervalSec"),
+    ],
+)
+def test_a_rate_that_cloud_armor_does_not_count(cloud: Cloud, rule: Json, field: str) -> None:
+    cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
+    assert field in cloud.refused("POST", f"{POLICY}/addRule", rule)["message"]
+
+
+def test_a_rule_that_bans_cannot_become_one_that_throttles(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
+    cloud.compute("POST", f"{POLICY}/addRule", limiting("throttle"))
+    cloud.compute("POST", f"{POLICY}/patchRule?priority=1", limiting("rate_based_ban"))
+    cloud.refused("POST", f"{POLICY}/patchRule?priority=1", limiting("throttle"))
 
 
 @pytest.mark.parametrize("name", ["Host", "X-Google-Anything", "transfer-encoding", ""])

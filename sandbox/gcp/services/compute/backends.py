@@ -41,7 +41,6 @@ def complete_service(state: State, place: Place, document: Json, old: Json | Non
     log = document.get("logConfig")
     if log and log.get("enable"):
         log.setdefault("sampleRate", 1.0)
-    _check_limits(document)
     _check_headers(document)
     _check_backends(place, document)
     _check_scheme(place, document)
@@ -56,24 +55,9 @@ def _complete_iap(iap: Json) -> None:
     iap.setdefault("oauth2ClientSecretSha256", _EMPTY_SHA256 if not secret else _sha256(secret))
 
 
-_LIMITS = {
-    # https://docs.cloud.google.com/compute/docs/reference/rest/v1/backendServices
-    "timeoutSec": (1, 2_147_483_647),
-    "connectionDraining.drainingTimeoutSec": (0, 3600),
-    "affinityCookieTtlSec": (0, 1_209_600),
-}
 _POLICIES = {"securityPolicy": "CLOUD_ARMOR", "edgeSecurityPolicy": "CLOUD_ARMOR_EDGE"}
 """The field of a backend → the type of security policy that it takes."""
 _MIGRATES = frozenset({"EXTERNAL", "EXTERNAL_MANAGED"})
-
-
-def _check_limits(document: Json) -> None:
-    for field, (low, high) in _LIMITS.items():
-        outer, _, inner = field.rpartition(".")
-        value = (document[outer] if outer else document).get(inner)
-        if value is not None and not low <= int(value) <= high:
-            why = f"Must be greater than or equal to {low} and less than or equal to {high}."
-            raise invalid(f"resource.{field}", value, why)
 
 
 def _check_headers(document: Json) -> None:

@@ -12,7 +12,7 @@ from sandbox.gcp.discovery import Json, document
 from sandbox.gcp.errors import ApiError, already_exists, invalid, not_found
 from sandbox.gcp.filters import page
 from sandbox.gcp.service import Call, State, fingerprint, now, numeric_id, project_number
-from sandbox.gcp.services.compute import networks, operations
+from sandbox.gcp.services.compute import bounds, networks, operations
 from sandbox.gcp.services.compute.kinds import KINDS, Kind
 from sandbox.gcp.services.compute.place import PREFIX, Place, expand, of_reference, parse
 
@@ -157,6 +157,7 @@ def _finish(state: State, place: Place, fresh: Json, old: Json | None) -> None:
     """Check references, set defaults and fingerprints, and store a document."""
     kind = KINDS[place.collection]
     _check_references(state, place, fresh)
+    bounds.check(place.collection, fresh)
     kind.complete(state, place, fresh, old)
     properties = document("compute", "v1").schemas[kind.schema]["properties"]
     if "fingerprint" in properties:

@@ -76,6 +76,37 @@ def check_rule(field: str, rule: Json) -> None:
     limits = action in ("throttle", "rate_based_ban")
     if limits != bool(rule.get("rateLimitOptions")):
         raise invalid(f"{field}.rateLimitOptions", "", f"The action is {action}.")
+    if limits:
+        _check_rates(f"{field}.rateLimitOptions", rule["rateLimitOptions"], _BANS[action])
+
+
+# https://docs.cloud.google.com/armor/docs/rate-limiting-overview
+_BAN = "rate_based_ban"
+_BANS = {"throttle": 1_000_000, _BAN: 10_000}
+"""The most requests of a threshold, by action."""
+_INTERVALS = (10, 30, 60, 120, 180, 240, 270, 300, 600, 900, 1200, 1800, 2700, 3600)
+
+
+def _check_rates(field: str, options: Json, most: int) -> None:
+    """Raise 400 for a threshold that its action does not take."""
+    for name in ("rateLimitThreshold", "banThreshold"):
+        threshold = options.get(name)
+        if threshold is None:
+            continue
+        count, seconds = int(threshold.get("count") or 0), threshold.get("intervalSec")
+        if not 1 <= count <= most:
+            raise invalid(f"{field}.{name}.count", count, f"Must be from 1 to {most}.")
+        if seconds not in _INTERVALS:
+            listed = ", ".join(map(str, _INTERVALS))
+            raise invalid(f"{field}.{name}.intervalSec", str(seconds), f"Must be one of {listed}.")
+
+
+def check_change(field: str, before: Json, after: Json) -> None:
+    """Raise 400 where a rule that bans is to throttle from now on; the reverse is possible."""
+    if before.get("action") == _BAN and after.get("action") == "throttle":
+        raise invalid(
+            f"{field}.action", "throttle", "A rate_based_ban rule cannot become throttle."
+        )
 
 
 # https://docs.cloud.google.com/armor/quotas

@@ -53,8 +53,10 @@ async def patch(call: Call) -> Json:
     """`securityPolicies.patchRule`."""
     place, rules = _policy(call)
     index = _index(call, rules)
-    rules[index] = rules[index] | {k: v for k, v in call.body.items() if v is not None}
+    before = rules[index]
+    rules[index] = before | {k: v for k, v in call.body.items() if v is not None}
     security.check_rule("resource", rules[index])
+    security.check_change("resource", before, rules[index])
     return _store(call, place, rules, "patchRule")
 
 
