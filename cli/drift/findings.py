@@ -162,8 +162,7 @@ def _of_object(seen: Refresh, verb: str) -> Iterator[Value]:
         reported.append(path)
         yield Value(written(path), declared, live, is_written, by)
     for path in map(parsed, seen.differs):  # a secret's value is masked on both sides
-        is_told = any(path[: len(one)] == one or one[: len(path)] == path for one in reported)
-        if not is_told and not is_owned(seen.kind, written(path), declared=True):
+        if not _touches(reported, path) and not is_owned(seen.kind, written(path), declared=True):
             declared = at(seen.inputs, path)
             reported.append(path)
             by = writer(seen.found, path, own)
@@ -180,7 +179,7 @@ def _added(seen: Refresh, own: str, reported: list[Path], is_written: bool) -> I
             continue
         if at(seen.outputs, path) == at(seen.found, path) and _is_ours(seen, own, path):
             continue
-        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+        if _touches(reported, path):
             continue
         if same(ABSENT, at(seen.found, path)):
             continue
@@ -201,17 +200,24 @@ def _is_declared(seen: Refresh, path: Path) -> bool:
 def _of_resource(seen: Refresh, planned: Iterable[str]) -> Iterator[Value]:
     """The values of a resource that differ, where its provider plans a change."""
     reported: list[Path] = []
+    plan = [parsed(text) for text in planned]
     for path, declared, live in changed(seen.inputs, seen.found_inputs):
         if declared is ABSENT and same(at(seen.outputs, path), live):
             continue  # set by the server, and known since the deployment
+        if declared is ABSENT and plan and not _touches(plan, path):
+            continue  # set by the server, and anew with what was changed
         reported.append(path)
         yield Value(written(path), declared, live, True)
-    for text in planned:
-        path = parsed(text)
-        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+    for path in plan:
+        if _touches(reported, path):
             continue
-        before, live = at(seen.outputs, path), at(seen.found, path)
+        text, before, live = written(path), at(seen.outputs, path), at(seen.found, path)
         if text in seen.differs or not same(before, live):
             declared = at(seen.inputs, path)
             reported.append(path)
             yield Value(text, before if declared is ABSENT else declared, live, True)
+
+
+def _touches(paths: Iterable[Path], path: Path) -> bool:
+    """Whether one of the paths is the path, a part of it or what holds it."""
+    return any(path[: len(one)] == one or one[: len(path)] == path for one in paths)
