@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cli.drift import ports
 from cli.drift.controllers import is_controller, is_owned
 from cli.drift.managers import Manager, owned, writer
 from cli.drift.values import ABSENT, Path, at, changed, differing, moved, parsed, same, written
@@ -88,14 +89,19 @@ def found(refreshes: Iterable[Refresh], steps: Iterable[Step], errors: Iterable[
     """What differs, by the refresh of each resource and the steps planned after it.
 
     `errors`: why the plan is not whole. What it lacks is told by the refresh alone, and nothing
-    counts as repaired.
+    counts as repaired, unless clashing ports are the reason, which `up --refresh` puts back.
     """
     failed = tuple(errors)
+    puts_back = ports.explain(failed)
     read = [one for one in refreshes if not one.type.startswith(PROVIDER)]
     plan = {one.urn: one for one in _planned(steps)}
+    steps_of = {one.urn: plan.get(one.urn) for one in read}
+    if puts_back:
+        steps_of = {one.urn: steps_of[one.urn] or _put_back(one) for one in read}
     findings = [
-        one for one in (_finding(each, plan.get(each.urn), bool(failed)) for each in read) if one
+        one for one in (_finding(each, steps_of[each.urn], bool(failed)) for each in read) if one
     ]
+    failed = () if puts_back else failed
     if failed:
         findings = [_unrepaired(one) for one in findings]
     explained = {one.urn: one for one in findings}
@@ -113,6 +119,17 @@ def _planned(steps: Iterable[Step]) -> Iterator[Step]:
             ("pulumi:pulumi:Stack", PROVIDER)
         ):
             yield step
+
+
+def _put_back(seen: Refresh) -> Step | None:
+    """The step that the plan lacks of an object with clashing ports."""
+    if (
+        not seen.type.startswith(_KUBERNETES)
+        or seen.is_gone
+        or not ports.patch(seen.inputs, seen.found)
+    ):
+        return None
+    return Step(op="update", urn=seen.urn, type=seen.type, new=seen.inputs)
 
 
 def _verb(step: Step | None) -> str:
