@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.mutations import Mutation, Resource, resources
+from benchmarks.mutations import Mutation, Resource, resources, revealed
 from cli.drift.values import ABSENT, parsed
 from cli.drills.cluster import Cluster
 from cli.environments import ROOT
@@ -134,6 +134,10 @@ class Run:
         done = _run("rehearse", self._environment, *self._named(), "--refresh")
         if done.returncode:
             sys.exit(done.stderr)
+        for layer in self._layers:
+            for one in _export(layer, self._environment)["deployment"]["resources"]:
+                if found := self._of.get(one["urn"]):
+                    found.subject.renew(revealed(one))
 
     def _named(self) -> list[str]:
         return [word for one in self._layers for word in ("--layer", one.name)]

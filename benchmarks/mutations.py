@@ -86,6 +86,9 @@ class Subject(Protocol):
     def is_there(self) -> bool:
         """Whether the account has the resource."""
 
+    def renew(self, resource: Json) -> None:
+        """Go by the state after an update: what was created again may have another id."""
+
 
 class Resource:
     """A resource of the state, and what was not tried with it yet."""
@@ -284,6 +287,9 @@ class Object:
         """Delete the object."""
         self._cluster.delete(self._path())
 
+    def renew(self, resource: Json) -> None:
+        """Nothing: an object that is created again has its name."""
+
     def is_there(self) -> bool:
         """Whether the API server has it."""
         return self._cluster.get(self._path()) is not None
@@ -369,6 +375,10 @@ class GoogleResource:
     def delete(self) -> None:
         """Delete the resource."""
         self._handler.delete(self._context(), self._id, self._inputs, self._state)
+
+    def renew(self, resource: Json) -> None:
+        """Take the id and the values of the state."""
+        self._id, self._state = resource["id"], resource["outputs"]
 
     def is_there(self) -> bool:
         """Whether the account has it."""

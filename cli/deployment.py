@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from cli import console
+from cli.drift import ports, putting_back
 from cli.engine import Engine, Result
 from cli.environments import ROOT
 from cli.errors import CliError
@@ -74,15 +75,29 @@ def up(
             try:
                 deploy(layer)
             except CliError as error:
+                again = deploy
                 if LET_GO_FIRST in str(error) and NETWORKING in layers:
                     console.say("instance groups leave the load balancer first", NETWORKING.name)
                     deploy(NETWORKING)
                 elif FORGET in str(error) and engine.holds_replaced_cluster(layer, environment):
                     console.say("what a replaced cluster held is forgotten", layer.name)
                     engine = Engine(forgetting, console.say)
+                elif refresh and ports.is_refused(str(error)):
+                    again = partial(
+                        putting_back.deploy,
+                        deploy=deploy,
+                        error=error,
+                        put_back=partial(
+                            putting_back.put_back,
+                            engine,
+                            environment,
+                            variables,
+                            interactive=interactive,
+                        ),
+                    )
                 else:
                     raise
-                deploy(layer)
+                again(layer)
             if CLUSTER_TYPE in results[layer.name].replaced:
                 console.say("what the replaced cluster held is forgotten", layer.name)
                 engine = Engine(forgetting, console.say)

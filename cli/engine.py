@@ -111,10 +111,14 @@ class Engine:
 
     def holds_replaced_cluster(self, layer: Layer, stack: str) -> bool:
         """Whether the layer's state holds objects of a cluster that is not the present one."""
-        stack_arguments = ["--show-secrets", "--stack", stack]
-        kubeconfig = self._plain(CLUSTER, ["stack", "output", "kubeconfig", *stack_arguments])
-        export = json.loads(self._plain(layer, ["stack", "export", *stack_arguments]))
-        return replaced_clusters.is_left(export, kubeconfig)
+        shown = ["stack", "export", "--show-secrets", "--stack", stack]
+        export = json.loads(self._plain(layer, shown))
+        return replaced_clusters.is_left(export, self.kubeconfig(stack))
+
+    def kubeconfig(self, stack: str) -> str:
+        """The kubeconfig that the cluster layer publishes. Raises CliError."""
+        shown = ["stack", "output", "kubeconfig", "--show-secrets", "--stack", stack]
+        return self._plain(CLUSTER, shown)
 
     def foresee(self, layer: Layer, stack: str) -> Result | None:
         """The result of an update that changes nothing, by a preview; None in all other cases.

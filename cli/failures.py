@@ -26,6 +26,7 @@ _PLUGIN_ENDED = re.compile(
 _ENDED = "the plugin ended before it answered"
 _WAITED = "failed to fully initialize"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
+_HINT = "hint: "
 _EXITED = re.compile(r"Detected that .* exited prematurely")
 
 
@@ -61,14 +62,15 @@ def error(layer: Layer, stack: str, code: int, run: Run, output: str) -> CliErro
             "change the configuration; docs/reference/policies.md explains each rule",
             Exit.POLICY,
         )
-    found = reasons(run.errors) or [last(output)]
+    found, advice = without_hints(reasons(run.errors) or [last(output)])
     configuration = any("stacks/" in e for e in found)
     lines = [line for one in found for line in one.splitlines()]
     text = found[0] if len(found) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
     kind = Exit.USAGE if configuration else Exit.RESOURCE
     if any(lost_answers.plugin_ended(one) for one in run.errors):
         again = "run the same command again: it settles what was interrupted, and completes it"
-    told = "" if configuration else hint(found) + again
+    general = "" if configuration else hint(found) + again
+    told = "; ".join([*advice, *([general] if general else [])])
     return CliError(f"{layer.name}: {text}", told, kind)
 
 
@@ -96,6 +98,20 @@ def reasons(errors: Iterable[str]) -> list[str]:
     if any(_ENDED in error for error in causes):
         causes = [error for error in causes if not _EXITED.match(error)]
     return [error for error in causes if not _CANCELLED.search(error)] or causes or told
+
+
+def without_hints(errors: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The errors without their lines `hint: ...`, and these hints, each once."""
+    told, hints = [], dict[str, None]()
+    for error in errors:
+        lines = []
+        for line in error.splitlines():
+            if line.lstrip().startswith(_HINT):
+                hints[line.strip().removeprefix(_HINT)] = None
+            else:
+                lines.append(line)
+        told.append("\n".join(lines))
+    return told, list(hints)
 
 
 def hint(errors: Iterable[str]) -> str:

@@ -76,8 +76,8 @@ def rollback(
     flags = [word for name in given for word in ("--allow-replace", name)]
     command = Command("rollback", environment, flags=["--to", str(target.number), *flags])
     with exclusion.held(environment, shlex.join(command.words()), os.environ):
-        files.save()
         try:
+            files.save()
             console.say(text.plain(whole.impact(environment, os.environ)))
             allowed = guard.check_update(environment, os.environ, LAYERS, given, command.words())
             confirmation.ask(f"keep {', '.join(changed) or 'the files'}, and deploy?", yes=yes)

@@ -68,6 +68,11 @@ FIELDS = (
         r"spec\.(clusterIP|clusterIPs|healthCheckNodePort|ports\[\d+\]\.nodePort)\b",
         "allocated by the API server",
     ),
+    Field(
+        ".*",
+        r"(spec\.(jobT|t)emplate\.)*spec\.serviceAccount$",
+        "the deprecated alias, which the API server keeps equal to serviceAccountName",
+    ),
     Field("Namespace", r"spec\.finalizers\b", "kept by the namespace controller"),
     Field("ServiceAccount", r"(secrets|imagePullSecrets)\b", "written by the token controller"),
     Field("ClusterRole", r"rules\b", "filled by the role aggregation controller"),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cli.drift import ports
 from cli.drift.controllers import is_controller, is_owned
 from cli.drift.managers import Manager, owned, writer
 from cli.drift.values import ABSENT, Path, at, changed, differing, moved, parsed, same, written
@@ -88,14 +89,19 @@ def found(refreshes: Iterable[Refresh], steps: Iterable[Step], errors: Iterable[
     """What differs, by the refresh of each resource and the steps planned after it.
 
     `errors`: why the plan is not whole. What it lacks is told by the refresh alone, and nothing
-    counts as repaired.
+    counts as repaired, unless clashing ports are the reason, which `up --refresh` puts back.
     """
     failed = tuple(errors)
+    puts_back = ports.explain(failed)
     read = [one for one in refreshes if not one.type.startswith(PROVIDER)]
     plan = {one.urn: one for one in _planned(steps)}
+    steps_of = {one.urn: plan.get(one.urn) for one in read}
+    if puts_back:
+        steps_of = {one.urn: steps_of[one.urn] or _put_back(one) for one in read}
     findings = [
-        one for one in (_finding(each, plan.get(each.urn), bool(failed)) for each in read) if one
+        one for one in (_finding(each, steps_of[each.urn], bool(failed)) for each in read) if one
     ]
+    failed = () if puts_back else failed
     if failed:
         findings = [_unrepaired(one) for one in findings]
     explained = {one.urn: one for one in findings}
@@ -113,6 +119,17 @@ def _planned(steps: Iterable[Step]) -> Iterator[Step]:
             ("pulumi:pulumi:Stack", PROVIDER)
         ):
             yield step
+
+
+def _put_back(seen: Refresh) -> Step | None:
+    """The step that the plan lacks of an object with clashing ports."""
+    if (
+        not seen.type.startswith(_KUBERNETES)
+        or seen.is_gone
+        or not ports.patch(seen.inputs, seen.found)
+    ):
+        return None
+    return Step(op="update", urn=seen.urn, type=seen.type, new=seen.inputs)
 
 
 def _verb(step: Step | None) -> str:
@@ -162,8 +179,7 @@ def _of_object(seen: Refresh, verb: str) -> Iterator[Value]:
         reported.append(path)
         yield Value(written(path), declared, live, is_written, by)
     for path in map(parsed, seen.differs):  # a secret's value is masked on both sides
-        is_told = any(path[: len(one)] == one or one[: len(path)] == path for one in reported)
-        if not is_told and not is_owned(seen.kind, written(path), declared=True):
+        if not _touches(reported, path) and not is_owned(seen.kind, written(path), declared=True):
             declared = at(seen.inputs, path)
             reported.append(path)
             by = writer(seen.found, path, own)
@@ -180,7 +196,7 @@ def _added(seen: Refresh, own: str, reported: list[Path], is_written: bool) -> I
             continue
         if at(seen.outputs, path) == at(seen.found, path) and _is_ours(seen, own, path):
             continue
-        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+        if _touches(reported, path):
             continue
         if same(ABSENT, at(seen.found, path)):
             continue
@@ -201,17 +217,24 @@ def _is_declared(seen: Refresh, path: Path) -> bool:
 def _of_resource(seen: Refresh, planned: Iterable[str]) -> Iterator[Value]:
     """The values of a resource that differ, where its provider plans a change."""
     reported: list[Path] = []
+    plan = [parsed(text) for text in planned]
     for path, declared, live in changed(seen.inputs, seen.found_inputs):
         if declared is ABSENT and same(at(seen.outputs, path), live):
             continue  # set by the server, and known since the deployment
+        if declared is ABSENT and plan and not _touches(plan, path):
+            continue  # set by the server, and anew with what was changed
         reported.append(path)
         yield Value(written(path), declared, live, True)
-    for text in planned:
-        path = parsed(text)
-        if any(path[: len(one)] == one or one[: len(path)] == path for one in reported):
+    for path in plan:
+        if _touches(reported, path):
             continue
-        before, live = at(seen.outputs, path), at(seen.found, path)
+        text, before, live = written(path), at(seen.outputs, path), at(seen.found, path)
         if text in seen.differs or not same(before, live):
             declared = at(seen.inputs, path)
             reported.append(path)
             yield Value(text, before if declared is ABSENT else declared, live, True)
+
+
+def _touches(paths: Iterable[Path], path: Path) -> bool:
+    """Whether one of the paths is the path, a part of it or what holds it."""
+    return any(path[: len(one)] == one or one[: len(path)] == path for one in paths)

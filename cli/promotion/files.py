@@ -34,8 +34,8 @@ class Files:
     texts: dict[str, str] = field(default_factory=dict)
     """By path below `root`."""
     _read: dict[str, str] = field(default_factory=dict)
-    _before: dict[str, str] = field(default_factory=dict)
-    """What was on disk before `save`."""
+    _before: dict[str, str] | None = None
+    """What was on disk before `save`; None where it has not begun."""
 
     @classmethod
     def of(cls, environment: str, root: Path) -> Files:
@@ -137,29 +137,42 @@ class Files:
             yield root
 
     def save(self) -> None:
-        """Replace the changed files, each at once. Raises CliError where one has changed since."""
+        """Replace the changed files, each at once; where it is interrupted, none is replaced.
+
+        Raises CliError where one has changed since it was read.
+        """
         for file in self.changed:
             path = (self.root / file).resolve()
             before = self._read.get(file)
             if (path.exists() and _text(path)) != (before or False):
                 raise CliError(f"{file}: has been changed meanwhile", "run the command again")
         self._before = dict(self._read)
-        for file in self.changed:
-            path = (self.root / file).resolve()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace(path, self.texts[file])
-            self._read[file] = self.texts[file]
-        for file in self.deleted:
-            (self.root / file).unlink(missing_ok=True)
-            del self._read[file]
+        try:
+            for file in self.changed:
+                path = (self.root / file).resolve()
+                path.parent.mkdir(parents=True, exist_ok=True)
+                replace(path, self.texts[file])
+                self._read[file] = self.texts[file]
+            for file in self.deleted:
+                (self.root / file).unlink(missing_ok=True)
+                del self._read[file]
+        except BaseException:
+            self.undo()
+            raise
 
     def undo(self) -> None:
-        """Put back what `save` replaced or deleted."""
-        for file in {*self._read, *self._before}:
+        """Put back what `save` replaced or deleted; nothing where it has not begun."""
+        if self._before is None:
+            return
+        for file in {*self.texts, *self._before}:
             path, before = (self.root / file).resolve(), self._before.get(file)
+            # By the file itself: Ctrl-C may have come between its replacement and our note of it.
+            present = _text(path) if path.exists() else None
+            if present == before or present not in (None, self.texts.get(file)):
+                continue
             if before is None:
-                path.unlink(missing_ok=True)
-            elif self._read.get(file) != before:
+                path.unlink()
+            else:
                 replace(path, before)
         self._read = dict(self._before)
 

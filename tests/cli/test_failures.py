@@ -2,7 +2,9 @@
 
 import pytest
 
-from cli import failures
+from cli import console, failures
+from cli.events import Run
+from gkeplatform.layers import CLUSTER
 
 URN = "urn:pulumi:dev::gke-serving::a:b:C$kubernetes:apps/v1:Deployment::resnet"
 
@@ -61,3 +63,23 @@ def test_what_is_left_alone_is_told(errors: list[str]) -> None:
 )
 def test_an_error_of_several_lines_is_told_whole(output: str, told: str) -> None:
     assert failures.last(output) == told
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        ["stacks/Pulumi.dev.yaml: gke-cluster:x: unknown key\nhint: did you mean y"],
+        ["main: a\n  b\nhint: did you mean y", "pool: c\nhint: did you mean y"],
+        ["main: no\nhint: wait a minute", "stacks/Pulumi.dev.yaml: no\n  hint: did you mean y"],
+    ],
+)
+def test_a_failure_has_one_hint_with_what_its_reasons_advise(
+    errors: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = failures.error(CLUSTER, "dev", 1, Run(errors=errors), "")
+    failed.hint += "\nto go on: ./platformctl up dev"  # as `cli.guards.run.alone` does
+    console.failure(failed, as_json=False)
+    said = capsys.readouterr().err
+    assert said.count("hint:") == 1
+    assert "hint: did you mean y" in said or "; did you mean y" in said
+    assert "did you mean y" not in str(failed)

@@ -58,9 +58,20 @@ def from_api(fields: Mapping[str, Field], body: Mapping[str, Any]) -> Values:
     values: Values = {}
     for name, field in fields.items():
         raw = _get(body, field.api)
+        if raw is None and _is_false(field, body):
+            raw = False
         if raw is not None:
             values[name] = _value_from_api(field, raw)
     return values
+
+
+def _is_false(field: Field, body: Mapping[str, Any]) -> bool:
+    """Whether an absent boolean is false: one whose default is true in the provider alone.
+
+    The API omits what is false, and the official provider reads it as false, a change to it.
+    """
+    is_switch = field.kind == "bool" and field.default is True and bool(field.api)
+    return is_switch and isinstance(_get(body, field.api[:-1]) if field.api[1:] else body, Mapping)
 
 
 def _value_from_api(field: Field, raw: Any) -> Any:

@@ -173,3 +173,43 @@ def test_paths_are_read_as_they_are_written() -> None:
 
 def test_a_removed_key_differs_and_an_undeclared_one_does_not() -> None:
     assert list(differing({"a": 1, "b": 2}, {"a": 1, "c": 3})) == [(("b",), 2, ABSENT)]
+
+
+def _of_pod(*keys: str) -> dict[str, Any]:
+    return {"f:spec": {"f:template": {"f:spec": {f"f:{key}": {} for key in keys}}}}
+
+
+ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
+
+
+def _conditions(name: str, id_: str) -> dict[str, Any]:
+    return {"conditions": [{"displayName": name, "name": id_}]}
+
+
+def test_a_name_that_the_server_gives_anew_with_a_change_is_no_drift() -> None:
+    declared = {"conditions": [{"displayName": "a"}]}
+    seen = _refresh(
+        ALERT, declared, _conditions("b", "policies/1/conditions/2"),
+        outputs=_conditions("a", "policies/1/conditions/1"),
+    )  # fmt: skip
+    path = "conditions[0].displayName"
+    assert _values(seen, _step(ALERT, "update", path)) == {path: ("a", "b", True)}
+
+
+@pytest.mark.parametrize("planned", ["userLabels.owner", "userLabels"])
+def test_a_label_that_was_added_is_drift_where_the_plan_takes_it_away(planned: str) -> None:
+    found = {"userLabels": {"team": "ml", "owner": "me"}}
+    seen = _refresh(ALERT, {"userLabels": {"team": "ml"}}, found)
+    assert "userLabels.owner" in _values(seen, _step(ALERT, "update", planned))
+
+
+def test_the_alias_of_the_service_account_is_told_as_the_account_alone() -> None:
+    pod = {"serviceAccountName": "mine"}
+    live = _live(
+        {"template": {"spec": {"serviceAccountName": "other", "serviceAccount": "other"}}},
+        "kubectl-edit",
+        _of_pod("serviceAccountName", "serviceAccount"),
+    )
+    seen = _refresh(DEPLOYMENT, {"spec": {"template": {"spec": pod}}}, live)
+    told = _values(seen, _step(DEPLOYMENT, "update"))
+    assert list(told) == ["spec.template.spec.serviceAccountName"]

@@ -210,3 +210,39 @@ def test_a_rollback_that_is_declined_leaves_the_files_as_they_were(checkout: Che
     assert (checkout.text("dev") != present, added.exists(), kept.exists()) == (True, True, False)
     files.undo()
     assert (checkout.text("dev"), added.exists(), kept.read_text()) == (present, False, "[]\n")
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_ctrl_c_while_files_are_written_leaves_all_as_they_were(
+    at: int, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = checkout.text("dev")
+    files = Files.of("dev", checkout.root)
+    files.texts[files.file] = change(present)
+    for name in ("one", "two"):
+        files.add_file(f"stacks/models/{name}.yaml", "[]\n")
+    written = iter(range(9))
+    replace = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        made = replace(path, target)
+        if next(written) == at:
+            raise KeyboardInterrupt
+        return made
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.save()
+    assert checkout.text("dev") == present
+    assert [path for path in checkout.root.rglob("*") if path.parent.name == "models"] == []
+
+
+def test_undo_without_save_touches_no_file(checkout: Checkout) -> None:
+    present = checkout.text("dev")
+    files = Files.of("dev", checkout.root)
+    files.texts[files.file] = change(present)
+    checkout.write("dev", present + "# meanwhile\n")
+    with pytest.raises(CliError, match="changed meanwhile"):
+        files.save()
+    files.undo()
+    assert checkout.text("dev") == present + "# meanwhile\n"

@@ -141,3 +141,33 @@ def test_inputs_are_read_back_as_sent(token: str) -> None:
         if handler.fields[name].api and not same(handler.fields[name], value, back.get(name))
     }
     assert not lost, (lost, back)
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "bodies"),
+    [
+        ("gcp:container/cluster:Cluster", "enableShieldedNodes", [{"shieldedNodes": {}}]),
+        ("gcp:monitoring/alertPolicy:AlertPolicy", "enabled", [{}, {"enabled": False}]),
+        (
+            "gcp:container/nodePool:NodePool",
+            "nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring",
+            [{"config": {"shieldedInstanceConfig": {}}}],
+        ),
+    ],
+)
+def test_a_switch_that_is_on_by_default_is_off_where_the_api_omits_it(
+    token: str, path: str, bodies: list[dict[str, Any]]
+) -> None:
+    handler = handler_of(token)
+    assert handler is not None
+    for body in bodies:
+        found: Any = handler.from_api(body)
+        for step in path.split("."):
+            found = found[step]
+        assert found is False
+
+
+def test_a_switch_in_a_part_that_the_api_omits_is_not_known() -> None:
+    handler = handler_of("gcp:container/cluster:Cluster")
+    assert handler is not None
+    assert "enableShieldedNodes" not in handler.from_api({})

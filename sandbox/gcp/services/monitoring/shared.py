@@ -11,6 +11,8 @@ from sandbox.gcp.service import Call, State
 from sandbox.gcp.services import cloudresourcemanager
 
 HIDDEN = "******"
+_PRESENCE = frozenset({"enabled"})
+"""Booleans that the API shows when they are false: `google.protobuf.BoolValue`."""
 _MAP_FIELDS = frozenset({"userLabels", "labels", "headers"})
 
 
@@ -25,7 +27,10 @@ def _pruned(value: Any, key: str = "") -> Any:
         return {
             name: _pruned(item, name)
             for name, item in value.items()
-            if key in _MAP_FIELDS or isinstance(item, dict) or item not in (None, False, 0, "", [])
+            if key in _MAP_FIELDS
+            or isinstance(item, dict)
+            or item not in (None, False, 0, "", [])
+            or (name in _PRESENCE and item is False)
         }
     if isinstance(value, list):
         return [_pruned(item) for item in value]
