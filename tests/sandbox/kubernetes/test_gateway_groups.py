@@ -33,7 +33,7 @@ class _Server:
 
 
 def _wrote(manager: str) -> Json:
-    fields = {"f:metadata": {"f:annotations": {f"f:{ANNOTATION}": {}}}}
+    fields: Json = {"f:metadata": {"f:annotations": {f"f:{ANNOTATION}": {}}}}
     return {"manager": manager, "operation": "Update", "fieldsV1": fields}
 
 
@@ -68,7 +68,7 @@ def _after(service: Json, *needed: int, asked: tuple[int, ...] = ()) -> Any:
 
 def test_a_request_goes_with_the_last_route_that_needs_it() -> None:
     service = _service()
-    both = {"exposed_ports": {"80": {}, "81": {}}}
+    both: Json = {"exposed_ports": {"80": {}, "81": {}}}
     assert _after(service, 80, 81, asked=(80, 81)) == both
     assert _after(service, 81) == {"exposed_ports": {"81": {}}}
     assert _after(service) is None
