@@ -33,6 +33,8 @@ from cli.errors import CliError, Exit
 from cli.events import Run
 from cli.guards import losses
 from cli.release import protected
+from cli.rollouts import lookup
+from cli.rollouts.gates import Held
 from gkeplatform.layers import CLUSTER, Layer
 
 Say = Callable[[str, str], None]
@@ -401,7 +403,18 @@ class Engine:
         away = None
         if code > 0 and not (run.steps or run.errors):
             away = backend.failure(failures.last(output), self._environment)
-        return away or failures.error(layer, stack, code, run, output)
+        return away or failures.error(
+            layer, stack, code, run, output, waiting=self._waiting(stack, run)
+        )
+
+    def _waiting(self, stack: str, run: Run) -> list[Held]:
+        """The pods that the engine has waited for, and that a readiness gate holds."""
+
+        def kubeconfig() -> str:
+            arguments = ["stack", "output", "kubeconfig", "--show-secrets", "--stack", stack]
+            return self._plain(CLUSTER, arguments)
+
+        return lookup.held(run.errors, kubeconfig, self._environment)
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""

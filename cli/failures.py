@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cli import lost_answers
 from cli.errors import CliError, Exit
 from cli.events import Run
 from cli.guards import exclusion, losses
+from cli.rollouts import gates
+from cli.rollouts.gates import Held
 from gkeplatform.layers import Layer
 
 _LIST = re.compile(r"\b\d+ errors? occurred:")
@@ -30,8 +32,13 @@ _HINT = "hint: "
 _EXITED = re.compile(r"Detected that .* exited prematurely")
 
 
-def error(layer: Layer, stack: str, code: int, run: Run, output: str) -> CliError:
-    """The error of a layer's run: what is wrong, and what to do about it."""
+def error(
+    layer: Layer, stack: str, code: int, run: Run, output: str, *, waiting: Sequence[Held] = ()
+) -> CliError:
+    """The error of a layer's run: what is wrong, and what to do about it.
+
+    `waiting`: the pods that a readiness gate has held.
+    """
     held = locked(layer, stack, output)
     if held:
         return held
@@ -63,15 +70,24 @@ def error(layer: Layer, stack: str, code: int, run: Run, output: str) -> CliErro
             Exit.POLICY,
         )
     found, advice = without_hints(reasons(run.errors) or [last(output)])
+    if waiting:
+        found = [with_gates(one, waiting) for one in found]
     configuration = any("stacks/" in e for e in found)
     lines = [line for one in found for line in one.splitlines()]
     text = found[0] if len(found) == 1 else "\n" + "\n".join(f"  {e}" for e in lines)
     kind = Exit.USAGE if configuration else Exit.RESOURCE
     if any(lost_answers.plugin_ended(one) for one in run.errors):
         again = "run the same command again: it settles what was interrupted, and completes it"
-    general = "" if configuration else hint(found) + again
+    general = "" if configuration else (gates.hint(waiting) or hint(found)) + again
     told = "; ".join([*advice, *([general] if general else [])])
     return CliError(f"{layer.name}: {text}", told, kind)
+
+
+def with_gates(reason: str, waiting: Sequence[Held]) -> str:
+    """A reason with what the pods of its Deployment wait for."""
+    namespaces = {namespace for namespace, _ in gates.failed([reason])}
+    own = [one for one in waiting if one.pod.partition("/")[0] in namespaces]
+    return gates.told(reason, own) if own else reason
 
 
 def locked(layer: Layer, stack: str, output: str) -> CliError | None:

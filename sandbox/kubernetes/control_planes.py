@@ -244,10 +244,11 @@ class ControlPlanes:
         *,
         network: str,
         subnetwork: str,
+        node_tag: str = "",
         features: Features = NONE,
         provisioner: Provisioner | None = None,
     ) -> None:
-        """Start GKE's own controllers for a cluster."""
+        """Start GKE's own controllers for a cluster; its nodes have the network tag `node_tag`."""
         await self.stop_controllers(cluster)
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
@@ -267,6 +268,7 @@ class ControlPlanes:
             api=self._api,
             network=network,
             subnetwork=subnetwork,
+            node_tag=node_tag,
             scaling=scaling,
             folder=folder,
             features=features,

@@ -32,13 +32,20 @@ class Disruption(Settings):
 
 
 class Rollout(Settings):
-    """A rolling update, in pods."""
+    """A rolling update: its pods, and how long the engine waits for them."""
 
     max_surge: Annotated[
         Pods | None, Meta(description="Pods above the replicas. Default: 1 if GPUs allow, else 0.")
     ] = None
     max_unavailable: Annotated[
         Pods | None, Meta(description="Pods below the replicas. Default: 0 with a surge, else 1.")
+    ] = None
+    timeout_seconds: Annotated[
+        Annotated[int, Meta(ge=10)] | None,
+        Meta(
+            description="Time after which an update fails that is not complete; the pods stay as "
+            "they are. Default: what all pods need, one after the other.",
+        ),
     ] = None
 
     def __post_init__(self) -> None:

@@ -55,7 +55,13 @@ def progress_deadline(workload: Workload) -> int:
 
 
 def wait_seconds(workload: Workload, update: RollingUpdate) -> int:
-    """The longest time that a whole rollout takes: it replaces a few pods at a time."""
+    """How long the engine waits for a whole rollout, which replaces a few pods at a time.
+
+    Kubernetes goes on after that. On GKE a pod that the load balancer does not find healthy counts
+    as ready after ten minutes, and the rollout continues: a shorter time tells of it before.
+    """
+    if workload.rollout.timeout_seconds is not None:
+        return workload.rollout.timeout_seconds
     at_once = max(1, update.surge + update.unavailable)
     turns = -(-workload.replicas.max // at_once)
     return turns * progress_deadline(workload)

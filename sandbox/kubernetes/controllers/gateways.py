@@ -16,15 +16,18 @@ from typing import Any
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers import gateway_compute as shape
+from sandbox.kubernetes.controllers import gateway_groups, gateway_support
 from sandbox.kubernetes.controllers import gateway_status as status
-from sandbox.kubernetes.controllers import gateway_support
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
-from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION, STATUS
+from sandbox.kubernetes.controllers.endpoint_groups import STATUS
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
+from sandbox.kubernetes.controllers.gateway_firewall import GatewayFirewall, target_ports
 from sandbox.kubernetes.controllers.gateway_resources import GatewayResources, Owner
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.controllers")
+Key = tuple[str, str, int]
+"""Namespace, name and port of a Service."""
 CLASS = "gke-l7-global-external-managed"
 FINALIZER = "gateway.finalizer.networking.gke.io"
 _CERTIFICATES = "networking.gke.io/certmap"
@@ -40,6 +43,7 @@ class Snapshot:
     health_checks: list[Json]
     backend_policies: list[Json]
     services: dict[tuple[str, str], Json]
+    deployments: list[Json]
     namespaces: dict[str, dict[str, str]]
     """Labels by name."""
 
@@ -47,11 +51,23 @@ class Snapshot:
 class Gateways:
     """Reconciles all Gateways of one cluster."""
 
-    def __init__(self, server: ApiServer, compute: Compute, *, cluster_uid: str) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        compute: Compute,
+        *,
+        cluster_uid: str,
+        network: str,
+        node_tag: str,
+    ) -> None:
+        """`network` is the path of the cluster's network, `node_tag` the tag of its nodes."""
         self._server = server
         self._cluster = cluster_uid[:8]
         self._compute = compute
         self._resources = GatewayResources(compute)
+        self._firewall = GatewayFirewall(
+            compute, network=network, node_tag=node_tag, cluster=self._cluster
+        )
         self._last_errors: dict[Owner, str] = {}
         """Last error by Gateway, so that it is logged once."""
         self.has_failures = False
@@ -61,20 +77,51 @@ class Gateways:
         """Reconcile load balancers, and update the status of all objects."""
         self.has_failures = False
         parents: dict[str, list[Json]] = {}
+        routed: set[Key] = set()
         for gateway in seen.gateways:
             if gateway["spec"]["gatewayClassName"] != CLASS:
                 continue
             if gateway["metadata"].get("deletionTimestamp"):
                 await self._remove(gateway)
                 continue
-            await self._provide(gateway, seen, parents)
+            routed |= await self._provide(gateway, seen, parents)
+        await self._settle(routed, seen)
         for route in seen.routes:
             uid = route["metadata"]["uid"]
             if uid in parents:
                 await self._update_status(gateway_api.HTTP_ROUTES, route, {"parents": parents[uid]})
         await self._update_policy_status(seen)
 
-    async def _provide(self, gateway: Json, seen: Snapshot, parents: dict[str, list[Json]]) -> None:
+    async def _settle(self, routed: set[Key], seen: Snapshot) -> None:
+        """Open the firewall for what is routed, and take back the groups of what is no more."""
+        ports = {
+            port
+            for key in routed
+            if (service := seen.services.get(key[:2])) is not None
+            for port in self._ports(key, service, seen)
+        }
+        try:
+            await self._firewall.open(ports)
+        except ComputeError as error:
+            self.has_failures = True
+            _log.warning("the firewall rule of the Gateways: %s", error)
+        for name, service in seen.services.items():
+            needed = {key[2] for key in routed if key[:2] == name}
+            await gateway_groups.take_back(self._server, service, needed)
+
+    def _ports(self, key: Key, service: Json, seen: Snapshot) -> set[int]:
+        """The pods' ports that the load balancer and its health check ask."""
+        serving = set(target_ports(service, key[2], seen.deployments))
+        check = shape.health_check("", Target(
+            namespace=key[0], service=key[1], port=key[2], health=_policy(seen.health_checks, key)
+        ))  # fmt: skip
+        port = check["httpHealthCheck"].get("port")
+        return serving | ({int(port)} if port else set())
+
+    async def _provide(
+        self, gateway: Json, seen: Snapshot, parents: dict[str, list[Json]]
+    ) -> set[Key]:
+        """Reconcile one Gateway; the backends of the routes that its listeners take."""
         await self._hold(gateway)
         listeners: list[Json] = gateway["spec"]["listeners"]
         by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
@@ -110,6 +157,12 @@ class Gateways:
             self._last_errors.pop(self._owner(gateway), None)
             desired = status.gateway(gateway, address=address, attached=attached)
         await self._update_status(gateway_api.GATEWAYS, gateway, desired)
+        return {
+            key
+            for routes in by_listener.values()
+            for route in routes
+            for key in _backend_keys(route)
+        }
 
     async def _balance(
         self, gateway: Json, by_listener: dict[str, list[Json]], seen: Snapshot
@@ -177,7 +230,7 @@ class Gateways:
     async def _backend(
         self, own: Owner, key: tuple[str, str, int], service: Json, seen: Snapshot
     ) -> str:
-        await self._request_groups(service, key[2])
+        await gateway_groups.ask(self._server, service, key[2])
         target = Target(
             namespace=key[0],
             service=key[1],
@@ -194,18 +247,6 @@ class Gateways:
         )
         body = shape.backend_service(name, target, check=check["selfLink"])
         return str((await self._resources.ensure(own, "global/backendServices", body))["selfLink"])
-
-    async def _request_groups(self, service: Json, port: int) -> None:
-        """Add the annotation that requests endpoint groups, as GKE does."""
-        metadata = service["metadata"]
-        requested: Json = json.loads((metadata.get("annotations") or {}).get(ANNOTATION) or "{}")
-        ports: Json = requested.setdefault("exposed_ports", {})
-        if str(port) in ports:
-            return
-        ports[str(port)] = {}
-        path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
-        body = {"metadata": {"annotations": {ANNOTATION: json.dumps(requested)}}}
-        await self._server.request("PATCH", path, body, content_type=MERGE_PATCH)
 
     async def _remove(self, gateway: Json) -> None:
         finalizers = gateway["metadata"].get("finalizers") or []

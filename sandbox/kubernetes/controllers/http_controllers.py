@@ -23,10 +23,15 @@ class HttpControllers:
         compute: Compute,
         *,
         uid: Callable[[], Awaitable[str]],
+        network: str,
+        node_tag: str,
         has_gateways: bool,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` is called with every change of the objects that it watches."""
+        """`network` and `node_tag` are those of the nodes.
+
+        `changed` is called with every change of the objects that it watches.
+        """
         self._server = server
         self._compute = compute
         self._uid = uid
@@ -43,6 +48,7 @@ class HttpControllers:
         self._informers = [
             self.ingresses, self.classes, self.deployments, self._services, self.certificates
         ]  # fmt: skip
+        self._network, self._node_tag = network, node_tag
         self._has_gateways = has_gateways
         if has_gateways:
             self._namespaces = self._inform("/api/v1/namespaces")
@@ -77,7 +83,13 @@ class HttpControllers:
         for informer in self._informers:
             await informer.synced.wait()
         nginx = IngressNginx(self._server)
-        gateways = Gateways(self._server, self._compute, cluster_uid=await self._uid())
+        gateways = Gateways(
+            self._server,
+            self._compute,
+            cluster_uid=await self._uid(),
+            network=self._network,
+            node_tag=self._node_tag,
+        )
 
         async def once() -> bool:
             await nginx.reconcile(
@@ -102,6 +114,7 @@ class HttpControllers:
                 (one["metadata"]["namespace"], one["metadata"]["name"]): one
                 for one in self._services.objects()
             },
+            deployments=self.deployments.objects(),
             namespaces={
                 one["metadata"]["name"]: one["metadata"].get("labels") or {}
                 for one in self._namespaces.objects()

@@ -38,6 +38,7 @@ class Controllers:
         api: Callable[[], str],
         network: str,
         subnetwork: str,
+        node_tag: str,
         scaling: Scaling,
         folder: Folder,
         features: Features,
@@ -51,6 +52,7 @@ class Controllers:
         self._compute = Compute(api, folder.key.project)
         self._network = network
         self._subnetwork = subnetwork
+        self._node_tag = node_tag
         self._wake = asyncio.Event()
         self._changed = changed
         self._services = Informer(server, "/api/v1/services", self._woken)
@@ -76,6 +78,8 @@ class Controllers:
             server,
             self._compute,
             uid=self._uid,
+            network=network,
+            node_tag=node_tag,
             has_gateways=features.gateway_api,
             changed=changed,
         )
@@ -99,6 +103,7 @@ class Controllers:
             api=self._api,
             network=self._network,
             subnetwork=self._subnetwork,
+            node_tag=self._node_tag,
             scaling=self._scaling,
             folder=self._folder,
             features=self.features,

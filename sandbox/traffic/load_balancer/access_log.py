@@ -15,7 +15,7 @@ from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.route_actions import TYPE, fraction
 from sandbox.traffic.load_balancer.unsupported import Document
 
-METADATA = "sandbox"
+METADATA, RATE = "sandbox", "log"
 _NOTE = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_shadow_effective_policy_id)%"
 _LOG = f"{TYPE}envoy.extensions.access_loggers"
 # https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring#statusdetail_http_success_messages
@@ -39,14 +39,14 @@ _DETAILS = (
 
 
 def rate(service: Document) -> Json:
-    """Metadata of a cluster that states how many of its requests are logged; empty for none."""
+    """What a cluster's metadata says of how many of its requests are logged; empty for none."""
     log = service.one("logConfig")
     log.decline("optionalMode", "The fields are always the same.")
     log.decline("optionalFields", "The fields are always the same.")
     share = log.number("sampleRate", 1)
     if not log.flag("enable") or not share:
         return {}
-    return {"filter_metadata": {METADATA: {"log": f"{share:g}"}}}
+    return {RATE: f"{share:g}"}
 
 
 def loggers(
@@ -56,15 +56,16 @@ def loggers(
     shape = _shape(rule, proxy, url_map)
     found = []
     for share in sorted(set(rates)):
-        known = f"xds.cluster_metadata.filter_metadata['{METADATA}']['log'] == '{share}'"
-        both = [_expression(known), _sampled(float(share))]
+        known = f"xds.cluster_metadata.filter_metadata['{METADATA}']['{RATE}'] == '{share}'"
+        both = [expression(known), _sampled(float(share))]
         found.append(_logger(path, {"and_filter": {"filters": both}}, shape))
     if found:
-        found.append(_logger(path, _expression("!has(xds.cluster_name)"), shape))
+        found.append(_logger(path, expression("!has(xds.cluster_name)"), shape))
     return found
 
 
-def _expression(text: str) -> Json:
+def expression(text: str) -> Json:
+    """A condition on a request, in CEL."""
     return {
         "extension_filter": {
             "name": "envoy.access_loggers.extension_filters.cel",

@@ -17,6 +17,7 @@ from sandbox.traffic.load_balancer import (
     health_checks,
 )
 from sandbox.traffic.load_balancer.custom_headers import custom_headers
+from sandbox.traffic.load_balancer.firewalls import FIREWALL, Firewalls, told
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
 from sandbox.traffic.load_balancer.unsupported import Document
@@ -58,6 +59,7 @@ class Backends:
         """`address` is the load balancer's own, the host that its health checks ask for."""
         self._snapshot, self._surroundings, self._extras = snapshot, surroundings, extras
         self._address = address
+        self._firewalls = Firewalls(snapshot)
         self._targets: dict[str, Target] = {}
         self.clusters: list[Json] = []
         self.assignments: dict[str, Json] = {}
@@ -84,11 +86,16 @@ class Backends:
             service.decline("loadBalancingScheme", "Only Application Load Balancers are here.")
         hashing = affinity.policies(service)
         checks, port = self._checks(place, service)
-        groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
+        groups = list(
+            endpoints.groups(self._snapshot, self._surroundings, self._firewalls, service, place)
+        )
         made = clusters.cluster(place.path, service, hashing, checks)
-        if metadata := access_log.rate(service):
-            made["metadata"] = metadata
-            self.rates.add(metadata["filter_metadata"][access_log.METADATA]["log"])
+        noted = access_log.rate(service)
+        self.rates |= {noted[access_log.RATE]} if noted else set()
+        if ports := {number for one in groups for number in one.denied(port)}:
+            noted |= {FIREWALL: told(groups[0].wall, ports)}
+        if noted:
+            made["metadata"] = {"filter_metadata": {access_log.METADATA: noted}}
         if cdn.is_enabled(service, "enableCDN"):
             options = made["typed_extension_protocol_options"][clusters.HTTP_OPTIONS]
             options["http_filters"] = buckets.upstream(cdn.script(service))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer.firewalls import Firewalls, Wall
 from sandbox.traffic.load_balancer.snapshot import Snapshot
 from sandbox.traffic.load_balancer.surroundings import Surroundings
 from sandbox.traffic.load_balancer.unsupported import Document
@@ -41,16 +42,39 @@ class Group:
     endpoints: tuple[Endpoint, ...]
     capacity: float
     """What the balancing mode says that it takes, times the capacity scaler; 0 takes nothing."""
+    wall: Wall
+    """What the firewall lets through to its endpoints."""
+
+    def denied(self, health_port: int | None) -> set[int]:
+        """The ports that the firewall keeps health checks or requests from."""
+        return {
+            one.port
+            for one in self.endpoints
+            if not self.wall.admits_requests(one.instance, one.address, one.port)
+        } | {
+            port
+            for one in self.endpoints
+            if not self.wall.admits_checks(
+                one.instance, one.address, port := health_port or one.port
+            )
+        }
 
 
 def groups(
-    snapshot: Snapshot, surroundings: Surroundings, service: Document, project: str
+    snapshot: Snapshot,
+    surroundings: Surroundings,
+    firewalls: Firewalls,
+    service: Document,
+    user: Place,
 ) -> Iterator[Group]:
-    """The groups of a backend service; a group of a kind without endpoints here is reported."""
+    """The groups of a backend service; a group of a kind without endpoints here is reported.
+
+    `user` is the backend service's place.
+    """
     named = service.text("portName")
     fallback = service.whole("port", 80)
     for backend in service.many("backends"):
-        found = snapshot.find(backend.text("group"), project)
+        found = snapshot.find(backend.text("group"), user.project)
         scaler = backend.number("capacityScaler", 1)
         if found is None:
             backend.decline("group", "There is no such group.")
@@ -66,7 +90,8 @@ def groups(
             port = _named_port(group, named, fallback)
             found_here = tuple(_of_instances(surroundings, place, group, port))
         _note_group(group)
-        yield Group(place, found_here, _capacity(backend, len(found_here)) * scaler)
+        capacity = _capacity(backend, len(found_here)) * scaler
+        yield Group(place, found_here, capacity, firewalls.wall(user, place, group.body))
 
 
 def _note_group(group: Document) -> None:
@@ -130,7 +155,9 @@ def assignment(name: str, found: list[Group], health_port: int | None, project: 
         endpoints = [
             one
             for endpoint in group.endpoints
-            for one in _unique(_endpoint(endpoint, health_port, project, surroundings), seen)
+            for one in _unique(
+                _endpoint(endpoint, group.wall, health_port, project, surroundings), seen
+            )
         ]
         if weight and endpoints:
             localities.append(
@@ -152,16 +179,29 @@ def _unique(endpoint: Json, seen: set[tuple[str, int]]) -> Iterator[Json]:
 
 
 def _endpoint(
-    endpoint: Endpoint, health_port: int | None, project: str, surroundings: Surroundings
+    endpoint: Endpoint,
+    wall: Wall,
+    health_port: int | None,
+    project: str,
+    surroundings: Surroundings,
 ) -> Json:
-    found: Json = {"address": _address(endpoint)}
+    where = endpoint.instance, endpoint.address
+    is_reached = wall.admits_requests(*where, endpoint.port)
+    found: Json = {"address": _address(endpoint, is_reached=is_reached)}
+    listens = endpoint.listens
     if health_port is not None and health_port != endpoint.port:
-        checked = (
+        listens = (
             surroundings.dial_plan.port(project, endpoint.address, health_port)
             if endpoint.address
             else surroundings.node_ports.get((project, endpoint.instance, health_port))
         )
-        found["health_check_config"] = {"port_value": checked or NOBODY}
+    if not wall.admits_checks(*where, health_port or endpoint.port):
+        listens = None
+    if listens != endpoint.listens or not is_reached:
+        # It is checked elsewhere than it is asked.
+        found["health_check_config"] = {"port_value": listens or NOBODY} | (
+            {} if is_reached else {"address": _loopback(listens or NOBODY)}
+        )
     return {
         "endpoint": found,
         "metadata": {
@@ -173,15 +213,20 @@ def _endpoint(
     }
 
 
-def _address(endpoint: Endpoint) -> Json:
+def _address(endpoint: Endpoint, *, is_reached: bool) -> Json:
     """Loopback; an endpoint without a listener gets an address of its own that refuses.
 
-    The real load balancer would try it as well, so it may not be left out.
+    The real load balancer would try it as well, so it may not be left out. The same goes for one
+    behind a firewall, where packets are lost.
     """
-    if endpoint.listens is not None:
-        return {"socket_address": {"address": "127.0.0.1", "port_value": endpoint.listens}}
+    if endpoint.listens is not None and is_reached:
+        return _loopback(endpoint.listens)
     host = _refusing(endpoint)
     return {"socket_address": {"address": host, "port_value": NOBODY}}
+
+
+def _loopback(port: int) -> Json:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
 def _refusing(endpoint: Endpoint) -> str:

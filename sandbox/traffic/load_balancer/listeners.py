@@ -7,8 +7,15 @@ from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import access_log, client, files, http_filters, measurements, tls
-from sandbox.traffic.load_balancer.armor import refusals
+from sandbox.traffic.load_balancer import (
+    access_log,
+    client,
+    files,
+    http_filters,
+    local_replies,
+    measurements,
+    tls,
+)
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import SCHEMES
 from sandbox.traffic.load_balancer.route_actions import TYPE
@@ -138,7 +145,9 @@ class Listener:
         idle = self._proxy[1].whole("httpKeepAliveTimeoutSec", _KEEP_ALIVE)
         name = self.url_map[0].path
         address = str(self.rule.body.get("IPAddress", ""))
-        settings = client.connection_settings(address, is_tls=is_tls) | refusals.replies(policies)
+        settings = client.connection_settings(address, is_tls=is_tls) | local_replies.replies(
+            policies
+        )
         return settings | {
             "@type": TYPE + _MANAGER,
             "stat_prefix": self.place.name,

@@ -57,6 +57,15 @@ class Snapshot:
         """A document whose fields are not accounted for, such as an endpoint's."""
         return self._documents.get(key)
 
+    def collection(self, project: str, collection: str) -> Iterator[Json]:
+        """The documents of a project's compute resources of one kind, in all its locations."""
+        for parent in self._names:
+            if parent.startswith(f"compute/projects/{project}/") and parent.endswith(
+                f"/{collection}"
+            ):
+                for _, document in self.children(parent):
+                    yield document
+
     def children(self, prefix: str) -> Iterator[tuple[str, Json]]:
         """Name and document of each direct child of a key, sorted by name."""
         for name in self._names.get(prefix, ()):

@@ -26,12 +26,15 @@ _PROTOCOLS: Mapping[str, Callable[[Served, Request], Answer]] = {
     "custom": custom_rest.answer,
 }
 _LOADING = b'{"error": "the model is being loaded"}'
+_FAILING = b'{"error": "the rehearsed failing path"}'
 _SAY_THEMSELVES = frozenset({"mlserver", "torchserve"})
 
 
 def answer(served: Served, load: Load, gauges: str | None, request: Request, role: Role) -> Answer:
     """The answer of a server to a request on one of its ports."""
     server = served.server
+    if request.path in load.settings.failing_paths:
+        return Answer(503, _FAILING)
     if request.method == "GET" and request.path == server.metrics_path:
         # Triton, MLServer and TorchServe have a port of their own for them.
         own_port = "metrics" in server.ports.values()

@@ -166,6 +166,7 @@ def _described(life: PodLife) -> dict[str, Any]:
                     "latency": process.load.settings.latency,
                     "errorRate": process.load.settings.error_rate,
                     "concurrency": process.load.settings.concurrency,
+                    "failingPaths": sorted(process.load.settings.failing_paths),
                 },
             }
             for name, process in life.processes.items()

@@ -74,6 +74,8 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generi
     async def _greet(self, path: str, context: _Context) -> None:
         headers = (*self._served.headers(), ("x-served-by-path", path))
         await context.send_initial_metadata(headers)
+        if path in self._load.settings.failing_paths:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the rehearsed failing path")
 
     def _call(self, path: str, method: Method) -> Callable[[Any, _Context], Awaitable[Any]]:
         async def call(request: Any, context: _Context) -> Any:

@@ -34,6 +34,9 @@ class Settings:
     """How many requests are worked on at a time; 0: any number."""
     gauges: Mapping[str, float] = field(default_factory=dict)
     """Values of gauges, in place of measured ones."""
+    failing_paths: frozenset[str] = frozenset()
+    """Paths that answer 503, as a health check's does of a server that cannot do its work; of gRPC,
+    `/service/Method`."""
 
 
 @dataclass(slots=True)

@@ -115,6 +115,7 @@ def read(pod: Json, zones: Mapping[str, str], *, cluster: str = "") -> Pod | Non
             latency=_number(annotations.get("sandbox/latency-milliseconds"), 0) / 1000,
             error_rate=min(1.0, _number(annotations.get("sandbox/error-rate"), 0)),
             concurrency=int(_number(annotations.get("sandbox/concurrency"), 0)),
+            failing_paths=frozenset(annotations.get("sandbox/failing-paths", "").split()),
         ),
         gauges=annotations.get("sandbox/gauges"),
     )

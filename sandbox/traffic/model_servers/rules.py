@@ -32,6 +32,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrency: Annotated[int, msgspec.Meta(ge=0)] | None = None
     gauges: Mapping[str, float] | None = None
     """Values of gauges, added to those of earlier rules."""
+    failing_paths: frozenset[str] | None = None
+    """Paths that answer 503."""
 
     def selects(self, pod: Pod) -> bool:
         """Whether it is for a pod."""
@@ -79,4 +81,6 @@ class Rules:
                 settings = replace(settings, concurrency=rule.concurrency)
             if rule.gauges is not None:
                 settings = replace(settings, gauges={**settings.gauges, **rule.gauges})
+            if rule.failing_paths is not None:
+                settings = replace(settings, failing_paths=rule.failing_paths)
         return settings

@@ -19,6 +19,7 @@ INGRESSES = f"{NETWORKING}/namespaces/default/ingresses"
 GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/default"
 GKE = "/apis/networking.gke.io/v1/namespaces/default"
 MERGE = "application/merge-patch+json"
+NEG = "cloud.google.com/neg"
 
 
 def _service(name: str, **spec: Any) -> Any:
@@ -143,6 +144,15 @@ def _only(sandbox: Sandbox, collection: str, part: str = "gkegw1-") -> Any:
     return found[0] if len(found) == 1 else None
 
 
+def _endpoint_groups(sandbox: Sandbox) -> list[str]:
+    listed = sandbox.compute("GET", "aggregated/networkEndpointGroups")
+    return [
+        one["name"]
+        for scope in listed["items"].values()
+        for one in scope.get("networkEndpointGroups") or ()
+    ]
+
+
 def _asked(sandbox: Sandbox, path: str, host: str = "any.example") -> Outcome:
     return route(_only(sandbox, "urlMaps"), Request(host, path, {}))
 
@@ -187,6 +197,9 @@ def test_a_gateway_becomes_a_load_balancer_that_routes_and_rewrites(sandbox: San
         )
         backend = _only(sandbox, "backendServices", "-bs-")
         assert backend["timeoutSec"] == 77
+        wall = _only(sandbox, "firewalls", "gkegw1-l7-")
+        assert wall["allowed"] == [{"IPProtocol": "tcp", "ports": ["8501"]}]
+        assert wall["sourceRanges"] == ["130.211.0.0/22", "35.191.0.0/16"]
         assert backend["logConfig"] == {"enable": True, "sampleRate": 0.5}
         check = sandbox.compute(
             "GET", f"global/healthChecks/{_only(sandbox, 'healthChecks')['name']}"
@@ -217,6 +230,11 @@ def test_a_gateway_becomes_a_load_balancer_that_routes_and_rewrites(sandbox: San
         assert eventually(lambda: _only(sandbox, "backendServices", "-bs-")["timeoutSec"] == 12)
         sandbox.kube("DELETE", f"{GATEWAY_API}/httproutes/words")
         assert eventually(lambda: _only(sandbox, "backendServices", "-bs-") is None)
+        # The last route is gone: nobody needs its endpoint group, nor the firewall rule.
+        assert eventually(lambda: not _endpoint_groups(sandbox))
+        metadata = sandbox.kube("GET", f"{SERVICES}/words")["metadata"]
+        assert not [one for one in metadata.get("annotations") or {} if one.startswith(NEG)]
+        assert _only(sandbox, "firewalls", "gkegw1-l7-") is None
         sandbox.kube("DELETE", path)
         assert eventually(lambda: _only(sandbox, "forwardingRules") is None)
         gone = ("targetHttpProxies", "urlMaps", "backendServices", "healthChecks")

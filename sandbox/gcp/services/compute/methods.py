@@ -14,7 +14,7 @@ from sandbox.gcp.services.compute import (
     security_policy_rules,
     url_maps,
 )
-from sandbox.gcp.services.compute.place import Place, parse
+from sandbox.gcp.services.compute.place import PREFIX, Place, parse
 
 _WITHOUT_SCOPE = re.compile(r"^(projects/[^/]+)/")
 _MOST_KEYS = 3
@@ -118,7 +118,7 @@ async def get_health(call: Call) -> Json:
     group = parse(str(call.body.get("group", "")).partition("/v1/")[2])
     if group is None:
         raise ApiError(400, "Required field 'group' not specified", reason="required")
-    resources.load(call.state, group)
+    stored = resources.load(call.state, group)
     endpoints = [e for _, e in call.store.collection(f"compute-endpoints/{group.path}")]
     health = await call.state.requests.health() if call.state.requests is not None else None
     if health is None:
@@ -134,6 +134,12 @@ async def get_health(call: Call) -> Json:
         {"healthState": state, "ipAddress": e.get("ipAddress"), "port": e.get("port")}
         for e, state in states
     ]
+    nodes = stored.get("_instances") or () if health is not None else ()
+    for name, state in ((health or {}).get(place.path) or {}).items():
+        node, _, port = name.partition(":")
+        if node in nodes:
+            instance = f"{PREFIX}projects/{group.project}/{group.scope}/instances/{node}"
+            status.append({"healthState": state, "instance": instance, "port": int(port)})
     kind = "compute#backendServiceGroupHealth"
     return {"kind": kind, "healthStatus": status} if status else {"kind": kind}
 

@@ -97,12 +97,20 @@ def remove_range(store: Store, subnetwork: str, name: str) -> None:
 def sync_pool(store: Store, record: ClusterRecord, pool: PoolRecord) -> None:
     """Create or update the pool's instance groups to match its sizes."""
     number = project_number(record["project"])
-    network = record["cluster"]["networkConfig"]
+    cluster, config = record["cluster"], pool["pool"]["config"]
+    network = cluster["networkConfig"]
+    account = config.get("serviceAccount") or "default"
+    if account == "default":
+        account = f"{number}-compute@developer.gserviceaccount.com"
     for group in groups_of(record, pool):
         wanted = groups.manager(group, project_number=number)
         _upsert(store, f"{group.path('instanceGroupManagers')}/{group.name}", wanted)
         instance_group = groups.instance_group(
-            group, network=network["network"], subnetwork=network["subnetwork"]
+            group,
+            network=network["network"],
+            subnetwork=network["subnetwork"],
+            tags=[names.network_tag(cluster["name"], cluster["id"]), *(config.get("tags") or ())],
+            service_account=account,
         )
         _upsert(store, f"{group.path('instanceGroups')}/{group.name}", instance_group)
 

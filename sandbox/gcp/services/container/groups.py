@@ -102,8 +102,13 @@ def manager(group: Group, *, project_number: str) -> Json:
     }
 
 
-def instance_group(group: Group, *, network: str, subnetwork: str) -> Json:
-    """Return the instance group. Load balancers use its named ports."""
+def instance_group(
+    group: Group, *, network: str, subnetwork: str, tags: list[str], service_account: str
+) -> Json:
+    """Return the instance group. Load balancers use its named ports.
+
+    Tags and service account are its instances', which firewall rules name.
+    """
     return {
         "kind": "compute#instanceGroup",
         "name": group.name,
@@ -113,6 +118,8 @@ def instance_group(group: Group, *, network: str, subnetwork: str) -> Json:
         "subnetwork": f"{_COMPUTE}/{subnetwork}",
         "size": group.size,
         "_instances": group.nodes,
+        "_tags": tags,
+        "_serviceAccount": service_account,
     }
 
 

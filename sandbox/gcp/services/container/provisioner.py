@@ -158,11 +158,13 @@ async def remove_pool(state: State, record: ClusterRecord, name: str) -> None:
 async def start_controllers(state: State, record: ClusterRecord, provisioner: Any) -> None:
     """Start GKE's own controllers. `provisioner` is the cluster's AutoProvisioner."""
     if state.control_planes is not None:
-        network = record["cluster"]["networkConfig"]
+        cluster = record["cluster"]
+        network = cluster["networkConfig"]
         await state.control_planes.start_controllers(
             _key(record),
             network=network["network"],
             subnetwork=network["subnetwork"],
+            node_tag=names.network_tag(cluster["name"], cluster["id"]),
             features=features(record),
             provisioner=provisioner,
         )

@@ -14,19 +14,19 @@ _LIMITED = f"response.code_details == '{DETAILS}'"
 _NOTE = "metadata.filter_metadata['envoy.filters.http.rbac']['armor_shadow_effective_policy_id']"
 
 
-def replies(policies: Policies) -> Json:
-    """The connection manager's own replies."""
-    mappers = [
+def mappers(policies: Policies) -> list[Json]:
+    """What becomes of the connection manager's own replies."""
+    found = [
         _mapper(f"{_REFUSED} && response.code_details.contains('{_spelled(note)}')", 302)
         | {"headers_to_add": [header("location", literal(target), replace=True)]}
         for note, target in policies.redirects.items()
     ]
     for code in (404, 429, 502, 403):
-        mappers.append(
+        found.append(
             _mapper(f"{_REFUSED} && response.code_details.contains('/deny({code})')", code)
         )
-        mappers.append(_mapper(f"{_LIMITED} && {_NOTE}.endsWith('/deny({code})')", code))
-    return {"local_reply_config": {"mappers": mappers}}
+        found.append(_mapper(f"{_LIMITED} && {_NOTE}.endsWith('/deny({code})')", code))
+    return found
 
 
 def _spelled(note: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from facts.front_ends import FRONT_END_RANGES
 from sandbox.gcp.store import Json
 from sandbox.traffic.dial_plan import DialPlan, Listener
 from sandbox.traffic.load_balancer import files
@@ -26,6 +27,14 @@ ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
 _PATIENCE = 20.0
 _OPTIONS = (*ARGUMENTS, "-l", "warning")
+
+
+FRONT_ENDS: Json = {
+    "network": f"{PREFIX}global/networks/default",
+    "sourceRanges": list(FRONT_END_RANGES),
+    "allowed": [{"IPProtocol": "tcp"}],
+}
+"""A firewall rule of the default network that lets the load balancer in."""
 
 
 def link(path: str) -> str:
@@ -45,6 +54,7 @@ class Rig:
         self.folder = folder
         self.echo = EchoServers(SERVERS)
         self.documents: dict[str, Json] = {}
+        self.put("global/firewalls/front-ends", FRONT_ENDS)
         self.http, self.https = free_port(), free_port()
         plan = DialPlan(
             Listener(

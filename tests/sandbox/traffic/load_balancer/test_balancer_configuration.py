@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from facts.front_ends import FRONT_END_RANGES
 from sandbox.gcp.discovery import document
 from sandbox.traffic.dial_plan import DialPlan, Listener
 from sandbox.traffic.load_balancer.configuration import Configuration, Contribution, configure
@@ -83,6 +84,11 @@ def base() -> dict[str, Any]:
             ]
         },
         group: {"networkEndpointType": "GCE_VM_IP_PORT"},
+        "global/firewalls/front-ends": {
+            "network": link("global/networks/default"),
+            "sourceRanges": list(FRONT_END_RANGES),
+            "allowed": [{"IPProtocol": "tcp"}],
+        },
     }
     compute = {f"compute/projects/p/{path}": body for path, body in found.items()}
     return compute | {

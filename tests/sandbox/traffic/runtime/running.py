@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from facts.front_ends import FRONT_END_RANGES
 from sandbox.gcp.app import App
 from sandbox.home import Home
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -93,6 +94,12 @@ class Running:
             self.home, self.app.state, lambda: self.objects, storage=1, servers=["sleep", "60"]
         )
         self.listeners: list[Listener] = []
+        self.put(
+            "global/firewalls/front-ends",
+            network=f"{COMPUTE}projects/p/global/networks/default",
+            sourceRanges=list(FRONT_END_RANGES),
+            allowed=[{"IPProtocol": "tcp"}],
+        )
         self._servers: list[asyncio.Server] = []
         self.http = httpx.AsyncClient(trust_env=False, timeout=5)
 

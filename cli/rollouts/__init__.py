@@ -1,0 +1,1 @@
+"""Rollouts that did not end: what their pods wait for."""
