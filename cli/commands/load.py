@@ -54,7 +54,7 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     has no answer, or one of 500 or more. Ctrl-C ends the load with its summary.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
-    from cli.traffic import asked, running  # noqa: PLC0415
+    from cli.traffic import asked, running, source_ranges  # noqa: PLC0415
 
     given = asked.Options(
         data=data,
@@ -91,5 +91,7 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
         console.document({**content, "rate": rate, **result.document()})
     else:
         print(running.summary(result))
+        if not result.statuses and (hint := source_ranges.hint(plan, known)):
+            console.say(f"hint: {hint}")
     if fail_on_loss and result.total_lost:
         raise typer.Exit(Exit.ERROR)

@@ -9,14 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 
 from cli.errors import CliError
-from cli.traffic import load
+from cli.traffic import load, source_ranges
 from cli.traffic.connection import Loss
 from cli.traffic.grpc_call import GrpcCaller
 from cli.traffic.target import Target
+from infra.serving.config import ServingConfig
 from sandbox.traffic.runtime.source_ranges import ADMITTED
+from tests.unit.entries import BASE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loopback has one address")
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -104,3 +107,30 @@ def test_an_address_that_this_machine_has_not_is_told(server: int) -> None:
         pytest.raises(CliError, match="assign requested address"),
     ):
         one.call()
+
+
+@pytest.mark.parametrize(
+    ("exposure", "said"),
+    [
+        ({"kind": "load-balancer"}, ""),
+        ({"kind": "cluster-ip"}, ""),
+        (
+            {"kind": "load-balancer", "source_ranges": ["198.51.100.0/24"], "protocol": "grpc"},
+            "gke-serving:models[m1].exposure.source_ranges admits callers from 198.51.100.0/24 alone",
+        ),
+        (
+            {"kind": "ingress", "path": "/m1"},
+            "gke-serving:ingress.controller.source_ranges admits callers from 192.0.2.0/24 alone",
+        ),
+    ],
+)
+def test_whom_an_address_admits_is_told(exposure: dict[str, Any], said: str) -> None:
+    ingress = {"controller": {"source_ranges": ["192.0.2.0/24"]}}
+    serving = msgspec.convert(
+        {"models": [{**BASE, "exposure": exposure}], "ingress": ingress}, ServingConfig
+    )
+    plan: Any = type("Plan", (), {"serving": serving})
+    (model,) = serving.entries
+    assert source_ranges.hint(plan, model) == said
+    told = source_ranges.explained(CliError("no", "is it ready?"), plan, model)
+    assert told.hint == (f"{said}; is it ready?" if said else "is it ready?")
