@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -30,12 +31,16 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             "--connections",
             min=1,
             max=10_000,
-            help="Most connections, of gRPC most calls under way; then requests wait.",
+            help="Most connections, of HTTP/2 and gRPC most requests under way; then they wait.",
         ),
     ] = 256,
     timeout: options.Timeout = 30.0,
     fail_on_loss: Annotated[
         bool, typer.Option("--fail-on-loss", help="Exit with 1 if a request was lost.")
+    ] = False,
+    http2: Annotated[
+        bool,
+        typer.Option("--http2", help="Offer HTTP/2 alone: many requests share a connection."),
     ] = False,
     real: options.Real = False,
     address: options.Address = None,
@@ -49,7 +54,7 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     has no answer, or one of 500 or more. Ctrl-C ends the load with its summary.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
-    from cli.traffic import asked, running  # noqa: PLC0415
+    from cli.traffic import asked, running, source_ranges  # noqa: PLC0415
 
     given = asked.Options(
         data=data,
@@ -71,7 +76,14 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             Exit.USAGE,
         )
     way = asked.way(plan, known, call, given)
-    kind = "gRPC" if call.is_grpc else way.target.method
+    if http2 and not way.target.encrypted:
+        raise CliError(
+            f"{way.target.url}: load balancers speak HTTP/2 to callers over TLS alone",
+            "leave --http2 out" + ("; gRPC is HTTP/2 already" if call.is_grpc else ""),
+            Exit.USAGE,
+        )
+    way = replace(way, target=replace(way.target, is_http2=http2))
+    kind = "gRPC" if call.is_grpc else way.target.method + (" by HTTP/2" if http2 else "")
     console.say(f"{kind} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
     result = running.run(way.target, rate, seconds, connections, timeout, live=not json)
     if json:
@@ -79,5 +91,7 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
         console.document({**content, "rate": rate, **result.document()})
     else:
         print(running.summary(result))
+        if not result.statuses and (hint := source_ranges.hint(plan, known)):
+            console.say(f"hint: {hint}")
     if fail_on_loss and result.total_lost:
         raise typer.Exit(Exit.ERROR)

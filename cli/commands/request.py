@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments, console
-from cli.errors import Exit
+from cli.errors import CliError, Exit
 from cli.traffic import options
 
 
@@ -33,7 +33,7 @@ def request(  # noqa: PLR0913, PLR0917 (an option each)
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
     from cli.route_reports import described  # noqa: PLC0415
-    from cli.traffic import asked, showing  # noqa: PLC0415
+    from cli.traffic import asked, showing, source_ranges  # noqa: PLC0415
 
     given = asked.Options(
         data=data,
@@ -51,7 +51,10 @@ def request(  # noqa: PLR0913, PLR0917 (an option each)
     way = asked.way(plan, known, call, given)
     if not json:
         showing.show_way(plan, way, call.protocol)
-    received = showing.exchange(way, count, timeout, is_grpc=call.is_grpc, quiet=json)
+    try:
+        received = showing.exchange(way, count, timeout, is_grpc=call.is_grpc, quiet=json)
+    except CliError as error:
+        raise source_ranges.explained(error, plan, known) from None
     if json:
         console.document(
             {

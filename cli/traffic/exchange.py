@@ -1,4 +1,7 @@
-"""One request and its answer, by HTTP. Answers that are streamed are shown as they arrive."""
+"""One request and its answer, by HTTP/2 where it is offered.
+
+Answers that are streamed are shown as they arrive.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,8 @@ class Received:
     milliseconds: float
     """To the end of the answer."""
     first_byte_ms: float
+    http_version: str = ""
+    """`HTTP/1.1` or `HTTP/2`."""
     served_by: dict[str, str] = field(default_factory=dict)
     """Pod, version, zone and so on; empty for a real server, which does not say."""
 
@@ -41,6 +46,7 @@ class Received:
             "status": self.status,
             "milliseconds": round(self.milliseconds, 2),
             "first_byte_ms": round(self.first_byte_ms, 2),
+            "http_version": self.http_version,
             "served_by": self.served_by,
             "bytes": self.size,
             "body": self.body,
@@ -69,7 +75,10 @@ class Caller:
         except ValueError as error:
             raise CliError(str(error)) from None
         transport = httpx.HTTPTransport(
-            verify=verify, trust_env=False, local_address=target.caller or None
+            verify=verify,
+            trust_env=False,
+            local_address=target.caller or None,
+            http2=target.encrypted,
         )
         self._client = httpx.Client(
             transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
@@ -107,6 +116,7 @@ class Caller:
             size=size,
             milliseconds=(time.perf_counter() - started) * 1000,
             first_byte_ms=(first - started) * 1000,
+            http_version=answer.http_version,
             served_by=served_by(headers),
         )
 

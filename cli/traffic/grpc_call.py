@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from cli.errors import CliError
-from cli.traffic import trust
+from cli.traffic import relay, trust
 from cli.traffic.exchange import Received, served_by
 from cli.traffic.target import Target
 
@@ -82,13 +82,15 @@ class GrpcCaller:
     def __init__(self, target: Target, timeout: float) -> None:
         """Raises CliError where an authority cannot be read."""
         self._target, self._timeout = target, timeout
-        at, given = address(target), options(target)
+        given = options(target)
         try:
             secured = credentials(target)
         except ValueError as error:
             raise CliError(str(error)) from None
         except OSError as error:
             raise CliError(f"{target.cacert}: cannot be read: {error}") from None
+        self._relay = relay.of(target)
+        at = self._relay.address if self._relay else address(target)
         self._channel = (
             grpc.secure_channel(at, secured, given) if secured else grpc.insecure_channel(at, given)
         )
@@ -98,6 +100,11 @@ class GrpcCaller:
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+        if self._relay is not None:
+            self._relay.close()
+
+    def _reason(self) -> str:
+        return self._relay.reason if self._relay else ""
 
     def call(self, show: object = None) -> Received:  # noqa: ARG002 (one interface for callers)
         """Make the call once. Raises CliError where no server answered."""
@@ -119,7 +126,7 @@ class GrpcCaller:
             if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 where = f"{self._target.url} at {self._target.address}:{self._target.port}"
                 raise CliError(
-                    f"{where}: {code.name}: {' '.join(text.split())}",
+                    f"{where}: {code.name}: {self._reason() or ' '.join(text.split())}",
                     "is the model ready, and does it speak gRPC?",
                 ) from None
         spent = (time.perf_counter() - started) * 1000
@@ -132,5 +139,6 @@ class GrpcCaller:
             size=len(content),
             milliseconds=spent,
             first_byte_ms=spent,
+            http_version="HTTP/2",
             served_by=served_by(headers),
         )

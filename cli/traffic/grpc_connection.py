@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from cli.traffic import grpc_call
+from cli.traffic import grpc_call, relay
 from cli.traffic.connection import Answer, Loss
 from cli.traffic.exchange import served_by
 from cli.traffic.target import Target
@@ -29,7 +29,9 @@ class GrpcChannel:
 
     def __init__(self, target: Target) -> None:
         """Raises `OSError` and `ValueError` for authorities that cannot be read."""
-        at, options = grpc_call.address(target), grpc_call.options(target)
+        self._relay = relay.of(target)
+        at = self._relay.address if self._relay else grpc_call.address(target)
+        options = grpc_call.options(target)
         credentials = grpc_call.credentials(target)
         self._channel = (
             grpc.aio.secure_channel(at, credentials, options)
@@ -42,8 +44,21 @@ class GrpcChannel:
             request_serializer=lambda content: content,
             response_deserializer=lambda content: content,
         )
-        self.reason = ""
+        self.request = target.body
+        self._failed_with = ""
+
+    @property
+    def reason(self) -> str:
         """Why there was no connection the last time; empty if there always was one."""
+        return (self._relay.reason if self._relay else "") or self._failed_with
+
+    async def open(
+        self,
+        done: Callable[[GrpcConnection, Answer | Loss], None],
+        closed: Callable[[GrpcConnection], None],
+    ) -> GrpcConnection:
+        """A place on it."""
+        return GrpcConnection(self, done, closed)
 
     async def call(self, message: bytes) -> Answer | Loss:
         """Make one call."""
@@ -61,7 +76,7 @@ class GrpcChannel:
     def _failed(self, error: grpc.aio.AioRpcError) -> Answer | Loss:
         code, details = error.code(), " ".join((error.details() or "").split())
         if details.startswith(_NO_CONNECTION):
-            self.reason = details
+            self._failed_with = details
             return Loss.CONNECT
         pairs = (*(error.initial_metadata() or ()), *(error.trailing_metadata() or ()))
         # The load cancels a call by its task. A status CANCELLED is the server's, which has cut it.
@@ -72,6 +87,8 @@ class GrpcChannel:
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
         await self._channel.close(None)
+        if self._relay is not None:
+            await asyncio.to_thread(self._relay.close)
 
 
 class GrpcConnection:

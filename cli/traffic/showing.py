@@ -69,6 +69,9 @@ def _show(one: Received, *, with_body: bool) -> None:
     pod = told.get("pod")
     where = ", ".join(told[key] for key in ("version", "zone", "path") if told.get(key))
     by = f"  pod {pod} ({where})" if pod else ""
+    by = (
+        "  HTTP/2" if one.http_version == "HTTP/2" and "grpc-status" not in one.headers else ""
+    ) + by
     first = f", first byte {one.first_byte_ms:.1f} ms" if streamed else ""
     console.say(f"  {status:<9}  {one.milliseconds:.1f} ms{first}{by}")
 

@@ -11,7 +11,7 @@ from cli.traffic import trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One request of HTTP/1.1, or a gRPC call, and the address that it is sent to."""
+    """One request of HTTP, or a gRPC call, and the address that it is sent to."""
 
     address: str
     """Host name or IP address to connect to."""
@@ -34,6 +34,8 @@ class Target:
     body: bytes = b""
     is_grpc: bool = False
     """Whether it is a gRPC call: the path is its method's, the body its message."""
+    is_http2: bool = False
+    """Whether HTTP/2 is offered in the TLS handshake, and nothing else."""
 
     @property
     def url(self) -> str:
@@ -56,6 +58,19 @@ class Target:
             raise ValueError("a header of the request has a line break")
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
+    def http2_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers as HTTP/2 has them. `ValueError` for a line break in a header."""
+        self.request()  # its checks
+        pseudo = {
+            ":method": self.method,
+            ":scheme": "https" if self.encrypted else "http",
+            ":authority": self.authority,
+            ":path": self.path,
+        }
+        own = {name.lower(): value for name, value in self.headers.items()}
+        own.pop("host", None)
+        return [(name.encode(), value.encode()) for name, value in (pseudo | own).items()]
+
     def tls(self) -> ssl.SSLContext | None:
         """The TLS context, which verifies the certificate; None for plain HTTP.
 
@@ -64,5 +79,5 @@ class Target:
         if not self.encrypted:
             return None
         context = trust.context(self.cacert, self.authorities)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["h2" if self.is_http2 else "http/1.1"])
         return context

@@ -22,6 +22,15 @@ def named() -> Iterator[Edit]:
             yield Edit(name, environment, values)
 
 
+_OWN_SERVER: Values = {
+    "server": "custom",
+    "image": "registry.example/acme/resnet:1",
+    "files": {"via": "gcs-fuse"},
+    "custom": {"rest_port": 8501, "path": "/v1/models/resnet", "ready": "/v1/models/resnet"},
+}
+"""A server of one's own, which alone may speak HTTP/2."""
+
+
 def _of(values: Values, name: str, key: str = _MODELS) -> Values:
     found: Values = next(one for one in values[key] if one["name"] == name)
     return found
@@ -166,7 +175,9 @@ _DEV: dict[str, Change] = {
     "a model to instance groups": _model("resnet", exposure=_on_node_port("resnet", 30002)),
     "a model from instance groups": _model("fraud", exposure=_routed("fraud")),
     "a model to another node port": _model("fraud", exposure=_on_node_port("fraud", 30003)),
-    "a model to http2": _model("resnet", exposure=_routed("resnet", protocol="http2")),
+    "a model to http2": _model(
+        "resnet", exposure=_routed("resnet", protocol="http2"), **_OWN_SERVER
+    ),
     "a model to a pool": _model("resnet", node_pool="serving"),
     "a model from a pool": _model("embeddings", node_pool=None),
     "a model to a team": _model("translate", team="vision"),

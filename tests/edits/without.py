@@ -21,6 +21,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].resources.limits",
         "gke-serving:models[].exposure(http-load-balancer).paths",
         "gke-serving:models[].exposure(http-load-balancer).rewrites",
+        "gke-serving:models[].exposure(http-load-balancer).protocol",
         "gke-serving:models[].exposure(ingress).max_body",
         "gke-serving:models[].exposure(gateway).rewrite",
         "gke-serving:models[].exposure(gateway).iap",

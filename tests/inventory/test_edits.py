@@ -20,6 +20,13 @@ Edit = Callable[[Values, Values], None]
 """Changes the keys of the stack file, and its models by name."""
 SERVICE = "kubernetes:core/v1:Service"
 NAMES = ("name", "accountId", "bucket")
+OWN_SERVER: Values = {
+    "server": "custom",
+    "image": "registry.example/acme/mobilenet:1",
+    "files": {"via": "gcs-fuse"},
+    "custom": {"rest_port": 8501, "path": "/v1/models/mobilenet", "ready": "/v1/models/mobilenet"},
+}
+"""A server of one's own, which alone may speak HTTP/2."""
 
 
 def swap(first: str, second: str, key: str) -> Edit:
@@ -99,7 +106,7 @@ EDITS: dict[str, Edit] = {
     "to another backend": together(
         models_moved("resnet", on_node_port("resnet", 30002)),
         models_moved("fraud", routed("fraud")),
-        models_moved("mobilenet", routed("mobilenet", protocol="http2")),
+        models_moved("mobilenet", routed("mobilenet", protocol="http2"), **OWN_SERVER),
         models_moved("sentiment", on_node_port("sentiment", 30003)),
     ),
     "to other teams and ports": together(

@@ -30,6 +30,10 @@ GRPC_ONLY: dict[str, Any] = {
     "custom": {"grpc_port": 9000, "grpc_services": ["acme.Ranker"]},
     "files": {"via": "gcs-fuse"},
 }
+BOTH: dict[str, Any] = {
+    **GRPC_ONLY,
+    "custom": {"rest_port": 8080, "grpc_port": 9000, "path": "/v1/models/words", "ready": "/up"},
+}
 H2C = "kubernetes.io/h2c"
 
 
@@ -112,7 +116,8 @@ def test_the_shared_load_balancer_leads_to_the_grpc_port_and_asks_the_rest_port(
 
 def test_http2_concerns_the_rest_port() -> None:
     made = workload(
-        {"kind": "http-load-balancer", "protocol": "http2", "paths": ["/v1/models/words"]}
+        {"kind": "http-load-balancer", "protocol": "http2", "paths": ["/v1/models/words"]},
+        **BOTH,
     )
     ports_by_name = {one["name"]: one for one in made.exposure.service(made)["ports"]}
     assert ports_by_name["rest"]["appProtocol"] == H2C
@@ -128,6 +133,11 @@ def test_http2_concerns_the_rest_port() -> None:
             {"server": "custom", "image": "a/b:1", "files": {"via": "gcs-fuse"},
              "custom": {"rest_port": 9000, "path": "/m", "ready": "/r"}},
             "exposure.protocol: grpc, and custom has no gRPC port",
+        ),
+        (
+            {"kind": "http-load-balancer", "protocol": "http2", "paths": ["/v1/models/words"]},
+            {},
+            "exposure.protocol: http2, and the REST API of tensorflow-serving speaks HTTP/1.1",
         ),
         ({"kind": "gateway", "path": "/words"}, GRPC_ONLY, "exposure.kind: gateway takes HTTP"),
         ({"kind": "ingress", "path": "/words"}, GRPC_ONLY, "exposure.kind: ingress takes HTTP"),

@@ -35,6 +35,15 @@ from infra.serving.live_routes import LiveRoutes, live_routes
 from infra.serving.models.pod import OPEN
 from tests.unit.test_exposures import NAMES, NAMING, config, entry
 
+OWN_SERVER: dict[str, Any] = {
+    "server": "custom",
+    "image": "registry.example/acme/words:1",
+    "files": {"via": "gcs-fuse"},
+    "custom": {
+        "rest_port": 8501, "grpc_port": 8500, "path": "/v1/models/words", "ready": "/ready",
+        "verbs": ["predict"],
+    },
+}  # fmt: skip
 WAYS: dict[str, dict[str, Any]] = {
     "cluster-ip": entry("cluster-ip"),
     "load-balancer": entry("load-balancer"),
@@ -43,7 +52,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "groups": entry("http-load-balancer"),
     "node-port": entry("http-load-balancer", backend="instance-groups", node_port=30001),
     "another-node-port": entry("http-load-balancer", backend="instance-groups", node_port=30002),
-    "http2": entry("http-load-balancer", protocol="http2"),
+    "http2": {
+        **entry("http-load-balancer", protocol="http2"),
+        **OWN_SERVER,
+    },
     "grpc": entry(
         "http-load-balancer", protocol="grpc", paths=["/tensorflow.serving.PredictionService"]
     ),

@@ -271,3 +271,9 @@ def require_protocol(server: Server, protocol: Protocols) -> None:
             f'exposure.protocol: {protocol}, and "{server.name}" speaks gRPC only; set protocol: '
             "grpc"
         )
+    # Their REST servers are evhttp (TensorFlow Serving, Triton) and uvicorn (vLLM, MLServer).
+    if protocol == "http2" and server.server != "custom":
+        raise ValueError(
+            f"exposure.protocol: http2, and the REST API of {server.server} speaks HTTP/1.1 alone: "
+            "every request would be answered with 502; remove protocol"
+        )

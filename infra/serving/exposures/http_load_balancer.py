@@ -56,7 +56,7 @@ class HttpLoadBalancer(ExposureSettings, tag_field="kind", tag="http-load-balanc
         Protocols,
         Meta(
             description="What the pods speak: `http` (1.1), `http2` or `grpc`, both without TLS. "
-            "Callers of gRPC need HTTPS."
+            "Callers of gRPC need HTTPS; `http2` is for `server: custom`."
         ),
     ] = "http"
     retries: Annotated[

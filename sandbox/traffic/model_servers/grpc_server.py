@@ -1,7 +1,8 @@
 """The gRPC side of a model server, started when the first call arrives.
 
-It listens on an abstract Unix socket; the server's own ports pass on what begins as HTTP/2. So all
-connections of a server have one life, and a server that nobody calls by gRPC costs nothing.
+It listens on an abstract Unix socket; the server's own ports pass on what begins as HTTP/2, and
+ports of HTTP/2 and gRPC each call. So all connections of a server have one life, and a server that
+nobody calls by gRPC costs nothing.
 """
 
 from __future__ import annotations
@@ -36,11 +37,21 @@ class GrpcServer:
         self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20)])
         self._server.add_generic_rpc_handlers((_Handlers(served, load),))
         self._server.add_insecure_port(f"unix-abstract:{self._name}")
+        self._channel: grpc.aio.Channel | None = None
 
     @property
     def path(self) -> str:
         """The socket's address."""
         return f"\0{self._name}"
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """A channel to it, for single calls."""
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(
+                f"unix-abstract:{self._name}", [("grpc.max_receive_message_length", 64 << 20)]
+            )
+        return self._channel
 
     async def start(self) -> None:
         """Listen."""
@@ -49,6 +60,8 @@ class GrpcServer:
     async def stop(self, grace: float | None) -> None:
         """Take no new calls, and end after `grace` seconds at the latest; None: cut all."""
         await self._server.stop(grace)
+        if self._channel is not None:
+            await self._channel.close(None)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time

@@ -18,7 +18,7 @@ _MOST_PIPELINED = 64
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _PREFACE = b"PRI "
 """How HTTP/2 begins; no method of HTTP/1.1 does."""
-_LOAD_BALANCER = b"1.1 google"
+LOAD_BALANCER = b"1.1 google"
 """What the load balancer says of itself in `Via`."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -153,7 +153,7 @@ class HttpConnection(asyncio.Protocol):
         if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
             self._expects = True
         if len(name) == 3 and name.lower() == b"via":
-            self.is_balanced = _LOAD_BALANCER in value
+            self.is_balanced = LOAD_BALANCER in value
 
     def on_headers_complete(self) -> None:
         """Its body follows."""
@@ -198,9 +198,7 @@ class HttpConnection(asyncio.Protocol):
             return
         load = self._server.load
         if answer.error is not None and load.fails():
-            verb, model = answer.verb, answer.model
-            answer = answer.error(500, "the rehearsed error rate")
-            answer.verb, answer.model = verb, model
+            answer = answer.failed()
         if load.is_instant:
             load.count(answer.model, answer.verb, answer.status, None, answer.tokens)
             self._send(request, answer)

@@ -98,6 +98,14 @@ class Answer:
         self.tokens = tokens
         """How many tokens were read and generated."""
 
+    def failed(self) -> Answer:
+        """The answer in its place if the model fails; itself where it has none."""
+        if self.error is None:
+            return self
+        found = self.error(500, "the rehearsed error rate")
+        found.verb, found.model = self.verb, self.model
+        return found
+
     @classmethod
     def of(cls, value: Any, status: int = 200) -> Answer:
         """An answer in JSON, by the server itself."""

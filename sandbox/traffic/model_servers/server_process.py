@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sandbox.traffic.model_servers import answers
 from sandbox.traffic.model_servers.http_connection import HttpConnection
@@ -22,7 +22,12 @@ from sandbox.traffic.model_servers.served import Served
 from sandbox.traffic.model_servers.splice import Splice
 
 if TYPE_CHECKING:
+    from sandbox.traffic.model_servers.grpc_bridge import GrpcBridge
     from sandbox.traffic.model_servers.grpc_server import GrpcServer
+    from sandbox.traffic.model_servers.http2_connection import Http2Connection
+    from sandbox.traffic.model_servers.http2_sender import Headers
+
+    Connection: TypeAlias = "HttpConnection | Http2Connection | Splice"
 
 _log = logging.getLogger("sandbox.traffic.model_servers")
 _BACKLOG = 1024
@@ -48,7 +53,7 @@ class ServerProcess:
             raise
         self.listens = {port: int(one.getsockname()[1]) for port, one in self._sockets.items()}
         self._listeners: list[asyncio.Server] = []
-        self._connections: set[HttpConnection | Splice] = set()
+        self._connections: set[Connection] = set()
         self._grpc: asyncio.Future[GrpcServer] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_listening = False
@@ -122,21 +127,42 @@ class ServerProcess:
         if self.over.is_set():
             connection.cut()
 
-    def disconnected(self, connection: HttpConnection | Splice) -> None:
+    def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
 
     def _upgrade(self, connection: HttpConnection, data: bytes) -> None:
-        """Pass on a connection that speaks HTTP/2."""
-        if self.server.ports[connection.port] not in ("grpc", "any"):
-            connection.cut()
-            return
+        """Give a connection that speaks HTTP/2 to what the port speaks."""
         self._connections.discard(connection)
-        splice = Splice(connection.transport, data, connection.port, self.disconnected)
-        self._connections.add(splice)
-        self._spawn(self._pass_on(splice))
+        match self.server.ports[connection.port]:
+            case "grpc":
+                splice = Splice(connection.transport, data, connection.port, self.disconnected)
+                self._connections.add(splice)
+                self._spawn(self._pass_on(splice))
+            case "any":
+                # Imported when it is needed, as gRPC is.
+                from sandbox.traffic.model_servers.http2_connection import (  # noqa: PLC0415
+                    Http2Connection,
+                )
+
+                found = Http2Connection(self, connection.port, self.disconnected, self._bridge)
+                self._connections.add(found)
+                found.take_over(connection.transport, data)
+            case _:
+                connection.cut()
 
     async def _pass_on(self, splice: Splice) -> None:
+        await splice.open((await self._grpc_server()).path)
+
+    async def _bridge(
+        self, connection: Http2Connection, number: int, headers: Headers
+    ) -> GrpcBridge:
+        """Pass on a gRPC call of a connection that has other requests too."""
+        from sandbox.traffic.model_servers.grpc_bridge import GrpcBridge  # noqa: PLC0415
+
+        return GrpcBridge((await self._grpc_server()).channel, connection, number, headers)
+
+    async def _grpc_server(self) -> GrpcServer:
         if self._grpc is None:
             self._grpc = self._loop.create_future()
             # Imported when it is needed: gRPC takes some 20 MiB.
@@ -145,8 +171,7 @@ class ServerProcess:
             server = GrpcServer(self._served, self.load)
             await server.start()
             self._grpc.set_result(server)
-        server = await asyncio.shield(self._grpc)
-        await splice.open(server.path)
+        return await asyncio.shield(self._grpc)
 
     # Its end
 
@@ -169,7 +194,7 @@ class ServerProcess:
         self._close_sockets()
         self.closes = closes
         for connection in list(self._connections):
-            if closes and isinstance(connection, HttpConnection):
+            if closes and not isinstance(connection, Splice):
                 connection.close_when_idle()
         limit = self.server.shutdown_seconds
         with contextlib.suppress(TimeoutError):
@@ -184,7 +209,7 @@ class ServerProcess:
     def cut_balanced(self, listens: int) -> int:
         """Reset the load balancer's connections to a port of 127.0.0.1; how many those are.
 
-        Whose a connection of HTTP/2 is, its headers say, which are not read here: all are cut.
+        Whose a connection of gRPC is, its headers say, which are not read here: all are cut.
         """
         ports = {port for port, own in self.listens.items() if own == listens}
         found = [

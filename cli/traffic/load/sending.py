@@ -1,36 +1,24 @@
-"""An open-loop load: requests are sent at their times, whether or not earlier ones have ended.
-
-A latency is measured from the time at which the request was to be sent. So a server that stalls
-shows as many slow requests as its callers would have had, not as one.
-"""
+"""The load itself: the requests that wait for a place, those under way, and what became of them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter  # uvloop's own clock counts whole milliseconds
-from typing import TYPE_CHECKING, TypeAlias
 
-from cli.traffic.connection import Answer, Connection, Loss
+from cli.traffic.connection import Answer, Loss
 from cli.traffic.figures import Figures, Result
+from cli.traffic.load import places
+from cli.traffic.load.places import Place
+from cli.traffic.load.schedule import Schedule
 from cli.traffic.target import Target
 
-if TYPE_CHECKING:
-    from cli.traffic.grpc_connection import GrpcChannel, GrpcConnection
-
-_LEAST_PAUSE = 0.0002
-"""Seconds between two wakings: requests that are due in between are sent together."""
 _SWEEP = 0.02
 """Seconds between two looks for requests that are late."""
-_TLS_SECONDS = 10.0
 OnTick = Callable[[Result], None]
-
-
-_Place: TypeAlias = "Connection | GrpcConnection"
 
 
 @dataclass(slots=True)
@@ -56,11 +44,11 @@ async def run(  # noqa: PLR0913
     """Send `rate` requests a second for `seconds`, and wait for the last answers.
 
     At most `connections` are open; beyond them requests wait, which counts as latency. gRPC calls
-    share one connection, and `connections` bounds those under way. A request
-    without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures so far
-    every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way counts
-    as unfinished. `end` lets it end early, as it does after `seconds`. `begun` gets a function
-    for this loop that sends further requests to another target. Raises `OSError` and
+    share one connection, requests of HTTP/2 few, and `connections` bounds those under way. A
+    request without an answer `timeout` seconds after its time is lost. `on_tick` gets the figures
+    so far every `tick` seconds. Once `stop` is set nothing is sent any more, and what is under way
+    counts as unfinished. `end` lets it end early, as it does after `seconds`. `begun` gets a
+    function for this loop that sends further requests to another target. Raises `OSError` and
     `ValueError` for a target that cannot be.
     """
     load = _Load(target, rate, seconds, connections, timeout)
@@ -91,43 +79,34 @@ class _Load:
         self, target: Target, rate: float, seconds: float, connections: int, timeout: float
     ) -> None:
         self.result = Result()
-        self._channel: GrpcChannel | None = None
-        self._former: set[_Place] = set()
-        self._aim(target)
+        self._target, self._places = target, places.of(target)
+        self._former_places: list[places.Places] = []
+        self._former: set[Place] = set()
+        """Places of a former target."""
         self._rate, self._seconds = rate, seconds
         self._most, self._timeout = connections, timeout
         self._loop = asyncio.get_running_loop()
-        self._idle: list[_Place] = []
-        self._open: set[_Place] = set()
+        self._idle: list[Place] = []
+        self._open: set[Place] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Request] = deque()
         self._is_ended = False
-        self._under_way: OrderedDict[_Place, _Request] = OrderedDict()
-
-    def _aim(self, target: Target) -> None:
-        self._target = target
-        if target.is_grpc:
-            from cli.traffic.grpc_connection import GrpcChannel  # noqa: PLC0415 (only for gRPC)
-
-            self._channel = GrpcChannel(target)
-        self._bytes = target.body if target.is_grpc else target.request()
-        self._tls = None if target.is_grpc else target.tls()
+        self._under_way: OrderedDict[Place, _Request] = OrderedDict()
 
     def redirect(self, target: Target) -> None:
-        """Send further requests of HTTP/1.1 elsewhere; those under way end where they are."""
+        """Send further requests elsewhere; those under way end where they are."""
         if target is self._target:
             return
-        self._aim(target)
+        self._former_places.append(self._places)
+        self._target, self._places = target, places.of(target)
         self._former |= self._open
-        for connection in [*self._idle]:
-            connection.close()
+        for one in [*self._idle]:
+            one.close()
 
     async def send(self, stop: asyncio.Event, end: asyncio.Event) -> None:
         """Send every request at its time; return when each has an answer or is lost."""
-        started, count = perf_counter(), round(self._rate * self._seconds)
-        ended = threading.Event()
-        pacer = threading.Thread(target=self._pace, args=(started, count, ended), daemon=True)
-        pacer.start()
+        count = round(self._rate * self._seconds)
+        schedule = Schedule(self._rate, count, lambda reached: self._send_due(schedule, reached))
         try:
             while not stop.is_set():
                 await asyncio.sleep(_SWEEP)
@@ -137,22 +116,12 @@ class _Load:
                     break
         finally:
             self._is_ended = True
-            ended.set()
-            pacer.join()
-        self.result.seconds = min(self._seconds, perf_counter() - started)
+            schedule.end()
+        self.result.seconds = min(self._seconds, perf_counter() - schedule.started)
 
-    def _pace(self, started: float, count: int, ended: threading.Event) -> None:
-        """Wake the loop when requests are due: its own timers count whole milliseconds."""
-        reached = 0
-        while reached < count:
-            if ended.wait(max(started + reached / self._rate - perf_counter(), _LEAST_PAUSE)):
-                return
-            reached = min(count, int((perf_counter() - started) * self._rate) + 1)
-            self._loop.call_soon_threadsafe(self._send_due, started, reached)
-
-    def _send_due(self, started: float, reached: int) -> None:
+    def _send_due(self, schedule: Schedule, reached: int) -> None:
         while self.result.sent < reached and not self._is_ended:
-            self._begin(started)
+            self._begin(schedule)
 
     async def close(self) -> None:
         """Close every connection; the requests under way are forgotten."""
@@ -164,18 +133,18 @@ class _Load:
         for connection in [*self._open]:
             connection.close()
         await asyncio.sleep(0)
-        if self._channel is not None:
-            self.result.reason = self._channel.reason
-            await self._channel.close()
+        self.result.reason = self._places.reason or self.result.reason
+        for one in (*self._former_places, self._places):
+            await one.close()
 
-    def _begin(self, started: float) -> None:
-        offset = self.result.sent / self._rate
+    def _begin(self, schedule: Schedule) -> None:
+        offset = schedule.offset(self.result.sent)
         while len(self.result.per_second) <= offset:
             self.result.per_second.append(Figures())
         figures = self.result.per_second[int(offset)]
         figures.sent += 1
         self.result.sent += 1
-        request = _Request(started + offset, figures)
+        request = _Request(schedule.started + offset, figures)
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
@@ -185,9 +154,9 @@ class _Load:
         if len(self._open) + len(self._opening) < self._most:
             self._connect()
 
-    def _put(self, connection: _Place, request: _Request) -> None:
+    def _put(self, connection: Place, request: _Request) -> None:
         self._under_way[connection] = request
-        connection.send(self._bytes)
+        connection.send(self._places.request)
 
     def _connect(self) -> None:
         task = asyncio.create_task(self._opened())
@@ -196,9 +165,9 @@ class _Load:
 
     async def _opened(self) -> None:
         """Open a connection and give it the request that has waited longest."""
-        target = self._target
+        origin = self._places
         try:
-            connection = await self._made()
+            connection = await origin.open(self._done, self._closed)
         except OSError as error:
             self.result.reason = str(error) or type(error).__name__
             if self._waiting:
@@ -207,29 +176,11 @@ class _Load:
                 self._connect()
             return
         self._open.add(connection)
-        if target is not self._target:
+        if origin is not self._places:
             self._former.add(connection)
         self._next(connection)
 
-    async def _made(self) -> _Place:
-        """A connection that is open. Raises OSError."""
-        target = self._target
-        if self._channel is not None:
-            from cli.traffic.grpc_connection import GrpcConnection  # noqa: PLC0415
-
-            return GrpcConnection(self._channel, self._done, self._closed)
-        _, connection = await self._loop.create_connection(
-            lambda: Connection(self._done, self._closed, is_head=target.method == "HEAD"),
-            target.address,
-            target.port,
-            ssl=self._tls,
-            local_addr=(target.caller, 0) if target.caller else None,
-            server_hostname=target.host if self._tls else None,
-            ssl_handshake_timeout=_TLS_SECONDS if self._tls else None,
-        )
-        return connection
-
-    def _next(self, connection: _Place) -> None:
+    def _next(self, connection: Place) -> None:
         if not connection.is_open or connection in self._former:
             connection.close()
         elif self._waiting:
@@ -237,14 +188,14 @@ class _Load:
         else:
             self._idle.append(connection)
 
-    def _done(self, connection: _Place, result: Answer | Loss) -> None:
+    def _done(self, connection: Place, result: Answer | Loss) -> None:
         request = self._under_way.pop(connection, None)
         if request is not None:
             self._count(request, result)
         # Soon, not now: the parser of this connection is still at work.
         self._loop.call_soon(self._next, connection)
 
-    def _closed(self, connection: _Place) -> None:
+    def _closed(self, connection: Place) -> None:
         self._open.discard(connection)
         self._former.discard(connection)
         if connection in self._idle:
