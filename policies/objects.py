@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from policies import kinds
@@ -33,10 +34,11 @@ AUTOSCALERS = kubernetes("autoscaling", "HorizontalPodAutoscaler", version="v2")
 
 def namespace_and_name(props: Props) -> tuple[str, str]:
     """Return an object's namespace (`default` if unset) and name."""
-    metadata = block(props, "metadata")
-    namespace, name = metadata.get("namespace"), metadata.get("name")
-    if type(name) is str and (namespace is None or type(namespace) is str):
-        return namespace or "default", name  # the common case, at half the price
+    metadata = props.get("metadata")
+    if type(metadata) is dict:  # the common case, at a third of the price
+        namespace, name = metadata.get("namespace"), metadata.get("name")
+        if type(name) is str and (namespace is None or type(namespace) is str):
+            return namespace or "default", name
     return text(props, "metadata", "namespace") or "default", text(props, "metadata", "name")
 
 
@@ -48,6 +50,13 @@ def kind_of(resource: Resource) -> str:
 _KUBERNETES = pattern(
     r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes"
 )
+
+
+@cache
+def _kind(type_: str) -> tuple[str, bool]:
+    """Return the kind of a type, and whether it is a custom one."""
+    group, kind = group_kind(type_) or ("", type_.rpartition(":")[2])
+    return kind, "." in group and group not in kinds.BUILT_IN
 
 
 class Objects:
@@ -66,9 +75,9 @@ class Objects:
             except Exception as error:
                 self._unreadable.append(error)
                 continue
-            group, kind = group_kind(one.type) or ("", kind_of(one))
+            kind, is_custom = _kind(one.type)
             self._found.add((namespace, kind, name))
-            if "." in group and group not in kinds.BUILT_IN:
+            if is_custom:
                 self._custom.add((namespace, name))
 
     def has(self, namespace: str, kind: str, name: str) -> bool:
@@ -80,8 +89,10 @@ class Objects:
 
     def may_own(self, selector: Props, namespace: str) -> bool:
         """Whether an operator may make the selected pods: a label has a custom object's name."""
-        values = block(selector, "matchLabels").values()
-        return any((namespace, comparable_text(value)) in self._custom for value in values)
+        for value in block(selector, "matchLabels").values():
+            if (namespace, comparable_text(value)) in self._custom:
+                return True
+        return False
 
 
 class Workloads:
