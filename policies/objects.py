@@ -107,6 +107,8 @@ class Workloads:
         self._by_label: dict[tuple[str, str, Any], list[tuple[Resource, Props]]] = {}
         self._by_namespace: dict[str, list[tuple[Resource, Props]]] = {}
         self._autoscalers: dict[int, Props] = {}
+        self._targets: dict[int, Resource] = {}
+        self._least: dict[int, int | None] = {}
         self._unreadable: list[Exception] = []
         self._unreadable_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
@@ -119,10 +121,13 @@ class Workloads:
                 scaled = self._by_name.get(_scale_target_key(autoscaler.props))
                 if scaled is not None:
                     self._autoscalers[id(scaled)] = autoscaler.props
+                    self._targets[id(autoscaler.props)] = scaled
 
     def scale_target(self, autoscaler: Props) -> Resource | None:
         """Return the workload that an autoscaler scales, if the stack declares it."""
-        found = self._by_name.get(_scale_target_key(autoscaler))
+        found = self._targets.get(id(autoscaler))  # of those in the index, for several rules
+        if found is None:
+            found = self._by_name.get(_scale_target_key(autoscaler))
         if found is None:
             raise_first(self._unreadable)
         return found
@@ -142,6 +147,14 @@ class Workloads:
 
     def min_replicas(self, workload: Resource) -> int:
         """Return a workload's minimum replicas: its autoscaler's `minReplicas`, or `replicas`."""
+        found = self._least.get(id(workload))
+        if found is None:
+            found = self._min_replicas(workload)
+            if id(workload) in self._least:  # not a copy, which may be gone before its id is
+                self._least[id(workload)] = found
+        return found
+
+    def _min_replicas(self, workload: Resource) -> int:
         autoscaler = self._autoscalers.get(id(workload))
         if autoscaler is None:
             raise_first(self._unreadable_autoscalers)
@@ -153,6 +166,7 @@ class Workloads:
     def _add(self, workload: Resource) -> None:
         namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
+        self._least[id(workload)] = None
         labels = _own_labels(workload)
         labelled = (workload, labels)
         self._by_namespace.setdefault(namespace, []).append(labelled)
