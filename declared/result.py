@@ -27,7 +27,10 @@ class Declared:
     """The names of resource hooks, by when they run: `after_create`."""
 
     def resources(self, environment: str, project: str) -> list[Resource]:
-        """The resources as policies see them, with the URNs that the engine would give."""
+        """The resources as policies see them, with the URNs that the engine would give.
+
+        They are by type and name: the order of their registration differs between runs.
+        """
         return [
             Resource(
                 kind,
@@ -36,7 +39,7 @@ class Declared:
                 f"urn:pulumi:{environment}::{project}::{kind}::{name}",
                 protect=(kind, name) in self.protected,
             )
-            for (kind, name), inputs in self.inputs.items()
+            for (kind, name), inputs in sorted(self.inputs.items())
         ]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:

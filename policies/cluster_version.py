@@ -1,10 +1,16 @@
 """`ClusterVersion`: the parameters of rules that depend on the cluster's Kubernetes version."""
 
+from functools import cache
 from typing import Annotated
 
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+
+
+@cache
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
 
 
 class ClusterVersion(Settings):
@@ -17,4 +23,4 @@ class ClusterVersion(Settings):
     @property
     def minor(self) -> int:
         """Return the minor version."""
-        return int(self.kubernetes.partition(".")[2])
+        return _minor(self.kubernetes)

@@ -8,7 +8,7 @@ resource that is read once for all policies, with unknown and secret values kept
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cached_property
 from typing import Any, cast
 
 import msgspec
@@ -143,15 +143,24 @@ def configured(one: RulePolicy, config: Any) -> Settings | None:
     return msgspec.convert(values, type(one.parameters))
 
 
-@cache
-def config_schema(parameters: type[Settings]) -> PolicyConfigSchema:
-    """Return the JSON Schema of a rule's parameters, without their defaults.
+class ParametersSchema(PolicyConfigSchema):
+    """The JSON Schema of a rule's parameters, without their defaults; made when it is read.
 
     The engine would send the defaults as if a policy configuration had set them, in place of those
     of the stack file.
     """
-    (reference,), types = msgspec.json.schema_components([parameters], ref_template="{name}")
-    return PolicyConfigSchema(_inlined(types[reference["$ref"]]["properties"], types))
+
+    def __init__(self, parameters: type[Settings]) -> None:
+        self.required = None
+        self._parameters = parameters
+
+    @cached_property
+    def properties(self) -> dict[str, Any]:  # type: ignore[override]  # read only
+        """The schema of each parameter."""
+        parameters = [self._parameters]
+        (reference,), types = msgspec.json.schema_components(parameters, ref_template="{name}")
+        properties: dict[str, Any] = _inlined(types[reference["$ref"]]["properties"], types)
+        return properties
 
 
 def _metadata(rule: Rule, level: Level) -> dict[str, Any]:
@@ -161,7 +170,7 @@ def _metadata(rule: Rule, level: Level) -> dict[str, Any]:
         "description": rule.title,
         "display_name": rule.title,
         "enforcement_level": EnforcementLevel(level.value),
-        "config_schema": None if rule.parameters is None else config_schema(rule.parameters),
+        "config_schema": None if rule.parameters is None else ParametersSchema(rule.parameters),
         "severity": Severity(rule.severity),
         "framework": PolicyComplianceFramework(
             name=first.source, reference=first.control, specification=first.url

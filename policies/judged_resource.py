@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.reads import Reads
-from policies.subjects import Resource, View
+from policies.subjects import Resource, View, properties_view, resource_view
 
 
 class JudgedResource:
@@ -21,6 +21,10 @@ class JudgedResource:
 
     def viewed(self, view: View) -> list[Any]:
         """Return the resource in a view. Rules of the same view share the result."""
+        if view is properties_view:
+            return [self.resource.props]
+        if view is resource_view:
+            return [self.resource]
         found = self.views.get(view)
         if found is None:
             found = self.views[view] = list(view(self.resource))

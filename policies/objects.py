@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from policies import kinds
@@ -33,10 +34,11 @@ AUTOSCALERS = kubernetes("autoscaling", "HorizontalPodAutoscaler", version="v2")
 
 def namespace_and_name(props: Props) -> tuple[str, str]:
     """Return an object's namespace (`default` if unset) and name."""
-    metadata = block(props, "metadata")
-    namespace, name = metadata.get("namespace"), metadata.get("name")
-    if type(name) is str and (namespace is None or type(namespace) is str):
-        return namespace or "default", name  # the common case, at half the price
+    metadata = props.get("metadata")
+    if type(metadata) is dict:  # the common case, at a third of the price
+        namespace, name = metadata.get("namespace"), metadata.get("name")
+        if type(name) is str and (namespace is None or type(namespace) is str):
+            return namespace or "default", name
     return text(props, "metadata", "namespace") or "default", text(props, "metadata", "name")
 
 
@@ -48,6 +50,13 @@ def kind_of(resource: Resource) -> str:
 _KUBERNETES = pattern(
     r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes"
 )
+
+
+@cache
+def _kind(type_: str) -> tuple[str, bool]:
+    """Return the kind of a type, and whether it is a custom one."""
+    group, kind = group_kind(type_) or ("", type_.rpartition(":")[2])
+    return kind, "." in group and group not in kinds.BUILT_IN
 
 
 class Objects:
@@ -66,9 +75,9 @@ class Objects:
             except Exception as error:
                 self._unreadable.append(error)
                 continue
-            group, kind = group_kind(one.type) or ("", kind_of(one))
+            kind, is_custom = _kind(one.type)
             self._found.add((namespace, kind, name))
-            if "." in group and group not in kinds.BUILT_IN:
+            if is_custom:
                 self._custom.add((namespace, name))
 
     def has(self, namespace: str, kind: str, name: str) -> bool:
@@ -80,8 +89,10 @@ class Objects:
 
     def may_own(self, selector: Props, namespace: str) -> bool:
         """Whether an operator may make the selected pods: a label has a custom object's name."""
-        values = block(selector, "matchLabels").values()
-        return any((namespace, comparable_text(value)) in self._custom for value in values)
+        for value in block(selector, "matchLabels").values():
+            if (namespace, comparable_text(value)) in self._custom:
+                return True
+        return False
 
 
 class Workloads:
@@ -96,6 +107,8 @@ class Workloads:
         self._by_label: dict[tuple[str, str, Any], list[tuple[Resource, Props]]] = {}
         self._by_namespace: dict[str, list[tuple[Resource, Props]]] = {}
         self._autoscalers: dict[int, Props] = {}
+        self._targets: dict[int, Resource] = {}
+        self._least: dict[int, int | None] = {}
         self._unreadable: list[Exception] = []
         self._unreadable_autoscalers: list[Exception] = []
         for workload in stack.of(WORKLOADS):
@@ -108,10 +121,13 @@ class Workloads:
                 scaled = self._by_name.get(_scale_target_key(autoscaler.props))
                 if scaled is not None:
                     self._autoscalers[id(scaled)] = autoscaler.props
+                    self._targets[id(autoscaler.props)] = scaled
 
     def scale_target(self, autoscaler: Props) -> Resource | None:
         """Return the workload that an autoscaler scales, if the stack declares it."""
-        found = self._by_name.get(_scale_target_key(autoscaler))
+        found = self._targets.get(id(autoscaler))  # of those in the index, for several rules
+        if found is None:
+            found = self._by_name.get(_scale_target_key(autoscaler))
         if found is None:
             raise_first(self._unreadable)
         return found
@@ -131,6 +147,14 @@ class Workloads:
 
     def min_replicas(self, workload: Resource) -> int:
         """Return a workload's minimum replicas: its autoscaler's `minReplicas`, or `replicas`."""
+        found = self._least.get(id(workload))
+        if found is None:
+            found = self._min_replicas(workload)
+            if id(workload) in self._least:  # not a copy, which may be gone before its id is
+                self._least[id(workload)] = found
+        return found
+
+    def _min_replicas(self, workload: Resource) -> int:
         autoscaler = self._autoscalers.get(id(workload))
         if autoscaler is None:
             raise_first(self._unreadable_autoscalers)
@@ -142,6 +166,7 @@ class Workloads:
     def _add(self, workload: Resource) -> None:
         namespace, name = namespace_and_name(workload.props)
         self._by_name[namespace, kind_of(workload), name] = workload
+        self._least[id(workload)] = None
         labels = _own_labels(workload)
         labelled = (workload, labels)
         self._by_namespace.setdefault(namespace, []).append(labelled)

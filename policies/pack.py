@@ -16,7 +16,7 @@ from policies.judged_resource import JudgedResource, UnreadableView
 from policies.places import Place
 from policies.rule import Level, Rule, Stack
 from policies.settings import RuleSettings
-from policies.subjects import Path, Resource, View
+from policies.subjects import Path, Resource, View, is_selected
 from policies.values import MalformedInputError, NotApplicableError, UnknownError
 from policies.waivers import Waiver, Waivers
 
@@ -137,8 +137,8 @@ class Pack:
         """Whether a rule is for a type of resource. Rules for all types do not count."""
         if type_ not in self._judged_types:
             self._judged_types[type_] = any(
-                rule.selector.matches(type_) and not rule.selector.matches(_NO_TYPE)
-                for rule in self.rules.values()
+                is_selected(matches, type_) and not is_selected(matches, _NO_TYPE)
+                for matches in {rule.selector.matches: None for rule in self.rules.values()}
             )
         return self._judged_types[type_]
 
@@ -201,7 +201,7 @@ class Pack:
                 for one in self.policies.values()
                 if one.rule.over_stack == over_stack
                 and one.level is not Level.DISABLED
-                and one.rule.selector.matches(type_)
+                and is_selected(one.rule.selector.matches, type_)
             ]
         return self._by_type[key]
 

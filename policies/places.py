@@ -44,6 +44,9 @@ def find(
                     found[message] = path
     except Exception:  # the finding's message is this error's
         found = {message: about(message) for message in messages} | found
+    if len(messages) == 1 and messages[0] in found:
+        path = found[messages[0]]
+        return (Place(path, lines.line(path)),)
     # A rule that compares objects may say something else of the copy.
     others = list(found.values()) if len(found) == len(messages) else []
     paths = [

@@ -66,6 +66,8 @@ def set_value(struct: Any, path: Path, value: Any) -> None:
 
 def path_text(path: Path) -> str:
     """Return a path as text: `spec.containers[0].image`."""
+    if len(path) == 1:
+        return str(path[0]) if isinstance(path[0], str) else f"[{path[0]}]"
     parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
     return "".join(parts).removeprefix(".")
 

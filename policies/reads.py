@@ -6,9 +6,7 @@ read before it and that it mentions; if it mentions none, about the last one. No
 for resources without a file.
 """
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from policies.subjects import Path, Resource
@@ -17,7 +15,8 @@ from policies.values import known
 _NAMES = frozenset({"name", "namespace", "kind", "metadata", "generateName"})
 """Read for most messages to say which object or container is meant."""
 _Read = tuple[Any, str | int]
-_WORD = re.compile(r"[^\s:;,()\"']+")
+_SEPARATORS = frozenset(" .:;,()\"'")
+"""What stands between the words of a message, besides white space."""
 
 
 class Reads:
@@ -49,26 +48,35 @@ class Reads:
 
     def about(self, message: str) -> Path:
         """Return the path of the property that the next message is about; empty without a read."""
-        words = _words(message)
         start, self._start = self._start, len(self._log)
         # A second message about one item reads no more than its name.
-        found = _chosen(self._log, start, self._start, words, message)
+        found = _chosen(self._log, start, self._start, message)
         if found is None and start:
-            found = _chosen(self._log, 0, start, words, message)
+            found = _chosen(self._log, 0, start, message)
         if found is None and self._log:
             found = self._log[-1]
         return _path(*found) if found else ()
 
 
-@lru_cache(maxsize=1024)
-def _words(message: str) -> frozenset[str]:
-    """Return the words of a message. Resources of a kind often have the same messages."""
-    return frozenset(_WORD.findall(message.replace(".", " ")))
+def _has_word(message: str, text: str) -> bool:
+    """Whether a text is one of the words of a message."""
+    # Few texts are found at all, and splitting the message takes longer than finding one.
+    start = message.find(text)
+    while start >= 0 and text:
+        end = start + len(text)
+        if (start == 0 or _separates(message[start - 1])) and (
+            end == len(message) or _separates(message[end])
+        ):
+            return not any(map(_separates, text))
+        start = message.find(text, start + 1)
+    return False
 
 
-def _chosen(
-    reads: list[_Read], start: int, end: int, words: frozenset[str], message: str
-) -> _Read | None:
+def _separates(character: str) -> bool:
+    return character in _SEPARATORS or character.isspace()
+
+
+def _chosen(reads: list[_Read], start: int, end: int, message: str) -> _Read | None:
     last: _Read | None = None
     for index in range(end - 1, start - 1, -1):
         read = reads[index]
@@ -76,7 +84,7 @@ def _chosen(
         if step in _NAMES:
             continue
         last = last or read
-        if step in words or _mentioned(holder, step, words, message):
+        if _mentioned(holder, step, message):
             return last if last is not read and _is_item_of(last[0], holder, step) else read
     return last
 
@@ -90,14 +98,19 @@ def _is_item_of(one: Any, holder: Any, step: str | int) -> bool:
     return False
 
 
-def _mentioned(holder: Any, step: str | int, words: frozenset[str], message: str) -> bool:
-    if isinstance(step, str) and "." in step:
-        return step in message
+def _mentioned(holder: Any, step: str | int, message: str) -> bool:
+    if isinstance(step, str):
+        if "." in step:
+            return step in message
+        if _has_word(message, step):
+            return True
     read: Any = list.__getitem__ if isinstance(holder, list) else dict.get
     value = read(holder, step)
     if isinstance(value, str):
-        return value in words or ("=" in value and value.partition("=")[0] in words)
-    return type(value) is int and str(value) in words
+        return _has_word(message, value) or (
+            "=" in value and _has_word(message, value.partition("=")[0])
+        )
+    return type(value) is int and _has_word(message, str(value))
 
 
 def _path(holder: Any, step: str | int) -> Path:

@@ -69,7 +69,10 @@ class Recording:
 
 
 def read(path: Path, pack: Pack) -> Recording:
-    """Read a recording. `pack` is the stack's pack; its waivers are applied."""
+    """Read a recording. `pack` is the stack's pack; its waivers are applied.
+
+    The findings are by resource: the engine sends resources in an order that differs between runs.
+    """
     recorded = Recording()
     for text in path.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
@@ -91,4 +94,5 @@ def read(path: Path, pack: Pack) -> Recording:
                     pack.waivers.environments_elsewhere(rule.id, resource),
                 )
             )
+    recorded.findings.sort(key=lambda finding: finding.resource.urn)
     return recorded

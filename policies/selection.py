@@ -26,6 +26,15 @@ class NamespacedPod:
 
 def namespaced_pods(resource: Resource) -> Iterable[NamespacedPod]:
     """View a resource as the pods that it embeds, with their namespace."""
+    if type(resource.props) is not dict:
+        return list(_namespaced_pods(resource))  # each rule's reads are recorded
+    found: list[NamespacedPod] | None = resource.memo.get(namespaced_pods)
+    if found is None:  # once for rules and for indexes
+        found = resource.memo[namespaced_pods] = list(_namespaced_pods(resource))
+    return found
+
+
+def _namespaced_pods(resource: Resource) -> Iterable[NamespacedPod]:
     namespace = namespace_and_name(resource.props)[0]
     for pod in pods(resource):
         yield NamespacedPod(resource, namespace, block(pod.metadata, "labels"), pod)

@@ -92,6 +92,12 @@ class Selector:
         return Selector(self.matches, self.example, self.types, view)
 
 
+@cache
+def is_selected(matches: Callable[[str], bool], type_: str) -> bool:
+    """Whether a selector's `matches` is true of a type. Many rules have the same."""
+    return matches(type_)
+
+
 def gcp(*types: str) -> Selector:
     """Select Google Cloud resources by Pulumi type, such as `container/cluster:Cluster`."""
     tokens = tuple(f"gcp:{type_}" for type_ in types)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from policies.check import JudgedFinding, Report
+from policies.properties import path_text
 from policies.remedies import remedy
 from policies.reports.as_text import finding_lines
 from policies.rule import Reference, Rule
@@ -46,11 +47,12 @@ def render(report: Report) -> str:
 def to_json(document: Any) -> str:
     """Return indented JSON in ASCII. msgspec is faster than the standard library."""
     try:
-        text = msgspec.json.encode(document).decode()
+        encoded = msgspec.json.encode(document)
     except UnicodeEncodeError:  # half of a surrogate pair, as in a file's name that is no Unicode
         return json.dumps(document, indent=2) + "\n"
-    # msgspec does not escape; outside of strings, JSON is ASCII.
-    return msgspec.json.format(text.encode("ascii", _ESCAPED), indent=2).decode() + "\n"
+    if not encoded.isascii():  # msgspec does not escape; outside of strings, JSON is ASCII
+        encoded = encoded.decode().encode("ascii", _ESCAPED)
+    return f"{msgspec.json.format(encoded, indent=2).decode()}\n"
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -83,7 +85,7 @@ def finding(judged: JudgedFinding) -> dict[str, Any]:
         "file": found.resource.file or None,
         "line": (found.places[0].line if found.places else found.resource.line) or None,
         "messages": finding_lines(found),
-        "places": [{"property": str(place), "line": place.line} for place in found.places],
+        "places": [{"property": path_text(one.path), "line": one.line} for one in found.places],
         "fix": remedy(found.rule, found.resource),
         "references": _references(found.rule.references),
         "waiver": None if found.waiver is None else _waiver(found.waiver),

@@ -99,6 +99,7 @@ DEPRECATIONS: dict[str, tuple[Deprecation, ...]] = {
     ),
 }
 """Source: https://kubernetes.io/docs/reference/using-api/deprecation-guide/."""
+_VERSIONS = {*DEPRECATIONS, "v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,9 @@ class ApiObject:
 
 
 def api_object(resource: Resource) -> Iterable[ApiObject]:
-    """View an object as its API version and kind."""
-    yield ApiObject(*_version_and_kind(resource.type), resource.props)
+    """View an object of a deprecated API as its version and kind. Others have nothing to judge."""
+    version, kind = _version_and_kind(resource.type)
+    return (ApiObject(version, kind, resource.props),) if version in _VERSIONS else ()
 
 
 @cache

@@ -143,5 +143,5 @@ def _measured(autoscaler: Props) -> Iterator[tuple[str, str]]:
 
 
 def _requests(container: Props, resource: str) -> bool:
-    stated = block(container, "resources", "limits") | block(container, "resources", "requests")
-    return stated.get(resource) is not None
+    stated = block(container, "resources")
+    return any(block(stated, key).get(resource) is not None for key in ("limits", "requests"))

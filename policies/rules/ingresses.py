@@ -138,23 +138,28 @@ class Services:
         found = self._found[namespace, name]
         if port is None or text(found, "spec", "type") == "ExternalName":
             return False
-        ports = entries(found, "spec", "ports")
-        own = {comparable_text(one.get(key)) for one in ports for key in ("port", "name")}
-        return comparable_text(port) not in own - {"None"}
+        wanted = comparable_text(port)
+        for one in entries(found, "spec", "ports"):
+            for own in (one.get("port"), one.get("name")):
+                if own is not None and comparable_text(own) == wanted:
+                    return False
+        return True
 
 
-def _paths(ingress: Props) -> Iterator[tuple[Props, Props]]:
-    """Yield each path of an Ingress with its rule."""
-    for rule in entries(ingress, "spec", "rules"):
-        for path in entries(rule, "http", "paths"):
-            yield rule, path
+def _paths(ingress: Props) -> list[tuple[Props, Props]]:
+    """Return each path of an Ingress with its rule."""
+    return [
+        (rule, path)
+        for rule in entries(ingress, "spec", "rules")
+        for path in entries(rule, "http", "paths")
+    ]
 
 
-def _backends(ingress: Props) -> Iterator[Props]:
-    """Yield the default backend and that of each path."""
-    yield block(ingress, "spec", "defaultBackend")
-    for _, path in _paths(ingress):
-        yield block(path, "backend")
+def _backends(ingress: Props) -> tuple[list[Props], list[Props]]:
+    """Return the default backend, in the fields of all API versions, and that of each path."""
+    spec = block(ingress, "spec")
+    defaults = [one for key in ("backend", "defaultBackend") if (one := block(spec, key))]
+    return defaults, [block(path, "backend") for _, path in _paths(ingress)]
 
 
 @mandatory(
@@ -172,14 +177,14 @@ def _backends(ingress: Props) -> Iterator[Props]:
 def ingresses_lead_to_services(ingress: Props, stack: Stack) -> Iterator[str]:
     """Every backend of an Ingress is a declared Service."""
     namespace, _ = namespace_and_name(ingress)
-    # `backend` and `serviceName` are the fields of API versions before v1.
-    for backend in [block(ingress, "spec", "backend"), *_backends(ingress)]:
+    defaults, of_paths = _backends(ingress)
+    for backend in (*defaults, *of_paths):
+        # `serviceName` is the field of API versions before v1.
         name = text(backend, "service", "name") or text(backend, "serviceName")
         if name and not stack.cached(Services).has(namespace, name):
             yield f'no Service "{name}" is declared in namespace {namespace}'
     is_v1 = ingress.get("apiVersion") == "networking.k8s.io/v1"
-    for _, path in _paths(ingress):
-        backend = block(path, "backend")
+    for backend in of_paths:
         if backend.get("service") is not None or backend.get("resource") is not None:
             continue
         if is_v1 or not text(backend, "serviceName"):
@@ -219,7 +224,8 @@ def ingress_controllers_are_maintained(ingress_class: Props) -> Iterator[str]:
 
 def _ports(ingress: Props) -> Iterator[tuple[str, Any]]:
     """Yield the Service's name of each backend, and its port's number or name."""
-    for backend in [block(ingress, "spec", "backend"), *_backends(ingress)]:
+    defaults, of_paths = _backends(ingress)
+    for backend in (*defaults, *of_paths):
         service = block(backend, "service")
         port = block(service, "port")
         if name := text(backend, "serviceName"):
@@ -252,7 +258,10 @@ def ingresses_lead_to_ports_of_services(ingress: Props, stack: Stack) -> Iterato
 _OF_GKE = {"gce", "gce-internal"}
 
 
-def _routes(ingress: Props) -> Iterator[tuple[str, str, str, str]]:
+_Route = tuple[str, str, str, str]
+
+
+def _routes(ingress: Props) -> Iterator[_Route]:
     """Yield the class, host, type and path of each path of an Ingress."""
     annotations = block(ingress, "metadata", "annotations")
     class_name = text(ingress, "spec", "ingressClassName") or text(annotations, _CLASS)
@@ -270,12 +279,24 @@ def _routes(ingress: Props) -> Iterator[tuple[str, str, str, str]]:
         yield class_name, text(rule, "host"), kind, where
 
 
-def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:
-    first: dict[tuple[str, str, str, str], Resource] = {}
-    for one in stack.of(INGRESSES):
-        for route in _routes(one.props):
-            first.setdefault(route, one)
-    return first
+class Routes:
+    """Index of the declared routes; an Ingress that cannot be read has none here."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.first: dict[_Route, Resource] = {}
+        self._of: dict[int, list[_Route]] = {}
+        for one in stack.of(INGRESSES):
+            try:
+                routes = self._of[id(one)] = list(_routes(one.props))
+            except Exception:  # noqa: S112 (the rule reports it where it runs on the Ingress)
+                continue
+            for route in routes:
+                self.first.setdefault(route, one)
+
+    def of(self, ingress: Resource) -> list[_Route]:
+        """Return the routes of an Ingress."""
+        found = self._of.get(id(ingress))
+        return list(_routes(ingress.props)) if found is None else found
 
 
 @mandatory(
@@ -290,12 +311,16 @@ def _first_routes(stack: Stack) -> dict[tuple[str, str, str, str], Resource]:
 )
 def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator[str]:
     """A host and path is in one Ingress of a class only."""
-    for route, count in Counter(_routes(ingress.props)).items():
-        if count > 1:
-            yield f"{route[1] or 'every host'}{route[3]} is in it {count} times"
-        first = stack.cached(_first_routes).get(route)
+    declared = stack.cached(Routes)
+    routes = declared.of(ingress)
+    unique = dict.fromkeys(routes)
+    counts = Counter(routes) if len(unique) < len(routes) else {}
+    for route in unique:
+        _, host, _, path = route
+        if (count := counts.get(route, 1)) > 1:
+            yield f"{host or 'every host'}{path} is in it {count} times"
+        first = declared.first.get(route)
         if first is not None and first is not ingress:
-            _, host, _, path = route
             yield f"{host or 'every host'}{path} is also in Ingress {first.name}"
 
 

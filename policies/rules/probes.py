@@ -100,10 +100,10 @@ def probes_ask_ports_of_the_container(pod: Pod) -> Iterator[str]:
     for container in pod.containers(ephemeral=False):
         names = {comparable_text(port.get("name")) for port in entries(container, "ports")}
         places = [(kind, block(container, kind)) for kind in _KINDS]
-        hooks = block(container, "lifecycle")
-        places += [(hook, block(hooks, hook)) for hook in ("postStart", "preStop")]
+        if hooks := block(container, "lifecycle"):
+            places += [(hook, block(hooks, hook)) for hook in ("postStart", "preStop")]
         for kind, probe in places:
-            for handler in ("httpGet", "tcpSocket", "grpc"):
+            for handler in ("httpGet", "tcpSocket", "grpc") if probe else ():
                 port = block(probe, handler).get("port")
                 # `containerPort` is informative: a probe of another number works.
                 if isinstance(port, str) and not port.isdigit() and port not in names:

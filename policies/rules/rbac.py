@@ -1,6 +1,7 @@
 """Rules about Kubernetes RBAC: roles, bindings, and admission webhooks."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from policies.rule import advisory, cis, google, kubernetes_docs, mandatory
 from policies.subjects import kubernetes
@@ -34,23 +35,31 @@ def _covers(given: list[str], *wanted: str) -> bool:
     return "*" in given or any(map(given.__contains__, wanted))
 
 
+@cache
+def _names(*resources: str) -> frozenset[str]:
+    """Return what may stand for one of the resources in a role."""
+    parts = [(one, *one.split("/")) for one in resources]
+    wildcards = [name for _, kind, *part in parts for name in (f"{kind}/*", f"*/{''.join(part)}")]
+    return frozenset({"*", *resources, *wildcards})
+
+
 def _grants(role: Props, group: str, resource: str, *verbs: str) -> Iterator[Props]:
     """Yield the role's rules that allow one of the verbs on all objects of a resource."""
+    wanted = _names(resource)
     for rule in entries(role, "rules"):
-        if not _covers(texts(rule, "verbs"), *verbs):
-            continue
-        resources = texts(rule, "resources")
-        kind, _, part = resource.partition("/")
-        wanted = (resource, f"{kind}/*", f"*/{part}")
-        is_covered = _covers(texts(rule, "apiGroups") or [""], group) and _covers(
-            resources, *wanted
-        )
         if (
-            is_covered
+            not wanted.isdisjoint(texts(rule, "resources"))
+            and _covers(texts(rule, "apiGroups") or [""], group)
             and _covers(texts(rule, "verbs"), *verbs)
             and not texts(rule, "resourceNames")
         ):
             yield rule
+
+
+def _names_any(role: Props, *resources: str) -> bool:
+    """Whether a rule of the role has one of the resources: most roles have none of a few."""
+    wanted = _names(*resources)
+    return any(not wanted.isdisjoint(texts(rule, "resources")) for rule in entries(role, "rules"))
 
 
 def _read_last(rule: Props, key: str, value: str) -> str:
@@ -135,6 +144,9 @@ def roles_cannot_escalate(role: Props) -> Iterator[str]:
             yield f"it may {', '.join(sorted(found))} on {', '.join(texts(rule, 'resources'))}"
 
 
+_SHELLS = ("pods/exec", "pods/attach", "pods/portforward")
+
+
 @mandatory(
     ROLES,
     layer="serving",
@@ -147,7 +159,9 @@ def roles_cannot_escalate(role: Props) -> Iterator[str]:
 )
 def roles_open_no_shells(role: Props) -> Iterator[str]:
     """A role does not allow exec, attach or port-forward."""
-    for resource in ("pods/exec", "pods/attach", "pods/portforward"):
+    if not _names_any(role, *_SHELLS):
+        return
+    for resource in _SHELLS:
         for rule in _grants(role, "", resource, "create", "get"):
             yield f"it may {_describe(rule)}"
 
@@ -212,6 +226,7 @@ _ESCALATION_PATHS = (
         "can read any applied object",
     ),
 )
+_ESCALATING = tuple(resource for _, resource, _, _ in _ESCALATION_PATHS)
 
 
 @mandatory(
@@ -226,6 +241,8 @@ _ESCALATION_PATHS = (
 )
 def roles_leave_nodes_and_admission_alone(role: Props) -> Iterator[str]:
     """A role cannot bypass RBAC through kubelets, tokens, certificates or webhooks."""
+    if not _names_any(role, *_ESCALATING):
+        return
     for group, resource, verbs, consequence in _ESCALATION_PATHS:
         for rule in _grants(role, group, resource, *verbs):
             if "*" not in texts(rule, "resources"):  # reported by roles-name-what-they-grant

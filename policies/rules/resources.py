@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -17,6 +18,7 @@ _SIZES = {
     "requests": {"cpu": "500m", "memory": "1Gi"},
     "limits": {"cpu": "1", "memory": "1Gi"},
 }
+_amount = lru_cache(maxsize=1024)(amount)
 _ZERO = re.compile(r"^[+-]?0*\.?0*[A-Za-z]*$")
 
 
@@ -53,7 +55,7 @@ def containers_state_requests_and_limits(pod: Pod) -> Iterator[str]:
 
 def _bytes(quantity: Any) -> Fraction:
     try:
-        return amount(comparable_text(quantity))
+        return _amount(comparable_text(quantity))
     except ValueError:
         raise MalformedInputError(f"{quantity!r} is not a quantity") from None
 
@@ -91,6 +93,8 @@ def memory_limits_are_near_requests(pod: Pod, given: MemoryOvercommit) -> Iterat
         if limit is None or request is None:
             continue
         least, most = _bytes(request), _bytes(limit)
+        if least is most:
+            continue  # the same text, as in most containers
         if least > 0 and most / least > given.times:
             yield (
                 f"{describe(container)} may use {limit} of memory, "

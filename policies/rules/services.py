@@ -77,14 +77,22 @@ def services_lead_to_ports_of_their_pods(service: Props, stack: Stack) -> Iterat
     selector = block(spec, "selector")
     if not selector or text(spec, "type") == "ExternalName":
         return
+    # `containerPort` is informative: another number may be open.
+    if not any(map(_is_named, entries(spec, "ports"))):
+        return
     for one in stack.cached(Pods).selected(selector, namespace):
         ports = [p for c in one.pod.containers(ephemeral=False) for p in entries(c, "ports")]
         names = {text(port, "name") for port in ports} - {""}
         for port in entries(spec, "ports"):
-            target = port.get("targetPort")
-            # `containerPort` is informative: another number may be open.
-            if isinstance(target, str) and not target.isdigit() and target not in names:
+            if _is_named(port) and port["targetPort"] not in names:
+                target = port["targetPort"]
                 yield f"targetPort {target} is not a port of {one.resource.name or 'its pods'}"
+
+
+def _is_named(port: Props) -> bool:
+    """Whether a Service's port leads to a named port of its pods."""
+    target = port.get("targetPort")
+    return isinstance(target, str) and not target.isdigit()
 
 
 @advisory(

@@ -44,7 +44,9 @@ class Lines:
 
     def line(self, path: Path = ()) -> int:
         """Return the line of a key or list item; of the nearest parent that the document has."""
-        return self._node((*self._prefix, *path))[1] + self._offset + 1
+        if self._prefix:
+            path = (*self._prefix, *path)
+        return self._node(path)[1] + self._offset + 1
 
     def _node(self, path: Path) -> tuple[Any, int]:
         """Return the node at a path, and its line; None and its parent's line where is none.
@@ -68,11 +70,12 @@ def _below(node: Any, step: str | int) -> tuple[Any, int] | None:
         if isinstance(step, int) and 0 <= step < len(node.value):
             return node.value[step], node.value[step].start_mark.line
         return None
-    name = str(step)
-    # A constructed mapping has the keys that it merges before its own, which win.
-    for key, value in reversed(node.value) if isinstance(node, yaml.MappingNode) else ():
-        if key.value == name:
-            return value, key.start_mark.line
+    if isinstance(node, yaml.MappingNode):
+        name = str(step)
+        # A constructed mapping has the keys that it merges before its own, which win.
+        for key, value in reversed(node.value):
+            if key.value == name:
+                return value, key.start_mark.line
     return None
 
 
