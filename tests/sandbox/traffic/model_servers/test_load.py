@@ -213,8 +213,8 @@ def test_settings_at_run_time() -> None:
             status = "/v1/models/resnet"
             await client.put("/settings", json={"pod": "one", "failingPaths": [status]})
             assert (await servers.ask(8501, status))[0] == 503
-            answer = await servers.ask(8501, f"{status}:predict", '{"instances": [1]}')
-            assert answer[0] == 200
+            body = '{"instances": [1]}'
+            assert (await servers.ask(8501, f"{status}:predict", body))[0] == 200
             await client.delete("/settings")
             assert (await servers.ask(8501, status))[0] == 200
             wrongs: list[Any] = [{"latencyy": 1}, {"errorRate": 2}, {"latency": "x"}, []]
