@@ -377,8 +377,9 @@ class GoogleResource:
         self._handler.delete(self._context(), self._id, self._inputs, self._state)
 
     def renew(self, resource: Json) -> None:
-        """Take the id and the values of the state."""
-        self._id, self._state = resource["id"], resource["outputs"]
+        """Take the id and the values of the state: they may name what was created again."""
+        self._id, self._inputs = resource["id"], resource["inputs"]
+        self._state = resource["outputs"]
 
     def is_there(self) -> bool:
         """Whether the account has it."""

@@ -7,10 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from cli import console, event_stream
+from cli import colors, console, event_stream
 from cli.errors import CliError, Exit
 
 COMMANDS = {
@@ -54,7 +55,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_platformctl)  # without it, a single command would have no name
-    named = arguments[0] if arguments else ""
+    named = _named(arguments)
     for name in [named] if named in COMMANDS else COMMANDS:
         module, _, attribute = COMMANDS[name].rpartition(".")
         command = getattr(importlib.import_module(f"cli.commands.{module}"), attribute)
@@ -65,7 +66,22 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
-def _platformctl() -> None:
+def _named(arguments: Sequence[str]) -> str:
+    """The command that arguments begin with; of a line to be completed, its first word."""
+    words = os.environ.get("COMP_WORDS", "").split()[1:]  # as Click's completion scripts set it
+    if "_PLATFORMCTL_COMPLETE" in os.environ and len(words) > 1:
+        return words[0]
+    return arguments[0] if arguments else ""
+
+
+def _platformctl(
+    color: Annotated[
+        colors.Color,
+        typer.Option(
+            "--color", help="Colours: auto, on a terminal unless NO_COLOR is set; always; never."
+        ),
+    ] = colors.Color.AUTO,
+) -> None:
     """Deploy the platform to Google Cloud, or rehearse it on this machine."""
 
 
@@ -74,6 +90,7 @@ def main() -> None:
     as_json = "--json" in sys.argv or event_stream.is_open()
     code: object = 0
     try:
+        sys.argv[1:] = colors.choose(sys.argv[1:], os.environ)
         code = application(sys.argv[1:])(prog_name="platformctl", standalone_mode=False)
     except CliError as error:
         console.failure(error, as_json=as_json)

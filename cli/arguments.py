@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from cli import environments, event_stream, layers
+from gkeplatform import catalog_files, stack_values
+from gkeplatform.environment import file_of
+from gkeplatform.errors import PlatformError
 from gkeplatform.layers import in_order
 
 
@@ -22,6 +25,22 @@ def _layers(incomplete: str) -> list[tuple[str, str]]:
         for layer in in_order()
         if layer.name.startswith(incomplete)
     ]
+
+
+def model_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The models of the environment on the command line that begin with the text."""
+    named = context.params.get("environment")
+    if named not in environments.names():
+        return []
+    file = file_of(str(named))
+    try:
+        values = stack_values.read(str(named), root=environments.ROOT)
+        merged = catalog_files.merged(values, root=environments.ROOT, file=file)
+    except PlatformError:
+        return []  # the command itself says why
+    entries = catalog_files.own_models(merged)
+    known = [str(one["name"]) for one in entries if isinstance(one, dict) and "name" in one]
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def _list(value: bool) -> None:

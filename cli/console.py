@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from cli import event_stream
+from cli import colors, event_stream
 from cli.errors import CliError
 
 SCHEMA_VERSION = 1
@@ -16,7 +16,7 @@ def say(text: str = "", layer: str = "") -> None:
     """Print a line on stderr, after the layer's name if there is one."""
     prefix = f"{layer:<12} " if layer else ""
     # In one call: layers that run side by side would mix their lines.
-    print(f"{prefix}{text}\n", end="", file=sys.stderr, flush=True)
+    print(f"{prefix}{colors.painted(text)}\n", end="", file=sys.stderr, flush=True)
 
 
 def document(content: dict[str, Any]) -> None:

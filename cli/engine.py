@@ -6,6 +6,7 @@ Nothing else runs Pulumi. The Automation API would run the same commands and fou
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,13 @@ from cli import (
 )
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
-from cli.events import Run
+from cli.events import STEPS, Run
 from cli.guards import losses
+from cli.progress import BOARD
 from cli.release import protected
 from cli.rollouts import lookup
 from cli.rollouts.gates import Held
+from cli.updates import stack_state
 from gkeplatform.layers import CLUSTER, Layer
 
 Say = Callable[[str, str], None]
@@ -352,19 +356,36 @@ class Engine:
             event = json.loads(line)
             event_stream.emit(layer.name, event)
             shown = run.take(event)
-            if shown and not interactive and not quiet:
+            if on_terminal:
+                on_terminal.take(event)
+            is_told = on_terminal is not None and not event.keys().isdisjoint(STEPS)
+            if shown and not interactive and not quiet and not is_told:
                 for part in shown.splitlines():
                     self._say(part, layer.name)
 
-        code, run.interrupted, output = process.run(
-            [self._pulumi, *arguments],
-            folder=ROOT / layer.directory,
-            environment=self._environment,
-            interactive=interactive,
-            take=take,
-            log=log,
-        )
+        # An interactive command has the terminal, and shows its own progress.
+        with (
+            contextlib.nullcontext()
+            if interactive
+            else BOARD.shows(layer.name, partial(self._known, layer, arguments))
+        ) as on_terminal:
+            code, run.interrupted, output = process.run(
+                [self._pulumi, *arguments],
+                folder=ROOT / layer.directory,
+                environment=self._environment,
+                interactive=interactive,
+                take=take,
+                log=log,
+            )
         return code, run, output
+
+    def _known(self, layer: Layer, arguments: Sequence[str]) -> int:
+        """How many resources the layer's state has; 0 where that takes a command to find out."""
+        if not file_backend.is_of_this_machine(self._environment):
+            return 0
+        stack = arguments[arguments.index("--stack") + 1]
+        state = stack_state.of_document(self.state(layer, stack))
+        return state.count - 1 if state else 0  # the stack itself is one of them
 
     def _plain(self, layer: Layer, arguments: Sequence[str]) -> str:
         done = subprocess.run(

@@ -12,7 +12,7 @@ from cli.steps import Refresh, Step, refresh, step
 
 Json = dict[str, Any]
 _COLOURS = re.compile(r"<\{%[^%]*%\}>")
-_VERBS = {
+VERBS = {
     "create": ("creating", "created"),
     "update": ("updating", "updated"),
     "delete": ("deleting", "deleted"),
@@ -20,6 +20,9 @@ _VERBS = {
     "delete-replaced": ("deleting", "deleted the replaced"),
     "import": ("importing", "imported"),
 }
+"""How a progress line names an operation of the engine: while it lasts, and afterwards."""
+STEPS = ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent")
+"""The events of what the engine does with one resource: begun, done, failed."""
 _STACK = "pulumi:pulumi:Stack"
 _PARTIAL_FAILURE = 1
 CHANGES = ("create", "update", "delete", "replace", "same")
@@ -110,7 +113,7 @@ class Run:
         return None
 
     def _step(self, metadata: Json, tense: int) -> str | None:
-        verbs = _VERBS.get(metadata["op"])
+        verbs = VERBS.get(metadata["op"])
         if verbs is None or metadata["type"] == _STACK:
             return None
         if metadata["op"] == "create-replacement":

@@ -18,12 +18,21 @@ def _list(value: bool) -> None:
         raise typer.Exit
 
 
+def _drills(incomplete: str) -> list[tuple[str, str]]:
+    from cli.drills import catalog  # noqa: PLC0415 (as below)
+
+    return [(one.name, one.summary) for one in catalog.DRILLS if one.name.startswith(incomplete)]
+
+
 def drill(  # noqa: PLR0917 (an option each)
-    name: Annotated[str, typer.Argument(help="A drill: see --list.")],
+    name: Annotated[str, typer.Argument(help="A drill: see --list.", autocompletion=_drills)],
     environment: arguments.Environment,
     model: Annotated[
         str | None,
-        typer.Argument(help="A model. Default: the first with two replicas that the drill fits."),
+        typer.Argument(
+            help="A model. Default: the first with two replicas that the drill fits.",
+            autocompletion=arguments.model_names,
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option("--rate", min=1, max=10_000, help="Requests a second.")

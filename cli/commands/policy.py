@@ -38,8 +38,15 @@ def list_(as_json_: reports.AsJson = False) -> None:
     console.say(f"{len(RULES)} rules; `./platformctl policy explain RULE` explains one")
 
 
+def _rules(incomplete: str) -> list[tuple[str, str]]:
+    return [(rule.id, rule.title) for rule in RULES if rule.id.startswith(incomplete)]
+
+
 @app.command()
-def explain(rule: str, as_json_: reports.AsJson = False) -> None:
+def explain(
+    rule: Annotated[str, typer.Argument(help="The id of a rule.", autocompletion=_rules)],
+    as_json_: reports.AsJson = False,
+) -> None:
     """Explain a rule: what it requires, why, and how to comply."""
     found = _rule(rule)
     if as_json_:
@@ -136,7 +143,9 @@ def check(  # noqa: PLR0913, PLR0917 (an option each)
 
 @app.command()
 def simulate(
-    rule: Annotated[str, typer.Option("--rule", "-r", help="The rule to try.")],
+    rule: Annotated[
+        str, typer.Option("--rule", "-r", help="The rule to try.", autocompletion=_rules)
+    ],
     level: Annotated[Level, typer.Option("--level", help="The level to try it at.")] = (
         Level.MANDATORY
     ),

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="A model of the environment's catalog.")]
+from cli import arguments
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model of the environment's catalog.", autocompletion=arguments.model_names
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option(
