@@ -14,6 +14,8 @@ COMPONENT = "model-import"
 AWAIT_MARGIN = 120
 """Seconds that the engine waits beyond a Job's deadline, so that the Job's own end is told."""
 _FOLDER = "/import"
+_HUB_FOLDER = "/hub"
+_HUB_TOKEN = f"{_HUB_FOLDER}/{SYNC_KEY}"
 
 
 def config_map() -> dict[str, str]:
@@ -59,7 +61,12 @@ def job(imported: Imported, *, labels: dict[str, str]) -> Manifest:
 
 def _pod(imported: Imported) -> Manifest:
     token = imported.token
-    secret = token.name(secret_owner(imported)) if token else ""
+    mounts: list[Manifest] = [{"name": "program", "mountPath": _FOLDER, "readOnly": True}]
+    volumes: list[Manifest] = [{"name": "program", "configMap": {"name": COMPONENT}}]
+    if token:
+        mounts.append({"name": "token", "mountPath": _HUB_FOLDER, "readOnly": True})
+        secret = token.name(secret_owner(imported))
+        volumes.append({"name": "token", "secret": {"secretName": secret}})
     return {
         "restartPolicy": "Never",
         "serviceAccountName": COMPONENT,
@@ -77,24 +84,17 @@ def _pod(imported: Imported) -> Manifest:
                 "image": IMAGE,
                 "command": ["python3", "-B", f"{_FOLDER}/{IMPORT}"],
                 "args": arguments(imported),
-                "env": [
-                    {
-                        "name": "HF_TOKEN",
-                        "valueFrom": {"secretKeyRef": {"name": secret, "key": SYNC_KEY}},
-                    }
-                ]
-                if token
-                else [],
+                **({"env": [{"name": "HF_TOKEN_PATH", "value": _HUB_TOKEN}]} if token else {}),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "resources": {
                     "requests": DOWNLOADER_AMOUNTS,
                     "limits": {**DOWNLOADER_AMOUNTS, "cpu": "1"},
                 },
                 "securityContext": SECURITY_CONTEXT,
-                "volumeMounts": [{"name": "program", "mountPath": _FOLDER, "readOnly": True}],
+                "volumeMounts": mounts,
             }
         ],
-        "volumes": [{"name": "program", "configMap": {"name": COMPONENT}}],
+        "volumes": volumes,
     }
 
 

@@ -152,6 +152,16 @@ class Entry(Settings, dict=True):
         return custom_preset(self.custom) if self.custom else PRESETS[self.server]
 
     @property
+    def imports(self) -> dict[str, Import]:
+        """The imports from Hugging Face, by key below the entry."""
+        own = {"import": self.imported} if self.imported else {}
+        return own | {
+            f"adapters[{index}].import": one.imported
+            for index, one in enumerate(self.adapters or ())
+            if one.imported
+        }
+
+    @property
     def lora_or_default(self) -> Lora | None:
         """The room for adapters; None: the server takes none."""
         return self.lora or (Lora() if self.adapters is not None else None)

@@ -73,7 +73,7 @@ class Storage:
     def __init__(self, *, endpoint: str, metadata: str) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._metadata = metadata
-        self._token = ""
+        self._bearer = ""
         self._until = 0.0
 
     def fetch(self, source: str, target: Path) -> None:
@@ -90,14 +90,14 @@ class Storage:
 
     def _listed(self, bucket: str, prefix: str) -> list[Json]:
         found: list[Json] = []
-        token = ""
+        following = ""
         while True:
-            query = {"prefix": prefix, **({"pageToken": token} if token else {})}
+            query = {"prefix": prefix, **({"pageToken": following} if following else {})}
             url = f"{self._endpoint}/storage/v1/b/{bucket}/o?{urllib.parse.urlencode(query)}"
             page = json.loads(call(url, headers=self._headers()))
             found += [one for one in page.get("items") or () if not one["name"].endswith("/")]
-            token = page.get("nextPageToken") or ""
-            if not token:
+            following = page.get("nextPageToken") or ""
+            if not following:
                 return found
 
     def _copy(self, bucket: str, one: Json, target: Path) -> None:
@@ -123,9 +123,9 @@ class Storage:
             path = "computeMetadata/v1/instance/service-accounts/default/token"
             url = f"http://{self._metadata}/{path}"
             found = json.loads(call(url, headers={"Metadata-Flavor": "Google"}))
-            self._token = str(found["access_token"])
+            self._bearer = str(found["access_token"])
             self._until = time.monotonic() + max(0, int(found["expires_in"]) - 120)
-        return {"Authorization": f"Bearer {self._token}"}
+        return {"Authorization": f"Bearer {self._bearer}"}
 
 
 def check(folder: Path, *, max_rank: int) -> None:

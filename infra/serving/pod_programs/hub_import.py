@@ -122,13 +122,13 @@ def repeated(work: Callable[[], _T], what: str, *, pause: float = 1.0) -> _T:
 class Hub:
     """The revisions of one repository on the hub."""
 
-    def __init__(self, repository: str, *, endpoint: str, token: str | None) -> None:
+    def __init__(self, repository: str, *, endpoint: str, bearer: str | None) -> None:
         self.repository = repository
         self._endpoint = endpoint.rstrip("/")
         self._headers = {"User-Agent": "gke-platform-import/1"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._has_token = bool(token)
+        if bearer:
+            self._headers["Authorization"] = f"Bearer {bearer}"
+        self._signs_in = bearer is not None
 
     def commit(self, revision: str) -> str:
         """The commit that a revision is now."""
@@ -201,7 +201,7 @@ class Hub:
         if code == "GatedRepo":
             return (
                 f"{name} is gated: accept its licence on the hub with the token's account"
-                if self._has_token
+                if self._signs_in
                 else f"{name} is gated: set import.token, of an account that accepted its licence"
             )
         if code == "RevisionNotFound":
@@ -212,7 +212,7 @@ class Hub:
             return (
                 f"the token may not read {name}, or there is no such model; correct import.token "
                 "or import.from"
-                if self._has_token
+                if self._signs_in
                 else f"{name} is private or does not exist; correct import.from, or set "
                 "import.token"
             )
@@ -228,7 +228,7 @@ class Bucket:
         self.name, _, self.folder = url.removeprefix("gs://").partition("/")
         self._endpoint = endpoint.rstrip("/")
         self._metadata = metadata
-        self._token = ""
+        self._bearer = ""
         self._until = 0.0
         self._patient_until = time.monotonic() + PATIENCE
 
@@ -350,9 +350,9 @@ class Bucket:
     def _headers(self) -> dict[str, str]:
         if time.monotonic() > self._until:
             found = repeated(self._identity, "the pod's identity")
-            self._token = str(found["access_token"])
+            self._bearer = str(found["access_token"])
             self._until = time.monotonic() + max(0, int(found["expires_in"]) - 120)
-        return {"Authorization": f"Bearer {self._token}"}
+        return {"Authorization": f"Bearer {self._bearer}"}
 
     def _identity(self) -> Json:
         path = "computeMetadata/v1/instance/service-accounts/default/token"
@@ -554,6 +554,11 @@ def _gibibytes(size: int) -> str:
     return f"{size / 2**30:.3g} GiB"
 
 
+def _content(path: str | None) -> str | None:
+    """The text of a file that a variable names; None: it is not set, or the file is empty."""
+    return (Path(path).read_text().strip() or None) if path else None
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Import what the command line says."""
     parser = argparse.ArgumentParser(description="Import a model from Hugging Face.")
@@ -569,7 +574,7 @@ def main(words: Sequence[str] | None = None) -> int:
     hub = Hub(
         given.repository,
         endpoint=environment.get("HF_ENDPOINT") or "https://huggingface.co",
-        token=(environment.get("HF_TOKEN") or "").strip() or None,
+        bearer=_content(environment.get("HF_TOKEN_PATH")),
     )
     bucket = Bucket(
         given.folder,
