@@ -24,8 +24,8 @@ def config_map() -> dict[str, str]:
 
 
 def secret_owner(imported: Imported) -> str:
-    """What the names of its synchronized Secrets begin with."""
-    return f"{imported.owner}-import"
+    """What the names of its synchronized Secrets begin with; no model has a dot in its name."""
+    return f"{imported.owner}.import"
 
 
 def annotations(imported: Imported) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
+from infra.serving.models import arguments
 from infra.serving.models.imports import Import
 from infra.serving.models.imports import folder as import_folder
 from infra.serving.patterns import ServedName, Source
@@ -103,6 +104,26 @@ class Adapters:
 def environment(own: str | None) -> dict[str, str]:
     """The server's environment variables; `own` is the entry's PYTHONPATH."""
     return {UPDATING: "True", "PYTHONPATH": f"{LIST_FOLDER}:{own}" if own else LIST_FOLDER}
+
+
+def check_arguments(own: Sequence[str]) -> None:
+    """`ValueError` for arguments that contradict adapters.
+
+    vLLM does not start with adapters that change and several processes of its API, of which each
+    had its own (vllm/entrypoints/cli/serve.py, run_multi_api_server). It starts as many as there
+    are data-parallel ranks unless the argument says otherwise.
+    """
+    for index, word in enumerate(own):
+        if arguments.flag(word) in FLAGS:
+            raise ValueError(f"arguments[{index}]: {word} is set by adapters; set lora")
+    given = arguments.options(own)
+    ranks = given.get("data-parallel-size") or given.get("dp") or "1"
+    processes = given.get("api-server-count") or given.get("asc") or ranks
+    if processes != "1":
+        raise ValueError(
+            f"arguments: vLLM would start {processes} processes of its API, and adapters are "
+            "loaded into one; set --api-server-count=1"
+        )
 
 
 def check(adapters: Sequence[Adapter], *, served: Sequence[str]) -> None:

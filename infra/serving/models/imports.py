@@ -109,6 +109,11 @@ class Import(Settings):
         int, Meta(ge=60, le=86_400, description="Time that the import may take.")
     ] = 3600
 
+    @property
+    def repository(self) -> str:
+        """`ORGANIZATION/NAME`."""
+        return self.model.removeprefix("hf://")
+
     def __post_init__(self) -> None:
         if self.pickles and not self.include:
             raise ValueError(
@@ -167,7 +172,7 @@ def imported(
         key=key,
         name=f"{owner}-import-{place}",
         owner=owner,
-        repository=settings.model.removeprefix("hf://"),
+        repository=settings.repository,
         revision=settings.revision,
         token=settings.token.synced if settings.token else None,
         include=settings.include,

@@ -157,9 +157,7 @@ def _adapters(model: Entry, preset: Preset) -> None:
         raise ValueError(
             f"{key}: {model.server} loads no LoRA adapters; choose server vllm, or remove {key}"
         )
-    for index, word in enumerate(model.arguments):
-        if arguments.flag(word) in adapters.FLAGS:
-            raise ValueError(f"arguments[{index}]: {word} is set by adapters; set lora")
+    adapters.check_arguments(model.arguments)
     if adapters.UPDATING in model.environment:
         raise ValueError(f"environment.{adapters.UPDATING}: it is set by adapters; remove it")
     path = model.environment.get("PYTHONPATH")

@@ -128,11 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
                     one["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 134}
                 listed.append(one)
             first = int(query.get("cursor", ["0"])[0])
-            more = {}
+            more: dict[str, str] = {}
             if first + 3 < len(listed):
                 link = f"{world.url}{path}?recursive=true&cursor={first + 3}"
                 more = {"Link": f'<{link}>; rel="next"'}
-            self._json(listed[first : first + 3], **more)
+            self._json(listed[first : first + 3], 200, **more)
         elif path.startswith(f"/acme/words/resolve/{COMMIT}/"):
             name = unquote(path.removeprefix(f"/acme/words/resolve/{COMMIT}/"))
             if name in world.large:

@@ -23,7 +23,7 @@ def safetensors(size: int = 1000) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_import.time, "sleep", lambda _: None)
+    monkeypatch.setattr("infra.serving.pod_programs.hub_import.time.sleep", lambda _: None)
     monkeypatch.setattr(hub_import, "PART", PART)
 
 
