@@ -19,7 +19,7 @@ _EQUIVALENTS: dict[str, tuple[str, ...]] = {
     "arguments": (
         *("args", "extraArgs", "flags", "options", "vllmConfig", "engineArgs", "engine_args"),
         *("tensorParallelSize", "pipelineParallelSize", "maxModelLen", "max_model_length", "dtype"),
-        *("quantization", "gpuMemoryUtilization", "enablePrefixCaching", "maxNumSeqs", "lora"),
+        *("quantization", "gpuMemoryUtilization", "enablePrefixCaching", "maxNumSeqs"),
         *("batching", "maxBatchSize", "batch_size", "parameters", "extraParams"),
     ),
     "image": (*("repository", "tag", "imageTag", "container_image", "version", "runtimeVersion"),),
@@ -27,6 +27,8 @@ _EQUIVALENTS: dict[str, tuple[str, ...]] = {
         *("runtime", "predictor", "framework", "modelFormat", "backend", "engine"),
         *("implementation", "serverType", "protocolVersion", "protocol"),
     ),
+    "adapters": ("loras", "loraModules", "lora_modules", "loraAdapters", "lora_adapters"),
+    "import": ("huggingface", "hugging_face", "hf", "hub", "hfModel", "hf_model"),
     "source": (
         *("model", "modelUri", "storageUri", "model_path", "model_id", "bucket", "path"),
         *("modelURL", "model_base_path", "model_repository", "modelRepository", "uri", "url"),

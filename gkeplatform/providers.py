@@ -31,7 +31,8 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
     """The Kubernetes provider for the cluster of `kubeconfig`.
 
     A declared field is taken back from whoever changed it: without that, a preview ends with a
-    field conflict once somebody has used kubectl.
+    field conflict once somebody has used kubectl. A ConfigMap changes in place: without that, it is
+    deleted and made again, and a pod that starts in between waits for it.
 
     A replaced cluster has another address and certificate authority, which replaces the provider
     and all of its objects. What the old cluster held is gone with it; the engine forgets it with
@@ -45,6 +46,7 @@ def cluster(kubeconfig: SecretText) -> kubernetes.Provider:
         kubeconfig=kubeconfig.output(),
         enable_server_side_apply=True,
         enable_patch_force=True,
+        enable_config_map_mutable=True,
     )
 
 

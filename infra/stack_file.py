@@ -248,3 +248,13 @@ def _secret_sync(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str
                 "which gke-cluster:cluster.secret_sync turns off; set it to true, or name a "
                 "Secret by secret and key"
             )
+    tokens = {
+        f"{at}.token": imported.token
+        for at, imported in model.imports.items()
+        if imported.token is not None
+    }
+    for at in tokens if not cluster.cluster.secret_sync else ():
+        yield (
+            f"{key}.{at}: it needs the synchronization of secrets, which "
+            "gke-cluster:cluster.secret_sync turns off; set it to true"
+        )

@@ -10,6 +10,9 @@ from policies.subjects import Resource
 
 IN_MANIFESTS = MappingProxyType(
     {
+        "adapters-are-not-changed-by-callers": "add a --middleware that answers 403 to callers "
+        "outside the pod on /v1/load_lora_adapter and /v1/unload_lora_adapter, or load adapters by "
+        "--lora-modules",
         "autoscaled-workload-requests-what-is-measured": "set resources.requests of the measured "
         "resource in every container",
         "autoscaler-has-room-to-scale": "set spec.maxReplicas above spec.minReplicas",
@@ -27,6 +30,7 @@ IN_MANIFESTS = MappingProxyType(
         "images-are-pinned-by-digest": "add the digest: `image: registry/name:tag@sha256:…`",
         "images-name-a-version": "use a version tag or a digest in image",
         "ingress-controllers-are-maintained": "use a maintained controller or a Gateway",
+        "import-tokens-come-from-secret-manager": "declare a SecretSync of the Secret's name",
         "ingresses-name-their-class": "set spec.ingressClassName",
         "ingresses-terminate-tls": "set spec.tls with a Secret for each host, or a managed "
         "certificate in the annotations",

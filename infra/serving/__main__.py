@@ -12,6 +12,7 @@ from infra import stack_file
 from infra.serving import catalog, contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
+from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
@@ -62,6 +63,16 @@ store = ModelStore(
 secret_grants = secret_access(
     "models", config.workloads, namespaces=model_namespaces, opts=providers.using(google)
 )
+imports = model_imports(
+    "models",
+    config.workloads,
+    namespaces=model_namespaces,
+    store=store,
+    workload_pool=cluster.workload_pool,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
 priorities = PriorityClasses(
     "models", config.priority_classes, labels=labels, opts=providers.using(kubernetes)
 )
@@ -91,6 +102,7 @@ servers = ModelServers(
     placements=placements,
     live=live,
     controllers=route_controllers,
+    imports=imports,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )

@@ -26,6 +26,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
     for workload in config.workloads:
         _check_node_pool(workload, cluster)
         _check_bucket(workload, readable)
+        _check_imports(workload, naming)
         _check_metrics(workload, cluster)
         if naming.environment.pin_images:
             check_pinned(f"{workload.key}.image", workload.image)
@@ -70,12 +71,36 @@ def _check_node_pool(workload: Workload, cluster: ClusterContract) -> None:
 
 
 def _check_bucket(workload: Workload, readable: set[str]) -> None:
-    bucket = (workload.source or "").removeprefix("gs://").partition("/")[0]
+    sources = {"source": workload.source or ""}
+    for index, adapter in enumerate(workload.adapters.loaded if workload.adapters else ()):
+        sources[f"adapters[{index}].source"] = adapter.source
+    for key, source in sources.items():
+        _check_readable(f"{workload.key}.{key}", source, readable)
+
+
+def _check_readable(key: str, source: str, readable: set[str]) -> None:
+    bucket = source.removeprefix("gs://").partition("/")[0]
     if bucket and bucket not in readable:
         raise PlatformError(
-            f'{workload.key}.source: the models may not read bucket "{bucket}"; '
+            f'{key}: the models may not read bucket "{bucket}"; '
             f"{suggestion(bucket, readable)}; add others to gke-serving:shared_buckets"
         )
+
+
+def _check_imports(workload: Workload, naming: Naming) -> None:
+    """Refuses an import into another bucket, and a tag where images are pinned."""
+    own = models_bucket(naming)
+    for one in workload.imports:
+        if one.bucket != own:
+            raise PlatformError(
+                f'{one.key}: imports are written to the environment\'s own bucket "{own}", and '
+                f'source is in "{one.bucket}"; set source to gs://{own}/…'
+            )
+        if naming.environment.pin_images and not one.is_pinned:
+            raise PlatformError(
+                f'{one.key}.revision: "{one.revision}" is a tag, which may move; name the commit, '
+                "40 hexadecimal digits, which the hub shows under Files and versions"
+            )
 
 
 def _check_metrics(workload: Workload, cluster: ClusterContract) -> None:

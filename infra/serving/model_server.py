@@ -16,7 +16,7 @@ from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
 from infra.serving.live_routes import Kept, LiveRoutes
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, files, rollout, utilization
+from infra.serving.models import Workload, adapter_sidecar, files, rollout, secrets, utilization
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.models.pod import OPEN, OPEN_REST
@@ -40,7 +40,7 @@ class ModelServer(pulumi.ComponentResource):
     address: pulumi.Output[str] | None
     """Where the model is reached; None if its exposure has no address in this layer."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what each room gives to the objects of a model)
         self,
         name: str,
         args: Workload,
@@ -49,6 +49,7 @@ class ModelServer(pulumi.ComponentResource):
         placement: Placement,
         live: LiveRoutes,
         controllers: Controllers,
+        imports: Mapping[str, pulumi.Resource],
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -81,12 +82,14 @@ class ModelServer(pulumi.ComponentResource):
         for advice in (*args.advice, *utilization.advice(args), *said):
             pulumi.log.warn(advice, resource=self)
         before = secret_sync.synchronize(
-            args,
+            args.name,
+            secrets.synced(args.references),
             account=namespace.account,
             project=live.names.naming.environment.project,
             metadata=metadata,
             parent=self,
         )
+        before += self._adapters(args, metadata, imports)
         wait = rollout.wait_seconds(args, placement.rolling_update)
         self.deployment = apps.Deployment(
             name,
@@ -141,6 +144,21 @@ class ModelServer(pulumi.ComponentResource):
             )
         self.register_outputs({"address": self.address})
 
+    def _adapters(
+        self, args: Workload, metadata: Manifest, imports: Mapping[str, pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """What the pods wait for: the imports of their files, and the list of adapters."""
+        jobs = [imports[one.name] for one in args.imports]
+        if args.adapters is None:
+            return jobs
+        listed = core.ConfigMap(
+            adapter_sidecar.config_map(args.name),
+            metadata=sdk({**metadata, "name": adapter_sidecar.config_map(args.name)}),
+            data=adapter_sidecar.data(args.adapters),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=jobs),
+        )
+        return [*jobs, listed]
+
     def _node_ports(self, args: Workload, kept: Kept, live: LiveRoutes, metadata: Manifest) -> None:
         """A Service for each node port."""
         for number in {one for one in (args.exposure.node_port, kept.node_port) if one}:
@@ -173,7 +191,7 @@ class ModelServers(pulumi.ComponentResource):
     addresses: pulumi.Output[dict[str, str]]
     """The addresses that this layer knows, by model."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what each room gives to the objects of a model)
         self,
         name: str,
         args: ServingConfig,
@@ -182,9 +200,11 @@ class ModelServers(pulumi.ComponentResource):
         placements: Mapping[str, Placement],
         live: LiveRoutes,
         controllers: Controllers,
+        imports: Mapping[str, pulumi.Resource],
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`imports` are the Jobs by name; pods start after those of their model."""
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         checks = reference_checks(name, args.workloads, labels=labels, opts=child)
@@ -196,6 +216,7 @@ class ModelServers(pulumi.ComponentResource):
                 placement=placements[workload.name],
                 live=live,
                 controllers=controllers,
+                imports=imports,
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )

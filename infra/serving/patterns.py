@@ -8,7 +8,7 @@ from msgspec import Meta
 
 _LONGEST_NAME = 30
 _SCHEMES = {
-    "hf": "copy the model to a bucket once: gcloud storage rsync",
+    "hf": "set it as import.from, and source to the folder of the bucket that it is copied into",
     "https": "copy the model to a bucket once: gcloud storage rsync",
     "oci": "set image, and files: {via: image}",
     "pvc": "set image and files: {via: image}, and mount the claim in /models by pod.volumes",

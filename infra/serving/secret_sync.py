@@ -1,10 +1,13 @@
 """The objects that copy a model's secrets from Secret Manager into the cluster."""
 
+from collections.abc import Sequence
+
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, secrets
+from infra.serving.models import secrets
+from infra.serving.models.secrets import SyncedSecret
 
 CLASSES = "secrets-store.csi.x-k8s.io/v1"
 SYNCS = "secret-sync.gke.io/v1"
@@ -16,16 +19,22 @@ WAIT = {
 
 
 def synchronize(
-    workload: Workload, *, account: str, project: str, metadata: Manifest, parent: pulumi.Resource
+    owner: str,
+    read: Sequence[SyncedSecret],
+    *,
+    account: str,
+    project: str,
+    metadata: Manifest,
+    parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """One SecretProviderClass and one SecretSync for each secret that the workload reads.
+    """One SecretProviderClass and one SecretSync for each secret that `owner` reads.
 
-    The returned SecretSyncs are complete when their Secrets exist: a Deployment that depends on
-    them is not touched while a version is missing or may not be read.
+    Their names begin with `owner`. The returned SecretSyncs are complete when their Secrets exist:
+    what depends on them is not touched while a version is missing or may not be read.
     """
     found: list[pulumi.Resource] = []
-    for secret in secrets.synced(workload.references):
-        name = secret.name(workload.name)
+    for secret in read:
+        name = secret.name(owner)
         own = {**metadata, "name": name}
         provider_class = CustomResource(
             name,

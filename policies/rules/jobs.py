@@ -9,6 +9,7 @@ from policies.values import Props, block, text
 
 JOBS = kubernetes("batch", "Job")
 CRON_JOBS = kubernetes("batch", "CronJob")
+REPLACED = "pulumi.com/replaceUnready"
 _SPEC = {"template": pod(restartPolicy="Never")}
 
 
@@ -27,9 +28,11 @@ _SPEC = {"template": pod(restartPolicy="Never")}
     failing={"spec": _SPEC},
 )
 def finished_jobs_are_cleared_away(job: Props) -> Iterator[str]:
-    """A finished Job is deleted after a TTL."""
-    owners = block(job, "metadata").get("ownerReferences")
-    if not owners and block(job, "spec").get("ttlSecondsAfterFinished") is None:
+    """A finished Job is deleted after a TTL, or by its owner or the stack that replaces it."""
+    metadata = block(job, "metadata")
+    # Pulumi takes a Job that a TTL deleted for drift; by this annotation it replaces it itself.
+    is_owned = metadata.get("ownerReferences") or text(metadata, "annotations", REPLACED) == "true"
+    if not is_owned and block(job, "spec").get("ttlSecondsAfterFinished") is None:
         yield "spec.ttlSecondsAfterFinished is not set"
 
 

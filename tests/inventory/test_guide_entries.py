@@ -1,9 +1,10 @@
-"""The guide of adding a model: each of its entries is deployed as it is written."""
+"""The guides of adding models: each of their entries is deployed as it is written."""
 
 from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,9 +14,17 @@ from declared import ROOT, Declared, run_layer
 from gkeplatform import stack_values
 from gkeplatform.layers import LAYERS, in_order
 from infra.serving.models.presets import PRESETS
+from policies.check import judge, pack_for
+from policies.registry import RULES
+from policies.reports.as_text import render
 
 GUIDE = ROOT / "docs" / "guides" / "adding-a-model.md"
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+LANGUAGE_MODELS = GUIDE.with_name("language-models.md")
+BLOCKS = [
+    block
+    for guide in (GUIDE, LANGUAGE_MODELS)
+    for block in re.findall(r"^```yaml\n(.*?)^```", guide.read_text(), re.DOTALL | re.MULTILINE)
+]
 DOCUMENTS = [yaml.safe_load(block) for block in BLOCKS]
 ENTRIES = [entry for one in DOCUMENTS if isinstance(one, list) for entry in one]
 POOLS = [
@@ -24,6 +33,12 @@ POOLS = [
     if isinstance(one, dict)
     for pool in one.get("gke-cluster:node_pools", ())
 ]
+FEATURES = {
+    key: value
+    for one in DOCUMENTS
+    if isinstance(one, dict)
+    for key, value in one.get("gke-cluster:cluster", {}).items()
+}
 ENVIRONMENT = "dev"
 
 
@@ -36,6 +51,7 @@ def config(models: list[Any]) -> dict[str, str]:
         {"name": "general", "machine_type": "n2-standard-8", "max_nodes": 6},
         *POOLS,
     ]
+    keys["gke-cluster:cluster"] |= FEATURES
     keys["gke-serving:models"] = models
     return stack_values.of_document(document, "stacks/Pulumi.dev.yaml")
 
@@ -75,3 +91,52 @@ def test_the_guide_names_every_preset_and_no_other() -> None:
     table = GUIDE.read_text().partition("## The servers")[2].partition("\n- ")[0]
     named = set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)) - {"server"}
     assert named == {*PRESETS, "custom"}
+
+
+# Without KEDA, which scales by the queue and has its waivers in stage and prod.
+IMPORTS = [
+    {key: value for key, value in entry.items() if key != "autoscaling"}
+    | {"replicas": {"min": 2, "max": 2}}
+    for entry in ENTRIES
+    if "import" in entry
+]
+
+
+@pytest.fixture(scope="module")
+def serving() -> Declared:
+    """What the serving layer declares of the entries that are imported."""
+    return deployed(IMPORTS)["serving"]
+
+
+def test_pods_wait_for_imports_and_the_list_of_adapters(serving: Declared) -> None:
+    deployment = ("kubernetes:apps/v1:Deployment", "assistant")
+    jobs = {("kubernetes:batch/v1:Job", name) for name in serving.of("kubernetes:batch/v1:Job")}
+    listed = ("kubernetes:core/v1:ConfigMap", "assistant-adapters")
+    assert len(jobs) == 2
+    assert jobs | {listed} <= serving.dependencies[deployment]
+    sync = {one for one in serving.inputs if one[0].endswith(":SecretSync")}
+    assert len(sync) == 1
+    assert any(sync <= serving.dependencies[job] for job in jobs)
+
+
+def test_an_import_writes_below_its_folder_and_reads_its_token_alone(serving: Declared) -> None:
+    grants = serving.of("gcp:storage/bucketIAMMember:BucketIAMMember").values()
+    writers = [one for one in grants if one["role"] == "roles/storage.objectUser"]
+    below = {one["condition"]["expression"] for one in writers}
+    assert below == {
+        f'resource.name.startsWith("projects/_/buckets/acme-ml-dev-models/objects/{folder}/")'
+        for folder in ("assistant", "adapters/sql")
+    }
+    readers = serving.of("gcp:secretmanager/secretIamMember:SecretIamMember")
+    assert [one["secretId"] for one in readers.values()] == ["huggingface"]
+
+
+def test_the_policies_pass_on_imports_and_adapters(serving: Declared) -> None:
+    pack = pack_for(ENVIRONMENT, root=ROOT, today=datetime.now(UTC).date())
+    resources = serving.resources(ENVIRONMENT, "gke-serving")
+    report = judge(resources, pack, environment=ENVIRONMENT, layer="serving")
+    found = {one.finding.rule.id for one in report.findings if one.stops}
+    found |= {one.finding.rule.id for one in report.findings} & {
+        rule.id for rule in RULES if rule.module == "policies.rules.model_files"
+    }
+    assert found == set(), render(report)

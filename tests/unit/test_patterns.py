@@ -66,7 +66,7 @@ def test_a_model_is_not_named_as_a_container_of_the_platform(name: str) -> None:
         ("gs://acme-ml-dev-models//m1", 'did you mean "gs://acme-ml-dev-models/m1"?'),
         ("gs://acme-ml-dev-models", "is a whole bucket; name a folder in it"),
         ("s3://models/m1", "not in Cloud Storage; copy the model to a bucket"),
-        ("hf://meta-llama/Llama-3.1-8B", "not in Cloud Storage; copy the model to a bucket"),
+        ("hf://meta-llama/Llama-3.1-8B", "not in Cloud Storage; set it as import.from"),
         ("pvc://claim/m1", "mount the claim in /models by pod.volumes"),
         ("meta-llama/Llama-3.1-8B", "as gs://bucket/path is"),
         # gcsfuse reads what follows the comma as an option of its own.

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gkeplatform.config import Settings
+from infra.serving.models.imports import Import
 from infra.serving.patterns import Image, NodePort, Source
 from infra.serving.scalars import Text, texts
 from infra.serving.scaling.settings import Replicas
@@ -37,6 +38,9 @@ class Canary(Settings):
     source: Annotated[
         Source | None, Meta(description="Folder of its files, `gs://bucket/path`.")
     ] = None
+    imported: Annotated[
+        Import | None, Meta(description="Import of its files, such as another revision.")
+    ] = field(name="import", default=None)
     image: Annotated[Image | None, Meta(description="Its image, with a fixed tag or a digest.")] = (
         None
     )

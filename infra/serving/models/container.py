@@ -4,7 +4,7 @@ import re
 
 from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
-from infra.serving.models import additions, database, secrets, storage
+from infra.serving.models import adapter_sidecar, additions, database, secrets, storage
 from infra.serving.models.files import Supply, mebibytes
 from infra.serving.models.presets import Preset
 from infra.serving.models.workload import SETTLE_SECONDS, SHUTDOWN_MARGIN, Workload
@@ -41,6 +41,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
         *({"name": one["name"], "mountPath": "/dev/shm"} for one in shared_memory(workload)),  # noqa: S108
         *supplied.mounts,
+        *adapter_sidecar.mounts(workload),
         *additions.mounts(workload.pod),
     ]
     connection = workload.connection

@@ -7,12 +7,14 @@ from msgspec import Meta, field
 
 from gkeplatform.config import Settings
 from infra.serving.exposures import Exposure, FormerExposure
+from infra.serving.models.adapters import Adapter, Lora
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import Canary
 from infra.serving.models.custom import Custom
 from infra.serving.models.custom import preset as custom_preset
 from infra.serving.models.database import ModelDatabase
 from infra.serving.models.files import Direct, Files
+from infra.serving.models.imports import Import
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import PRESETS, Preset
 from infra.serving.models.secrets import EnvironmentValue
@@ -56,6 +58,10 @@ class Entry(Settings, dict=True):
         Source | None,
         Meta(description="Folder of the model's files, `gs://bucket/path`."),
     ] = None
+    imported: Annotated[
+        Import | None,
+        Meta(description="Import of the files into `source`, from Hugging Face."),
+    ] = field(name="import", default=None)
     served_name: Annotated[
         ServedName | None,
         Meta(description="Name that callers and the server use. Default: `name`."),
@@ -86,6 +92,14 @@ class Entry(Settings, dict=True):
         dict[EnvironmentName, EnvironmentValue],
         Meta(description="Environment variables of the server; secrets by reference only."),
     ] = field(default_factory=dict)
+    adapters: Annotated[
+        tuple[Adapter, ...] | None,
+        Meta(description="LoRA adapters of a vLLM server, added and removed without a restart."),
+    ] = None
+    lora: Annotated[
+        Lora | None,
+        Meta(description="Room for adapters. Default: as its keys say, if `adapters` is set."),
+    ] = None
     pod: Annotated[
         PodSettings, Meta(description="Additions to the pod: containers, volumes, labels, …")
     ] = PodSettings()
@@ -152,6 +166,21 @@ class Entry(Settings, dict=True):
     def preset(self) -> Preset:
         """The preset of the model's server, or `custom` in the form of one."""
         return custom_preset(self.custom) if self.custom else PRESETS[self.server]
+
+    @property
+    def imports(self) -> dict[str, Import]:
+        """The imports from Hugging Face, by key below the entry."""
+        own = {"import": self.imported} if self.imported else {}
+        return own | {
+            f"adapters[{index}].import": one.imported
+            for index, one in enumerate(self.adapters or ())
+            if one.imported
+        }
+
+    @property
+    def lora_or_default(self) -> Lora | None:
+        """The room for adapters; None: the server takes none."""
+        return self.lora or (Lora() if self.adapters is not None else None)
 
     @property
     def files_or_default(self) -> Files:

@@ -128,6 +128,11 @@ def mebibytes(size: int) -> str:
 Files = Direct | Download | GcsFuse | SharedCache | Streamer | InImage
 
 
+def room(files: Files) -> int | None:
+    """Bytes that a model's files may have; None: as many as the bucket holds."""
+    return int(amount(files.size)) if isinstance(files, Download | SharedCache) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
     """What a pod needs to have a model's files."""

@@ -81,6 +81,9 @@ def _name(model: Entry) -> str | None:
     """The well-known model whose files the entry says that it serves."""
     if model.size is not None:
         return model.size.model
+    if model.imported:
+        name = model.imported.repository
+        return name if models.configuration(name) is not None else None
     return models.of_folder(model.source) if model.source else None
 
 

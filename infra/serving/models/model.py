@@ -34,9 +34,12 @@ class Model(Entry, dict=True):
         exposure = self.exposure.canary(share.node_port)
         changes = {
             key: value
-            for key in ("source", "image", "arguments")
+            for key in ("source", "imported", "image", "arguments")
             if (value := getattr(share, key)) not in {None, getattr(self, key)}
         }
+        if "source" in changes:
+            # The model's import brings the model's files, not those of another source.
+            changes.setdefault("imported", None)
         if not changes:
             raise ValueError(
                 f'it would be the same as "{self.name}" itself; set its source, image or '

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infra.serving.manifest import Manifest
-from infra.serving.models import additions, container
+from infra.serving.models import adapter_sidecar, additions, container
 from infra.serving.models.files import supply
 from infra.serving.models.workload import Workload
 
@@ -45,12 +45,17 @@ def template(
             {"name": "tmp", "emptyDir": {"sizeLimit": workload.temporary_storage}},
             *container.shared_memory(workload),
             *supplied.volumes,
+            *adapter_sidecar.volumes(workload),
             *additions.volumes(workload.pod),
         ],
     }
     optional = {
         "topologySpreadConstraints": spread_constraints(workload),
-        "initContainers": [*supplied.init, *additions.init_containers(workload.pod)],
+        "initContainers": [
+            *supplied.init,
+            *adapter_sidecar.containers(workload),
+            *additions.init_containers(workload.pod),
+        ],
         "imagePullSecrets": additions.pull_secrets(workload.pod),
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gkeplatform.config import suggestion
-from infra.serving.models import container_checks
+from infra.serving.models import adapters, container_checks
 from infra.serving.models.additions import WRITABLE, writable_folders
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import FOLDER, Direct, InImage
@@ -35,12 +35,14 @@ def check(model: Entry, preset: Preset) -> None:
     _check_volumes(model)
     _check_metadata(settings.labels, "labels", RESERVED_LABELS)
     _check_metadata(settings.annotations, "annotations", RESERVED_ANNOTATIONS)
-    if model.name in RESERVED_CONTAINERS:
+    own = (adapters.CONTAINER,) if model.lora_or_default else ()
+    reserved = (*RESERVED_CONTAINERS, *own)
+    if model.name in reserved:
         raise ValueError(
             f'name: "{model.name}" is a container of the platform in the same pod; rename the model'
         )
     names: dict[str, str] = {model.name: "the model's own container"}
-    names |= dict.fromkeys(RESERVED_CONTAINERS, "a container of the platform")
+    names |= dict.fromkeys(reserved, "a container of the platform")
     ports: dict[int, str] = {}
     if preset.rest_port:
         ports[preset.rest_port] = "the server's REST port"
@@ -79,29 +81,35 @@ def _claim(key: str, value: Any, taken: dict[Any, str], owner: str) -> None:
 
 def _check_volumes(model: Entry) -> None:
     settings = model.pod
-    names = dict.fromkeys(RESERVED_VOLUMES, "a volume of the platform")
+    own = adapters.VOLUMES if model.lora_or_default else ()
+    names = dict.fromkeys((*RESERVED_VOLUMES, *own), "a volume of the platform")
     paths: dict[str, str] = {}
     # With the model in the image, its folder may come from a volume as well.
     is_supplied = not isinstance(model.files_or_default, InImage)
+    folders = (adapters.FOLDER, adapters.LIST_FOLDER) if model.lora_or_default else ()
+    reserved = (*RESERVED_PATHS, *folders)
     for index, volume in enumerate(settings.volumes):
         key = f"pod.volumes[{index}]"
         if volume.name.startswith(WRITABLE):
             raise ValueError(f'{key}.name: the prefix "{WRITABLE}" is the platform\'s; rename it')
         _claim(f"{key}.name", volume.name, names, f"the name of {key}")
         if volume.mount_path is not None:
-            _check_path(f"{key}.mount_path", volume.mount_path, paths, is_supplied=is_supplied)
+            at = f"{key}.mount_path"
+            _check_path(at, volume.mount_path, paths, reserved, is_supplied=is_supplied)
     for name, path, _ in writable_folders(settings):
         key = f"pod.writable.{path}"
-        _check_path(key, path, paths, is_supplied=True)
+        _check_path(key, path, paths, reserved, is_supplied=True)
         _claim(key, name, names, "the volume of another writable folder")
 
 
-def _check_path(key: str, path: str, taken: dict[str, str], *, is_supplied: bool) -> None:
-    for reserved in (*RESERVED_PATHS, *((FOLDER,) if is_supplied else ())):
-        if path == reserved or path.startswith(f"{reserved}/"):
+def _check_path(
+    key: str, path: str, taken: dict[str, str], reserved: Sequence[str], *, is_supplied: bool
+) -> None:
+    for one in (*reserved, *((FOLDER,) if is_supplied else ())):
+        if path == one or path.startswith(f"{one}/"):
             raise ValueError(
-                f"{key}: {reserved} is the platform's"
-                + (" and writable already; " if reserved == RESERVED_PATHS[0] else "; ")
+                f"{key}: {one} is the platform's"
+                + (" and writable already; " if one == RESERVED_PATHS[0] else "; ")
                 + "choose another path"
             )
     if is_supplied and f"{FOLDER}/".startswith(f"{path}/"):

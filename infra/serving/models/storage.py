@@ -16,13 +16,14 @@ LOGS = 256 * 2**20
 def of_server(workload: Workload) -> int:
     """Bytes that the server's container requests: logs and the pod's folders on the disk.
 
-    Those are /tmp, downloaded files, writable folders and volumes of kind `empty_dir`, also where
-    another container mounts them: the kubelet counts them for the pod as a whole.
+    Those are /tmp, downloaded files, adapters, writable folders and volumes of kind `empty_dir`,
+    also where another container mounts them: the kubelet counts them for the pod as a whole.
     """
     files = workload.files
     folders = [
         workload.temporary_storage,
         *([files.size] if isinstance(files, Download) else []),
+        *([workload.adapters.lora.size] if workload.adapters else []),
         *workload.pod.writable.values(),
         *(one.empty_dir for one in workload.pod.volumes if one.empty_dir is not None),
     ]

@@ -8,7 +8,7 @@ import re
 
 from gkeplatform.config import suggestion
 from infra.serving.exposures import FormerExposure
-from infra.serving.models import arguments, memory, pod_checks, streaming
+from infra.serving.models import adapters, arguments, memory, pod_checks, streaming
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
 from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
@@ -24,6 +24,7 @@ def check(model: Entry) -> None:
     """`ValueError` if the fields of an entry contradict each other."""
     preset = _server(model)
     _files(model, preset)
+    _adapters(model, preset)
     _accelerators(model, preset)
     _sizes(model, preset)
     streaming.check(model)
@@ -109,6 +110,11 @@ def _files(model: Entry, preset: Preset) -> None:
             if via == DIRECT
             else f'files.via: {model.server} does not support "{via}"; choose one of {known}'
         )
+    if model.imported and model.source is None:
+        raise ValueError(
+            "import: source is missing: the folder of the models' bucket that it is copied into, "
+            "gs://bucket/path"
+        )
     if isinstance(model.files, InImage) == (model.source is not None):
         raise ValueError(
             f"source {model.source} is not read, since the image contains the model; remove one"
@@ -119,6 +125,11 @@ def _files(model: Entry, preset: Preset) -> None:
         _refuse_absent_models(model, preset, via)
     by_folder = any("{folder}" in argument for argument in preset.arguments)
     last = (model.source or "").rpartition("/")[2]
+    if via == DIRECT and by_folder and model.imported:
+        raise ValueError(
+            f"import: {model.server} knows a model by its folder, and an import has a folder for "
+            "each revision; set files with via download, gcs-fuse or cache"
+        )
     if via == DIRECT and by_folder and last != model.model_name:
         raise ValueError(
             f"source {model.source}: {model.server} knows a model by its folder; the last part, "
@@ -135,6 +146,26 @@ def _refuse_absent_models(model: Entry, preset: Preset, via: str) -> None:
                 f"since files.via {via} brings those of {model.source} only; set files: {{via: "
                 f'{DIRECT}}}, and keep "{name}" beside them'
             )
+
+
+def _adapters(model: Entry, preset: Preset) -> None:
+    """Refuses adapters for a server that has none, and flags that follow from them."""
+    if model.lora_or_default is None:
+        return
+    key = "adapters" if model.adapters is not None else "lora"
+    if not preset.takes_adapters:
+        raise ValueError(
+            f"{key}: {model.server} loads no LoRA adapters; choose server vllm, or remove {key}"
+        )
+    adapters.check_arguments(model.arguments)
+    if adapters.UPDATING in model.environment:
+        raise ValueError(f"environment.{adapters.UPDATING}: it is set by adapters; remove it")
+    path = model.environment.get("PYTHONPATH")
+    if path is not None and not isinstance(path, str):
+        raise ValueError(
+            "environment.PYTHONPATH: adapters add a folder to it, so its value must be text"
+        )
+    adapters.check(model.adapters or (), served=(model.model_name,))
 
 
 def _accelerators(model: Entry, preset: Preset) -> None:

@@ -4,11 +4,14 @@ import re
 from dataclasses import dataclass, replace
 
 from infra.serving.exposures import Exposure, FormerExposure
+from infra.serving.models import adapters as lora_adapters
 from infra.serving.models import arguments, streaming
+from infra.serving.models.adapters import Adapters
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
 from infra.serving.models.database import Connection
-from infra.serving.models.files import Files, temporary_storage
+from infra.serving.models.files import Files, room, temporary_storage
+from infra.serving.models.imports import Imported, folder, imported
 from infra.serving.models.model import Model
 from infra.serving.models.pod_settings import PodSettings
 from infra.serving.models.presets import Preset
@@ -46,7 +49,12 @@ class Workload:
     """Environment variables whose values are kept outside the stack file."""
     pod: PodSettings
     source: str | None
+    """The folder of its files; of an import, that of the revision."""
     files: Files
+    imports: tuple[Imported, ...] = ()
+    """What is copied from Hugging Face before its pods start: its files, then its adapters'."""
+    adapters: Adapters | None = None
+    """Its LoRA adapters; None: its server takes none."""
     shared_memory: str | None
     temporary_storage: str
     """Size of /tmp."""
@@ -209,6 +217,14 @@ def _workload(
     mirror: int = 0,
 ) -> Workload:
     preset = model.preset
+    taken = _imports(model, key)
+    lora = model.lora_or_default
+    loaded = Adapters(lora=lora, loaded=model.adapters or ()) if lora else None
+    variables = {**dict(preset.environment), **model.environment}
+    own_path = variables.get("PYTHONPATH")
+    if loaded:
+        path = own_path if isinstance(own_path, str) else None
+        variables |= lora_adapters.environment(path)
     return Workload(
         key=key,
         name=model.name,
@@ -218,11 +234,17 @@ def _workload(
         server=model.server,
         preset=preset,
         image=model.image or preset.image or "",
-        arguments=(*arguments.combined(preset, model.arguments), *streaming.loading(model)),
-        environment=plain({**dict(preset.environment), **model.environment}),
+        arguments=(
+            *arguments.combined(preset, model.arguments),
+            *streaming.loading(model),
+            *(loaded.arguments if loaded else ()),
+        ),
+        environment=plain(variables),
         references=references(model.environment),
         pod=model.pod,
-        source=model.source,
+        source=folder(model.imported, model.source or "") if model.imported else model.source,
+        imports=taken,
+        adapters=loaded,
         files=model.files_or_default,
         shared_memory=model.shared_memory or preset.shared_memory,
         temporary_storage=model.temporary_storage
@@ -245,3 +267,27 @@ def _workload(
         weight=weight,
         mirror=mirror,
     )
+
+
+def _imports(model: Model, key: str) -> tuple[Imported, ...]:
+    """The imports of a model: its own, and those of its adapters, each once."""
+    found: dict[str, Imported] = {}
+    if model.imported and model.source:
+        own = imported(
+            model.imported,
+            model.source,
+            key=f"{key}.import",
+            owner=model.name,
+            largest=room(model.files_or_default),
+        )
+        found[own.name] = own
+    for index, adapter in enumerate(model.adapters or ()):
+        if adapter.imported:
+            one = imported(
+                adapter.imported,
+                adapter.source,
+                key=f"{key}.adapters[{index}].import",
+                owner=model.name,
+            )
+            found.setdefault(one.name, one)
+    return tuple(found.values())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from infra.serving.models import storage
+from infra.serving.models import adapter_sidecar, storage
 from infra.serving.models.files import DOWNLOADER_AMOUNTS, Download, GcsFuse, SharedCache
 from infra.serving.models.workload import Workload
 from infra.serving.placement import extra_containers
@@ -32,7 +32,7 @@ def of_pod(workload: Workload) -> Demand:
     requests = workload.resources.requests
     cpu, memory = millis(requests.cpu), int(amount(requests.memory))
     files = workload.files
-    extra = extra_containers.amounts(workload.pod)
+    extra = extra_containers.amounts(workload.pod, adapter_sidecar.containers(workload))
     cpu, memory = cpu + extra.running[0], memory + extra.running[1]
     cpu, memory = max(cpu, extra.starting[0]), max(memory, extra.starting[1])
     disk = max(storage.of_server(workload) + extra.running[2], extra.starting[2])
@@ -53,6 +53,13 @@ def of_pod(workload: Workload) -> Demand:
         pods=1,
         ephemeral_bytes=disk + storage.of_sidecar(workload),
         tpus=tpu.total if tpu else 0,
+    )
+
+
+def of_import() -> Demand:
+    """What the scheduler reserves for an import from Hugging Face while it runs."""
+    return Demand(
+        millis(DOWNLOADER_AMOUNTS["cpu"]), int(amount(DOWNLOADER_AMOUNTS["memory"])), pods=1
     )
 
 

@@ -5,6 +5,7 @@ container with the native sidecars that started before it.
 https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.serving.manifest import Manifest
@@ -26,10 +27,10 @@ class ExtraAmounts:
     """Before the server: the largest of the init containers, with the sidecars before it."""
 
 
-def amounts(settings: PodSettings) -> ExtraAmounts:
-    """The requests of the further containers of a pod."""
+def amounts(settings: PodSettings, sidecars: Sequence[Manifest] = ()) -> ExtraAmounts:
+    """The requests of the further containers of a pod; `sidecars` are the platform's own."""
     running, starting = _NONE, _NONE
-    for container in settings.init_containers:
+    for container in (*sidecars, *settings.init_containers):
         together = _sum(running, _requests(container))
         starting = _largest(starting, together)
         if container.get("restartPolicy") == "Always":

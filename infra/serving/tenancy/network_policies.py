@@ -14,6 +14,9 @@ SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """The cluster's own namespaces that call models: Prometheus collectors, ingress controllers."""
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
+IMPORTS = {"app.kubernetes.io/component": "model-import"}
+IMPORTS_POLICY = "imports"
+"""Name of the policy on the pods of imports, where the namespace's own does not select them."""
 OPEN_POLICY = "open"
 """Name of the policy on pods that callers outside the cluster reach directly."""
 OPEN_GRPC_POLICY = "open-grpc"
@@ -30,6 +33,8 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     if tenant.team or tenant.has_models:
         egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
         found["team" if tenant.team else "models"] = isolation(tenant.team, egress)
+    if tenant.has_imports and not tenant.team:
+        found[IMPORTS_POLICY] = imports()
     if tenant.has_open_models:
         found[OPEN_POLICY] = open_ports(OPEN_REST, "rest")
     if tenant.has_open_grpc_models:
@@ -47,7 +52,6 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
     if team:
         namespaces = (*team.callers, *SCRAPERS)
         callers = [{"podSelector": {}}, *(namespace_selector(name) for name in namespaces)]
-    internet = {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}
     return {
         "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
         "policyTypes": ["Ingress", "Egress"],
@@ -56,11 +60,25 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
             {"to": [{"podSelector": {}}]},
             dns(),
             *metadata_servers(),
-            # Google's APIs, Cloud Storage among them; nothing in private networks.
-            {"to": [{"ipBlock": internet}], "ports": [tcp(443)]},
+            _internet(),
             *egress,
         ],
     }
+
+
+def imports() -> Manifest:
+    """The spec of the policy on imports: nobody calls them, and they call public addresses."""
+    return {
+        "podSelector": {"matchLabels": IMPORTS},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [dns(), *metadata_servers(), _internet()],
+    }
+
+
+def _internet() -> Manifest:
+    """An egress rule: Google's APIs and other HTTPS; nothing in private networks."""
+    block = {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}
+    return {"to": [{"ipBlock": block}], "ports": [tcp(443)]}
 
 
 def open_ports(label: str = OPEN_REST, port: str = "rest") -> Manifest:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gkeplatform.errors import PlatformError
 from infra.serving.models.workload import Workload
-from infra.serving.placement.demand import Demand, cores, gibibytes, of_pod, total
+from infra.serving.placement.demand import Demand, cores, gibibytes, of_import, of_pod, total
 from infra.serving.quantity import amount, millis
 from infra.serving.tenancy.teams import Team
 
@@ -23,7 +23,10 @@ def _check_team(
     key: str, team: Team, workloads: Sequence[Workload], surges: Mapping[str, int]
 ) -> None:
     pods = {one.name: one.replicas.max + surges.get(one.name, 0) for one in workloads}
-    demand = total([of_pod(one).times(pods[one.name]) for one in workloads])
+    imports = sum(len(one.imports) for one in workloads)
+    demand = total(
+        [*(of_pod(one).times(pods[one.name]) for one in workloads), of_import().times(imports)]
+    )
     quota = team.quota
     limits = {
         "cpu": (demand.cpu_millis, millis(quota.cpu), _cores),
@@ -41,7 +44,8 @@ def _check_team(
             )
             raise PlatformError(
                 f"{key}.quota.{name}: the models of team {team.name} request {text(demand)} at "
-                f"most ({parts}; surge of a rollout included), and the quota is "
+                f"most ({parts}; surge of a rollout{' and imports' if imports else ''} "
+                "included), and the quota is "
                 f"{getattr(quota, name)}; raise it, or lower replicas.max or requests"
             )
 

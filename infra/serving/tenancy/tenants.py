@@ -20,6 +20,8 @@ class Tenant:
     """Whether callers reach some models' REST API by an address or node port of their own."""
     has_open_grpc_models: bool
     """The same for the gRPC API."""
+    has_imports: bool = False
+    """Whether models or adapters are imported from Hugging Face."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -47,6 +49,7 @@ def tenants(
                 for one in workloads
                 if one.namespace == name
             ),
+            has_imports=any(one.namespace == name and one.imports for one in workloads),
             postgres_namespaces=tuple(
                 sorted({one.namespace for one in clusters if one.models_namespace == name})
             ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from pathlib import Path
 
 from sandbox.home import Home
@@ -16,6 +17,7 @@ from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.specs import ClusterKey, ControlPlaneError
+from sandbox.traffic.model_servers.adapter_lists import AdapterLists
 from sandbox.traffic.model_servers.fleet import Fleet
 from sandbox.traffic.model_servers.pods import ZONE
 
@@ -112,12 +114,15 @@ class Clusters:
                     for one in nodes.objects()
                 }
                 self._fleet.follow(key, pods.objects(), zones, missed=pods.is_list)
+                lists.want(self._fleet.adapter_lists(key))
 
         pods = _PodInformer(server, "/api/v1/pods", changed)
         nodes = Informer(server, "/api/v1/nodes", changed)
+        lists = AdapterLists(server, partial(self._fleet.set_adapters, key))
         try:
             await asyncio.gather(pods.run(), nodes.run())
         finally:
+            await lists.stop()
             await server.close()
 
 

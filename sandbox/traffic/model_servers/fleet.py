@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.dial_plan import DialPlan, Listener
 from sandbox.traffic.model_servers import pods
+from sandbox.traffic.model_servers.adapter_lists import Lists
 from sandbox.traffic.model_servers.load import Settings
 from sandbox.traffic.model_servers.pod_life import PodLife
 from sandbox.traffic.model_servers.pods import Pod
@@ -77,6 +78,23 @@ class Fleet:
                 continue
             life.end(life.pod.grace_seconds if missed else 0)
         self._changed()
+
+    def adapter_lists(self, cluster: ClusterKey) -> set[tuple[str, str]]:
+        """The ConfigMaps that list adapters of the cluster's pods, by namespace and name."""
+        return {
+            (life.pod.namespace, life.pod.adapter_list)
+            for key, life in self.lives()
+            if key == cluster and life.pod.adapter_list is not None
+        }
+
+    def set_adapters(self, cluster: ClusterKey, lists: Lists) -> None:
+        """Take over the lists of adapters of a cluster's pods as they are now."""
+        for key, life in self.lives():
+            pod = life.pod
+            if key == cluster and pod.adapter_list is not None:
+                found = lists.get((pod.namespace, pod.adapter_list))
+                if found is not None:
+                    life.set_adapters(found)
 
     def forget(self, cluster: ClusterKey) -> None:
         """End all pods of a cluster that is no more."""

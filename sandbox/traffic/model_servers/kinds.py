@@ -7,6 +7,7 @@ Sources of the facts: each server's documentation and source, named below.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,10 @@ NOT_SERVERS = re.compile(
     r"|gke-gcs-fuse|pause(:|@|$)|kube-)"
 )
 """Images of what the platform runs beside models; their callers are not a model's."""
+
+_UPDATING = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
+_ADAPTER_GUARD = "adapter_guard."
+"""The module of the middleware by which a server takes adapters from its own pod only."""
 
 
 def model_server(container: Json, *, fields: Mapping[str, str] | None = None) -> ModelServer | None:
@@ -167,6 +172,10 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
     if default is None and line.words and not line.has_command:
         default = None if line.words[0].startswith("-") else line.words[0]
     wait = line.number("shutdown-timeout", default=0)
+    takes_adapters = line.is_on("enable-lora")
+    guarded = any(one.startswith(_ADAPTER_GUARD) for one in line.values("middleware"))
+    updates = takes_adapters and line.environment.get(_UPDATING, "").lower() in {"1", "true"}
+    adapters = dict(_adapter(one) for one in line.values("lora-modules")) if takes_adapters else {}
     return ModelServer(
         kind="vllm",
         container=container["name"],
@@ -176,7 +185,21 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         metrics_path="/metrics",
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,
+        adapters={name: path for name, path in adapters.items() if name},
+        updates_adapters=("pod" if guarded else "anyone") if updates else "",
     )
+
+
+def _adapter(word: str) -> tuple[str, str]:
+    """The name and the folder of `--lora-modules`: `name=path`, or JSON with both."""
+    if word.startswith("{"):
+        try:
+            given = json.loads(word)
+            return str(given["name"]), str(given["path"])
+        except (ValueError, KeyError, TypeError):
+            return "", ""
+    name, _, path = word.partition("=")
+    return name, path
 
 
 def _text_generation(container: Json, line: CommandLine, image: str) -> ModelServer:

@@ -37,3 +37,7 @@ class ModelServer:
     is_sidecar: bool = False
     """Whether it is a restartable init container, which stops after the others."""
     model_version: str = "1"
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    """Folders of the LoRA adapters that it loads at its start, by name."""
+    updates_adapters: Literal["", "pod", "anyone"] = ""
+    """Who may load and unload adapters while it runs; empty: nobody."""

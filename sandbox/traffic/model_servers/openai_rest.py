@@ -37,7 +37,8 @@ _OTHER_WORK = frozenset(
         "/generate_stream",
     }
 )
-_TOOLS = frozenset({"/tokenize", "/detokenize", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
+_TOOLS = frozenset({"/tokenize", "/detokenize"})
+LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
 _EMPTY = frozenset({"/health", "/ping"})
 _PAGES = frozenset({"/docs", "/openapi.json", "/tokenizer_info", "/load", "/version", "/info"})
 WORK = frozenset({CHAT, COMPLETIONS, EMBEDDINGS}) | _OTHER_WORK
@@ -47,6 +48,8 @@ _Body = dict[str, Any]
 def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
     """The answer to a request."""
     path, method = request.path, request.method
+    if path in (LOAD, UNLOAD) and served.server.updates_adapters:
+        return _adapters(served, request)
     if path in WORK or path in _TOOLS:
         if method != "POST":
             return Answer.of({"detail": "Method Not Allowed"}, 405)
@@ -66,7 +69,12 @@ def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one 
         return Answer.of(served.where())
     if path == "/v1/models":
         names = served.server.models or (served.model,)
-        return Answer.of({"object": "list", "data": [_card(name) for name in names]})
+        cards = [_card(name) for name in names]
+        cards += [
+            {**_card(name), "root": root, "parent": names[0]}
+            for name, root in served.adapters.items()
+        ]
+        return Answer.of({"object": "list", "data": cards})
     if path.startswith("/v1/models/"):
         name = path.removeprefix("/v1/models/")
         return Answer.of(_card(name)) if served.has(name) else _unknown(name)
@@ -75,6 +83,37 @@ def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one 
 
 def _card(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "vllm", "root": name}
+
+
+def _adapters(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
+    """Load or unload an adapter, as vLLM does where this is allowed."""
+    if request.method != "POST":
+        return Answer.of({"detail": "Method Not Allowed"}, 405)
+    if served.server.updates_adapters == "pod":
+        # Callers of a sandbox are outside the pods; what the list says comes by `set_adapters`.
+        return _error(403, "Adapters are changed from the pod only.")
+    try:
+        body = request.json()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _error(400, f"JSON decode error: {error}")
+    body = body if isinstance(body, dict) else {}
+    name, folder = str(body.get("lora_name") or ""), str(body.get("lora_path") or "")
+    if request.path == UNLOAD:
+        if not name:
+            return _error(400, "'lora_name' needs to be provided to unload a LoRA adapter.")
+        if served.adapters.pop(name, None) is None:
+            return _error(404, f"The lora adapter '{name}' cannot be found.")
+        return Answer(200, f"Success: LoRA adapter '{name}' removed successfully.".encode(), TEXT)
+    if not name or not folder:
+        return _error(400, "Both 'lora_name' and 'lora_path' must be provided.")
+    if name in served.adapters and not body.get("load_inplace"):
+        return _error(
+            400,
+            f"The lora adapter '{name}' has already been loaded. If you want to load the adapter "
+            "in place, set 'load_inplace' to True.",
+        )
+    served.adapters[name] = folder
+    return Answer(200, f"Success: LoRA adapter '{name}' added successfully.".encode(), TEXT)
 
 
 def _worked(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
@@ -242,6 +281,7 @@ def _unknown(model: str) -> Answer:
 
 
 def _error(status: int, words: str) -> Answer:
-    kind = {400: "BadRequestError", 404: "NotFoundError"}.get(status, "InternalServerError")
+    kinds = {400: "BadRequestError", 403: "PermissionDeniedError", 404: "NotFoundError"}
+    kind = kinds.get(status, "InternalServerError")
     error = {"message": words, "type": kind, "param": None, "code": status}
     return Answer.of({"error": error}, status)

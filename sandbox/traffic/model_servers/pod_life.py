@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from sandbox.traffic.dial_plan import Listener
@@ -44,6 +44,7 @@ class PodLife:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: asyncio.Task[None] | None = None
         self._grace = 0.0
+        self._adapters: Mapping[str, str] | None = None
         self._crashed: dict[str, ServerProcess] = {}
         """The last process that has crashed, by container."""
         self.update(pod)
@@ -92,6 +93,14 @@ class PodLife:
             self._changed()
         if pod.is_terminating:
             self.end(pod.grace_seconds)
+
+    def set_adapters(self, adapters: Mapping[str, str]) -> None:
+        """Take over the LoRA adapters that its list has now, by name, with their folders."""
+        if adapters == self._adapters:
+            return
+        self._adapters = adapters
+        for process in self.processes.values():
+            process.set_adapters(adapters)
 
     def refresh(self) -> None:
         """Apply settings that changed."""
@@ -146,6 +155,8 @@ class PodLife:
                 _log.error("pod %s has no port: %s", self.pod.name, error)
                 return
             self.processes[name] = process
+            if self._adapters is not None:
+                process.set_adapters(self._adapters)
             self._changed()
         process.update(self.pod, self._settings(self.pod))
         self._load(process, container)

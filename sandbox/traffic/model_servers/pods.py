@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sandbox.traffic.model_servers.adapter_lists import list_of
 from sandbox.traffic.model_servers.kinds import model_server
 from sandbox.traffic.model_servers.load import Settings
 from sandbox.traffic.model_servers.model_server import ModelServer, Signal
@@ -72,6 +73,8 @@ class Pod:
     is_terminating: bool
     startup_seconds: float
     settings: Settings
+    adapter_list: str | None
+    """The ConfigMap that lists its LoRA adapters; None: it has no sidecar that reads one."""
     gauges: str | None
     """The annotation `sandbox/gauges`: values of gauges, as JSON."""
 
@@ -117,6 +120,7 @@ def read(pod: Json, zones: Mapping[str, str], *, cluster: str = "") -> Pod | Non
             concurrency=int(_number(annotations.get("sandbox/concurrency"), 0)),
             failing_paths=frozenset(annotations.get("sandbox/failing-paths", "").split()),
         ),
+        adapter_list=list_of(spec),
         gauges=annotations.get("sandbox/gauges"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.traffic.model_servers.messages import encode
@@ -22,11 +22,13 @@ class Served:
     workload: str = ""
     server: ModelServer
     is_loaded: bool = True
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Folders of the LoRA adapters that are loaded, by name."""
 
     def has(self, model: str) -> bool:
         """Whether a model of that name is served."""
         models = self.server.models
-        return not models or model in models
+        return not models or model in models or model in self.adapters
 
     @property
     def model(self) -> str:

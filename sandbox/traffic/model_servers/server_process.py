@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from sandbox.traffic.model_servers import answers
@@ -87,6 +87,11 @@ class ServerProcess:
         )
         if settings != self.load.settings:
             self.load.change(settings)
+
+    def set_adapters(self, adapters: Mapping[str, str]) -> None:
+        """Have these adapters beside those of its start, as the pod's sidecar tells it."""
+        if self.server.updates_adapters:
+            self._served.adapters = {**self.server.adapters, **adapters}
 
     def set_loaded(self, loaded: bool) -> None:
         """Say whether its model is loaded; it listens from then on at the latest."""
@@ -268,6 +273,7 @@ def _served(pod: Pod, container: Container) -> Served:
         version=pod.version,
         workload=pod.workload,
         server=container.server,
+        adapters=dict(container.server.adapters),
     )
 
 

@@ -90,6 +90,8 @@ class Preset:
     needs_gpu: bool = False
     built_for: tuple[str, ...] = ("gpu",)
     """Accelerators that its image can use: `gpu`, `tpu`."""
+    takes_adapters: bool = False
+    """Whether it loads LoRA adapters by vLLM's API."""
     takes_free_text: bool = False
     """Whether requests contain prompts, code or documents."""
     language_metrics: Literal["vllm"] | None = None

@@ -112,6 +112,7 @@ VLLM = Preset(
     # Caches of torch.compile and Triton kernels.
     temporary_storage="10Gi",
     needs_gpu=True,
+    takes_adapters=True,
     takes_free_text=True,
     language_metrics="vllm",
 )

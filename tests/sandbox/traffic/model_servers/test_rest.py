@@ -272,3 +272,74 @@ def test_custom_speaks_known_protocols() -> None:
     assert "predictions" in json.loads(ask(CUSTOM, "/v1/models/m:predict", {"instances": [1]}).body)
     # What that protocol would refuse may be right for the server's own API.
     assert ask(CUSTOM, "/v1/models/m:predict", {"rows": [1]}).status == 200
+
+
+# LoRA adapters
+
+UPDATING = {"name": "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "value": "True"}
+OPEN_VLLM = {**VLLM, "args": [*VLLM["args"], "--enable-lora"], "env": [UPDATING]}
+
+
+def test_adapters_of_the_start_are_listed_and_answer() -> None:
+    words = ["--enable-lora", "--lora-modules", "support=/a/support", '{"name":"x","path":"/x"}']
+    container = {**VLLM, "args": [*VLLM["args"], *words]}
+    listed = json.loads(told(container, "/v1/models").body)["data"]
+    assert [(one["id"], one.get("parent")) for one in listed] == [
+        ("chat", None),
+        ("support", "chat"),
+        ("x", "chat"),
+    ]
+    question = {"model": "support", "messages": [{"role": "user", "content": "Hello"}]}
+    answer = told(container, "/v1/chat/completions", question)
+    assert (answer.status, json.loads(answer.body)["model"]) == (200, "support")
+
+
+def told(container: dict[str, Any], *requests: Any) -> Answer:
+    """The last answer of a server that is asked paths, each maybe followed by a body."""
+    server = model_server(container)
+    assert server is not None
+    served = Served(
+        pod="p", namespace="n", node="n", zone="z", version="v", server=server,
+        adapters=dict(server.adapters),
+    )  # fmt: skip
+    answer = None
+    for index, target in enumerate(requests):
+        if not isinstance(target, str):
+            continue
+        following = requests[index + 1 : index + 2]
+        body = following[0] if following and isinstance(following[0], dict) else None
+        data = b"" if body is None else json.dumps(body).encode()
+        verb = "GET" if body is None else "POST"
+        answer = openai_rest.answer(served, Request(verb, target.encode(), [], data))
+    assert answer is not None
+    return answer
+
+
+def names(answer: Answer) -> list[str]:
+    return [one["id"] for one in json.loads(answer.body)["data"]]
+
+
+def test_adapters_are_loaded_and_unloaded_where_that_is_allowed() -> None:
+    load = ("/v1/load_lora_adapter", {"lora_name": "a", "lora_path": "/a"})
+    unload = ("/v1/unload_lora_adapter", {"lora_name": "a"})
+    assert names(told(OPEN_VLLM, *load, "/v1/models")) == ["chat", "a"]
+    assert names(told(OPEN_VLLM, *load, *unload, "/v1/models")) == ["chat"]
+    assert b"has already been loaded" in told(OPEN_VLLM, *load, *load).body
+    assert told(OPEN_VLLM, *load, load[0], {**load[1], "load_inplace": True}).status == 200
+    assert told(OPEN_VLLM, *unload).status == 404
+    assert told(OPEN_VLLM, load[0], {"lora_name": "a"}).status == 400
+    assert told(OPEN_VLLM, load[0]).status == 405
+
+
+def test_adapters_are_not_changed_where_that_is_not_allowed() -> None:
+    load = ("/v1/load_lora_adapter", {"lora_name": "a", "lora_path": "/a"})
+    assert told({**OPEN_VLLM, "env": []}, *load).status == 404
+    guarded = [*OPEN_VLLM["args"], "--middleware=adapter_guard.PodOnly"]
+    assert told({**OPEN_VLLM, "args": guarded}, *load).status == 403
+
+
+def test_an_adapter_that_is_not_loaded_is_unknown() -> None:
+    question = {"model": "a", "messages": [{"role": "user", "content": "Hello"}]}
+    answer = told(OPEN_VLLM, "/v1/chat/completions", question)
+    assert answer.status == 404
+    assert json.loads(answer.body)["error"]["message"] == "The model `a` does not exist."
