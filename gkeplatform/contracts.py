@@ -132,6 +132,10 @@ class ClusterContract(Contract):
     pods_cidr: str = ""
     services_cidr: str = ""
     control_plane_cidr: str = ""
+    proxies_cidr: str = ""
+    """Range of the proxy-only subnet; empty without one."""
+    version: str = ""
+    """Version of the control plane, `1.36.3-gke.1237000`; empty if the publisher omits it."""
 
     @property
     def generation(self) -> str:
