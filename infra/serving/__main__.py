@@ -12,7 +12,7 @@ from infra import stack_file
 from infra.serving import catalog, contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
-from infra.serving.inference import requirements
+from infra.serving.exposures.inference import requirements
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers

@@ -9,8 +9,8 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
-from infra.serving.inference import sharing
-from infra.serving.inference.settings import InferenceGatewayArgs
+from infra.serving.exposures.inference import sharing
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.models import Model, Workload, expanded, pod_checks
 from infra.serving.patterns import Name
 from infra.serving.postgres import clusters as postgres_clusters

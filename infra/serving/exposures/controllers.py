@@ -12,11 +12,11 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_access import grant_access
+from infra.serving.exposures.inference.gateway import InferenceArgs, ModelsInferenceGateway
+from infra.serving.exposures.inference.sharing import sharing
 from infra.serving.exposures.models_gateway import ModelsGateway
 from infra.serving.exposures.nginx_controller import NginxController
 from infra.serving.exposures.settings import RouteSettings
-from infra.serving.inference.gateway import InferenceArgs, ModelsInferenceGateway
-from infra.serving.inference.sharing import sharing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Exposure `inference-gateway`: a host of the environment's Inference Gateway, for vLLM on GKE.
 
 GKE turns the Gateway into a regional external Application Load Balancer, which asks the model's
-endpoint picker for the pod of each request. The objects are in `infra/serving/inference`.
+endpoint picker for the pod of each request. The objects are in `inference/`.
 """
 
 from typing import Annotated, Literal
@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from infra.serving.exposures.base import ExposureSettings, Server, require_rest_port
+from infra.serving.exposures.inference.settings import PickerArgs
 from infra.serving.exposures.path_route import PENDING
 from infra.serving.exposures.retries import Seconds
 from infra.serving.exposures.settings import RouteSettings
-from infra.serving.inference.settings import PickerArgs
 from infra.serving.patterns import Host, Name, ResourceName, duplicate
 
 SERVER = "vllm"

@@ -13,10 +13,10 @@ from infra.serving.exposures.base import ExposureSettings, Server
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.gateway import Gateway, GatewayBackend, GatewayCanary
 from infra.serving.exposures.gateway_manifests import API, POLICIES
+from infra.serving.exposures.inference.serving_pool import ServingPool
 from infra.serving.exposures.inference_gateway import InferencePoolSettings
 from infra.serving.exposures.ingress import Ingress
 from infra.serving.exposures.load_balancer import LoadBalancer
-from infra.serving.inference.serving_pool import ServingPool
 from infra.serving.manifest import Manifest, sdk
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from infra.serving.inference.settings import InferenceGatewayArgs
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.patterns import Cidr, ResourceName, SecretName
 
 

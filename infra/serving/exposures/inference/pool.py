@@ -7,9 +7,9 @@ GKE's policies: https://docs.cloud.google.com/kubernetes-engine/docs/how-to/cust
 from collections.abc import Mapping
 
 from infra.serving.exposures.base import Server
+from infra.serving.exposures.inference.picker import EXT_PROC, picker_name
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.exposures.inference_gateway import InferencePoolSettings
-from infra.serving.inference.picker import EXT_PROC, picker_name
-from infra.serving.inference.settings import InferenceGatewayArgs
 from infra.serving.manifest import Manifest
 
 GROUP = "inference.networking.k8s.io"

@@ -1,7 +1,7 @@
 """The network policy by which the Gateway's proxies reach the pods of a pool."""
 
 from infra.serving.exposures.base import Server
-from infra.serving.inference.picker import selector
+from infra.serving.exposures.inference.picker import selector
 from infra.serving.manifest import Manifest
 from infra.serving.network_policy import tcp
 

@@ -6,7 +6,7 @@ https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-gke-inferenc
 
 from typing import Any
 
-from infra.serving.inference.settings import InferenceGatewayArgs
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.manifest import Manifest
 
 API = "gateway.networking.k8s.io/v1"

@@ -6,7 +6,7 @@ Both answer Envoy's ext_proc by gRPC over TLS, with a certificate that they make
 from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
-from infra.serving.inference.settings import ProxyResources
+from infra.serving.exposures.inference.settings import ProxyResources
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.network_policy import dns, namespace_selector, tcp
 
@@ -50,6 +50,11 @@ def pod(
         "containers": [{**container, "securityContext": SECURITY_CONTEXT}],
         **({"volumes": list(volumes)} if volumes else {}),
     }
+
+
+def pause(seconds: int) -> Manifest:
+    """The lifecycle of a container that goes on so long when it is told to stop."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def resources(args: ProxyResources) -> Manifest:

@@ -8,11 +8,11 @@ https://docs.cloud.google.com/kubernetes-engine/docs/how-to/configure-body-based
 
 import json
 
-from infra.serving.inference import ext_proc_pods
-from infra.serving.inference.ext_proc_pods import REGISTRY, VERSION
-from infra.serving.inference.gateway_manifests import NAME as GATEWAY
-from infra.serving.inference.routes import MODEL_HEADER
-from infra.serving.inference.settings import RouterArgs
+from infra.serving.exposures.inference import ext_proc_pods
+from infra.serving.exposures.inference.ext_proc_pods import REGISTRY, VERSION
+from infra.serving.exposures.inference.gateway_manifests import NAME as GATEWAY
+from infra.serving.exposures.inference.routes import MODEL_HEADER
+from infra.serving.exposures.inference.settings import RouterArgs
 from infra.serving.manifest import Manifest
 
 IMAGE = f"{REGISTRY}/bbr:{VERSION}"
@@ -20,7 +20,9 @@ NAME = "body-based-router"
 COMPONENT = "body-based-router"
 EXT_PROC, HEALTH, METRICS = 9004, 9005, 9090
 SELECTOR = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": COMPONENT}
-_GRACE = 30
+_DEREGISTERED = 15
+"""Seconds until the load balancer sends nothing to a pod that is to stop."""
+_GRACE = _DEREGISTERED + 30
 
 
 def deployment(args: RouterArgs, *, labels: dict[str, str]) -> Manifest:
@@ -68,6 +70,7 @@ def _container(args: RouterArgs) -> Manifest:
         "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 30},
         "readinessProbe": {**health, "periodSeconds": 2},
         "livenessProbe": {**health, "periodSeconds": 10},
+        "lifecycle": ext_proc_pods.pause(_DEREGISTERED),
     }
 
 

@@ -11,15 +11,19 @@ replicas wait for a lease, not ready, and the Deployment is never fully availabl
   leader has gone. A budget that keeps a pod available would block the drain of the leader's node,
   since the waiting pods do not count.
 
+A picker that is told to stop goes on for the answers that pass through it: one that is alone waits
+for them, since another one has the new requests by then. A leader stops at once, and its lease ends
+with it.
+
 Without a picker, requests do what the entry's `failure` says.
 """
 
 import json
 
 from infra.serving.exposures.base import Server
-from infra.serving.inference import ext_proc_pods
-from infra.serving.inference.ext_proc_pods import REGISTRY, VERSION
-from infra.serving.inference.settings import PickerArgs
+from infra.serving.exposures.inference import ext_proc_pods
+from infra.serving.exposures.inference.ext_proc_pods import REGISTRY, VERSION
+from infra.serving.exposures.inference.settings import PickerArgs
 from infra.serving.manifest import Manifest
 from infra.serving.network_policy import tcp
 
@@ -172,6 +176,7 @@ def _container(server: Server, args: PickerArgs) -> Manifest:
             "grpc": {"port": HEALTH, "service": "liveness" if elects else "inference-extension"},
             "periodSeconds": 10,
         },
+        **({} if elects else {"lifecycle": ext_proc_pods.pause(server.drain_seconds)}),
         "volumeMounts": [{"name": "config", "mountPath": _MOUNT, "readOnly": True}],
     }
 

@@ -1,10 +1,10 @@
 """The HTTPRoute of a model on the Inference Gateway."""
 
 from infra.serving.exposures.base import Server
+from infra.serving.exposures.inference.gateway_manifests import HTTP, HTTPS, parent
+from infra.serving.exposures.inference.pool import target
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.exposures.inference_gateway import InferenceGateway
-from infra.serving.inference.gateway_manifests import HTTP, HTTPS, parent
-from infra.serving.inference.pool import target
-from infra.serving.inference.settings import InferenceGatewayArgs
 from infra.serving.manifest import Manifest
 
 MODEL_HEADER = "X-Gateway-Model-Name"

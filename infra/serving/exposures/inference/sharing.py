@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 
 from infra.serving.exposures.base import Server
+from infra.serving.exposures.inference import picker
 from infra.serving.exposures.inference_gateway import InferenceGateway
-from infra.serving.inference import picker
-from infra.serving.models import arguments
-from infra.serving.models.workload import Workload
-
-_NO_GAUGES = "disable-log-stats"
 
 
 def sharing(servers: Sequence[Server]) -> frozenset[str]:
@@ -21,27 +17,16 @@ def sharing(servers: Sequence[Server]) -> frozenset[str]:
     return frozenset(name for names in owners.values() if len(names) > 1 for name in names)
 
 
-def check(servers: Sequence[Workload]) -> None:
-    """`ValueError` for models that nobody could tell apart, and pools that could not be served.
+def check(servers: Sequence[Server]) -> None:
+    """`ValueError` for models that nobody could tell apart, and for objects of one name.
 
     `servers` are the entries in the order of the catalog.
     """
     _refuse_shared_models(servers)
     _refuse_picker_names(servers)
-    for index, server in enumerate(servers):
-        if not server.exposure.needs_inference_gateway:
-            continue
-        versions = (("", server), ("canary.", server.canary))
-        for key, version in versions:
-            if version and _NO_GAUGES in map(arguments.flag, version.arguments):
-                raise ValueError(
-                    f"models[{index}].{key}arguments: with --{_NO_GAUGES} the server has no "
-                    "gauges, by which its endpoint picker chooses; remove it, or set another "
-                    "exposure.kind"
-                )
 
 
-def _refuse_shared_models(servers: Sequence[Workload]) -> None:
+def _refuse_shared_models(servers: Sequence[Server]) -> None:
     owners: dict[tuple[str, str], str] = {}
     for index, server in enumerate(servers):
         if not isinstance(server.exposure, InferenceGateway):
@@ -55,7 +40,7 @@ def _refuse_shared_models(servers: Sequence[Workload]) -> None:
                 )
 
 
-def _refuse_picker_names(servers: Sequence[Workload]) -> None:
+def _refuse_picker_names(servers: Sequence[Server]) -> None:
     """Refuses a model with the name of another one's picker, in the same namespace."""
     pools = [
         version

@@ -9,18 +9,25 @@ from collections.abc import Sequence
 
 from gkeplatform.contracts import ClusterContract
 from gkeplatform.errors import PlatformError
-from infra.serving.models.workload import Workload
+from infra.serving.exposures.base import Server
 
 OLDEST = "1.34.0-gke.1626000"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)-gke\.(\d+)")
 
 
-def check(servers: Sequence[Workload], cluster: ClusterContract) -> None:
-    """`PlatformError` if the cluster as deployed cannot serve the pools of `servers`."""
-    server = next((one for one in servers if one.exposure.needs_inference_gateway), None)
-    if server is None:
+def check(servers: Sequence[Server], cluster: ClusterContract) -> None:
+    """`PlatformError` if the cluster as deployed cannot serve the pools of `servers`.
+
+    `servers` are the entries in the order of the catalog.
+    """
+    needing = (
+        f"gke-serving:models[{index}].exposure.kind: {server.exposure.kind}"
+        for index, server in enumerate(servers)
+        if server.exposure.needs_inference_gateway
+    )
+    kind = next(needing, None)
+    if kind is None:
         return
-    kind = f"{server.key}.exposure.kind: {server.exposure.kind}"
     if cluster.version and not is_supported(cluster.version):
         raise PlatformError(
             f"{kind} needs GKE {OLDEST} or later, and cluster {cluster.name} runs "

@@ -7,5 +7,5 @@ balancer asks by ext_proc which pod gets a request. Models that share a host are
 Built on the Gateway API Inference Extension v1.5.0 and on what GKE supports of it:
 https://docs.cloud.google.com/kubernetes-engine/docs/how-to/deploy-gke-inference-gateway.
 
-The settings of a model are in `exposures/inference_gateway.py`.
+The settings of a model are in `inference_gateway.py`, beside the other kinds of exposure.
 """
