@@ -258,6 +258,8 @@ class ServedModel(Part):
     url: str | None = None
     """Its URL; None where the networking layer decides it."""
     route: Route | None = None
+    address: str = ""
+    """Address of its own front end; empty where its URL or the networking layer has it."""
     tokens: TokenMetrics | None = None
     """None for a model that produces no tokens, or whose metrics are not collected."""
 
@@ -343,6 +345,8 @@ class ModelUrl(Part):
 
     name: str
     url: str
+    address: str = ""
+    """Address of its own front end, where the URL has a host; else empty."""
 
 
 class EnvironmentSummary(Contract):

@@ -15,6 +15,7 @@ from gkeplatform.contracts import ClusterContract, SecretText
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import LAYERS
 from infra import stack_file
+from infra.path_routes import INFERENCE, path_front_ends, router_headers
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.inference import definitions, ext_proc_pods, requirements
 from policies.check import Report, judge, pack_for
@@ -378,3 +379,36 @@ def test_a_cluster_as_deployed_must_serve_pools(fields: dict[str, str], problem:
 @pytest.mark.parametrize("version", ["1.34.0-gke.1626000", "1.34.1-gke.1", "1.100.0-gke.1", ""])
 def test_a_new_cluster_serves_pools(version: str) -> None:
     requirements.check(read(alone()).entries, cluster(version=version))
+
+
+def test_the_route_of_a_canary_waits_for_its_pods_and_its_picker(serving: Declared) -> None:
+    waits = serving.dependencies[ROUTE, "assistant"]
+    assert {(DEPLOYMENT, "assistant-canary"), (DEPLOYMENT, "assistant-canary-epp")} <= waits
+
+
+def test_a_request_is_foretold_by_the_model_that_its_body_names() -> None:
+    whole = stack_file.read(stack_config("stage") | SHARED, file=FILE)
+    assert whole.serving is not None
+    (front,) = [one for one in path_front_ends(whole.serving) if one.kind == INFERENCE]
+    url = f"https://{HOST}/v1/chat/completions"
+    body = json.dumps({"model": "acme/coder", "messages": []}).encode()
+    assert front.find(url, router_headers(INFERENCE, body)).model == "coder"
+    found = front.find(url, {"X-Gateway-Model-Name": "assistant"})
+    assert found.shares == (("assistant", 90), ("assistant-canary", 10))
+    assert (found.path, found.timeout_seconds) == ("/v1/chat/completions", 900)
+    for unnamed in (b"", b"[]", b"{", b'{"model": 1}', b'{"model": "unknown"}'):
+        assert front.find(url, router_headers(INFERENCE, unnamed)).code == 404
+    assert front.find(f"http://{HOST}/v1/models").redirect == f"https://{HOST}/v1/models"
+
+
+def test_a_model_alone_on_its_host_gets_every_request() -> None:
+    (front,) = [one for one in path_front_ends(read(alone())) if one.kind == INFERENCE]
+    assert front.find(f"http://{HOST}/v1/models").model == "assistant"
+    assert front.find("http://other.acme.example/v1/models").code == 404
+
+
+def test_the_summary_has_the_gateways_address(shared: dict[str, Declared]) -> None:
+    models = {one["name"]: one for one in shared["environment"].outputs["models"]}
+    assert models["coder"]["url"] == f"https://{HOST}/v1/models"
+    assert models["coder"]["address"] == "203.0.113.9"
+    assert models["resnet"]["address"] == ""

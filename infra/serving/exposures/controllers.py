@@ -4,7 +4,7 @@ Each is created only if a model needs it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -27,6 +27,12 @@ class Controllers:
     nginx: NginxController | None
     gateway: ModelsGateway | None
     inference: ModelsInferenceGateway | None
+    before_routes: tuple[pulumi.Resource, ...] = ()
+    """What a route waits for besides its model's Service."""
+
+    def after(self, canary: pulumi.Resource | None) -> "Controllers":
+        """The same, with routes that wait for the canary: they would lead requests to no pod."""
+        return replace(self, before_routes=(canary,)) if canary else self
 
 
 def controllers(

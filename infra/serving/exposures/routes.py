@@ -63,6 +63,7 @@ def route(
                 server,
                 exposure,
                 gateway=controllers.inference,
+                before_route=controllers.before_routes,
                 metadata=metadata,
                 opts=after,
             )
@@ -88,7 +89,7 @@ def _gateway_route(
         kind="HTTPRoute",
         metadata=sdk(metadata),
         spec=exposure.spec(server, settings.gateway, namespace=settings.gateway_namespace),
-        opts=_also_after(after, controllers.gateway),
+        opts=_also_after(after, controllers.gateway, *controllers.before_routes),
     )
 
 
@@ -125,7 +126,7 @@ def address(ingress: Sequence[Any] | None) -> str:
 
 
 def _also_after(
-    opts: pulumi.ResourceOptions, controller: pulumi.Resource | None
+    opts: pulumi.ResourceOptions, *others: pulumi.Resource | None
 ) -> pulumi.ResourceOptions:
-    wait = pulumi.ResourceOptions(depends_on=[controller] if controller else [])
+    wait = pulumi.ResourceOptions(depends_on=[one for one in others if one])
     return pulumi.ResourceOptions.merge(opts, wait)

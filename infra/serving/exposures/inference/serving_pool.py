@@ -1,6 +1,7 @@
 """The component of one version's InferencePool and of its endpoint picker."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -31,6 +32,7 @@ class ServingPool(pulumi.ComponentResource):
         exposure: InferencePoolSettings,
         *,
         gateway: ModelsInferenceGateway,
+        before_route: Sequence[pulumi.Resource],
         metadata: Manifest,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -76,7 +78,7 @@ class ServingPool(pulumi.ComponentResource):
                     namespace=gateway.args.namespace,
                     shares_host=server.name in gateway.args.shared,
                 ),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[made, gateway]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[made, gateway, *before_route]),
             )
         self.register_outputs({})
 
