@@ -21,7 +21,7 @@ Failure = Literal["open", "close"]
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 
 
-class InferencePoolSettings(ExposureSettings):
+class InferencePoolSettings(ExposureSettings, kw_only=True):
     """What each version of a model behind the Inference Gateway has: its pool and its picker."""
 
     failure: Annotated[
@@ -61,11 +61,15 @@ class InferencePoolSettings(ExposureSettings):
         return False
 
 
-class InferenceCanary(InferencePoolSettings, tag_field="kind", tag="inference-gateway"):
+class InferenceCanary(
+    InferencePoolSettings, kw_only=True, tag_field="kind", tag="inference-gateway"
+):
     """The second version of a model: the model's route leads to its pool."""
 
 
-class InferenceGateway(InferencePoolSettings, tag_field="kind", tag="inference-gateway"):
+class InferenceGateway(
+    InferencePoolSettings, kw_only=True, tag_field="kind", tag="inference-gateway"
+):
     """A host of the environment's Inference Gateway, alone or shared with other models."""
 
     hosts: Annotated[
