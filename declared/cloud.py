@@ -19,6 +19,13 @@ from gkeplatform.wire import whole_numbers
 LOAD_BALANCER_ADDRESS = "203.0.113.7"
 GLOBAL_ADDRESS = "198.51.100.4"
 PROJECT_NUMBER = "123456789012"
+REGIONAL_ADDRESS = "203.0.113.9"
+VERSION = "1.36.3-gke.1237000"
+"""Of the control plane."""
+_ADDRESSES = {
+    "GlobalAddress": {"address": GLOBAL_ADDRESS},
+    "Address": {"address": REGIONAL_ADDRESS},
+}
 _GET_PROJECT = "gcp:organizations/getProject:getProject"
 _GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
@@ -104,7 +111,11 @@ class CloudMocks(mocks.Mocks):
             return {}
         match kind:
             case "Cluster":
-                return {"endpoint": "192.0.2.10", "masterAuth": {"clusterCaCertificate": "Q0E="}}
+                return {
+                    "endpoint": "192.0.2.10",
+                    "masterAuth": {"clusterCaCertificate": "Q0E="},
+                    "masterVersion": VERSION,
+                }
             case "NodePool":
                 zones = inputs["nodeLocations"]
                 return {"instanceGroupUrls": self.instance_groups(inputs["name"], zones)}
@@ -132,9 +143,7 @@ class CloudMocks(mocks.Mocks):
                 return self.monitoring(args)
             case _ if args.typ.startswith("gcp:compute/"):
                 link = self.link(f"global/{kind}/{inputs['name']}")
-                return {"selfLink": link} | (
-                    {"address": GLOBAL_ADDRESS} if kind == "GlobalAddress" else {}
-                )
+                return {"selfLink": link} | (_ADDRESSES.get(kind, {}))
             case _:
                 return {}
 

@@ -132,6 +132,10 @@ class ClusterContract(Contract):
     pods_cidr: str = ""
     services_cidr: str = ""
     control_plane_cidr: str = ""
+    proxies_cidr: str = ""
+    """Range of the proxy-only subnet; empty without one."""
+    version: str = ""
+    """Version of the control plane, `1.36.3-gke.1237000`; empty if the publisher omits it."""
 
     @property
     def generation(self) -> str:
@@ -254,6 +258,8 @@ class ServedModel(Part):
     url: str | None = None
     """Its URL; None where the networking layer decides it."""
     route: Route | None = None
+    address: str = ""
+    """Address of its own front end; empty where its URL or the networking layer has it."""
     tokens: TokenMetrics | None = None
     """None for a model that produces no tokens, or whose metrics are not collected."""
 
@@ -339,6 +345,8 @@ class ModelUrl(Part):
 
     name: str
     url: str
+    address: str = ""
+    """Address of its own front end, where the URL has a host; else empty."""
 
 
 class EnvironmentSummary(Contract):

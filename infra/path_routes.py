@@ -1,11 +1,12 @@
-"""The front ends inside the cluster that a stack file plans: the Gateway's, and NGINX's Ingresses.
+"""The front ends inside the cluster that a stack file plans: the Gateways, and NGINX's Ingresses.
 
 Their routes in the form of a URL map, so that one function foretells all front ends. GKE makes such
 a map of HTTPRoutes. Both know a host's own routes only, where a host has some, and answer 404 to
 what no route takes.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,17 +16,20 @@ from gkeplatform.routes import ANY_HOST
 from infra.networking.url_map.lookup import Found
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.inference.routes import MODEL_HEADER
+from infra.serving.exposures.inference.sharing import sharing
+from infra.serving.exposures.inference_gateway import InferenceGateway
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.models import Workload
 
-GATEWAY, INGRESS = "gateway", "ingress"
-_CODES = {GATEWAY: 301, INGRESS: 308}
-"""Statuses of a redirect to HTTPS: the platform's own HTTPRoute, and NGINX's default."""
+GATEWAY, INGRESS, INFERENCE = "gateway", "ingress", "inference-gateway"
+_CODES = {GATEWAY: 301, INGRESS: 308, INFERENCE: 301}
+"""Statuses of a redirect to HTTPS: the platform's own HTTPRoutes, and NGINX's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathFrontEnd:
-    """The Gateway, or the ingress controller."""
+    """A Gateway, or the ingress controller."""
 
     kind: str
     is_encrypted: bool
@@ -89,14 +93,15 @@ class PathFrontEnd:
 def path_front_ends(serving: ServingConfig) -> tuple[PathFrontEnd, ...]:
     """The front ends that have at least one model."""
     by_kind: dict[str, list[Workload]] = {}
+    shared = sharing(serving.entries)
     for entry in serving.routed:
-        if isinstance(entry.exposure, PathRoute):
+        if isinstance(entry.exposure, PathRoute | InferenceGateway):
             by_kind.setdefault(entry.exposure.kind, []).append(entry)
     return tuple(
         PathFrontEnd(
             kind=kind,
             is_encrypted=_is_encrypted(serving, entries[0]),
-            url_map=url_map(entries),
+            url_map=url_map(entries, shared),
             models={entry.name: entry for entry in entries},
         )
         for kind, entries in by_kind.items()
@@ -105,17 +110,25 @@ def path_front_ends(serving: ServingConfig) -> tuple[PathFrontEnd, ...]:
 
 def _is_encrypted(serving: ServingConfig, entry: Workload) -> bool:
     exposure = entry.exposure
+    if isinstance(exposure, InferenceGateway):
+        return serving.inference_gateway.is_encrypted
     return isinstance(exposure, PathRoute) and exposure.is_encrypted(serving.routes)
 
 
-def url_map(entries: Iterable[Workload]) -> dict[str, Any]:
-    """The URL map of models with a path route: longer paths first, then more headers."""
+def url_map(entries: Iterable[Workload], shared: Collection[str] = ()) -> dict[str, Any]:
+    """The URL map of models with a route: longer paths first, then more headers.
+
+    `shared` are those that share a host of the Inference Gateway.
+    """
     hosts: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         exposure = entry.exposure
         if isinstance(exposure, PathRoute):
             for host in exposure.hosts or (ANY_HOST,):
                 hosts.setdefault(host, []).extend(_rules(entry, exposure))
+        elif isinstance(exposure, InferenceGateway):
+            for host in exposure.hosts:
+                hosts.setdefault(host, []).append(_pool_rule(entry, named=entry.name in shared))
     for rules in hosts.values():
         rules.sort(key=_precedence)
         for priority, rule in enumerate(rules, 1):
@@ -149,6 +162,29 @@ def _rules(entry: Workload, exposure: PathRoute) -> list[dict[str, Any]]:
             ({"prefixMatch": f"{exposure.path}/"}, f"{target.rstrip('/')}/"),
         )
     ]
+
+
+def _pool_rule(entry: Workload, *, named: bool) -> dict[str, Any]:
+    """The rule of a model on the Inference Gateway: the whole host, or requests that name it."""
+    match: dict[str, Any] = {"prefixMatch": "/"}
+    if named:
+        match["headerMatches"] = [{"headerName": MODEL_HEADER, "exactMatch": entry.served_name}]
+    return {
+        "matchRules": [match],
+        "routeAction": {"weightedBackendServices": _shares(entry)},
+    }
+
+
+def router_headers(kind: str, body: bytes) -> dict[str, str]:
+    """The headers that the body-based router adds to a request before its route is chosen."""
+    if kind != INFERENCE:
+        return {}
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return {}
+    model = content.get("model") if isinstance(content, dict) else None
+    return {MODEL_HEADER: model} if isinstance(model, str) and model else {}
 
 
 def _shares(entry: Workload) -> list[dict[str, Any]]:

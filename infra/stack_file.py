@@ -153,6 +153,7 @@ def problems(whole: StackFile) -> Iterator[str]:
         yield from _session_affinity(key, model, networking)
         if whole.cluster is not None:
             yield from _gateway_api(key, model, whole.cluster)
+            yield from _proxies(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
 
 
@@ -231,11 +232,20 @@ def _gateway_api(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str
     """The cluster would reject a Gateway halfway through the deployment."""
     used = [("exposure", model.exposure), ("former_exposure", model.former_exposure)]
     for name, exposure in used if not cluster.cluster.gateway_api else ():
-        if exposure is None or not exposure.needs_gateway_api:
+        if exposure is None or not (exposure.needs_gateway_api or exposure.needs_inference_gateway):
             continue
         yield (
-            f"{key}.{name}.kind: gateway needs the Gateway API, which "
+            f"{key}.{name}.kind: {exposure.kind} needs the Gateway API, which "
             "gke-cluster:cluster.gateway_api turns off; set it to true"
+        )
+
+
+def _proxies(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
+    """Without a proxy-only subnet GKE programs no regional Gateway."""
+    if model.exposure.needs_inference_gateway and not cluster.network.proxies_cidr:
+        yield (
+            f"{key}.exposure.kind: {model.exposure.kind} needs a proxy-only subnet, and "
+            "gke-cluster:network.proxies_cidr is not set; set it to a free range, such as a /23"
         )
 
 

@@ -14,7 +14,7 @@ from cli.traffic.calls import Call
 from cli.traffic.front_ends import FrontEnds
 from cli.traffic.target import Target
 from infra.networking.url_map.lookup import Found
-from infra.path_routes import GATEWAY
+from infra.path_routes import GATEWAY, INFERENCE, router_headers
 from infra.serving.models import Workload
 from sandbox import lifecycle
 
@@ -61,7 +61,8 @@ def way(
     target = targeted(known, model, call, headers, front=front, address=address)
     target = replace(target, authorities=plan.authorities)
     kind = model.exposure.kind
-    found = plan.find(target.url, headers, kind) if kind in plan.front_ends else None
+    seen = {**headers, **router_headers(kind, call.body)}
+    found = plan.find(target.url, seen, kind) if kind in plan.front_ends else None
     return Way(target, kind, found)
 
 
@@ -129,6 +130,8 @@ def _connection(
     at = known.address if kind == HTTP_LOAD_BALANCER else host
     if front is None:
         return at, port, ""
+    if kind == INFERENCE and (at := known.addresses.get(model.name)):
+        return _HERE, front.at(at, port).listens, ""
     if kind == GATEWAY and host in model.exposure.hosts:
         return _HERE, front.other(known.address, port), ""
     found = front.at(at, port)

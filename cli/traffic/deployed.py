@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
@@ -23,6 +23,8 @@ class Deployed:
     """Of the HTTP load balancer."""
     urls: Mapping[str, str]
     """By model."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Of the front ends that are not the HTTP load balancer, by model, where a layer said it."""
 
 
 def read(environment: str, variables: Mapping[str, str], *, rehearsed: bool) -> Deployed:
@@ -52,7 +54,8 @@ def read(environment: str, variables: Mapping[str, str], *, rehearsed: bool) -> 
         where = "rehearsed" if rehearsed else "deployed"
         raise CliError(f"{environment} is not {where}, or has no models", how, Exit.NO_STACK)
     urls = {str(one["name"]): str(one["url"]) for one in outputs["models"]}
-    return Deployed(str(outputs["address"]), urls)
+    own = {str(one["name"]): str(one.get("address") or "") for one in outputs["models"]}
+    return Deployed(str(outputs["address"]), urls, own)
 
 
 def sandbox_variables() -> dict[str, str]:

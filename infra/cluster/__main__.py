@@ -67,4 +67,6 @@ stack.publish(
     pods_cidr=config.network.pods_cidr,
     services_cidr=config.network.services_cidr,
     control_plane_cidr=config.cluster.control_plane_cidr,
+    proxies_cidr=config.network.proxies_cidr or "",
+    version=cluster.cluster.master_version,
 )

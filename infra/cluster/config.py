@@ -1,5 +1,6 @@
 """Configuration of the cluster layer (namespace `gke-cluster`)."""
 
+from ipaddress import IPv4Network
 from typing import Annotated
 
 from msgspec import Meta
@@ -12,6 +13,8 @@ from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs
 
 RANGES = ("nodes_cidr", "pods_cidr", "services_cidr")
+SMALLEST = 26
+"""Prefix length: https://docs.cloud.google.com/load-balancing/docs/proxy-only-subnets."""
 
 
 class NetworkArgs(Settings):
@@ -24,9 +27,30 @@ class NetworkArgs(Settings):
         Annotated[float, Meta(ge=0, le=1)],
         Meta(description="Sampling rate of VPC flow logs; 0: off."),
     ] = 0
+    proxies_cidr: Annotated[
+        Cidr | None,
+        Meta(
+            description="Range of the proxy-only subnet, at least a /26, for models of "
+            "`kind: inference-gateway`. Default: no such subnet."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        refuse_overlaps({name: network(name, getattr(self, name)) for name in RANGES})
+        refuse_overlaps(self.ranges())
+        if self.proxies_cidr and network("proxies_cidr", self.proxies_cidr).prefixlen > SMALLEST:
+            raise ValueError(
+                f"proxies_cidr {self.proxies_cidr} is smaller than a /{SMALLEST}, the smallest "
+                "proxy-only subnet; Google recommends a /23"
+            )
+
+    def ranges(self, prefix: str = "") -> dict[str, IPv4Network]:
+        """The configured ranges by key."""
+        given = {name: getattr(self, name) for name in (*RANGES, "proxies_cidr")}
+        return {
+            f"{prefix}{name}": network(f"{prefix}{name}", value)
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 class ClusterConfig(Settings):
@@ -43,7 +67,7 @@ class ClusterConfig(Settings):
         names = [pool.name for pool in self.node_pools]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f'node_pools: two pools are named "{twice[0]}"; rename one')
-        ranges = {f"network.{name}": network(name, getattr(self.network, name)) for name in RANGES}
+        ranges = self.network.ranges("network.")
         plane = "cluster.control_plane_cidr"
         refuse_overlaps(ranges | {plane: network(plane, self.cluster.control_plane_cidr)})
 

@@ -1,4 +1,4 @@
-"""The VPC of the cluster: one subnet, and Cloud NAT for nodes without public addresses.
+"""The VPC of the cluster: a subnet, one for load balancers, Cloud NAT for private nodes.
 
 The networking layer has the firewall rules for ingress.
 """
@@ -52,6 +52,18 @@ class Network(pulumi.ComponentResource):
             log_config=flow_logs(args),
             opts=child,
         )
+        if args.proxies_cidr:
+            # Regional Application Load Balancers need it in each region; it holds their proxies.
+            compute.Subnetwork(
+                "proxies",
+                name=naming.of("proxies"),
+                network=self.vpc.self_link,
+                region=region,
+                ip_cidr_range=args.proxies_cidr,
+                purpose="REGIONAL_MANAGED_PROXY",
+                role="ACTIVE",
+                opts=child,
+            )
         router = compute.Router(
             name, name=naming.of("router"), network=self.vpc.self_link, region=region, opts=child
         )

@@ -102,7 +102,7 @@ def models(serving: ServingContract, networking: NetworkingContract) -> list[Mod
     """Every model with its URL, in the order of the catalog."""
     routed = {model.name: model.url for model in networking.models}
     return [
-        ModelUrl(name=model.name, url=url)
+        ModelUrl(name=model.name, url=url, address=model.address)
         for model in serving.models
         if (url := routed.get(model.name) or model.url)
     ]

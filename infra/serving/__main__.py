@@ -12,6 +12,7 @@ from infra import stack_file
 from infra.serving import catalog, contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
+from infra.serving.exposures.inference import requirements
 from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
@@ -29,6 +30,7 @@ config = stack_file.layer(ServingConfig)
 cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
+stack.check(requirements.check, config.entries, cluster)
 placements = stack.check(catalog.placed, config, cluster, naming)
 deployed = stack.deployed(ServingContract)
 live = stack.check(
@@ -91,6 +93,7 @@ route_controllers = controllers(
     config.routes,
     config.entries,
     namespace=model_namespaces[config.namespace].namespace,
+    proxies=cluster.proxies_cidr,
     naming=naming,
     labels=labels,
     opts=providers.using(google, kubernetes),

@@ -9,6 +9,8 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
+from infra.serving.exposures.inference import sharing
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.models import Model, Workload, expanded, pod_checks
 from infra.serving.patterns import Name
 from infra.serving.postgres import clusters as postgres_clusters
@@ -71,6 +73,10 @@ class ServingConfig(Settings, dict=True):
     gateway: Annotated[
         GatewayArgs, Meta(description="Settings of all models with `kind: gateway`.")
     ] = GatewayArgs()
+    inference_gateway: Annotated[
+        InferenceGatewayArgs,
+        Meta(description="Settings of all models with `kind: inference-gateway`."),
+    ] = InferenceGatewayArgs()
 
     def __post_init__(self) -> None:
         _refuse_shared_names(self)
@@ -84,6 +90,7 @@ class ServingConfig(Settings, dict=True):
         )
         _check_keda(self)
         claims.check(self.entries)
+        sharing.check(self.entries)
         for index, entry in enumerate(self.entries):
             try:
                 entry.exposure.validate(entry, self.routes)
@@ -149,7 +156,10 @@ class ServingConfig(Settings, dict=True):
     def routes(self) -> RouteSettings:
         """Settings of the routes inside the cluster."""
         return RouteSettings(
-            ingress=self.ingress, gateway=self.gateway, gateway_namespace=self.namespace
+            ingress=self.ingress,
+            gateway=self.gateway,
+            inference=self.inference_gateway,
+            gateway_namespace=self.namespace,
         )
 
 

@@ -22,6 +22,7 @@ def served(
             path=entry.path,
             exposure=entry.exposure.kind,
             url=entry.exposure.url(entry, addresses.get(entry.name), config.routes),
+            address=addresses.get(entry.name, "") if entry.exposure.needs_inference_gateway else "",
             route=entry.exposure.route(entry, zones=cluster.zones, names=names),
             tokens=_token_metrics(entry, cluster),
         )

@@ -208,20 +208,21 @@ class ModelServers(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         checks = reference_checks(name, args.workloads, labels=labels, opts=child)
-        servers = {
-            workload.name: ModelServer(
+        servers: dict[str, ModelServer] = {}
+        # A canary comes first: its model's route leads to both.
+        for workload in sorted(args.workloads, key=lambda one: one.canary is not None):
+            canary = servers.get(workload.canary.name) if workload.canary else None
+            servers[workload.name] = ModelServer(
                 workload.name,
                 workload,
                 namespace=namespaces[workload.namespace],
                 placement=placements[workload.name],
                 live=live,
-                controllers=controllers,
+                controllers=controllers.after(canary),
                 imports=imports,
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )
-            for workload in args.workloads
-        }
         addresses = {key: server.address for key, server in servers.items() if server.address}
         # Output.all() of nothing is a list.
         none: pulumi.Output[dict[str, str]] = pulumi.Output.from_input({})

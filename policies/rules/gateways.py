@@ -18,6 +18,8 @@ _ROUTE = Reference(
     "Gateway API", "HTTPRoute", "https://gateway-api.sigs.k8s.io/api-types/httproute/"
 )
 _MAP = "networking.gke.io/certmap"
+_OPTIONS = ("networking.gke.io/cert-manager-certs", "networking.gke.io/pre-shared-certs")
+"""TLS options of a listener that name certificates, on GKE."""
 _ENCRYPTED = ("HTTPS", "TLS")
 
 
@@ -54,7 +56,8 @@ _SERVICE = Resource(
     layer="serving",
     severity="high",
     why="Without TLS anyone between the client and Google can read requests and responses.",
-    fix="set a certificate map (gke-serving:gateway.certificate_map)",
+    fix="set a certificate map (gke-serving:gateway.certificate_map), or certificates "
+    "(gke-serving:inference_gateway.certificates)",
     references=(_SECURE,),
     passing=_gateway(**{_MAP: "models"}).props,
     failing=_gateway("HTTP").props,
@@ -72,7 +75,9 @@ def gateways_terminate_tls(gateway: Props) -> Iterator[str]:
     for listener in encrypted:
         if text(listener, "tls", "mode") == "Passthrough":
             continue  # the backend has the certificate
-        if not has_map and not entries(listener, "tls", "certificateRefs"):
+        options = block(listener, "tls", "options")
+        named = any(text(options, option) for option in _OPTIONS)
+        if not (has_map or named or entries(listener, "tls", "certificateRefs")):
             yield f'listener "{text(listener, "name")}" has no certificates'
 
 

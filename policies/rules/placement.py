@@ -22,6 +22,7 @@ SELECTING = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet", "Replic
     resource_view
 )
 ZONE = "topology.kubernetes.io/zone"
+_ELECTIONS = ("--ha-enable-leader-election", "--ha-enable-leader-election=true")
 _SPREAD = kubernetes_docs(
     "Topology spread constraints",
     "concepts/scheduling-eviction/topology-spread-constraints/",
@@ -249,9 +250,13 @@ def workloads_select_their_own_pods(workload: Resource) -> Iterator[str]:
     failing=deployment(replicas=3, strategy={"type": "Recreate"}),
 )
 def rollouts_keep_pods_serving(workload: Props) -> Iterator[str]:
-    """A Deployment replaces its pods gradually."""
+    """A Deployment replaces its pods gradually.
+
+    An endpoint picker that elects a leader cannot: only the leader is ready, so that a new pod
+    waits for the old ones to stop.
+    """
     strategy = block(workload, "spec", "strategy")
-    if text(strategy, "type") == "Recreate":
+    if text(strategy, "type") == "Recreate" and not _elects_the_one_that_serves(workload):
         yield "strategy.type is Recreate"
     rolling = block(strategy, "rollingUpdate")
     unavailable = rolling.get("maxUnavailable")
@@ -259,6 +264,11 @@ def rollouts_keep_pods_serving(workload: Props) -> Iterator[str]:
         yield "strategy.rollingUpdate.maxUnavailable is 100%"
     if _is_zero(unavailable) and _is_zero(rolling.get("maxSurge")):
         yield "strategy.rollingUpdate has maxSurge and maxUnavailable 0, so no pod is replaced"
+
+
+def _elects_the_one_that_serves(workload: Props) -> bool:
+    containers = entries(workload, "spec", "template", "spec", "containers")
+    return any(word in _ELECTIONS for container in containers for word in texts(container, "args"))
 
 
 def _is_zero(value: object) -> bool:

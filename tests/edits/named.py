@@ -121,6 +121,15 @@ def _pool(name: str, **changes: Any) -> Change:
     return change
 
 
+def _on_inference_gateway(values: Values) -> None:
+    values["gke-cluster:network"]["proxies_cidr"] = "10.250.0.0/23"
+    _of(values, "assistant")["exposure"] = {
+        "kind": "inference-gateway",
+        "hosts": ["llm.stage.acme.example"],
+        "failure": "open",
+    }
+
+
 def _without_https(values: Values) -> None:
     for key in ("certificates", "https"):
         values.pop(f"gke-networking:{key}", None)
@@ -215,6 +224,7 @@ _STAGE: dict[str, Change] = {
     "without a backup plan": _within(_CLUSTER, backup=None),
     "without Cloud Armor": _key("gke-networking:armor"),
     "without Postgres": _without_postgres,
+    "a language model to inference-gateway": _on_inference_gateway,
     "without a canary": _model("resnet", canary=None),
     "without Identity-Aware Proxy of a model": _model(
         "segmenter", exposure={"kind": "http-load-balancer", "paths": ["/v2/models/segmenter"]}

@@ -12,6 +12,7 @@ from infra.serving.exposures.base import Server
 from infra.serving.exposures.cluster_ip import ClusterIp
 from infra.serving.exposures.gateway import Gateway
 from infra.serving.exposures.http_load_balancer import HttpLoadBalancer
+from infra.serving.exposures.inference_gateway import InferenceGateway
 from infra.serving.exposures.ingress import Ingress
 from infra.serving.exposures.load_balancer import LoadBalancer
 from infra.serving.exposures.settings import GatewayArgs, IngressArgs, NginxArgs, RouteSettings
@@ -26,6 +27,6 @@ __all__ = [
     "Server",
 ]
 
-Exposure = ClusterIp | LoadBalancer | HttpLoadBalancer | Ingress | Gateway
+Exposure = ClusterIp | LoadBalancer | HttpLoadBalancer | Ingress | Gateway | InferenceGateway
 FormerExposure = Ingress | Gateway
 """The kinds whose route may stay while a model moves: it needs nothing of the Service."""

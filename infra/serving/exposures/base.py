@@ -169,6 +169,11 @@ class ExposureSettings(Settings):
         return False
 
     @property
+    def needs_inference_gateway(self) -> bool:
+        """Whether the model has a pool behind the environment's Inference Gateway."""
+        return False
+
+    @property
     def is_open(self) -> bool:
         """Whether callers outside the cluster reach pods by an address or node port of its own."""
         return False

@@ -1,10 +1,10 @@
-"""The controllers that serve routes inside the cluster: NGINX's and the environment's Gateway.
+"""The controllers that serve routes inside the cluster: NGINX's and the environment's Gateways.
 
 Each is created only if a model needs it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -12,6 +12,8 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_access import grant_access
+from infra.serving.exposures.inference.gateway import InferenceArgs, ModelsInferenceGateway
+from infra.serving.exposures.inference.sharing import sharing
 from infra.serving.exposures.models_gateway import ModelsGateway
 from infra.serving.exposures.nginx_controller import NginxController
 from infra.serving.exposures.settings import RouteSettings
@@ -24,6 +26,13 @@ class Controllers:
     settings: RouteSettings
     nginx: NginxController | None
     gateway: ModelsGateway | None
+    inference: ModelsInferenceGateway | None
+    before_routes: tuple[pulumi.Resource, ...] = ()
+    """What a route waits for besides its model's Service."""
+
+    def after(self, canary: pulumi.Resource | None) -> "Controllers":
+        """The same, with routes that wait for the canary: they would lead requests to no pod."""
+        return replace(self, before_routes=(canary,)) if canary else self
 
 
 def controllers(
@@ -32,14 +41,18 @@ def controllers(
     servers: Sequence[Server],
     *,
     namespace: pulumi.Resource,
+    proxies: str,
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> Controllers:
-    """The controllers that `servers` need. `namespace` is the one that the Gateway goes into."""
+    """The controllers that `servers` need.
+
+    `namespace` is the one that the Gateways go into, `proxies` the range of the proxy-only subnet.
+    """
     exposures = [server.exposure for server in servers]
     exposures += [server.formerly.exposure for server in servers if server.formerly]
-    nginx = gateway = None
+    nginx = gateway = inference = None
     ingress = settings.ingress
     if any(one.needs_ingress_controller for one in exposures) and ingress and ingress.controller:
         nginx = NginxController(
@@ -64,4 +77,18 @@ def controllers(
             project=naming.environment.project,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=gateway)),
         )
-    return Controllers(settings=settings, nginx=nginx, gateway=gateway)
+    if any(one.needs_inference_gateway for one in exposures):
+        inference = ModelsInferenceGateway(
+            "inference",
+            InferenceArgs(
+                settings=settings.inference,
+                namespace=settings.gateway_namespace,
+                shared=sharing(servers),
+                proxies=proxies,
+            ),
+            naming=naming,
+            labels=labels,
+            after=namespace,
+            opts=opts,
+        )
+    return Controllers(settings=settings, nginx=nginx, gateway=gateway, inference=inference)

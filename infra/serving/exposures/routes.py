@@ -13,6 +13,8 @@ from infra.serving.exposures.base import ExposureSettings, Server
 from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.gateway import Gateway, GatewayBackend, GatewayCanary
 from infra.serving.exposures.gateway_manifests import API, POLICIES
+from infra.serving.exposures.inference.serving_pool import ServingPool
+from infra.serving.exposures.inference_gateway import InferencePoolSettings
 from infra.serving.exposures.ingress import Ingress
 from infra.serving.exposures.load_balancer import LoadBalancer
 from infra.serving.manifest import Manifest, sdk
@@ -55,6 +57,17 @@ def route(
         case GatewayCanary():
             _gateway_policies(name, server, exposure, controllers, metadata=metadata, after=after)
             return None
+        case InferencePoolSettings() if controllers.inference:
+            ServingPool(
+                name,
+                server,
+                exposure,
+                gateway=controllers.inference,
+                before_route=controllers.before_routes,
+                metadata=metadata,
+                opts=after,
+            )
+            return controllers.inference.address
         case _:
             return None
 
@@ -76,7 +89,7 @@ def _gateway_route(
         kind="HTTPRoute",
         metadata=sdk(metadata),
         spec=exposure.spec(server, settings.gateway, namespace=settings.gateway_namespace),
-        opts=_also_after(after, controllers.gateway),
+        opts=_also_after(after, controllers.gateway, *controllers.before_routes),
     )
 
 
@@ -113,7 +126,7 @@ def address(ingress: Sequence[Any] | None) -> str:
 
 
 def _also_after(
-    opts: pulumi.ResourceOptions, controller: pulumi.Resource | None
+    opts: pulumi.ResourceOptions, *others: pulumi.Resource | None
 ) -> pulumi.ResourceOptions:
-    wait = pulumi.ResourceOptions(depends_on=[controller] if controller else [])
+    wait = pulumi.ResourceOptions(depends_on=[one for one in others if one])
     return pulumi.ResourceOptions.merge(opts, wait)

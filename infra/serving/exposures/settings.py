@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.patterns import Cidr, ResourceName, SecretName
 
 
@@ -74,4 +75,6 @@ class RouteSettings:
 
     ingress: IngressArgs | None
     gateway: GatewayArgs
+    inference: InferenceGatewayArgs
     gateway_namespace: str
+    """Namespace of both Gateways."""

@@ -212,6 +212,12 @@ def _replicas(model: Entry) -> None:
 
 
 def _metrics(model: Entry, preset: Preset) -> None:
+    hidden = "disable-log-stats" in map(arguments.flag, model.arguments)
+    if model.exposure.needs_inference_gateway and hidden:
+        raise ValueError(
+            "arguments: with --disable-log-stats the server has no gauges, by which its endpoint "
+            "picker chooses; remove it, or set another exposure.kind"
+        )
     for kind in ("cpu", "memory") if model.autoscaling else ():
         check_utilization(
             f"{kind}_utilization",
@@ -222,7 +228,7 @@ def _metrics(model: Entry, preset: Preset) -> None:
     for index, metric in enumerate(model.autoscaling.metrics if model.autoscaling else ()):
         key = f"autoscaling.metrics[{index}]"
         match metric:
-            case PodMetric() if "disable-log-stats" in map(arguments.flag, model.arguments):
+            case PodMetric() if hidden:
                 raise ValueError(
                     f"{key}: with --disable-log-stats the server has no gauges, so the model would "
                     "never scale; remove the argument"

@@ -1,0 +1,69 @@
+"""The manifests of the environment's Inference Gateway.
+
+GKE supports inference pools behind its regional classes only:
+https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-gke-inference-gateway.
+"""
+
+from typing import Any
+
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
+from infra.serving.manifest import Manifest
+
+API = "gateway.networking.k8s.io/v1"
+POLICIES = "networking.gke.io/v1"
+CLASS = "gke-l7-regional-external-managed"
+CERTIFICATES = "networking.gke.io/cert-manager-certs"
+"""TLS option of a listener: regional Certificate Manager certificates, by name."""
+NAME = "inference"
+HTTP, HTTPS = "http", "https"
+WAIT = {"pulumi.com/waitFor": "condition=Programmed"}
+"""Annotations of the Gateway: what Pulumi waits for."""
+
+
+def gateway(
+    args: InferenceGatewayArgs, *, address: Any, namespace_labels: dict[str, str]
+) -> Manifest:
+    """The spec of the Gateway. It takes routes of the namespaces with `namespace_labels`.
+
+    `address` names a regional address; it may be an Output.
+    """
+    routes = {"namespaces": {"from": "Selector", "selector": {"matchLabels": namespace_labels}}}
+    listeners: list[Manifest] = [
+        {"name": HTTP, "port": 80, "protocol": "HTTP", "allowedRoutes": routes}
+    ]
+    if args.certificates:
+        names = {CERTIFICATES: ",".join(args.certificates)}
+        listeners.append(
+            {
+                "name": HTTPS,
+                "port": 443,
+                "protocol": "HTTPS",
+                "tls": {"mode": "Terminate", "options": names},
+                "allowedRoutes": routes,
+            }
+        )
+    return {
+        "gatewayClassName": CLASS,
+        "addresses": [{"type": "NamedAddress", "value": address}],
+        "listeners": listeners,
+    }
+
+
+def redirect(namespace: str) -> Manifest:
+    """The spec of the HTTPRoute that redirects every HTTP request to HTTPS."""
+    to_https = {"scheme": HTTPS, "statusCode": 301}
+    return {
+        "parentRefs": [parent(namespace, HTTP)],
+        "rules": [{"filters": [{"type": "RequestRedirect", "requestRedirect": to_https}]}],
+    }
+
+
+def parent(namespace: str, listener: str) -> Manifest:
+    """The reference of a route to a listener of the Gateway in `namespace`."""
+    return {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": NAME,
+        "namespace": namespace,
+        "sectionName": listener,
+    }

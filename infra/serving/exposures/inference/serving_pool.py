@@ -1,0 +1,156 @@
+"""The component of one version's InferencePool and of its endpoint picker."""
+
+import hashlib
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.networking import v1 as networking
+from pulumi_kubernetes.policy import v1 as policy
+from pulumi_kubernetes.rbac import v1 as rbac
+
+from infra.serving import waits
+from infra.serving.exposures.base import Server
+from infra.serving.exposures.inference import picker, pool
+from infra.serving.exposures.inference.gateway import ModelsInferenceGateway
+from infra.serving.exposures.inference.gateway_manifests import API, POLICIES
+from infra.serving.exposures.inference.pool_access import from_proxies
+from infra.serving.exposures.inference.routes import route
+from infra.serving.exposures.inference_gateway import InferenceGateway, InferencePoolSettings
+from infra.serving.manifest import Manifest, role_reference, sdk
+
+
+class ServingPool(pulumi.ComponentResource):
+    """The pool of a version of a model, GKE's policies on it, and the picker that it refers to."""
+
+    def __init__(
+        self,
+        name: str,
+        server: Server,
+        exposure: InferencePoolSettings,
+        *,
+        gateway: ModelsInferenceGateway,
+        before_route: Sequence[pulumi.Resource],
+        metadata: Manifest,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:ServingPool", name, None, opts)
+        self._metadata = metadata
+        child = pulumi.ResourceOptions(parent=self)
+        running = self._picker(server, exposure, gateway)
+        networking.NetworkPolicy(
+            name,
+            metadata=sdk({**metadata, "name": f"{server.name}-proxies"}),
+            spec=sdk(from_proxies(server, proxies=gateway.args.proxies)),
+            opts=child,
+        )
+        made = CustomResource(
+            name,
+            api_version=pool.API,
+            kind=pool.KIND,
+            metadata=sdk(metadata),
+            spec=pool.pool(server, exposure),
+            # The load balancer asks the picker as soon as a route leads to the pool.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=running),
+        )
+        self.pool = made
+        after = pulumi.ResourceOptions(parent=self, depends_on=[made])
+        for kind, spec in (
+            ("HealthCheckPolicy", pool.health_check(server)),
+            ("GCPBackendPolicy", pool.backend_policy(server, exposure, gateway.args.settings)),
+        ):
+            CustomResource(
+                name, api_version=POLICIES, kind=kind, metadata=sdk(metadata), spec=spec, opts=after
+            )
+        if isinstance(exposure, InferenceGateway):
+            self._objectives(server, exposure, gateway)
+            CustomResource(
+                name,
+                api_version=API,
+                kind="HTTPRoute",
+                metadata=sdk(metadata),
+                spec=route(
+                    server,
+                    exposure,
+                    gateway.args.settings,
+                    namespace=gateway.args.namespace,
+                    shares_host=server.name in gateway.args.shared,
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[made, gateway, *before_route]),
+            )
+        self.register_outputs({})
+
+    def _objectives(
+        self, server: Server, exposure: InferenceGateway, gateway: ModelsInferenceGateway
+    ) -> None:
+        for name, priority in sorted(exposure.objectives.items()):
+            full = pool.objective_name(server, name)
+            CustomResource(
+                full,
+                api_version=pool.OBJECTIVES_API,
+                kind="InferenceObjective",
+                metadata=sdk({**self._metadata, "name": full}),
+                spec=pool.objective(server, priority),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.pool, *gateway.kinds]),
+            )
+
+    def _picker(
+        self, server: Server, exposure: InferencePoolSettings, gateway: ModelsInferenceGateway
+    ) -> list[pulumi.Resource]:
+        """The endpoint picker's objects; its Service, which the pool refers to.
+
+        A picker is ready only once its pool exists, so that the pool does not wait for it.
+        """
+        args, name = exposure.picker, picker.picker_name(server)
+        child = pulumi.ResourceOptions(parent=self)
+        own = {**self._metadata["labels"], **picker.selector(server)}
+        metadata: Manifest = {**self._metadata, "name": name, "labels": own}
+        account = core.ServiceAccount(
+            name, metadata=sdk(metadata), automount_service_account_token=False, opts=child
+        )
+        subject: Manifest = {
+            "kind": "ServiceAccount",
+            "name": name,
+            "namespace": server.namespace,
+        }
+        rights: list[pulumi.Resource] = [
+            account,
+            rbac.Role(name, metadata=sdk(metadata), rules=sdk(picker.rules(args)), opts=child),
+            rbac.RoleBinding(
+                name,
+                metadata=sdk(metadata),
+                role_ref=sdk(role_reference("Role", name)),
+                subjects=sdk([subject]),
+                opts=child,
+            ),
+        ]
+        data = picker.configuration(args)
+        config = core.ConfigMap(name, metadata=sdk(metadata), data=data, opts=child)
+        digest = hashlib.sha256(data[picker.CONFIG_FILE].encode()).hexdigest()[:8]
+        apps.Deployment(
+            name,
+            metadata=sdk({**metadata, "annotations": picker.wait(args)}),
+            spec=sdk(picker.deployment(server, args, labels=own, config_digest=digest)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*rights, config, *gateway.kinds]),
+        )
+        service = core.Service(
+            name,
+            metadata=sdk({**metadata, "annotations": waits.NOTHING}),
+            spec=sdk(picker.service(server)),
+            opts=child,
+        )
+        policy.PodDisruptionBudget(
+            name,
+            metadata=sdk(metadata),
+            spec=sdk(picker.disruption_budget(server, args)),
+            opts=child,
+        )
+        networking.NetworkPolicy(
+            name,
+            metadata=sdk(metadata),
+            spec=sdk(picker.network_policy(server, proxies=gateway.args.proxies)),
+            opts=child,
+        )
+        return [service]

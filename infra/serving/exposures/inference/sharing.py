@@ -1,0 +1,59 @@
+"""Which models share a host of the Inference Gateway, and what they may not have in common."""
+
+from collections.abc import Sequence
+
+from infra.serving.exposures.base import Server
+from infra.serving.exposures.inference import picker
+from infra.serving.exposures.inference_gateway import InferenceGateway
+
+
+def sharing(servers: Sequence[Server]) -> frozenset[str]:
+    """The names of the models that share a host with another one."""
+    owners: dict[str, list[str]] = {}
+    for server in servers:
+        if isinstance(server.exposure, InferenceGateway):
+            for host in server.exposure.hosts:
+                owners.setdefault(host, []).append(server.name)
+    return frozenset(name for names in owners.values() if len(names) > 1 for name in names)
+
+
+def check(servers: Sequence[Server]) -> None:
+    """`ValueError` for models that nobody could tell apart, and for objects of one name.
+
+    `servers` are the entries in the order of the catalog.
+    """
+    _refuse_shared_models(servers)
+    _refuse_picker_names(servers)
+
+
+def _refuse_shared_models(servers: Sequence[Server]) -> None:
+    owners: dict[tuple[str, str], str] = {}
+    for index, server in enumerate(servers):
+        if not isinstance(server.exposure, InferenceGateway):
+            continue
+        for host in server.exposure.hosts:
+            owner = owners.setdefault((host, server.served_name), server.name)
+            if owner != server.name:
+                raise ValueError(
+                    f'models[{index}].served_name: requests to {host} for "{server.served_name}" '
+                    f'are "{owner}"\'s already; give each model a served_name or hosts of its own'
+                )
+
+
+def _refuse_picker_names(servers: Sequence[Server]) -> None:
+    """Refuses a model with the name of another one's picker, in the same namespace."""
+    pools = [
+        version
+        for server in servers
+        if server.exposure.needs_inference_gateway
+        for version in (server, server.canary)
+        if version is not None
+    ]
+    taken = {(one.namespace, picker.picker_name(one)): one.name for one in pools}
+    for index, server in enumerate(servers):
+        owner = taken.get((server.namespace, server.name))
+        if owner is not None:
+            raise ValueError(
+                f'models[{index}].name: "{server.name}" is the name of the endpoint picker of '
+                f'"{owner}"; rename the model'
+            )
