@@ -11,6 +11,7 @@ from sandbox.traffic.load_balancer import (
     access_log,
     affinity,
     buckets,
+    callouts,
     cdn,
     clusters,
     endpoints,
@@ -86,6 +87,8 @@ class Backends:
         checks, port = self._checks(place, service)
         groups = list(endpoints.groups(self._snapshot, self._surroundings, service, place.project))
         made = clusters.cluster(place.path, service, hashing, checks)
+        if picker := self._surroundings.pickers.get(place.path):
+            made = callouts.divided(made, picker)
         if metadata := access_log.rate(service):
             made["metadata"] = metadata
             self.rates.add(metadata["filter_metadata"][access_log.METADATA]["log"])
