@@ -1,8 +1,8 @@
 """The Gateway controller for Gateways, HTTPRoutes and their policies.
 
-A Gateway becomes a load balancer in the compute API, global or of the cluster's region as its class
-says (`gateway_classes`); a Gateway of another class is left alone. A finalizer keeps a Gateway until
-its load balancer is deleted.
+A Gateway becomes a load balancer in the compute API, global or of the cluster's region, as its
+class says (`gateway_classes`); one of another class is left alone. A finalizer keeps a Gateway
+until its load balancer is deleted.
 """
 
 from __future__ import annotations
