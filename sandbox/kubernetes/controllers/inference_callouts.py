@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class InferenceCallouts:
         self._processes: dict[str, PodProcess] = {}
         self._served: dict[str, Served] = {}
         """What each process that answers serves, by its name."""
+        self._rest: dict[str, float] = {}
+        """When a process that has failed is started again, by its name."""
         self._binaries: Path | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -159,9 +162,10 @@ class InferenceCallouts:
             if process.exit_code() is not None:
                 message = f"it exited with {process.exit_code()}; see {process.log}"
                 await self._events.warn(pod, "BackOff", message)
+                self._rest[name] = time.monotonic() + _AGAIN
             await self._end(name)
             process = None
-        if process is None:
+        if process is None and time.monotonic() >= self._rest.get(name, 0):
             process = await self._begin(name, pod)
         if process is not None and name not in self._served and await _listens(process.port):
             self._served[name] = Served(pod=pod, listens=process.port)

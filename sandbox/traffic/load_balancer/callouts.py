@@ -74,15 +74,22 @@ def _filter(name: str, mode: Json, **settings: Any) -> Json:
     }
 
 
-def of_route(callout: Callout) -> Json:
-    """The configuration of a filter for the requests that a program is asked about."""
-    return {
+def of_route(name: str, callout: Callout | None) -> Json:
+    """The configuration of a filter for the requests that a program is asked about; by filter.
+
+    A program that does not run and need not is not asked: Envoy itself would refuse what has a
+    body, as it cannot take back what it has begun to send there.
+    """
+    if callout is None or (callout.port == NOBODY and callout.fails_open):
+        return {}
+    override = {
         "@type": f"{_EXT_PROC}.ExtProcPerRoute",
         "overrides": {
             "grpc_service": _service(_name(callout)),
             "failure_mode_allow": callout.fails_open,
         },
     }
+    return {name: override}
 
 
 def _service(cluster: str) -> Json:
@@ -95,8 +102,7 @@ def _name(callout: Callout) -> str:
 
 def extra(surroundings: Surroundings, place: Place, _: Document) -> Json:
     """The filter configuration of a backend service with an endpoint picker."""
-    found = surroundings.pickers.get(place.path)
-    return {PICKER: of_route(found)} if found else {}
+    return of_route(PICKER, surroundings.pickers.get(place.path))
 
 
 def divided(cluster: Json, callout: Callout) -> Json:

@@ -52,10 +52,7 @@ class Routes:
         for host in hosts:
             host["request_body_buffer_limit"] = bodies.LARGEST
         filters = shared_filters.lift(hosts, policies.FILTERS)
-        if router is not None:
-            filters = _filters(
-                filters.get(_FILTERS, {}) | {callouts.ROUTER: callouts.of_route(router)}
-            )
+        filters = _filters(filters.get(_FILTERS, {}) | callouts.of_route(callouts.ROUTER, router))
         return {
             "name": self._place.path,
             "virtual_hosts": hosts,

@@ -225,7 +225,7 @@ def _answered(
     )  # fmt: skip
 
 
-def _stream(  # noqa: PLR0913
+def _stream(
     verb: str,
     base: _Body,
     choices: list[_Body],

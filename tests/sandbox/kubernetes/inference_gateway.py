@@ -34,7 +34,7 @@ schedulingProfiles:
   - pluginRef: prefix-cache-scorer
     weight: 3
   - pluginRef: max-score-picker
-data:
+dataLayer:
   sources:
   - pluginRef: metrics-data-source
     extractors:
@@ -128,24 +128,93 @@ def picker(pool_name: str) -> list[tuple[str, Json]]:
     }
     volume = {"name": "plugins", "configMap": {"name": name}}
     spec = {"serviceAccountName": name, "containers": [container], "volumes": [volume]}
+    return [
+        *_identity(name, rules),
+        (
+            f"{CORE}/configmaps",
+            {"metadata": {"name": name}, "data": {"plugins.yaml": _PLUGINS}},
+        ),
+        (f"{CORE}/services", _service(name, 9002)),
+        (APPS, _deployment(name, 1, spec)),
+    ]
+
+
+def health(pool_name: str) -> Json:
+    """The health check of a pool: vLLM has nothing at `/`."""
+    http = {"requestPath": "/health"}
+    return {
+        "apiVersion": "networking.gke.io/v1",
+        "kind": "HealthCheckPolicy",
+        "metadata": {"name": pool_name},
+        "spec": {
+            "default": {
+                "checkIntervalSec": 1,
+                "timeoutSec": 1,
+                "config": {"type": "HTTP", "httpHealthCheck": http},
+            },
+            "targetRef": {
+                "group": "inference.networking.k8s.io",
+                "kind": "InferencePool",
+                "name": pool_name,
+            },
+        },
+    }
+
+
+def router() -> list[tuple[str, Json]]:
+    """Collection and body of everything that a body-based router of the Gateway needs."""
+    name = "bbr"
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+    container = {
+        "name": "bbr",
+        "image": f"registry.k8s.io/gateway-api-inference-extension/bbr:{VERSION}",
+        "args": ["--streaming", "--metrics-endpoint-auth=false"],
+        "ports": [{"containerPort": 9004}, {"containerPort": 9005}],
+        "env": [
+            {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+        ],
+        "resources": {"requests": {"cpu": "100m"}},
+    }
+    extension = {
+        "name": "models",
+        "authority": "models.example",
+        "timeout": "1s",
+        "supportedEvents": ["RequestHeaders", "RequestBody", "RequestTrailers"],
+        "requestBodySendMode": "FullDuplexStreamed",
+        "backendRef": {"group": "", "kind": "Service", "name": name, "port": 9004},
+    }
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "inference"}
+    chain = {"name": "models", "extensions": [extension]}
+    return [
+        *_identity(name, rules),
+        (f"{CORE}/services", _service(name, 9004)),
+        (APPS, _deployment(name, 1, {"serviceAccountName": name, "containers": [container]})),
+        (
+            f"{GKE}/gcproutingextensions",
+            {
+                "apiVersion": "networking.gke.io/v1",
+                "kind": "GCPRoutingExtension",
+                "metadata": {"name": name},
+                "spec": {"targetRefs": [target], "extensionChains": [chain]},
+            },
+        ),
+    ]
+
+
+def _identity(name: str, rules: list[Json]) -> list[tuple[str, Json]]:
     account = {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
-    port = {"name": "grpc", "port": 9002, "targetPort": 9002, "appProtocol": "http2"}
     metadata = {"name": name}
     return [
         (f"{CORE}/serviceaccounts", {"metadata": metadata}),
         (f"{RBAC}/roles", {"metadata": metadata, "rules": rules}),
-        (
-            f"{RBAC}/rolebindings",
-            {"metadata": metadata, "subjects": [account], "roleRef": role},
-        ),
-        (f"{CORE}/configmaps", {"metadata": metadata, "data": {"plugins.yaml": _PLUGINS}}),
-        (
-            f"{CORE}/services",
-            {"metadata": metadata, "spec": {"selector": {"app": name}, "ports": [port]}},
-        ),
-        (APPS, _deployment(name, 1, spec)),
+        (f"{RBAC}/rolebindings", {"metadata": metadata, "subjects": [account], "roleRef": role}),
     ]
+
+
+def _service(name: str, port: int) -> Json:
+    ports = [{"name": "grpc", "port": port, "targetPort": port, "appProtocol": "http2"}]
+    return {"metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": ports}}
 
 
 def gateway(name: str = "inference", kind: str = "gke-l7-regional-external-managed") -> Json:
@@ -161,8 +230,12 @@ def gateway(name: str = "inference", kind: str = "gke-l7-regional-external-manag
     }
 
 
-def route(name: str, *pools: tuple[str, int], to: str = "inference", **match: Any) -> Json:
-    """A route to pools by weight."""
+def route(
+    name: str, *pools: tuple[str, int], to: str = "inference", host: str = "", model: str = ""
+) -> Json:
+    """A route to pools by weight, for a host or for a model's name."""
+    header = {"name": "X-Gateway-Model-Name", "value": model}
+    match: Json = {"headers": [header]} if model else {}
     references = [
         {
             "group": "inference.networking.k8s.io",
@@ -179,6 +252,7 @@ def route(name: str, *pools: tuple[str, int], to: str = "inference", **match: An
         "metadata": {"name": name},
         "spec": {
             "parentRefs": [{"name": to}],
+            **({"hostnames": [host]} if host else {}),
             "rules": [{"matches": [path | match], "backendRefs": references}],
         },
     }
