@@ -1,4 +1,4 @@
-"""Pods of endpoint pickers and body-based routers: which run, and with what. Pure functions.
+"""Pods of endpoint pickers and body-based routers: which run, and with what.
 
 Flags and their defaults are those of gateway-api-inference-extension v1.5.0.
 """
@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from sandbox.kubernetes.controllers.pod_process import is_ready
 
 Json = dict[str, Any]
 PICKER, ROUTER = "epp", "bbr"
@@ -22,7 +21,7 @@ _IMAGES = {
     ROUTER: re.compile(r"(^|/)bbr[:@]"),
 }
 _DEFAULT_PORTS = {PICKER: 9002, ROUTER: 9004}
-_HASH = re.compile(r"-[0-9a-z]+$")
+_HEALTH_PORTS = {PICKER: 9003, ROUTER: 9005}
 _FIELDS = {
     "metadata.name": ("metadata", "name"),
     "metadata.namespace": ("metadata", "namespace"),
@@ -34,7 +33,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A pod whose program answers."""
+    """A pod whose program answers, and which is ready."""
 
     pod: Json
     listens: int
@@ -83,24 +82,52 @@ def program(pod: Json) -> str | None:
     )
 
 
-def chosen(pods: Iterable[Json]) -> dict[str, Json]:
-    """The pod that is run of each workload with a ready one, by the name of its process."""
+def running(pods: Iterable[Json]) -> dict[str, Json]:
+    """The pods that a program runs for, by the name of its process."""
     found: dict[str, Json] = {}
-    for pod in sorted(pods, key=lambda one: str(one["metadata"].get("creationTimestamp"))):
-        name = program(pod)
-        if name is not None and is_ready(pod):
-            metadata = pod["metadata"]
-            found.setdefault(f"{name}-{metadata['namespace']}-{_workload(metadata)}", pod)
+    for pod in pods:
+        name, metadata = program(pod), pod["metadata"]
+        is_kept = "deletionTimestamp" not in metadata
+        if name is not None and is_kept and (pod.get("status") or {}).get("phase") == "Running":
+            found[f"{name}-{metadata['namespace']}-{metadata['name']}"] = pod
     return found
 
 
-def _workload(metadata: Json) -> str:
-    owner = next(
-        (one for one in metadata.get("ownerReferences") or () if one.get("controller")), None
-    )
-    if owner is None:
-        return str(metadata["name"])
-    return _HASH.sub("", owner["name"]) if owner["kind"] == "ReplicaSet" else str(owner["name"])
+def probed_service(pod: Json) -> str | None:
+    """The service that the readiness probe asks for; None where no probe asks.
+
+    Raises ValueError for a probe that the program cannot answer, whose pod is never ready.
+    """
+    probe = _container(pod).get("readinessProbe")
+    if probe is None:
+        return None
+    port = (probe.get("grpc") or {}).get("port")
+    if port != _port(pod, "grpc-health-port", _HEALTH_PORTS):
+        raise ValueError(f"nothing answers the readiness probe on port {port}")
+    return str(probe["grpc"].get("service") or "")
+
+
+def with_readiness(pod: Json, *, is_ready: bool) -> Json | None:
+    """The status of a pod that is ready or not; None where it says so already."""
+    status, value = pod["status"], "True" if is_ready else "False"
+    before = {one["type"]: one["status"] for one in status.get("conditions") or []}
+    if before.get("Ready") == value:
+        return None
+    reason = {} if is_ready else {"reason": "ContainersNotReady"}
+    kinds = ("ContainersReady", "Ready")
+    changed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "conditions": [
+            *(one for one in status.get("conditions") or [] if one["type"] not in kinds),
+            *(
+                {"type": kind, "status": value, "lastTransitionTime": changed, **reason}
+                for kind in kinds
+            ),
+        ],
+        "containerStatuses": [
+            one | {"ready": is_ready} for one in status.get("containerStatuses") or []
+        ],
+    }
 
 
 def mounted(pod: Json) -> dict[str, str]:
@@ -139,10 +166,14 @@ def environment(pod: Json) -> dict[str, str]:
 
 def grpc_port(pod: Json) -> int:
     """The port that the program of a pod listens on."""
+    return _port(pod, "grpc-port", _DEFAULT_PORTS)
+
+
+def _port(pod: Json, flag: str, defaults: Mapping[str, int]) -> int:
     given = _container(pod).get("args") or []
     for place, argument in enumerate(given):
         name, equals, value = argument.lstrip("-").partition("=")
-        if name == "grpc-port":
+        if name == flag:
             text = value if equals else given[place + 1] if place + 1 < len(given) else ""
             return int(text) if text.isdigit() else 0
-    return _DEFAULT_PORTS[program(pod) or PICKER]
+    return defaults[program(pod) or PICKER]

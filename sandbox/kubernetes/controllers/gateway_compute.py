@@ -296,12 +296,13 @@ def proxy(
         )
         return body
     location = scope.rpartition("/")[2]
-    if given.managed:
-        folder = f"{_MANAGER}/{project}/locations/{location}/certificates"
-        body["certificateManagerCertificates"] = [f"{folder}/{one}" for one in given.managed]
-    if given.classic:
-        folder = f"projects/{project}/{scope}/sslCertificates"
-        body["sslCertificates"] = [f"{folder}/{one}" for one in given.classic]
+    # The API takes certificates of both services in one field.
+    managed = f"{_MANAGER}/{project}/locations/{location}/certificates"
+    classic = f"projects/{project}/{scope}/sslCertificates"
+    body["sslCertificates"] = [
+        *(f"{managed}/{one}" for one in given.managed),
+        *(f"{classic}/{one}" for one in given.classic),
+    ]
     return body
 
 

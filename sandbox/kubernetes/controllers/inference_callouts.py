@@ -1,9 +1,10 @@
 """Runs the real endpoint pickers and body-based routers in place of their simulated pods.
 
-Each is gateway-api-inference-extension's own (`cmd/epp`, `cmd/bbr`), runs while a pod of its image
-is ready, with the pod's arguments, configuration and service account, so RBAC applies. Differences
-from real pods: free ports of 127.0.0.1, no leader election, no traces, and pods are scraped where
-the dial plan says. Of several ready pods of a workload one is run.
+Each is gateway-api-inference-extension's own (`cmd/epp`, `cmd/bbr`), with the pod's arguments,
+configuration and service account, so RBAC applies, and the pod is ready when the program answers
+its readiness probe: without its rights, its configuration or its InferencePool it never is.
+Differences from real pods: free ports of 127.0.0.1, no traces, and the pods of a pool are scraped
+where the dial plan says.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import httpx
 
 from sandbox.engine import EngineError, build, tools
 from sandbox.kubernetes import processes
-from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import Callout
 from sandbox.kubernetes.controllers import callout_pods as pods
+from sandbox.kubernetes.controllers.callout_health import is_serving
 from sandbox.kubernetes.controllers.callout_pods import Served
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.pod_process import PodProcess
@@ -31,7 +33,7 @@ from sandbox.kubernetes.ports import free_port
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
-_SETTLE, _AGAIN, _SOON = 0.05, 2.0, 0.1
+_SETTLE, _AGAIN, _WATCH, _SOON = 0.05, 2.0, 0.5, 0.2
 NOBODY = 1
 """A port on which nobody listens."""
 
@@ -132,7 +134,7 @@ class InferenceCallouts:
                 await asyncio.wait_for(self._wake.wait(), again)
             await asyncio.sleep(_SETTLE)
             self._wake.clear()
-            wanted = pods.chosen(self._pods())
+            wanted = pods.running(self._pods())
             try:
                 again = await self._reconcile(wanted)
             except (ApiServerError, EngineError, httpx.HTTPError, OSError) as error:
@@ -151,7 +153,7 @@ class InferenceCallouts:
         for name, pod in wanted.items():
             await self._keep(name, pod)
         waiting = [name for name in wanted if name not in self._served]
-        return _SOON if waiting else _AGAIN if wanted else None
+        return _SOON if waiting else _WATCH if wanted else None
 
     async def _keep(self, name: str, pod: Json) -> None:
         """Have a process run for a pod, and note when it answers."""
@@ -167,9 +169,38 @@ class InferenceCallouts:
             process = None
         if process is None and time.monotonic() >= self._rest.get(name, 0):
             process = await self._begin(name, pod)
-        if process is not None and name not in self._served and await _listens(process.port):
-            self._served[name] = Served(pod=pod, listens=process.port)
+        is_ready = process is not None and await self._answers(process, pod)
+        if is_ready != (name in self._served):
+            if process is not None and is_ready:
+                self._served[name] = Served(pod=pod, listens=process.port)
+            else:
+                self._served.pop(name, None)
             self._changed()
+        await self._show(pod, is_ready=is_ready)
+
+    async def _answers(self, process: PodProcess, pod: Json) -> bool:
+        """Whether a program answers, and its pod's readiness probe finds it ready."""
+        if not await _listens(process.port):
+            return False
+        try:
+            service = pods.probed_service(pod)
+        except ValueError:
+            return False
+        return service is None or await is_serving(process.health_port, service)
+
+    async def _show(self, pod: Json, *, is_ready: bool) -> None:
+        """Write whether a pod is ready, as its kubelet does."""
+        status = pods.with_readiness(pod, is_ready=is_ready)
+        if status is not None:
+            metadata = pod["metadata"]
+            path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
+            try:
+                await self._server.request(
+                    "PATCH", path, {"status": status}, content_type=MERGE_PATCH
+                )
+            except ApiServerError as error:
+                if error.status != 404:
+                    raise
 
     async def _begin(self, name: str, pod: Json) -> PodProcess | None:
         """Start a process; None while something that it mounts is missing."""
@@ -178,15 +209,13 @@ class InferenceCallouts:
             return None
         process = PodProcess(name, self._folder, binary=pods.program(pod))
         await process.authorize(self._server, pod)
-        process.port = free_port()
+        process.port, process.health_port = free_port(), free_port()
         own = [
             f"--grpc-port={process.port}",
-            f"--grpc-health-port={free_port()}",
+            f"--grpc-health-port={process.health_port}",
             f"--metrics-port={free_port()}",
             "--tracing=false",
         ]
-        if process.binary == pods.PICKER:
-            own.append("--ha-enable-leader-election=false")
         environment = {
             **pods.environment(pod),
             "KUBECONFIG": str(process.kubeconfig),

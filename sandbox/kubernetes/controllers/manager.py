@@ -69,17 +69,13 @@ class Controllers:
             if features.inference_pools
             else None
         )
-        self._callouts = (
-            InferenceCallouts(
-                server,
-                folder=folder,
-                dial_plan=Home(folder.path.parents[1]).dial_plan,
-                pods=self._pods.objects,
-                services=self._services.objects,
-                changed=changed,
-            )
-            if features.inference_pools
-            else None
+        self._callouts = InferenceCallouts(
+            server,
+            folder=folder,
+            dial_plan=Home(folder.path.parents[1]).dial_plan,
+            pods=self._pods.objects,
+            services=self._services.objects,
+            changed=changed,
         )
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling, pods=self._pods)
@@ -151,8 +147,8 @@ class Controllers:
             classes=http.classes.objects(),
             deployments=http.deployments.objects(),
             certificates=http.certificates.objects(),
-            pickers=self._callouts.pickers(http.pickers) if self._callouts else [],
-            routers=self._callouts.routers(http.routers) if self._callouts else [],
+            pickers=self._callouts.pickers(http.pickers),
+            routers=self._callouts.routers(http.routers),
         )
 
     def _woken(self) -> None:
@@ -163,8 +159,7 @@ class Controllers:
 
     def _pods_changed(self) -> None:
         self._gates_wake.set()
-        if self._callouts is not None:
-            self._callouts.wake()
+        self._callouts.wake()
         if self._pools is not None and self._pools.objects():
             self._wake.set()  # their groups have pods that no Service selects
 
@@ -174,8 +169,7 @@ class Controllers:
         if self._pools is not None:
             informers.append(self._pools)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
-        if self._callouts is not None:
-            self._callouts.start()
+        self._callouts.start()
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
         self._keda.start()
@@ -197,8 +191,7 @@ class Controllers:
         await self._volumes.stop()
         await self._postgres.stop()
         await self._http_controllers.stop()
-        if self._callouts:
-            await self._callouts.stop()
+        await self._callouts.stop()
         if self._secret_syncs:
             await self._secret_syncs.stop()
         if self._pod_monitorings:

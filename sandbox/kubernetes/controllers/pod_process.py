@@ -29,6 +29,7 @@ class PodProcess:
         self.binary = binary or name
         self.port = 0
         """The port of 127.0.0.1 that it answers on, where its user notes one."""
+        self.health_port = 0
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.pod = ""

@@ -225,7 +225,7 @@ def _answered(
     )  # fmt: skip
 
 
-def _stream(
+def _stream(  # noqa: PLR0917  # what an answer is made of
     verb: str,
     base: _Body,
     choices: list[_Body],

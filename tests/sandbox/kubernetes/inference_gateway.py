@@ -100,6 +100,12 @@ def picker(pool_name: str) -> list[tuple[str, Json]]:
             "resources": ["inferenceobjectives", "inferencemodelrewrites"],
             "verbs": ["get", "list", "watch"],
         },
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "list", "watch", "create", "update", "patch"],
+        },
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ]
     container = {
         "name": "epp",
@@ -112,6 +118,7 @@ def picker(pool_name: str) -> list[tuple[str, Json]]:
             "--config-file",
             "/config/plugins.yaml",
             "--metrics-endpoint-auth=false",
+            "--ha-enable-leader-election",
             "--v=1",
         ],
         "ports": [
@@ -124,6 +131,7 @@ def picker(pool_name: str) -> list[tuple[str, Json]]:
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
         "volumeMounts": [{"name": "plugins", "mountPath": "/config"}],
+        "readinessProbe": {"grpc": {"port": 9003, "service": "readiness"}},
         "resources": {"requests": {"cpu": "100m"}},
     }
     volume = {"name": "plugins", "configMap": {"name": name}}
@@ -135,7 +143,7 @@ def picker(pool_name: str) -> list[tuple[str, Json]]:
             {"metadata": {"name": name}, "data": {"plugins.yaml": _PLUGINS}},
         ),
         (f"{CORE}/services", _service(name, 9002)),
-        (APPS, _deployment(name, 1, spec)),
+        (APPS, _deployment(name, 2, spec)),
     ]
 
 
