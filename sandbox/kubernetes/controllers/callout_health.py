@@ -24,7 +24,7 @@ def _check(port: int, service: str) -> bool:
     request = b"\x0a" + bytes([len(name)]) + name if name else b""
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        ask = channel.unary_unary("/grpc.health.v1.Health/Check")
+        ask = channel.unary_unary("/grpc.health.v1.Health/Check", None, None)
         try:
             return bool(ask(request, timeout=_SECONDS) == _SERVING)
         except grpc.RpcError:

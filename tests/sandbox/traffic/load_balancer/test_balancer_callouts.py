@@ -23,7 +23,7 @@ GROUP = "projects/p/zones/europe-west4-a/networkEndpointGroups/chat"
 
 def _documents() -> dict[str, Any]:
     backend = {"group": PREFIX + GROUP, "balancingMode": "RATE", "maxRatePerEndpoint": 100}
-    found = {
+    found: dict[str, dict[str, Any]] = {
         SERVICE: {"loadBalancingScheme": "EXTERNAL_MANAGED", "backends": [backend]},
         MAP: {"defaultService": PREFIX + SERVICE},
         f"{REGION}/targetHttpProxies/main": {"urlMap": PREFIX + MAP},
