@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import httpx
 
-from sandbox.home import Home
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -72,7 +71,7 @@ class Controllers:
         self._callouts = InferenceCallouts(
             server,
             folder=folder,
-            dial_plan=Home(folder.path.parents[1]).dial_plan,
+            dial_plan=metrics.dial_plan,
             pods=self._pods.objects,
             services=self._services.objects,
             changed=changed,
