@@ -25,6 +25,7 @@ def run(
                 engine.postgres_operator(console.say)
                 engine.keda(console.say)
                 engine.prometheus(console.say)
+                engine.inference_gateway(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())

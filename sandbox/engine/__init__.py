@@ -49,7 +49,7 @@ class Engine:
     """Folder of kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kwok, kwokctl,
     metrics-server and kubectl."""
     modules: Mapping[str, Path]
-    """Data of Go modules, by name: `kwok`, `metrics-server`, `gateway-api`."""
+    """Data of Go modules, by name: `kwok`, `metrics-server`, `gateway-api`, `inference-gateway`."""
 
     def install(self, folder: Path, home: Path) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH, and plugins into `home`.
@@ -119,6 +119,14 @@ def prometheus(progress: Progress = lambda _: None) -> Path:
 def postgres_operator(progress: Progress = lambda _: None) -> Path:
     """The folder of Zalando's operator; only clusters with databases need it. EngineError."""
     return tools.ensure(build.POSTGRES, progress) / "bin"
+
+
+def inference_gateway(progress: Progress = lambda _: None) -> Path:
+    """The folder of `epp` and `bbr`; only models behind an inference gateway need it. EngineError.
+
+    They are built on every machine: they have to find pods at addresses that nobody can dial.
+    """
+    return tools.ensure(build.INFERENCE_GATEWAY, progress) / "bin"
 
 
 def actionlint(progress: Progress = lambda _: None) -> Path:

@@ -11,6 +11,18 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Callout:
+    """A program that the load balancer asks about each request, by Envoy's `ext_proc`."""
+
+    resource: str
+    """Path of the backend service or URL map whose requests it is asked about, `projects/…`."""
+    port: int
+    """Its port on 127.0.0.1; one where nobody listens while it does not run."""
+    fails_open: bool
+    """Whether requests pass while it does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterObjects:
     """What the informers of a cluster's controllers hold at one moment. Change none of it."""
 
@@ -25,3 +37,7 @@ class ClusterObjects:
     deployments: list[Json]
     certificates: list[Json] = field(default_factory=list)
     """Secrets of the type kubernetes.io/tls."""
+    pickers: list[Callout] = field(default_factory=list)
+    """Endpoint pickers of InferencePools."""
+    routers: list[Callout] = field(default_factory=list)
+    """Body-based routers of Gateways."""

@@ -253,7 +253,9 @@ class ControlPlanes:
         folder = self._folder(cluster)
         server = self._server(folder, folder.load())
         if features.gateway_api:
-            await gateway_definitions.install(server, self._modules)
+            await gateway_definitions.install(
+                server, self._modules, has_pools=features.inference_pools
+            )
         if features.secret_sync:
             await secret_sync_definitions.install(server)
         if features.managed_prometheus:

@@ -10,6 +10,8 @@ class Features:
     """Features that bring kinds or controllers of their own. Default: none of them."""
 
     gateway_api: bool = False
+    inference_pools: bool = False
+    """Defines InferencePools, with the Gateway API."""
     secret_sync: bool = False
     """Copies secrets of Secret Manager into Secrets."""
     managed_prometheus: bool = False

@@ -28,18 +28,28 @@ GATEWAYS = f"{_GROUP}/gateways"
 HTTP_ROUTES = f"{_GROUP}/httproutes"
 HEALTH_CHECKS = "/apis/networking.gke.io/v1/healthcheckpolicies"
 BACKEND_POLICIES = "/apis/networking.gke.io/v1/gcpbackendpolicies"
+ROUTING_EXTENSIONS = "/apis/networking.gke.io/v1/gcproutingextensions"
+INFERENCE_POOLS = "/apis/inference.networking.k8s.io/v1/inferencepools"
 
 
-async def install(server: ApiServer, modules: Mapping[str, Path]) -> None:
-    """Apply the definitions and classes, and return when they are served."""
+async def install(server: ApiServer, modules: Mapping[str, Path], *, has_pools: bool) -> None:
+    """Apply the definitions and classes, and return when they are served.
+
+    `has_pools`: whether InferencePools are among them. InferenceObjectives never are: GKE leaves
+    their definition to the platform.
+    """
     files = [
         *sorted((modules["gateway-api"] / "config/crd/standard").glob("gateway.*.yaml")),
         *sorted(f for f in _OURS.glob("*.yaml") if f.name != _CLASSES),
     ]
+    if has_pools:
+        folder = modules["inference-gateway"] / "config/crd/bases"
+        files.append(folder / "inference.networking.k8s.io_inferencepools.yaml")
     await asyncio.gather(*(_define(server, file) for file in files))
     for one in yaml.safe_load_all((_OURS / _CLASSES).read_text()):
         await _served(server, f"{_GROUP}/gatewayclasses/{one['metadata']['name']}", one)
-    for path in (GATEWAYS, HTTP_ROUTES, HEALTH_CHECKS, BACKEND_POLICIES):
+    served = [GATEWAYS, HTTP_ROUTES, HEALTH_CHECKS, BACKEND_POLICIES, ROUTING_EXTENSIONS]
+    for path in [*served, *([INFERENCE_POOLS] if has_pools else [])]:
         await wait_until_listed(server, path)
 
 

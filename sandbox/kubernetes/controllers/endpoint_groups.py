@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
+from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
 
@@ -98,7 +99,9 @@ class EndpointGroups:
             try:
                 for group in groups:
                     await self._make(group.path, group)
-                await self._update_status(service, ports, sorted({z for z in zones.values() if z}))
+                if service.get("kind") != inference_pools.KIND:  # which is no object of its own
+                    found = sorted({z for z in zones.values() if z})
+                    await self._update_status(service, ports, found)
             except ComputeError as error:
                 # An error of one Service must not block the others.
                 has_failures = True

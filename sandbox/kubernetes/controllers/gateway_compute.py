@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.kubernetes.controllers import inference_pools
+
 Json = dict[str, Any]
-SCHEME = "EXTERNAL_MANAGED"
 _MILLION = 1_000_000
-_CERTIFICATES = (
-    "//certificatemanager.googleapis.com/projects/{}/locations/global/certificateMaps/{}"
-)
+_MANAGER = "//certificatemanager.googleapis.com/projects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,9 @@ def health_check(name: str, target: Target) -> Json:
     }
 
 
-def backend_service(name: str, target: Target, *, check: str) -> Json:
+def backend_service(
+    name: str, target: Target, *, check: str, scheme: str, scope: str = "global"
+) -> Json:
     """Return the backend service. `check` is the health check's link."""
     policy = target.policy
     logging: Json = policy.get("logging") or {}
@@ -77,7 +78,7 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
     rate = policy.get("maxRatePerEndpoint", 100_000_000)
     body: Json = {
         "name": name,
-        "loadBalancingScheme": SCHEME,
+        "loadBalancingScheme": scheme,
         "protocol": "HTTP",
         "healthChecks": [check],
         "timeoutSec": policy.get("timeoutSec", 30),
@@ -91,7 +92,7 @@ def backend_service(name: str, target: Target, *, check: str) -> Json:
     if logging.get("enabled"):
         body["logConfig"]["sampleRate"] = logging.get("sampleRate", _MILLION) / _MILLION
     if policy.get("securityPolicy"):
-        body["securityPolicy"] = f"global/securityPolicies/{policy['securityPolicy']}"
+        body["securityPolicy"] = f"{scope}/securityPolicies/{policy['securityPolicy']}"
     affinity: Json = policy.get("sessionAffinity") or {}
     if affinity.get("type"):
         body["sessionAffinity"] = affinity["type"]
@@ -243,25 +244,78 @@ def backend_references(rule: Json) -> list[Json]:
 
 
 def reference(backend: Json, namespace: str) -> tuple[str, str, int]:
-    """Return namespace, Service and port of a route's backend."""
-    return backend.get("namespace", namespace), backend["name"], int(backend.get("port", 0))
+    """Return namespace, Service or InferencePool, and port of a route's backend."""
+    name = inference_pools.named(backend)
+    # A pool states its ports itself.
+    port = 0 if inference_pools.is_pool(backend) else int(backend.get("port", 0))
+    return backend.get("namespace", namespace), name, port
 
 
-def proxy(name: str, *, url_map_link: str, project: str, certificates: str | None) -> Json:
-    """Return the target proxy of a listener: HTTPS if there is a certificate map."""
-    body = {"name": name, "urlMap": url_map_link}
-    if certificates is not None:
-        body["certificateMap"] = _CERTIFICATES.format(project, certificates)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificates:
+    """What an HTTPS listener names: one of the three."""
+
+    map: str = ""
+    """A global certificate map."""
+    managed: tuple[str, ...] = ()
+    """Regional certificates of Certificate Manager."""
+    classic: tuple[str, ...] = ()
+    """Certificates of Compute Engine."""
+
+
+def certificates(gateway: Json, listener: Json, *, is_regional: bool) -> Certificates:
+    """Return the certificates of an HTTPS listener; empty if it has none that count.
+
+    Certificate maps are global; regional load balancers name Certificate Manager's certificates.
+    Source: https://docs.cloud.google.com/kubernetes-engine/docs/how-to/secure-gateway.
+    """
+    options: Json = (listener.get("tls") or {}).get("options") or {}
+    classic = _names(options.get("networking.gke.io/pre-shared-certs"))
+    if not is_regional:
+        annotations = gateway["metadata"].get("annotations") or {}
+        return Certificates(map=annotations.get("networking.gke.io/certmap", ""), classic=classic)
+    return Certificates(
+        managed=_names(options.get("networking.gke.io/cert-manager-certs")), classic=classic
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(one.strip() for one in (text or "").split(",") if one.strip())
+
+
+def proxy(
+    name: str, *, url_map_link: str, project: str, scope: str, given: Certificates | None
+) -> Json:
+    """Return the target proxy of a listener: HTTPS if certificates are given."""
+    body: Json = {"name": name, "urlMap": url_map_link}
+    if given is None:
+        return body
+    if given.map:
+        body["certificateMap"] = (
+            f"{_MANAGER}/{project}/locations/global/certificateMaps/{given.map}"
+        )
+        return body
+    location = scope.rpartition("/")[2]
+    # The API takes certificates of both services in one field.
+    managed = f"{_MANAGER}/{project}/locations/{location}/certificates"
+    classic = f"projects/{project}/{scope}/sslCertificates"
+    body["sslCertificates"] = [
+        *(f"{managed}/{one}" for one in given.managed),
+        *(f"{classic}/{one}" for one in given.classic),
+    ]
     return body
 
 
-def forwarding_rule(name: str, *, target: str, address: str | None, port: int) -> Json:
-    """Return the forwarding rule of a listener."""
+def forwarding_rule(
+    name: str, *, target: str, address: str | None, port: int, scheme: str, network: Json
+) -> Json:
+    """Return the forwarding rule of a listener. `network`: fields that a regional one has."""
     return {
         "name": name,
-        "loadBalancingScheme": SCHEME,
+        "loadBalancingScheme": scheme,
         "IPProtocol": "TCP",
         "portRange": f"{port}-{port}",
         "target": target,
+        **network,
         **({"IPAddress": address} if address else {}),
     }

@@ -15,31 +15,32 @@ Owner = tuple[str, str, str]
 """A Gateway: cluster, namespace, name."""
 # Deletion order: users before the resources that they use.
 _COLLECTIONS = (
-    "global/forwardingRules",
-    "global/targetHttpsProxies",
-    "global/targetHttpProxies",
-    "global/urlMaps",
-    "global/backendServices",
-    "global/healthChecks",
+    "forwardingRules",
+    "targetHttpsProxies",
+    "targetHttpProxies",
+    "urlMaps",
+    "backendServices",
+    "healthChecks",
 )
-_FIXED = frozenset(
-    {"global/forwardingRules", "global/targetHttpsProxies", "global/targetHttpProxies"}
-)
+_FIXED = frozenset({"forwardingRules", "targetHttpsProxies", "targetHttpProxies"})
 """Collections whose resources are recreated instead of updated."""
 
 
 class GatewayResources:
     """The compute resources of one cluster's Gateways."""
 
-    def __init__(self, compute: Compute) -> None:
+    def __init__(self, compute: Compute, *, region: str) -> None:
+        """`region` is the cluster's: a Gateway's resources are global or there."""
         self._compute = compute
+        self._scopes = ("global", f"regions/{region}")
         self._known: dict[str, tuple[str, Json]] = {}
         """Path → last request body and the API's answer."""
         self._wanted: dict[Owner, set[str]] = {}
         self._clean: dict[Owner, set[str]] = {}
 
-    async def ensure(self, owner: Owner, collection: str, body: Json) -> Json:
+    async def ensure(self, owner: Owner, scope: str, kind: str, body: Json) -> Json:
         """Create or update a resource and return it. Raises ComputeError."""
+        collection = f"{scope}/{kind}"
         path = f"{collection}/{body['name']}"
         self._wanted.setdefault(owner, set()).add(path)
         body = {**body, "description": _description(owner)}
@@ -47,12 +48,12 @@ class GatewayResources:
         if path in self._known and self._known[path][0] == signature:
             return self._known[path][1]
         found = await self._compute.get(path)
-        if found is not None and collection in _FIXED and not _is_current(found, body):
+        if found is not None and kind in _FIXED and not _is_current(found, body):
             await self._compute.delete(path)
             found = None
         if found is None:
             await self._compute.request("POST", collection, body)
-        elif collection not in _FIXED:
+        elif kind not in _FIXED:
             change = (
                 {**body, "fingerprint": found["fingerprint"]} if "fingerprint" in found else body
             )
@@ -66,7 +67,8 @@ class GatewayResources:
         wanted = self._wanted.pop(owner, set())
         if self._clean.get(owner) == wanted:
             return
-        for collection in _COLLECTIONS:
+        collections = [f"{scope}/{kind}" for scope in self._scopes for kind in _COLLECTIONS]
+        for collection in collections:
             for name in await self._named(collection, owner):
                 path = f"{collection}/{name}"
                 if path not in wanted:

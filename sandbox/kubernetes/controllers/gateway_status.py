@@ -57,6 +57,7 @@ def parent(
     refused: str | None,
     missing: list[str],
     unsupported: str | None = None,
+    invalid: str | None = None,
 ) -> Json:
     """Return a route's status for one of its parent Gateways."""
     problem = unsupported or refused
@@ -68,12 +69,13 @@ def parent(
         problem or "",
         is_true=problem is None,
     )
+    reason, message = "ResolvedRefs", ""
+    if invalid:
+        reason, message = "InvalidKind", invalid
+    elif missing:
+        reason, message = "BackendNotFound", f"no {', '.join(missing)}"
     resolved = condition(
-        route,
-        "ResolvedRefs",
-        "BackendNotFound" if missing else "ResolvedRefs",
-        f"no Service {', '.join(missing)}" if missing else "",
-        is_true=not missing,
+        route, "ResolvedRefs", reason, message, is_true=not missing and not invalid
     )
     return {
         "parentRef": reference,
@@ -84,8 +86,9 @@ def parent(
 
 def policy(one: Json, *, is_attached: bool) -> Json:
     """Return the status of a policy."""
-    name = one["spec"]["targetRef"]["name"]
-    reason, message = ("Attached", "") if is_attached else ("TargetNotFound", f"no Service {name}")
+    target = one["spec"]["targetRef"]
+    missing = f"no {target['kind']} {target['name']}"
+    reason, message = ("Attached", "") if is_attached else ("TargetNotFound", missing)
     return {"conditions": [condition(one, "Attached", reason, message, is_true=is_attached)]}
 
 

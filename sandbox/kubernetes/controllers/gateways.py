@@ -1,8 +1,8 @@
 """The Gateway controller for Gateways, HTTPRoutes and their policies.
 
-A Gateway of the class `gke-l7-global-external-managed` becomes a global external load balancer in
-the compute API; other classes get a status that they are not simulated. A finalizer keeps a
-Gateway until its load balancer is deleted.
+A Gateway becomes a load balancer in the compute API, global or of the cluster's region, as its
+class says (`gateway_classes`); one of another class is left alone. A finalizer keeps a Gateway
+until its load balancer is deleted.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers import (
+    gateway_classes,
+    gateway_groups,
+    gateway_support,
+    inference_pools,
+)
 from sandbox.kubernetes.controllers import gateway_compute as shape
-from sandbox.kubernetes.controllers import gateway_groups, gateway_support
 from sandbox.kubernetes.controllers import gateway_status as status
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.endpoint_groups import STATUS
+from sandbox.kubernetes.controllers.gateway_classes import GatewayClass
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 from sandbox.kubernetes.controllers.gateway_firewall import GatewayFirewall, target_ports
 from sandbox.kubernetes.controllers.gateway_resources import GatewayResources, Owner
@@ -28,10 +34,31 @@ Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Key = tuple[str, str, int]
 """Namespace, name and port of a Service."""
-CLASS = "gke-l7-global-external-managed"
 FINALIZER = "gateway.finalizer.networking.gke.io"
-_CERTIFICATES = "networking.gke.io/certmap"
 _NAMESPACE = "kubernetes.io/metadata.name"
+
+
+_NO_POOLS = "an InferencePool is not supported by the GatewayClass {}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where the cluster is: region, network and subnetwork as the compute API has them."""
+
+    region: str
+    network: str
+    subnetwork: str
+    node_tag: str = ""
+    """Network tag of the nodes."""
+
+    def network_of(self, kind: GatewayClass) -> Json:
+        """Return the fields of a forwarding rule that say where it is; a global one has none."""
+        if not kind.is_regional:
+            return {}
+        found = {"network": self.network}
+        if kind.scheme == "INTERNAL_MANAGED" and self.subnetwork:
+            found["subnetwork"] = self.subnetwork
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +73,41 @@ class Snapshot:
     deployments: list[Json]
     namespaces: dict[str, dict[str, str]]
     """Labels by name."""
+    pools: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """InferencePools by namespace and `inference_pools.named`."""
+    zones: tuple[str, ...] = ()
+    """The zones of the nodes."""
+    extensions: list[Json] = field(default_factory=list)
+    """GCPRoutingExtensions."""
+
+    def has(self, key: tuple[str, str]) -> bool:
+        """Whether a Service or InferencePool exists."""
+        return key in self.services or key in self.pools
 
 
 class Gateways:
     """Reconciles all Gateways of one cluster."""
 
     def __init__(
-        self,
-        server: ApiServer,
-        compute: Compute,
-        *,
-        cluster_uid: str,
-        network: str,
-        node_tag: str,
+        self, server: ApiServer, compute: Compute, *, cluster_uid: str, location: Location
     ) -> None:
-        """`network` is the path of the cluster's network, `node_tag` the tag of its nodes."""
         self._server = server
+        self._uid = cluster_uid
         self._cluster = cluster_uid[:8]
         self._compute = compute
-        self._resources = GatewayResources(compute)
+        self._location = location
+        self._resources = GatewayResources(compute, region=location.region)
         self._firewall = GatewayFirewall(
-            compute, network=network, node_tag=node_tag, cluster=self._cluster
+            compute,
+            network=location.network,
+            node_tag=location.node_tag,
+            cluster=self._cluster,
         )
+        self._made_groups: set[str] = set()
+        self.pickers: dict[str, Json] = {}
+        """InferencePool by the path of each backend service that it has."""
+        self.routers: dict[str, Json] = {}
+        """GCPRoutingExtension by the path of each URL map that it applies to."""
         self._last_errors: dict[Owner, str] = {}
         """Last error by Gateway, so that it is logged once."""
         self.has_failures = False
@@ -78,8 +118,10 @@ class Gateways:
         self.has_failures = False
         parents: dict[str, list[Json]] = {}
         routed: set[Key] = set()
+        self._pickers: dict[str, Json] = {}
+        self._routers: dict[str, Json] = {}
         for gateway in seen.gateways:
-            if gateway["spec"]["gatewayClassName"] != CLASS:
+            if gateway_classes.of(gateway) is None:
                 continue
             if gateway["metadata"].get("deletionTimestamp"):
                 await self._remove(gateway)
@@ -90,16 +132,13 @@ class Gateways:
             uid = route["metadata"]["uid"]
             if uid in parents:
                 await self._update_status(gateway_api.HTTP_ROUTES, route, {"parents": parents[uid]})
+        self.pickers, self.routers = self._pickers, self._routers
         await self._update_policy_status(seen)
+        await self._update_pool_status(seen)
 
     async def _settle(self, routed: set[Key], seen: Snapshot) -> None:
         """Open the firewall for what is routed, and take back the groups of what is no more."""
-        ports = {
-            port
-            for key in routed
-            if (service := seen.services.get(key[:2])) is not None
-            for port in self._ports(key, service, seen)
-        }
+        ports = {port for key in routed for port in self._ports(key, seen)}
         try:
             await self._firewall.open(ports)
         except ComputeError as error:
@@ -109,9 +148,15 @@ class Gateways:
             needed = {key[2] for key in routed if key[:2] == name}
             await gateway_groups.take_back(self._server, service, needed)
 
-    def _ports(self, key: Key, service: Json, seen: Snapshot) -> set[int]:
+    def _ports(self, key: Key, seen: Snapshot) -> set[int]:
         """The pods' ports that the load balancer and its health check ask."""
-        serving = set(target_ports(service, key[2], seen.deployments))
+        pool, service = seen.pools.get(key[:2]), seen.services.get(key[:2])
+        if pool is not None:
+            serving = set(inference_pools.groups(pool, self._uid))
+        elif service is not None:
+            serving = set(target_ports(service, key[2], seen.deployments))
+        else:
+            return set()
         check = shape.health_check("", Target(
             namespace=key[0], service=key[1], port=key[2], health=_policy(seen.health_checks, key)
         ))  # fmt: skip
@@ -123,11 +168,13 @@ class Gateways:
     ) -> set[Key]:
         """Reconcile one Gateway; the backends of the routes that its listeners take."""
         await self._hold(gateway)
+        kind = gateway_classes.CLASSES[gateway["spec"]["gatewayClassName"]]
         listeners: list[Json] = gateway["spec"]["listeners"]
         by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
         for route in seen.routes:
             for reference in _references(route, gateway):
                 unsupported = gateway_support.unsupported(route, seen.services)
+                pools = not kind.takes_pools and [k for k in _backend_keys(route) if _is_pool(k)]
                 taken = [
                     one["name"]
                     for one in listeners
@@ -142,6 +189,9 @@ class Gateways:
                         refused=None if taken else "no listener takes routes of this namespace",
                         unsupported=unsupported,
                         missing=list(_missing(route, seen)),
+                        invalid=_NO_POOLS.format(gateway["spec"]["gatewayClassName"])
+                        if pools
+                        else None,
                     )
                 )
         attached = Counter({name: len(routes) for name, routes in by_listener.items()})
@@ -169,32 +219,51 @@ class Gateways:
     ) -> str:
         """Create or update the load balancer and return its address."""
         own = self._owner(gateway)
-        address = await self._address(gateway)
-        backends = await self._backends(own, by_listener, seen)
+        kind = gateway_classes.CLASSES[gateway["spec"]["gatewayClassName"]]
+        scope = kind.scope(self._location.region)
+        address = await self._address(gateway, scope)
+        backends = await self._backends(gateway, kind, by_listener, seen)
+        extension = _extension(gateway, seen)
         for listener in gateway["spec"]["listeners"]:
             name = shape.named(listener["name"], *own)
             is_encrypted = listener["protocol"] == "HTTPS"
             made = await self._resources.ensure(
-                own, "global/urlMaps", shape.url_map(name, by_listener[listener["name"]], backends)
+                own,
+                scope,
+                "urlMaps",
+                shape.url_map(name, by_listener[listener["name"]], backends),
             )
-            certificates = (gateway["metadata"].get("annotations") or {}).get(_CERTIFICATES)
-            if is_encrypted and not certificates:
+            if extension is not None:
+                self._routers[_path(made)] = extension
+            certificates = (
+                shape.certificates(gateway, listener, is_regional=kind.is_regional)
+                if is_encrypted
+                else None
+            )
+            if certificates == shape.Certificates():
                 raise ComputeError(400, "invalid", "an HTTPS listener has no certificates")
             proxies = "targetHttpsProxies" if is_encrypted else "targetHttpProxies"
             proxy = await self._resources.ensure(
                 own,
-                f"global/{proxies}",
+                scope,
+                proxies,
                 shape.proxy(
                     name,
                     url_map_link=made["selfLink"],
                     project=self._compute.project,
-                    certificates=certificates if is_encrypted else None,
+                    scope=scope,
+                    given=certificates,
                 ),
             )
             rule = shape.forwarding_rule(
-                name, target=proxy["selfLink"], address=address, port=listener["port"]
+                name,
+                target=proxy["selfLink"],
+                address=address,
+                port=listener["port"],
+                scheme=kind.scheme,
+                network=self._location.network_of(kind),
             )
-            found = await self._resources.ensure(own, "global/forwardingRules", rule)
+            found = await self._resources.ensure(own, scope, "forwardingRules", rule)
             address = str(found["IPAddress"])
         await self._resources.clean(own)
         return address or ""
@@ -202,51 +271,82 @@ class Gateways:
     def _owner(self, gateway: Json) -> Owner:
         return (self._cluster, *_own(gateway))
 
-    async def _address(self, gateway: Json) -> str | None:
+    async def _address(self, gateway: Json, scope: str) -> str | None:
         """Return the reserved address that the Gateway names; None for an ephemeral one."""
         for address in gateway["spec"].get("addresses") or ():
             if address.get("type") == "NamedAddress":
-                found = await self._compute.request("GET", f"global/addresses/{address['value']}")
+                found = await self._compute.request("GET", f"{scope}/addresses/{address['value']}")
                 return str(found["address"])
             return str(address["value"])
         return None
 
     async def _backends(
-        self, own: Owner, by_listener: dict[str, list[Json]], seen: Snapshot
+        self,
+        gateway: Json,
+        kind: GatewayClass,
+        by_listener: dict[str, list[Json]],
+        seen: Snapshot,
     ) -> Backends:
+        own, scope = self._owner(gateway), kind.scope(self._location.region)
         links: dict[tuple[str, str, int], str] = {}
         for routes in by_listener.values():
             for key in (key for route in routes for key in _backend_keys(route)):
-                service = seen.services.get(key[:2])
-                if key in links or service is None:
+                if key in links or not seen.has(key[:2]) or _is_pool(key) > kind.takes_pools:
                     continue
-                links[key] = await self._backend(own, key, service, seen)
+                links[key] = await self._backend(own, kind, key, seen)
         empty = Target(namespace=own[1], service=own[2], port=404)
         name = shape.named("serve404", *own)
-        nowhere = {**shape.backend_service(name, empty, check=""), "healthChecks": []}
-        made = await self._resources.ensure(own, "global/backendServices", nowhere)
+        body = shape.backend_service(name, empty, check="", scheme=kind.scheme, scope=scope)
+        made = await self._resources.ensure(
+            own, scope, "backendServices", {**body, "healthChecks": []}
+        )
         return Backends(services=links, nowhere=made["selfLink"])
 
     async def _backend(
-        self, own: Owner, key: tuple[str, str, int], service: Json, seen: Snapshot
+        self, own: Owner, kind: GatewayClass, key: tuple[str, str, int], seen: Snapshot
     ) -> str:
-        await gateway_groups.ask(self._server, service, key[2])
+        scope, pool = kind.scope(self._location.region), seen.pools.get(key[:2])
+        if pool is None:
+            service = seen.services[key[:2]]
+            await gateway_groups.ask(self._server, service, key[2])
+            groups = _groups(service, key[2], self._compute.project)
+        else:
+            groups = await self._pool_groups(pool, seen)
         target = Target(
             namespace=key[0],
             service=key[1],
             port=key[2],
-            groups=tuple(_groups(service, key[2], self._compute.project)),
+            groups=tuple(groups),
             health=_policy(seen.health_checks, key),
             policy=_policy(seen.backend_policies, key),
         )
         if not target.groups:
             self.has_failures = True  # the groups are created from the annotation: retry
-        name = shape.named("bs", *own, *map(str, key))
+        name = shape.named("bs", *own, *(str(part).replace("/", "-") for part in key))
         check = await self._resources.ensure(
-            own, "global/healthChecks", shape.health_check(name, target)
+            own, scope, "healthChecks", shape.health_check(name, target)
         )
-        body = shape.backend_service(name, target, check=check["selfLink"])
-        return str((await self._resources.ensure(own, "global/backendServices", body))["selfLink"])
+        body = shape.backend_service(
+            name, target, check=check["selfLink"], scheme=kind.scheme, scope=scope
+        )
+        made = await self._resources.ensure(own, scope, "backendServices", body)
+        if pool is not None:
+            self._pickers[_path(made)] = pool
+        return str(made["selfLink"])
+
+    async def _pool_groups(self, pool: Json, seen: Snapshot) -> list[str]:
+        """Return those of a pool's endpoint groups that exist; the NEG controller makes them."""
+        found = []
+        for name in inference_pools.groups(pool, self._uid).values():
+            for zone in seen.zones:
+                path = f"zones/{zone}/networkEndpointGroups/{name}"
+                if path not in self._made_groups:
+                    if await self._compute.get(path) is None:
+                        self.has_failures = True  # a retry finds it
+                        continue
+                    self._made_groups.add(path)
+                found.append(f"projects/{self._compute.project}/{path}")
+        return found
 
     async def _remove(self, gateway: Json) -> None:
         finalizers = gateway["metadata"].get("finalizers") or []
@@ -268,9 +368,16 @@ class Gateways:
             (gateway_api.BACKEND_POLICIES, seen.backend_policies),
         ):
             for one in policies:
-                target = (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"])
-                desired = status.policy(one, is_attached=target in seen.services)
+                desired = status.policy(one, is_attached=seen.has(_target(one)))
                 await self._update_status(collection, one, desired)
+
+    async def _update_pool_status(self, seen: Snapshot) -> None:
+        """Write which Gateways lead to each InferencePool; none where none does."""
+        for key, pool in seen.pools.items():
+            gateways = [one for one in seen.gateways if _leads_to(one, key, seen)]
+            if gateways or pool.get("status"):
+                desired = inference_pools.status(pool, gateways, seen.services)
+                await self._update_status(gateway_api.INFERENCE_POOLS, pool, desired)
 
     async def _update_status(self, collection: str, one: Json, desired: Json) -> None:
         fresh = status.merged(one.get("status") or {}, desired)
@@ -329,16 +436,59 @@ def _backend_keys(route: Json) -> list[tuple[str, str, int]]:
 
 
 def _missing(route: Json, seen: Snapshot) -> list[str]:
-    return sorted({key[1] for key in _backend_keys(route) if key[:2] not in seen.services})
+    found = set()
+    for namespace, name, _ in _backend_keys(route):
+        if not seen.has((namespace, name)):
+            pool = inference_pools.pool_name(name)
+            found.add(f"InferencePool {pool}" if pool else f"Service {name}")
+    return sorted(found)
+
+
+def _is_pool(key: tuple[str, str, int]) -> bool:
+    return inference_pools.pool_name(key[1]) is not None
+
+
+def _target(policy: Json) -> tuple[str, str]:
+    return policy["metadata"]["namespace"], inference_pools.named(policy["spec"]["targetRef"])
+
+
+def _leads_to(gateway: Json, key: tuple[str, str], seen: Snapshot) -> bool:
+    """Whether a route of a Gateway of a class that takes pools leads to a pool."""
+    kind = gateway_classes.of(gateway)
+    return (
+        kind is not None
+        and kind.takes_pools
+        and any(
+            key in [one[:2] for one in _backend_keys(route)]
+            for route in seen.routes
+            if _references(route, gateway)
+        )
+    )
+
+
+def _extension(gateway: Json, seen: Snapshot) -> Json | None:
+    """The oldest GCPRoutingExtension of a Gateway."""
+    namespace, name = _own(gateway)
+    found = [
+        one
+        for one in seen.extensions
+        if one["metadata"]["namespace"] == namespace
+        and any(
+            target["kind"] == "Gateway" and target["name"] == name
+            for target in one["spec"]["targetRefs"]
+        )
+    ]
+    return min(found, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
+
+
+def _path(resource: Json) -> str:
+    """The path of a compute resource, `projects/…`."""
+    return str(resource["selfLink"]).partition("/compute/v1/")[2]
 
 
 def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
     """Return the spec of a Service's policy. If there are several, the oldest applies."""
-    aimed = [
-        one
-        for one in policies
-        if (one["metadata"]["namespace"], one["spec"]["targetRef"]["name"]) == key[:2]
-    ]
+    aimed = [one for one in policies if _target(one) == key[:2]]
     oldest = min(aimed, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
     return dict((oldest or {"spec": {}})["spec"].get("default") or {})
 

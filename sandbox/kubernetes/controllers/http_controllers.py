@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute
-from sandbox.kubernetes.controllers.gateways import Gateways, Snapshot
+from sandbox.kubernetes.controllers.gateways import Gateways, Location, Snapshot
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+
+Json = dict[str, Any]
+_ZONE = "topology.kubernetes.io/zone"
 
 
 class HttpControllers:
@@ -23,15 +28,18 @@ class HttpControllers:
         compute: Compute,
         *,
         uid: Callable[[], Awaitable[str]],
-        network: str,
-        node_tag: str,
         has_gateways: bool,
+        location: Location,
+        pools: Informer | None = None,
+        nodes: Informer | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`network` and `node_tag` are those of the nodes.
+        """`changed` is called with every change of the objects that it watches.
 
-        `changed` is called with every change of the objects that it watches.
+        `pools` are the InferencePools, where their kind is defined.
         """
+        self._location = location
+        self._pools, self._nodes = pools, nodes
         self._server = server
         self._compute = compute
         self._uid = uid
@@ -48,7 +56,6 @@ class HttpControllers:
         self._informers = [
             self.ingresses, self.classes, self.deployments, self._services, self.certificates
         ]  # fmt: skip
-        self._network, self._node_tag = network, node_tag
         self._has_gateways = has_gateways
         if has_gateways:
             self._namespaces = self._inform("/api/v1/namespaces")
@@ -59,6 +66,12 @@ class HttpControllers:
             self._informers += [
                 self._namespaces, self._gateways, self._routes, self._checks, self._policies
             ]  # fmt: skip
+            self._extensions = self._inform(gateway_api.ROUTING_EXTENSIONS)
+            self._informers.append(self._extensions)
+        self.pickers: dict[str, Json] = {}
+        """InferencePool by the path of each backend service that it has."""
+        self.routers: dict[str, Json] = {}
+        """GCPRoutingExtension by the path of each URL map that it applies to."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def _inform(self, path: str) -> Informer:
@@ -67,6 +80,15 @@ class HttpControllers:
     def _woken(self) -> None:
         self._wake.set()
         self._changed()
+
+    def wake(self) -> None:
+        """Note that InferencePools or nodes changed."""
+        self._wake.set()
+
+    def _zones(self) -> set[str]:
+        nodes = self._nodes.objects() if self._nodes else ()
+        labels = ((one["metadata"].get("labels") or {}).get(_ZONE) for one in nodes)
+        return {zone for zone in labels if zone}
 
     def start(self) -> None:
         """Start the controllers."""
@@ -80,15 +102,12 @@ class HttpControllers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self) -> None:
-        for informer in self._informers:
+        others = [one for one in (self._pools, self._nodes) if one is not None]
+        for informer in [*self._informers, *others]:
             await informer.synced.wait()
         nginx = IngressNginx(self._server)
         gateways = Gateways(
-            self._server,
-            self._compute,
-            cluster_uid=await self._uid(),
-            network=self._network,
-            node_tag=self._node_tag,
+            self._server, self._compute, cluster_uid=await self._uid(), location=self._location
         )
 
         async def once() -> bool:
@@ -100,6 +119,9 @@ class HttpControllers:
             )
             if self._has_gateways:
                 await gateways.reconcile(self._seen())
+                if (self.pickers, self.routers) != (gateways.pickers, gateways.routers):
+                    self.pickers, self.routers = gateways.pickers, gateways.routers
+                    self._changed()
             return gateways.has_failures
 
         await reconcile_loop("ingresses and gateways", self._wake, once)
@@ -119,4 +141,15 @@ class HttpControllers:
                 one["metadata"]["name"]: one["metadata"].get("labels") or {}
                 for one in self._namespaces.objects()
             },
+            pools={
+                (one["metadata"]["namespace"], inference_pools.named(_reference(one))): one
+                for one in (self._pools.objects() if self._pools else ())
+            },
+            zones=tuple(sorted(self._zones())),
+            extensions=self._extensions.objects(),
         )
+
+
+def _reference(pool: Json) -> Json:
+    name = pool["metadata"]["name"]
+    return {"group": inference_pools.GROUP, "kind": inference_pools.KIND, "name": name}

@@ -8,11 +8,15 @@ from collections.abc import Callable
 
 import httpx
 
+from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import ClusterObjects
+from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
+from sandbox.kubernetes.controllers.gateways import Location
 from sandbox.kubernetes.controllers.http_controllers import HttpControllers
+from sandbox.kubernetes.controllers.inference_callouts import InferenceCallouts
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.keda import Keda
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
@@ -60,7 +64,20 @@ class Controllers:
         self._slices = Informer(server, slices, self._woken)
         self._nodes = Informer(server, "/api/v1/nodes", self._woken)
         self._gates_wake = asyncio.Event()
-        self._pods = Informer(server, "/api/v1/pods", self._gates_wake.set)
+        self._pods = Informer(server, "/api/v1/pods", self._pods_changed)
+        self._pools = (
+            Informer(server, gateway_api.INFERENCE_POOLS, self._woken)
+            if features.inference_pools
+            else None
+        )
+        self._callouts = InferenceCallouts(
+            server,
+            folder=folder,
+            dial_plan=metrics.dial_plan,
+            pods=self._pods.objects,
+            services=self._services.objects,
+            changed=changed,
+        )
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling, pods=self._pods)
         self._folder = folder
@@ -78,9 +95,15 @@ class Controllers:
             server,
             self._compute,
             uid=self._uid,
-            network=network,
-            node_tag=node_tag,
             has_gateways=features.gateway_api,
+            location=Location(
+                region=_region(folder.key.location),
+                network=network,
+                subnetwork=subnetwork,
+                node_tag=node_tag,
+            ),
+            pools=self._pools,
+            nodes=self._nodes,
             changed=changed,
         )
         self._secret_syncs = (
@@ -129,16 +152,29 @@ class Controllers:
             classes=http.classes.objects(),
             deployments=http.deployments.objects(),
             certificates=http.certificates.objects(),
+            pickers=self._callouts.pickers(http.pickers),
+            routers=self._callouts.routers(http.routers),
         )
 
     def _woken(self) -> None:
         self._wake.set()
+        if self._pools is not None:
+            self._http_controllers.wake()
         self._changed()
+
+    def _pods_changed(self) -> None:
+        self._gates_wake.set()
+        self._callouts.wake()
+        if self._pools is not None and self._pools.objects():
+            self._wake.set()  # their groups have pods that no Service selects
 
     def start(self) -> None:
         """Start the controllers."""
-        informers = (self._services, self._slices, self._nodes, self._pods)
+        informers = [self._services, self._slices, self._nodes, self._pods]
+        if self._pools is not None:
+            informers.append(self._pools)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
+        self._callouts.start()
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
         self._keda.start()
@@ -160,6 +196,7 @@ class Controllers:
         await self._volumes.stop()
         await self._postgres.stop()
         await self._http_controllers.stop()
+        await self._callouts.stop()
         if self._secret_syncs:
             await self._secret_syncs.stop()
         if self._pod_monitorings:
@@ -167,7 +204,8 @@ class Controllers:
         await self._compute.close()
 
     async def _run(self) -> None:
-        for informer in (self._services, self._slices, self._nodes, self._pods):
+        pools = (self._pools,) if self._pools is not None else ()
+        for informer in (self._services, self._slices, self._nodes, self._pods, *pools):
             await informer.synced.wait()
         uid = await self._uid()
         balancers = LoadBalancers(
@@ -196,7 +234,15 @@ class Controllers:
 
         async def once() -> bool:
             services = self._services.objects()
-            await groups.reconcile(services, self._slices.objects(), self._nodes.objects())
+            found = self._pools.objects() if self._pools is not None else []
+            await groups.reconcile(
+                [*services, *(inference_pools.as_service(one, uid) for one in found)],
+                [
+                    *self._slices.objects(),
+                    *(inference_pools.as_slice(one, self._pods.objects()) for one in found),
+                ],
+                self._nodes.objects(),
+            )
             self._gates_wake.set()
             await balancers.reconcile(services)
             return groups.has_leftovers or balancers.has_failures

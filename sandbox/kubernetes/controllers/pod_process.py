@@ -23,9 +23,13 @@ Json = dict[str, Any]
 class PodProcess:
     """One program of one cluster; it runs for at most one pod."""
 
-    def __init__(self, name: str, folder: Folder) -> None:
-        """`name` is the binary's, the process's and the log's."""
+    def __init__(self, name: str, folder: Folder, *, binary: str | None = None) -> None:
+        """`name` is the process's and the log's, and the binary's where that is not given."""
         self.name = name
+        self.binary = binary or name
+        self.port = 0
+        """The port of 127.0.0.1 that it answers on, where its user notes one."""
+        self.health_port = 0
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.pod = ""
@@ -63,9 +67,9 @@ class PodProcess:
         program = self._folder.binaries / self.name
         program.unlink(missing_ok=True)
         try:
-            program.symlink_to(binaries / self.name)
+            program.symlink_to(binaries / self.binary)
         except OSError:  # the file system does not support links
-            shutil.copy2(binaries / self.name, program)
+            shutil.copy2(binaries / self.binary, program)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [program, *arguments],

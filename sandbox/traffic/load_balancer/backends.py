@@ -11,6 +11,7 @@ from sandbox.traffic.load_balancer import (
     access_log,
     affinity,
     buckets,
+    callouts,
     cdn,
     clusters,
     endpoints,
@@ -90,6 +91,8 @@ class Backends:
             endpoints.groups(self._snapshot, self._surroundings, self._firewalls, service, place)
         )
         made = clusters.cluster(place.path, service, hashing, checks)
+        if picker := self._surroundings.pickers.get(place.path):
+            made = callouts.divided(made, picker)
         noted = access_log.rate(service)
         self.rates |= {noted[access_log.RATE]} if noted else set()
         if ports := {number for one in groups for number in one.denied(port)}:

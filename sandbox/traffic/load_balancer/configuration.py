@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import files, iap
+from sandbox.traffic.load_balancer import callouts, files, iap
 from sandbox.traffic.load_balancer.armor.policies import Policies
 from sandbox.traffic.load_balancer.backends import Backends
 from sandbox.traffic.load_balancer.listeners import Listener
@@ -84,10 +85,11 @@ def configure(
             ledger.decline(one.place.path, "target", "Nobody answers at its address.")
     address = next((str(one.rule.body.get("IPAddress", "")) for one in rules if one.url_map), "")
     policies = Policies(snapshot)
-    backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra))
+    picked = partial(callouts.extra, surroundings)
+    backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra, picked))
     maps = {one.url_map[0].path: one.url_map for one in rules if one.url_map}
     tables = {
-        path: Routes(place, url_map, backends).configuration()
+        path: Routes(place, url_map, backends).configuration(surroundings.routers.get(path))
         for path, (place, url_map) in maps.items()
     }
     found = [
@@ -96,7 +98,7 @@ def configure(
     ]
     listeners = [*(one for one in found if one), *contributed.listeners]
     clusters = [_with_endpoints(one, surroundings) for one in backends.clusters]
-    clusters.append(iap.cluster(surroundings))
+    clusters += [iap.cluster(surroundings), *callouts.clusters(surroundings)]
     written = {
         files.LISTENERS: files.resources(files.LISTENERS, listeners),
         files.CLUSTERS: files.resources(files.CLUSTERS, [*clusters, *contributed.clusters]),

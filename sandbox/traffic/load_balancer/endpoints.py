@@ -14,6 +14,8 @@ from sandbox.traffic.load_balancer.unsupported import Document
 
 NOBODY = 1
 """A port on which nobody listens, for an endpoint that the sandbox cannot reach."""
+DESTINATION = "x-gateway-destination-endpoint"
+"""Key of the metadata by which an endpoint picker names an endpoint."""
 _ZONAL = frozenset({"GCE_VM_IP_PORT"})
 
 
@@ -206,7 +208,7 @@ def _endpoint(
         "endpoint": found,
         "metadata": {
             "filter_metadata": {
-                "envoy.lb": {"hash_key": endpoint.name},
+                "envoy.lb": {"hash_key": endpoint.name, DESTINATION: endpoint.name},
                 "sandbox": {"instance": endpoint.instance, "endpoint": endpoint.name},
             }
         },

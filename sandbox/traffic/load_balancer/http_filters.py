@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import iap
+from sandbox.traffic.load_balancer import callouts, iap
 from sandbox.traffic.load_balancer.armor import bodies, policies, rate_limits
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
@@ -26,8 +26,10 @@ end
 """
 
 
-def chain() -> list[Json]:
+def chain(*, has_callouts: bool = False) -> list[Json]:
     """The filters in the order in which a request passes them.
+
+    Without `has_callouts` no program is asked about requests.
 
     Policies at the edge come before everything else. There is no cache: Envoy's asks the backend
     past the filters and the route's own actions, and so past policies and rewrites.
@@ -36,12 +38,14 @@ def chain() -> list[Json]:
     return [
         _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
         edge,
+        *([callouts.router()] if has_callouts else []),
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
         bodies.filter_(),
         *backend,
         rate_limits.filter_(),
         iap.settings(),
         _filter("fault", f"{_HTTP}.fault.v3.HTTPFault"),
+        *([callouts.picker()] if has_callouts else []),
         _filter("router", f"{_HTTP}.router.v3.Router", suppress_envoy_headers=True),
     ]
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import matches, route_actions, shared_filters
+from sandbox.kubernetes.cluster_objects import Callout
+from sandbox.traffic.load_balancer import callouts, matches, route_actions, shared_filters
 from sandbox.traffic.load_balancer.armor import bodies, policies
 from sandbox.traffic.load_balancer.backends import Backends, Target
 from sandbox.traffic.load_balancer.client import INTERNAL_HEADERS
 from sandbox.traffic.load_balancer.unsupported import Document
 
+_FILTERS = "typed_per_filter_config"
 _NO_TARGET: Json = {"direct_response": {"status": 502}}
 _MISSING = "There is no such backend."
 _NOT_ALLOWED: Json = {"direct_response": {"status": 405}}
@@ -23,8 +25,11 @@ class Routes:
     def __init__(self, place: Place, url_map: Document, backends: Backends) -> None:
         self._place, self._map, self._backends = place, url_map, backends
 
-    def configuration(self) -> Json:
-        """The route configuration, named after the URL map's path."""
+    def configuration(self, router: Callout | None = None) -> Json:
+        """The route configuration, named after the URL map's path.
+
+        `router` is asked about each request before its route is decided.
+        """
         url_map = self._map
         matchers = {one.text("name"): one for one in url_map.many("pathMatchers")}
         hosts: list[Json] = []
@@ -46,11 +51,13 @@ class Routes:
                 url_map.value(field)
         for host in hosts:
             host["request_body_buffer_limit"] = bodies.LARGEST
+        filters = shared_filters.lift(hosts, policies.FILTERS)
+        filters = _filters(filters.get(_FILTERS, {}) | callouts.of_route(callouts.ROUTER, router))
         return {
             "name": self._place.path,
             "virtual_hosts": hosts,
             "ignore_port_in_host_matching": True,
-            **shared_filters.lift(hosts, policies.FILTERS),
+            **filters,
         } | _joined(
             route_actions.header_action(url_map),
             {"request_headers_to_remove": list(INTERNAL_HEADERS)},
@@ -152,7 +159,7 @@ class Routes:
 
 
 def _filters(found: Json) -> Json:
-    return {"typed_per_filter_config": dict(found)} if found else {}
+    return {_FILTERS: dict(found)} if found else {}
 
 
 def _joined(*parts: Json) -> Json:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from sandbox.kubernetes.cluster_objects import Callout
 from sandbox.traffic.dial_plan import DialPlan
 
 
@@ -39,6 +40,10 @@ class Surroundings:
     """The port of the emulated storage."""
     identity: int | None = None
     """The port that answers for Identity-Aware Proxy; without one, its backends refuse all."""
+    pickers: Mapping[str, Callout] = field(default_factory=dict)
+    """Endpoint picker by the path of the backend service that it picks for."""
+    routers: Mapping[str, Callout] = field(default_factory=dict)
+    """Body-based router by the path of the URL map that it is asked before."""
     access_log: Path | None = None
     """The file that gets the request logs; None writes none."""
     measurements: Path | None = None

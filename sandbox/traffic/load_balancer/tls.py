@@ -56,8 +56,7 @@ def _certificates(
     given = proxy.text("certificateMap").removeprefix(_MAP_HOST)
     classic = proxy.texts("sslCertificates")
     if not given:
-        found = (of_reference(one, place.project) for one in classic)
-        yield [], tuple(one.path for one in found if one)
+        yield [], tuple(path for one in classic if (path := _path(one, place.project)))
         return
     # A map replaces the classic certificates.
     by_certificates: dict[tuple[str, ...], list[str]] = {}
@@ -75,6 +74,14 @@ def _certificates(
         yield sorted(hosts), certificates
     if primary:
         yield [], primary
+
+
+def _path(reference: str, project: str) -> str | None:
+    """The path of a certificate of Compute Engine or, on regional proxies, Certificate Manager."""
+    if reference.startswith(_MAP_HOST):
+        return reference.removeprefix(_MAP_HOST)
+    found = of_reference(reference, project)
+    return found.path if found else None
 
 
 def _parameters(snapshot: Snapshot, place: Place, proxy: Document) -> Json:

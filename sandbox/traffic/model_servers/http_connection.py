@@ -201,6 +201,7 @@ class HttpConnection(asyncio.Protocol):
             answer = answer.failed()
         if load.is_instant:
             load.count(answer.model, answer.verb, answer.status, None, answer.tokens)
+            load.prefixes.take(answer.model, answer.prompt)
             self._send(request, answer)
             return
         self._is_busy = True
@@ -212,6 +213,7 @@ class HttpConnection(asyncio.Protocol):
         def finished() -> None:
             ticket, self._ticket = self._ticket, None
             load.count(answer.model, answer.verb, answer.status, ticket, answer.tokens)
+            load.prefixes.take(answer.model, answer.prompt)
             if answer.chunks and request.method != "HEAD":
                 self._end(request)
             else:

@@ -12,6 +12,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sandbox.traffic.model_servers.prefix_cache import PrefixCache
+
 COMMON_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of most servers' histograms."""
 FIRST_TOKEN_BOUNDS = (
@@ -85,6 +87,7 @@ class Load:
         """Seconds in the queue by model."""
         self.prompt_tokens: Counter[str] = Counter()
         self.generated_tokens: Counter[str] = Counter()
+        self.prefixes = PrefixCache()
         self._owed = 0.0
 
     @property

@@ -66,6 +66,7 @@ class Answer:
         "error",
         "headers",
         "model",
+        "prompt",
         "status",
         "tokens",
         "verb",
@@ -83,6 +84,7 @@ class Answer:
         model: str = "",
         error: Callable[[int, str], Answer] | None = None,
         tokens: tuple[int, int] = (0, 0),
+        prompt: Sequence[str] = (),
     ) -> None:
         self.status = status
         self.body = body
@@ -97,6 +99,8 @@ class Answer:
         """The answer in its place if the model fails."""
         self.tokens = tokens
         """How many tokens were read and generated."""
+        self.prompt = prompt
+        """The tokens that were read, for a server that keeps what they begin with."""
 
     def failed(self) -> Answer:
         """The answer in its place if the model fails; itself where it has none."""

@@ -19,6 +19,7 @@ from sandbox.traffic.model_servers.load import (
     Histogram,
     Load,
 )
+from sandbox.traffic.model_servers.prefix_cache import BLOCK_SIZE, BLOCKS
 from sandbox.traffic.model_servers.served import Served
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -186,6 +187,13 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
         ("kv_cache_usage_perc", load.running / max(load.settings.concurrency, 100)),
     ):
         yield f"vllm:{name}", "gauge", [("", labels, value)]
+    blocks = {"block_size": str(BLOCK_SIZE), "num_gpu_blocks": str(BLOCKS)}
+    yield "vllm:cache_config_info", "gauge", [("", {**labels, **blocks}, 1.0)]
+    for name, tokens in (
+        ("prefix_cache_queries_total", load.prefixes.queries),
+        ("prefix_cache_hits_total", load.prefixes.hits),
+    ):
+        yield f"vllm:{name}", "counter", [("", labels, float(tokens))]
     good, bad = (sum(x) for x in zip(*(_by_outcome(load, one) for one in _models(served, load)),
                                      strict=True))  # fmt: skip
     success: _Samples = [
@@ -193,11 +201,11 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
         ("", {**labels, "finished_reason": "abort"}, float(bad)),
     ]
     yield "vllm:request_success_total", "counter", success
-    for name, tokens in (
+    for name, counted in (
         ("prompt_tokens_total", load.prompt_tokens),
         ("generation_tokens_total", load.generated_tokens),
     ):
-        yield f"vllm:{name}", "counter", [("", labels, float(tokens.total()))]
+        yield f"vllm:{name}", "counter", [("", labels, float(counted.total()))]
     yield _histogram("vllm:e2e_request_latency_seconds", labels, load.durations.get(model))
     yield _histogram(
         "vllm:time_to_first_token_seconds",

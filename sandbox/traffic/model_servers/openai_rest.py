@@ -7,7 +7,7 @@ that an answer depends on the request only.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -161,10 +161,11 @@ def _chat(served: Served, body: _Body, model: str) -> Answer:
         parts = [{"role": "assistant", "content": ""}, *({"content": one} for one in written)]
         choices: list[_Body] = [{"index": 0, "delta": one, "finish_reason": None} for one in parts]
         choices.append({"index": 0, "delta": {}, "finish_reason": reason})
-        return _stream("chat", base, choices, body, model, usage)
+        return _stream("chat", base, choices, body, model, usage, read)
     message = {"role": "assistant", "content": "".join(written)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-    return _answered("chat", {**base, "choices": [choice], "usage": usage}, model, usage)
+    result = {**base, "choices": [choice], "usage": usage}
+    return _answered("chat", result, model, usage, read)
 
 
 def _completions(served: Served, body: _Body, model: str) -> Answer:
@@ -186,10 +187,12 @@ def _completions(served: Served, body: _Body, model: str) -> Answer:
             for piece in pieces
         ]
         choices[-1]["finish_reason"] = reason
-    usage = _usage(sum(len(_words(one)) for one in prompts), count)
+    read = [word for one in prompts for word in _words(one)]
+    usage = _usage(len(read), count)
     if body.get("stream"):
-        return _stream("completions", base, choices, body, model, usage)
-    return _answered("completions", {**base, "choices": choices, "usage": usage}, model, usage)
+        return _stream("completions", base, choices, body, model, usage, read)
+    result = {**base, "choices": choices, "usage": usage}
+    return _answered("completions", result, model, usage, read)
 
 
 def _embeddings(body: _Body, model: str) -> Answer:
@@ -209,7 +212,7 @@ def _embeddings(body: _Body, model: str) -> Answer:
     ]
     usage = _usage(sum(len(_words(one)) for one in rows), 0)
     result = {"object": "list", "data": data, "model": model, "usage": usage}
-    return _answered("embeddings", result, model, usage)
+    return _answered("embeddings", result, model, usage, ())
 
 
 def _base(prefix: str, kind: str, served: Served, body: _Body, model: str) -> _Body:
@@ -251,13 +254,24 @@ def _usage(read: int, written: int) -> dict[str, int]:
     }
 
 
-def _answered(verb: str, result: _Body, model: str, usage: dict[str, int]) -> Answer:
+def _answered(
+    verb: str, result: _Body, model: str, usage: dict[str, int], prompt: Sequence[str]
+) -> Answer:
     tokens = usage["prompt_tokens"], usage["completion_tokens"]
-    return Answer(200, encode(result), JSON, verb=verb, model=model, error=_error, tokens=tokens)
+    return Answer(
+        200, encode(result), JSON, verb=verb, model=model, error=_error, tokens=tokens,
+        prompt=prompt,
+    )  # fmt: skip
 
 
-def _stream(
-    verb: str, base: _Body, choices: list[_Body], body: _Body, model: str, usage: dict[str, int]
+def _stream(  # noqa: PLR0917  # what an answer is made of
+    verb: str,
+    base: _Body,
+    choices: list[_Body],
+    body: _Body,
+    model: str,
+    usage: dict[str, int],
+    prompt: Sequence[str],
 ) -> Answer:
     def events() -> Iterator[bytes]:
         options = body.get("stream_options")
@@ -272,7 +286,7 @@ def _stream(
     tokens = usage["prompt_tokens"], usage["completion_tokens"]
     return Answer(
         200, b"", EVENTS, chunks=tuple(events()), verb=verb, model=model, error=_error,
-        tokens=tokens,
+        tokens=tokens, prompt=prompt,
     )  # fmt: skip
 
 

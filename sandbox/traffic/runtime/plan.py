@@ -106,6 +106,8 @@ def plan(inputs: Inputs) -> Plan:
         node_ports={**_named_ports(inputs), **found.node_ports},
         storage=inputs.storage,
         identity=inputs.port("identity"),
+        pickers={one.resource: one for objects in inputs.objects for one in objects.pickers},
+        routers={one.resource: one for objects in inputs.objects for one in objects.routers},
         access_log=inputs.access_log,
         measurements=inputs.measurements,
         health_log=inputs.health_log,

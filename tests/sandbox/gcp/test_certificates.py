@@ -221,6 +221,27 @@ def test_a_map_and_its_parts_cannot_be_deleted_while_in_use(chain: Cloud) -> Non
         chain.call("GET", f"/certificatemanager/v1/{free}", status=404)
 
 
+def test_a_regional_proxy_names_regional_certificates(cloud: Cloud) -> None:
+    region = "regions/europe-west4"
+    folder = "projects/p/locations/europe-west4/certificates"
+    mine, key = pair(DOMAIN)
+    body = {"selfManaged": {"pemCertificate": mine, "pemPrivateKey": key}}
+    cloud.call("POST", f"/certificatemanager/v1/{folder}?certificateId=llm", body)
+    service = {"name": "service", "loadBalancingScheme": "EXTERNAL_MANAGED"}
+    cloud.compute("POST", f"{region}/backendServices", service)
+    url_map = {"name": "routes", "defaultService": f"{region}/backendServices/service"}
+    cloud.compute("POST", f"{region}/urlMaps", url_map)
+    link = f"//certificatemanager.googleapis.com/{folder}/llm"
+    proxy = {"name": "tls", "urlMap": f"{region}/urlMaps/routes", "sslCertificates": [link]}
+    wrong = proxy | {"sslCertificates": [f"{link}-missing"]}
+    cloud.refused("POST", f"{region}/targetHttpsProxies", wrong, status=404)
+    cloud.compute("POST", f"{region}/targetHttpsProxies", proxy)
+    held = f"/certificatemanager/v1/{folder}/llm"
+    assert cloud.call("DELETE", held, status=400)["error"]["status"] == "FAILED_PRECONDITION"
+    cloud.compute("DELETE", f"{region}/targetHttpsProxies/tls")
+    cloud.call("DELETE", held)
+
+
 def test_a_change_is_atomic(chain: Cloud) -> None:
     record(chain, f"{DOMAIN}.", "A", "192.0.2.1")
     assert record(chain, f"{DOMAIN}.", "A", "192.0.2.2", status=409)["error"]["errors"][0][

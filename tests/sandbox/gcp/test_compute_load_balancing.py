@@ -63,6 +63,45 @@ def test_an_address_lists_its_forwarding_rule(chain: Cloud) -> None:
     chain.refused("DELETE", "global/addresses/front")
 
 
+@pytest.mark.parametrize("scheme", ["EXTERNAL_MANAGED", "INTERNAL_MANAGED"])
+def test_a_regional_rule_needs_a_subnetwork_for_its_proxies(cloud: Cloud, scheme: str) -> None:
+    region = "regions/europe-west4"
+    service = {"name": "service", "loadBalancingScheme": scheme}
+    cloud.compute("POST", f"{region}/backendServices", service)
+    url_map = {"name": "routes", "defaultService": f"{region}/backendServices/service"}
+    cloud.compute("POST", f"{region}/urlMaps", url_map)
+    proxy = {"name": "proxy", "urlMap": f"{region}/urlMaps/routes"}
+    cloud.compute("POST", f"{region}/targetHttpProxies", proxy)
+    cloud.compute("POST", "global/networks", {"name": "main", "autoCreateSubnetworks": False})
+    rule = {
+        "name": "rule",
+        "loadBalancingScheme": scheme,
+        "network": "global/networks/main",
+        "portRange": "80",
+        "target": f"{region}/targetHttpProxies/proxy",
+    }
+    subnetwork = {
+        "name": "nodes",
+        "network": "global/networks/main",
+        "ipCidrRange": "10.0.0.0/20",
+    }
+    cloud.compute("POST", f"{region}/subnetworks", subnetwork)
+    elsewhere = subnetwork | {
+        "name": "elsewhere",
+        "network": "global/networks/default",
+        "ipCidrRange": "10.1.0.0/23",
+        "purpose": "REGIONAL_MANAGED_PROXY",
+        "role": "ACTIVE",
+    }
+    cloud.compute("POST", f"{region}/subnetworks", elsewhere)
+    error = cloud.refused("POST", f"{region}/forwardingRules", rule)
+    assert "An active proxy-only subnetwork is required in the same region" in error["message"]
+
+    proxies = elsewhere | {"name": "proxies", "network": "global/networks/main"}
+    cloud.compute("POST", f"{region}/subnetworks", proxies)
+    cloud.compute("POST", f"{region}/forwardingRules", rule)
+
+
 def test_a_rule_that_takes_a_taken_port_is_refused(chain: Cloud) -> None:
     second = {
         "name": "second",

@@ -109,7 +109,7 @@ CERTIFICATES = Collection(
     id_parameter="certificateId",
     complete=_complete_certificate,
     show=_show_certificate,
-    before_delete=refuse_used("certificate", issuance.users_of_certificate),
+    before_delete=refuse_used("certificate", issuance.all_users_of_certificate),
     **common("Certificate", "selfManaged"),
 )
 AUTHORIZATIONS = Collection(

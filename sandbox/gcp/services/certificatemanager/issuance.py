@@ -80,6 +80,12 @@ def users_of_certificate(state: State, name: str) -> Iterator[str]:
                 yield f"{path}/certificateMapEntries/{entry}"
 
 
+def all_users_of_certificate(state: State, name: str) -> Iterator[str]:
+    """The entries of maps and the regional proxies that name a certificate."""
+    yield from users_of_certificate(state, name)
+    yield from serving.proxies_of_certificate(state, name)
+
+
 def _maps_with(state: State, name: str) -> set[str]:
     users = users_of_certificate(state, name)
     return {user.partition("/certificateMapEntries/")[0] for user in users}

@@ -19,6 +19,9 @@ _PROXIES = frozenset(
 )
 
 
+_PROXY_PURPOSES = frozenset({"REGIONAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER"})
+
+
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:
     """Set the defaults of a forwarding rule; check its target, address and ports."""
     if not document.get("target") and not document.get("backendService"):
@@ -49,6 +52,8 @@ def _check_target(state: State, place: Place, document: Json, scheme: str) -> No
             "resource.target", document["target"],
             "The target proxy must be in the same scope as the forwarding rule.",
         )  # fmt: skip
+    if place.scope != "global" and scheme.endswith("_MANAGED") and target.collection in _PROXIES:
+        _check_proxy_subnetwork(state, place, document)
     for service, theirs in _schemes(state, target):
         # EXTERNAL and EXTERNAL_MANAGED may be mixed only during a migration, which is not emulated.
         if theirs != scheme and scheme.startswith("EXTERNAL"):
@@ -56,6 +61,26 @@ def _check_target(state: State, place: Place, document: Json, scheme: str) -> No
                 "resource.loadBalancingScheme", scheme,
                 f"The backend service '{service}' has the load balancing scheme {theirs}.",
             )  # fmt: skip
+
+
+def _check_proxy_subnetwork(state: State, place: Place, document: Json) -> None:
+    """Refuse a regional load balancer whose network has no subnetwork for its proxies.
+
+    https://docs.cloud.google.com/load-balancing/docs/proxy-only-subnets
+    """
+    network = of_reference(str(document.get("network") or ""), place.project)
+    name = network.name if network else "default"
+    collection = f"compute/projects/{place.project}/{place.scope}/subnetworks"
+    for _, one in state.store.collection(collection):
+        is_for_proxies = one.get("purpose") in _PROXY_PURPOSES and one.get("role") != "BACKUP"
+        theirs = of_reference(str(one.get("network") or ""), place.project)
+        if is_for_proxies and theirs is not None and theirs.name == name:
+            return
+    raise invalid(
+        "resource.target", document["target"],
+        "An active proxy-only subnetwork is required in the same region and VPC as the "
+        "forwarding rule.",
+    )  # fmt: skip
 
 
 def _schemes(state: State, target: Place) -> list[tuple[str, str]]:

@@ -45,6 +45,10 @@ def complete(state: State, place: Place, document: Json, old: Json | None) -> No
                 "resource.sslCertificates", len(certificates or []),
                 f"At most {MAX_CERTIFICATES} SSL certificates are allowed.",
             )  # fmt: skip
+        for one in certificates or []:
+            name = str(one).removeprefix(MAP_HOST)
+            if name != one and f"certificatemanager/{name}" not in state.store:
+                raise not_found(name)
         _check_map(state, document.get("certificateMap"))
     if place.collection == "targetHttpsProxies":
         document.setdefault("quicOverride", "NONE")

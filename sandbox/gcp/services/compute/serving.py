@@ -21,6 +21,16 @@ def proxies_of_map(state: State, map_name: str) -> Iterator[str]:
                 yield f"{folder}/{name}"
 
 
+def proxies_of_certificate(state: State, certificate: str) -> Iterator[str]:
+    """The regional proxies that name a certificate of Certificate Manager, by their paths."""
+    _, project, _, location, *_ = certificate.split("/")
+    for collection in _PROXIES:
+        folder = f"projects/{project}/regions/{location}/{collection}"
+        for name, body in state.store.collection(f"compute/{folder}"):
+            if f"{MAP_HOST}{certificate}" in (body.get("sslCertificates") or ()):
+                yield f"{folder}/{name}"
+
+
 def addresses(state: State, proxy: str) -> Iterator[str]:
     """The addresses of the forwarding rules that lead to a target proxy."""
     for key in state.store.users(proxy):

@@ -172,13 +172,17 @@ async def start_controllers(state: State, record: ClusterRecord, provisioner: An
 
 def features(record: ClusterRecord) -> Any:
     """The `sandbox.kubernetes.features.Features` that the cluster's settings turn on."""
+    from sandbox.gcp.services.container.versions import defines_inference_pools  # noqa: PLC0415
     from sandbox.kubernetes.features import Features  # noqa: PLC0415
 
     cluster = record["cluster"]
+    version = str(cluster.get("currentMasterVersion") or "")
     gateways = cluster["networkConfig"].get("gatewayApiConfig") or {}
     prometheus = (cluster.get("monitoringConfig") or {}).get("managedPrometheusConfig") or {}
+    gateway_api = gateways.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
     return Features(
-        gateway_api=gateways.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL"),
+        gateway_api=gateway_api,
+        inference_pools=gateway_api and bool(version) and defines_inference_pools(version),
         secret_sync=bool((cluster.get("secretSyncConfig") or {}).get("enabled")),
         managed_prometheus=bool(prometheus.get("enabled")),
     )

@@ -117,3 +117,11 @@ def minor(version: str) -> int:
 def is_too_old(node: str, master: str) -> bool:
     """Whether nodes are more minor versions behind the control plane than GKE allows."""
     return minor(master) - minor(node) > _MOST_SKEW
+
+
+def defines_inference_pools(version: str) -> bool:
+    """Whether GKE defines the kind InferencePool in clusters of a version.
+
+    https://docs.cloud.google.com/kubernetes-engine/docs/how-to/deploy-gke-inference-gateway
+    """
+    return order(version) >= order("1.34.0-gke.1626000")

@@ -1,0 +1,179 @@
+"""Pods of endpoint pickers and body-based routers: which run, and with what.
+
+Flags and their defaults are those of gateway-api-inference-extension v1.5.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+PICKER, ROUTER = "epp", "bbr"
+PREFIXES = (f"{PICKER}-", f"{ROUTER}-")
+"""How the names of their processes begin."""
+_IMAGES = {
+    PICKER: re.compile(r"(^|/)epp[:@]"),
+    ROUTER: re.compile(r"(^|/)bbr[:@]"),
+}
+_DEFAULT_PORTS = {PICKER: 9002, ROUTER: 9004}
+_HEALTH_PORTS = {PICKER: 9003, ROUTER: 9005}
+_FIELDS = {
+    "metadata.name": ("metadata", "name"),
+    "metadata.namespace": ("metadata", "namespace"),
+    "metadata.uid": ("metadata", "uid"),
+    "spec.nodeName": ("spec", "nodeName"),
+    "status.podIP": ("status", "podIP"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A pod whose program answers, and which is ready."""
+
+    pod: Json
+    listens: int
+    """Its port on 127.0.0.1."""
+
+    def answers(self, service: Json, port: int) -> bool:
+        """Whether a port of a Service leads to the program's own port."""
+        metadata, spec = self.pod["metadata"], service["spec"]
+        labels, selector = metadata.get("labels") or {}, spec.get("selector") or {}
+        if (
+            metadata["namespace"] != service["metadata"]["namespace"]
+            or not selector
+            or not selector.items() <= labels.items()
+        ):
+            return False
+        target = next(
+            (one.get("targetPort", port) for one in spec["ports"] if one["port"] == port), None
+        )
+        if isinstance(target, str):
+            declared = _container(self.pod).get("ports") or []
+            target = next(
+                (one["containerPort"] for one in declared if one.get("name") == target), None
+            )
+        return target == grpc_port(self.pod)
+
+
+def _container(pod: Json) -> Json:
+    """The container of the program; the pod may have others beside it."""
+    found: Json = next(
+        one
+        for one in pod["spec"]["containers"]
+        if any(image.search(one["image"]) for image in _IMAGES.values())
+    )
+    return found
+
+
+def program(pod: Json) -> str | None:
+    """The program of a pod: `epp`, `bbr`, or None."""
+    return next(
+        (
+            name
+            for name, image in _IMAGES.items()
+            if any(image.search(one["image"]) for one in pod["spec"]["containers"])
+        ),
+        None,
+    )
+
+
+def running(pods: Iterable[Json]) -> dict[str, Json]:
+    """The pods that a program runs for, by the name of its process."""
+    found: dict[str, Json] = {}
+    for pod in pods:
+        name, metadata = program(pod), pod["metadata"]
+        is_kept = "deletionTimestamp" not in metadata
+        if name is not None and is_kept and (pod.get("status") or {}).get("phase") == "Running":
+            found[f"{name}-{metadata['namespace']}-{metadata['name']}"] = pod
+    return found
+
+
+def probed_service(pod: Json) -> str | None:
+    """The service that the readiness probe asks for; None where no probe asks.
+
+    Raises ValueError for a probe that the program cannot answer, whose pod is never ready.
+    """
+    probe = _container(pod).get("readinessProbe")
+    if probe is None:
+        return None
+    port = (probe.get("grpc") or {}).get("port")
+    if port != _port(pod, "grpc-health-port", _HEALTH_PORTS):
+        raise ValueError(f"nothing answers the readiness probe on port {port}")
+    return str(probe["grpc"].get("service") or "")
+
+
+def with_readiness(pod: Json, *, is_ready: bool) -> Json | None:
+    """The status of a pod that is ready or not; None where it says so already."""
+    status, value = pod["status"], "True" if is_ready else "False"
+    before = {one["type"]: one["status"] for one in status.get("conditions") or []}
+    if before.get("Ready") == value:
+        return None
+    reason = {} if is_ready else {"reason": "ContainersNotReady"}
+    kinds = ("ContainersReady", "Ready")
+    changed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "conditions": [
+            *(one for one in status.get("conditions") or [] if one["type"] not in kinds),
+            *(
+                {"type": kind, "status": value, "lastTransitionTime": changed, **reason}
+                for kind in kinds
+            ),
+        ],
+        "containerStatuses": [
+            one | {"ready": is_ready} for one in status.get("containerStatuses") or []
+        ],
+    }
+
+
+def mounted(pod: Json) -> dict[str, str]:
+    """The ConfigMap of each mount path."""
+    volumes = {one["name"]: one for one in pod["spec"].get("volumes") or []}
+    return {
+        mount["mountPath"]: volumes[mount["name"]]["configMap"]["name"]
+        for mount in _container(pod).get("volumeMounts") or []
+        if "configMap" in volumes[mount["name"]]
+    }
+
+
+def arguments(pod: Json, mounts: Mapping[str, Path]) -> list[str]:
+    """The arguments of a pod, with the folders of its mounts."""
+    found = []
+    for argument in _container(pod).get("args") or []:
+        for path, folder in mounts.items():
+            where = re.escape(path.rstrip("/"))
+            argument = re.sub(rf"(^|=){where}(?=/)", rf"\g<1>{folder}", argument)  # noqa: PLW2901
+        found.append(argument)
+    return found
+
+
+def environment(pod: Json) -> dict[str, str]:
+    """The variables of a pod; those from Secrets and ConfigMaps are left out."""
+    found = {}
+    for one in _container(pod).get("env") or []:
+        source = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
+        if "valueFrom" not in one:
+            found[one["name"]] = one.get("value", "")  # the API server leaves out an empty value
+        elif source in _FIELDS:
+            part, name = _FIELDS[source]
+            found[one["name"]] = str((pod.get(part) or {}).get(name) or "")
+    return found
+
+
+def grpc_port(pod: Json) -> int:
+    """The port that the program of a pod listens on."""
+    return _port(pod, "grpc-port", _DEFAULT_PORTS)
+
+
+def _port(pod: Json, flag: str, defaults: Mapping[str, int]) -> int:
+    given = _container(pod).get("args") or []
+    for place, argument in enumerate(given):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if name == flag:
+            text = value if equals else given[place + 1] if place + 1 < len(given) else ""
+            return int(text) if text.isdigit() else 0
+    return defaults[program(pod) or PICKER]
