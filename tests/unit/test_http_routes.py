@@ -25,6 +25,7 @@ from infra.serving.exposures import (
     ingress,
 )
 from infra.serving.exposures.gateway import Gateway
+from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.exposures.ingress import Ingress
 from infra.serving.exposures.routes import address
 from infra.serving.models import Model, Workload, expanded
@@ -134,7 +135,12 @@ def test_a_gateway_with_certificates_sends_http_to_https() -> None:
 @pytest.mark.parametrize("kind", ["ingress", "gateway"])
 def test_the_endpoint_is_not_assigned_until_there_is_an_address(kind: str) -> None:
     served = model(kind)
-    plain = RouteSettings(ingress=IngressArgs(), gateway=GatewayArgs(), gateway_namespace="models")
+    plain = RouteSettings(
+        ingress=IngressArgs(),
+        gateway=GatewayArgs(),
+        inference=InferenceGatewayArgs(),
+        gateway_namespace="models",
+    )
     assert served.exposure.url(served, "", plain) == "not assigned yet"
     assert served.exposure.url(served, None, plain) == "not assigned yet"
     found = served.exposure.url(served, "192.0.2.1", plain)
@@ -143,6 +149,7 @@ def test_the_endpoint_is_not_assigned_until_there_is_an_address(kind: str) -> No
     encrypted = RouteSettings(
         ingress=IngressArgs(tls_secret="models-tls"),
         gateway=GatewayArgs(certificate_map="models"),
+        inference=InferenceGatewayArgs(),
         gateway_namespace="models",
     )
     found = named.exposure.url(named, "192.0.2.1", encrypted)

@@ -167,7 +167,7 @@ def test_the_gateway_keeps_a_client_on_its_pod() -> None:
     assert said["sessionAffinity"] == {"type": "GENERATED_COOKIE"}
     assert said["maxRatePerEndpoint"] == 50
     target = Target(namespace="models", service="words", port=1, policy=said)
-    made = gateway_compute.backend_service("b", target, check="c")
+    made = gateway_compute.backend_service("b", target, check="c", scheme="EXTERNAL_MANAGED")
     assert made["sessionAffinity"] == "GENERATED_COOKIE"
     assert not {"sessionAffinity", "maxRatePerEndpoint"} & set(policy(model))
     with pytest.raises(msgspec.ValidationError, match="canary: a weighted split does not keep"):
@@ -313,7 +313,7 @@ def test_the_emulated_controller_names_the_policy() -> None:
     target = Target(
         namespace="models", service="words", port=1, policy={"securityPolicy": "strict"}
     )
-    made = gateway_compute.backend_service("b", target, check="c")
+    made = gateway_compute.backend_service("b", target, check="c", scheme="EXTERNAL_MANAGED")
     assert made["securityPolicy"] == "global/securityPolicies/strict"
 
 

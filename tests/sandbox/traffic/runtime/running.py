@@ -126,7 +126,7 @@ class Running:
         folder = self.home.path / "clusters" / str(CLUSTER)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cluster.json").touch()
-        given = {name: objects.get(name, []) for name in names}
+        given: dict[str, Any] = {name: objects.get(name, []) for name in names}
         self.objects = [ClusterObjects(cluster=CLUSTER, **given)]
         self.runtime.wake()
 
