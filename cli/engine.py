@@ -432,8 +432,7 @@ class Engine:
         """The pods that the engine has waited for, and that a readiness gate holds."""
 
         def kubeconfig() -> str:
-            arguments = ["stack", "output", "kubeconfig", "--show-secrets", "--stack", stack]
-            return self._plain(CLUSTER, arguments)
+            return self.secret_output(CLUSTER, stack, "kubeconfig")
 
         return lookup.held(run.errors, kubeconfig, self._environment)
 

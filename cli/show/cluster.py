@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from cli.errors import CliError
 from facts.quantity import amount
 
 Json = dict[str, Any]
@@ -25,7 +22,6 @@ KINDS = (
 _POOL, _ZONE = "cloud.google.com/gke-nodepool", "topology.kubernetes.io/zone"
 _NAME, _COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 _ACCELERATORS = ("nvidia.com/gpu", "google.com/tpu")
-_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +94,6 @@ class Live:
     """By the Deployment that they scale."""
     budgets: Mapping[Key, Budget] = field(default_factory=dict)
     """By the label `app.kubernetes.io/name` that they select."""
-
-
-def read(arguments: Sequence[str], variables: Mapping[str, str]) -> Live:
-    """The objects of the cluster that kubectl's `arguments` choose. Raises CliError."""
-    command = ["kubectl", *arguments, "get", ",".join(KINDS), "--all-namespaces", "--output=json"]
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(variables),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise CliError("`kubectl` is not on the PATH", "install it") from None
-    except subprocess.TimeoutExpired:
-        raise CliError(f"the cluster has not answered in {_SECONDS} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise CliError(f"`{' '.join(command[:1] + command[-4:])}`: {lines[-1]}")
-    items: list[Json] = json.loads(done.stdout)["items"]
-    return of_items(items)
 
 
 def of_items(items: Iterable[Json]) -> Live:

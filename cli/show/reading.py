@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from cli import alerting, environments, judging, routing
+from cli import alerting, environments, judging, kubectl, routing
 from cli.console import say
 from cli.drills.cluster import Cluster
 from cli.engine import Engine
@@ -61,13 +59,12 @@ def _live(environment: str, project: str, variables: Mapping[str, str], *, real:
     if not real:
         client = Cluster(lifecycle.Home.default(), project, variables)
         client.close()
-        return cluster.read(["--context", client.context], variables)
-    kubeconfig = Engine(variables, say).secret_output(CLUSTER, environment, "kubeconfig")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "kubeconfig")
-        file.touch(mode=0o600)
-        file.write_text(kubeconfig)
-        return cluster.read(["--kubeconfig", str(file)], variables)
+        return cluster.of_items(
+            kubectl.objects(cluster.KINDS, variables, f"--context={client.context}")
+        )
+    text = Engine(variables, say).secret_output(CLUSTER, environment, "kubeconfig")
+    with kubectl.kubeconfig(text) as option:
+        return cluster.of_items(kubectl.objects(cluster.KINDS, variables, option))
 
 
 def _judged(environment: str, held: Mapping[str, Stack]) -> Report:

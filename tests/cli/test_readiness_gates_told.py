@@ -116,7 +116,8 @@ def test_the_clusters_own_kubeconfig_is_used(tmp_path: Path) -> None:
     listed.write_text(json.dumps({"items": OBJECTS}))
     _kubectl(
         tmp_path,
-        f'[ "$(cat "$KUBECONFIG")" = config ] && [ "$4" = models ] && exec cat {listed}; exit 1',
+        f'[ "$(cat "${{1#--kubeconfig=}}")" = config ] && [ "$4" = --namespace=models ] '
+        f"&& exec cat {listed}; exit 1",
     )
     assert [one.pod for one in _held(tmp_path)] == ["models/unhealthy", "models/unseen"]
     assert lookup.held(["no such zone"], lambda: "config", {"PATH": str(tmp_path)}) == []

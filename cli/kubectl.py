@@ -1,0 +1,60 @@
+"""Reads objects of a cluster with kubectl."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli.errors import CliError
+
+Json = dict[str, Any]
+_SECONDS = 60
+
+
+def objects(
+    kinds: Sequence[str], variables: Mapping[str, str], *options: str, namespace: str = ""
+) -> list[Json]:
+    """The objects of these kinds in a namespace, or in all of them. Raises CliError.
+
+    `options` choose the cluster: `--context NAME`, `--kubeconfig FILE`.
+    """
+    kubectl = shutil.which("kubectl", path=variables.get("PATH"))
+    if kubectl is None:
+        raise CliError("`kubectl` is not on the PATH", "https://kubernetes.io/docs/tasks/tools/")
+    where = [f"--namespace={namespace}"] if namespace else ["--all-namespaces"]
+    arguments = ["get", ",".join(kinds), *where, "--output=json"]
+    try:
+        done = subprocess.run(
+            [kubectl, *options, *arguments],
+            env=dict(variables),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CliError(
+            f"the cluster has not answered in {_SECONDS} s", "is it reachable?"
+        ) from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise CliError(f"`kubectl {' '.join(arguments)}`: {lines[-1]}")
+    items: list[Json] = json.loads(done.stdout)["items"]
+    return items
+
+
+@contextlib.contextmanager
+def kubeconfig(text: str) -> Iterator[str]:
+    """The option that names a private file with this kubeconfig, which may hold credentials."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "kubeconfig")
+        file.touch(mode=0o600)
+        file.write_text(text)
+        yield f"--kubeconfig={file}"
