@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from policies.objects import deferring_errors, namespace_and_name, raise_first
+from policies.objects import deferring_errors, is_same_object, namespace_and_name, raise_first
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes, resource_view
@@ -320,7 +320,7 @@ def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator
         if (count := counts.get(route, 1)) > 1:
             yield f"{host or 'every host'}{path} is in it {count} times"
         first = declared.first.get(route)
-        if first is not None and first is not ingress:
+        if first is not None and not is_same_object(first, ingress):
             yield f"{host or 'every host'}{path} is also in Ingress {first.name}"
 
 
