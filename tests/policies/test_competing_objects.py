@@ -1,4 +1,4 @@
-"""Objects that compete for a host, a path or a workload."""
+"""Objects of operators, and objects that compete for a host, a path or a workload."""
 
 from typing import Any
 
@@ -54,3 +54,17 @@ def test_an_ingress_that_cannot_be_read_hides_no_other_finding() -> None:
         ("c", "broken"),
         ("b", "violation"),
     ]
+
+
+@pytest.mark.parametrize(("operated", "is_wrong"), [(True, False), (False, True)])
+def test_a_network_policy_may_select_the_pods_of_an_operator(
+    operated: bool, is_wrong: bool
+) -> None:
+    def named(type_: str, **rest: Any) -> Resource:
+        return Resource(type_, {"metadata": {"name": "k8s", "namespace": "web"}, **rest}, "k8s")
+
+    selector = {"matchLabels": {"app.kubernetes.io/instance": "k8s"}}
+    policy = named("kubernetes:networking.k8s.io/v1:NetworkPolicy", spec={"podSelector": selector})
+    operator = named("kubernetes:monitoring.coreos.com/v1:Prometheus")
+    resources = [policy, operator] if operated else [policy]
+    assert is_found("network-policies-select-pods", *resources) is is_wrong
