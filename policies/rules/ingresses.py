@@ -19,14 +19,19 @@ _CERTIFICATES = (
 )
 
 
-def _ingress(service: str = "resnet", annotations: Props | None = None, **spec: object) -> Resource:
+def _ingress(
+    service: str = "resnet",
+    annotations: Props | None = None,
+    name: str = "resnet",
+    **spec: object,
+) -> Resource:
     backend = {"service": {"name": service, "port": {"number": 80}}}
     path = {"path": "/model", "pathType": "Prefix", "backend": backend}
     return Resource(
         INGRESSES.example,
         {
             "metadata": {
-                "name": "resnet",
+                "name": name,
                 "namespace": "models",
                 "annotations": annotations or {},
             },
@@ -37,7 +42,7 @@ def _ingress(service: str = "resnet", annotations: Props | None = None, **spec: 
                 **spec,
             },
         },
-        "resnet",
+        name,
     )
 
 
@@ -307,7 +312,7 @@ class Routes:
     fix="keep one of them, or give them different paths",
     references=(_DOCS,),
     passing=(_ingress(),),
-    failing=(_ingress(), _ingress("bert")),
+    failing=(_ingress(), _ingress(name="bert")),
 )
 def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator[str]:
     """A host and path is in one Ingress of a class only."""
