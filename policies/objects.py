@@ -47,6 +47,14 @@ def kind_of(resource: Resource) -> str:
     return resource.type.rpartition(":")[2]
 
 
+def is_same_object(one: Resource, other: Resource) -> bool:
+    """Whether two resources are the same object, or versions of it, as overlays have."""
+    if one is other:
+        return True
+    name = namespace_and_name(one.props)
+    return bool(name[1]) and one.type == other.type and name == namespace_and_name(other.props)
+
+
 _KUBERNETES = pattern(
     r"kubernetes:[^:]+:\w+", example="kubernetes:core/v1:Pod", described="kubernetes"
 )

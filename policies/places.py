@@ -1,7 +1,7 @@
 """The place of each message of a finding: the property that it is about, and its line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policies.crossguard import RulePolicy
 from policies.judged_resource import JudgedResource
@@ -10,8 +10,7 @@ from policies.rule import Stack
 from policies.subjects import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A property of a resource that was read from a file, and its line there.
 
     The line of a property that is absent is that of its nearest parent.

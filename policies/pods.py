@@ -41,6 +41,7 @@ class Pod:
     _contexts: list[tuple[str, Props]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
+    _stated: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def containers(self, *, init: bool = True, ephemeral: bool = True) -> Iterator[Props]:
         """Yield the containers, optionally with init and ephemeral containers."""
@@ -65,6 +66,17 @@ class Pod:
         except Exception:  # a rule says what it can about those before the error
             return self._read_contexts()
         return iter(self._contexts)
+
+    def contexts_state(self, key: str) -> bool:
+        """Whether a security context may state a key: most pods state few."""
+        if type(self.spec) is not dict:
+            return True  # each rule's reads are recorded (`policies.reads`)
+        if not self._stated:
+            try:
+                self._stated.update({""}, *(context for _, context in self.security_contexts()))
+            except Exception:  # the rule says what it can before it meets the error
+                return True
+        return key in self._stated
 
     def _read_contexts(self) -> Iterator[tuple[str, Props]]:
         yield "the pod", block(self.spec, "securityContext")

@@ -26,13 +26,14 @@ _CONTENTS = {"content", "contents", "pem"}
 _ONLY_LAST = {"pass", "pwd"}
 """Words with other meanings inside a name: PASS_THROUGH."""
 _ATTRIBUTES = re.compile(
-    r"^(algo(rithm)?|allowed|audience|backend|budget|class|cookie|count|days|dir(ectory)?|driver"
-    r"|duration|email|enabled|engine|expir\w*|field|file|files|filename|format|header|host|hours"
-    r"|ids?|interval|issuer|keys?name|label|length|lifetime|limit|location|manager|max\w*|method"
-    r"|min\w*|mode|mount|names?|namespace|parameter|path|period|policy|port|prefix|provider|ref"
-    r"|refs|refresh|region|required|retention|rotation|scheme|scopes?|seconds|selector|size|source"
-    r"|store|strategy|suffix|threshold|timeout|ttl|type|ur[il]s?|user|username|validity|vault"
-    r"|version|volume)$"
+    r"^(alg(o(rithm)?)?|allowed|audiences?|authentication|backend|budget|class|cookie|count|days"
+    r"|dir(ectory)?|driver|duration|email|enabled|endpoints?|engine|expir\w*|field|file|files"
+    r"|filename|format|groups?|header|helper|host|hours|ids?|interval|issuer|keys?name|kind|label"
+    r"|length|lifetime|limit|location|login|manager|max\w*|method|min\w*|mode|mount|names?|namespace"
+    r"|parameter|path|period|plugin|policy|port|prefix|projects?|provider|rate|ref|refs|refresh"
+    r"|region|required|retention|reviewer|rotation|scheme|scopes?|seconds|selector|server|size"
+    r"|source|store|strategy|suffix|threshold|timeout|ttl|type|ur[il]s?|user|username|validity"
+    r"|vault|version|volume)$"
 )
 _REFERRING = {
     *("cert", "certificate", "credential", "credentials", "environment", "existing", "key"),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from policies.objects import deferring_errors, namespace_and_name, raise_first
+from policies.objects import deferring_errors, is_same_object, namespace_and_name, raise_first
 from policies.rule import Reference, Stack, advisory, cis, google, kubernetes_docs, mandatory
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes, resource_view
@@ -19,14 +19,19 @@ _CERTIFICATES = (
 )
 
 
-def _ingress(service: str = "resnet", annotations: Props | None = None, **spec: object) -> Resource:
+def _ingress(
+    service: str = "resnet",
+    annotations: Props | None = None,
+    name: str = "resnet",
+    **spec: object,
+) -> Resource:
     backend = {"service": {"name": service, "port": {"number": 80}}}
     path = {"path": "/model", "pathType": "Prefix", "backend": backend}
     return Resource(
         INGRESSES.example,
         {
             "metadata": {
-                "name": "resnet",
+                "name": name,
                 "namespace": "models",
                 "annotations": annotations or {},
             },
@@ -37,7 +42,7 @@ def _ingress(service: str = "resnet", annotations: Props | None = None, **spec: 
                 **spec,
             },
         },
-        "resnet",
+        name,
     )
 
 
@@ -307,7 +312,7 @@ class Routes:
     fix="keep one of them, or give them different paths",
     references=(_DOCS,),
     passing=(_ingress(),),
-    failing=(_ingress(), _ingress("bert")),
+    failing=(_ingress(), _ingress(name="bert")),
 )
 def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator[str]:
     """A host and path is in one Ingress of a class only."""
@@ -320,7 +325,7 @@ def hosts_and_paths_are_routed_once(ingress: Resource, stack: Stack) -> Iterator
         if (count := counts.get(route, 1)) > 1:
             yield f"{host or 'every host'}{path} is in it {count} times"
         first = declared.first.get(route)
-        if first is not None and first is not ingress:
+        if first is not None and not is_same_object(first, ingress):
             yield f"{host or 'every host'}{path} is also in Ingress {first.name}"
 
 

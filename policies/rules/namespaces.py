@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policies.objects import Selectors, namespace_and_name
+from policies.objects import Objects, Selectors, namespace_and_name
 from policies.pods import LONG_RUNNING_PODS, deployment
 from policies.rule import Stack, advisory, cis, google, kubernetes_docs, mandatory, pod_security
 from policies.selection import NamespacedPod, Pods, namespaced_servers
@@ -164,5 +164,7 @@ def network_policies_select_pods(policy: Props, stack: Stack) -> Iterator[str]:
     if not block(selector, "matchLabels") and not entries(selector, "matchExpressions"):
         return  # an empty selector selects all pods, including future ones
     namespace, _ = namespace_and_name(policy)
+    if stack.cached(Objects).may_own(selector, namespace):
+        return
     if not stack.cached(Pods).matching(selector, namespace):
         yield f"its podSelector matches no declared pod in namespace {namespace}"

@@ -176,7 +176,8 @@ def probes_and_hooks_ask_the_pod_itself(pod: Pod, given: ClusterVersion) -> Iter
 )
 def apparmor_profiles_are_not_removed(pod: Pod) -> Iterator[str]:
     """No container disables its AppArmor profile."""
-    for owner, context in pod.security_contexts():
+    stated = pod.contexts_state("appArmorProfile")
+    for owner, context in pod.security_contexts() if stated else ():
         if context.get("appArmorProfile") is not None:
             kind = text(context, "appArmorProfile", "type")
             if kind not in PROFILES:
@@ -199,6 +200,8 @@ def apparmor_profiles_are_not_removed(pod: Pod) -> Iterator[str]:
 )
 def selinux_options_stay_confined(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """SELinux options have no user or role, and only container types."""
+    if not pod.contexts_state("seLinuxOptions"):
+        return
     for owner, context in pod.security_contexts():
         options = block(context, "seLinuxOptions")
         kind = text(options, "type")
@@ -219,7 +222,7 @@ def selinux_options_stay_confined(pod: Pod, given: ClusterVersion) -> Iterator[s
 )
 def proc_stays_masked(pod: Pod, given: ClusterVersion) -> Iterator[str]:
     """No container has an unmasked /proc, except in a user namespace."""
-    if is_relaxed(pod, given):
+    if not pod.contexts_state("procMount") or is_relaxed(pod, given):
         return
     for container in pod.containers():
         context = block(container, "securityContext")
@@ -273,6 +276,8 @@ def sysctls_are_safe(pod: Pod, given: ClusterVersion) -> Iterator[str]:
 )
 def windows_host_processes_are_refused(pod: Pod) -> Iterator[str]:
     """No container is a Windows HostProcess container."""
+    if not pod.contexts_state("windowsOptions"):
+        return
     for owner, context in pod.security_contexts():
         if flag(context, "windowsOptions", "hostProcess"):
             yield f"{owner} sets windowsOptions.hostProcess"

@@ -83,12 +83,15 @@ def _describe(rule: Props) -> str:
     failing=_role("*", resources=("pods",)),
 )
 def roles_name_what_they_grant(role: Props) -> Iterator[str]:
-    """A role has no wildcards in API groups, resources and verbs."""
+    """A role has no wildcards in API groups, resources, verbs and URLs."""
     for rule in entries(role, "rules"):
         for key in ("apiGroups", "resources", "verbs"):
             if "*" in texts(rule, key):
                 described = _describe(rule)
                 yield f"{key} is {_read_last(rule, key, '*')} in {described}"
+        if "*" in texts(rule, "nonResourceURLs"):
+            verbs = ", ".join(texts(rule, "verbs"))
+            yield f"nonResourceURLs is {_read_last(rule, 'nonResourceURLs', '*')} for {verbs}"
 
 
 @mandatory(
@@ -144,7 +147,13 @@ def roles_cannot_escalate(role: Props) -> Iterator[str]:
             yield f"it may {', '.join(sorted(found))} on {', '.join(texts(rule, 'resources'))}"
 
 
-_SHELLS = ("pods/exec", "pods/attach", "pods/portforward")
+_SHELLS = {
+    "pods/exec": ("create", "get"),
+    "pods/attach": ("create", "get"),
+    "pods/portforward": ("create", "get"),
+    "pods/ephemeralcontainers": ("update", "patch"),
+}
+"""Subresources, each with the verbs that open a shell or a connection."""
 
 
 @mandatory(
@@ -158,11 +167,11 @@ _SHELLS = ("pods/exec", "pods/attach", "pods/portforward")
     failing=_role("create", resources=("pods/exec",)),
 )
 def roles_open_no_shells(role: Props) -> Iterator[str]:
-    """A role does not allow exec, attach or port-forward."""
+    """A role does not allow exec, attach, port-forward or containers for debugging."""
     if not _names_any(role, *_SHELLS):
         return
-    for resource in _SHELLS:
-        for rule in _grants(role, "", resource, "create", "get"):
+    for resource, verbs in _SHELLS.items():
+        for rule in _grants(role, "", resource, *verbs):
             yield f"it may {_describe(rule)}"
 
 
@@ -206,6 +215,7 @@ _ESCALATION_PATHS = (
         "gives access to every kubelet, bypassing the audit log",
     ),
     ("", "serviceaccounts/token", ("create",), "can create tokens of any service account"),
+    ("", "persistentvolumes", ("create",), "can mount any path of a node"),
     (
         "certificates.k8s.io",
         "certificatesigningrequests/approval",
@@ -266,8 +276,19 @@ _PUBLIC_SUBJECTS = {
     "system:anonymous": "unauthenticated callers",
     "system:unauthenticated": "unauthenticated callers",
     "system:authenticated": "anyone with a Google account",
+    "system:serviceaccounts": "every pod of the cluster",
     "system:masters": "a group that bypasses RBAC",
 }
+
+
+_OWN_BINDINGS = {
+    ("system:basic-user", "system:authenticated"),
+    ("system:discovery", "system:authenticated"),
+    ("system:public-info-viewer", "system:authenticated"),
+    ("system:public-info-viewer", "system:unauthenticated"),
+    ("system:service-account-issuer-discovery", "system:serviceaccounts"),
+}
+"""Of those that every API server makes, by role and subject."""
 
 
 @mandatory(
@@ -284,6 +305,8 @@ def bindings_name_their_subjects(binding: Props) -> Iterator[str]:
     """No role is bound to a system-wide group or to anonymous users."""
     for role, subject in _bound(binding, lambda one: text(one, "name") in _PUBLIC_SUBJECTS):
         name = text(subject, "name")
+        if (role, name) in _OWN_BINDINGS:
+            continue
         yield f"{role} is bound to {name}: {_PUBLIC_SUBJECTS[name]}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from policies.objects import (
     AUTOSCALERS,
     Objects,
+    is_same_object,
     kind_of,
     namespace_and_name,
 )
@@ -99,7 +100,7 @@ def workloads_have_one_autoscaler(scaler: Resource, stack: Stack) -> Iterator[st
     if _is_adopted(scaler, stack.cached(_adopted_names)):
         return
     first = stack.cached(_first_scalers).get(_target(scaler))
-    if first is not None and first is not scaler:
+    if first is not None and not is_same_object(first, scaler):
         _, kind, name = _target(scaler)
         yield f"{kind} {name} is also scaled by {kind_of(first)} {first.name}"
 

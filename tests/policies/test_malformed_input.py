@@ -17,6 +17,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from policies import values
 from policies.check import judge
 from policies.pack import Pack, Verdict
+from policies.pods import pod
 from policies.properties import from_struct
 from policies.registry import RULES
 from policies.reports import FORMATS
@@ -240,3 +241,12 @@ def test_a_name_that_xml_cannot_hold_does_not_break_the_report() -> None:
 def test_a_number_is_one_that_can_be_counted_with(odd: Any) -> None:
     with pytest.raises(MalformedInputError, match=r"^spec\.replicas should be a"):
         values.number({"spec": {"replicas": odd}}, "spec", "replicas")
+
+
+def test_what_is_wrong_before_a_malformed_context_is_found() -> None:
+    props = pod(securityContext={"seLinuxOptions": {"user": "root"}})
+    props["spec"]["containers"].append({"name": "b", "securityContext": "none"})
+    found = Pack([r for r in RULES if r.id == "selinux-options-stay-confined"]).judge(
+        Resource("kubernetes:core/v1:Pod", props)
+    )
+    assert [one.verdict.value for one in found] == ["broken", "violation"]
