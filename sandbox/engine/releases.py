@@ -1,8 +1,10 @@
 """Where each tool set is published, at the versions that its go.mod pins. Data; it loads nothing.
 
 What has no release here is built: Pulumi has an installer of its own (`pulumi_cli`), and Kubernetes
-publishes no servers for macOS. None of the tools carries a patch of ours, so a release replaces a
-build; the two differ in the compiler's version and in the dependencies' patch versions.
+publishes no servers for macOS. A release and a build differ in the compiler's version and in the
+dependencies' patch versions; the build of KEDA's adapter also in the address that it listens on.
+The release of Zalando's Postgres operator is not used for that reason: it would let the network
+control the databases, and its build takes a minute.
 """
 
 from __future__ import annotations
@@ -86,12 +88,6 @@ def of(tool_set: build.ToolSet, architecture: str) -> Release | None:
         return Release(tools=tools) if tools.keys() == tool_set.tools.keys() else None
     if tool_set is build.ACTIONLINT:
         return Release(tools={"actionlint": _actionlint(architecture)})
-    if tool_set is build.POSTGRES:
-        name = "postgres-operator"
-        tag = build.version(tool_set, f"github.com/zalando/{name}")
-        return Release(
-            tools={name: Image(f"https://ghcr.io/v2/zalando/{name}", tag, name, architecture)}
-        )
     if tool_set is build.KEDA:
         return Release(tools=_keda(architecture))
     if tool_set is build.PROMETHEUS:

@@ -64,7 +64,7 @@ def _downloaded(tool_set: build.ToolSet, progress: Progress, *, only: bool) -> P
     if release is None:
         if only:
             raise EngineError(
-                f"there is no release of {tool_set.name} for this machine",
+                f"there is no release of {tool_set.name} that the sandbox uses on this machine",
                 f"unset {VARIABLE}, so that it is built",
             )
         return None

@@ -52,6 +52,14 @@ def test_the_engine_waits_for_every_turn_of_a_rollout(update: RollingUpdate, tur
     assert wait_seconds(served, update) == turns * progress_deadline(served)
 
 
+def test_an_entry_may_limit_the_wait() -> None:
+    served = workload(replicas={"min": 4, "max": 4}, rollout={"timeout_seconds": 300})
+    assert wait_seconds(served, RollingUpdate(1, 0)) == 300
+    assert progress_deadline(served) == progress_deadline(workload())
+    with pytest.raises(msgspec.ValidationError, match=">= 10"):
+        workload(rollout={"timeout_seconds": 9})
+
+
 def test_drains_last_up_to_an_hour() -> None:
     assert workload(drain_seconds=3600).grace_seconds > 3600
     with pytest.raises(msgspec.ValidationError, match="<= 3600"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Self
 
@@ -153,6 +153,8 @@ class Wall:
     """Tags and service account by instance."""
     nodes: IPv4Network | None = None
     """The range of the nodes' addresses."""
+    known: dict[tuple[tuple[IPv4Network, ...], Target, int], bool] = field(default_factory=dict)
+    """What was found before; the endpoints of a network are mostly alike."""
 
     def admits_checks(self, instance: str, address: str, port: int) -> bool:
         """Whether health checks reach a port of an endpoint."""
@@ -163,12 +165,16 @@ class Wall:
         return self._admits(self.traffic, instance, address, port)
 
     def _admits(
-        self, sources: Iterable[IPv4Network], instance: str, address: str, port: int
+        self, sources: tuple[IPv4Network, ...], instance: str, address: str, port: int
     ) -> bool:
-        known = self.instances.get(instance) or Target()
-        addresses = next(_networks([address]), None) if address else self.nodes
-        target = Target(addresses=addresses, tags=known.tags, account=known.account)
-        return all(admitted(self.rules, source, target, port) for source in sources)
+        target = self.instances.get(instance) or Target()
+        if any(rule.destinations for rule in self.rules):
+            addresses = next(_networks([address]), None) if address else self.nodes
+            target = replace(target, addresses=addresses)
+        key = sources, target, port
+        if key not in self.known:
+            self.known[key] = all(admitted(self.rules, one, target, port) for one in sources)
+        return self.known[key]
 
 
 @dataclass(slots=True)
@@ -178,13 +184,18 @@ class Firewalls:
     snapshot: Snapshot
     _rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
     _instances: dict[str, dict[str, Target]] = field(default_factory=dict)
+    _known: dict[str, dict[tuple[tuple[IPv4Network, ...], Target, int], bool]] = field(
+        default_factory=dict
+    )
 
     def wall(self, service: Place, group: Place, body: Json) -> Wall:
         """What gets through to a group from the load balancer of a backend service."""
         default = f"projects/{group.project}/global/networks/default"
         network = of_reference(str(body.get("network") or default), group.project)
+        where = network.path if network else default
         return Wall(
-            network=network.path if network else default,
+            network=where,
+            known=self._known.setdefault(where, {}),
             rules=self._of_network(network) if network else (),
             traffic=tuple(self._proxies(service, network)) if service.region else FRONT_ENDS,
             instances=self._of_project(group.project),
