@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import iap
+from sandbox.traffic.load_balancer import cdn, iap
 from sandbox.traffic.load_balancer.armor import bodies, policies, rate_limits
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
@@ -29,13 +29,15 @@ end
 def chain() -> list[Json]:
     """The filters in the order in which a request passes them.
 
-    Policies at the edge come before everything else. There is no cache: Envoy's asks the backend
-    past the filters and the route's own actions, and so past policies and rewrites.
+    Policies at the edge come before everything else. Cloud CDN's cache stands behind the routes to
+    buckets: Envoy's own asks the backend past the filters and the route's actions, and so past
+    policies and rewrites.
     """
     edge, *backend = policies.filters()
     return [
         _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
         edge,
+        cdn.filter_(),
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
         bodies.filter_(),
         *backend,

@@ -105,6 +105,7 @@ def plan(inputs: Inputs) -> Plan:
         certificate=inputs.certificates.get,
         node_ports=found.node_ports,
         storage=inputs.storage,
+        cdn=inputs.port("cdn"),
         identity=inputs.port("identity"),
         access_log=inputs.access_log,
         measurements=inputs.measurements,
