@@ -91,7 +91,7 @@ class Policy(msgspec.Struct, frozen=True, rename="camel", dict=True):
     def is_bypassed(self, request: Mapping[str, str]) -> bool:
         """Whether a request goes to the bucket in any case, and its answer is not kept."""
         names = (one.header_name.lower() for one in self.bypass_cache_on_request_headers)
-        return "authorization" in request or any(name in request for name in names)
+        return any(name in request for name in names)
 
     def key(self, path: str, query: str, request: Mapping[str, str]) -> tuple[object, ...]:
         """The cache key. Backend buckets leave protocol and host out, and the query unless told."""
