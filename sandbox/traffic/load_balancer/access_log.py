@@ -62,6 +62,15 @@ def rate(service: Document) -> Json:
     share = log.number("sampleRate", 1)
     if not log.flag("enable") or not share:
         return {}
+    return _sampled_at(share)
+
+
+def every() -> Json:
+    """The same of a backend bucket, whose requests are logged in any case."""
+    return _sampled_at(1)
+
+
+def _sampled_at(share: float) -> Json:
     return {"filter_metadata": {METADATA: {"log": f"{share:g}"}}}
 
 
@@ -133,7 +142,7 @@ def _shape(rule: Place, proxy: Place, url_map: Place) -> Json:
             "serverIp": "%UPSTREAM_METADATA([\"sandbox\", \"endpoint\"])%",
             "latency": "%DURATION%",
             "protocol": "%PROTOCOL%",
-            **{field: f"%CEL({condition})%" for field, condition in _LOOKUPS.items()},
+            **{field: f"%TYPED_CEL({condition})%" for field, condition in _LOOKUPS.items()},
         },
         "jsonPayload": {
             "@type": "type.googleapis.com/google.cloud.loadbalancing.type.LoadBalancerLogEntry",

@@ -138,7 +138,8 @@ class Backends:
         made = buckets.cluster(place, bucket, self._snapshot, self._surroundings)
         is_cached = self._surroundings.cdn is not None and bucket.flag("enableCdn")
         own = cdn.per_route() if is_cached else {"headers": {}, "filters": {}}
-        self.clusters.append(made)
+        self.clusters.append(made | {"metadata": access_log.every()})
+        self.rates.add("1")
         if bucket.text("compressionMode") not in ("", "DISABLED"):
             bucket.decline("compressionMode", "Answers are not compressed.")
         return Target(

@@ -13,6 +13,7 @@ from sandbox.traffic.cdn.cache import Invalidation
 from tests.sandbox.traffic.load_balancer.cached import Cached
 from tests.sandbox.traffic.load_balancer.rig import Rig
 from tests.sandbox.traffic.load_balancer.test_balancer_buckets import bucket
+from tests.sandbox.traffic.load_balancer.test_balancer_logs import lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load_balancer")]
 POLICY = {"cacheMode": "CACHE_ALL_STATIC", "defaultTtl": 60, "maxTtl": 600, "clientTtl": 30}
@@ -56,6 +57,13 @@ def test_a_hit_is_told_and_the_bucket_is_asked_once(rig: Rig, cached: Cached) ->
     cached.invalidations.append(Invalidation(time.time(), "", "/a/*"))
     assert rig.get("/a/hit.css").headers["x-cache"] == "miss"
     assert asked(rig, "a%2Fhit.css") == 2
+
+    rig.until(lambda: len(lines(rig, "/a/hit.css")) == 3)
+    logged = [
+        (one["jsonPayload"]["statusDetails"], one["httpRequest"]["cacheHit"])
+        for one in (*lines(rig, "/a/hit.css?x=1"), *lines(rig, "/a/hit.css?x=2"))
+    ]
+    assert logged == [("response_sent_by_backend", False), ("response_from_cache", True)]
 
     def measurements() -> list[Any]:
         return [(one["cache"], one["code"]) for one in measured(rig)][-5:]
