@@ -19,6 +19,20 @@ METADATA, RATE = "sandbox", "log"
 _NOTE = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{}_shadow_effective_policy_id)%"
 _LOG = f"{TYPE}envoy.extensions.access_loggers"
 # https://docs.cloud.google.com/load-balancing/docs/https/https-logging-monitoring#statusdetail_http_success_messages
+_NOTED = "metadata.filter_metadata['sandbox']"
+
+
+def _cache(*found: str) -> str:
+    """Whether Cloud CDN has come to one of these; false for all other backends."""
+    either = " || ".join(f"{_NOTED}['cache'] == '{one}'" for one in found)
+    return f"'cache' in {_NOTED} && ({either})"
+
+
+_LOOKUPS = {
+    "cacheLookup": _cache("hit", "stale", "miss", "revalidated"),
+    "cacheHit": _cache("hit", "stale", "revalidated"),
+    "cacheValidatedWithOriginServer": _cache("revalidated"),
+}
 _DETAILS = (
     ("response.code_details.startsWith('rbac_access_denied')", "denied_by_security_policy"),
     ("response.code_details == 'lua_response'", "denied_by_security_policy"),
@@ -35,6 +49,8 @@ _DETAILS = (
     ("response.code_details.startsWith('downstream')", "client_disconnected_before_any_response"),
     ("response.code_details == 'fault_filter_abort'", "fault_filter_abort"),
     ("response.code_details == 'direct_response'", "redirect_by_load_balancer"),
+    (_cache("hit", "stale"), "response_from_cache"),
+    (_cache("revalidated"), "response_from_cache_validated"),
 )
 
 
@@ -47,6 +63,11 @@ def rate(service: Document) -> Json:
     if not log.flag("enable") or not share:
         return {}
     return {RATE: f"{share:g}"}
+
+
+def every() -> Json:
+    """The same of a backend bucket, whose requests are logged in any case."""
+    return {RATE: "1"}
 
 
 def loggers(
@@ -118,6 +139,7 @@ def _shape(rule: Place, proxy: Place, url_map: Place) -> Json:
             "serverIp": "%UPSTREAM_METADATA([\"sandbox\", \"endpoint\"])%",
             "latency": "%DURATION%",
             "protocol": "%PROTOCOL%",
+            **{field: f"%TYPED_CEL({condition})%" for field, condition in _LOOKUPS.items()},
         },
         "jsonPayload": {
             "@type": "type.googleapis.com/google.cloud.loadbalancing.type.LoadBalancerLogEntry",

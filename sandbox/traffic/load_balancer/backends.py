@@ -145,18 +145,27 @@ class Backends:
 
     def _bucket(self, place: Place, bucket: Document) -> Target:
         name = bucket.text("bucketName")
-        made = buckets.cluster(place.path, bucket, self._snapshot, self._surroundings)
-        self.clusters.append(made)
+        made = buckets.cluster(place, bucket, self._snapshot, self._surroundings)
+        is_cached = self._surroundings.cdn is not None and bucket.flag("enableCdn")
+        own = cdn.per_route() if is_cached else {"headers": {}, "filters": {}}
+        noted = {"filter_metadata": {access_log.METADATA: access_log.every()}}
+        self.clusters.append(made | {"metadata": noted})
+        self.rates.add("1")
         if bucket.text("compressionMode") not in ("", "DISABLED"):
             bucket.decline("compressionMode", "Answers are not compressed.")
         return Target(
             cluster=place.path,
             timeout=_STORAGE_TIMEOUT,
-            headers=custom_headers(bucket),
-            filters=self._filters(place, bucket),
+            headers=_added(custom_headers(bucket, is_cached=is_cached), own["headers"]),
+            filters=self._filters(place, bucket) | own["filters"],
             refusal=buckets.refusal(self._snapshot, name),
             methods=buckets.METHODS,
         )
 
     def _filters(self, place: Place, backend: Document) -> Json:
         return {k: v for extra in self._extras for k, v in extra(place, backend).items()}
+
+
+def _added(headers: Json, more: Json) -> Json:
+    """Lists of headers, with those of others."""
+    return headers | {key: [*headers.get(key, ()), *found] for key, found in more.items()}

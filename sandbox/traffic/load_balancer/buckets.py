@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.services.storage.objects import bucket_key
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer import cdn, clusters
@@ -35,6 +36,7 @@ function envoy_on_request(h)
   local object = "/storage/v1/b/{bucket}/o/" .. name:gsub("/", "%%2F")
   h:headers():replace(":path", object .. "?alt=media")
   h:headers():replace("authorization", "Bearer load-balancer")
+  {policy}
 end
 function envoy_on_response(h)
   if h:headers():get(":status") == "404" then
@@ -76,8 +78,16 @@ def _answer(status: int, body: str) -> Json:
     }
 
 
-def cluster(name: str, backend: Document, snapshot: Snapshot, surroundings: Surroundings) -> Json:
-    """The cluster of a backend bucket: the emulator's address, and the way of a path to it."""
+def cluster(
+    place: Place, backend: Document, snapshot: Snapshot, surroundings: Surroundings
+) -> Json:
+    """The cluster of a backend bucket: the emulator's address, and the way of a path to it.
+
+    With Cloud CDN that is the address of its cache.
+    """
+    name, is_cached = place.path, surroundings.cdn is not None
+    has_cdn = cdn.is_enabled(backend, "enableCdn", is_cached=is_cached)
+    is_cached = is_cached and has_cdn
     bucket = backend.text("bucketName")
     website = (snapshot.get(bucket_key(bucket)) or {}).get("website") or {}
     if website.get("notFoundPage"):
@@ -86,11 +96,11 @@ def cluster(name: str, backend: Document, snapshot: Snapshot, surroundings: Surr
         _LUA.replace("{suffix}", str(website.get("mainPageSuffix") or ""))
         .replace("{bucket}", bucket)
         .replace("{missing}", json.dumps(_error("NoSuchKey", "The specified key does not exist.")))
-        .replace(
-            "{cdn}", cdn.response_code(backend) if cdn.is_enabled(backend, "enableCdn") else ""
-        )
+        .replace("{policy}", cdn.request_code(place, backend) if is_cached else "")
+        .replace("{cdn}", cdn.response_code(backend, is_cached=is_cached) if has_cdn else "")
     )
-    address = {"address": "127.0.0.1", "port_value": surroundings.storage or 1}
+    port = surroundings.cdn if is_cached else surroundings.storage
+    address = {"address": "127.0.0.1", "port_value": port or 1}
     endpoint = {"endpoint": {"address": {"socket_address": address}}}
     return {
         "name": name,

@@ -6,8 +6,10 @@ https://docs.cloud.google.com/load-balancing/docs/https/custom-headers-global li
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import cdn
 from sandbox.traffic.load_balancer.client import REGION_HEADER
 from sandbox.traffic.load_balancer.route_actions import header, literal
 from sandbox.traffic.load_balancer.unsupported import Document
@@ -23,19 +25,22 @@ _KNOWN = {
 }
 
 
-def custom_headers(backend: Document) -> Json:
-    """The headers to add to requests and to responses."""
+def custom_headers(backend: Document, *, is_cached: bool = False) -> Json:
+    """The headers to add to requests and to responses; `is_cached`: Cloud CDN keeps answers."""
+    known = _KNOWN | {"cdn_cache_status": cdn.STATUS if is_cached else "disabled"}
     found: Json = {}
     for side, field in (("request", "customRequestHeaders"), ("response", "customResponseHeaders")):
         lines = backend.texts(field)
         if lines:
-            found[f"{side}_headers_to_add"] = [_header(backend, field, line) for line in lines]
+            found[f"{side}_headers_to_add"] = [
+                _header(backend, field, line, known) for line in lines
+            ]
     return found
 
 
-def _header(backend: Document, field: str, line: str) -> Json:
+def _header(backend: Document, field: str, line: str, known: Mapping[str, str]) -> Json:
     name, _, value = line.partition(":")
-    unknown = sorted(set(_VARIABLE.findall(value)) - set(_KNOWN))
+    unknown = sorted(set(_VARIABLE.findall(value)) - set(known))
     if unknown:
         why = f"The sandbox knows nothing of {', '.join(unknown)}: empty in {name.strip()}."
         backend.decline(field, why)
@@ -43,6 +48,6 @@ def _header(backend: Document, field: str, line: str) -> Json:
     parts = filled.split("\0")
     # Every second part is a variable's name.
     text = "".join(
-        _KNOWN.get(part, "") if index % 2 else literal(part) for index, part in enumerate(parts)
+        known.get(part, "") if index % 2 else literal(part) for index, part in enumerate(parts)
     )
     return header(name.strip(), text, replace=True)

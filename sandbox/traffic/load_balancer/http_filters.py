@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.gcp.store import Json
-from sandbox.traffic.load_balancer import callouts, iap
+from sandbox.traffic.load_balancer import callouts, cdn, iap
 from sandbox.traffic.load_balancer.armor import bodies, policies, rate_limits
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
@@ -31,14 +31,16 @@ def chain(*, has_callouts: bool = False) -> list[Json]:
 
     Without `has_callouts` no program is asked about requests.
 
-    Policies at the edge come before everything else. There is no cache: Envoy's asks the backend
-    past the filters and the route's own actions, and so past policies and rewrites.
+    Policies at the edge come before everything else. Cloud CDN's cache stands behind the routes to
+    buckets: Envoy's own asks the backend past the filters and the route's actions, and so past
+    policies and rewrites.
     """
     edge, *backend = policies.filters()
     return [
         _filter("lua", f"{_HTTP}.lua.v3.Lua", default_source_code={"inline_string": _TRACE}),
         edge,
         *([callouts.router()] if has_callouts else []),
+        cdn.filter_(),
         _filter("cors", f"{_HTTP}.cors.v3.Cors"),
         bodies.filter_(),
         *backend,

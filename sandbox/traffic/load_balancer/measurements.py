@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.store import Json
+from sandbox.traffic.load_balancer import cdn
 from sandbox.traffic.load_balancer.route_actions import TYPE
 
 
@@ -30,6 +31,7 @@ def logger(path: Path, rule: Place, proxy: Place, url_map: Place) -> list[Json]:
         "request_bytes": "%BYTES_RECEIVED%",
         "response_bytes": "%BYTES_SENT%",
         "protocol": "%PROTOCOL%",
+        "cache": cdn.NOTED,
     }
     return [
         {

@@ -38,6 +38,8 @@ class Surroundings:
     """Port by project, instance name and port of the node."""
     storage: int | None = None
     """The port of the emulated storage."""
+    cdn: int | None = None
+    """The port of Cloud CDN's cache; without one, buckets are asked each time."""
     identity: int | None = None
     """The port that answers for Identity-Aware Proxy; without one, its backends refuse all."""
     pickers: Mapping[str, Callout] = field(default_factory=dict)

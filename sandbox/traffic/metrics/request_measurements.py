@@ -25,6 +25,11 @@ _MILLISECONDS = (1, 2, 5, 10, 20, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600
                  300_000, 600_000, 1_200_000)  # fmt: skip
 
 
+_FROM_CACHE = frozenset({"hit", "stale"})
+_RESULTS = {"hit": "HIT", "stale": "HIT", "revalidated": "HIT"}
+"""The label `cache_result` by what Cloud CDN has come to; MISS for all else."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """A request that was answered, or broken off."""
 
@@ -133,7 +138,7 @@ class RequestMeasurements:
         series.request_bytes += one.request_bytes
         series.response_bytes += one.response_bytes
         series.total.add(one.milliseconds)
-        if one.backend_milliseconds is not None:
+        if one.backend_milliseconds is not None and one.cache not in _FROM_CACHE:
             series.backend.add(one.backend_milliseconds)
 
 
@@ -160,11 +165,11 @@ def _samples(key: tuple[str, ...], series: _Series) -> Iterator[Sample]:
         # Google's class of an answer that never came is 0.
         "response_code_class": str(int(code) // 100 * 100),
         "protocol": protocol,
-        "cache_result": cache or "DISABLED",
+        "cache_result": _RESULTS.get(cache, "MISS") if cache else "DISABLED",
     }
     yield Sample(f"{PREFIX}request_count", series.count, labels)
     yield Sample(f"{PREFIX}request_bytes_count", series.request_bytes, labels)
     yield Sample(f"{PREFIX}response_bytes_count", series.response_bytes, labels)
     yield from series.total.samples(f"{PREFIX}total_latencies", labels)
-    if backend:
+    if backend and cache not in _FROM_CACHE:
         yield from series.backend.samples(f"{PREFIX}backend_latencies", labels)

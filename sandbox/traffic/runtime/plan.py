@@ -105,6 +105,7 @@ def plan(inputs: Inputs) -> Plan:
         certificate=inputs.certificates.get,
         node_ports={**_named_ports(inputs), **found.node_ports},
         storage=inputs.storage,
+        cdn=inputs.port("cdn"),
         identity=inputs.port("identity"),
         pickers={one.resource: one for objects in inputs.objects for one in objects.pickers},
         routers={one.resource: one for objects in inputs.objects for one in objects.routers},

@@ -23,6 +23,8 @@ from sandbox.installation import ROOT
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.ports import is_free
 from sandbox.kubernetes.specs import ClusterKey
+from sandbox.traffic.cdn.invalidations import invalidations
+from sandbox.traffic.cdn.server import CdnServer
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.metrics.accelerators import Accelerators
@@ -84,6 +86,7 @@ class Runtime:
         )
         self.identity = IdentityAwareProxy(state, home)
         self._identity_server = IdentityServer(self.identity)
+        self._cdn = CdnServer(storage, lambda project: invalidations(state.store, project))
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
         self._draining = Draining(home.model_servers)
@@ -122,6 +125,7 @@ class Runtime:
                 log.unlink()
         await asyncio.to_thread(self._authority.prepare)
         await self._identity_server.start(self._ports.of("identity"))
+        await self._cdn.start(self._ports.of("cdn"))
         await self._envoy.discovery.start(self._ports.of("discovery"))
         self._state.store.changed = self.changed
         self._wake.set()
@@ -140,6 +144,7 @@ class Runtime:
             self._servers.stop(),
             self.accelerators.close(),
             self._identity_server.close(),
+            self._cdn.close(),
             *([self._envoy.stop(), self._envoy.discovery.close()] if self._envoy else ()),
         )
 

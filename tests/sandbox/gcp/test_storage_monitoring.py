@@ -81,6 +81,12 @@ def test_a_bucket_with_objects_is_not_deleted() -> None:
             assert sent.json()["size"] == "5"
             got = await client.http.get(f"{BUCKETS}/acme-models/o/a%2Fb.txt?alt=media")
             assert (got.content, got.headers["content-type"]) == (b"hello", "text/plain")
+            assert got.headers["last-modified"].endswith("GMT")
+            known = {"If-None-Match": got.headers["etag"]}
+            again = await client.http.get(
+                f"{BUCKETS}/acme-models/o/a%2Fb.txt?alt=media", headers=known
+            )
+            assert (again.status_code, again.content) == (304, b"")
             held = await client.call("DELETE", f"{BUCKETS}/acme-models", status=409)
             assert "not empty" in held["error"]["message"]
             await client.call("DELETE", f"{BUCKETS}/acme-models/o/a%2Fb.txt", status=204)

@@ -9,6 +9,7 @@ from sandbox.gcp.errors import ApiError, invalid, not_found
 from sandbox.gcp.service import Call, Handler
 from sandbox.gcp.services.compute import (
     groups,
+    invalidations,
     operations,
     resources,
     security_policy_rules,
@@ -148,6 +149,7 @@ async def invalidate_cache(call: Call) -> Json:
     """`urlMaps.invalidateCache`."""
     place = _target(call)
     stored = resources.load(call.state, place)
+    invalidations.add(call.store, place.project, call.body)
     return operations.start(call.state, place, "invalidateCache", stored["id"])
 
 

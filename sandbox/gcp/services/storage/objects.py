@@ -10,7 +10,8 @@ import base64
 import hashlib
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import msgspec
 
@@ -169,8 +170,28 @@ async def get(call: Call) -> Json | Raw:
     found = _load(call)
     content = base64.b64decode(found.pop("_content"))
     if call.one("alt") == "media":
-        return Raw(content, content_type=found.get("contentType", "application/octet-stream"))
+        headers = _media_headers(found)
+        if call.headers.get("if-none-match", "").strip('"') == found["etag"]:
+            return Raw(status=304, headers=headers)
+        kind = found.get("contentType", "application/octet-stream")
+        return Raw(content, content_type=kind, headers=headers)
     return found | _retained(load_bucket(call), found)
+
+
+def _media_headers(document: Json) -> dict[str, str]:
+    """The headers of an object's content, from its metadata."""
+    updated = datetime.fromisoformat(document["updated"]).astimezone(UTC)
+    given = {
+        "cache-control": document.get("cacheControl"),
+        "content-disposition": document.get("contentDisposition"),
+        "content-language": document.get("contentLanguage"),
+    }
+    return {name: value for name, value in given.items() if value} | {
+        "etag": f'"{document["etag"]}"',
+        "last-modified": format_datetime(updated, usegmt=True),
+        "x-goog-generation": document["generation"],
+        "x-goog-metageneration": document["metageneration"],
+    }
 
 
 async def listed(call: Call) -> Json:

@@ -15,8 +15,6 @@ from tests.sandbox.traffic.load_balancer.static import complaints
 KNOWN = {
     # Longer answers than the draining timeout are not cut.
     "connectionDraining.drainingTimeoutSec",
-    "cdnPolicy.serveWhileStale",
-    "enableCdn",
     "adaptiveProtectionConfig",
     "rules[6].rateLimitOptions.banDurationSec",
 }
@@ -34,6 +32,7 @@ def test_envoy_takes_an_environment_s_configuration(environment: str, tmp_path: 
         frontends={rule: 9000 + turn for turn, rule in enumerate(rules)},
         certificate=lambda _: pair,
         storage=8080,
+        cdn=8081,
         access_log=tmp_path / "access.log",
         health_log=tmp_path / "health.log",
     )

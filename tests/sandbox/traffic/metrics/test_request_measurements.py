@@ -86,3 +86,16 @@ def test_a_long_file_is_emptied_and_counted_on(
     assert path.stat().st_size == 0
     path.write_bytes(line())
     assert values(measured, "request_count") == {"200": 3}
+
+
+def test_answers_of_cloud_cdn_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "requests.log"
+    bucket = "projects/dev/global/backendBuckets/files"
+    statuses = (None, "hit", "stale", "revalidated", "miss", "uncacheable")
+    path.write_bytes(b"".join(line(backend=bucket, cache=one) for one in statuses))
+    found = RequestMeasurements(path).samples("dev")
+    counted = [one.labels["cache_result"] for one in found if one.name == f"{PREFIX}request_count"]
+    assert sorted(counted) == ["DISABLED", "HIT", "HIT", "HIT", "MISS", "MISS"]
+    # Of what the cache answers by itself no backend has a latency.
+    asked = [one for one in found if one.name == f"{PREFIX}backend_latencies_count"]
+    assert len(asked) == 4

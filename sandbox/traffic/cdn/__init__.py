@@ -1,0 +1,1 @@
+"""Cloud CDN: a cache between the load balancer and the objects of backend buckets."""
