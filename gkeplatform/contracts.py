@@ -262,6 +262,8 @@ class ServedModel(Part):
     """Address of its own front end; empty where its URL or the networking layer has it."""
     tokens: TokenMetrics | None = None
     """None for a model that produces no tokens, or whose metrics are not collected."""
+    ports: dict[str, int] = field(default_factory=dict)
+    """Ports of its server by name; empty if the publisher does not say them."""
 
 
 class ServingContract(Contract):

@@ -1,6 +1,7 @@
 """What the layer publishes of each model."""
 
 from gkeplatform.contracts import ClusterContract, ServedModel, TokenMetrics
+from infra.serving import changed_ports
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Workload
@@ -25,6 +26,7 @@ def served(
             address=addresses.get(entry.name, "") if entry.exposure.needs_inference_gateway else "",
             route=entry.exposure.route(entry, zones=cluster.zones, names=names),
             tokens=_token_metrics(entry, cluster),
+            ports=changed_ports.numbers(entry),
         )
         for entry in config.entries
     ]

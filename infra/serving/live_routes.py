@@ -6,7 +6,7 @@ model keeps its former endpoint groups or node port, and the deployment after ne
 them. Where that is impossible, the operator is told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gkeplatform.contracts import (
@@ -18,6 +18,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
+from infra.serving import changed_ports
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.models.workload import Workload
@@ -45,6 +46,8 @@ class LiveRoutes:
     """By version of a model."""
     node_ports: Mapping[int, str] = field(default_factory=dict)
     """The namespace of the Service that has each node port."""
+    ports: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The names of the ports whose numbers change, by version of a model."""
 
     @property
     def lasting(self) -> list[str]:
@@ -77,10 +80,12 @@ def live_routes(
     """
     names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
+    before = changed_ports.deployed(serving)
     return LiveRoutes(
         names=names,
         kept={one.name: kept(one, names) for one in workloads},
         node_ports=node_ports.namespaces(serving, names.live.values()),
+        ports={one.name: changed_ports.changed(one, before) for one in workloads},
     )
 
 

@@ -1,6 +1,6 @@
 """The components of a model server: all Kubernetes objects of one workload."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
@@ -9,7 +9,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
-from infra.serving import secret_sync, waits
+from infra.serving import changed_ports, secret_sync, waits
 from infra.serving.config import ServingConfig
 from infra.serving.exposures import endpoint_groups, node_ports
 from infra.serving.exposures.controllers import Controllers
@@ -56,6 +56,7 @@ class ModelServer(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         kept = live.kept[args.name]
+        unknown = live.ports.get(args.name, ()) if pulumi.runtime.is_dry_run() else ()
         object_labels = labels.kubernetes(name=args.name, component="model-server")
         metadata: Manifest = {
             "name": args.name,
@@ -94,7 +95,7 @@ class ModelServer(pulumi.ComponentResource):
         self.deployment = apps.Deployment(
             name,
             metadata=sdk({**metadata, "annotations": {TIMEOUT: str(wait)}}),
-            spec=sdk(pods),
+            spec=sdk(changed_ports.hidden(pods, unknown)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
         annotations = {
@@ -106,14 +107,14 @@ class ModelServer(pulumi.ComponentResource):
         self.service = core.Service(
             name,
             metadata=sdk({**metadata, "annotations": annotations}),
-            spec=sdk(args.exposure.service(args)),
+            spec=sdk(changed_ports.hidden(args.exposure.service(args), unknown)),
             # The engine waits for an endpoint, also where the API server has refused the pods for a
             # missing Secret: that would be told ten minutes later.
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[self.deployment] if references(args) else []
             ),
         )
-        self._node_ports(args, kept, live, metadata)
+        self._node_ports(args, kept, live, metadata, unknown)
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
@@ -159,8 +160,15 @@ class ModelServer(pulumi.ComponentResource):
         )
         return [*jobs, listed]
 
-    def _node_ports(self, args: Workload, kept: Kept, live: LiveRoutes, metadata: Manifest) -> None:
-        """A Service for each node port."""
+    def _node_ports(
+        self,
+        args: Workload,
+        kept: Kept,
+        live: LiveRoutes,
+        metadata: Manifest,
+        unknown: Collection[str],
+    ) -> None:
+        """A Service for each node port; the numbers of the ports `unknown` are left unknown."""
         for number in {one for one in (args.exposure.node_port, kept.node_port) if one}:
             service = node_ports.service_name(number)
             # A preview asks the API server, which has the port in use until the update.
@@ -174,7 +182,7 @@ class ModelServer(pulumi.ComponentResource):
             core.Service(
                 service,
                 metadata=sdk({**metadata, "name": service, "annotations": waits.NOTHING}),
-                spec=sdk(spec),
+                spec=sdk(changed_ports.hidden(spec, unknown)),
                 # Its port is free only when the Service that had it is deleted, or has changed;
                 # requests fail from then on until the pods that it leads to are ready.
                 opts=pulumi.ResourceOptions(

@@ -56,6 +56,29 @@ def _on_node_port(name: str, port: int) -> Values:
     return _routed(name, backend="instance-groups", node_port=port)
 
 
+def _on_ports(name: str, rest: int, grpc: int) -> Change:
+    """The same server, told to listen on other ports."""
+
+    def change(values: Values) -> None:
+        arguments = ["--rest_api_port={rest_port}", "--port={grpc_port}", "--model_name={name}"]
+        custom = {
+            "rest_port": rest,
+            "grpc_port": grpc,
+            "path": "/v1/models/{name}",
+            "ready": "/v1/models/{name}",
+            "verbs": ["predict"],
+        }
+        _of(values, name).update(
+            server="custom",
+            image="tensorflow/serving:2.18.0",
+            arguments=arguments,
+            files={"via": "gcs-fuse"},
+            custom=custom,
+        )
+
+    return change
+
+
 def _key(key: str, value: Any = None) -> Change:
     def change(values: Values) -> None:
         if value is None:
@@ -192,6 +215,12 @@ _DEV: dict[str, Change] = {
     "a model to a team": _model("translate", team="vision"),
     "a model from a team": _model("segmenter", team=None),
     "a model on a node port to a team": _model("fraud", team="vision"),
+    "other ports behind the load balancer": _on_ports("resnet", 9501, 9500),
+    "other ports behind a node port": _on_ports("fraud", 9501, 9500),
+    "other ports behind a load-balancer": _on_ports("mobilenet", 9501, 9500),
+    "other ports behind cluster-ip": _on_ports("embeddings", 9501, 9500),
+    "other ports behind an ingress": _on_ports("sentiment", 9501, 9500),
+    "ports of REST and gRPC swapped": _on_ports("recommender", 8500, 8501),
     "hosts of two models swapped": _hosts_swapped,
     "paths of two models swapped": _paths_swapped,
     "traffic split": _model("resnet", canary=_CANARY),

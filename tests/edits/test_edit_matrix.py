@@ -154,3 +154,21 @@ def test_the_page_has_a_row_for_every_key_and_named_edit() -> None:
     (text,) = page.render().values()
     for name in (*KEYS, *(edit.name for edit in named())):
         assert f"| `{page.shown(name)}` |" in text or f"| {name} |" in text, name
+
+
+def test_the_page_tells_how_much_was_predicted() -> None:
+    record = {"verdict": "converges", "steps": [], "layers": ["serving"], "seconds": 9.5,
+              "together": 1, "sent": 10, "lost": 0, "resources": 5, "unpredicted": ["a"],
+              "unknown": []}  # fmt: skip
+    assert page.figures(record) == ["in place", "4 of 5", "serving", "9.5", "1", "0 of 10"]
+    record["unknown"] = ["environment"]
+    assert page.figures(record)[1] == "4 of 5, without environment"
+    assert page.figures({"verdict": "refused"}) == [""] * 6
+
+
+def test_updates_do_what_their_previews_say() -> None:
+    made = [one for one in results.read().values() if one.get("resources")]
+    missed = [text for one in made for text in one["unpredicted"]]
+    assert len(missed) <= sum(one["resources"] for one in made) / 100
+    grave = ("replace done", "delete done")
+    assert [text for text in missed if text.endswith(grave)] == []

@@ -253,10 +253,18 @@ def cluster() -> dict[str, Any]:
 
 
 @cache
+def serving_outputs() -> str:
+    return json.dumps(
+        run_layer(SERVING, "dev", {f"organization/{CLUSTER.project}/dev": cluster()}).outputs
+    )
+
+
+@cache
 def networking_outputs() -> str:
-    upstream = {f"organization/{CLUSTER.project}/dev": cluster()}
-    made = run_layer(SERVING, "dev", upstream).outputs
-    upstream[f"organization/{SERVING.project}/dev"] = made
+    upstream = {
+        f"organization/{CLUSTER.project}/dev": cluster(),
+        f"organization/{SERVING.project}/dev": json.loads(serving_outputs()),
+    }
     return json.dumps(run_layer(NETWORKING, "dev", upstream).outputs)
 
 
@@ -267,6 +275,7 @@ def changed(edit: Callable[[dict[str, Any]], None], *, preview: bool = False) ->
     edit(models)
     upstream = {
         f"organization/{CLUSTER.project}/dev": cluster(),
+        f"organization/{SERVING.project}/dev": json.loads(serving_outputs()),
         f"organization/{NETWORKING.project}/dev": json.loads(networking_outputs()),
     }
     listed = {"gke-serving:models": json.dumps(list(models.values()))}
@@ -337,6 +346,47 @@ def test_a_node_port_is_where_serving_last_put_it() -> None:
     live = live_versions(deployed(port("a", 30000)), NAMING).values()
     assert node_ports.namespaces(None, live) == {30000: "models"}
     assert node_ports.namespaces(contract_, live) == {30000: "vision"}
+
+
+def listening(rest: int, grpc: int) -> Callable[[dict[str, Any]], None]:
+    """Fraud's server on other ports."""
+
+    def edit(models: dict[str, Any]) -> None:
+        paths = {"path": "/v1/models/{name}", "ready": "/v1/models/{name}", "verbs": ["predict"]}
+        models["fraud"].update(
+            server="custom",
+            image="tensorflow/serving:2.18.0",
+            files={"via": "gcs-fuse"},
+            custom={"rest_port": rest, "grpc_port": grpc, **paths},
+        )
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("rest", "grpc", "unknown"),
+    [(9501, 8500, {"rest"}), (9501, 9500, {"rest", "grpc"}), (8500, 8501, {"rest", "grpc"}),
+     (8501, 8500, set())],
+)  # fmt: skip
+def test_a_preview_does_not_ask_for_ports_beside_those_that_they_replace(
+    rest: int, grpc: int, unknown: set[str]
+) -> None:
+    made = changed(listening(rest, grpc), preview=True)
+    pods = made.of("kubernetes:apps/v1:Deployment")["fraud"]["spec"]["template"]["spec"]
+    lists = {
+        "containerPort": [one["ports"] for one in pods["containers"] if "ports" in one],
+        "port": [made.of(SERVICE)[name]["spec"]["ports"] for name in ("fraud", "node-port-30001")],
+    }
+    for key, every in lists.items():
+        for ports in every:
+            hidden = {one["name"] for one in ports if planned.marked(one[key]) == planned.UNKNOWN}
+            assert hidden == unknown & {one["name"] for one in ports}
+    assert node_port(made) == 30001 or "rest" in unknown
+
+
+def test_an_update_has_all_ports() -> None:
+    made = changed(listening(9501, 9500))
+    assert [one["port"] for one in made.of(SERVICE)["fraud"]["spec"]["ports"]] == [9501, 9500]
 
 
 def test_endpoint_groups_are_asked_for_even_where_a_gateway_has_asked() -> None:
