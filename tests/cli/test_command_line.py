@@ -132,3 +132,17 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(module: str) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (Exit.CANCELLED, "error: cancelled\n")
+
+
+def test_ctrl_c_in_a_command_is_one_line() -> None:
+    script = (
+        "import sys, cli.app, cli.environments\n"
+        "def names(*_): raise KeyboardInterrupt\n"
+        "cli.environments.checked = names\n"
+        "sys.argv = ['platformctl', 'diff', 'dev', 'stage']\n"
+        "cli.app.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (Exit.CANCELLED, "error: cancelled\n")
