@@ -40,6 +40,8 @@ COMMANDS = {
 }
 """The commands and groups in the order of `--help`, each with its place in `cli.commands`."""
 
+_CTRL_C = 130
+"""What Typer returns for a KeyboardInterrupt that a command did not take."""
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -92,6 +94,8 @@ def main() -> None:
     try:
         sys.argv[1:] = colors.choose(sys.argv[1:], os.environ)
         code = application(sys.argv[1:])(prog_name="platformctl", standalone_mode=False)
+        if code == _CTRL_C:
+            raise KeyboardInterrupt
     except CliError as error:
         console.failure(error, as_json=as_json)
         sys.exit(error.code)

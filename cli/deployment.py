@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from gkeplatform.layers import ENVIRONMENT, LAYERS, NETWORKING, SERVING, Layer, 
 CLUSTER_TYPE = "gcp:container/cluster:Cluster"
 
 
-def up(
+def up(  # noqa: PLR0913 (an update has its options)
     environment: str,
     variables: Mapping[str, str],
     *,
@@ -32,12 +32,14 @@ def up(
     refresh: bool = False,
     allowed: Collection[str] = (),
     done: dict[str, Result] | None = None,
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
 
     `refresh`: read the account first, so that what was changed there is changed back. `allowed` may
     be replaced or deleted although it is protected. `done` gets the layers' results as they come,
-    also when a later layer fails.
+    also when a later layer fails. `before` is called before a layer is touched; layers that have
+    nothing to change are not.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
@@ -59,6 +61,7 @@ def up(
 
     def deploy(layer: Layer) -> None:
         foresight.wait(layer)
+        before()
         engine.release(layer, environment, names)
         made = engine.up(
             layer, environment, interactive=interactive, preview=preview, refresh=refresh

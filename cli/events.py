@@ -91,7 +91,7 @@ class Run:
             is_planned = event["resourcePreEvent"].get("planning")
             if metadata["op"] in lost_answers.CREATIONS and new.get("custom") and not is_planned:
                 self._begun[metadata["urn"]] = new
-            return self._step(metadata, 0)
+            return self._step(metadata, 0) if self.is_preview or not is_planned else None
         if "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]
             if metadata["op"] == "refresh" and (metadata.get("old") or {}).get("custom"):
@@ -99,7 +99,8 @@ class Run:
             self._begun.pop(metadata["urn"], None)
             if metadata["type"] == _STACK:
                 self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
-            return self._step(metadata, 1)
+            is_planned = event["resOutputsEvent"].get("planning")
+            return self._step(metadata, 1) if self.is_preview or not is_planned else None
         if "resOpFailedEvent" in event:
             self._failure(event["resOpFailedEvent"])
         if "diagnosticEvent" in event:

@@ -1,17 +1,18 @@
-"""Compares an update with the quotas of its project: of a preview, or before `up` begins."""
+"""Compares an update with the quotas of its project: of a preview, or of `up`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from cli import console, judging
+from cli import judging
 from cli.alerting import project as project_of
 from cli.capacity import changes, comparison, report
 from cli.capacity.comparison import Change, Comparison
 from cli.capacity.compute_api import ComputeApi, UnreadableError
 from cli.engine import Engine
 from cli.environments import ROOT
+from cli.errors import CliError
 from cli.updates import inputs, side_by_side
 from cli.updates.records import Records
 from gkeplatform import stack_values
@@ -35,15 +36,13 @@ def compared(environment: str, variables: Mapping[str, str], found: Sequence[Cha
     return comparison.compare(found, around, known, api.running(found))
 
 
-def check_update(environment: str, variables: Mapping[str, str], layers: Sequence[Layer]) -> None:
-    """Compare an update of the layers before it begins; prints what is narrow or not known.
+def of_update(
+    environment: str, variables: Mapping[str, str], layers: Sequence[Layer]
+) -> tuple[list[str], CliError | None]:
+    """Compare an update of the layers: what is narrow or not known, and why it does not fit.
 
-    Nothing is compared where no layer's program or settings have changed since the last update.
-    Raises CliError where the update does not fit.
+    Raises CliError where a program refuses its settings.
     """
-    if _is_unchanged(environment, variables, layers):
-        return
-    console.say("compares what is asked for with the quotas")
     engine = Engine(variables, _quiet)
     states = side_by_side.run(
         {layer.name: partial(engine.state, layer, environment) for layer in layers}
@@ -54,13 +53,13 @@ def check_update(environment: str, variables: Mapping[str, str], layers: Sequenc
         for change in changes.of_state(states[layer.name], declared)
     ]
     made = compared(environment, variables, found)
-    for line in (*report.warnings(made), *(f"not compared: {one}" for one in made.unknown)):
-        console.say(f"warning: {line}" if line.startswith("quota ") else line)
-    if error := report.refusal(made, project_of(environment)):
-        raise error
+    lines = [*report.warnings(made), *(f"not compared: {one}" for one in made.unknown)]
+    told = [f"warning: {line}" if line.startswith("quota ") else line for line in lines]
+    return told, report.refusal(made, project_of(environment))
 
 
-def _is_unchanged(environment: str, variables: Mapping[str, str], layers: Iterable[Layer]) -> bool:
+def is_unchanged(environment: str, variables: Mapping[str, str], layers: Iterable[Layer]) -> bool:
+    """Whether no layer's program or settings have changed since their last update."""
     records = Records(environment, variables)
     now = inputs.digests(environment, inputs.Machine.present(ROOT, variables))
     kept = {layer.name: records.read(layer) for layer in layers}

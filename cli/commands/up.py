@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments, confirmation, console, deployment, environments, layers
-from cli.capacity import check
+from cli.capacity.beside import Quotas
 from cli.engine import Result
 from cli.guards import guard
 from cli.guards.run import Command, alone
@@ -45,11 +45,13 @@ def up(  # noqa: PLR0913 (a command has its options)
     confirmation.check(yes=yes)
     command = _command("up", environment, chosen, yes=yes, given=allow_replace or ())
     done: dict[str, Result] = {}
-    with alone(command, chosen, done, os.environ):
+    with (
+        alone(command, chosen, done, os.environ),
+        Quotas(environment, os.environ, chosen) as quotas,
+    ):
         allowed = guard.check_update(
             environment, os.environ, chosen, allow_replace or (), command.words()
         )
-        check.check_update(environment, os.environ, chosen)
         document = deployment.up(
             environment,
             os.environ,
@@ -59,6 +61,7 @@ def up(  # noqa: PLR0913 (a command has its options)
             refresh=refresh,
             allowed=allowed,
             done=done,
+            before=quotas.settle,
         )
     if json or events:
         console.document(document)

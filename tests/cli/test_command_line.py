@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import Exit
+
 ROOT = Path(__file__).resolve().parents[2]
 CREDENTIALS = ("GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CREDENTIALS")
 
@@ -109,3 +111,38 @@ def test_a_command_loads_no_other() -> None:
         [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "['cli.commands.policy']"
+
+
+INTERRUPTED = """
+import builtins, runpy
+real = builtins.__import__
+def imported(name, *rest, **more):
+    if name == {module!r}:
+        raise KeyboardInterrupt
+    return real(name, *rest, **more)
+builtins.__import__ = imported
+runpy.run_module("cli.__main__", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["cli.app", "typer"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(module=module)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (Exit.CANCELLED, "error: cancelled\n")
+
+
+def test_ctrl_c_in_a_command_is_one_line() -> None:
+    script = (
+        "import sys, cli.app, cli.environments\n"
+        "def names(*_): raise KeyboardInterrupt\n"
+        "cli.environments.checked = names\n"
+        "sys.argv = ['platformctl', 'diff', 'dev', 'stage']\n"
+        "cli.app.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (Exit.CANCELLED, "error: cancelled\n")

@@ -144,3 +144,13 @@ def test_a_state_tells_which_clusters_its_objects_are_in() -> None:
     assert not replaced_clusters.is_left({"deployment": {}}, present)
     # Without an authority nothing is known.
     assert not replaced_clusters.is_left(state("b2xk"), "server: https://198.51.100.4")
+
+
+def test_a_check_before_the_first_update_ends_the_run_untouched(runs: Runs) -> None:
+    def refuse() -> None:
+        raise CliError("the quotas do not suffice")
+
+    variables = {"PULUMI_HOME": str(runs.cache)}
+    with pytest.raises(CliError, match="quotas"):
+        deployment.up("dev", variables, interactive=False, preview=True, before=refuse)
+    assert runs.layers == []

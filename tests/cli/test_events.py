@@ -86,3 +86,14 @@ def test_a_step_tells_what_differs_and_what_forces_the_replacement() -> None:
     assert step.differs == ("name", "mtu")
     assert step.replaces_for == ("name",)
     assert step.outputs["selfLink"] == "networks/a"
+
+
+def test_what_an_update_only_plans_is_not_shown_as_done() -> None:
+    metadata = {"op": "update", "type": "a:b:Pod", "urn": "urn::a:b:Pod::one"}
+    for key in ("resourcePreEvent", "resOutputsEvent"):
+        assert Run().take({key: {"metadata": metadata, "planning": True}}) is None
+        assert Run().take({key: {"metadata": metadata}}) is not None
+    shown = Run(is_preview=True).take(
+        {"resourcePreEvent": {"metadata": metadata, "planning": True}}
+    )
+    assert shown == "would be updated: Pod one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,30 +121,57 @@ def test_a_failed_preview_exits_with_2(dev: Workspace) -> None:
         assert "hint: " in err
 
 
-def test_drift_is_found_in_the_account_and_in_the_cluster(dev: Workspace) -> None:
-    def drift() -> tuple[int, dict[str, str]]:
+def patched(kind: str, name: str, patch: Any, *, by: str, form: str = "merge") -> list[str]:
+    """The arguments of kubectl for a change by a client."""
+    words = ["-n", "models", "patch", kind, name, f"--type={form}", f"--field-manager={by}"]
+    return [*words, "-p", json.dumps(patch)]
+
+
+PORT = [{"op": "replace", "path": "/spec/ports/0/port", "value": 8599}]
+BY_HAND = (
+    ("scale", "-n", "models", "deployment", "mobilenet", "--replicas=4"),
+    ("label", "-n", "models", "deployment", "mobilenet", "seen=no"),
+    ("delete", "-n", "models", "networkpolicy", "open"),
+    patched("hpa", "resnet", {"spec": {"maxReplicas": 11}}, by="argo"),
+    patched("pdb", "resnet", {"spec": {"maxUnavailable": 2}}, by="kubectl-edit"),
+    patched("service", "resnet", PORT, by="argo", form="json"),
+    patched("service", "embeddings", PORT, by="kubectl-edit", form="json"),
+    patched("service", "fraud", {"metadata": {"labels": {"owner": None}}}, by="argo"),
+    patched("serviceaccount", "model-server", {"automountServiceAccountToken": True}, by="argo"),
+)
+
+
+def test_drift_is_found_in_the_account_and_in_the_cluster_and_repaired(dev: Workspace) -> None:
+    def drift() -> tuple[int, list[tuple[str, Any]], list[Any]]:
         done = dev.run(*dev.command("drift", "dev", "--layer", "serving", "--json"), check=False)
         assert done.returncode in (0, 7), done.stderr
         [document] = json.loads(done.stdout)["environments"]
         serving = document["layers"]["serving"]
         assert serving["notDeployed"] == serving["errors"] == []
         values = [value for one in serving["drift"] for value in one["values"]]
-        return done.returncode, {value["path"]: value["found"] for value in values}
+        told = [(value["path"], value.get("found")) for value in values]
+        told += [(one["id"], "deleted") for one in serving["drift"] if one["deleted"]]
+        return done.returncode, told, [value for value in values if not value["repaired"]]
 
-    assert drift() == (0, {})
     bucket = "b/acme-ml-dev-models"
-    owner = dev.google("storage", bucket)["labels"]["owner"]
-    deployment = ("-n", "models", "deployment", "mobilenet")
     try:
         dev.google("storage", bucket, "PATCH", json={"labels": {"owner": "somebody"}})
-        dev.kubectl("scale", *deployment, "--replicas=4")
-        dev.kubectl("label", *deployment, "seen=no")
-        assert drift() == (
-            7,
-            {"labels.owner": "somebody", "spec.replicas": 4, "metadata.labels.seen": "no"},
-        )
+        for command in BY_HAND:
+            dev.kubectl(*command)
+        code, told, kept = drift()
+        expected = [
+            ("labels.owner", "somebody"),
+            ("spec.replicas", 4),
+            ("metadata.labels.seen", "no"),
+            ("models/open", "deleted"),
+            ("spec.maxReplicas", 11),
+            ("spec.maxUnavailable", 2),
+            ("spec.ports[0].port", 8599),
+            ("spec.ports[0].port", 8599),
+            ("metadata.labels.owner", None),
+            ("automountServiceAccountToken", True),
+        ]
+        assert (code, Counter(map(str, told)), kept) == (7, Counter(map(str, expected)), [])
     finally:
-        dev.google("storage", bucket, "PATCH", json={"labels": {"owner": owner}})
-        dev.kubectl("scale", *deployment, "--replicas=3")
-        dev.kubectl("label", *deployment, "seen-")
-    assert drift() == (0, {})
+        dev.platformctl("rehearse", "dev", "serving", "--refresh")
+    assert drift() == (0, [], [])
