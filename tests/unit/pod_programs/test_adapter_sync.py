@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from infra.serving.pod_programs.adapter_sync import main
-from sandbox.traffic.model_servers import messages, openai_rest
+from sandbox.traffic.model_servers import openai_rest
 from sandbox.traffic.model_servers.kinds import model_server
-from sandbox.traffic.model_servers.messages import Request
+from sandbox.traffic.model_servers.messages import Answer, Request
 from sandbox.traffic.model_servers.served import Served
 from tests.unit.pod_programs.hub_and_storage import World, served
 
@@ -207,7 +207,7 @@ def test_what_the_server_refuses_is_said_in_its_words(
     pod: Pod, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusal = {"error": {"message": "LoRA rank 8 is greater than max_lora_rank 4."}}
-    answer = messages.Answer.of(refusal, 400)
+    answer = Answer.of(refusal, 400)
     monkeypatch.setattr(openai_rest, "_adapters", lambda *_: answer)
     assert pod.look(a="a") == {}
     assert "adapter a (gs://models/adapters/a): LoRA rank 8 is greater" in capfd.readouterr().err
