@@ -260,6 +260,8 @@ class ServedModel(Part):
     route: Route | None = None
     address: str = ""
     """Address of its own front end; empty where its URL or the networking layer has it."""
+    hosts: tuple[str, ...] = ()
+    """Host names whose DNS records must name `address`."""
     tokens: TokenMetrics | None = None
     """None for a model that produces no tokens, or whose metrics are not collected."""
     ports: dict[str, int] = field(default_factory=dict)

@@ -42,6 +42,7 @@ CREATED_FIRST = (
 A replacement under the same name fails, and the old key stays."""
 
 REPLACED_BY_NAME = (
+    "gcp:compute/address:Address",
     "gcp:compute/backendBucket:BackendBucket",
     "gcp:compute/backendService:BackendService",
     "gcp:compute/globalAddress:GlobalAddress",

@@ -146,6 +146,7 @@ def problems(whole: StackFile) -> Iterator[str]:
     for index, model in enumerate(whole.serving.models):
         key = f"gke-serving:models[{index}]"
         yield from _hosts(key, model, networking)
+        yield from _inference_hosts(key, model, networking)
         yield from _iap(key, model, networking)
         yield from _gateway_iap(key, model, whole.serving.models, networking)
         yield from _grpc(key, model, networking)
@@ -165,6 +166,19 @@ def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str
             yield (
                 f'{key}.exposure.hosts[{index}]: "{host}" is none of gke-networking:domains; '
                 f"{suggestion(host, domains)}"
+            )
+
+
+def _inference_hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
+    """A host has one address: the HTTP load balancer's, or the Inference Gateway's."""
+    if not model.exposure.needs_inference_gateway:
+        return
+    domains = {domain.name for domain in networking.domains}
+    for index, host in enumerate(model.exposure.hosts):
+        if host in domains:
+            yield (
+                f'{key}.exposure.hosts[{index}]: "{host}" is one of gke-networking:domains, and '
+                "leads to the HTTP load balancer; choose another host, or remove the domain"
             )
 
 

@@ -15,7 +15,13 @@ from infra.networking import endpoint_groups, issuance, own_certificates
 from infra.networking.armor import security_policies
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
-from infra.networking.contract import base_url, default_domain, required_records, routed_models
+from infra.networking.contract import (
+    base_url,
+    default_domain,
+    other_front_ends,
+    required_records,
+    routed_models,
+)
 from infra.networking.firewall import front_ends
 from infra.networking.frontend import Frontend
 from infra.networking.https_stack import dns_records, https_stack
@@ -88,8 +94,15 @@ https = https_stack(
     labels=labels,
     opts=children,
 )
+others = other_front_ends(serving.models)
 name_servers = dns_records(
-    config, https, address=frontend.address, naming=naming, labels=labels, opts=children
+    config,
+    https,
+    address=frontend.address,
+    others=others,
+    naming=naming,
+    labels=labels,
+    opts=children,
 )
 domain = default_domain(config)
 
@@ -99,7 +112,7 @@ stack.publish(
     address=frontend.address,
     domain=domain,
     url=base_url(domain, frontend.address),
-    records=required_records(config, https.proofs, frontend.address),
+    records=required_records(config, https.proofs, frontend.address, others),
     name_servers=name_servers,
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,

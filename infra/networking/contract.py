@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pulumi
 from pulumi_gcp import certificatemanager
@@ -104,12 +104,23 @@ def base_url(domain: str | None, address: pulumi.Output[str]) -> pulumi.Output[s
     return pulumi.Output.concat("http://", address)
 
 
+def other_front_ends(models: Iterable[ServedModel]) -> dict[str, str]:
+    """The addresses of front ends that are not the load balancer, by host."""
+    return {
+        host: model.address for model in models if model.address for host in sorted(model.hosts)
+    }
+
+
 def required_records(
     config: NetworkingConfig,
     proofs: Mapping[str, certificatemanager.DnsAuthorization],
     address: pulumi.Output[str],
+    others: Mapping[str, str],
 ) -> pulumi.Output[list[DnsRecord]]:
-    """The records that must be in DNS, whether or not the layer manages them."""
+    """The records that must be in DNS, whether or not the layer manages them.
+
+    `others` are the addresses of other front ends by host.
+    """
     parts = pulumi.Output.all(
         address=address, proofs=[proof.dns_resource_records for proof in proofs.values()]
     )
@@ -119,6 +130,7 @@ def required_records(
                 DnsRecord(name=f"{one.name}.", type="A", data=known["address"])
                 for one in config.domains
             ),
+            *(DnsRecord(name=f"{host}.", type="A", data=one) for host, one in others.items()),
             *(
                 DnsRecord(name=record["name"], type=record["type"], data=record["data"])
                 for found in known["proofs"]

@@ -1,4 +1,4 @@
-"""DNS records of the domains: addresses, and proofs for DNS authorization."""
+"""DNS records of the hosts: addresses, and proofs for DNS authorization."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,13 @@ from pulumi_gcp import certificatemanager, dns
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.certificate_plan import label
-from infra.networking.tls import DnsArgs, DomainArgs
+from infra.networking.tls import DnsArgs
 
 ROLE = "domains"
 
 
 class DnsRecords(pulumi.ComponentResource):
-    """A new or existing zone, with an A record per domain and a CNAME record per authorization."""
+    """A new or existing zone, with an A record per host and a CNAME record per authorization."""
 
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent domain must delegate to; empty for an existing zone."""
@@ -24,9 +24,8 @@ class DnsRecords(pulumi.ComponentResource):
         name: str,
         args: DnsArgs,
         *,
-        domains: Sequence[DomainArgs],
+        addresses: Mapping[str, pulumi.Input[str]],
         proofs: Mapping[str, certificatemanager.DnsAuthorization],
-        address: pulumi.Output[str],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -47,18 +46,17 @@ class DnsRecords(pulumi.ComponentResource):
             zone, self.name_servers = made.name, made.name_servers
         else:
             zone, self.name_servers = args.zone, pulumi.Output.from_input([])
-        for domain in domains:
-            if domain.record:
-                dns.RecordSet(
-                    f"host-{label(domain.name, args.domain)}",
-                    managed_zone=zone,
-                    project=args.project,
-                    name=f"{domain.name}.",
-                    type="A",
-                    ttl=args.ttl_seconds,
-                    rrdatas=[address],
-                    opts=child,
-                )
+        for host, address in addresses.items():
+            dns.RecordSet(
+                f"host-{label(host, args.domain)}",
+                managed_zone=zone,
+                project=args.project,
+                name=f"{host}.",
+                type="A",
+                ttl=args.ttl_seconds,
+                rrdatas=[address],
+                opts=child,
+            )
         for domain_name in within(args, proofs):
             record = proofs[domain_name].dns_resource_records[0]
             dns.RecordSet(

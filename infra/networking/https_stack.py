@@ -11,7 +11,7 @@ from gkeplatform.naming import Naming
 from infra.networking.certificate_plan import is_mapped
 from infra.networking.certificates import CertificateMap, ClassicCertificates
 from infra.networking.config import NetworkingConfig
-from infra.networking.dns_records import DnsRecords
+from infra.networking.dns_records import DnsRecords, within
 from infra.networking.https import HttpsFrontend
 from infra.networking.issuance import States
 
@@ -69,19 +69,25 @@ def dns_records(
     https: HttpsStack,
     *,
     address: pulumi.Output[str],
+    others: Mapping[str, str],
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[Sequence[str]]:
-    """Declares the domains' records, where a zone is configured. Returns its name servers."""
+    """Declares the hosts' records, where a zone is configured. Returns its name servers.
+
+    `others` are the addresses of other front ends by host; those outside the zone are left out.
+    """
     if config.dns is None:
         return pulumi.Output.from_input([])
     records = DnsRecords(
         "domains",
         config.dns,
-        domains=config.domains,
+        addresses={
+            **{domain.name: address for domain in config.domains if domain.record},
+            **{host: others[host] for host in within(config.dns, others)},
+        },
         proofs=https.proofs,
-        address=address,
         naming=naming,
         labels=labels,
         opts=opts,

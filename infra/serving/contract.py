@@ -1,5 +1,7 @@
 """What the layer publishes of each model."""
 
+from typing import Any
+
 from gkeplatform.contracts import ClusterContract, ServedModel, TokenMetrics
 from infra.serving import changed_ports
 from infra.serving.config import ServingConfig
@@ -23,13 +25,20 @@ def served(
             path=entry.path,
             exposure=entry.exposure.kind,
             url=entry.exposure.url(entry, addresses.get(entry.name), config.routes),
-            address=addresses.get(entry.name, "") if entry.exposure.needs_inference_gateway else "",
+            **_front_end(entry, addresses.get(entry.name, "")),
             route=entry.exposure.route(entry, zones=cluster.zones, names=names),
             tokens=_token_metrics(entry, cluster),
             ports=changed_ports.numbers(entry),
         )
         for entry in config.entries
     ]
+
+
+def _front_end(entry: Workload, address: str) -> dict[str, Any]:
+    """The address and hosts of a front end that the networking layer does not know."""
+    if not entry.exposure.needs_inference_gateway:
+        return {}
+    return {"address": address, "hosts": entry.exposure.hosts}
 
 
 def _token_metrics(entry: Workload, cluster: ClusterContract) -> TokenMetrics | None:

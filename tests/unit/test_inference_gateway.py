@@ -412,3 +412,24 @@ def test_the_summary_has_the_gateways_address(shared: dict[str, Declared]) -> No
     assert models["coder"]["url"] == f"https://{HOST}/v1/models"
     assert models["coder"]["address"] == "203.0.113.9"
     assert models["resnet"]["address"] == ""
+
+
+def test_the_zone_has_a_record_of_the_host(shared: dict[str, Declared]) -> None:
+    records = shared["networking"].of("gcp:dns/recordSet:RecordSet")
+    (record,) = [one for one in records.values() if one["name"] == f"{HOST}."]
+    assert (record["type"], record["rrdatas"]) == ("A", ["203.0.113.9"])
+    needed = shared["networking"].outputs["records"]
+    assert {"name": f"{HOST}.", "type": "A", "data": "203.0.113.9"} in needed
+
+
+def test_a_host_elsewhere_needs_a_record_that_others_make() -> None:
+    host = "llm.acme.test"
+    networking = run_environment("stage", edits(alone(hosts=[host])))["networking"]
+    records = networking.of("gcp:dns/recordSet:RecordSet").values()
+    assert f"{host}." not in {one["name"] for one in records}
+    assert f"{host}." in {one["name"] for one in networking.outputs["records"]}
+
+
+def test_a_host_of_the_http_load_balancer_is_refused() -> None:
+    with pytest.raises(PlatformError, match=r'hosts\[0\]: "models.stage.acme.example" is one of'):
+        read(alone(hosts=["models.stage.acme.example"]))

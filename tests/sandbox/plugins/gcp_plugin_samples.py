@@ -55,6 +55,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "allows": [{"protocol": "tcp", "ports": ["8501"]}],
     },
     "gcp:compute/globalAddress:GlobalAddress": {"name": "frontend", "labels": {"team": "ml"}},
+    "gcp:compute/address:Address": {
+        "name": "inference",
+        "region": "europe-west4",
+        "addressType": "EXTERNAL",
+        "labels": {"team": "ml"},
+    },
     "gcp:compute/healthCheck:HealthCheck": {
         "name": "models",
         "httpHealthCheck": {"port": 8501, "requestPath": "/v1/models/resnet"},
@@ -400,6 +406,9 @@ CHANGES: list[tuple[str, str, Any, bool]] = [
     ("gcp:compute/globalAddress:GlobalAddress", "name", "other", True),
     ("gcp:compute/globalAddress:GlobalAddress", "ipVersion", "IPV6", True),
     ("gcp:compute/globalAddress:GlobalAddress", "labels", {"team": "other"}, False),
+    ("gcp:compute/address:Address", "name", "other", True),
+    ("gcp:compute/address:Address", "addressType", "INTERNAL", True),
+    ("gcp:compute/address:Address", "labels", {"team": "other"}, False),
     ("gcp:compute/healthCheck:HealthCheck", "name", "other", True),
     ("gcp:compute/healthCheck:HealthCheck", "httpHealthCheck.port", 80, False),
     ("gcp:compute/healthCheck:HealthCheck", "checkIntervalSec", 9, False),

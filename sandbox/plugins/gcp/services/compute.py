@@ -192,6 +192,18 @@ HANDLERS: tuple[Handler, ...] = (
             links={"network": NETWORKS},
         )
     ),
+    Labelled(
+        Spec(
+            type="gcp:compute/address:Address",
+            schema="compute.v1.Address",
+            collection=f"{REGION}/addresses",
+            immutable=frozenset({"*"}),
+            calls=(SET_LABELS,),
+            labels="labels",
+            computed=frozenset({"ipVersion"}),
+            links={"network": NETWORKS},
+        )
+    ),
     HealthCheck(
         Spec(
             type="gcp:compute/healthCheck:HealthCheck",
