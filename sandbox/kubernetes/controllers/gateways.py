@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes import gateway_api
@@ -22,25 +21,31 @@ from sandbox.kubernetes.controllers import (
     inference_pools,
 )
 from sandbox.kubernetes.controllers import gateway_compute as shape
+from sandbox.kubernetes.controllers import gateway_snapshot as objects
 from sandbox.kubernetes.controllers import gateway_status as status
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
+<<<<<<< HEAD
 from sandbox.kubernetes.controllers.endpoint_groups import STATUS
+=======
+from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION
+>>>>>>> r15s
 from sandbox.kubernetes.controllers.gateway_classes import GatewayClass
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 from sandbox.kubernetes.controllers.gateway_firewall import GatewayFirewall, target_ports
 from sandbox.kubernetes.controllers.gateway_resources import GatewayResources, Owner
+from sandbox.kubernetes.controllers.gateway_snapshot import Location, Snapshot
 
 Json = dict[str, Any]
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Key = tuple[str, str, int]
 """Namespace, name and port of a Service."""
 FINALIZER = "gateway.finalizer.networking.gke.io"
-_NAMESPACE = "kubernetes.io/metadata.name"
 
 
 _NO_POOLS = "an InferencePool is not supported by the GatewayClass {}"
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """Where the cluster is: region, network and subnetwork as the compute API has them."""
@@ -85,6 +90,8 @@ class Snapshot:
         return key in self.services or key in self.pools
 
 
+=======
+>>>>>>> r15s
 class Gateways:
     """Reconciles all Gateways of one cluster."""
 
@@ -172,13 +179,15 @@ class Gateways:
         listeners: list[Json] = gateway["spec"]["listeners"]
         by_listener: dict[str, list[Json]] = {listener["name"]: [] for listener in listeners}
         for route in seen.routes:
-            for reference in _references(route, gateway):
+            for reference in objects.references(route, gateway):
                 unsupported = gateway_support.unsupported(route, seen.services)
-                pools = not kind.takes_pools and [k for k in _backend_keys(route) if _is_pool(k)]
+                pools = not kind.takes_pools and [
+                    k for k in objects.backend_keys(route) if objects.is_pool(k)
+                ]
                 taken = [
                     one["name"]
                     for one in listeners
-                    if accepts(one, reference, route, gateway, seen) and not unsupported
+                    if objects.accepts(one, reference, route, gateway, seen) and not unsupported
                 ]
                 for name in taken:
                     by_listener[name].append(route)
@@ -188,7 +197,7 @@ class Gateways:
                         reference,
                         refused=None if taken else "no listener takes routes of this namespace",
                         unsupported=unsupported,
-                        missing=list(_missing(route, seen)),
+                        missing=list(objects.missing(route, seen)),
                         invalid=_NO_POOLS.format(gateway["spec"]["gatewayClassName"])
                         if pools
                         else None,
@@ -223,7 +232,7 @@ class Gateways:
         scope = kind.scope(self._location.region)
         address = await self._address(gateway, scope)
         backends = await self._backends(gateway, kind, by_listener, seen)
-        extension = _extension(gateway, seen)
+        extension = objects.extension_of(gateway, seen)
         for listener in gateway["spec"]["listeners"]:
             name = shape.named(listener["name"], *own)
             is_encrypted = listener["protocol"] == "HTTPS"
@@ -269,7 +278,7 @@ class Gateways:
         return address or ""
 
     def _owner(self, gateway: Json) -> Owner:
-        return (self._cluster, *_own(gateway))
+        return (self._cluster, *objects.own(gateway))
 
     async def _address(self, gateway: Json, scope: str) -> str | None:
         """Return the reserved address that the Gateway names; None for an ephemeral one."""
@@ -290,8 +299,8 @@ class Gateways:
         own, scope = self._owner(gateway), kind.scope(self._location.region)
         links: dict[tuple[str, str, int], str] = {}
         for routes in by_listener.values():
-            for key in (key for route in routes for key in _backend_keys(route)):
-                if key in links or not seen.has(key[:2]) or _is_pool(key) > kind.takes_pools:
+            for key in (key for route in routes for key in objects.backend_keys(route)):
+                if key in links or not seen.has(key[:2]) or objects.is_pool(key) > kind.takes_pools:
                     continue
                 links[key] = await self._backend(own, kind, key, seen)
         empty = Target(namespace=own[1], service=own[2], port=404)
@@ -308,8 +317,13 @@ class Gateways:
         scope, pool = kind.scope(self._location.region), seen.pools.get(key[:2])
         if pool is None:
             service = seen.services[key[:2]]
+<<<<<<< HEAD
             await gateway_groups.ask(self._server, service, key[2])
             groups = _groups(service, key[2], self._compute.project)
+=======
+            await self._request_groups(service, key[2])
+            groups = objects.group_links(service, key[2], self._compute.project)
+>>>>>>> r15s
         else:
             groups = await self._pool_groups(pool, seen)
         target = Target(
@@ -317,8 +331,8 @@ class Gateways:
             service=key[1],
             port=key[2],
             groups=tuple(groups),
-            health=_policy(seen.health_checks, key),
-            policy=_policy(seen.backend_policies, key),
+            health=objects.policy_of(seen.health_checks, key),
+            policy=objects.policy_of(seen.backend_policies, key),
         )
         if not target.groups:
             self.has_failures = True  # the groups are created from the annotation: retry
@@ -368,13 +382,13 @@ class Gateways:
             (gateway_api.BACKEND_POLICIES, seen.backend_policies),
         ):
             for one in policies:
-                desired = status.policy(one, is_attached=seen.has(_target(one)))
+                desired = status.policy(one, is_attached=seen.has(objects.target_of(one)))
                 await self._update_status(collection, one, desired)
 
     async def _update_pool_status(self, seen: Snapshot) -> None:
         """Write which Gateways lead to each InferencePool; none where none does."""
         for key, pool in seen.pools.items():
-            gateways = [one for one in seen.gateways if _leads_to(one, key, seen)]
+            gateways = [one for one in seen.gateways if objects.leads_to(one, key, seen)]
             if gateways or pool.get("status"):
                 desired = inference_pools.status(pool, gateways, seen.services)
                 await self._update_status(gateway_api.INFERENCE_POOLS, pool, desired)
@@ -396,110 +410,6 @@ class Gateways:
                 raise
 
 
-def accepts(listener: Json, reference: Json, route: Json, gateway: Json, seen: Snapshot) -> bool:
-    """Whether a listener accepts a route that refers to it."""
-    if reference.get("sectionName") not in (None, listener["name"]):
-        return False
-    allowed: Json = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
-    namespace = route["metadata"]["namespace"]
-    match allowed.get("from", "Same"):
-        case "All":
-            return True
-        case "Selector":
-            wanted: Json = (allowed.get("selector") or {}).get("matchLabels") or {}
-            labels = {_NAMESPACE: namespace, **seen.namespaces.get(namespace, {})}
-            return all(labels.get(key) == value for key, value in wanted.items())
-        case _:
-            return bool(namespace == gateway["metadata"]["namespace"])
-
-
-def _own(gateway: Json) -> tuple[str, str]:
-    return gateway["metadata"]["namespace"], gateway["metadata"]["name"]
-
-
-def _references(route: Json, gateway: Json) -> list[Json]:
-    return [
-        reference
-        for reference in route["spec"].get("parentRefs") or ()
-        if (reference.get("namespace", route["metadata"]["namespace"]), reference["name"])
-        == _own(gateway)
-    ]
-
-
-def _backend_keys(route: Json) -> list[tuple[str, str, int]]:
-    namespace = route["metadata"]["namespace"]
-    return [
-        shape.reference(backend, namespace)
-        for rule in route["spec"].get("rules") or ()
-        for backend in shape.backend_references(rule)
-    ]
-
-
-def _missing(route: Json, seen: Snapshot) -> list[str]:
-    found = set()
-    for namespace, name, _ in _backend_keys(route):
-        if not seen.has((namespace, name)):
-            pool = inference_pools.pool_name(name)
-            found.add(f"InferencePool {pool}" if pool else f"Service {name}")
-    return sorted(found)
-
-
-def _is_pool(key: tuple[str, str, int]) -> bool:
-    return inference_pools.pool_name(key[1]) is not None
-
-
-def _target(policy: Json) -> tuple[str, str]:
-    return policy["metadata"]["namespace"], inference_pools.named(policy["spec"]["targetRef"])
-
-
-def _leads_to(gateway: Json, key: tuple[str, str], seen: Snapshot) -> bool:
-    """Whether a route of a Gateway of a class that takes pools leads to a pool."""
-    kind = gateway_classes.of(gateway)
-    return (
-        kind is not None
-        and kind.takes_pools
-        and any(
-            key in [one[:2] for one in _backend_keys(route)]
-            for route in seen.routes
-            if _references(route, gateway)
-        )
-    )
-
-
-def _extension(gateway: Json, seen: Snapshot) -> Json | None:
-    """The oldest GCPRoutingExtension of a Gateway."""
-    namespace, name = _own(gateway)
-    found = [
-        one
-        for one in seen.extensions
-        if one["metadata"]["namespace"] == namespace
-        and any(
-            target["kind"] == "Gateway" and target["name"] == name
-            for target in one["spec"]["targetRefs"]
-        )
-    ]
-    return min(found, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
-
-
 def _path(resource: Json) -> str:
     """The path of a compute resource, `projects/…`."""
     return str(resource["selfLink"]).partition("/compute/v1/")[2]
-
-
-def _policy(policies: list[Json], key: tuple[str, str, int]) -> Json:
-    """Return the spec of a Service's policy. If there are several, the oldest applies."""
-    aimed = [one for one in policies if _target(one) == key[:2]]
-    oldest = min(aimed, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
-    return dict((oldest or {"spec": {}})["spec"].get("default") or {})
-
-
-def _groups(service: Json, port: int, project: str) -> list[str]:
-    """Return the endpoint group links of a Service's port, from its status annotation."""
-    annotation = (service["metadata"].get("annotations") or {}).get(STATUS)
-    status: Json = json.loads(annotation) if annotation else {}
-    name = (status.get("network_endpoint_groups") or {}).get(str(port))
-    return [
-        f"projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
-        for zone in (status.get("zones") or ())
-        if name
-    ]

@@ -10,7 +10,8 @@ from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute
-from sandbox.kubernetes.controllers.gateways import Gateways, Location, Snapshot
+from sandbox.kubernetes.controllers.gateway_snapshot import Location, Snapshot
+from sandbox.kubernetes.controllers.gateways import Gateways
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop

@@ -34,6 +34,8 @@ from sandbox.kubernetes.ports import free_port
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
 _SETTLE, _AGAIN, _WATCH, _SOON = 0.05, 2.0, 0.5, 0.2
+_GRACE = 5.0
+"""Seconds that a program has to end."""
 NOBODY = 1
 """A port on which nobody listens."""
 
@@ -227,9 +229,11 @@ class InferenceCallouts:
         return process
 
     async def _end(self, name: str) -> None:
-        await asyncio.to_thread(self._processes.pop(name).stop)
+        process = self._processes.pop(name)
         if self._served.pop(name, None) is not None:
             self._changed()
+        # A leader gives up its lease when it is asked to end.
+        await asyncio.to_thread(process.stop, grace=_GRACE)
 
     async def _mount(self, name: str, pod: Json) -> dict[str, Path] | None:
         """Write the ConfigMaps that a pod mounts; their folders by mount path."""

@@ -14,7 +14,7 @@ from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
-from sandbox.kubernetes.controllers.gateways import Location
+from sandbox.kubernetes.controllers.gateway_snapshot import Location
 from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.inference_callouts import InferenceCallouts
 from sandbox.kubernetes.controllers.informer import Informer

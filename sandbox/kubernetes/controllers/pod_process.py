@@ -81,9 +81,13 @@ class PodProcess:
             )
         self.pod = pod["metadata"]["uid"]
 
-    def stop(self) -> None:
-        """Kill it, if it runs."""
+    def stop(self, *, grace: float = 0) -> None:
+        """Kill it, if it runs; first ask it to end, and wait for `grace` seconds."""
         if self._process is not None:
+            if grace:
+                self._process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(grace)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             self._process.wait()
