@@ -22,6 +22,8 @@ class Location:
     region: str
     network: str
     subnetwork: str
+    node_tag: str = ""
+    """Network tag of the nodes."""
 
     def network_of(self, kind: GatewayClass) -> Json:
         """Return the fields of a forwarding rule that say where it is; a global one has none."""
@@ -42,6 +44,7 @@ class Snapshot:
     health_checks: list[Json]
     backend_policies: list[Json]
     services: dict[tuple[str, str], Json]
+    deployments: list[Json]
     namespaces: dict[str, dict[str, str]]
     """Labels by name."""
     pools: dict[tuple[str, str], Json] = field(default_factory=dict)

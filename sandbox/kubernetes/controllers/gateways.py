@@ -7,7 +7,6 @@ until its load balancer is deleted.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from typing import Any
@@ -24,11 +23,6 @@ from sandbox.kubernetes.controllers import gateway_compute as shape
 from sandbox.kubernetes.controllers import gateway_snapshot as objects
 from sandbox.kubernetes.controllers import gateway_status as status
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
-<<<<<<< HEAD
-from sandbox.kubernetes.controllers.endpoint_groups import STATUS
-=======
-from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION
->>>>>>> r15s
 from sandbox.kubernetes.controllers.gateway_classes import GatewayClass
 from sandbox.kubernetes.controllers.gateway_compute import Backends, Target
 from sandbox.kubernetes.controllers.gateway_firewall import GatewayFirewall, target_ports
@@ -45,53 +39,6 @@ FINALIZER = "gateway.finalizer.networking.gke.io"
 _NO_POOLS = "an InferencePool is not supported by the GatewayClass {}"
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """Where the cluster is: region, network and subnetwork as the compute API has them."""
-
-    region: str
-    network: str
-    subnetwork: str
-    node_tag: str = ""
-    """Network tag of the nodes."""
-
-    def network_of(self, kind: GatewayClass) -> Json:
-        """Return the fields of a forwarding rule that say where it is; a global one has none."""
-        if not kind.is_regional:
-            return {}
-        found = {"network": self.network}
-        if kind.scheme == "INTERNAL_MANAGED" and self.subnetwork:
-            found["subnetwork"] = self.subnetwork
-        return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Snapshot of the cluster's objects."""
-
-    gateways: list[Json]
-    routes: list[Json]
-    health_checks: list[Json]
-    backend_policies: list[Json]
-    services: dict[tuple[str, str], Json]
-    deployments: list[Json]
-    namespaces: dict[str, dict[str, str]]
-    """Labels by name."""
-    pools: dict[tuple[str, str], Json] = field(default_factory=dict)
-    """InferencePools by namespace and `inference_pools.named`."""
-    zones: tuple[str, ...] = ()
-    """The zones of the nodes."""
-    extensions: list[Json] = field(default_factory=list)
-    """GCPRoutingExtensions."""
-
-    def has(self, key: tuple[str, str]) -> bool:
-        """Whether a Service or InferencePool exists."""
-        return key in self.services or key in self.pools
-
-
-=======
->>>>>>> r15s
 class Gateways:
     """Reconciles all Gateways of one cluster."""
 
@@ -164,9 +111,9 @@ class Gateways:
             serving = set(target_ports(service, key[2], seen.deployments))
         else:
             return set()
-        check = shape.health_check("", Target(
-            namespace=key[0], service=key[1], port=key[2], health=_policy(seen.health_checks, key)
-        ))  # fmt: skip
+        health = objects.policy_of(seen.health_checks, key)
+        target = Target(namespace=key[0], service=key[1], port=key[2], health=health)
+        check = shape.health_check("", target)
         port = check["httpHealthCheck"].get("port")
         return serving | ({int(port)} if port else set())
 
@@ -220,7 +167,7 @@ class Gateways:
             key
             for routes in by_listener.values()
             for route in routes
-            for key in _backend_keys(route)
+            for key in objects.backend_keys(route)
         }
 
     async def _balance(
@@ -317,13 +264,8 @@ class Gateways:
         scope, pool = kind.scope(self._location.region), seen.pools.get(key[:2])
         if pool is None:
             service = seen.services[key[:2]]
-<<<<<<< HEAD
             await gateway_groups.ask(self._server, service, key[2])
-            groups = _groups(service, key[2], self._compute.project)
-=======
-            await self._request_groups(service, key[2])
             groups = objects.group_links(service, key[2], self._compute.project)
->>>>>>> r15s
         else:
             groups = await self._pool_groups(pool, seen)
         target = Target(
