@@ -14,7 +14,7 @@ from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.endpoint_groups import ANNOTATION
 
 Json = dict[str, Any]
-MANAGER = "gateway-controller"
+MANAGER = "GoogleGKEGatewayController"
 """The field manager of its annotations."""
 _OWNED = f"f:{ANNOTATION}"
 
