@@ -1,8 +1,14 @@
-"""Drills of dev under load: rollouts lose nothing, and lose requests where pods do not drain."""
+"""Rollouts of dev under load: they lose nothing, lose requests where pods do not drain, and stop
+where the load balancer does not find the new pods healthy.
+"""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +17,9 @@ from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 MODEL = "resnet"
+STATUS = "/v1/models/resnet"
+DRAIN = 5
+"""Seconds; shorter than the platform's, and still longer than the load balancer needs."""
 
 
 def _drill(dev: Workspace, name: str) -> tuple[int, dict[str, Any]]:
@@ -33,7 +42,9 @@ def test_a_rolling_update_loses_requests_without_prestop_alone(dev: Workspace) -
         "containers"
     ][0]
     ends = {"metadata": {"annotations": {"sandbox/on-sigterm": "exit"}}}
-    _patch_template(dev, ends)
+    drains = {"preStop": {"sleep": {"seconds": DRAIN}}}
+    quick = {"containers": [{"name": MODEL, "lifecycle": drains}]}
+    _patch_template(dev, {**ends, "spec": quick})
     try:
         code, report = _drill(dev, "rolling-update")
         assert (code, report["passed"]) == (0, True), report
@@ -51,3 +62,63 @@ def test_a_rolling_update_loses_requests_without_prestop_alone(dev: Workspace) -
         kept = {"containers": [{"name": MODEL, "lifecycle": container["lifecycle"]}]}
         stays = {"metadata": {"annotations": {"sandbox/on-sigterm": None}}}
         _patch_template(dev, {**stays, "spec": kept})
+
+
+@contextmanager
+def _load(dev: Workspace, found: dict[str, Any]) -> Iterator[None]:
+    """Requests to the model until the end of the context; `found` gets what came of them."""
+    command = dev.command("load", "dev", MODEL, "--rate", "50", "--seconds", "300", "--json")
+    with subprocess.Popen(
+        command, cwd=dev.root, env=dev.base_environment(), stdout=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            yield
+        finally:
+            child.send_signal(signal.SIGINT)
+            output, _ = child.communicate(timeout=30)
+    found.update(json.loads(output))
+
+
+def _pods(dev: Workspace) -> dict[str, bool]:
+    """The model's pods, and whether each is ready."""
+    pods = dev.kubernetes("pods", "-n", "models", "-l", f"app.kubernetes.io/name={MODEL}")["items"]
+    return {
+        pod["metadata"]["name"]: any(
+            one["type"] == "Ready" and one["status"] == "True"
+            for one in pod["status"]["conditions"]
+        )
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def test_a_version_that_is_never_healthy_stops_and_the_former_one_serves_on(dev: Workspace) -> None:
+    file = dev.root / "stacks" / "Pulumi.dev.yaml"
+    text, former = file.read_text(), _pods(dev)
+    paths = f"        paths: [{STATUS}]\n"
+    keys = (
+        "      rollout: {timeout_seconds: 10}\n"
+        f"      pod: {{annotations: {{sandbox/failing-paths: {STATUS}}}}}\n"
+    )
+    assert text.count(paths) == 1
+    file.write_text(text.replace(paths, paths + keys))
+    sent: dict[str, Any] = {}
+    try:
+        with _load(dev, sent):
+            done = dev.platformctl("rehearse", "dev", "--layer", "serving", check=False)
+        assert done.returncode == 4, done.stdout + done.stderr
+        pods = _pods(dev)
+        [new] = set(pods) - set(former)
+        assert (pods[new], [pods[one] for one in former]) == (False, [True] * len(former))
+        error = done.stderr.partition("error: ")[2]
+        assert f"[Pod models/{new}]" in error, error
+        assert "the readiness gate cloud.google.com/load-balancer-neg-ready" in error
+        assert "hint: the former pods serve on" in error
+        assert "Traceback" not in error
+        assert sum(sent["lost"].values()) == 0, sent
+        assert sent["sent"] == sent["answered"] + sent["unfinished"]
+        assert sent["answered"] > 200
+    finally:
+        file.write_text(text)
+        dev.platformctl("rehearse", "dev", "--layer", "serving")
+    assert _pods(dev) == dict.fromkeys(former, True)
