@@ -116,8 +116,8 @@ def test_an_address_that_this_machine_has_not_is_told(server: int) -> None:
         ({"kind": "cluster-ip"}, ""),
         (
             {"kind": "load-balancer", "source_ranges": ["198.51.100.0/24"], "protocol": "grpc"},
-            "gke-serving:models[m1].exposure.source_ranges admits callers from "
-            "198.51.100.0/24 alone",
+            "gke-serving:models[m1].exposure.source_ranges admits callers from 198.51.100.0/24 "
+            "alone",
         ),
         (
             {"kind": "ingress", "path": "/m1"},
