@@ -56,13 +56,14 @@ def test_a_comparison_that_fails_is_one_line() -> None:
 def test_nothing_is_left_running_where_no_layer_is_touched(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     script = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
-    with quotas(sys.executable, "-c", script):
+    with quotas(sys.executable, "-c", script) as beside:
         deadline = time.monotonic() + 60
         while not begun.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        children = psutil.Process().children(recursive=True)
-    assert not any(str(begun) in " ".join(one.cmdline()) for one in children if one.is_running())
+        assert beside._child is not None
+        process = psutil.Process(beside._child.pid)
+    assert not process.is_running()
 
 
 def test_nothing_is_compared_where_nothing_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
