@@ -130,8 +130,8 @@ def _connection(
     at = known.address if kind == HTTP_LOAD_BALANCER else host
     if front is None:
         return at, port, ""
-    if kind == INFERENCE and (at := known.addresses.get(model.name)):
-        return _HERE, front.at(at, port).listens, ""
+    if kind == INFERENCE and (own := known.addresses.get(model.name)):
+        return _HERE, front.at(own, port).listens, ""
     if kind == GATEWAY and host in model.exposure.hosts:
         return _HERE, front.other(known.address, port), ""
     found = front.at(at, port)
