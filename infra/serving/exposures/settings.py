@@ -1,6 +1,6 @@
 """Settings that all Ingresses, or all routes of the Gateway, have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -75,6 +75,6 @@ class RouteSettings:
 
     ingress: IngressArgs | None
     gateway: GatewayArgs
-    inference: InferenceGatewayArgs
     gateway_namespace: str
     """Namespace of both Gateways."""
+    inference: InferenceGatewayArgs = field(default_factory=InferenceGatewayArgs)
