@@ -103,10 +103,12 @@ def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
     if whole is None or whole.serving is None:
         return []
     has_metrics = any(one.preset.metrics for one in whole.serving.workloads)
+    has_pickers = any(one.exposure.needs_inference_gateway for one in whole.serving.entries)
     needed = (
         (has_metrics, engine.prometheus),
         (whole.serving.needs_keda, engine.keda),
         (whole.serving.postgres, engine.postgres_operator),
+        (has_pickers, engine.inference_gateway),
     )
     return [operator for is_needed, operator in needed if is_needed]
 
