@@ -42,12 +42,17 @@ _REQUEST_ONLY = {
 
 
 def router() -> Json:
-    """The filter that asks body-based routers, for routes that ask for it."""
-    return _filter(ROUTER, _WHOLE | _REQUEST_ONLY, route_cache_action="DEFAULT")
+    """The filter that asks body-based routers; off but for URL maps with one."""
+    made = _filter(ROUTER, _WHOLE | _REQUEST_ONLY, route_cache_action="DEFAULT")
+    return made | {"disabled": True}
 
 
 def picker() -> Json:
-    """The filter that asks endpoint pickers, for routes that ask for it."""
+    """The filter that asks endpoint pickers, for routes that ask for it.
+
+    It is not off: Envoy decides that by the route that a request has before a body-based router
+    names its model. A route without a picker says so (`unasked`).
+    """
     # The picker wants the route anew, and a weighted route could lead to another pool.
     return _filter(
         PICKER,
@@ -60,7 +65,6 @@ def picker() -> Json:
 def _filter(name: str, mode: Json, **settings: Any) -> Json:
     return {
         "name": name,
-        "disabled": True,
         "typed_config": {
             "@type": f"{_EXT_PROC}.ExternalProcessor",
             "grpc_service": _service(_UNASKED),
@@ -72,6 +76,11 @@ def _filter(name: str, mode: Json, **settings: Any) -> Json:
             **settings,
         },
     }
+
+
+def unasked() -> Json:
+    """The configuration of the filters for the routes without an endpoint picker; by filter."""
+    return {PICKER: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "disabled": True}}
 
 
 def of_route(name: str, callout: Callout | None) -> Json:

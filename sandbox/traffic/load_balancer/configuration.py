@@ -89,7 +89,9 @@ def configure(
     backends = Backends(snapshot, surroundings, address, (policies.extra, iap.extra, picked))
     maps = {one.url_map[0].path: one.url_map for one in rules if one.url_map}
     tables = {
-        path: Routes(place, url_map, backends).configuration(surroundings.routers.get(path))
+        path: Routes(place, url_map, backends).configuration(
+            surroundings.routers.get(path), has_callouts=surroundings.has_callouts
+        )
         for path, (place, url_map) in maps.items()
     }
     found = [

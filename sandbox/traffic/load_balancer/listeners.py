@@ -157,9 +157,7 @@ class Listener:
                 "route_config_name": name,
                 "config_source": files.source(self._surroundings.folder, files.routes_file(name)),
             },
-            "http_filters": http_filters.chain(
-                has_callouts=bool(self._surroundings.pickers or self._surroundings.routers)
-            ),
+            "http_filters": http_filters.chain(has_callouts=self._surroundings.has_callouts),
             "common_http_protocol_options": {"idle_timeout": f"{idle}s"},
             "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "-"},
             "stream_idle_timeout": "0s",

@@ -25,10 +25,11 @@ class Routes:
     def __init__(self, place: Place, url_map: Document, backends: Backends) -> None:
         self._place, self._map, self._backends = place, url_map, backends
 
-    def configuration(self, router: Callout | None = None) -> Json:
+    def configuration(self, router: Callout | None = None, *, has_callouts: bool = False) -> Json:
         """The route configuration, named after the URL map's path.
 
-        `router` is asked about each request before its route is decided.
+        `router` is asked about each request before its route is decided; with `has_callouts` the
+        listeners have filters that ask programs.
         """
         url_map = self._map
         matchers = {one.text("name"): one for one in url_map.many("pathMatchers")}
@@ -52,7 +53,8 @@ class Routes:
         for host in hosts:
             host["request_body_buffer_limit"] = bodies.LARGEST
         filters = shared_filters.lift(hosts, policies.FILTERS)
-        filters = _filters(filters.get(_FILTERS, {}) | callouts.of_route(callouts.ROUTER, router))
+        shared = filters.get(_FILTERS, {}) | (callouts.unasked() if has_callouts else {})
+        filters = _filters(shared | callouts.of_route(callouts.ROUTER, router))
         return {
             "name": self._place.path,
             "virtual_hosts": hosts,

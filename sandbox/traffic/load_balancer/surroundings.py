@@ -54,3 +54,8 @@ class Surroundings:
     """The file that gets changes of endpoints' health, of health checks that log."""
     admin: int | None = None
     """The port of Envoy's own administration; None turns it off."""
+
+    @property
+    def has_callouts(self) -> bool:
+        """Whether a program is asked about the requests of some backend service or URL map."""
+        return bool(self.pickers or self.routers)

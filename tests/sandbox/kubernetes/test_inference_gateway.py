@@ -300,6 +300,8 @@ def test_a_picker_that_is_down_does_what_its_pool_says(served: Gateway) -> None:
 
     kube("PATCH", scale, {"spec": {"replicas": 1}}, content_type=MERGE)
     assert eventually(lambda: served.ask("again").status_code == 200)
+    # Only the picker names an endpoint, also where the body decides on the route.
+    assert served.ask("again", model="chat", host="all.example").status_code == 200
 
 
 def test_a_global_gateway_takes_no_pool(served: Gateway) -> None:
