@@ -27,6 +27,7 @@ TEMPLATES: Mapping[str, str] = {
     "gcp:certificatemanager/dnsAuthorization:DnsAuthorization": (
         f"{_LOCATION}/dnsAuthorizations/{{name}}"
     ),
+    "gcp:compute/address:Address": f"{_REGION}/addresses/{{name}}",
     "gcp:compute/backendBucket:BackendBucket": f"{_GLOBAL}/backendBuckets/{{name}}",
     "gcp:compute/backendService:BackendService": f"{_GLOBAL}/backendServices/{{name}}",
     "gcp:compute/firewall:Firewall": f"{_GLOBAL}/firewalls/{{name}}",
