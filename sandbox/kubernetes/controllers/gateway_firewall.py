@@ -1,7 +1,8 @@
 """The firewall rule of a cluster's Gateways: it lets the load balancer reach their pods.
 
 GKE makes it with the first Gateway, keeps it in step with the routed Services, and deletes it with
-the last. In a network of another project it makes none: the owner of that network must.
+the last. It admits the health checks, and the proxies of regional Gateways. In a network of another
+project it makes none: the owner of that network must.
 Source: https://docs.cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules
 """
 
@@ -27,28 +28,33 @@ class GatewayFirewall:
         self._tag = node_tag
         self._path = f"global/firewalls/{shape.named('l7', network.rpartition('/')[2], cluster)}"
         self._is_own = network.startswith(f"projects/{compute.project}/")
-        self._ports: list[str] | None = None
-        """Those of the rule; None where that is not known."""
+        self._made: tuple[list[str], list[str]] | None = None
+        """Ports and source ranges of the rule; None where they are not known."""
 
-    async def open(self, ports: Iterable[int]) -> None:
-        """Let the load balancer reach these ports, and no others. Raises ComputeError."""
+    async def open(self, ports: Iterable[int], proxies: Iterable[str] = ()) -> None:
+        """Let the load balancer reach these ports, and no others. Raises ComputeError.
+
+        `proxies` are the ranges of the proxy-only subnets.
+        """
         wanted = [str(one) for one in sorted(ports)]
-        if wanted == self._ports or not self._is_own:
+        ranges = [*FRONT_END_RANGES, *sorted(proxies)]
+        if (wanted, ranges) == self._made or not self._is_own:
             return
         collection, _, name = self._path.rpartition("/")
         if wanted:
             allowed = [{"IPProtocol": "tcp", "ports": wanted}]
             body = {
                 "name": name, "network": self._network, "direction": "INGRESS",
-                "sourceRanges": list(FRONT_END_RANGES), "allowed": allowed,
+                "sourceRanges": ranges, "allowed": allowed,
                 **({"targetTags": [self._tag]} if self._tag else {}),
             }  # fmt: skip
             found = await self._compute.ensure(collection, body)
-            if found["allowed"] != allowed:
-                await self._compute.request("PATCH", self._path, {"allowed": allowed})
+            if (found["allowed"], found["sourceRanges"]) != (allowed, ranges):
+                change = {"allowed": allowed, "sourceRanges": ranges}
+                await self._compute.request("PATCH", self._path, change)
         else:
             await self._compute.delete(self._path)
-        self._ports = wanted
+        self._made = wanted, ranges
 
 
 def target_ports(service: Json, port: int, deployments: list[Json]) -> Iterator[int]:

@@ -94,13 +94,27 @@ class Gateways:
         """Open the firewall for what is routed, and take back the groups of what is no more."""
         ports = {port for key in routed for port in self._ports(key, seen)}
         try:
-            await self._firewall.open(ports)
+            await self._firewall.open(ports, await self._proxies(seen))
         except ComputeError as error:
             self.has_failures = True
             _log.warning("the firewall rule of the Gateways: %s", error)
         for name, service in seen.services.items():
             needed = {key[2] for key in routed if key[:2] == name}
             await gateway_groups.take_back(self._server, service, needed)
+
+    async def _proxies(self, seen: Snapshot) -> list[str]:
+        """The ranges from which the proxies of regional Gateways call. Raises ComputeError."""
+        kinds = filter(None, map(gateway_classes.of, seen.gateways))
+        if not any(kind.is_regional for kind in kinds):
+            return []
+        path = f"regions/{self._location.region}/subnetworks"
+        found = (await self._compute.request("GET", path)).get("items") or []
+        return [
+            one["ipCidrRange"]
+            for one in found
+            if one.get("purpose") == "REGIONAL_MANAGED_PROXY"
+            and str(one.get("network")).endswith(self._location.network)
+        ]
 
     def _ports(self, key: Key, seen: Snapshot) -> set[int]:
         """The pods' ports that the load balancer and its health check ask."""
