@@ -30,6 +30,8 @@ It checks all others and refuses mistakes in them, as does the program that they
 _UNREAD = frozenset({"benchmarks", "cli", "docs", "sandbox", "tests"})
 """Folders at the root that no program and no policy reads. `sandbox` is the account's other side:
 what its plugins make of a program, the preview shows."""
+_UNREAD_ENDS = (".pyc", ".md", ".html")
+"""Ends of files that none reads either: bytecode, documentation, and the pages of `show`."""
 _ENGINES = ("PULUMI_", "GOOGLE_", "CLOUDSDK_", "KUBE", "PLATFORM_", "PYTHON", "HTTP", "NO_PROXY")
 _RENEWED = frozenset({"GOOGLE_OAUTH_ACCESS_TOKEN"})
 """Credentials that are new at each login; no program reads them."""
@@ -90,7 +92,7 @@ def _walk(root: Path) -> Iterator[Path]:
             and name != "__pycache__"
             and not (here == root and name in _UNREAD)
         ]
-        yield from (here / name for name in sorted(names) if not name.endswith(".pyc"))
+        yield from (here / name for name in sorted(names) if not name.endswith(_UNREAD_ENDS))
 
 
 def _python() -> list[str]:

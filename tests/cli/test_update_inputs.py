@@ -90,6 +90,8 @@ STACK = "stacks/Pulumi.dev.yaml"
         (_written("stacks/certificates/dev.pem"), NAMES),
         (_written(".pulumi/plugins/resource-gcp-v10/binary"), NAMES),
         (_written("docs/README.md"), set()),
+        (_written("CHANGELOG.md"), set()),
+        (_written("dev.html"), set()),
         (_written("stacks/Pulumi.prod.yaml"), set()),
         (_written("infra/cluster/__pycache__/x.pyc"), set()),
         (_written(".venv/x"), set()),
