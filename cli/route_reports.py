@@ -128,21 +128,26 @@ def list_all(plan: Plan, *, as_json: bool) -> None:
         raise typer.Exit(Exit.ERROR)
 
 
+def header_text(row: Row) -> str:
+    """The headers that a rule asks for, as the rest of its path's line."""
+    return "".join(f" with {name}: {value}" for name, value in row.headers.items())
+
+
 def _table(plan: Plan, kind: str, rows: list[Row]) -> list[str]:
     """The rules of a front end, one line for all patterns of a path."""
-    merged: dict[tuple[str, str], dict[str, Row]] = {}
+    merged: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows:
         path = row.pattern.removesuffix("*").rstrip("/").partition(":")[0]
-        merged.setdefault((row.host, path), {})[row.pattern.removeprefix(path)] = row
+        key = row.host, path, header_text(row)
+        merged.setdefault(key, {})[row.pattern.removeprefix(path)] = row
     # A line's patterns begin with its path, so the longer path comes first.
     ordered = sorted(merged.items(), key=lambda one: (one[0][0] == ANY, one[0][0], -len(one[0][1])))
     found = [("HOST", "PATH", "BACKEND", "REWRITTEN")]
-    for (host, path), patterns in ordered:
+    for (host, path, headers), patterns in ordered:
         row = patterns.get("") or next(iter(patterns.values()))
         ends = " ".join(sorted(patterns))
-        found.append(
-            (host, f"{path} {ends.strip()}".rstrip(), _shares(plan, kind, row), row.rewrite or "")
-        )
+        where = f"{path} {ends.strip()}".strip() + headers
+        found.append((host, where, _shares(plan, kind, row), row.rewrite or ""))
     if kind == HTTP_LOAD_BALANCER:
         found.append((ANY, "everything else", "static files", ""))
     widths = [max(len(line[column]) for line in found) + 2 for column in range(3)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from cli import route_reports
 from cli.alerting import Alert
 from cli.routing import HTTP_LOAD_BALANCER, Plan
 from cli.show.cluster import Amounts, Live, Node, Pod
@@ -125,16 +126,17 @@ def _rules(plan: Plan) -> dict[str, list[Rule]]:
         for entry in plan.serving.entries
         for version in (entry.name, *((entry.canary.name,) if entry.canary else ()))
     }
-    ends: dict[tuple[str, str], dict[str, dict[str, review.Row]]] = {}
+    ends: dict[tuple[str, str, str], dict[str, dict[str, review.Row]]] = {}
     for front in plan.front_ends.values():
         for row in review.rows(front.url_map):
             path = row.pattern.removesuffix("*").rstrip("/").partition(":")[0]
             model = model_of.get(row.shares[0][0])
             if model is not None:
-                at = ends.setdefault((model, path), {}).setdefault(row.host, {})
+                key = model, path, route_reports.header_text(row)
+                at = ends.setdefault(key, {}).setdefault(row.host, {})
                 at[row.pattern.removeprefix(path)] = row
     found: dict[str, list[Rule]] = {}
-    for (model, path), hosts in ends.items():
+    for (model, path, headers), hosts in ends.items():
         alike: dict[tuple[tuple[str, ...], str | None, str | None], list[str]] = {}
         for host, rows in hosts.items():
             first = next(iter(rows.values()))
@@ -143,7 +145,7 @@ def _rules(plan: Plan) -> dict[str, list[Rule]]:
         for (suffixes, rewrite, hidden), names in alike.items():
             rule = Rule(
                 hosts=tuple(names),
-                path=path,
+                path=(path or "/") + headers,
                 ends=tuple(one for one in suffixes if one),
                 rewrite=rewrite,
                 shadowed_by=hidden,

@@ -15,6 +15,7 @@ class Rule:
 
     hosts: tuple[str, ...]
     path: str
+    """With the headers that it asks for."""
     ends: tuple[str, ...]
     """What may follow the path: `:predict`, and `/*` for everything below it."""
     rewrite: str | None

@@ -315,3 +315,24 @@ def test_nginx_takes_a_path_in_any_case_and_strips_it() -> None:
     found = planned.find("/Model/v1/models/m1:predict")
     assert (found.model, found.path) == ("m1", "/v1/models/m1:predict")
     assert planned.find("/models").code == 404
+
+
+def test_rules_that_differ_by_a_header_are_told_apart() -> None:
+    def rule(priority: int, name: str) -> dict[str, Any]:
+        header = {"headerName": "X-Model", "exactMatch": name}
+        return {
+            "priority": priority,
+            "matchRules": [{"prefixMatch": "/", "headerMatches": [header]}],
+            "service": name,
+        }
+
+    matcher = {"name": "m", "routeRules": [rule(1, "one"), rule(2, "two")]}
+    url_map = {
+        "hostRules": [{"hosts": ["a.example"], "pathMatcher": "m"}],
+        "pathMatchers": [matcher],
+    }
+    found = [(dict(row.headers), row.shares) for row in review.rows(url_map)]
+    assert found == [
+        ({"X-Model": "one"}, (("one", 100),)),
+        ({"X-Model": "two"}, (("two", 100),)),
+    ]

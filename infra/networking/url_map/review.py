@@ -22,6 +22,8 @@ class Row:
     matcher: str
     pattern: str
     """A path, or one that ends in `*`: everything that begins like it."""
+    headers: Mapping[str, str]
+    """Values that headers of the request must have."""
     shares: tuple[tuple[str, int], ...]
     rewrite: str | None
     """Replaces the part of the path that matched."""
@@ -62,6 +64,7 @@ def _rows(url_map: dict[str, Any], host: str, matcher: Mapping[str, Any]) -> Ite
             host=ANY if host == ANY_HOST else host,
             matcher=matcher["name"],
             pattern=case.pattern,
+            headers=case.headers,
             shares=tuple((one["backendService"], one["weight"]) for one in split)
             or ((case.rule.get("service", DEFAULT), 100),),
             rewrite=(action.get("urlRewrite") or {}).get("pathPrefixRewrite"),
