@@ -108,7 +108,7 @@ def found(refreshes: Iterable[Refresh], steps: Iterable[Step], errors: Iterable[
     pending = [
         Pending(step.urn, step.type, step.name, _verb(step), step.differs)
         for step in plan.values()
-        if step.urn not in explained and _verb(step) != "same"
+        if step.urn not in explained and _verb(step) != "same" and not _only_waits(step)
     ]
     return Layer(tuple(findings), tuple(pending), len(read), failed)
 
@@ -136,6 +136,14 @@ def _verb(step: Step | None) -> str:
     if step is None:
         return "same"
     return "replace" if step.is_replacement else step.op
+
+
+def _only_waits(step: Step) -> bool:
+    """Whether an update changes nothing: its provider found the object not ready.
+
+    Of a Deployment whose replicas elect a leader, one alone is ever ready.
+    """
+    return step.type.startswith(_KUBERNETES) and _verb(step) == "update" and not step.differs
 
 
 def _unrepaired(finding: Finding) -> Finding:

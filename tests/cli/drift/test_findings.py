@@ -134,6 +134,14 @@ def test_an_edit_that_is_not_deployed_is_told_apart() -> None:
     assert [one.differs for one in layer.pending] == [("age",)]
 
 
+def test_what_an_update_would_only_wait_for_is_no_drift() -> None:
+    kind = "kubernetes:apps/v1:Deployment"
+    inputs = {"spec": {"replicas": 2}}
+    seen = _refresh(kind, inputs, {"__fieldManager": OWN, **inputs})
+    assert not findings.found([seen], [_step(kind, "update")]).differs
+    assert findings.found([seen], [_step(kind, "update", "spec.replicas")]).differs
+
+
 def test_a_plan_that_fails_hides_no_drift_and_repairs_nothing() -> None:
     kind = "gcp:storage/bucket:Bucket"
     seen = _refresh(kind, {"age": 1}, {"age": 2})
