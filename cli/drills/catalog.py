@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from cli.drills import certificates, exposures, keda, nodes, prometheus, rollouts, servers, weights
+from cli.drills import (
+    certificates,
+    exposures,
+    keda,
+    nodes,
+    prometheus,
+    rollouts,
+    servers,
+    stock,
+    weights,
+)
 from cli.drills.drill import Drill, nothing
 from cli.errors import CliError, Exit, meant
 
@@ -66,6 +76,14 @@ DRILLS = (
         restore=nodes.return_zone,
         may_lose=True,
         may_break_budget=True,
+    ),
+    Drill(
+        name="stock-out",
+        summary="a rollout needs a node, and no zone has another one of its kind",
+        real="nothing: what Google has in stock cannot be changed",
+        prepare=stock.stock,
+        act=stock.run_out,
+        restore=stock.restock,
     ),
     Drill(
         name="pod-crash",

@@ -17,15 +17,22 @@ class Control:
 
     def set_prometheus(self, *, runs: bool) -> None:
         """Take the project's Prometheus away, or bring it back. Raises CliError."""
+        # It takes some seconds to start where other work is done.
+        self._put("prometheus", {"project": self._project, "runs": runs})
+
+    def set_stock(self, zone: str, machine_type: str, *, exhausted: bool) -> None:
+        """Let a zone have none left of a machine type, or enough of it. Raises CliError."""
+        where = {"project": self._project, "zone": zone, "machineType": machine_type}
+        self._put("stock-out", {**where, "exhausted": exhausted})
+
+    def _put(self, what: str, body: dict[str, object]) -> None:
         record = daemon_record(self._home) or {}
-        url = f"http://127.0.0.1:{record.get('port', 0)}/sandbox/v1/prometheus"
-        body = {"project": self._project, "runs": runs}
+        url = f"http://127.0.0.1:{record.get('port', 0)}/sandbox/v1/{what}"
         try:
-            # It takes some seconds to start where other work is done.
             answer = httpx.put(url, json=body, timeout=60, trust_env=False)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise CliError(
-                f"the sandbox does not change its Prometheus: {error}",
+                f"the sandbox does not change its {what}: {error}",
                 "./platformctl sandbox status",
             ) from None

@@ -38,7 +38,7 @@ def drain(scene: Scene, node: str) -> None:
 def uncordon(scene: Scene, node: str) -> None:
     """Let pods be placed on a node again; the autoscaler may have removed it meanwhile."""
     scene.timeline.note(f"kubectl uncordon {node}")
-    _set_schedulable(scene, node, schedulable=True)
+    set_schedulable(scene, node, schedulable=True)
 
 
 def busiest_pool(scene: Scene) -> list[str]:
@@ -80,7 +80,7 @@ def reclaim(scene: Scene, node: Json) -> None:
     """Take a Spot node away: its pods are told to end, and then it is gone."""
     name = node["metadata"]["name"]
     scene.timeline.note(f"{name} is to be reclaimed: its pods get SIGTERM")
-    _set_schedulable(scene, name, schedulable=False)
+    set_schedulable(scene, name, schedulable=False)
     for pod in scene.cluster.pods(node=name):
         own = pod["spec"].get("terminationGracePeriodSeconds", 30)
         scene.cluster.delete(scene.pod_path(pod), grace=min(own, SPOT_SECONDS))
@@ -108,7 +108,7 @@ def lose_zone(scene: Scene, nodes: list[Json]) -> None:
     began = scene.timeline.note(f"{zone} is lost, with {len(names)} nodes")
     _kill(scene, names)
     for name in names:
-        _set_schedulable(scene, name, schedulable=False)
+        set_schedulable(scene, name, schedulable=False)
     # Nodes do not fail in the sandbox: their pods are marked here as the node controller would.
     scene.timeline.sleep(max(0.0, UNSEEN_SECONDS - (scene.timeline.now - began)))
     for name in names:
@@ -128,7 +128,7 @@ def return_zone(scene: Scene, nodes: list[Json]) -> None:
     for one in nodes:
         name = one["metadata"]["name"]
         _delete_pods(scene, name)
-        _set_schedulable(scene, name, schedulable=True)
+        set_schedulable(scene, name, schedulable=True)
     scene.wait_until_available()
 
 
@@ -168,7 +168,8 @@ def _delete_pods(scene: Scene, node: str) -> None:
         scene.cluster.delete(scene.pod_path(pod), grace=0)
 
 
-def _set_schedulable(scene: Scene, node: str, *, schedulable: bool) -> None:
+def set_schedulable(scene: Scene, node: str, *, schedulable: bool) -> None:
+    """Let pods be placed on a node, or not."""
     spec = {"unschedulable": None if schedulable else True}
     scene.cluster.patch(f"{_NODES}/{node}", {"spec": spec}, MERGE)
 

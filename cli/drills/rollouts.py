@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cli.drills.cluster import STRATEGIC_MERGE, path_of
+from cli.drills.cluster import STRATEGIC_MERGE, Json, path_of
 from cli.drills.scene import Scene
 
 _APPS = "/apis/apps/v1"
@@ -16,12 +16,16 @@ def roll_out(scene: Scene, _: None = None) -> None:
 
     The change is that of `kubectl rollout restart`: an annotation. Any other does the same to pods.
     """
-    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-    template = {"metadata": {"annotations": {_RESTARTED: stamp}}}
     scene.timeline.note(f"another pod template for {scene.model}")
     path = path_of(scene.deployment(), "deployments", _APPS)
-    scene.cluster.patch(path, {"spec": {"template": template}}, STRATEGIC_MERGE)
+    scene.cluster.patch(path, {"spec": {"template": new_template()}}, STRATEGIC_MERGE)
     scene.wait_until_available()
+
+
+def new_template() -> Json:
+    """The change of a pod template that makes it another one."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"metadata": {"annotations": {_RESTARTED: stamp}}}
 
 
 def roll_back(scene: Scene, _: None = None) -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cli import routing
-from cli.drills import catalog, exposures, prometheus, staging, updates, weights
+from cli.drills import catalog, exposures, prometheus, staging, stock, updates, weights
 from cli.drills.scene import is_available
 from cli.errors import CliError
 from declared import ROOT
@@ -84,6 +84,27 @@ def test_the_model_that_is_chosen(drill: str, environment: str, model: str) -> N
 def test_a_model_that_a_drill_does_not_fit(drill: str, model: str, reason: str) -> None:
     with pytest.raises(CliError, match=reason):
         staging.model(routing.plan("dev"), catalog.find(drill), model)
+
+
+def test_every_machine_type_runs_out_in_every_zone() -> None:
+    def node(name: str, zone: str, machine: str, **spec: Any) -> Json:
+        labels = {
+            "topology.kubernetes.io/zone": zone,
+            "node.kubernetes.io/instance-type": machine,
+        }
+        return {"metadata": {"name": name, "labels": labels}, "spec": spec}
+
+    nodes = [
+        node("b", "zone-b", "n2-standard-8"),
+        node("a", "zone-a", "n2-standard-4"),
+        node("c", "zone-a", "n2-standard-4", unschedulable=True),
+    ]
+    found = stock.found(nodes, [{"metadata": {"name": "resnet-1"}}])
+    assert found.nodes == ("a", "b")
+    assert found.pods == {"resnet-1"}
+    assert found.stock == {
+        (zone, f"n2-standard-{cores}") for zone in ("zone-a", "zone-b") for cores in (4, 8)
+    }
 
 
 def _changed(environment: str, model: str, **changes: Any) -> routing.Plan:
