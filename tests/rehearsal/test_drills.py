@@ -36,7 +36,7 @@ def _patch_template(dev: Workspace, template: dict[str, Any]) -> None:
     dev.kubectl("-n", "models", "rollout", "status", f"deployment/{MODEL}")
 
 
-def test_a_rolling_update_loses_requests_without_prestop_alone(dev: Workspace) -> None:
+def test_rollouts_lose_requests_without_prestop_alone(dev: Workspace) -> None:
     # A server that SIGTERM ends; TensorFlow Serving as the first process ignores the signal.
     container = dev.kubernetes("deployment", MODEL, "-n", "models")["spec"]["template"]["spec"][
         "containers"
@@ -51,6 +51,10 @@ def test_a_rolling_update_loses_requests_without_prestop_alone(dev: Workspace) -
         assert report["sent"] == report["answered"] > 200
         assert report["budget"]["seconds_below"] == 0
         assert any("the former servers have ended" in one["event"] for one in report["events"])
+        code, report = _drill(dev, "stock-out")
+        assert (code, report["passed"]) == (0, True), report
+        assert report["sent"] == report["answered"]
+        assert any("FailedScaleUp: Node scale up" in one["event"] for one in report["events"])
         hasty = {"containers": [{"name": MODEL, "lifecycle": None}]}
         _patch_template(dev, {**ends, "spec": hasty})
         code, report = _drill(dev, "rolling-update")
