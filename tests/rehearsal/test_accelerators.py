@@ -1,12 +1,17 @@
-"""Models on H100, H200 and B200 GPUs, on TPUs, on a share of a GPU, and beside them on none."""
+"""Models on H100, H200 and B200 GPUs, on TPUs, on a share of a GPU, and beside them on none.
+
+Two of them share a host of the Inference Gateway.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from cli.traffic.front_ends import FrontEnds
 from tests.rehearsal.watching import NAME, is_ready
 from tests.rehearsal.workspace import Workspace
 
@@ -42,6 +47,10 @@ POOLS = [
 ]
 
 
+HOST = "llm.acc.example"
+SHARED = {"kind": "inference-gateway", "hosts": [HOST], "failure": "close"}
+
+
 def language_model(name: str, cpu: str, memory: str, **resources: Any) -> dict[str, Any]:
     amounts = {"cpu": cpu, "memory": memory}
     return {
@@ -61,11 +70,11 @@ def of_eight(name: str, kind: str) -> dict[str, Any]:
 
 
 MODELS = [
-    of_eight("on-h100", "nvidia-h100-80gb"),
+    of_eight("on-h100", "nvidia-h100-80gb") | {"exposure": SHARED},
     of_eight("on-h200", "nvidia-h200-141gb"),
     of_eight("on-b200", "nvidia-b200"),
     language_model("on-l4", "2", "8Gi", gpu={"type": "nvidia-l4", "sharing": {"clients": 4}})
-    | {"files": {"via": "gcs-fuse"}},
+    | {"files": {"via": "gcs-fuse"}, "exposure": SHARED},
     language_model("on-v6e", "64", "256Gi", tpu={"type": "tpu-v6e-slice", "topology": "2x2"})
     | {"image": "vllm/vllm-tpu:v0.12.0"},
     {
@@ -95,6 +104,9 @@ def stack_file(text: str) -> str:
         del config[key]
     config["gke-cluster:node_pools"] = POOLS
     config["gke-serving:models"] = MODELS
+    config["gke-cluster:network"]["proxies_cidr"] = "10.250.0.0/23"
+    # The pickers ask the API server; an environment that has them waives this.
+    config["gke-policies:levels"]["pods-mount-no-token-without-need"] = "advisory"
     return yaml.safe_dump(document)
 
 
@@ -110,7 +122,8 @@ def test_models_become_ready_on_the_accelerators_that_they_ask_for(
         node["metadata"]["name"]: node["metadata"]["labels"]["cloud.google.com/gke-nodepool"]
         for node in other_workspace.kubernetes("nodes")["items"]
     }
-    pods = other_workspace.kubernetes("pods", "-n", "models")["items"]
+    servers = ("-l", "app.kubernetes.io/component=model-server")
+    pods = other_workspace.kubernetes("pods", "-n", "models", *servers)["items"]
     ready = {
         (pod["metadata"]["labels"][NAME], nodes[pod["spec"]["nodeName"]])
         for pod in pods
@@ -124,3 +137,26 @@ def test_models_become_ready_on_the_accelerators_that_they_ask_for(
     assert limits["on-h100"]["nvidia.com/gpu"] == "8"
     assert limits["on-l4"]["nvidia.com/gpu"] == "1"
     assert limits["on-v6e"]["google.com/tpu"] == "4"
+    _is_routed_by_body(other_workspace)
+
+
+def _is_routed_by_body(workspace: Workspace) -> None:
+    """Each model gets the requests whose body names it, from a picker: without one all fail."""
+    gateway = workspace.kubernetes("gateways", "inference", "-n", "models")
+    address = gateway["status"]["addresses"][0]["value"]
+    front = FrontEnds(workspace.home, "acme-ml-acc").at(address, 80)
+    with httpx.Client(trust_env=False) as client:
+
+        def asked(model: str) -> httpx.Response:
+            return client.post(
+                f"http://127.0.0.1:{front.listens}/v1/completions",
+                headers={"Host": HOST},
+                json={"model": model, "prompt": "Once upon a time", "max_tokens": 4},
+            )
+
+        for model in ("on-h100", "on-l4"):
+            answers = [asked(model) for _ in range(3)]
+            assert [one.status_code for one in answers] == [200] * 3, answers[0].text
+            pods = {one.headers["x-served-by-pod"].rsplit("-", 2)[0] for one in answers}
+            assert pods == {model}
+        assert asked("unknown").status_code == 404
