@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -120,7 +120,19 @@ class Killing:
         return {str(path): path.read_bytes() for path in folder.rglob("*.json")}
 
     def _ended(self, point: Point) -> tuple[int, str]:
-        process = subprocess.Popen(
+        lines: list[str] = []
+        is_due = threading.Event()
+        if not point.mark:
+            is_due.set()
+
+        def read(output: Iterable[str]) -> None:
+            for line in output:
+                lines.append(line)
+                if point.mark and line.startswith(point.mark):
+                    is_due.set()
+            is_due.set()
+
+        with subprocess.Popen(
             self._dev.command(*self.words(point.command)),
             cwd=self._dev.root,
             env=dict(self._dev.environment()),
@@ -129,32 +141,20 @@ class Killing:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
-        lines: list[str] = []
-        is_due = threading.Event()
-        if not point.mark:
-            is_due.set()
-
-        def read() -> None:
-            for line in process.stdout or ():
-                lines.append(line)
-                if point.mark and line.startswith(point.mark):
-                    is_due.set()
-            is_due.set()
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        assert is_due.wait(120), lines
-        if point.mark:
-            assert any(line.startswith(point.mark) for line in lines), "".join(lines)
-        time.sleep(point.seconds)
-        if process.poll() is None:
-            if point.signal is signal.SIGKILL:
-                process.kill()
-            else:  # as a terminal does, to the process group
-                os.killpg(process.pid, signal.SIGINT)
-        code = process.wait(120)
-        reader.join(60)
+        ) as process:
+            reader = threading.Thread(target=read, args=(process.stdout or (),))
+            reader.start()
+            assert is_due.wait(120), lines
+            if point.mark:
+                assert any(line.startswith(point.mark) for line in lines), "".join(lines)
+            time.sleep(point.seconds)
+            if process.poll() is None:
+                if point.signal is signal.SIGKILL:
+                    process.kill()
+                else:  # as a terminal does, to the process group
+                    os.killpg(process.pid, signal.SIGINT)
+            code = process.wait(120)
+            reader.join(60)
         return code, "".join(lines)
 
 
