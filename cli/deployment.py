@@ -79,10 +79,10 @@ def up(  # noqa: PLR0913 (an update has its options)
                 deploy(layer)
             except CliError as error:
                 again = deploy
-                if LET_GO_FIRST in str(error) and NETWORKING in layers:
+                if error.says(LET_GO_FIRST) and NETWORKING in layers:
                     console.say("instance groups leave the load balancer first", NETWORKING.name)
                     deploy(NETWORKING)
-                elif FORGET in str(error) and engine.holds_replaced_cluster(layer, environment):
+                elif error.says(FORGET) and engine.holds_replaced_cluster(layer, environment):
                     console.say("what a replaced cluster held is forgotten", layer.name)
                     engine = Engine(forgetting, console.say)
                 elif refresh and ports.is_refused(str(error)):

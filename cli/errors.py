@@ -34,6 +34,10 @@ class CliError(Exception):
         self.hint = hint
         self.code = code
 
+    def says(self, text: str) -> bool:
+        """Whether the text is in the message or in the hint."""
+        return text in str(self) or text in self.hint
+
 
 def usage_error(error: Exception) -> CliError:
     """The CliError for what a user wrote; its message may end with a line `hint: ...`."""

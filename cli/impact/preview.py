@@ -97,7 +97,7 @@ def preview(layers: Iterable[Layer], run: Run, say: Say) -> list[LayerPlan]:
             plans[layer.name] = LayerPlan(layer.name, unknown=reason, is_deployed=is_deployed)
             continue
         plan = previewed(layer, *layer.needs)
-        if plan.error and LET_GO_FIRST in str(plan.error) and NETWORKING in order:
+        if plan.error and plan.error.says(LET_GO_FIRST) and NETWORKING in order:
             plans[NETWORKING.name] = previewed(NETWORKING)
             plan = previewed(layer, *layer.needs, NETWORKING.name)
         plan = _judged(plan, [plans[name] for name in layer.needs if name in plans])

@@ -4,6 +4,7 @@ import pytest
 
 from cli import console, failures
 from cli.events import Run
+from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import CLUSTER
 
 URN = "urn:pulumi:dev::gke-serving::a:b:C$kubernetes:apps/v1:Deployment::resnet"
@@ -83,3 +84,13 @@ def test_a_failure_has_one_hint_with_what_its_reasons_advise(
     assert said.count("hint:") == 1
     assert "hint: did you mean y" in said or "; did you mean y" in said
     assert "did you mean y" not in str(failed)
+
+
+def test_what_goes_first_is_read_from_the_hint() -> None:
+    told = (
+        f"stacks/Pulumi.dev.yaml:21: groups are in use\nhint: run networking, which {LET_GO_FIRST}"
+    )
+    failed = failures.error(CLUSTER, "dev", 1, Run(errors=[told]), "")
+    assert LET_GO_FIRST not in str(failed)
+    assert failed.says(LET_GO_FIRST)
+    assert failed.says("groups are in use")
