@@ -97,7 +97,7 @@ def found(refreshes: Iterable[Refresh], steps: Iterable[Step], errors: Iterable[
     plan = {one.urn: one for one in _planned(steps)}
     steps_of = {one.urn: plan.get(one.urn) for one in read}
     if puts_back:
-        steps_of = {one.urn: steps_of[one.urn] or _put_back(one) for one in read}
+        steps_of = {one.urn: steps_of[one.urn] or _lacking(one) for one in read}
     findings = [
         one for one in (_finding(each, steps_of[each.urn], bool(failed)) for each in read) if one
     ]
@@ -121,13 +121,12 @@ def _planned(steps: Iterable[Step]) -> Iterator[Step]:
             yield step
 
 
-def _put_back(seen: Refresh) -> Step | None:
-    """The step that the plan lacks of an object with clashing ports."""
-    if (
-        not seen.type.startswith(_KUBERNETES)
-        or seen.is_gone
-        or not ports.patch(seen.inputs, seen.found)
-    ):
+def _lacking(seen: Refresh) -> Step | None:
+    """The step that a plan lacks which clashing ports have cut short: an update of what differs."""
+    if not seen.type.startswith(_KUBERNETES) or seen.is_gone:
+        return None
+    restored = any(value.repaired for value in _of_object(seen, "update"))
+    if not (restored or ports.patch(seen.inputs, seen.found)):
         return None
     return Step(op="update", urn=seen.urn, type=seen.type, new=seen.inputs)
 

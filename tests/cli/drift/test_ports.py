@@ -118,3 +118,14 @@ def test_a_clash_that_stays_is_told(rounds: list[set[str]]) -> None:
 def test_another_failure_after_the_ports_is_told() -> None:
     with pytest.raises(CliError, match="no such zone"):
         _redeployed([{"a"}, {"b"}], ["no such zone"])
+
+
+def test_what_the_engine_did_not_reach_is_restored_as_well() -> None:
+    kind = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+    declared = {"spec": {"maxReplicas": 10}}
+    changed = _seen(declared, {"__fieldManager": "own", "spec": {"maxReplicas": 11}}, kind)
+    same = _seen(declared, {"__fieldManager": "own", **declared}, kind)
+    [finding] = findings.found([changed], [], [CLASH]).findings
+    assert [(one.path, one.repaired) for one in finding.values] == [("spec.maxReplicas", True)]
+    assert finding.repair == "changes it back"
+    assert not findings.found([same], [], [CLASH]).differs
