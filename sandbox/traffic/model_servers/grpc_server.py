@@ -61,7 +61,8 @@ class GrpcServer:
         """Take no new calls, and end after `grace` seconds at the latest; None: cut all."""
         await self._server.stop(grace)
         if self._channel is not None:
-            await self._channel.close(None)
+            # The server's side of its calls has ended; their last words are still on the way.
+            await self._channel.close(grace)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
