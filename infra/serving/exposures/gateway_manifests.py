@@ -45,21 +45,21 @@ def gateway(args: GatewayArgs, *, address: Any, namespace_labels: dict[str, str]
     }
 
 
-def redirect(namespace: str) -> Manifest:
+def redirect(namespace: str, *, gateway: str = NAME) -> Manifest:
     """The spec of the HTTPRoute that redirects every HTTP request to HTTPS."""
     to_https = {"scheme": HTTPS, "statusCode": 301}
     return {
-        "parentRefs": [parent(namespace, HTTP)],
+        "parentRefs": [parent(namespace, HTTP, gateway=gateway)],
         "rules": [{"filters": [{"type": "RequestRedirect", "requestRedirect": to_https}]}],
     }
 
 
-def parent(namespace: str, listener: str) -> Manifest:
+def parent(namespace: str, listener: str, *, gateway: str = NAME) -> Manifest:
     """The reference of a route to a listener of the Gateway in `namespace`."""
     return {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
-        "name": NAME,
+        "name": gateway,
         "namespace": namespace,
         "sectionName": listener,
     }

@@ -14,10 +14,11 @@ from pulumi_kubernetes.policy import v1 as policy
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving import waits
+from infra.serving.exposures.gateway_manifests import API, POLICIES
 from infra.serving.exposures.inference import gateway_manifests as manifests
 from infra.serving.exposures.inference import router
 from infra.serving.exposures.inference.definitions import definitions
-from infra.serving.exposures.inference.gateway_manifests import API, NAME, POLICIES
+from infra.serving.exposures.inference.gateway_manifests import NAME
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs, RouterArgs
 from infra.serving.manifest import Manifest, sdk
 

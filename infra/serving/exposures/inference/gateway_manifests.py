@@ -6,16 +6,15 @@ https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-gke-inferenc
 
 from typing import Any
 
+from infra.serving.exposures import gateway_manifests
+from infra.serving.exposures.gateway_manifests import HTTP, HTTPS
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.manifest import Manifest
 
-API = "gateway.networking.k8s.io/v1"
-POLICIES = "networking.gke.io/v1"
 CLASS = "gke-l7-regional-external-managed"
 CERTIFICATES = "networking.gke.io/cert-manager-certs"
 """TLS option of a listener: regional Certificate Manager certificates, by name."""
 NAME = "inference"
-HTTP, HTTPS = "http", "https"
 WAIT = {"pulumi.com/waitFor": "condition=Programmed"}
 """Annotations of the Gateway: what Pulumi waits for."""
 
@@ -51,19 +50,9 @@ def gateway(
 
 def redirect(namespace: str) -> Manifest:
     """The spec of the HTTPRoute that redirects every HTTP request to HTTPS."""
-    to_https = {"scheme": HTTPS, "statusCode": 301}
-    return {
-        "parentRefs": [parent(namespace, HTTP)],
-        "rules": [{"filters": [{"type": "RequestRedirect", "requestRedirect": to_https}]}],
-    }
+    return gateway_manifests.redirect(namespace, gateway=NAME)
 
 
 def parent(namespace: str, listener: str) -> Manifest:
     """The reference of a route to a listener of the Gateway in `namespace`."""
-    return {
-        "group": "gateway.networking.k8s.io",
-        "kind": "Gateway",
-        "name": NAME,
-        "namespace": namespace,
-        "sectionName": listener,
-    }
+    return gateway_manifests.parent(namespace, listener, gateway=NAME)

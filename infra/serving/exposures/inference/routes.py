@@ -1,7 +1,8 @@
 """The HTTPRoute of a model on the Inference Gateway."""
 
 from infra.serving.exposures.base import Server
-from infra.serving.exposures.inference.gateway_manifests import HTTP, HTTPS, parent
+from infra.serving.exposures.gateway_manifests import HTTP, HTTPS
+from infra.serving.exposures.inference.gateway_manifests import parent
 from infra.serving.exposures.inference.pool import target
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.exposures.inference_gateway import InferenceGateway

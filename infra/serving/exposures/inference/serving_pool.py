@@ -13,9 +13,9 @@ from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.serving import waits
 from infra.serving.exposures.base import Server
+from infra.serving.exposures.gateway_manifests import API, POLICIES
 from infra.serving.exposures.inference import picker, pool
 from infra.serving.exposures.inference.gateway import ModelsInferenceGateway
-from infra.serving.exposures.inference.gateway_manifests import API, POLICIES
 from infra.serving.exposures.inference.pool_access import from_proxies
 from infra.serving.exposures.inference.routes import route
 from infra.serving.exposures.inference_gateway import InferenceGateway, InferencePoolSettings
