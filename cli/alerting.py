@@ -17,7 +17,7 @@ from gkeplatform import stack_values
 from sandbox import lifecycle
 
 FIRING, QUIET, UNKNOWN = "firing", "quiet", "unknown"
-_MONITORING = "https://monitoring.googleapis.com/v3"
+MONITORING = "https://monitoring.googleapis.com/v3"
 _TOKEN = ("auth", "print-access-token")
 _SECONDS = 30
 
@@ -48,25 +48,30 @@ def rehearsed(project_id: str) -> list[Alert]:
 
     Raises CliError.
     """
-    home = lifecycle.Home.default()
-    record = lifecycle.daemon_record(home)
-    if record is None:
+    port = record(lifecycle.Home.default())["port"]
+    url = f"http://127.0.0.1:{port}/sandbox/v1/alerts/{project_id}"
+    return [_evaluated(one) for one in ask(url, {})["alerts"]]
+
+
+def record(home: lifecycle.Home) -> dict[str, Any]:
+    """The record of the running sandbox: `port`. Raises CliError where none runs."""
+    found = lifecycle.daemon_record(home)
+    if found is None:
         raise CliError(
             f"the sandbox in {home.path} is not running",
             "./platformctl rehearse ENV; or --real for the environment in the account",
         )
-    url = f"http://127.0.0.1:{record['port']}/sandbox/v1/alerts/{project_id}"
-    return [_evaluated(one) for one in _ask(url, {})["alerts"]]
+    return found
 
 
 def real(project_id: str) -> list[Alert]:
     """The alerts of a project that are open in Cloud Monitoring. Raises CliError."""
-    headers = {"Authorization": f"Bearer {_access_token()}"}
+    headers = {"Authorization": f"Bearer {access_token()}"}
     query: dict[str, str] = {"filter": 'state="OPEN"'}
     found: list[Alert] = []
     while True:
-        url = f"{_MONITORING}/projects/{project_id}/alerts?{urllib.parse.urlencode(query)}"
-        answer = _ask(url, headers)
+        url = f"{MONITORING}/projects/{project_id}/alerts?{urllib.parse.urlencode(query)}"
+        answer = ask(url, headers)
         found += [_open(one) for one in answer.get("alerts") or []]
         if not answer.get("nextPageToken"):
             return found
@@ -98,7 +103,8 @@ def _open(alert: dict[str, Any]) -> Alert:
     )
 
 
-def _access_token() -> str:
+def access_token() -> str:
+    """A token of the account that `gcloud` is logged in to. Raises CliError."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         raise CliError("`gcloud` is not on the PATH", "install it", Exit.AUTHENTICATION)
@@ -113,8 +119,11 @@ def _access_token() -> str:
     return done.stdout.strip()
 
 
-def _ask(url: str, headers: dict[str, str]) -> dict[str, Any]:
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (one of two addresses)
+def ask(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The answer of Cloud Monitoring or the sandbox to a GET, or to a POST. Raises CliError."""
+    data = None if body is None else json.dumps(body).encode()
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, {**headers, **kind})  # noqa: S310 (either address)
     where = urllib.parse.urlsplit(url).netloc
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310

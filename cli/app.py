@@ -25,6 +25,7 @@ COMMANDS = {
     "rollback": "rollback.rollback",
     "drift": "drift.drift",
     "show": "show.show",
+    "top": "top.top",
     "routes": "routes.routes",
     "request": "request.request",
     "load": "load.load",

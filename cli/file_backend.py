@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +104,19 @@ def _is_json(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def written(
+    layers: Iterable[Layer], stack: str, environment: Mapping[str, str]
+) -> tuple[int, ...] | None:
+    """When the stacks' states were written, 0 for none; None for a backend that is elsewhere."""
+    times = []
+    for layer in layers:
+        folder = _folder(environment, "stacks", layer.project)
+        if folder is None:
+            return None
+        try:
+            times.append((folder / f"{stack}.json").stat().st_mtime_ns)
+        except OSError:
+            times.append(0)
+    return tuple(times)

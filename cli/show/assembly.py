@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -13,6 +13,7 @@ from cli.routing import HTTP_LOAD_BALANCER, Plan
 from cli.show.cluster import Amounts, Live, Node, Pod
 from cli.show.picture import FrontEnd, Model, Picture, Pool, Rule, Version, Violation, Zone
 from cli.show.stacks import Stack
+from cli.show.traffic import Measured, Traffic
 from gkeplatform.contracts import (
     InstanceGroupBackend,
     NegBackend,
@@ -41,12 +42,13 @@ class Sources:
     live: Live
     alerts: Sequence[Alert]
     report: Report
+    measured: Measured = field(default_factory=Measured)
 
 
 def picture(sources: Sources) -> Picture:
     """Joins the sources by the names that they share."""
     plan = sources.plan
-    networking = _networking(sources.stacks[NETWORKING.name])
+    networking = published(sources.stacks[NETWORKING.name])
     cluster = sources.stacks[CLUSTER.name].outputs
     names = [entry.name for entry in plan.serving.entries]
     alerts = _by_model(sources.alerts, plan.prefix, names)
@@ -64,13 +66,25 @@ def picture(sources: Sources) -> Picture:
         layers=tuple(stack.state for stack in sources.stacks.values()),
         violations=tuple(_violations(sources.report)),
         alerts=tuple(alerts.get("", ())),
+        seconds=sources.measured.seconds,
     )
 
 
-def _networking(stack: Stack) -> NetworkingContract | None:
+def published(stack: Stack) -> NetworkingContract | None:
+    """The contract of networking; None where it is not deployed."""
     if not stack.outputs:
         return None
     return msgspec.convert(dict(stack.outputs), NetworkingContract)
+
+
+def several(networking: NetworkingContract | None) -> dict[str, list[str]]:
+    """The backend services of the routed models that have more than one."""
+    models = networking.models if networking else ()
+    return {one.name: _backends(one) for one in models if one.canary_service}
+
+
+def _backends(route: RoutedModel) -> list[str]:
+    return [route.backend_service, *([route.canary_service] if route.canary_service else [])]
 
 
 def _by_model(alerts: Iterable[Alert], prefix: str, names: Iterable[str]) -> dict[str, list[Alert]]:
@@ -116,6 +130,7 @@ def _models(
             targets=tuple(_targets(scaling)) if scaling else (),
             goals=_goals(sources.plan, route) if route else (),
             alerts=tuple(alerts.get(entry.name, ())),
+            traffic=sources.measured.model(entry.name, _backends(route)) if route else None,
         )
 
 
@@ -156,20 +171,26 @@ def _rules(plan: Plan) -> dict[str, list[Rule]]:
 
 def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> Iterator[Version]:
     groups = {one.name: one.backend for one in route.versions} if route else {}
+    measured: dict[str, Traffic] = {}
+    if route:
+        measured = {one: sources.measured.backend(one) for one in _backends(route)}
     for one in (entry, *((entry.canary,) if entry.canary else ())):
         key = one.namespace, one.name
         ready, wanted = sources.live.replicas.get(key, (0, 0))
+        backend = sources.plan.backend(one.name, entry.exposure.kind)
         yield Version(
             name=one.name,
             weight=one.weight,
             mirror=one.mirror,
-            backend=sources.plan.backend(one.name, entry.exposure.kind),
+            backend=backend,
             group=_group(groups.get(one.name)),
             ready=ready,
             wanted=wanted,
             zones=tuple(_zones(sources.live.pods.get(key, ()))),
             budget=sources.live.budgets.get(key),
             scaler=sources.live.scalers.get(key),
+            image=sources.live.images.get(key, ""),
+            traffic=measured.get(backend),
         )
 
 

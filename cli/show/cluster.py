@@ -90,6 +90,8 @@ class Live:
     """By the Deployment that they belong to."""
     replicas: Mapping[Key, tuple[int, int]] = field(default_factory=dict)
     """Ready and wanted replicas of each Deployment."""
+    images: Mapping[Key, str] = field(default_factory=dict)
+    """Of the first container of each Deployment: the model server's."""
     scalers: Mapping[Key, Scaler] = field(default_factory=dict)
     """By the Deployment that they scale."""
     budgets: Mapping[Key, Budget] = field(default_factory=dict)
@@ -115,6 +117,7 @@ def of_items(items: Iterable[Json]) -> Live:
             )
             for item in by_kind.get("Deployment", [])
         },
+        images={_key(item): _image(item) for item in by_kind.get("Deployment", [])},
         scalers={
             (item["metadata"]["namespace"], item["spec"]["scaleTargetRef"]["name"]): Scaler(
                 minimum=item["spec"].get("minReplicas", 1),
@@ -129,6 +132,12 @@ def of_items(items: Iterable[Json]) -> Live:
 
 def _key(item: Json) -> Key:
     return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _image(deployment: Json) -> str:
+    template = deployment["spec"].get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or [{}]
+    return str(containers[0].get("image", ""))
 
 
 def _node(item: Json, used: Mapping[str, Amounts]) -> Node:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cli.alerting import FIRING, Alert
 from cli.show.cluster import Amounts, Budget, Node, Pod, Scaler
 from cli.show.stacks import LayerState
+from cli.show.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,10 @@ class Version:
     zones: tuple[Zone, ...]
     budget: Budget | None
     scaler: Scaler | None
+    image: str = ""
+    """What its Deployment runs."""
+    traffic: Traffic | None = None
+    """None where no load balancer measures it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,8 @@ class Model:
     goals: tuple[str, ...]
     """Its objectives; empty for a model that the load balancer does not route."""
     alerts: tuple[Alert, ...]
+    traffic: Traffic | None = None
+    """Of all its versions; None where no load balancer measures it."""
 
     @property
     def ready(self) -> int:
@@ -154,3 +161,5 @@ class Picture:
     violations: tuple[Violation, ...]
     alerts: tuple[Alert, ...]
     """Those of no single model."""
+    seconds: int = 0
+    """How far back traffic is measured."""

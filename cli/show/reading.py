@@ -3,68 +3,125 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from cli import alerting, environments, judging, kubectl, routing
+from cli import alerting, environments, file_backend, judging, kubectl, routing
 from cli.console import say
 from cli.drills.cluster import Cluster
 from cli.engine import Engine
 from cli.errors import CliError, Exit
-from cli.show import cluster, stacks
-from cli.show.assembly import Sources, picture
+from cli.routing import Plan
+from cli.show import assembly, cluster, stacks
+from cli.show.assembly import Sources
 from cli.show.cluster import Live
+from cli.show.monitoring import Monitoring
 from cli.show.picture import Picture
 from cli.show.stacks import Stack
 from cli.traffic.deployed import sandbox_variables
-from gkeplatform.layers import CLUSTER, LAYERS, Layer
+from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, Layer, in_order
 from policies.check import Report
 from policies.sources import stack_export, stack_file
 from policies.sources.documents import Document
+from policies.sources.stack_file import Place
 from policies.subjects import Resource
 from sandbox import lifecycle
+
+_KEPT = 60.0
+"""Seconds after which stacks are read again that are not files of this machine."""
 
 
 def read(environment: str, *, real: bool) -> Picture:
     """The picture of a rehearsed environment, or of one in the account. Raises CliError."""
-    plan = routing.plan(environment)
-    variables = dict(os.environ) if real else sandbox_variables()
-    alerts = alerting.real if real else alerting.rehearsed
-    held = stacks.read(environment, variables)
-    if not held[CLUSTER.name].document:
-        command = "up" if real else "rehearse"
-        raise CliError(
-            f"{environment} is not {'deployed' if real else 'rehearsed'}",
-            f"./platformctl {command} {environment}",
-            Exit.NO_STACK,
-        )
-    with ThreadPoolExecutor(2) as pool:
-        firing = pool.submit(alerts, plan.project)
-        live = pool.submit(_live, environment, plan.project, variables, real=real)
-        report = _judged(environment, held)
-        return picture(
-            Sources(
-                plan=plan,
-                where="deployed" if real else "rehearsed",
-                places=stack_file.places(environment, environments.ROOT),
-                stacks=held,
-                live=live.result(),
-                alerts=firing.result(),
-                report=report,
+    return Reader(environment, real=real).picture()
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    """What changes with a deployment, or an edit of the stack file, alone."""
+
+    plan: Plan
+    places: Mapping[str, Place]
+    stacks: Mapping[str, Stack]
+    report: Report
+    kubeconfig: str
+    """Of a real cluster. It may hold credentials."""
+    written: tuple[int, ...] | None
+    at: float
+
+
+class Reader:
+    """Reads one environment, again and again if asked: stacks only once they have changed."""
+
+    def __init__(self, environment: str, *, real: bool, judges: bool = True) -> None:
+        """`judges`: whether the policies' findings are part of the picture. Raises CliError."""
+        self._environment, self._real, self._judges = environment, real, judges
+        self._variables = dict(os.environ) if real else sandbox_variables()
+        self._monitoring = Monitoring(alerting.project(environment), real=real)
+        self._known: _Deployed | None = None
+
+    def picture(self) -> Picture:
+        """The environment as it is now. Raises CliError."""
+        known = self._known = self._deployed()
+        project = known.plan.project
+        several = assembly.several(assembly.published(known.stacks[NETWORKING.name]))
+        with ThreadPoolExecutor(2) as pool:
+            firing = pool.submit(alerting.real if self._real else alerting.rehearsed, project)
+            measured = pool.submit(self._monitoring.measured, known.plan.prefix, several)
+            live = self._live(known)
+            return assembly.picture(
+                Sources(
+                    plan=known.plan,
+                    where="deployed" if self._real else "rehearsed",
+                    places=known.places,
+                    stacks=known.stacks,
+                    live=live,
+                    alerts=firing.result(),
+                    report=known.report,
+                    measured=measured.result(),
+                )
             )
+
+    def _deployed(self) -> _Deployed:
+        """What is known of the last deployment, read again where that is not the last."""
+        written = file_backend.written(in_order(), self._environment, self._variables)
+        if (known := self._known) and (
+            written == known.written if written else time.monotonic() - known.at < _KEPT
+        ):
+            return known
+        plan = routing.plan(self._environment)
+        held = stacks.read(self._environment, self._variables)
+        if not held[CLUSTER.name].document:
+            state, command = ("deployed", "up") if self._real else ("rehearsed", "rehearse")
+            raise CliError(
+                f"{self._environment} is not {state}",
+                f"./platformctl {command} {self._environment}",
+                Exit.NO_STACK,
+            )
+        kubeconfig = ""
+        if self._real:
+            engine = Engine(self._variables, say)
+            kubeconfig = engine.secret_output(CLUSTER, self._environment, "kubeconfig")
+        return _Deployed(
+            plan=plan,
+            places=stack_file.places(self._environment, environments.ROOT),
+            stacks=held,
+            report=_judged(self._environment, held) if self._judges else Report([]),
+            kubeconfig=kubeconfig,
+            written=written,
+            at=time.monotonic(),
         )
 
-
-def _live(environment: str, project: str, variables: Mapping[str, str], *, real: bool) -> Live:
-    if not real:
-        client = Cluster(lifecycle.Home.default(), project, variables)
+    def _live(self, known: _Deployed) -> Live:
+        if self._real:
+            with kubectl.kubeconfig(known.kubeconfig) as option:
+                return cluster.of_items(kubectl.objects(cluster.KINDS, self._variables, option))
+        client = Cluster(lifecycle.Home.default(), known.plan.project, self._variables)
         client.close()
-        return cluster.of_items(
-            kubectl.objects(cluster.KINDS, variables, f"--context={client.context}")
-        )
-    text = Engine(variables, say).secret_output(CLUSTER, environment, "kubeconfig")
-    with kubectl.kubeconfig(text) as option:
-        return cluster.of_items(kubectl.objects(cluster.KINDS, variables, option))
+        context = f"--context={client.context}"
+        return cluster.of_items(kubectl.objects(cluster.KINDS, self._variables, context))
 
 
 def _judged(environment: str, held: Mapping[str, Stack]) -> Report:

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from cli import alerting
 from cli.app import application
 from cli.errors import CliError, Exit
+from cli.show import traffic
+from cli.show.monitoring import Monitoring
 from sandbox import lifecycle
 
 PROJECT = "acme-ml-dev"
@@ -30,6 +32,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[tuple[str, str]] = []
+        self.queries: list[str] = []
 
     @property
     def port(self) -> int:
@@ -47,6 +50,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.server.queries.append(
+            json.loads(self.rfile.read(int(self.headers["Content-Length"])))["query"]
+        )
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -120,7 +129,7 @@ def account(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     gcloud.write_text('#!/bin/sh\n[ "$2" = print-access-token ] && echo ya29.token\n')
     gcloud.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(alerting, "_MONITORING", f"http://127.0.0.1:{server.port}/v3")
+    monkeypatch.setattr(alerting, "MONITORING", f"http://127.0.0.1:{server.port}/v3")
     return server
 
 
@@ -153,3 +162,21 @@ def test_the_accounts_refusal_is_one_line(account: Server) -> None:
     account.answers.append((403, {"error": {"message": "Permission denied"}}))
     with pytest.raises(CliError, match="403 Permission denied"):
         alerting.real(PROJECT)
+
+
+def test_the_accounts_series_are_asked_for_in_promql(account: Server) -> None:
+    series = [{"metric": {traffic.BACKEND: "acme-ml-dev-resnet"}, "value": [0, "2.5"]}]
+    account.answers += [(200, {"status": "success", "data": {"result": series}})] * 5
+    found = Monitoring(PROJECT, real=True).measured("acme-ml-dev-", {})
+    assert found.seconds == 300
+    assert found.backend("acme-ml-dev-resnet").rate == 2.5
+    assert set(account.asked) == {
+        (f"/v1/projects/{PROJECT}/location/global/prometheus/api/v1/query", "Bearer ya29.token")
+    }
+    assert all("[300s]" in query for query in account.queries)
+
+
+def test_a_refused_query_is_one_line(account: Server) -> None:
+    account.answers += [(403, {"error": {"message": "Permission denied"}})] * 5
+    with pytest.raises(CliError, match="403 Permission denied"):
+        Monitoring(PROJECT, real=True).measured("acme-ml-dev-", {})
