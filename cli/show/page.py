@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,6 +16,8 @@ from cli.alerting import FIRING, Alert
 from cli.show.picture import Model, Picture
 
 _FOLDER = Path(__file__).parent
+SCRIPTS = ("page.js", "live.js")
+"""Of every page, and of a page that is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,74 @@ def alerts(picture: Picture) -> list[Alert]:
     return sorted(found, key=lambda alert: (alert.state != FIRING, alert.name))
 
 
+def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
+    """What may change on the page while it is served: the HTML of each part by its name.
+
+    `head:NAME` and `body:NAME` are within `models`, whose `frame` is what is left without them.
+    """
+    by_kind: dict[str, list[Model]] = {}
+    for model in picture.models:
+        by_kind.setdefault(model.exposure, []).append(model)
+    module = cast(
+        Any,
+        _templates(root)
+        .get_template("parts.html.j2")
+        .make_module(
+            {
+                "it": picture,
+                "counts": counts(picture),
+                "every_alert": alerts(picture),
+                "models_of": {
+                    front.kind: by_kind.get(front.kind, []) for front in picture.front_ends
+                },
+            }
+        ),
+    )
+    found: dict[str, Markup] = {}
+    for model in picture.models:
+        found[f"head:{model.name}"] = module.head(model)
+        found[f"body:{model.name}"] = module.body(model)
+    found["frame"] = module.models(dict.fromkeys(found, ""))
+    found["models"] = module.models(found)
+    for name in ("summary", "pools", "layers", "alerts", "policies"):
+        found[name] = getattr(module, name)()
+    return found
+
+
 def html(picture: Picture, *, root: str) -> str:
     """The page. `root` is the way from its folder to the repository's, or a URL of it."""
+    return document(picture, parts(picture, root=root))
+
+
+def document(picture: Picture, shown: Mapping[str, Markup], *, number: int | None = None) -> str:
+    """The page with these parts; with a number it asks its server for later ones."""
+    return (
+        _templates("")
+        .get_template("page.html.j2")
+        .render(
+            it=picture,
+            parts=shown,
+            style=_own("page.css"),
+            script=_own(SCRIPTS[0]),
+            live=number is not None,
+            number=number,
+            live_script=_own(SCRIPTS[1]),
+        )
+    )
+
+
+def script(name: str) -> str:
+    """The text of a script, as it is between its tags."""
+    return f"\n{_own(name)}"
+
+
+def _own(name: str) -> Markup:
+    # The file is part of the program: nothing in it comes from a user.
+    return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+@functools.cache
+def _templates(root: str) -> Environment:
     templates = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -67,14 +138,4 @@ def html(picture: Picture, *, root: str) -> str:
     templates.filters["time"] = lambda text: (
         f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     )
-    by_kind: dict[str, list[Model]] = {}
-    for model in picture.models:
-        by_kind.setdefault(model.exposure, []).append(model)
-    return templates.get_template("page.html.j2").render(
-        it=picture,
-        counts=counts(picture),
-        alerts=alerts(picture),
-        models_of={front.kind: by_kind.get(front.kind, []) for front in picture.front_ends},
-        # The file is part of the program: nothing in it comes from a user.
-        style=Markup((_FOLDER / "page.css").read_text()),  # noqa: S704
-    )
+    return templates

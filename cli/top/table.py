@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +24,7 @@ def whole(top: Top, at: str, *, height: int | None = None) -> Group:
     if height is not None and len(rows) > (room := max(_FEWEST, height - fixed - 1)):
         left = sum(isinstance(row, ModelRow) for row in rows[room:])
         rows = rows[:room]
-    parts = [_headline(top, at), Text(), _pools(top), Text(), _models(rows)]
+    parts: list[RenderableType] = [_headline(top, at), Text(), _pools(top), Text(), _models(rows)]
     if left:
         parts.append(Text(f"and {left} more models: --once shows all", style="dim"))
     if top.firing:
@@ -66,11 +66,12 @@ def _models(rows: Sequence[ModelRow | VersionRow]) -> Table:
         "VERSION",
     )
     for row in rows:
-        is_model = isinstance(row, ModelRow)
-        name = row.name if is_model else f"  {row.name}"
+        name = row.name if isinstance(row, ModelRow) else f"  {row.name}"
         ready = Text(f"{row.ready}/{row.wanted}", "" if row.ready >= row.wanted else "yellow")
         bounds = f"{row.minimum}-{row.maximum}" if isinstance(row, ModelRow) else _share(row)
-        firing = Text(str(row.firing), "red" if row.firing else "") if is_model else Text()
+        firing = Text()
+        if isinstance(row, ModelRow):
+            firing = Text(str(row.firing), "red" if row.firing else "")
         table.add_row(
             Text(name), ready, Text(bounds), *_figures(row.requests), firing, Text(_version(row))
         )

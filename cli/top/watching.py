@@ -25,13 +25,15 @@ def show(top: Top) -> None:
     console.print(table.whole(top, _now()))
 
 
-def watch(read: Callable[[], Top], interval: float) -> None:
+def watch(
+    read: Callable[[], Top], interval: float, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Show what `read` returns; an error after the first time is shown above the last figures."""
     console = Console()
     shown: RenderableType = table.whole(read(), _now(), height=console.height)
     with Live(shown, console=console, auto_refresh=False) as display:
         while True:
-            time.sleep(interval)
+            pause(interval)
             try:
                 shown = table.whole(read(), _now(), height=console.height)
                 display.update(shown, refresh=True)

@@ -6,11 +6,11 @@ from cli.show import traffic
 from cli.show.traffic import Traffic
 
 
-def of_backend(name: str, value: float) -> tuple[dict[str, str], float]:
+def of_backend(name: str, value: float) -> traffic.Series:
     return {traffic.BACKEND: name}, value
 
 
-ANSWERS = [
+ANSWERS: list[tuple[str, list[traffic.Series]]] = [
     ("rate", [of_backend("dev-a", 9), of_backend("dev-a-canary", 1), of_backend("dev-b", 4)]),
     ("errors", [of_backend("dev-a-canary", 0.5)]),
     ("in_flight", [of_backend("dev-a", 0.25), of_backend("dev-a-canary", 0.5)]),

@@ -135,12 +135,11 @@ def test_an_error_while_it_watches_is_shown_above_the_last_figures(
         if len(naps) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching.time, "sleep", sleep)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("LINES", "40")
     with pytest.raises(KeyboardInterrupt):
-        watching.watch(lambda: figures.of_picture(answers.picture()), 5)
+        watching.watch(lambda: figures.of_picture(answers.picture()), 5, sleep)
     text = capsys.readouterr().out
     assert naps == [5, 5, 5]
     assert "the cluster has not answered in 60 s; asked again in 5 s" in text

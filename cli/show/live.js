@@ -1,0 +1,19 @@
+const stated = document.getElementById("live");
+const say = (text) => { if (stated.textContent !== text) stated.textContent = text; };
+const openModels = () => new Map(
+  [...document.querySelectorAll("details.model")].map((one) => [one.dataset.name, one.open]));
+const source = new EventSource(`events?since=${document.documentElement.dataset.number}`);
+source.addEventListener("parts", (event) => {
+  const before = openModels();
+  for (const [name, html] of Object.entries(JSON.parse(event.data))) {
+    const part = document.querySelector(`[data-part="${CSS.escape(name)}"]`);
+    if (part) part.innerHTML = html;
+  }
+  for (const one of document.querySelectorAll("details.model"))
+    one.open = before.get(one.dataset.name) ?? one.open;
+  applyFilter();
+  say("live");
+});
+source.addEventListener("trouble", (event) => say(`not live: ${JSON.parse(event.data)}`));
+source.addEventListener("error", () => say("not live: the server has ended or is not reachable"));
+source.addEventListener("open", () => say("live"));

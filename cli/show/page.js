@@ -1,0 +1,6 @@
+const applyFilter = () => {
+  const wanted = document.getElementById("filter")?.value.trim().toLowerCase() ?? "";
+  for (const model of document.querySelectorAll(".model"))
+    model.hidden = !model.dataset.name.includes(wanted);
+};
+document.getElementById("filter")?.addEventListener("input", applyFilter);
