@@ -36,6 +36,7 @@ COMMANDS = {
     "size": "size.size",
     "environments": "environments.environments",
     "generate": "generate.generate",
+    "docs": "docs.docs",
     "policy": "policy.app",
     "sandbox": "sandbox.app",
 }
