@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cli import arguments, console, environments, layers
-from cli.drift import findings, report
+from cli.drift import findings, record, report
 from cli.engine import Engine
 from cli.errors import CliError, Exit
 from gkeplatform.layers import Layer
@@ -43,6 +44,9 @@ def drift(
         found = _compared(engine, name, chosen, every=environment is None)
         if found:
             compared[name] = found
+            now = datetime.now(UTC)
+            kept = {one: record.of_layer(layer_, now) for one, layer_ in found.items()}
+            record.keep(name, kept, os.environ)
     if environment is None and not compared:
         raise CliError(
             "no environment is deployed in this backend",

@@ -33,7 +33,7 @@ def request(plan: Plan) -> str:
     """The way of a request: front ends, paths, backends with their weights, model servers."""
     entries = sorted(plan.serving.entries, key=lambda entry: list(_kinds(plan)).index(_kind(entry)))
     versions = [one for entry in entries for one in _versions(entry)]
-    rules = assembly.routed(plan)
+    rules = assembly.rules_by_model(plan)
     models = {entry.name: _model(entry, rules.get(entry.name, ())) for entry in entries}
     fronts = {kind: _front(plan, kind) for kind in _kinds(plan)}
     return columns.drawn(
@@ -56,7 +56,8 @@ def request(plan: Plan) -> str:
 
 def layers() -> str:
     """The layers in their order, with the contracts that they publish and read."""
-    contracts = {one.layer.name: one for one in Contract.__subclasses__()}
+    known = (one for one in Contract.__subclasses__() if one.__module__ == Contract.__module__)
+    contracts = {one.layer.name: one for one in known}
     steps = {}
     for layer in in_order():
         published = contracts[layer.name]

@@ -110,7 +110,7 @@ def _models(
         )
     }
     routed = {one.name: one for one in networking.models} if networking else {}
-    rules = routed(sources.plan)
+    rules = rules_by_model(sources.plan)
     for entry in sources.plan.serving.entries:
         route = routed.get(entry.name)
         deployed = served.get(entry.name)
@@ -134,7 +134,7 @@ def _models(
         )
 
 
-def routed(plan: Plan) -> dict[str, list[Rule]]:
+def rules_by_model(plan: Plan) -> dict[str, list[Rule]]:
     """The rules of each model: one for a path, with all that follows it, on all of its hosts."""
     model_of = {
         version: entry.name

@@ -138,4 +138,7 @@ def _templates(root: str) -> Environment:
     templates.filters["time"] = lambda text: (
         f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     )
+    templates.filters["is_before"] = lambda one, other: (
+        datetime.fromisoformat(one) < datetime.fromisoformat(other)
+    )
     return templates

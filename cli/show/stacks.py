@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli import console
+from cli.drift import record
+from cli.drift.record import Compared
 from cli.engine import Engine
 from cli.impact.contracts import is_secret
 from cli.updates import stack_state
@@ -29,6 +31,8 @@ class LayerState:
     """Whether no operation was interrupted in it."""
     outputs: tuple[str, ...] = ()
     """Names of what it publishes to the other layers."""
+    drift: Compared | None = None
+    """The last `drift` of it on this machine; None where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,13 @@ def read(environment: str, variables: Mapping[str, str]) -> dict[str, Stack]:
     layers = in_order()
     with ThreadPoolExecutor(len(layers)) as pool:
         documents = list(pool.map(lambda one: engine.exported(one, environment), layers))
-    return {
-        layer.name: of_document(layer, document)
-        for layer, document in zip(layers, documents, strict=True)
-    }
+    compared = record.read(environment, variables)
+    found = {}
+    for layer, document in zip(layers, documents, strict=True):
+        stack = of_document(layer, document)
+        state = replace(stack.state, drift=compared.get(layer.name))
+        found[layer.name] = replace(stack, state=state)
+    return found
 
 
 def of_document(layer: Layer, document: Mapping[str, Any]) -> Stack:
