@@ -11,6 +11,7 @@ from cli import route_reports
 from cli.alerting import Alert
 from cli.routing import HTTP_LOAD_BALANCER, Plan
 from cli.show.cluster import Amounts, Live, Node, Pod
+from cli.show.google_console import GoogleConsole
 from cli.show.picture import FrontEnd, Model, Picture, Pool, Rule, Version, Violation, Zone
 from cli.show.stacks import Stack
 from cli.show.traffic import Measured, Traffic
@@ -43,6 +44,7 @@ class Sources:
     alerts: Sequence[Alert]
     report: Report
     measured: Measured = field(default_factory=Measured)
+    console: GoogleConsole = field(default_factory=GoogleConsole)
 
 
 def picture(sources: Sources) -> Picture:
@@ -67,6 +69,7 @@ def picture(sources: Sources) -> Picture:
         violations=tuple(_violations(sources.report)),
         alerts=tuple(alerts.get("", ())),
         seconds=sources.measured.seconds,
+        console=sources.console.alerts(),
     )
 
 
@@ -191,6 +194,8 @@ def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> I
             scaler=sources.live.scalers.get(key),
             image=sources.live.images.get(key, ""),
             traffic=measured.get(backend),
+            console=sources.console.deployment(one.namespace, one.name),
+            backend_console=sources.console.backend_service(backend) if backend in measured else "",
         )
 
 
@@ -271,6 +276,7 @@ def _pools(sources: Sources, published: Sequence[object]) -> Iterator[Pool]:
             nodes=nodes,
             allocatable=sum((node.allocatable for node in nodes), Amounts()),
             requested=sum((node.requested for node in nodes), Amounts()),
+            console=sources.console.node_pool(pool.name),
         )
 
 

@@ -53,6 +53,10 @@ class Version:
     scaler: Scaler | None
     image: str = ""
     """What its Deployment runs."""
+    console: str = ""
+    """The address of its Deployment in the Google Cloud console, of a real environment."""
+    backend_console: str = ""
+    """That of its backend service; empty for another backend."""
     traffic: Traffic | None = None
     """None where no load balancer measures it."""
 
@@ -113,6 +117,8 @@ class Pool:
     nodes: tuple[Node, ...]
     allocatable: Amounts
     requested: Amounts
+    console: str = ""
+    """Its address in the Google Cloud console, of a real environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +169,5 @@ class Picture:
     """Those of no single model."""
     seconds: int = 0
     """How far back traffic is measured."""
+    console: str = ""
+    """The address of its alerts in the Google Cloud console, of a real environment."""

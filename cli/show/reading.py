@@ -17,6 +17,7 @@ from cli.routing import Plan
 from cli.show import assembly, cluster, stacks
 from cli.show.assembly import Sources
 from cli.show.cluster import Live
+from cli.show.google_console import GoogleConsole
 from cli.show.monitoring import Monitoring
 from cli.show.picture import Picture
 from cli.show.stacks import Stack
@@ -81,6 +82,7 @@ class Reader:
                     alerts=firing.result(),
                     report=known.report,
                     measured=measured.result(),
+                    console=self._console(known),
                 )
             )
 
@@ -112,6 +114,16 @@ class Reader:
             kubeconfig=kubeconfig,
             written=written,
             at=time.monotonic(),
+        )
+
+    def _console(self, known: _Deployed) -> GoogleConsole:
+        if not self._real:
+            return GoogleConsole()
+        outputs = known.stacks[CLUSTER.name].outputs
+        return GoogleConsole(
+            project=known.plan.project,
+            location=str(outputs.get("location", "")),
+            cluster=str(outputs.get("name", "")),
         )
 
     def _live(self, known: _Deployed) -> Live:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from cli.show import page
+from cli.show.google_console import GoogleConsole
 from tests.cli.show.pictures import picture
 
 MARKUP = "<b onmouseover=alert(1)>&\"'</b><script>alert(2)</script>"
@@ -76,6 +78,35 @@ def test_sources_are_linked_by_file_and_line() -> None:
     assert inside <= {one.get("id") for _, one in read().elements}
 
 
+def test_a_real_environment_links_to_the_console_and_a_rehearsed_one_does_not() -> None:
+    console = GoogleConsole(project="acme-ml", location="europe-west4", cluster="main")
+    of = picture(1)
+    version = replace(
+        of.models[0].versions[0],
+        console=console.deployment("models", "model-0000"),
+        backend_console=console.backend_service("acme-ml-dev-model-0000"),
+    )
+    of = replace(
+        of,
+        models=(replace(of.models[0], versions=(version,)),),
+        pools=(replace(of.pools[0], console=console.node_pool("serving")),),
+        console=console.alerts(),
+    )
+    links = {one["href"] for one in Read(page.html(of, root="..")).all("a")}
+    start = "https://console.cloud.google.com"
+    assert {link for link in links if link and link.startswith("https:")} == {
+        f"{start}/kubernetes/deployment/europe-west4/main/models/model-0000/overview"
+        "?project=acme-ml",
+        f"{start}/kubernetes/nodepool/europe-west4/main/serving?project=acme-ml",
+        f"{start}/net-services/loadbalancing/backends/details/backendService/"
+        "acme-ml-dev-model-0000?project=acme-ml",
+        f"{start}/monitoring/alerting?project=acme-ml",
+    }
+    rehearsed = GoogleConsole()
+    assert not any([rehearsed.alerts(), rehearsed.node_pool("a"), rehearsed.deployment("a", "b")])
+    assert "console" not in page.html(picture(), root="..")
+
+
 def test_the_page_asks_for_nothing() -> None:
     found = read()
     assert not {"link", "img", "iframe"} & {tag for tag, _ in found.elements}
@@ -91,7 +122,20 @@ def test_markup_in_any_free_text_stays_text() -> None:
 
 
 def test_a_thousand_models_are_folded_and_below_two_megabytes() -> None:
-    text = page.html(picture(1000), root="..")
+    of = picture(1000)
+    console = GoogleConsole(project="acme-ml-production", location="europe-west4", cluster="main")
+    address = console.deployment("models", "model-0000")
+    models = [
+        replace(
+            one,
+            versions=tuple(
+                replace(version, console=address, backend_console=address)
+                for version in one.versions
+            ),
+        )
+        for one in of.models
+    ]
+    text = page.html(replace(of, models=tuple(models)), root="..")
     assert len(text.encode()) < 2_000_000
     found = Read(text)
     assert not any("open" in one for one in found.all("details"))
