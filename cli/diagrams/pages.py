@@ -12,7 +12,7 @@ from cli.diagrams import columns, stairs
 from cli.diagrams.columns import Column
 from cli.diagrams.stairs import Step
 from cli.routing import HTTP_LOAD_BALANCER, Plan
-from cli.show import assembly
+from cli.show import rules
 from cli.show.picture import Rule
 from gkeplatform.contracts import Contract
 from gkeplatform.layers import in_order
@@ -33,8 +33,8 @@ def request(plan: Plan) -> str:
     """The way of a request: front ends, paths, backends with their weights, model servers."""
     entries = sorted(plan.serving.entries, key=lambda entry: list(_kinds(plan)).index(_kind(entry)))
     versions = [one for entry in entries for one in _versions(entry)]
-    rules = assembly.rules_by_model(plan)
-    models = {entry.name: _model(entry, rules.get(entry.name, ())) for entry in entries}
+    paths = rules.by_model(plan)
+    models = {entry.name: _model(entry, paths.get(entry.name, ())) for entry in entries}
     fronts = {kind: _front(plan, kind) for kind in _kinds(plan)}
     return columns.drawn(
         f"The way of a request in {plan.environment}",
@@ -96,8 +96,8 @@ def _front(plan: Plan, kind: str) -> list[str]:
     return [kind, *(["certificates for", *domains] if domains else [])]
 
 
-def _model(entry: Workload, rules: Sequence[Rule]) -> list[str]:
-    return [entry.name, entry.server, *dict.fromkeys(rule.path for rule in rules)]
+def _model(entry: Workload, routed: Sequence[Rule]) -> list[str]:
+    return [entry.name, entry.server, *dict.fromkeys(rule.path for rule in routed)]
 
 
 def _backend(plan: Plan, entry: Workload, version: Workload) -> list[str]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from cli import route_reports
 from cli.alerting import Alert
 from cli.routing import HTTP_LOAD_BALANCER, Plan
+from cli.show import rules
 from cli.show.cluster import Amounts, Live, Node, Pod
 from cli.show.google_console import GoogleConsole
-from cli.show.picture import FrontEnd, Model, Picture, Pool, Rule, Version, Violation, Zone
+from cli.show.picture import FrontEnd, Model, Picture, Pool, Version, Violation, Zone
 from cli.show.stacks import Stack
 from cli.show.traffic import Measured, Traffic
 from gkeplatform.contracts import (
@@ -25,7 +25,6 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
 from infra.environment import objectives
-from infra.networking.url_map import review
 from infra.serving.models import Workload
 from infra.serving.scaling.settings import Autoscaling, GpuDutyCycle, PubSubBacklog
 from policies.check import Report
@@ -113,7 +112,7 @@ def _models(
         )
     }
     routed = {one.name: one for one in networking.models} if networking else {}
-    rules = rules_by_model(sources.plan)
+    routes = rules.by_model(sources.plan)
     for entry in sources.plan.serving.entries:
         route = routed.get(entry.name)
         deployed = served.get(entry.name)
@@ -126,7 +125,7 @@ def _models(
             place=_place(sources.places, entry.name),
             exposure=entry.exposure.kind,
             url=url or "",
-            rules=tuple(rules.get(entry.name, ())),
+            rules=tuple(routes.get(entry.name, ())),
             versions=tuple(_versions(sources, entry, route)),
             least=entry.replicas.min,
             most=entry.replicas.max,
@@ -135,41 +134,6 @@ def _models(
             alerts=tuple(alerts.get(entry.name, ())),
             traffic=sources.measured.model(entry.name, _backends(route)) if route else None,
         )
-
-
-def rules_by_model(plan: Plan) -> dict[str, list[Rule]]:
-    """The rules of each model: one for a path, with all that follows it, on all of its hosts."""
-    model_of = {
-        version: entry.name
-        for entry in plan.serving.entries
-        for version in (entry.name, *((entry.canary.name,) if entry.canary else ()))
-    }
-    ends: dict[tuple[str, str, str], dict[str, dict[str, review.Row]]] = {}
-    for front in plan.front_ends.values():
-        for row in review.rows(front.url_map):
-            path = row.pattern.removesuffix("*").rstrip("/").partition(":")[0]
-            model = model_of.get(row.shares[0][0])
-            if model is not None:
-                key = model, path, route_reports.header_text(row)
-                at = ends.setdefault(key, {}).setdefault(row.host, {})
-                at[row.pattern.removeprefix(path)] = row
-    found: dict[str, list[Rule]] = {}
-    for (model, path, headers), hosts in ends.items():
-        alike: dict[tuple[tuple[str, ...], str | None, str | None], list[str]] = {}
-        for host, rows in hosts.items():
-            first = next(iter(rows.values()))
-            hidden = next((row.shadowed_by for row in rows.values() if row.shadowed_by), None)
-            alike.setdefault((tuple(sorted(rows)), first.rewrite, hidden), []).append(host)
-        for (suffixes, rewrite, hidden), names in alike.items():
-            rule = Rule(
-                hosts=tuple(names),
-                path=(path or "/") + headers,
-                ends=tuple(one for one in suffixes if one),
-                rewrite=rewrite,
-                shadowed_by=hidden,
-            )
-            found.setdefault(model, []).append(rule)
-    return found
 
 
 def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> Iterator[Version]:
