@@ -1,0 +1,66 @@
+"""No text leaves its box and nothing overlaps, at any width, in any environment, and in print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import layout
+
+PAGES = ("dev", "stage", "prod", "markup", "unbroken")
+WIDTHS = (1280, 768, 360)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_text_is_in_its_box_and_nothing_overlaps(
+    page: Page, files: dict[str, Path], name: str
+) -> None:
+    page.goto(files[name].as_uri())
+    found = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for is_open in (False, True):
+            page.evaluate(
+                "open => document.querySelectorAll('details').forEach(one => one.open = open)",
+                is_open,
+            )
+            found[width, is_open] = layout.faults(page)
+    assert not any(found.values()), found
+
+
+def test_the_layout_of_a_thousand_models_holds(page: Page, files: dict[str, Path]) -> None:
+    page.goto(files["thousand"].as_uri())
+    assert layout.faults(page) == []
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_a_printed_page_shows_what_is_folded_and_nothing_to_click(
+    page: Page, files: dict[str, Path], name: str
+) -> None:
+    page.goto(files[name].as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 with Chromium's margins
+    page.emulate_media(media="print")
+    assert layout.faults(page) == []
+    assert not page.get_by_role("navigation").is_visible()
+    pods = page.locator(".pod")
+    assert pods.count() > 0
+    assert all((box := one.bounding_box()) and box["width"] > 0 for one in pods.all())
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+FAULTY = {
+    "overlaps": "<p>one</p><p style='margin-top:-20px'>two</p>",
+    "leaves its": "<div style='width:40px;white-space:nowrap'>a text that is wide</div>",
+    "the page is": "<div style='width:3000px'>wide</div>",
+    "has no size": "<p>text</p><meter style='width:0'></meter>",
+    "nothing is shown": "",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_fault_is_found(page: Page, fault: str) -> None:
+    page.set_content(f"<body>{FAULTY[fault]}</body>")
+    assert any(fault in one for one in layout.faults(page))
