@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from cli import chromium
+from cli.drills import course
 from cli.show import page as pages
 from cli.show.picture import Picture
 from tests.browser.environments import declared_picture
+from tests.cli.drills import courses
 from tests.cli.show.pictures import picture
 
 SHIPPED = ("dev", "stage", "prod")
@@ -29,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-screenshots", action="store_true", help="accept a changed look")
+    parser.addoption("--update-looks", action="store_true", help="accept the pages' changed looks")
 
 
 @pytest.fixture(scope="package")
@@ -55,6 +57,13 @@ def files(
     for name, one in pictures.items():
         found[name] = folder / f"{name}.html"
         found[name].write_text(pages.html(one, root=".."), encoding="utf-8")
+    for name, text in (("drill", ""), ("drill-markup", MARKUP), ("drill-unbroken", UNBROKEN)):
+        found[name] = folder / f"{name}.html"
+        page = course.picture(courses.drilled(text), courses.SUBJECT, "html")
+        found[name].write_text(page, encoding="utf-8")
+    found["drill-chart"] = folder / "drill.svg"
+    chart = course.picture(courses.drilled(UNBROKEN), courses.SUBJECT, "svg")
+    found["drill-chart"].write_text(chart, encoding="utf-8")
     return found
 
 

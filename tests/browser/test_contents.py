@@ -21,6 +21,14 @@ def test_markup_of_users_is_shown_as_they_wrote_it(page: Page, files: dict[str, 
     assert page.locator("body").inner_text().count(MARKUP) >= 15
 
 
+def test_markup_in_the_events_of_a_drill_is_shown_as_it_is(
+    page: Page, files: dict[str, Path]
+) -> None:
+    page.goto(files["drill-markup"].as_uri())
+    assert page.locator("[onmouseover], script").count() == 0
+    assert page.locator("body").inner_text().count(MARKUP) == 3
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_page_shows_the_figures_of_its_environment(
     page: Page, files: dict[str, Path], pictures: dict[str, Picture], name: str

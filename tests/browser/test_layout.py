@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser import layout
+from tests.browser.conftest import SHIPPED
 
-PAGES = ("dev", "stage", "prod", "markup", "unbroken")
+PAGES = (*SHIPPED, "markup", "unbroken", "drill", "drill-markup", "drill-unbroken")
 WIDTHS = (1280, 768, 360)
 
 
@@ -33,6 +34,21 @@ def test_every_text_is_in_its_box_and_nothing_overlaps(
 def test_the_layout_of_a_thousand_models_holds(page: Page, files: dict[str, Path]) -> None:
     page.goto(files["thousand"].as_uri())
     assert layout.faults(page) == []
+
+
+def test_a_chart_alone_holds_its_texts(page: Page, files: dict[str, Path]) -> None:
+    page.set_content(f"<body>{files['drill-chart'].read_text(encoding='utf-8')}</body>")
+    assert layout.faults(page) == []
+    texts = page.locator("svg text").all()
+    drawing = page.locator("svg").bounding_box()
+    assert drawing is not None
+    for one in texts:
+        box = one.bounding_box()
+        assert box is not None
+        assert box["width"] > 0
+        assert drawing["x"] <= box["x"]
+        assert box["x"] + box["width"] <= drawing["x"] + drawing["width"], one.text_content()
+        assert box["y"] + box["height"] <= drawing["y"] + drawing["height"]
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
