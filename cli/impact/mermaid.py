@@ -30,16 +30,22 @@ def flowchart(environment: str, layers: Sequence[Touched]) -> str:
 
 def _lines(environment: str, layers: Sequence[Touched]) -> Iterator[str]:
     yield "flowchart LR"
-    yield f"accTitle: Impact on {_escaped(environment)}"
-    told = "; ".join(f"{one.layer} {one.summary}" for one in layers)
-    yield f"accDescr: {_escaped(told)}"
+    # Mermaid shows its codes as they are in these two lines.
+    yield f"accTitle: Impact on {_PLAIN.sub(' ', environment)}"
+    told = ". ".join(f"{one.layer}, {one.summary}" for one in layers)
+    yield f"accDescr: {_PLAIN.sub(' ', told)}"
     for state, style in _CLASSES.items():
         yield f"classDef {state} {style}"
     for index, one in enumerate(layers):
-        yield f'layer{index}["{_escaped(one.layer)}<br>{_escaped(one.summary)}"]'
+        label = f'layer{index}["{_escaped(f"{one.layer}: {one.summary}")}"]'
+        if not one.items:
+            yield label
+            continue
+        yield f"subgraph {label}"
         for number, item in enumerate(one.items):
-            label = f"{item.state}: {item.text}"
-            yield f'layer{index} --- item{index}x{number}["{_escaped(label)}"]:::{item.state}'
+            text = _escaped(f"{item.state}: {item.text}")
+            yield f'item{index}x{number}["{text}"]:::{item.state}'
+        yield "end"
     for index in range(1, len(layers)):
         yield f"layer{index - 1} ==> layer{index}"
 
