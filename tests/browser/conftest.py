@@ -11,11 +11,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from cli import chromium
 from cli.drills import course
+from cli.impact import picture as impact_picture
+from cli.impact import report
+from cli.impact.preview import LayerPlan
+from cli.impact.touched import touched
 from cli.show import page as pages
 from cli.show.picture import Picture
 from tests.browser.environments import declared_picture
 from tests.cli.drills import courses
 from tests.cli.show.pictures import picture
+from tests.cli.test_impact import step
 
 SHIPPED = ("dev", "stage", "prod")
 MARKUP = "<b onmouseover=alert(1)>&\"'</b><script>document.title = 'run'</script>"
@@ -64,7 +69,18 @@ def files(
     found["drill-chart"] = folder / "drill.svg"
     chart = course.picture(courses.drilled(UNBROKEN), courses.SUBJECT, "svg")
     found["drill-chart"].write_text(chart, encoding="utf-8")
+    found["impact"] = folder / "impact.svg"
+    found["impact"].write_text(_impact(), encoding="utf-8")
     return found
+
+
+def _impact() -> str:
+    """What an update touches in two layers, with a name of wide letters and an unbroken one."""
+    kind = "gcp:compute/globalForwardingRule:GlobalForwardingRule"
+    names = ("resnet-availability-slow", "mm-mm-ww-" * 6, UNBROKEN)
+    steps = tuple(step(kind, name, "delete") for name in names)
+    plans = [LayerPlan("networking", steps), *map(LayerPlan, ("a", "b", "c"))]
+    return impact_picture.svg("dev", touched(report.impact("dev", plans)))
 
 
 @pytest.fixture(scope="package")

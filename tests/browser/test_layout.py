@@ -36,8 +36,9 @@ def test_the_layout_of_a_thousand_models_holds(page: Page, files: dict[str, Path
     assert layout.faults(page) == []
 
 
-def test_a_chart_alone_holds_its_texts(page: Page, files: dict[str, Path]) -> None:
-    page.set_content(f"<body>{files['drill-chart'].read_text(encoding='utf-8')}</body>")
+@pytest.mark.parametrize("name", ["drill-chart", "impact"])
+def test_a_drawing_alone_holds_its_texts(page: Page, files: dict[str, Path], name: str) -> None:
+    page.set_content(f"<body>{files[name].read_text(encoding='utf-8')}</body>")
     assert layout.faults(page) == []
     texts = page.locator("svg text").all()
     drawing = page.locator("svg").bounding_box()
@@ -49,6 +50,24 @@ def test_a_chart_alone_holds_its_texts(page: Page, files: dict[str, Path]) -> No
         assert drawing["x"] <= box["x"]
         assert box["x"] + box["width"] <= drawing["x"] + drawing["width"], one.text_content()
         assert box["y"] + box["height"] <= drawing["y"] + drawing["height"]
+
+
+def test_the_texts_of_an_impact_are_in_their_boxes(page: Page, files: dict[str, Path]) -> None:
+    page.set_content(f"<body>{files['impact'].read_text(encoding='utf-8')}</body>")
+    boxes = [one.bounding_box() for one in page.locator("svg rect.box").all()]
+    texts = [one.bounding_box() for one in page.locator("svg text:not(:first-of-type)").all()]
+    assert len(texts) > len(boxes) >= 7
+    for text in texts:
+        assert text
+        assert text["width"] > 0
+        assert any(
+            box
+            and box["x"] <= text["x"]
+            and text["x"] + text["width"] <= box["x"] + box["width"]
+            and box["y"] <= text["y"]
+            and text["y"] + text["height"] <= box["y"] + box["height"]
+            for box in boxes
+        ), text
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
-from cli.impact import mermaid, report, text
+from cli.impact import mermaid, picture, report, text
 from cli.impact.preview import LayerPlan
 from cli.impact.touched import MOST, Item, touched
 from tests.cli.test_impact import BUDGET, DEPLOYMENT, step
@@ -67,3 +68,20 @@ def test_the_report_begins_with_the_picture_and_has_none_of_nothing() -> None:
 def test_a_layer_that_could_not_be_previewed_says_so() -> None:
     found = touched(made(serving=LayerPlan("serving", unknown="the cluster is not deployed")))
     assert [one.summary for one in found] == ["unchanged", "could not be previewed"]
+
+
+def test_the_drawing_says_the_same_as_its_boxes_and_escapes_names() -> None:
+    found = touched(made(step(POOL, ODD, "delete"), serving=LayerPlan("serving", unknown="x")))
+    drawing = ElementTree.fromstring(picture.svg("dev", found))
+    space = "{http://www.w3.org/2000/svg}"
+    texts = [one.text for one in drawing.iter(f"{space}text")]
+    assert texts[:3] == ["Impact on dev", "cluster", "1 deleted"]
+    assert " ".join(filter(None, texts[3:-2])) == f"deleted: NodePool {' '.join(ODD.split())}"
+    assert texts[-2:] == ["serving", "could not be previewed"]
+    said = drawing.find(f"{space}desc")
+    assert said is not None
+    assert said.text == "cluster: 1 deleted; serving: could not be previewed"
+
+
+def test_a_drawing_of_nothing_is_still_one() -> None:
+    ElementTree.fromstring(picture.svg("dev", []))
