@@ -16,7 +16,7 @@ FORMS = ("svg",)
 WIDTH = 960
 _GAP, _LINE, _PAD, _TOP = 24, 16, 8, 36
 _CHARACTERS = 26
-"""Of one line in a box of four columns: at 12 pixels less than its width in any usual font."""
+"""Of one line in a box of four columns. The letters are all as wide: names may be of wide ones."""
 _LINES = 4
 """Of a text; a longer one ends in an ellipsis."""
 
