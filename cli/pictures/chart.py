@@ -21,7 +21,7 @@ _TOP, _PANEL, _GAP, _MARKS, _ROW = 28.0, 96.0, 36.0, 18.0, 18.0
 _APART = 20.0
 """Pixels between two marks of events in one row."""
 _CHARACTERS = 110
-"""Of one line of an event's text: at 12 pixels it is less than the width in any usual font."""
+"""Of one line of an event's text, whose letters are all as wide: names may be of wide ones."""
 _LINES = 4
 """Kinds of lines that the style tells apart."""
 
