@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def _drills(incomplete: str) -> list[tuple[str, str]]:
     return [(one.name, one.summary) for one in catalog.DRILLS if one.name.startswith(incomplete)]
 
 
-def drill(  # noqa: PLR0917 (an option each)
+def drill(  # noqa: PLR0913, PLR0917 (an option each)
     name: Annotated[str, typer.Argument(help="A drill: see --list.", autocompletion=_drills)],
     environment: arguments.Environment,
     model: Annotated[
@@ -51,6 +52,12 @@ def drill(  # noqa: PLR0917 (an option each)
         bool, typer.Option("--real", help="Say what does the same in the account.")
     ] = False,
     json: arguments.Json = False,
+    report_: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Also draw the course: a page (FILE.html) or a chart (FILE.svg)."
+        ),
+    ] = None,
 ) -> None:
     """Do one thing to a rehearsed environment under load, take it back, and count what was lost.
 
@@ -58,8 +65,10 @@ def drill(  # noqa: PLR0917 (an option each)
     or if requests were refused.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
-    from cli.drills import catalog, running, staging  # noqa: PLC0415
+    from cli.drills import catalog, course, running, staging  # noqa: PLC0415
+    from cli.pictures import files  # noqa: PLC0415
 
+    form = files.form(report_, course.FORMS) if report_ else ""
     chosen = catalog.find(name)
     if real:
         raise CliError(
@@ -72,6 +81,12 @@ def drill(  # noqa: PLR0917 (an option each)
     with staging.scene(plan, chosen, known, seconds) as (scene, target):
         console.say(f"{name} of {known.name}  {target.method} {target.url}  {rate:g} requests/s")
         report = running.run(chosen, scene, target, rate)
+    if report_ is not None:
+        subject = course.Subject(
+            environment=environment, model=known.name, url=target.url, rate=rate
+        )
+        files.write(report_, course.picture(report, subject, form))
+        console.say(f"wrote {report_}")
     if json:
         document = {"environment": environment, "model": known.name, "rate": rate}
         console.document({**document, "url": target.url, **report.document()})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, console, recordings
+from cli import checks, chromium, console, recordings
 from cli.errors import CliError
 from sandbox import engine
 
@@ -30,6 +30,7 @@ def run(
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())
     console.say(recordings.official_plugin_notice())
+    console.say(chromium.notice())
     failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
     chosen = ["-m", "not slow"] if fast else []
     # A worker a core: the slow tests share their processes by group. -rs prints why one is skipped.

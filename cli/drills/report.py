@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cli.drills.budget import Sample
 from cli.drills.drill import Drill
 from cli.drills.timeline import Event
 from cli.traffic.connection import Loss
@@ -28,6 +29,8 @@ class Report:
     fewest: int | None
     """The fewest available replicas at any moment; `desired`: what the budget demanded then."""
     desired: int | None
+    replicas: tuple[Sample, ...] = ()
+    """Available replicas over time, and what the budget demanded; empty without a budget."""
 
     @property
     def problems(self) -> tuple[str, ...]:

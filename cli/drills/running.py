@@ -74,6 +74,7 @@ def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
         below_budget=None if fewest is None else seconds_below(watch.samples),
         fewest=None if fewest is None else fewest.healthy,
         desired=None if fewest is None else fewest.desired,
+        replicas=tuple(watch.samples),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cli.capacity import report as capacity
+from cli.impact import mermaid
 from cli.impact.operations import Change, Operation
 from cli.impact.report import Impact, is_mandatory
+from cli.impact.touched import touched
 
 _DONE = {
     Operation.REPLACE: "replaced",
@@ -30,6 +32,9 @@ def plain(made: Impact) -> str:
 def markdown(made: Impact, limit: int = LIMIT) -> str:
     """The report for a pull request; a longer one than `limit` ends with a note."""
     lines = [f"## Impact on {made.environment}"]
+    drawn = mermaid.flowchart(made.environment, touched(made))
+    if drawn and len(drawn) <= limit // 4:
+        lines += ["", drawn]
     for heading, items in _sections(made):
         lines += ["", f"### {heading[0].upper()}{heading[1:]}", ""]
         lines += [f"- {_escaped(item)}" for item in items]

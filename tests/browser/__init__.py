@@ -1,0 +1,1 @@
+"""The pages in a real browser: layout, keyboard, screen readers, print and their look."""
