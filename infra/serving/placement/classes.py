@@ -71,12 +71,14 @@ def _check_choices(workload: Workload, pools: Sequence[NodePool]) -> None:
 def _check_memory(model: Model, workload: Workload, pools: Sequence[NodePool]) -> None:
     """A language model starts on every type of GPU of the class, with the same arguments."""
     gpu = model.resources.gpu
+    if gpu is None:
+        return
     kinds = {
         pool.accelerator: pool.name
         for pool in pools
         if pool.compute_class == workload.compute_class and pool.accelerator
     }
-    for kind, pool in sorted(kinds.items()) if gpu else ():
+    for kind, pool in sorted(kinds.items()):
         named = structs.replace(model.resources, gpu=structs.replace(gpu, type=kind))
         try:
             check_memory(structs.replace(model, resources=named, compute_class=None))
