@@ -108,7 +108,7 @@ def test_pools_of_one_choice_are_equal() -> None:
     [("DoNotScaleUp", []), (None, []), ("ScaleUpAnyway", ["second-a"])],
 )
 def test_a_pool_that_is_no_choice_grows_only_anyway(said: str | None, grown: list[str]) -> None:
-    told = {"whenUnsatisfiable": said} if said else {}
+    told: dict[str, Any] = {"whenUnsatisfiable": said} if said else {}
     assert _grown(SECOND, rules=[{"nodepools": ["first"]}], **told) == grown
 
 
