@@ -15,6 +15,8 @@ from gkeplatform import layers
 from gkeplatform.layers import Layer
 from gkeplatform.struct import Frozen
 
+COMPUTE_CLASS = "cloud.google.com/compute-class"
+"""Label and taint of the nodes of a compute class, and label by which pods select it."""
 _AUTHORITY = re.compile(r"certificate-authority-data[\"']?:\s*[\"']?([A-Za-z0-9+/=]+)")
 
 
@@ -108,6 +110,21 @@ class NodePool(Part):
     """Settings that Google cannot change in place, by key; empty if the publisher does not say
     them."""
 
+    @property
+    def compute_class(self) -> str:
+        """The compute class that its nodes belong to; empty if to none."""
+        return self.labels.get(COMPUTE_CLASS, "")
+
+
+class ComputeClass(Part):
+    """A compute class: node pools in the order of preference, for pods that select it."""
+
+    name: str
+    priorities: tuple[tuple[str, ...], ...]
+    """Names of node pools; those of one choice are equal."""
+    active_migration: bool = True
+    """Whether pods return to a preferred choice once it has nodes again."""
+
 
 class ClusterContract(Contract):
     """Published by `infra/cluster`; read by serving, networking and environment."""
@@ -136,6 +153,7 @@ class ClusterContract(Contract):
     """Range of the proxy-only subnet; empty without one."""
     version: str = ""
     """Version of the control plane, `1.36.3-gke.1237000`; empty if the publisher omits it."""
+    compute_classes: tuple[ComputeClass, ...] = ()
 
     @property
     def generation(self) -> str:

@@ -156,6 +156,7 @@ def problems(whole: StackFile) -> Iterator[str]:
             yield from _gateway_api(key, model, whole.cluster)
             yield from _proxies(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
+            yield from _compute_class(key, model, whole.cluster)
 
 
 def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:
@@ -260,6 +261,17 @@ def _proxies(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
         yield (
             f"{key}.exposure.kind: {model.exposure.kind} needs a proxy-only subnet, and "
             "gke-cluster:network.proxies_cidr is not set; set it to a free range, such as a /23"
+        )
+
+
+def _compute_class(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
+    """The cluster layer would take the class away before this layer could refuse it."""
+    names = [one.name for one in cluster.compute_classes]
+    if model.compute_class and model.compute_class not in names:
+        near = suggestion(model.compute_class, names) if names else "there are none"
+        yield (
+            f'{key}.compute_class: "{model.compute_class}" is none of '
+            f"gke-cluster:compute_classes; {near}"
         )
 
 

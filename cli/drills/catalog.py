@@ -79,7 +79,7 @@ DRILLS = (
     ),
     Drill(
         name="stock-out",
-        summary="a rollout needs a node, and no zone has another one of its kind",
+        summary="a rollout needs a node, and no zone has another one; a class has its next choice",
         real="nothing: what Google has in stock cannot be changed",
         prepare=stock.stock,
         act=stock.run_out,

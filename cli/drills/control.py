@@ -20,9 +20,15 @@ class Control:
         # It takes some seconds to start where other work is done.
         self._put("prometheus", {"project": self._project, "runs": runs})
 
-    def set_stock(self, zone: str, machine_type: str, *, exhausted: bool) -> None:
-        """Let a zone have none left of a machine type, or enough of it. Raises CliError."""
+    def set_stock(
+        self, zone: str, machine_type: str, *, exhausted: bool, provisioning: str = ""
+    ) -> None:
+        """Let a zone have none left of a machine type, or enough of it. Raises CliError.
+
+        `provisioning`: only `standard`, `spot` or `flex-start` capacity; empty: all of it.
+        """
         where = {"project": self._project, "zone": zone, "machineType": machine_type}
+        where["provisioning"] = provisioning
         self._put("stock-out", {**where, "exhausted": exhausted})
 
     def _put(self, what: str, body: dict[str, object]) -> None:

@@ -10,7 +10,7 @@ from cli.drills.scene import Scene
 from cli.errors import CliError
 
 _NODES = "/api/v1/nodes"
-_POOL, _ZONE = "cloud.google.com/gke-nodepool", "topology.kubernetes.io/zone"
+POOL, _ZONE = "cloud.google.com/gke-nodepool", "topology.kubernetes.io/zone"
 SPOT_SECONDS = 15
 """What the kubelet leaves to pods when Spot capacity is reclaimed: half of the notice of 30 s.
 
@@ -44,7 +44,7 @@ def uncordon(scene: Scene, node: str) -> None:
 def busiest_pool(scene: Scene) -> list[str]:
     """The nodes of the pool to which the busiest node belongs."""
     named = {
-        one["metadata"]["name"]: (one["metadata"].get("labels") or {}).get(_POOL)
+        one["metadata"]["name"]: (one["metadata"].get("labels") or {}).get(POOL)
         for one in scene.cluster.nodes()
     }
     pool = named[busiest(scene)]

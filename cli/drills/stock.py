@@ -1,14 +1,16 @@
 """A zone that has no more virtual machines: new pods wait, and what serves serves on.
 
 The nodes that are there are cordoned, as if they were full, so that a rollout's first new pod needs
-a node of its own.
+a node of its own. A model with a compute class loses its first choice only (`fallback.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cli.drills import fallback
 from cli.drills.cluster import STRATEGIC_MERGE, Json, path_of
+from cli.drills.fallback import Choice
 from cli.drills.nodes import set_schedulable, zone_of
 from cli.drills.rollouts import new_template, roll_back
 from cli.drills.scene import Scene
@@ -30,8 +32,10 @@ class Found:
     """The model's pods before."""
 
 
-def stock(scene: Scene) -> Found:
-    """The nodes of the cluster, and what they are made of."""
+def stock(scene: Scene) -> Found | Choice:
+    """The nodes of the cluster, and what they are made of; with a class, of its first choice."""
+    if taken := fallback.first_choice(scene):
+        return taken
     return found(scene.cluster.nodes(), scene.ready_pods())
 
 
@@ -50,8 +54,11 @@ def found(nodes: list[Json], pods: list[Json]) -> Found:
     )
 
 
-def run_out(scene: Scene, taken: Found) -> None:
+def run_out(scene: Scene, taken: Found | Choice) -> None:
     """Roll the model out where no node has room and no zone has another one."""
+    if isinstance(taken, Choice):
+        fallback.run_out(scene, taken)
+        return
     for zone, machine in sorted(taken.stock):
         scene.control.set_stock(zone, machine, exhausted=True)
     for node in taken.nodes:
@@ -81,8 +88,11 @@ def run_out(scene: Scene, taken: Found) -> None:
     scene.timeline.sleep(scene.seconds)
 
 
-def restock(scene: Scene, taken: Found) -> None:
+def restock(scene: Scene, taken: Found | Choice) -> None:
     """Let zones have virtual machines and nodes take pods again, and undo the rollout."""
+    if isinstance(taken, Choice):
+        fallback.restock(scene, taken)
+        return
     for zone, machine in sorted(taken.stock):
         scene.control.set_stock(zone, machine, exhausted=False)
     for node in taken.nodes:

@@ -6,7 +6,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import CLUSTER
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.cluster import capacity, changes
+from infra.cluster import capacity, changes, compute_classes
 from infra.cluster.backup import backup_plan
 from infra.cluster.checks import fits
 from infra.cluster.config import ClusterConfig
@@ -40,7 +40,7 @@ cluster = GkeCluster(
 )
 pools = NodePools(
     "main",
-    config.node_pools,
+    compute_classes.bound(config.node_pools, config.compute_classes),
     zones=config.cluster.zones,
     cluster=cluster,
     naming=naming,
@@ -69,4 +69,5 @@ stack.publish(
     control_plane_cidr=config.cluster.control_plane_cidr,
     proxies_cidr=config.network.proxies_cidr or "",
     version=cluster.cluster.master_version,
+    compute_classes=compute_classes.published(config.compute_classes),
 )

@@ -4,6 +4,7 @@ from facts.accelerators import partition_count
 from facts.allocatable import allocatable_disk_gib
 from facts.machines import LOCAL_SSD_GIB, machine_type
 from gkeplatform.contracts import NodePool, NodeTaint
+from infra.cluster.compute_classes import bound
 from infra.cluster.config import ClusterConfig
 from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs, Taint
@@ -17,7 +18,8 @@ _EFFECTS = {
 
 def pools(config: ClusterConfig) -> tuple[NodePool, ...]:
     """All pools of a configuration."""
-    return tuple(pool(one, config.cluster.zones) for one in config.node_pools)
+    declared = bound(config.node_pools, config.compute_classes)
+    return tuple(pool(one, config.cluster.zones) for one in declared)
 
 
 def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:

@@ -9,6 +9,8 @@ from gkeplatform.config import Settings
 from gkeplatform.instance_groups import DeclaredPools
 from infra.cluster.addresses import Cidr, network, refuse_overlaps
 from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.compute_classes import ComputeClassArgs
+from infra.cluster.compute_classes import check as check_classes
 from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs
 
@@ -62,11 +64,16 @@ class ClusterConfig(Settings):
         tuple[NodePoolArgs, ...],
         Meta(min_length=1, description="Node pools, each with its own service account."),
     ]
+    compute_classes: Annotated[
+        tuple[ComputeClassArgs, ...],
+        Meta(description="Compute classes: pools in an order of preference, for models."),
+    ] = ()
 
     def __post_init__(self) -> None:
         names = [pool.name for pool in self.node_pools]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f'node_pools: two pools are named "{twice[0]}"; rename one')
+        check_classes(self.compute_classes, self.node_pools)
         ranges = self.network.ranges("network.")
         plane = "cluster.control_plane_cidr"
         refuse_overlaps(ranges | {plane: network(plane, self.cluster.control_plane_cidr)})

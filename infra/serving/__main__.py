@@ -17,6 +17,7 @@ from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
+from infra.serving.placement.compute_classes import compute_classes
 from infra.serving.postgres.databases import databases
 from infra.serving.scaling.keda import keda
 from infra.serving.scaling.monitoring import Monitoring
@@ -77,6 +78,9 @@ imports = model_imports(
 )
 priorities = PriorityClasses(
     "models", config.priority_classes, labels=labels, opts=providers.using(kubernetes)
+)
+classes = compute_classes(
+    "models", cluster.compute_classes, labels=labels, opts=providers.using(kubernetes)
 )
 postgres = databases(
     "postgres",

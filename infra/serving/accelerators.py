@@ -44,7 +44,13 @@ class GpuSharing(Settings):
 class Gpu(Settings):
     """GPUs of each replica: whole ones unless `sharing` or `partition` is set."""
 
-    type: Annotated[str, Meta(description="GPU type as GCP spells it, for example `nvidia-l4`.")]
+    type: Annotated[
+        str,
+        Meta(
+            description="GPU type as GCP spells it, for example `nvidia-l4`. Only a model with a "
+            "`compute_class` has none: it takes those of the class."
+        ),
+    ] = ""
     count: Annotated[int, Meta(ge=1, le=16, description="GPUs per replica.")] = 1
     sharing: Annotated[
         GpuSharing | None, Meta(description="A share of a GPU. Default: not shared.")

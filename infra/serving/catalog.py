@@ -11,8 +11,8 @@ from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
 from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.config import ServingConfig
-from infra.serving.models import Workload
-from infra.serving.placement import Placement
+from infra.serving.models import Model, Workload
+from infra.serving.placement import Placement, classes
 from infra.serving.placement import placements as pool_placements
 from infra.serving.postgres import fit as postgres_fit
 from infra.serving.scaling.settings import PodMetric
@@ -31,8 +31,19 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
         if naming.environment.pin_images:
             check_pinned(f"{workload.key}.image", workload.image)
         naming.of(workload.name)
+    classes.check(config.workloads, _by_key(config), cluster)
     postgres_fit.check(config.clusters, cluster.node_pools)
     return placements(config, cluster.node_pools)
+
+
+def _by_key(config: ServingConfig) -> dict[str, Model]:
+    """The entries, and their canaries, by the key of their workloads."""
+    found = {}
+    for entry, model in zip(config.entries, config.models, strict=True):
+        found[entry.key] = model
+        if entry.canary and model.canary_version:
+            found[entry.canary.key] = model.canary_version
+    return found
 
 
 def placements(config: ServingConfig, pools: Sequence[NodePool]) -> dict[str, Placement]:

@@ -8,7 +8,8 @@ PUT    prometheus          {"project", "runs": false}: takes its Prometheus away
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
 DELETE faults              forget them
 PUT    quotas              {"project", "metric", "limit", "region" (none: of the project)}
-PUT    stock-out           {"project", "zone", "machineType", "exhausted"}: a zone has none left
+PUT    stock-out           {"project", "zone", "machineType", "exhausted"}: a zone has none left;
+                           "provisioning": only of this way: standard, spot or flex-start
 GET    alerts/{project}    {"alerts": […]}: which alert policies fire
 GET    metrics/{project}   what Google's services measure, in Prometheus's text format
 PUT    expected-cluster    {"project", "location", "name", "serviceCidr"}: boots its control plane
@@ -92,8 +93,13 @@ class Control:
                 return self._set_quota(given)
             case "PUT", "stock-out":
                 where, machine = (given["project"], given["zone"]), given["machineType"]
-                exhausted = bool(given["exhausted"])
-                stock.set_exhausted(self._state.store, *where, machine, exhausted=exhausted)
+                stock.set_exhausted(
+                    self._state.store,
+                    *where,
+                    machine,
+                    exhausted=bool(given["exhausted"]),
+                    provisioning=given.get("provisioning", ""),
+                )
             case "POST", "faults":
                 fault = _Fault(
                     given.get("method", ""),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.home import Home
-from sandbox.kubernetes import boot, defaults, nodes, processes
+from sandbox.kubernetes import boot, compute_classes, defaults, nodes, processes
 from sandbox.kubernetes import gateway_api as gateway_definitions
 from sandbox.kubernetes import managed_prometheus as managed_collection
 from sandbox.kubernetes import secret_sync as secret_sync_definitions
@@ -256,6 +256,7 @@ class ControlPlanes:
             await gateway_definitions.install(
                 server, self._modules, has_pools=features.inference_pools
             )
+        await compute_classes.install(server)
         if features.secret_sync:
             await secret_sync_definitions.install(server)
         if features.managed_prometheus:

@@ -171,12 +171,13 @@ async def remove(server: ApiServer, name: str) -> None:
         "items"
     ]:
         forced = time.monotonic() > deadline
-        await asyncio.gather(*(_evict(server, pod, forced=forced) for pod in pods))
+        await asyncio.gather(*(evict(server, pod, forced=forced) for pod in pods))
         await asyncio.sleep(0.2)
     await server.delete(f"{_NODES}/{name}")
 
 
-async def _evict(server: ApiServer, pod: Json, *, forced: bool) -> None:
+async def evict(server: ApiServer, pod: Json, *, forced: bool) -> None:
+    """Evict a pod as far as its disruption budgets allow, or end it at once."""
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
     if forced:

@@ -127,6 +127,13 @@ class Entry(Settings, dict=True):
     node_pool: Annotated[
         str | None, Meta(description="Pool that it must run on. Default: any that fits.")
     ] = None
+    compute_class: Annotated[
+        str | None,
+        Meta(
+            description="One of `gke-cluster:compute_classes`: it runs on the first of the class's "
+            "pools that has nodes. Every pool must fit, and `resources.gpu` has no type."
+        ),
+    ] = None
     postgres: Annotated[
         ModelDatabase | None,
         Meta(description="Its database, passed to its pods as libpq's variables (`PGHOST`, …)."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gkeplatform.contracts import COMPUTE_CLASS
 from infra.serving.manifest import Manifest
 from infra.serving.models import adapter_sidecar, additions, container
 from infra.serving.models.files import supply
@@ -49,6 +50,7 @@ def template(
             *additions.volumes(workload.pod),
         ],
     }
+    gpu = workload.resources.gpu
     optional = {
         "topologySpreadConstraints": spread_constraints(workload),
         "initContainers": [
@@ -59,7 +61,7 @@ def template(
         "imagePullSecrets": additions.pull_secrets(workload.pod),
         "priorityClassName": workload.priority,
         "nodeSelector": node_selector(workload),
-        "affinity": workload.resources.gpu.affinity if workload.resources.gpu else {},
+        "affinity": {} if gpu is None or _any_gpu(workload) else gpu.affinity,
         "tolerations": list(tolerations),
     }
     label = OPEN_GRPC if workload.exposure.protocol == "grpc" else OPEN_REST
@@ -79,8 +81,17 @@ def node_selector(workload: Workload) -> dict[str, str]:
     accelerator = workload.resources.gpu or workload.resources.tpu
     return {
         **({"cloud.google.com/gke-nodepool": workload.node_pool} if workload.node_pool else {}),
-        **(accelerator.selector if accelerator else {}),
+        **({COMPUTE_CLASS: workload.compute_class} if workload.compute_class else {}),
+        **(accelerator.selector if accelerator and not _any_gpu(workload) else {}),
     }
+
+
+def _any_gpu(workload: Workload) -> bool:
+    """Whether the GPUs are those of a compute class, all of whose pools have been checked.
+
+    Labels of one type of nodes beside the class's would rule out the others.
+    """
+    return workload.resources.gpu is not None and workload.compute_class is not None
 
 
 def spread_constraints(workload: Workload) -> list[Manifest]:

@@ -170,6 +170,16 @@ def _adapters(model: Entry, preset: Preset) -> None:
 
 def _accelerators(model: Entry, preset: Preset) -> None:
     """Refuses a server without the accelerator that it needs, or with one that it cannot use."""
+    gpu = model.resources.gpu
+    if model.compute_class and model.node_pool:
+        raise ValueError("node_pool: compute_class chooses among its pools; remove one of them")
+    if gpu and not gpu.type and not model.compute_class:
+        raise ValueError("resources.gpu.type: missing; set a type, such as nvidia-l4")
+    if gpu and gpu.type and model.compute_class:
+        raise ValueError(
+            f"resources.gpu.type: the model takes any GPU of compute_class {model.compute_class}; "
+            "remove type, or compute_class"
+        )
     if preset.needs_gpu and not (model.resources.gpu or model.resources.tpu):
         raise ValueError(
             f"server {model.server} needs a GPU; set resources.gpu, or an image for CPUs under "

@@ -66,6 +66,7 @@ class Workload:
     spread: Spread
     priority: str | None
     node_pool: str | None
+    compute_class: str | None = None
     startup_seconds: int
     drain_seconds: int
     takes_free_text: bool
@@ -257,6 +258,7 @@ def _workload(
         spread=model.spread,
         priority=model.priority,
         node_pool=model.node_pool,
+        compute_class=model.compute_class,
         startup_seconds=model.startup_seconds,
         drain_seconds=model.drain_or_default,
         takes_free_text=preset.takes_free_text if model.free_text is None else model.free_text,

@@ -11,7 +11,9 @@ class Accelerators:
     """A number of accelerators of one kind. Kinds are not interchangeable."""
 
     kind: str
-    """For messages: `nvidia-l4`, `1g.5gb partition of nvidia-tesla-a100`, `tpu-v6e-slice 2x2`."""
+    """For messages: `nvidia-l4`, `1g.5gb partition of nvidia-tesla-a100`, `tpu-v6e-slice 2x2`.
+
+    In a compute class all types of GPUs are one kind, `GPU of class NAME`: a model takes any."""
     count: int
 
     def __str__(self) -> str:
@@ -21,21 +23,23 @@ class Accelerators:
 def asked(workload: Workload) -> Accelerators | None:
     """What one replica asks for; None without accelerators."""
     gpu, tpu = workload.resources.gpu, workload.resources.tpu
+    class_ = workload.compute_class or ""
     if tpu:
-        return Accelerators(_tpu(tpu.type, tpu.topology), tpu.total)
+        return Accelerators(_tpu(tpu.type, tpu.topology, class_), tpu.total)
     if gpu is None:
         return None
     strategy = gpu.sharing.strategy if gpu.sharing else ""
-    return Accelerators(_gpu(gpu.type, strategy, gpu.partition or ""), gpu.count)
+    return Accelerators(_gpu(gpu.type, strategy, gpu.partition or "", class_), gpu.count)
 
 
 def offered(pool: NodePool) -> Accelerators | None:
     """What a node of the pool has; None without accelerators."""
     if pool.tpu:
-        return Accelerators(_tpu(pool.tpu, pool.tpu_topology), pool.tpus)
+        kind = _tpu(pool.tpu, pool.tpu_topology, pool.compute_class)
+        return Accelerators(kind, pool.tpus)
     if not pool.accelerator:
         return None
-    kind = _gpu(pool.accelerator, pool.gpu_sharing, pool.gpu_partition)
+    kind = _gpu(pool.accelerator, pool.gpu_sharing, pool.gpu_partition, pool.compute_class)
     return Accelerators(kind, pool.gpus)
 
 
@@ -69,7 +73,7 @@ def _too_small(workload: Workload, pool: NodePool) -> str:
 def _advice(workload: Workload, pool: NodePool) -> str:
     """How the workload would ask for what the pool has, if the GPUs are of the same type."""
     gpu = workload.resources.gpu
-    if gpu is None or gpu.type != pool.accelerator:
+    if gpu is None or (gpu.type != pool.accelerator and not workload.compute_class):
         return ""
     keys = []
     if pool.gpu_sharing:
@@ -82,10 +86,11 @@ def _advice(workload: Workload, pool: NodePool) -> str:
     return f" (to ask for one: {' and '.join(keys)}{many})"
 
 
-def _gpu(type_: str, sharing: str, partition: str) -> str:
+def _gpu(type_: str, sharing: str, partition: str, class_: str) -> str:
+    type_ = f"GPU of class {class_}" if class_ else type_
     whole = f"{partition} partition of {type_}" if partition else type_
     return f"{sharing} share of {whole}" if sharing else whole
 
 
-def _tpu(type_: str, topology: str) -> str:
-    return f"{type_} {topology}"
+def _tpu(type_: str, topology: str, class_: str) -> str:
+    return f"{type_} {topology}" + (f" of class {class_}" if class_ else "")

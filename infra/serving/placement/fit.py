@@ -53,12 +53,19 @@ def is_eligible(workload: Workload, pool: NodePool) -> bool:
     """Whether the pod's node selector and tolerations allow the pool, whatever its size."""
     if pool.queued or (workload.node_pool is not None and workload.node_pool != pool.name):
         return False
+    if pool.compute_class != (workload.compute_class or ""):
+        return False
     wanted, has, gpu = asked(workload), offered(pool), workload.resources.gpu
     if gpu and gpu.sharing and gpu.sharing.clients not in {None, pool.gpu_clients}:
         return False
     if wanted is not None:
         return has is not None and has.kind == wanted.kind
-    return workload.node_pool == pool.name or not is_reserved(pool)
+    return _is_named(workload, pool) or not is_reserved(pool)
+
+
+def _is_named(workload: Workload, pool: NodePool) -> bool:
+    """Whether the workload names the pool, or its class, and so tolerates its taints."""
+    return workload.node_pool == pool.name or workload.compute_class is not None
 
 
 def fitting(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ...]:
@@ -82,6 +89,10 @@ def fitting(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ..
 
 def shortages(workload: Workload, pool: NodePool) -> list[str]:
     """Why a replica cannot run on the pool, with the figures; empty if it can."""
+    if pool.compute_class != (workload.compute_class or ""):
+        if not pool.compute_class:
+            return [f"it is not in class {workload.compute_class}"]
+        return [f"it is kept for models with compute_class: {pool.compute_class}"]
     demand = of_pod(workload)
     reasons = [reason] if (reason := mismatch(workload, pool)) else []
     if pool.queued:
@@ -95,7 +106,7 @@ def shortages(workload: Workload, pool: NodePool) -> list[str]:
         if offered(pool) is not None:
             kind = "TPUs" if pool.tpu else "GPUs"
             reasons.append(f"it is kept for models with {kind} unless node_pool names it")
-        elif hard_taints(pool):
+        elif hard_taints(pool) and not workload.compute_class:
             taint = hard_taints(pool)[0]
             reasons.append(f"it is tainted {taint.key}={taint.value} unless node_pool names it")
     if pool.cpu_millis is not None and demand.cpu_millis > pool.cpu_millis:
@@ -179,9 +190,17 @@ def _missing_type(workload: Workload, pools: Sequence[NodePool]) -> str:
     """The message for an accelerator type that no pool has; empty if one has it."""
     gpu, tpu = workload.resources.gpu, workload.resources.tpu
     key, wanted = ("tpu", tpu.type) if tpu else ("gpu", gpu.type if gpu else "")
-    kinds = {pool.tpu if tpu else pool.accelerator for pool in pools} - {""}
+    having = {pool.tpu if tpu else pool.accelerator: pool for pool in pools}
+    kinds = {pool.tpu if tpu else pool.accelerator for pool in pools if not pool.compute_class} - {
+        ""
+    }
     if not wanted or wanted in kinds:
         return ""
+    if found := having.get(wanted):
+        return (
+            f'resources.{key}.type: "{wanted}" is in compute classes only; set compute_class: '
+            f"{found.compute_class}{'' if tpu else ', and remove type'}"
+        )
     return (
         f'resources.{key}.type: no node pool has "{wanted}"; '
         f"{suggestion(wanted, kinds)}; or add a pool to gke-cluster:node_pools"

@@ -43,11 +43,11 @@ def placements(
 
 
 def tolerations(workload: Workload, fits: Sequence[NodePool]) -> list[Manifest]:
-    """Tolerations for the pools that the workload needs by accelerators or names by `node_pool`.
+    """Tolerations for the pools that the workload needs by accelerators, or names itself.
 
     GKE taints nodes with the name of their accelerators' resource.
     """
-    if asked(workload) is None and workload.node_pool is None:
+    if asked(workload) is None and workload.node_pool is None and workload.compute_class is None:
         return []
     taints = dict.fromkeys(taint for pool in fits for taint in hard_taints(pool))
     own: list[Manifest] = [

@@ -18,11 +18,13 @@ from typing import Any
 import httpx
 
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
+from sandbox.kubernetes.compute_classes import CLASSES
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.scaling import plan
+from sandbox.kubernetes.scaling import classes, migration, plan
 from sandbox.kubernetes.scaling.backoff import Backoff, failure
+from sandbox.kubernetes.scaling.leaving import Leaving
 from sandbox.kubernetes.scaling.pods import is_unschedulable
 from sandbox.kubernetes.specs import ClusterKey, Provisioner, ScalingGroup, ScalingPool
 from sandbox.well_known_types import timestamp
@@ -66,6 +68,8 @@ class Autoscaler:
         self._changed = asyncio.Event()
         self._nodes = Informer(server, "/api/v1/nodes", self._changed.set)
         self._pods = pods
+        self._classes = Informer(server, CLASSES, self._changed.set)
+        self._leaving = Leaving(server)
         self._idle_since: dict[str, float] = {}
         self._empty_since: dict[str, float] = {}
         self._backoff = Backoff()
@@ -73,7 +77,7 @@ class Autoscaler:
 
     def start(self) -> None:
         """Start the loop."""
-        work = (self._nodes.run(), self._run())
+        work = (self._nodes.run(), self._classes.run(), self._run())
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
@@ -86,6 +90,7 @@ class Autoscaler:
     async def _run(self) -> None:
         await self._nodes.synced.wait()
         await self._pods.synced.wait()
+        await self._classes.synced.wait()
         while True:
             pause = _SCAN
             try:
@@ -103,17 +108,23 @@ class Autoscaler:
         if not pools and self._scaling.provisioner is None:
             return
         nodes, pods = self._nodes.objects(), self._pods.objects()
+        known = classes.read(self._classes.objects())
+        for group in await self._leaving.proceed(pools, nodes, pods):
+            await self._resize(group, group.size - 1)
+            return  # the sizes have changed
         if any(is_unschedulable(pod) for pod in pods):
             self._idle_since.clear()
             self._empty_since.clear()
             if self._has_all(pools, nodes):
-                wanted = plan.scale_up(pools, nodes, pods, self._backoff.groups(time.monotonic()))
+                backoff = self._backoff.groups(time.monotonic())
+                wanted = plan.scale_up(pools, nodes, pods, backoff, known)
                 if wanted.unschedulable:
-                    self._provision(wanted, pools, nodes, pods)
+                    self._provision(wanted, pools, nodes, pods, known)
                 await self._grow(wanted)
             return
-        await self._shrink(pools, nodes, pods)
-        self._drop_empty_pools(pools)
+        if not await self._migrate(pools, nodes, pods, known):
+            await self._shrink(pools, nodes, pods)
+            self._drop_empty_pools(pools)
 
     def _provision(
         self,
@@ -121,6 +132,7 @@ class Autoscaler:
         pools: Sequence[ScalingPool],
         nodes: Sequence[Json],
         pods: Sequence[Json],
+        known: Mapping[str, classes.ComputeClass],
     ) -> None:
         """Create pools for unschedulable pods, and remove those pods from the plan."""
         provisioner = self._scaling.provisioner
@@ -128,7 +140,7 @@ class Autoscaler:
         if provisioner is None or not new:
             return
         backoff = self._backoff.groups(time.monotonic())
-        better = plan.scale_up([*pools, *new], nodes, pods, backoff)
+        better = plan.scale_up([*pools, *new], nodes, pods, backoff, known)
         for pool in new:
             if any(better.growth[group] for group in pool.groups):
                 _log.info("%s: creating pool %s", self._cluster, pool.name)
@@ -148,6 +160,29 @@ class Autoscaler:
                 _log.info("%s: deleting empty pool %s", self._cluster, name)
                 self._scaling.provisioner.drop(name)
                 return
+
+    async def _migrate(
+        self,
+        pools: Sequence[ScalingPool],
+        nodes: Sequence[Json],
+        pods: Sequence[Json],
+        known: Mapping[str, classes.ComputeClass],
+    ) -> bool:
+        """Let pods return to what their classes prefer; whether something was done for it."""
+        if not any(one.migrates for one in known.values()) or not self._has_all(pools, nodes):
+            return False
+        if migration.leaving(nodes):
+            return True  # one node at a time
+        budgets = (await self._server.list(_BUDGETS))["items"]
+        backoff = self._backoff.groups(time.monotonic())
+        move = migration.next_move(pools, nodes, pods, budgets, classes=known, backoff=backoff)
+        if move is None:
+            return False
+        if move.growth:
+            await self._grow(plan.Plan(growth=move.growth))
+        else:
+            await self._leaving.begin(move.node)
+        return True
 
     def _has_all(self, pools: Sequence[ScalingPool], nodes: Sequence[Json]) -> bool:
         """Whether all requested nodes exist. Until then no more are requested."""

@@ -10,10 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.kubernetes.nodes import manifest, status
+from sandbox.kubernetes.scaling import classes as compute_classes
 from sandbox.kubernetes.scaling import pods as needs
+from sandbox.kubernetes.scaling.classes import ComputeClass
 from sandbox.kubernetes.specs import ScalingGroup, ScalingPool
 
 Json = dict[str, Any]
@@ -76,10 +79,12 @@ def scale_up(
     nodes: Sequence[Json],
     pods: Sequence[Json],
     backoff: Collection[str] = (),
+    classes: Mapping[str, ComputeClass] = MappingProxyType({}),
 ) -> Plan:
     """Return the group sizes that all unschedulable pods need.
 
-    `backoff`: the paths of groups that could not grow, and are left alone for a while.
+    `backoff`: the paths of groups that could not grow, and are left alone for a while. `classes`:
+    the compute classes by name.
     """
     plan = Plan()
     rooms = existing(nodes, pods)
@@ -101,7 +106,8 @@ def scale_up(
             None,
         )
         if room is None:
-            room, reasons = _new_room(pools, plan, pod, requested, placed, zones, backoff=backoff)
+            demand = Demand(pod, requested, placed, zones)
+            room, reasons = new_room(pools, plan, demand, backoff=backoff, classes=classes)
             if room is None:
                 plan.unschedulable.append((pod, reasons))
                 continue
@@ -120,42 +126,62 @@ def _age(pod: Json) -> tuple[int, str]:
     )
 
 
-def _new_room(
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A pod that needs a node, and where the others are, which may limit its zones."""
+
+    pod: Json
+    requested: Counter[str]
+    placed: Sequence[tuple[Json, str]]
+    """The scheduled pods with their zones."""
+    zones: set[str]
+
+
+def new_room(
     pools: Sequence[ScalingPool],
     plan: Plan,
-    pod: Json,
-    requested: Counter[str],
-    placed: Sequence[tuple[Json, str]],
-    zones: set[str],
+    demand: Demand,
     *,
     backoff: Collection[str],
+    classes: Mapping[str, ComputeClass],
+    below: int | None = None,
 ) -> tuple[Room | None, str]:
-    """Choose a new node for the pod: least waste first, then the smallest group."""
+    """Choose a new node for the pod: by its class, then least waste, then the smallest group.
+
+    `below`: only choices of its class before this one.
+    """
+    pod, requested = demand.pod, demand.requested
     reasons: Counter[str] = Counter()
-    found: list[tuple[Fraction, int, str, Room]] = []
+    found: list[tuple[int, Fraction, int, str, Room]] = []
+    named = compute_classes.of_pod(pod)
+    if named and named not in classes:
+        return None, f'there is no ComputeClass "{named}"'
     for pool in pools:
         for group in pool.groups:
             room = _room(pool, group)
+            rank = classes[named].rank(pool, group) if named else 0
             taint = needs.tolerates(pod, room.taints)
             if not needs.selects(pod, room.labels):
                 reasons["node(s) didn't match Pod's node affinity/selector"] += 1
             elif taint is not None:
                 reasons[f"node(s) had untolerated taint {{{taint['key']}}}"] += 1
+            elif rank is None or (below is not None and rank >= below):
+                reasons[f"node(s) didn't match a priority of ComputeClass {named}"] += 1
             elif lacking := [n for n, amount in requested.items() if room.free.get(n, 0) < amount]:
                 reasons[f"Insufficient {lacking[0]}"] += 1
             elif not _may_grow(pool, group, plan):
                 reasons["max node group size reached"] += 1
             elif group.path in backoff:
                 reasons["in backoff after failed scale-up"] += 1
-            elif not needs.spreads(pod, group.zone, placed, zones):
+            elif not needs.spreads(pod, group.zone, demand.placed, demand.zones):
                 reasons["node(s) didn't match pod topology spread constraints"] += 1
             else:
                 size = group.size + plan.growth[group]
-                found.append((_waste(room, requested), size, group.path, room))
+                found.append((rank, _waste(room, requested), size, group.path, room))
     if not found:
         texts = ", ".join(f"{count} {text}" for text, count in sorted(reasons.items()))
         return None, texts or "there is no node pool that autoscales"
-    *_, room = min(found, key=lambda one: one[:3])
+    *_, room = min(found, key=lambda one: one[:4])
     assert room.group is not None  # noqa: S101 (for mypy: _room sets it)
     plan.growth[room.group] += 1
     return room, ""
@@ -217,8 +243,8 @@ def idle(
 def _can_go(
     name: str, own: Sequence[Json], rooms: Mapping[str, Room], budgets: Sequence[Json]
 ) -> bool:
-    movable = [pod for pod in own if not _is_of_node(pod)]
-    if any(_is_pinned(pod, budgets) for pod in movable):
+    movable = [pod for pod in own if not is_of_node(pod)]
+    if any(is_pinned(pod, budgets) for pod in movable):
         return False
     used: Counter[str] = Counter()
     for pod in movable:
@@ -241,12 +267,13 @@ def _can_go(
     return True
 
 
-def _is_of_node(pod: Json) -> bool:
+def is_of_node(pod: Json) -> bool:
+    """Whether the pod belongs to its node, and does not move."""
     owners = pod["metadata"].get("ownerReferences") or ()
     return any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
 
 
-def _is_pinned(pod: Json, budgets: Sequence[Json]) -> bool:
+def is_pinned(pod: Json, budgets: Sequence[Json]) -> bool:
     """Whether a pod prevents the removal of its node."""
     metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}

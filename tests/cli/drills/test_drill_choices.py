@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cli import routing
-from cli.drills import catalog, exposures, prometheus, staging, stock, updates, weights
+from cli.drills import catalog, exposures, fallback, prometheus, staging, stock, updates, weights
 from cli.drills.scene import is_available
 from cli.errors import CliError
 from declared import ROOT
@@ -105,6 +105,26 @@ def test_every_machine_type_runs_out_in_every_zone() -> None:
     assert found.stock == {
         (zone, f"n2-standard-{cores}") for zone in ("zone-a", "zone-b") for cores in (4, 8)
     }
+
+
+def test_a_model_with_a_class_loses_the_first_choice_alone() -> None:
+    def node(name: str, pool: str, zone: str, way: str) -> Json:
+        labels = {
+            "cloud.google.com/gke-nodepool": pool,
+            "cloud.google.com/gke-provisioning": way,
+            "node.kubernetes.io/instance-type": "g2-standard-8",
+            "topology.kubernetes.io/zone": zone,
+        }
+        return {"metadata": {"name": name, "labels": labels}, "spec": {}}
+
+    nodes = [node("a", "l4", "zone-a", "standard"), node("b", "l4-spot", "zone-b", "spot")]
+    rules = [{"nodepools": ["l4"]}, {"nodepools": ["l4-spot"]}]
+    spec = {"priorities": rules, "activeMigration": {"optimizeRulePriority": True}}
+    found = fallback.choice({"metadata": {"name": "gpus"}, "spec": spec}, nodes)
+    assert (found.nodes, found.pools, found.returns) == (("a",), {"l4"}, True)
+    assert found.stock == {(zone, "g2-standard-8", "standard") for zone in ("zone-a", "zone-b")}
+    with pytest.raises(CliError, match="no second choice"):
+        fallback.choice({"metadata": {"name": "gpus"}, "spec": {"priorities": rules[:1]}}, nodes)
 
 
 def _changed(environment: str, model: str, **changes: Any) -> routing.Plan:

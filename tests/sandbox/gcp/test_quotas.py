@@ -178,6 +178,8 @@ def test_a_group_does_not_grow_where_the_zone_has_nothing_left_or_the_quota_is_u
         await client.call("PUT", "/sandbox/v1/stock-out", {**stock, "exhausted": True})
         assert await grow(3) == (1, ["ZONE_RESOURCE_POOL_EXHAUSTED"] * 2)
         await client.call("PUT", "/sandbox/v1/stock-out", {**stock, "exhausted": False})
+        spot = {**stock, "provisioning": "spot", "exhausted": True}
+        await client.call("PUT", "/sandbox/v1/stock-out", spot)
         await limit(client, "N2_CPUS", 10, REGION)
         size, errors = await grow(3)
         assert (size, errors[2:]) == (2, ["QUOTA_EXCEEDED"])

@@ -14,15 +14,18 @@ import uvicorn
 
 from sandbox import engine
 from sandbox.gcp.app import create_app
-from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.control_planes import ClusterKey, ControlPlanes
 from sandbox.kubernetes.folder import Folder
+from sandbox.kubernetes.scaling import backoff
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 Json = dict[str, Any]
 KEY = ClusterKey("acme-dev", "us-central1-a", "main")
 CLUSTERS = "/container/v1/projects/acme-dev/locations/us-central1-a/clusters"
 PODS = "/api/v1/namespaces/default/pods"
+CLASS = "cloud.google.com/compute-class"
+CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 TOKEN = "a-token-of-the-tests"
 
 
@@ -30,6 +33,13 @@ def _pool(name: str, size: int, most: int, machine: str) -> Json:
     limits = {"enabled": True, "minNodeCount": 0, "maxNodeCount": most}
     config = {"machineType": machine}
     return {"name": name, "initialNodeCount": size, "autoscaling": limits, "config": config}
+
+
+def _pool_of_class(name: str, machine: str) -> Json:
+    made = _pool(name, 0, 1, machine)
+    made["config"]["labels"] = {CLASS: "cheap"}
+    made["config"]["taints"] = [{"key": CLASS, "value": "cheap", "effect": "NO_SCHEDULE"}]
+    return made
 
 
 def _deployment(name: str, replicas: int, requests: dict[str, str]) -> Json:
@@ -157,7 +167,57 @@ async def _scenario(cluster: _Cluster) -> None:
     assert shown.get("currentNodeCount", 0) <= 1
 
 
-def test_pools_grow_for_pending_pods_and_shrink_when_idle(tmp_path: Path) -> None:
+async def _classes(cluster: _Cluster) -> None:
+    """The first choice has no stock, so the second serves; and pods return once it has again."""
+    one: Json = {
+        "apiVersion": "cloud.google.com/v1",
+        "kind": "ComputeClass",
+        "metadata": {"name": "cheap"},
+        "spec": {
+            "priorities": [{"nodepools": ["first"]}, {"nodepools": ["second"]}],
+            "activeMigration": {"optimizeRulePriority": True},
+        },
+    }
+    wrong = {**one, "spec": {**one["spec"], "whenUnsatisfiable": "Wait"}}
+    with pytest.raises(ApiServerError, match="whenUnsatisfiable"):
+        await cluster.server.request("POST", CLASSES, wrong)
+    made = await cluster.server.request("POST", CLASSES, one)
+    assert made["spec"]["whenUnsatisfiable"] == "DoNotScaleUp"
+    stock = {"project": "acme-dev", "zone": "us-central1-a", "machineType": "n2-standard-8"}
+
+    async def in_stock(*, exhausted: bool) -> None:
+        body = {**stock, "exhausted": exhausted}
+        (await cluster.http.put("/sandbox/v1/stock-out", json=body)).raise_for_status()
+
+    await in_stock(exhausted=True)
+    body = _deployment("classed", 1, {"cpu": "3", "memory": "1Gi"})
+    body["spec"]["template"]["spec"] |= {"nodeSelector": {CLASS: "cheap"}, "tolerations": []}
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    await cluster.server.request("POST", path, body)
+
+    async def node() -> str:
+        pods = (await cluster.server.list(PODS, {"labelSelector": "app=classed"}))["items"]
+        running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
+        return str(running[0]["spec"]["nodeName"]) if len(running) == len(pods) == 1 else ""
+
+    async def on(pool: str) -> bool:
+        return f"-{pool}-" in await node()
+
+    async def back() -> bool:
+        return await on("first") and not await cluster.size("second")
+
+    assert await _eventually(lambda: on("second"))
+    assert any("out of resources" in text for text in await cluster.events("FailedScaleUp"))
+    await in_stock(exhausted=False)
+    assert await _eventually(back, 60)
+    await cluster.scale("classed", 0)
+
+
+def test_pools_grow_for_pending_pods_and_shrink_when_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 2.0)
+
     async def run() -> None:
         tools = await asyncio.to_thread(engine.ensure)
         listener = socket.socket()
@@ -180,6 +240,8 @@ def test_pools_grow_for_pending_pods_and_shrink_when_idle(tmp_path: Path) -> Non
                 pools = [
                     _pool("general", 1, 1, "n2-standard-4"),
                     _pool("gpu", 0, 2, "g2-standard-8"),
+                    _pool_of_class("first", "n2-standard-8"),
+                    _pool_of_class("second", "e2-standard-8"),
                 ]
                 body = {"cluster": {"name": "main", "nodePools": pools}}
                 headers = {"Authorization": "Bearer t"}
@@ -197,6 +259,7 @@ def test_pools_grow_for_pending_pods_and_shrink_when_idle(tmp_path: Path) -> Non
             cluster = _Cluster(api, ApiServer(port, ca=ca, token=TOKEN, agent="tests"))
             try:
                 await _scenario(cluster)
+                await _classes(cluster)
                 await _provisioning(cluster)
             finally:
                 await cluster.server.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sandbox.gcp import quotas, stock
 from sandbox.gcp.service import now
-from sandbox.gcp.services.container import names
+from sandbox.gcp.services.container import names, nodes
 from sandbox.gcp.services.container.groups import Group
 from sandbox.gcp.services.container.render import PoolRecord
 from sandbox.gcp.services.container.wire_format import Json
@@ -33,7 +33,8 @@ def granted(store: Store, pool: PoolRecord, group: Group, size: int) -> tuple[in
     machine = str(pool["pool"]["config"].get("machineType") or "")
     if size <= group.size:
         return size, None
-    if stock.is_exhausted(store, group.project, group.zone, machine):
+    way = nodes.provisioning(pool["pool"]["config"])
+    if stock.is_exhausted(store, group.project, group.zone, machine, way):
         text = _NO_STOCK.format(project=group.project, zone=group.zone)
         return group.size, Refusal("ZONE_RESOURCE_POOL_EXHAUSTED", text)
     refusal = None

@@ -36,7 +36,7 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
         "cloud.google.com/gke-memory-gb-scaling-level": str(round(machine.memory_mib / 1024)),
         "cloud.google.com/gke-nodepool": pool["name"],
         "cloud.google.com/gke-os-distribution": "cos",
-        "cloud.google.com/gke-provisioning": _provisioning(config),
+        "cloud.google.com/gke-provisioning": provisioning(config),
         "cloud.google.com/gke-stack-type": "IPV4",
         "cloud.google.com/machine-family": machine.family,
         "failure-domain.beta.kubernetes.io/region": region_of(zone),
@@ -74,7 +74,8 @@ def labels(pool: Json, *, name: str, zone: str, machine: MachineType) -> dict[st
     return result | {str(k): str(v) for k, v in (config.get("labels") or {}).items()}
 
 
-def _provisioning(config: Json) -> str:
+def provisioning(config: Json) -> str:
+    """How the nodes' capacity is had, as their label says it."""
     for key, model in (("flexStart", "flex-start"), ("spot", "spot")):
         if config.get(key):
             return model

@@ -1,0 +1,121 @@
+"""The first choice of a compute class runs out: the next one serves, and pods return afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cli.drills.cluster import STRATEGIC_MERGE, Json, is_ready, path_of
+from cli.drills.nodes import POOL, set_schedulable, zone_of
+from cli.drills.rollouts import new_template, roll_back
+from cli.drills.scene import Scene
+from cli.errors import CliError
+
+_APPS = "/apis/apps/v1"
+_CLASSES = "/apis/cloud.google.com/v1/computeclasses"
+_LABEL = "cloud.google.com/compute-class"
+_TYPE, _WAY = "node.kubernetes.io/instance-type", "cloud.google.com/gke-provisioning"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the drill takes away: the first choice of the model's class."""
+
+    class_name: str
+    pools: frozenset[str]
+    nodes: tuple[str, ...]
+    """Those of its nodes that take pods."""
+    stock: frozenset[tuple[str, str, str]]
+    """Zones, the machine types that they have none left of, and the way in which they are had."""
+    returns: bool
+    """Whether pods return to it."""
+
+
+def class_of(deployment: Json) -> str:
+    """The compute class of a model; empty without one."""
+    spec = deployment["spec"]["template"]["spec"]
+    return str((spec.get("nodeSelector") or {}).get(_LABEL, ""))
+
+
+def first_choice(scene: Scene) -> Choice | None:
+    """What is taken away from a model with a class; None for one without. Raises CliError."""
+    name = class_of(scene.deployment())
+    if not name:
+        return None
+    found = scene.cluster.get(f"{_CLASSES}/{name}")
+    if found is None:
+        raise CliError(f"{scene.model}: there is no ComputeClass {name}", "kubectl get cc")
+    taken = choice(found, scene.cluster.nodes())
+    if any(str(pod["spec"]["nodeName"]) not in taken.nodes for pod in scene.ready_pods()):
+        raise CliError(
+            f"{scene.model} does not run on the first choice of class {name} alone",
+            "wait until its pods have returned: kubectl get pods -o wide",
+        )
+    return taken
+
+
+def choice(found: Json, nodes: list[Json]) -> Choice:
+    """The same of a ComputeClass and the nodes. Raises CliError if the class has no second one."""
+    name, rules = str(found["metadata"]["name"]), found["spec"].get("priorities") or []
+    if len(rules) < 2 or "nodepools" not in rules[0]:
+        raise CliError(
+            f"class {name} has no second choice to fall back to",
+            "list another one in gke-cluster:compute_classes[].priorities",
+        )
+    pools = frozenset(rules[0]["nodepools"])
+    own = [node for node in nodes if node["metadata"]["labels"].get(POOL) in pools]
+    kinds = {
+        (node["metadata"]["labels"].get(_TYPE, ""), node["metadata"]["labels"].get(_WAY, ""))
+        for node in own
+    }
+    return Choice(
+        class_name=name,
+        pools=pools,
+        nodes=tuple(
+            sorted(n["metadata"]["name"] for n in own if not n["spec"].get("unschedulable"))
+        ),
+        stock=frozenset(
+            (zone, machine, way) for zone in map(zone_of, nodes) for machine, way in kinds
+        ),
+        returns=bool((found["spec"].get("activeMigration") or {}).get("optimizeRulePriority")),
+    )
+
+
+def run_out(scene: Scene, taken: Choice) -> None:
+    """Roll the model out where its first choice is full and no zone has another such node."""
+    for zone, machine, way in sorted(taken.stock):
+        scene.control.set_stock(zone, machine, exhausted=True, provisioning=way)
+    for node in taken.nodes:
+        set_schedulable(scene, node, schedulable=False)
+    scene.timeline.note(f"{', '.join(sorted(taken.pools))}: full, and no zone has another node")
+    path = path_of(scene.deployment(), "deployments", _APPS)
+    scene.timeline.note(f"another pod template for {scene.model}")
+    scene.cluster.patch(path, {"spec": {"template": new_template()}}, STRATEGIC_MERGE)
+    scene.wait_until_available()
+    pools = {pool for pool in _pools(scene) if pool not in taken.pools}
+    scene.timeline.note(f"it runs on {', '.join(sorted(pools))}, the next choice of its class")
+    scene.timeline.sleep(scene.seconds)
+
+
+def restock(scene: Scene, taken: Choice) -> None:
+    """Let zones have virtual machines again, and wait until the pods have returned."""
+    for zone, machine, way in sorted(taken.stock):
+        scene.control.set_stock(zone, machine, exhausted=False, provisioning=way)
+    for node in taken.nodes:
+        set_schedulable(scene, node, schedulable=True)
+    scene.timeline.note("there are virtual machines again")
+
+    def returned() -> bool:
+        return all(map(is_ready, scene.pods())) and _pools(scene) <= taken.pools
+
+    if taken.returns:
+        scene.wait("the pods have returned to the first choice", returned)
+    roll_back(scene)
+
+
+def _pools(scene: Scene) -> set[str]:
+    """The pools that the model's pods run on."""
+    named = {
+        node["metadata"]["name"]: str(node["metadata"]["labels"].get(POOL, ""))
+        for node in scene.cluster.nodes()
+    }
+    return {named.get(str(pod["spec"].get("nodeName", "")), "") for pod in scene.pods()}
