@@ -312,7 +312,7 @@ def _rate_limit(fails_open: bool) -> Manifest:
     }
 
 
-_REFUSALS = (
+_REFUSALS: tuple[tuple[int, str, str, dict[str, str]], ...] = (
     (401, "invalid_api_key", "Send a valid API key: Authorization: Bearer KEY.", {}),
     (403, "model_not_allowed", "This API key may not use this model.", {}),
     (

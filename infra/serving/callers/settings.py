@@ -15,7 +15,7 @@ LARGEST_KEYS = 2
 """The key in use, and the next one while callers change to it."""
 
 
-class CallerKey(Settings, frozen=True):
+class CallerKey(Settings):
     """A version of a secret in Secret Manager that has an API key."""
 
     secret_manager: Annotated[
@@ -66,7 +66,7 @@ class Caller(Settings):
     def __post_init__(self) -> None:
         if twice := duplicate(self.models):
             raise ValueError(f"models lists {twice} twice; once is enough")
-        if twice := duplicate([one.file for one in self.keys]):
+        if twice := duplicate(tuple(one.file for one in self.keys)):
             raise ValueError(f"keys lists {twice} twice; once is enough")
 
 

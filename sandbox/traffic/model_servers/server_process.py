@@ -17,6 +17,7 @@ from sandbox.traffic.model_servers import answers
 from sandbox.traffic.model_servers.http_connection import HttpConnection
 from sandbox.traffic.model_servers.load import Load, Settings
 from sandbox.traffic.model_servers.messages import Answer, Request
+from sandbox.traffic.model_servers.passed_on import PassedOn, socket_name
 from sandbox.traffic.model_servers.pods import Container, Pod
 from sandbox.traffic.model_servers.served import Served
 from sandbox.traffic.model_servers.splice import Splice
@@ -63,6 +64,7 @@ class ServerProcess:
         self.over = asyncio.Event()
         """Set once it has ended."""
         self._gauges = pod.gauges
+        self._uid = pod.uid
         self._served = _served(pod, container)
         self._served.is_loaded = False
         self.identity = b""
@@ -107,7 +109,9 @@ class ServerProcess:
             # The loop closes a socket that it was given: closing it here too would end another's.
             port, one = self._sockets.popitem()
 
-            def connection(port: int = port) -> HttpConnection:
+            def connection(port: int = port) -> asyncio.Protocol:
+                if self.server.ports[port] == "passed-on":
+                    return PassedOn(port, self.disconnected, self._passed_on)
                 return HttpConnection(self, port, self._upgrade)
 
             listener = await self._loop.create_server(connection, sock=one, backlog=_BACKLOG)
@@ -155,6 +159,12 @@ class ServerProcess:
                 found.take_over(connection.transport, data)
             case _:
                 connection.cut()
+
+    def _passed_on(self, splice: Splice) -> None:
+        """Pass a connection on to the program that runs for the pod."""
+        self._connections.add(splice)
+        name = socket_name(self._uid, splice.port)
+        self._spawn(splice.open(f"\0{name}"))
 
     async def _pass_on(self, splice: Splice) -> None:
         await splice.open((await self._grpc_server()).path)
