@@ -2,18 +2,23 @@
 
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from entries import BASE, VLLM
 
-from declared import Declared, run_environment, stack_config
+from declared import ROOT, Declared, run_environment, stack_config
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import SERVING
 from infra import stack_file
 from infra.serving.callers import envoy, gateway, limits
 from infra.serving.callers.settings import Caller, CallerKey, CallersArgs, check_models
 from infra.serving.models import Workload
+from policies.check import judge, pack_for
+from policies.reports.as_text import render
 
 CALLERS = "gke-serving:callers"
 TWO: dict[str, Any] = {
@@ -36,6 +41,12 @@ TWO: dict[str, Any] = {
         },
     ],
 }
+
+
+def edits(callers: dict[str, Any]) -> dict[str, str]:
+    """Keys of stage with callers."""
+    cluster = {**yaml.safe_load(stack_config("stage")["gke-cluster:cluster"]), "secret_sync": True}
+    return {"gke-cluster:cluster": json.dumps(cluster), CALLERS: json.dumps(callers)}
 
 
 def caller(name: str = "web", *, secret: str | None = None, **more: object) -> Caller:
@@ -92,7 +103,7 @@ def test_only_health_checks_need_no_key() -> None:
 @pytest.fixture(scope="module")
 def serving() -> Declared:
     """Stage with callers of its language model."""
-    return run_environment("stage", {CALLERS: json.dumps(TWO)})["serving"]
+    return run_environment("stage", edits(TWO))["serving"]
 
 
 def test_a_guarded_model_is_reached_by_its_gateway_only(serving: Declared) -> None:
@@ -121,6 +132,13 @@ def test_a_guarded_model_is_reached_by_its_gateway_only(serving: Declared) -> No
     assert all("ipBlock" not in one for one in peers)
     assert selects(peers[0]["podSelector"], labels("assistant-callers"))
     assert not selects(peers[0]["podSelector"], labels("assistant"))
+
+
+def test_no_mandatory_rule_refuses_callers(serving: Declared) -> None:
+    pack = pack_for("stage", root=ROOT, today=datetime.now(UTC).date())
+    resources = serving.resources("stage", SERVING.project)
+    report = judge(resources, pack, environment="stage", layer=SERVING.name)
+    assert not [one for one in report.findings if one.stops], render(report)
 
 
 def test_no_key_is_declared_and_all_are_in_one_secret(serving: Declared) -> None:
@@ -178,8 +196,7 @@ def test_models_of_other_servers_are_refused() -> None:
 
 
 def refused(models: list[dict[str, Any]], callers: dict[str, Any]) -> None:
-    config = stack_config("stage")
-    config |= {"gke-serving:models": json.dumps(models), CALLERS: json.dumps(callers)}
+    config = stack_config("stage") | edits(callers) | {"gke-serving:models": json.dumps(models)}
     stack_file.read(config, file="stacks/Pulumi.stage.yaml")
 
 
@@ -188,7 +205,7 @@ def parsed(callers: dict[str, Any]) -> CallersArgs:
 
 
 def workload(callers: dict[str, Any]) -> Workload:
-    config = stack_config("stage") | {CALLERS: json.dumps(callers)}
+    config = stack_config("stage") | edits(callers)
     whole = stack_file.read(config, file="stacks/Pulumi.stage.yaml")
     assert whole.serving is not None
     return next(one for one in whole.serving.entries if one.name == "assistant")

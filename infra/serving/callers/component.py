@@ -122,11 +122,14 @@ class CallerLimits(pulumi.ComponentResource):
         settings = core.ConfigMap(
             name, metadata=sdk(metadata), data=limits_service.settings(callers), opts=inside
         )
+        account = core.ServiceAccount(
+            name, metadata=sdk(metadata), automount_service_account_token=False, opts=inside
+        )
         deployment = apps.Deployment(
             name,
             metadata=sdk(metadata),
             spec=sdk(limits_service.deployment(labels=own)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[settings]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[settings, account]),
         )
         core.Service(
             name,

@@ -42,7 +42,7 @@ def deployment(*, labels: dict[str, str]) -> Manifest:
                 [_service()],
                 sidecars=[_counters()],
                 selector=SELECTOR,
-                account="default",
+                account=LIMITS,
                 grace_seconds=30,
                 volumes=[
                     {"name": "limits", "configMap": {"name": LIMITS}},
