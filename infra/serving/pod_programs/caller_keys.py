@@ -65,7 +65,7 @@ class Keys:
         self._settings = settings
         self._keys = keys
         self._target = target
-        self._written = ""
+        self._written = target.read_text() if target.exists() else ""
         self._wrong: list[str] = []
 
     def once(self) -> None:

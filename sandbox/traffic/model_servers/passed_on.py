@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable
 from typing import cast
 
-from sandbox.traffic.model_servers.splice import Splice
-
 ENVOY = re.compile(r"(^|/)envoyproxy/envoy[:@]")
 """Images of Envoy."""
 
@@ -19,16 +17,36 @@ def socket_name(pod: str, port: int) -> str:
 
 
 class PassedOn(asyncio.Protocol):
-    """A connection that has just been accepted."""
+    """A connection before its first bytes: a transport that is made pauses no reading yet."""
 
     def __init__(
-        self, port: int, closed: Callable[[Splice], None], begun: Callable[[Splice], None]
+        self,
+        port: int,
+        made: Callable[[PassedOn], None],
+        begun: Callable[[PassedOn, bytes], None],
+        lost: Callable[[PassedOn], None],
     ) -> None:
-        self._port = port
-        self._closed = closed
+        """`begun` takes it over with its first bytes, unless it is `lost` before."""
+        self.port = port
+        """The container's port."""
+        self._made = made
         self._begun = begun
+        self._lost = lost
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._made(self)
+
+    def data_received(self, data: bytes) -> None:
         """Hand it over."""
-        accepted = cast("asyncio.Transport", transport)
-        self._begun(Splice(accepted, b"", self._port, self._closed))
+        self._begun(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End."""
+        self._lost(self)
+
+    def cut(self) -> None:
+        """Reset the connection."""
+        self.transport.abort()

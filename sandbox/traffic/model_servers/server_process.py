@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sandbox.traffic.model_servers.http2_connection import Http2Connection
     from sandbox.traffic.model_servers.http2_sender import Headers
 
-    Connection: TypeAlias = "HttpConnection | Http2Connection | Splice"
+    Connection: TypeAlias = "HttpConnection | Http2Connection | PassedOn | Splice"
 
 _log = logging.getLogger("sandbox.traffic.model_servers")
 _BACKLOG = 1024
@@ -111,7 +111,7 @@ class ServerProcess:
 
             def connection(port: int = port) -> asyncio.Protocol:
                 if self.server.ports[port] == "passed-on":
-                    return PassedOn(port, self.disconnected, self._passed_on)
+                    return PassedOn(port, self.connected, self._pass_to_pod, self.disconnected)
                 return HttpConnection(self, port, self._upgrade)
 
             listener = await self._loop.create_server(connection, sock=one, backlog=_BACKLOG)
@@ -130,7 +130,7 @@ class ServerProcess:
         """Whether a container's port takes HTTP/1.1."""
         return self.server.ports[port] != "grpc"
 
-    def connected(self, connection: HttpConnection) -> None:
+    def connected(self, connection: HttpConnection | PassedOn) -> None:
         """Take note of a connection; one that was accepted as the process ended is reset."""
         self._connections.add(connection)
         if self.over.is_set():
@@ -160,8 +160,10 @@ class ServerProcess:
             case _:
                 connection.cut()
 
-    def _passed_on(self, splice: Splice) -> None:
+    def _pass_to_pod(self, connection: PassedOn, data: bytes) -> None:
         """Pass a connection on to the program that runs for the pod."""
+        self._connections.discard(connection)
+        splice = Splice(connection.transport, data, connection.port, self.disconnected)
         self._connections.add(splice)
         name = socket_name(self._uid, splice.port)
         self._spawn(splice.open(f"\0{name}"))
@@ -209,7 +211,7 @@ class ServerProcess:
         self._close_sockets()
         self.closes = closes
         for connection in list(self._connections):
-            if closes and not isinstance(connection, Splice):
+            if closes and not isinstance(connection, (Splice, PassedOn)):
                 connection.close_when_idle()
         limit = self.server.shutdown_seconds
         with contextlib.suppress(TimeoutError):
@@ -230,7 +232,7 @@ class ServerProcess:
         found = [
             one
             for one in self._connections
-            if one.port in ports and (isinstance(one, Splice) or one.is_balanced)
+            if one.port in ports and (isinstance(one, (Splice, PassedOn)) or one.is_balanced)
         ]
         for connection in found:
             connection.cut()
