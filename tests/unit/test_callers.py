@@ -20,6 +20,7 @@ from infra.serving.models import Workload
 from policies.check import judge, pack_for
 from policies.reports.as_text import render
 
+INFERENCE = {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}
 CALLERS = "gke-serving:callers"
 TWO: dict[str, Any] = {
     "failure": "close",
@@ -174,8 +175,7 @@ def test_a_new_key_or_limit_changes_no_pod() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"exposure": {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}},
-         "exposure.kind: inference-gateway chooses the pod"),
+        ({"exposure": INFERENCE}, "exposure.kind: inference-gateway chooses the pod"),
         ({"exposure": {"kind": "load-balancer"}}, "past the gateway"),
         ({"arguments": ["--api-key=abc"]}, "--api-key"),
         ({"arguments": ["--no-enable-force-include-usage"]}, "would not be counted"),

@@ -108,7 +108,8 @@ class Gateway:
             lines = (self.folder / "audit.log").read_text().splitlines()
             return next((j for j in map(json.loads, lines) if j["request_id"] == request), None)
 
-        return until(found)
+        line: Json = until(found)
+        return line
 
 
 def key_of(name: str) -> str:
@@ -264,7 +265,12 @@ def test_tokens_of_a_stream_count(gateway: Gateway) -> None:
     """
     streamed = {"model": "chat", "stream": True}
     statuses = [gateway.ask("batch", streamed).status_code for _ in range(2)]
-    until(lambda: statuses.append(gateway.ask("batch", streamed).status_code) or 429 in statuses)
+
+    def is_refused() -> bool:
+        statuses.append(gateway.ask("batch", streamed).status_code)
+        return 429 in statuses
+
+    until(is_refused)
     assert statuses[:2] == [200, 200]
     assert set(statuses) == {200, 429}
 
