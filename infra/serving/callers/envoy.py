@@ -257,12 +257,19 @@ def _json() -> Manifest:
         put = {"metadata_namespace": _METADATA, "key": key, "type": kind}
         return {"selectors": [{"key": name} for name in names], "on_present": put}
 
+    def missing(name: str) -> Manifest:
+        # Envoy warns of an amount to count that is no number: a list of models has no usage.
+        nothing = {"metadata_namespace": _METADATA, "key": name, "value": 0, "type": "NUMBER"}
+        return {"on_missing": nothing}
+
     return {
         "name": "envoy.filters.http.json_to_metadata",
         "typed_config": {
             "@type": f"{_HTTP}.json_to_metadata.v3.JsonToMetadata",
             "request_rules": {"rules": [rule((_MODEL,), _MODEL, "STRING")]},
-            "response_rules": {"rules": [rule(("usage", one), one, "NUMBER") for one in _USAGE]},
+            "response_rules": {
+                "rules": [rule(("usage", one), one, "NUMBER") | missing(one) for one in _USAGE]
+            },
         },
     }
 
