@@ -157,6 +157,12 @@ def problems(whole: StackFile) -> Iterator[str]:
             yield from _proxies(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
             yield from _compute_class(key, model, whole.cluster)
+    cluster = whole.cluster
+    if whole.serving.callers is not None and cluster and not cluster.cluster.secret_sync:
+        yield (
+            "gke-serving:callers: API keys need the synchronization of secrets, which "
+            "gke-cluster:cluster.secret_sync turns off; set it to true"
+        )
 
 
 def _hosts(key: str, model: Model, networking: NetworkingConfig) -> Iterator[str]:

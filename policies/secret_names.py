@@ -40,8 +40,14 @@ _REFERRING = {
     *("password", "pull", "ssl", "tls", "token"),
 }
 """Words before `secret` in the name of a Secret object: `existingSecret`, `passwordSecret`."""
-_NO_SECRETS = {("initial", "cluster", "token"), ("oldpwd",)}
-"""etcd's token tells clusters apart; the shell's variable names a directory."""
+_COUNTED = ("cached", "completion", "input", "output", "prompt", "reasoning", "total")
+_NO_SECRETS = {
+    ("initial", "cluster", "token"),
+    ("oldpwd",),
+    *((which, "tokens") for which in _COUNTED),
+}
+"""etcd's token tells clusters apart, the shell's variable names a directory, and `prompt_tokens`
+are those that a language model has read."""
 
 
 def words(name: str) -> tuple[str, ...]:

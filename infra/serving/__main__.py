@@ -10,6 +10,7 @@ from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.serving import catalog, contract, replaced_cluster
+from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
 from infra.serving.exposures.inference import requirements
@@ -102,6 +103,17 @@ route_controllers = controllers(
     labels=labels,
     opts=providers.using(google, kubernetes),
 )
+gateways = callers_gateways(
+    "callers",
+    config.callers,
+    config.workloads,
+    namespaces=model_namespaces,
+    limits_namespace=config.namespace,
+    workload_pool=cluster.workload_pool,
+    naming=naming,
+    labels=labels,
+    opts=providers.using(google, kubernetes),
+)
 servers = ModelServers(
     "models",
     config,
@@ -110,6 +122,7 @@ servers = ModelServers(
     live=live,
     controllers=route_controllers,
     imports=imports,
+    gateways=gateways,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )

@@ -8,6 +8,8 @@ from msgspec import Meta, field
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
+from infra.serving.callers import checks as caller_checks
+from infra.serving.callers.settings import CallersArgs
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
 from infra.serving.exposures.inference import sharing
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
@@ -64,6 +66,10 @@ class ServingConfig(Settings, dict=True):
         tuple[BucketName, ...],
         Meta(description="Buckets managed elsewhere that models may read too."),
     ] = ()
+    callers: Annotated[
+        CallersArgs | None,
+        Meta(description="API keys and limits of callers. Default: models are open."),
+    ] = None
     postgres: Annotated[
         Postgres | None, Meta(description="Postgres clusters for models, by Zalando's operator.")
     ] = None
@@ -90,6 +96,7 @@ class ServingConfig(Settings, dict=True):
         )
         _check_keda(self)
         claims.check(self.entries)
+        caller_checks.check(self.callers, self.entries)
         sharing.check(self.entries)
         for index, entry in enumerate(self.entries):
             try:
@@ -113,6 +120,7 @@ class ServingConfig(Settings, dict=True):
                 key=f"gke-serving:models[{index}]",
                 namespace=self.namespace,
                 connection=postgres_clusters.connection(model.postgres, self.clusters),
+                callers=self.callers.of(model.name) if self.callers else (),
             )
             for index, model in enumerate(self.models)
         )

@@ -10,6 +10,9 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
 from infra.serving import changed_ports, secret_sync, waits
+from infra.serving.callers import gateway as callers_gateway
+from infra.serving.callers.component import CallersGateway
+from infra.serving.callers.pods import GUARDED
 from infra.serving.config import ServingConfig
 from infra.serving.exposures import endpoint_groups, node_ports
 from infra.serving.exposures.controllers import Controllers
@@ -50,6 +53,7 @@ class ModelServer(pulumi.ComponentResource):
         live: LiveRoutes,
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
+        gateway: CallersGateway | None,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -76,7 +80,11 @@ class ModelServer(pulumi.ComponentResource):
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,
-            labels={**object_labels, **(OPENED if kept.node_port else {})},
+            labels={
+                **object_labels,
+                **(OPENED if kept.node_port else {}),
+                **(GUARDED if gateway else {}),
+            },
             account=namespace.account,
         )
         said = [kept.advice] if kept.advice else []
@@ -91,6 +99,24 @@ class ModelServer(pulumi.ComponentResource):
             parent=self,
         )
         before += self._adapters(args, metadata, imports)
+        annotations = {
+            **endpoint_groups.annotations(
+                {**kept.groups, **args.exposure.endpoint_groups(args, live.names)}
+            ),
+            **args.exposure.service_wait(),
+        }
+        service_metadata = sdk({**metadata, "annotations": annotations})
+        service_spec = args.exposure.service(args)
+        if gateway is not None:
+            # Requests go by the gateway before the pods admit it alone.
+            service_spec["selector"] = callers_gateway.selector(args)
+            self.service = core.Service(
+                name,
+                metadata=service_metadata,
+                spec=sdk(changed_ports.hidden(service_spec, unknown)),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway.deployment]),
+            )
+            before.append(self.service)
         wait = rollout.wait_seconds(args, placement.rolling_update)
         self.deployment = apps.Deployment(
             name,
@@ -98,22 +124,17 @@ class ModelServer(pulumi.ComponentResource):
             spec=sdk(changed_ports.hidden(pods, unknown)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
-        annotations = {
-            **endpoint_groups.annotations(
-                {**kept.groups, **args.exposure.endpoint_groups(args, live.names)}
-            ),
-            **args.exposure.service_wait(),
-        }
-        self.service = core.Service(
-            name,
-            metadata=sdk({**metadata, "annotations": annotations}),
-            spec=sdk(changed_ports.hidden(args.exposure.service(args), unknown)),
-            # The engine waits for an endpoint, also where the API server has refused the pods for a
-            # missing Secret: that would be told ten minutes later.
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self.deployment] if references(args) else []
-            ),
-        )
+        if gateway is None:
+            self.service = core.Service(
+                name,
+                metadata=service_metadata,
+                spec=sdk(changed_ports.hidden(service_spec, unknown)),
+                # The engine waits for an endpoint, also where the API server has refused the pods
+                # for a missing Secret: that would be told ten minutes later.
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[self.deployment] if references(args) else []
+                ),
+            )
         self._node_ports(args, kept, live, metadata, unknown)
         policy.PodDisruptionBudget(
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
@@ -209,10 +230,14 @@ class ModelServers(pulumi.ComponentResource):
         live: LiveRoutes,
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
+        gateways: Mapping[str, CallersGateway],
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`imports` are the Jobs by name; pods start after those of their model."""
+        """`imports` are the Jobs by name; pods start after those of their model.
+
+        `gateways` are those for callers, by model.
+        """
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         checks = reference_checks(name, args.workloads, labels=labels, opts=child)
@@ -228,6 +253,7 @@ class ModelServers(pulumi.ComponentResource):
                 live=live,
                 controllers=controllers.after(canary),
                 imports=imports,
+                gateway=gateways.get(workload.name),
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )

@@ -79,6 +79,8 @@ class AllowedRegistries(Settings):
         "registry.k8s.io/",
         "nvcr.io/nvidia/",
         "ghcr.io/zalando/",
+        "docker.io/envoyproxy/",
+        "docker.io/valkey/",
         "registry.opensource.zalan.do/",
         "docker.io/tensorflow/",
         "docker.io/vllm/",

@@ -26,6 +26,7 @@ __all__ = [
     "keda",
     "postgres_operator",
     "prometheus",
+    "rate_limit",
 ]
 
 Progress = Callable[[str], None]
@@ -127,6 +128,11 @@ def inference_gateway(progress: Progress = lambda _: None) -> Path:
     They are built on every machine: they have to find pods at addresses that nobody can dial.
     """
     return tools.ensure(build.INFERENCE_GATEWAY, progress) / "bin"
+
+
+def rate_limit(progress: Progress = lambda _: None) -> Path:
+    """The folder of `ratelimit`; only models with callers need it. Raises EngineError."""
+    return tools.ensure(build.RATE_LIMIT, progress) / "bin"
 
 
 def actionlint(progress: Progress = lambda _: None) -> Path:

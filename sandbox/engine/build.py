@@ -195,6 +195,12 @@ INFERENCE_GATEWAY = ToolSet(
     },
 )
 
+RATE_LIMIT = ToolSet(
+    name="rate-limit",
+    minutes="1 minute",
+    tools={"ratelimit": "github.com/envoyproxy/ratelimit/src/service_cmd"},
+)
+
 ACTIONLINT = ToolSet(
     name="actionlint",
     minutes="half a minute",

@@ -153,6 +153,13 @@ def _on_inference_gateway(values: Values) -> None:
     }
 
 
+def _with_callers(values: Values) -> None:
+    values["gke-cluster:cluster"]["secret_sync"] = True
+    key = {"secret_manager": "key-web", "version": 1}
+    web = {"name": "web", "models": ["assistant"], "keys": [key], "tokens_per_minute": 20000}
+    values["gke-serving:callers"] = {"failure": "close", "allowed": [web]}
+
+
 def _without_https(values: Values) -> None:
     for key in ("certificates", "https"):
         values.pop(f"gke-networking:{key}", None)
@@ -254,6 +261,7 @@ _STAGE: dict[str, Change] = {
     "without Cloud Armor": _key("gke-networking:armor"),
     "without Postgres": _without_postgres,
     "a language model to inference-gateway": _on_inference_gateway,
+    "a language model for callers with keys": _with_callers,
     "without a canary": _model("resnet", canary=None),
     "without Identity-Aware Proxy of a model": _model(
         "segmenter", exposure={"kind": "http-load-balancer", "paths": ["/v2/models/segmenter"]}

@@ -8,6 +8,7 @@ from policies.rules.credentials import secret_kind, secrets_stay_out_of_pod_spec
 PLAIN = [
     ("max-num-batched-tokens", "8192"),
     ("max-total-tokens", "8192"),
+    ("prompt_tokens", "%DYNAMIC_METADATA(usage:prompt_tokens)%"),
     ("max-input-tokens", "4k"),
     ("max_batch_prefill_tokens", "1e6"),
     ("NUM_SPECULATIVE_TOKENS", "5"),

@@ -13,6 +13,7 @@ _FLAG = re.compile(r"^--?([A-Za-z][\w.+-]*)(?:=(.*))?$", re.DOTALL)
 _FLAG_AND_VALUE = re.compile(r"^(--?[A-Za-z][\w.+-]*)\s+(.*)$", re.DOTALL)
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
 """Hyphens and dashes by which text programs replace hyphens."""
+USAGE = "enable-force-include-usage"
 _EVERYWHERE = ("0.0.0.0", "::", "[::]", "")  # noqa: S104 - what servers are told, not ours
 """Addresses to listen on that are every one of the pod's."""
 
@@ -102,6 +103,14 @@ def options(own: Sequence[str]) -> dict[str, str]:
 def parallelism(preset: Preset, own: Sequence[str]) -> int:
     """The number of processes into which the arguments divide the server."""
     return max(1, prod(_sizes(preset, own).values()))
+
+
+def told_usage(own: Sequence[str]) -> tuple[str, ...]:
+    """The flag by which vLLM ends each stream with the tokens that were used, asked or not.
+
+    vllm/entrypoints/openai/cli_args.py: `enable_force_include_usage`.
+    """
+    return () if USAGE in options(own) else (f"--{USAGE}",)
 
 
 def _sizes(preset: Preset, own: Sequence[str]) -> dict[str, int]:

@@ -55,6 +55,8 @@ class Workload:
     """What is copied from Hugging Face before its pods start: its files, then its adapters'."""
     adapters: Adapters | None = None
     """Its LoRA adapters; None: its server takes none."""
+    callers: tuple[str, ...] = ()
+    """The callers that may use it, with a key; empty: it is open."""
     shared_memory: str | None
     temporary_storage: str
     """Size of /tmp."""
@@ -158,7 +160,9 @@ class Workload:
         if server.rest_port is None or not self.replicas.min:
             return ()
         status = server.path if server.path_is_status else None
-        paths = (server.ready, status, server.alive, *server.gets)
+        # Health checks have no key.
+        known = () if self.callers else (status, server.alive, *server.gets)
+        paths = (server.ready, *known)
         return tuple(dict.fromkeys(self._named(path) for path in paths if path))
 
     @property
@@ -180,11 +184,17 @@ def _path_of(path: str, name: str) -> str:
 
 
 def expanded(
-    model: Model, *, key: str, namespace: str, connection: Connection | None = None
+    model: Model,
+    *,
+    key: str,
+    namespace: str,
+    connection: Connection | None = None,
+    callers: tuple[str, ...] = (),
 ) -> Workload:
     """The workload of `model`, with its canary's in it. `key` is the entry's, for messages.
 
-    `namespace` is the shared one, which models without a team use.
+    `namespace` is the shared one, which models without a team use; `callers` are the names of those
+    that may use it.
     """
     second, share = model.canary_version, model.canary
     canary = None
@@ -194,6 +204,7 @@ def expanded(
             key=f"{key}.canary",
             namespace=namespace,
             connection=connection,
+            callers=callers,
             weight=share.weights.canary,
             mirror=share.mirror,
         )
@@ -202,6 +213,7 @@ def expanded(
         key=key,
         namespace=namespace,
         connection=connection,
+        callers=callers,
         canary=canary,
         weight=WHOLE - canary.weight if canary else WHOLE,
     )
@@ -213,6 +225,7 @@ def _workload(
     key: str,
     namespace: str,
     connection: Connection | None,
+    callers: tuple[str, ...],
     canary: Workload | None = None,
     weight: int,
     mirror: int = 0,
@@ -239,6 +252,7 @@ def _workload(
             *arguments.combined(preset, model.arguments),
             *streaming.loading(model),
             *(loaded.arguments if loaded else ()),
+            *(arguments.told_usage(model.arguments) if callers else ()),
         ),
         environment=plain(variables),
         references=references(model.environment),
@@ -246,6 +260,7 @@ def _workload(
         source=folder(model.imported, model.source or "") if model.imported else model.source,
         imports=taken,
         adapters=loaded,
+        callers=callers,
         files=model.files_or_default,
         shared_memory=model.shared_memory or preset.shared_memory,
         temporary_storage=model.temporary_storage

@@ -8,6 +8,7 @@ from pathlib import Path
 
 IMPORT = "hub_import.py"
 SYNC = "adapter_sync.py"
+KEYS = "caller_keys.py"
 GUARD = "adapter_guard.py"
 
 

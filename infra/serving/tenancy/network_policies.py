@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
+from infra.serving.callers.pods import GATEWAY, GUARDED, LIMITS, LIMITS_PORT
 from infra.serving.manifest import Manifest
 from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
@@ -17,6 +18,11 @@ MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 IMPORTS = {"app.kubernetes.io/component": "model-import"}
 IMPORTS_POLICY = "imports"
 """Name of the policy on the pods of imports, where the namespace's own does not select them."""
+GATEWAYS = {"app.kubernetes.io/component": GATEWAY}
+GUARDED_POLICY, GATEWAYS_POLICY = "guarded", "callers"
+"""Names of the policies on models with a gateway, and on the gateways."""
+COLLECTORS = ("gmp-system", "gke-gmp-system")
+"""Namespaces of Managed Service for Prometheus, which read the metrics of model servers."""
 OPEN_POLICY = "open"
 """Name of the policy on pods that callers outside the cluster reach directly."""
 OPEN_GRPC_POLICY = "open-grpc"
@@ -30,9 +36,15 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     to protect something. A team's selects all pods, also those to come.
     """
     found = {}
-    if tenant.team or tenant.has_models:
-        egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
-        found["team" if tenant.team else "models"] = isolation(tenant.team, egress)
+    egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
+    has_gateways = tenant.limits_namespace is not None
+    if tenant.team or (tenant.has_models and (tenant.has_open_callers or not has_gateways)):
+        found["team" if tenant.team else "models"] = isolation(
+            tenant.team, egress, but_guarded=has_gateways
+        )
+    if tenant.limits_namespace is not None:
+        found[GUARDED_POLICY] = guarded(egress)
+        found[GATEWAYS_POLICY] = gateways(tenant.team, tenant.limits_namespace)
     if tenant.has_imports and not tenant.team:
         found[IMPORTS_POLICY] = imports()
     if tenant.has_open_models:
@@ -42,28 +54,78 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     return found
 
 
-def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
+def isolation(
+    team: Team | None, egress: Sequence[Manifest] = (), *, but_guarded: bool = False
+) -> Manifest:
     """The spec of the policy on a namespace, which denies all traffic that it does not list.
 
     A team's covers all its pods. The shared namespace's (no team) covers model servers only, and
-    any pod of the cluster may call them. `egress` are further rules.
+    any pod of the cluster may call them. `egress` are further rules; with `but_guarded` it leaves
+    out the pods that `guarded` covers, since what one policy admits no other can refuse.
     """
+    pods: Manifest = {} if team else {"matchLabels": MODEL_SERVERS}
+    if but_guarded:
+        (label,) = GUARDED
+        pods = {**pods, "matchExpressions": [{"key": label, "operator": "DoesNotExist"}]}
+    return {
+        "podSelector": pods,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": _callers(team)}],
+        "egress": _outward(egress),
+    }
+
+
+def guarded(egress: Sequence[Manifest] = ()) -> Manifest:
+    """The spec of the policy on model servers with a gateway: it and Prometheus call them."""
+    return {
+        "podSelector": {"matchLabels": GUARDED},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {
+                "from": [
+                    {"podSelector": {"matchLabels": GATEWAYS}},
+                    *(namespace_selector(name) for name in COLLECTORS),
+                ]
+            }
+        ],
+        "egress": _outward(egress),
+    }
+
+
+def gateways(team: Team | None, limits_namespace: str) -> Manifest:
+    """The spec of the policy on gateways: those may call that could call the models."""
+    limits = {
+        **namespace_selector(limits_namespace),
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": LIMITS}},
+    }
+    return {
+        "podSelector": {"matchLabels": GATEWAYS},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": _callers(team)}],
+        "egress": [
+            {"to": [{"podSelector": {"matchLabels": GUARDED}}]},
+            {"to": [limits], "ports": [tcp(LIMITS_PORT)]},
+            dns(),
+        ],
+    }
+
+
+def _callers(team: Team | None) -> list[Manifest]:
     callers: list[Manifest] = [{"namespaceSelector": {}}]
     if team:
         namespaces = (*team.callers, *SCRAPERS)
         callers = [{"podSelector": {}}, *(namespace_selector(name) for name in namespaces)]
-    return {
-        "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in FRONT_END_RANGES)]}],
-        "egress": [
-            {"to": [{"podSelector": {}}]},
-            dns(),
-            *metadata_servers(),
-            _internet(),
-            *egress,
-        ],
-    }
+    return [*callers, *({"ipBlock": {"cidr": cidr}} for cidr in FRONT_END_RANGES)]
+
+
+def _outward(egress: Sequence[Manifest]) -> list[Manifest]:
+    return [
+        {"to": [{"podSelector": {}}]},
+        dns(),
+        *metadata_servers(),
+        _internet(),
+        *egress,
+    ]
 
 
 def imports() -> Manifest:

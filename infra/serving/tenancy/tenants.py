@@ -22,6 +22,10 @@ class Tenant:
     """The same for the gRPC API."""
     has_imports: bool = False
     """Whether models or adapters are imported from Hugging Face."""
+    has_open_callers: bool = True
+    """Whether some of its models have no gateway that asks callers for keys."""
+    limits_namespace: str | None = None
+    """Where the rate limit service of its gateways runs; None: it has no gateways."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -50,6 +54,10 @@ def tenants(
                 if one.namespace == name
             ),
             has_imports=any(one.namespace == name and one.imports for one in workloads),
+            has_open_callers=any(one.namespace == name and not one.callers for one in workloads),
+            limits_namespace=namespace
+            if any(one.namespace == name and one.callers for one in workloads)
+            else None,
             postgres_namespaces=tuple(
                 sorted({one.namespace for one in clusters if one.models_namespace == name})
             ),

@@ -12,6 +12,7 @@ from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.controllers import inference_pools
+from sandbox.kubernetes.controllers.caller_gateways import CallerGateways
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
 from sandbox.kubernetes.controllers.gateway_snapshot import Location
@@ -77,6 +78,14 @@ class Controllers:
             pods=self._pods.objects,
             services=self._services.objects,
             changed=changed,
+        )
+        self._callers = CallerGateways(
+            server,
+            folder=folder,
+            dial_plan=metrics.dial_plan,
+            pods=self._pods.objects,
+            services=self._services.objects,
+            slices=self._slices.objects,
         )
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling, pods=self._pods)
@@ -165,6 +174,7 @@ class Controllers:
     def _pods_changed(self) -> None:
         self._gates_wake.set()
         self._callouts.wake()
+        self._callers.wake()
         if self._pools is not None and self._pools.objects():
             self._wake.set()  # their groups have pods that no Service selects
 
@@ -175,6 +185,7 @@ class Controllers:
             informers.append(self._pools)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         self._callouts.start()
+        self._callers.start()
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
         self._keda.start()
@@ -197,6 +208,7 @@ class Controllers:
         await self._postgres.stop()
         await self._http_controllers.stop()
         await self._callouts.stop()
+        await self._callers.stop()
         if self._secret_syncs:
             await self._secret_syncs.stop()
         if self._pod_monitorings:

@@ -14,11 +14,12 @@ from typing import Any
 
 from sandbox.traffic.model_servers.command_line import CommandLine
 from sandbox.traffic.model_servers.model_server import ModelServer, Role
+from sandbox.traffic.model_servers.passed_on import ENVOY
 
 Json = Mapping[str, Any]
 
 NOT_SERVERS = re.compile(
-    r"(^|/)(ingress-nginx/|keda|postgres-operator|spilo|postgres(:|@|$)|pgbouncer"
+    r"(^|/)(ingress-nginx/|envoyproxy/ratelimit|valkey/valkey|keda|postgres-operator|spilo|postgres(:|@|$)|pgbouncer"
     r"|gke-gcs-fuse|pause(:|@|$)|kube-)"
 )
 """Images of what the platform runs beside models; their callers are not a model's."""
@@ -34,6 +35,8 @@ def model_server(container: Json, *, fields: Mapping[str, str] | None = None) ->
     if NOT_SERVERS.search(image):
         return None
     line = CommandLine(container, fields)
+    if ENVOY.search(image) and "--config-path" in (container.get("args") or ()):
+        return _envoy(container, line, image)
     for programs, pattern, read in _KINDS:
         if line.programs & programs:
             return read(container, line, image)
@@ -186,6 +189,7 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,
         adapters={name: path for name, path in adapters.items() if name},
+        includes_usage=line.is_on("enable-force-include-usage"),
         updates_adapters=("pod" if guarded else "anyone") if updates else "",
     )
 
@@ -237,6 +241,22 @@ def _torchserve(container: Json, line: CommandLine, image: str) -> ModelServer:
 def _others(container: Json) -> dict[int, Role]:
     known = {8080, 8081, 8082, 7070, 7071}
     return {port: "any" for port in declared_ports(container) if port not in known}
+
+
+def _envoy(container: Json, _line: CommandLine, image: str) -> ModelServer | None:
+    """A gateway of callers: a real Envoy runs for the pod (`sandbox.kubernetes.controllers`).
+
+    On SIGTERM Envoy ends at once.
+    """
+    return ModelServer(
+        kind="envoy",
+        container=container["name"],
+        image=image,
+        models=(),
+        ports={int(port["containerPort"]): "passed-on" for port in container.get("ports") or ()},
+        metrics_path=None,
+        on_sigterm="exit",
+    )
 
 
 def _custom(container: Json, _line: CommandLine, image: str) -> ModelServer | None:

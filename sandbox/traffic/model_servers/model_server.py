@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Role = Literal["http", "grpc", "metrics", "any"]
-"""What a port speaks. `any`: HTTP/1.1 and gRPC, as the first bytes have it."""
+Role = Literal["http", "grpc", "metrics", "any", "passed-on"]
+"""What a port speaks. `any`: HTTP/1.1 and gRPC, as the first bytes have it. `passed-on`: what a
+real program of the pod speaks."""
 Signal = Literal["ignore", "drain", "finish", "exit"]
 """What SIGTERM does. `ignore`: nothing, so that the grace period ends in a kill. `drain`: no new
 connections, idle ones are closed, what is under way is finished. `finish`: no new connections,
@@ -39,5 +40,7 @@ class ModelServer:
     model_version: str = "1"
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Folders of the LoRA adapters that it loads at its start, by name."""
+    includes_usage: bool = False
+    """Whether each stream ends with the tokens that were used, asked or not."""
     updates_adapters: Literal["", "pod", "anyone"] = ""
     """Who may load and unload adapters while it runs; empty: nobody."""

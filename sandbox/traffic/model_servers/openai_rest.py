@@ -161,7 +161,7 @@ def _chat(served: Served, body: _Body, model: str) -> Answer:
         parts = [{"role": "assistant", "content": ""}, *({"content": one} for one in written)]
         choices: list[_Body] = [{"index": 0, "delta": one, "finish_reason": None} for one in parts]
         choices.append({"index": 0, "delta": {}, "finish_reason": reason})
-        return _stream("chat", base, choices, body, model, usage, read)
+        return _stream("chat", base, choices, _asked(served, body), model, usage, read)
     message = {"role": "assistant", "content": "".join(written)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     result = {**base, "choices": [choice], "usage": usage}
@@ -190,7 +190,7 @@ def _completions(served: Served, body: _Body, model: str) -> Answer:
     read = [word for one in prompts for word in _words(one)]
     usage = _usage(len(read), count)
     if body.get("stream"):
-        return _stream("completions", base, choices, body, model, usage, read)
+        return _stream("completions", base, choices, _asked(served, body), model, usage, read)
     result = {**base, "choices": choices, "usage": usage}
     return _answered("completions", result, model, usage, read)
 
@@ -262,6 +262,15 @@ def _answered(
         200, encode(result), JSON, verb=verb, model=model, error=_error, tokens=tokens,
         prompt=prompt,
     )  # fmt: skip
+
+
+def _asked(served: Served, body: _Body) -> _Body:
+    """The body with what the server adds to it (`--enable-force-include-usage`)."""
+    if not served.server.includes_usage:
+        return body
+    options = body.get("stream_options")
+    given = options if isinstance(options, dict) else {}
+    return {**body, "stream_options": {**given, "include_usage": True}}
 
 
 def _stream(  # noqa: PLR0917  # what an answer is made of

@@ -17,6 +17,7 @@ from sandbox.traffic.model_servers import answers
 from sandbox.traffic.model_servers.http_connection import HttpConnection
 from sandbox.traffic.model_servers.load import Load, Settings
 from sandbox.traffic.model_servers.messages import Answer, Request
+from sandbox.traffic.model_servers.passed_on import PassedOn, socket_name
 from sandbox.traffic.model_servers.pods import Container, Pod
 from sandbox.traffic.model_servers.served import Served
 from sandbox.traffic.model_servers.splice import Splice
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sandbox.traffic.model_servers.http2_connection import Http2Connection
     from sandbox.traffic.model_servers.http2_sender import Headers
 
-    Connection: TypeAlias = "HttpConnection | Http2Connection | Splice"
+    Connection: TypeAlias = "HttpConnection | Http2Connection | PassedOn | Splice"
 
 _log = logging.getLogger("sandbox.traffic.model_servers")
 _BACKLOG = 1024
@@ -63,6 +64,7 @@ class ServerProcess:
         self.over = asyncio.Event()
         """Set once it has ended."""
         self._gauges = pod.gauges
+        self._uid = pod.uid
         self._served = _served(pod, container)
         self._served.is_loaded = False
         self.identity = b""
@@ -107,7 +109,9 @@ class ServerProcess:
             # The loop closes a socket that it was given: closing it here too would end another's.
             port, one = self._sockets.popitem()
 
-            def connection(port: int = port) -> HttpConnection:
+            def connection(port: int = port) -> asyncio.Protocol:
+                if self.server.ports[port] == "passed-on":
+                    return PassedOn(port, self.connected, self._pass_to_pod, self.disconnected)
                 return HttpConnection(self, port, self._upgrade)
 
             listener = await self._loop.create_server(connection, sock=one, backlog=_BACKLOG)
@@ -126,7 +130,7 @@ class ServerProcess:
         """Whether a container's port takes HTTP/1.1."""
         return self.server.ports[port] != "grpc"
 
-    def connected(self, connection: HttpConnection) -> None:
+    def connected(self, connection: HttpConnection | PassedOn) -> None:
         """Take note of a connection; one that was accepted as the process ended is reset."""
         self._connections.add(connection)
         if self.over.is_set():
@@ -155,6 +159,14 @@ class ServerProcess:
                 found.take_over(connection.transport, data)
             case _:
                 connection.cut()
+
+    def _pass_to_pod(self, connection: PassedOn, data: bytes) -> None:
+        """Pass a connection on to the program that runs for the pod."""
+        self._connections.discard(connection)
+        splice = Splice(connection.transport, data, connection.port, self.disconnected)
+        self._connections.add(splice)
+        name = socket_name(self._uid, splice.port)
+        self._spawn(splice.open(f"\0{name}"))
 
     async def _pass_on(self, splice: Splice) -> None:
         await splice.open((await self._grpc_server()).path)
@@ -199,7 +211,7 @@ class ServerProcess:
         self._close_sockets()
         self.closes = closes
         for connection in list(self._connections):
-            if closes and not isinstance(connection, Splice):
+            if closes and not isinstance(connection, (Splice, PassedOn)):
                 connection.close_when_idle()
         limit = self.server.shutdown_seconds
         with contextlib.suppress(TimeoutError):
@@ -220,7 +232,7 @@ class ServerProcess:
         found = [
             one
             for one in self._connections
-            if one.port in ports and (isinstance(one, Splice) or one.is_balanced)
+            if one.port in ports and (isinstance(one, (Splice, PassedOn)) or one.is_balanced)
         ]
         for connection in found:
             connection.cut()

@@ -1,0 +1,255 @@
+"""The components of callers: each model's gateway, the keys of a namespace, and the limits."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+from pulumi_gcp import secretmanager, serviceaccount
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.networking import v1 as networking
+from pulumi_kubernetes.policy import v1 as policy
+
+from gkeplatform.labels import Labels
+from gkeplatform.naming import SERVICE_ACCOUNT, Naming
+from infra.serving import waits
+from infra.serving.callers import gateway, limits_service, pods
+from infra.serving.callers.pods import GATEWAY, LIMITS
+from infra.serving.callers.settings import CallersArgs
+from infra.serving.manifest import Manifest, sdk
+from infra.serving.models import Workload
+from infra.serving.secret_sync import CLASSES, SYNCS, WAIT
+from infra.serving.tenancy.namespaces import ModelsNamespace
+from infra.serving.tenancy.secret_access import ACCESSOR
+
+
+class CallerKeys(pulumi.ComponentResource):
+    """The API keys in a namespace, and the account that may read them; models' own may not."""
+
+    synchronized: pulumi.Resource
+
+    def __init__(
+        self,
+        name: str,
+        callers: CallersArgs,
+        *,
+        namespace: ModelsNamespace,
+        workload_pool: str,
+        naming: Naming,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:CallerKeys", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace.namespace])
+        team = namespace.team
+        account = serviceaccount.Account(
+            name,
+            account_id=naming.of(
+                f"{team.name}-callers" if team else "callers", longest=SERVICE_ACCOUNT
+            ),
+            display_name=f"API keys of callers ({naming.environment.name}"
+            f"{f', team {team.name}' if team else ''})",
+            opts=child,
+        )
+        metadata: Manifest = {
+            "name": gateway.ACCOUNT,
+            "namespace": namespace.name,
+            "labels": labels.kubernetes(name=gateway.ACCOUNT, component=GATEWAY),
+        }
+        identity = {"iam.gke.io/gcp-service-account": account.email}
+        member = f"serviceAccount:{workload_pool}[{namespace.name}/{gateway.ACCOUNT}]"
+        before: list[pulumi.Resource] = [
+            core.ServiceAccount(
+                name,
+                metadata=sdk({**metadata, "annotations": identity}),
+                automount_service_account_token=False,
+                opts=inside,
+            ),
+            serviceaccount.IAMMember(
+                f"{name}-workload-identity",
+                service_account_id=account.name,
+                role="roles/iam.workloadIdentityUser",
+                member=member,
+                opts=child,
+            ),
+            *(
+                secretmanager.SecretIamMember(
+                    f"{name}-{secret}",
+                    secret_id=secret,
+                    role=ACCESSOR,
+                    member=account.member,
+                    opts=child,
+                )
+                for secret in sorted({one.secret_manager for one in callers.keys})
+            ),
+        ]
+        provider_class = CustomResource(
+            name,
+            api_version=CLASSES,
+            kind="SecretProviderClass",
+            metadata=sdk(metadata),
+            spec=gateway.provider_class(callers, project=naming.environment.project),
+            opts=inside,
+        )
+        self.synchronized = CustomResource(
+            name,
+            api_version=SYNCS,
+            kind="SecretSync",
+            metadata=sdk({**metadata, "annotations": WAIT}),
+            spec=gateway.secret_sync(callers),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, provider_class]),
+        )
+        self.register_outputs({})
+
+
+class CallerLimits(pulumi.ComponentResource):
+    """The rate limit service, which counts for the gateways of all namespaces."""
+
+    def __init__(
+        self,
+        name: str,
+        callers: CallersArgs,
+        *,
+        namespace: ModelsNamespace,
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:CallerLimits", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace.namespace])
+        own = labels.kubernetes(name=LIMITS, component=LIMITS)
+        metadata: Manifest = {"name": LIMITS, "namespace": namespace.name, "labels": own}
+        settings = core.ConfigMap(
+            name, metadata=sdk(metadata), data=limits_service.settings(callers), opts=inside
+        )
+        account = core.ServiceAccount(
+            name, metadata=sdk(metadata), automount_service_account_token=False, opts=inside
+        )
+        deployment = apps.Deployment(
+            name,
+            metadata=sdk(metadata),
+            spec=sdk(limits_service.deployment(labels=own)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[settings, account]),
+        )
+        core.Service(
+            name,
+            metadata=sdk({**metadata, "annotations": waits.NOTHING}),
+            spec=sdk(limits_service.service()),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+        )
+        policy.PodDisruptionBudget(
+            name,
+            metadata=sdk(metadata),
+            spec=sdk(pods.disruption_budget(limits_service.SELECTOR)),
+            opts=inside,
+        )
+        networking.NetworkPolicy(
+            name, metadata=sdk(metadata), spec=sdk(limits_service.network_policy()), opts=inside
+        )
+        self.register_outputs({})
+
+
+class CallersGateway(pulumi.ComponentResource):
+    """The gateway of one model, or of its canary."""
+
+    deployment: apps.Deployment
+
+    def __init__(
+        self,
+        name: str,
+        workload: Workload,
+        *,
+        callers: CallersArgs,
+        limits_namespace: str,
+        after: Sequence[pulumi.Resource],
+        labels: Labels,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gkeplatform:serving:CallersGateway", name, None, opts)
+        own = labels.kubernetes(name=gateway.name(workload), component=GATEWAY)
+        metadata: Manifest = {
+            "name": gateway.name(workload),
+            "namespace": workload.namespace,
+            "labels": own,
+        }
+        inside = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        data = gateway.settings(workload, callers, namespace=limits_namespace)
+        settings = core.ConfigMap(
+            gateway.name(workload), metadata=sdk(metadata), data=data, opts=inside
+        )
+        spec = gateway.deployment(
+            workload,
+            replicas=callers.replicas,
+            labels=own,
+            config_digest=gateway.digest(data),
+        )
+        server = core.Service(
+            gateway.server_service_name(workload),
+            metadata=sdk(
+                {
+                    **metadata,
+                    "name": gateway.server_service_name(workload),
+                    "annotations": waits.NOTHING,
+                }
+            ),
+            spec=sdk(gateway.server_service(workload)),
+            opts=inside,
+        )
+        self.deployment = apps.Deployment(
+            gateway.name(workload),
+            metadata=sdk(metadata),
+            spec=sdk(spec),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[settings, server]),
+        )
+        policy.PodDisruptionBudget(
+            gateway.name(workload),
+            metadata=sdk(metadata),
+            spec=sdk(pods.disruption_budget(gateway.selector(workload))),
+            opts=inside,
+        )
+        self.register_outputs({})
+
+
+def callers_gateways(  # noqa: PLR0913 (what the rooms beside it give)
+    name: str,
+    callers: CallersArgs | None,
+    workloads: Sequence[Workload],
+    *,
+    namespaces: Mapping[str, ModelsNamespace],
+    limits_namespace: str,
+    workload_pool: str,
+    naming: Naming,
+    labels: Labels,
+    opts: pulumi.ResourceOptions,
+) -> Mapping[str, CallersGateway]:
+    """The gateways by workload; none without callers."""
+    guarded = [one for one in workloads if one.callers]
+    if callers is None or not guarded:
+        return {}
+    limits = CallerLimits(
+        name, callers, namespace=namespaces[limits_namespace], labels=labels, opts=opts
+    )
+    keys = {
+        namespace: CallerKeys(
+            f"{namespace}-{name}",
+            callers,
+            namespace=namespaces[namespace],
+            workload_pool=workload_pool,
+            naming=naming,
+            labels=labels,
+            opts=opts,
+        )
+        for namespace in sorted({one.namespace for one in guarded})
+    }
+    return {
+        one.name: CallersGateway(
+            one.name,
+            one,
+            callers=callers,
+            limits_namespace=limits_namespace,
+            after=[keys[one.namespace].synchronized, limits],
+            labels=labels,
+            opts=opts,
+        )
+        for one in guarded
+    }

@@ -1,0 +1,219 @@
+"""Callers: settings, and the configuration of Envoy and of the rate limit service."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from entries import BASE, VLLM
+
+from declared import ROOT, Declared, run_environment, stack_config
+from gkeplatform.errors import PlatformError
+from gkeplatform.layers import SERVING
+from infra import stack_file
+from infra.serving.callers import envoy, gateway, limits
+from infra.serving.callers.settings import Caller, CallerKey, CallersArgs, check_models
+from infra.serving.models import Workload
+from policies.check import judge, pack_for
+from policies.reports.as_text import render
+
+INFERENCE = {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}
+CALLERS = "gke-serving:callers"
+TWO: dict[str, Any] = {
+    "failure": "close",
+    "allowed": [
+        {
+            "name": "web",
+            "models": ["assistant"],
+            "keys": [
+                {"secret_manager": "key-web", "version": 1},
+                {"secret_manager": "key-web", "version": 2},
+            ],
+            "requests_per_minute": 60,
+            "tokens_per_minute": 20000,
+        },
+        {
+            "name": "batch",
+            "models": ["assistant"],
+            "keys": [{"secret_manager": "key-batch", "version": 1}],
+        },
+    ],
+}
+
+
+def edits(callers: dict[str, Any]) -> dict[str, str]:
+    """Keys of stage with callers."""
+    cluster = {**yaml.safe_load(stack_config("stage")["gke-cluster:cluster"]), "secret_sync": True}
+    return {"gke-cluster:cluster": json.dumps(cluster), CALLERS: json.dumps(callers)}
+
+
+def caller(name: str = "web", *, secret: str | None = None, **more: object) -> Caller:
+    key = CallerKey(secret_manager=secret or f"key-{name}", version=1)
+    values: dict[str, object] = {"models": ("chat",), "keys": (key,), **more}
+    return Caller(name=name, **values)  # type: ignore[arg-type]
+
+
+def test_a_key_tells_one_caller() -> None:
+    with pytest.raises(ValueError, match=r'allowed\[1\].keys\[0\]: shared version 1 .* "web"'):
+        CallersArgs(
+            failure="close",
+            allowed=(caller(secret="shared"), caller("batch", secret="shared")),
+        )
+
+
+def test_a_name_is_used_once() -> None:
+    with pytest.raises(ValueError, match=r'allowed\[1\].name: "web"'):
+        CallersArgs(failure="close", allowed=(caller(secret="a"), caller(secret="b")))
+
+
+def test_unknown_models_are_refused() -> None:
+    callers = CallersArgs(failure="close", allowed=(caller(models=("chta",)),))
+    with pytest.raises(ValueError, match=r'models\[0\]: there is no model "chta"; .*chat'):
+        check_models(callers, ["chat"])
+
+
+def test_limits_are_those_that_callers_have() -> None:
+    found = limits.configuration(
+        [caller(requests_per_minute=5), caller("batch", tokens_per_minute=1000)]
+    )
+    counted = {
+        (kind["value"], one["value"]): one["rate_limit"]
+        for kind in found["descriptors"]
+        for one in kind["descriptors"]
+    }
+    assert counted == {
+        ("requests", "web"): {"unit": "minute", "requests_per_unit": 5},
+        ("tokens", "batch"): {"unit": "minute", "requests_per_unit": 1000},
+    }
+
+
+def test_only_health_checks_need_no_key() -> None:
+    found = envoy.routes(allowed=["web"], ready_path="/health", timeout_seconds=300)
+    routes = found["resources"][0]["virtual_hosts"][0]["routes"]
+    open_routes = [
+        one["match"]
+        for one in routes
+        if one.get("typed_per_filter_config", {}).get(envoy.API_KEYS, {}).get("disabled")
+    ]
+    assert open_routes == [{"path": "/health"}]
+
+
+@pytest.fixture(scope="module")
+def serving() -> Declared:
+    """Stage with callers of its language model."""
+    return run_environment("stage", edits(TWO))["serving"]
+
+
+def test_a_guarded_model_is_reached_by_its_gateway_only(serving: Declared) -> None:
+    services = {k: v["spec"] for k, v in serving.of("kubernetes:core/v1:Service").items()}
+    deployments = serving.of("kubernetes:apps/v1:Deployment")
+
+    def labels(name: str) -> dict[str, str]:
+        found: dict[str, str] = deployments[name]["spec"]["template"]["metadata"]["labels"]
+        return found
+
+    public, own = services["assistant"], services["assistant-server"]
+    assert public["selector"].items() <= labels("assistant-callers").items()
+    assert own["selector"].items() <= labels("assistant").items()
+    assert own["clusterIP"] == "None"
+    (server,) = deployments["assistant"]["spec"]["template"]["spec"]["containers"]
+    assert "--enable-force-include-usage" in server["args"]
+    policies = serving.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    selecting = [
+        policy["spec"]
+        for policy in policies.values()
+        if policy["metadata"]["namespace"] == "models"
+        and selects(policy["spec"]["podSelector"], labels("assistant"))
+    ]
+    (guarded,) = selecting
+    peers = [one for rule in guarded["ingress"] for one in rule["from"]]
+    assert all("ipBlock" not in one for one in peers)
+    assert selects(peers[0]["podSelector"], labels("assistant-callers"))
+    assert not selects(peers[0]["podSelector"], labels("assistant"))
+
+
+def test_no_mandatory_rule_refuses_callers(serving: Declared) -> None:
+    pack = pack_for("stage", root=ROOT, today=datetime.now(UTC).date())
+    resources = serving.resources("stage", SERVING.project)
+    report = judge(resources, pack, environment="stage", layer=SERVING.name)
+    assert not [one for one in report.findings if one.stops], render(report)
+
+
+def test_no_key_is_declared_and_all_are_in_one_secret(serving: Declared) -> None:
+    (sync,) = [
+        one
+        for one in serving.of("kubernetes:secret-sync.gke.io/v1:SecretSync").values()
+        if one["metadata"]["name"] == "caller-keys"
+    ]
+    files = [one["targetKey"] for one in sync["spec"]["secretObject"]["data"]]
+    assert files == ["key-batch.1", "key-web.1", "key-web.2"]
+    settings = serving.of("kubernetes:core/v1:ConfigMap")["assistant-callers"]["data"]
+    listed = json.loads(settings["callers.json"])
+    assert listed == [
+        {"name": "web", "keys": ["key-web.1", "key-web.2"]},
+        {"name": "batch", "keys": ["key-batch.1"]},
+    ]
+
+
+def test_a_new_key_or_limit_changes_no_pod() -> None:
+    """Only what is followed while it runs differs: ConfigMaps, and what the Secret has."""
+    changed = copy.deepcopy(TWO)
+    changed["allowed"][1]["keys"].append({"secret_manager": "key-batch", "version": 2})
+    changed["allowed"][1]["tokens_per_minute"] = 5
+    changed["allowed"][1]["models"] = ["assistant"]
+    one, other = (
+        gateway.settings(workload(given), parsed(given), namespace="models")
+        for given in (TWO, changed)
+    )
+    assert gateway.digest(one) == gateway.digest(other)
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"exposure": INFERENCE}, "exposure.kind: inference-gateway chooses the pod"),
+        ({"exposure": {"kind": "load-balancer"}}, "past the gateway"),
+        ({"arguments": ["--api-key=abc"]}, "--api-key"),
+        ({"arguments": ["--no-enable-force-include-usage"]}, "would not be counted"),
+        ({"environment": {"VLLM_API_KEY": {"secret": "a", "key": "b"}}}, "VLLM_API_KEY"),
+    ],
+)  # fmt: skip
+def test_what_would_pass_the_gateway_by_is_refused(entry: dict[str, Any], message: str) -> None:
+    models = [{**VLLM, **entry}]
+    given = {"failure": "close", "allowed": [{**TWO["allowed"][0], "models": ["m1"]}]}
+    with pytest.raises(PlatformError, match=message):
+        refused(models, given)
+
+
+def test_models_of_other_servers_are_refused() -> None:
+    given = {"failure": "close", "allowed": [{**TWO["allowed"][0], "models": ["m1"]}]}
+    with pytest.raises(PlatformError, match=r"models\[0\].server: tensorflow-serving"):
+        refused([BASE], given)
+
+
+def refused(models: list[dict[str, Any]], callers: dict[str, Any]) -> None:
+    config = stack_config("stage") | edits(callers) | {"gke-serving:models": json.dumps(models)}
+    stack_file.read(config, file="stacks/Pulumi.stage.yaml")
+
+
+def parsed(callers: dict[str, Any]) -> CallersArgs:
+    return msgspec.convert(callers, CallersArgs)
+
+
+def workload(callers: dict[str, Any]) -> Workload:
+    config = stack_config("stage") | edits(callers)
+    whole = stack_file.read(config, file="stacks/Pulumi.stage.yaml")
+    assert whole.serving is not None
+    return next(one for one in whole.serving.entries if one.name == "assistant")
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    expressions = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "DoesNotExist" for one in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and not any(
+        one["key"] in labels for one in expressions
+    )
