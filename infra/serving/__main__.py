@@ -13,6 +13,7 @@ from infra.serving import catalog, contract, replaced_cluster
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
 from infra.serving.exposures.inference import requirements
+from infra.serving.groups.component import leader_worker_sets
 from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
@@ -98,6 +99,12 @@ route_controllers = controllers(
     labels=labels,
     opts=providers.using(google, kubernetes),
 )
+groups = leader_worker_sets(
+    "lws",
+    needed=config.needs_groups,
+    labels=labels,
+    opts=providers.using(kubernetes),
+)
 servers = ModelServers(
     "models",
     config,
@@ -106,6 +113,7 @@ servers = ModelServers(
     live=live,
     controllers=route_controllers,
     imports=imports,
+    groups=groups,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )

@@ -1,8 +1,9 @@
 """The components of a model server: all Kubernetes objects of one workload."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.autoscaling import v2 as autoscaling
 from pulumi_kubernetes.core import v1 as core
@@ -16,9 +17,18 @@ from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
 from infra.serving.live_routes import Kept, LiveRoutes
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, adapter_sidecar, files, rollout, secrets, utilization
+from infra.serving.models import (
+    Workload,
+    adapter_sidecar,
+    files,
+    group,
+    rollout,
+    secrets,
+    utilization,
+)
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.group import leader_worker_set
 from infra.serving.models.pod import OPEN, OPEN_REST
 from infra.serving.models.reference_checks import references
 from infra.serving.placement import Placement
@@ -33,9 +43,12 @@ TIMEOUT = "pulumi.com/timeoutSeconds"
 
 
 class ModelServer(pulumi.ComponentResource):
-    """Deployment, Service, disruption budget, route and an autoscaler on CPU and memory."""
+    """Deployment, Service, disruption budget, route and an autoscaler on CPU and memory.
 
-    deployment: apps.Deployment
+    A model on several hosts has a LeaderWorkerSet in place of the Deployment.
+    """
+
+    deployment: pulumi.Resource
     service: core.Service
     address: pulumi.Output[str] | None
     """Where the model is reached; None if its exposure has no address in this layer."""
@@ -50,9 +63,11 @@ class ModelServer(pulumi.ComponentResource):
         live: LiveRoutes,
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
+        groups: Sequence[pulumi.Resource] = (),
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`groups` is the controller of LeaderWorkerSets."""
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         kept = live.kept[args.name]
@@ -72,7 +87,7 @@ class ModelServer(pulumi.ComponentResource):
             core.PersistentVolumeClaim(
                 name, metadata=sdk({**metadata, **claim}), spec=sdk(volume), opts=child
             )
-        pods = deployment(
+        pods = (leader_worker_set if args.is_group else deployment)(
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,
@@ -91,13 +106,28 @@ class ModelServer(pulumi.ComponentResource):
             parent=self,
         )
         before += self._adapters(args, metadata, imports)
-        wait = rollout.wait_seconds(args, placement.rolling_update)
-        self.deployment = apps.Deployment(
-            name,
-            metadata=sdk({**metadata, "annotations": {TIMEOUT: str(wait)}}),
-            spec=sdk(changed_ports.hidden(pods, unknown)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
-        )
+        wait = {TIMEOUT: str(rollout.wait_seconds(args, placement.rolling_update))}
+        if args.is_group:
+            self.deployment = CustomResource(
+                name,
+                api_version=group.API,
+                kind=group.KIND,
+                metadata=sdk(
+                    {
+                        **metadata,
+                        "annotations": {**wait, **waits.AVAILABLE, **group.annotations(args)},
+                    }
+                ),
+                spec=changed_ports.hidden(pods, unknown),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *groups]),
+            )
+        else:
+            self.deployment = apps.Deployment(
+                name,
+                metadata=sdk({**metadata, "annotations": wait}),
+                spec=sdk(changed_ports.hidden(pods, unknown)),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+            )
         annotations = {
             **endpoint_groups.annotations(
                 {**kept.groups, **args.exposure.endpoint_groups(args, live.names)}
@@ -119,7 +149,7 @@ class ModelServer(pulumi.ComponentResource):
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
         if args.autoscaling and not args.autoscaling.needs_keda:
-            scaler = autoscaler(args.autoscaling, args.replicas, name=args.name)
+            scaler = autoscaler(args.autoscaling, args.replicas, name=args.name, hosts=args.hosts)
             autoscaling.HorizontalPodAutoscaler(
                 name, metadata=sdk(metadata), spec=sdk(scaler), opts=child
             )
@@ -209,10 +239,14 @@ class ModelServers(pulumi.ComponentResource):
         live: LiveRoutes,
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
+        groups: Sequence[pulumi.Resource],
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`imports` are the Jobs by name; pods start after those of their model."""
+        """`imports` are the Jobs by name; pods start after those of their model.
+
+        `groups` is the controller of models on several hosts.
+        """
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         checks = reference_checks(name, args.workloads, labels=labels, opts=child)
@@ -228,6 +262,7 @@ class ModelServers(pulumi.ComponentResource):
                 live=live,
                 controllers=controllers.after(canary),
                 imports=imports,
+                groups=groups,
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )

@@ -195,6 +195,13 @@ INFERENCE_GATEWAY = ToolSet(
     },
 )
 
+LEADER_WORKER_SETS = ToolSet(
+    name="lws",
+    minutes="2 to 3 minutes",
+    tools={"lws": "sigs.k8s.io/lws/cmd"},
+    variables={"sigs.k8s.io/lws/pkg/version.GitVersion": "{sigs.k8s.io/lws}"},
+)
+
 ACTIONLINT = ToolSet(
     name="actionlint",
     minutes="half a minute",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
 from infra.serving.manifest import Manifest
+from infra.serving.models.group import NAME_LABEL
 from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
 from infra.serving.postgres.network import egress_to
@@ -17,6 +18,8 @@ MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 IMPORTS = {"app.kubernetes.io/component": "model-import"}
 IMPORTS_POLICY = "imports"
 """Name of the policy on the pods of imports, where the namespace's own does not select them."""
+GROUP_POLICY = "hosts"
+"""How the name of the policy on a model on several hosts ends."""
 OPEN_POLICY = "open"
 """Name of the policy on pods that callers outside the cluster reach directly."""
 OPEN_GRPC_POLICY = "open-grpc"
@@ -32,7 +35,16 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     found = {}
     if tenant.team or tenant.has_models:
         egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
-        found["team" if tenant.team else "models"] = isolation(tenant.team, egress)
+        alone = isolation(tenant.team, egress)
+        if tenant.groups:
+            # Policies add up: this one would open a group's inner ports to every caller.
+            alone["podSelector"]["matchExpressions"] = [
+                {"key": NAME_LABEL, "operator": "DoesNotExist"}
+            ]
+        if tenant.team or tenant.has_single_hosts:
+            found["team" if tenant.team else "models"] = alone
+        for name, port in tenant.groups:
+            found[f"{name}-{GROUP_POLICY}"] = group(name, port, alone)
     if tenant.has_imports and not tenant.team:
         found[IMPORTS_POLICY] = imports()
     if tenant.has_open_models:
@@ -53,7 +65,7 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
         namespaces = (*team.callers, *SCRAPERS)
         callers = [{"podSelector": {}}, *(namespace_selector(name) for name in namespaces)]
     return {
-        "podSelector": {} if team else {"matchLabels": MODEL_SERVERS},
+        "podSelector": {} if team else {"matchLabels": dict(MODEL_SERVERS)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [*callers, *({"ipBlock": {"cidr": c}} for c in FRONT_END_RANGES)]}],
         "egress": [
@@ -62,6 +74,24 @@ def isolation(team: Team | None, egress: Sequence[Manifest] = ()) -> Manifest:
             *metadata_servers(),
             _internet(),
             *egress,
+        ],
+    }
+
+
+def group(name: str, port: str, alone: Manifest) -> Manifest:
+    """The spec of the policy on the pods of a model on several hosts.
+
+    Callers reach the leader's `port` alone, which is the name of its container's port. All other
+    ports are the group's, and who reaches them runs code in the server:
+    https://docs.vllm.ai/en/stable/usage/security/. `alone` is the policy on models of one host.
+    """
+    pods = {NAME_LABEL: name}
+    return {
+        **alone,
+        "podSelector": {"matchLabels": pods},
+        "ingress": [
+            {**alone["ingress"][0], "ports": [tcp(port)]},
+            {"from": [{"podSelector": {"matchLabels": pods}}]},
         ],
     }
 

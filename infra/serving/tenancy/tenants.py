@@ -16,12 +16,16 @@ class Tenant:
     team: Team | None
     """None: the namespace that models without a team share."""
     has_models: bool
+    has_single_hosts: bool
+    """Whether models run on one host each."""
     has_open_models: bool
     """Whether callers reach some models' REST API by an address or node port of their own."""
     has_open_grpc_models: bool
     """The same for the gRPC API."""
     has_imports: bool = False
     """Whether models or adapters are imported from Hugging Face."""
+    groups: tuple[tuple[str, str], ...] = ()
+    """Its models on several hosts: their names, and the names of their callers' ports."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -39,6 +43,7 @@ def tenants(
             namespace=name,
             team=team,
             has_models=any(one.namespace == name for one in workloads),
+            has_single_hosts=any(one.namespace == name and not one.is_group for one in workloads),
             has_open_models=any(
                 one.exposure.is_open and one.exposure.protocol != "grpc"
                 for one in workloads
@@ -50,6 +55,11 @@ def tenants(
                 if one.namespace == name
             ),
             has_imports=any(one.namespace == name and one.imports for one in workloads),
+            groups=tuple(
+                (one.name, "grpc" if one.rest_port is None else "rest")
+                for one in workloads
+                if one.namespace == name and one.is_group
+            ),
             postgres_namespaces=tuple(
                 sorted({one.namespace for one in clusters if one.models_namespace == name})
             ),
