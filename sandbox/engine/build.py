@@ -197,7 +197,7 @@ INFERENCE_GATEWAY = ToolSet(
 
 LEADER_WORKER_SETS = ToolSet(
     name="lws",
-    minutes="2 to 3 minutes",
+    minutes="5 to 6 minutes",
     tools={"lws": "sigs.k8s.io/lws/cmd"},
     variables={"sigs.k8s.io/lws/pkg/version.GitVersion": "{sigs.k8s.io/lws}"},
 )

@@ -153,8 +153,8 @@ def test_a_slice_of_several_hosts_has_a_node_pool_to_itself() -> None:
     leader, worker = (server(one) for one in templates(values))
     for one in (leader, worker):
         assert one["resources"]["limits"]["google.com/tpu"] == "4"
-    assert "--tensor-parallel-size=16" in leader["args"]
-    assert "--distributed-executor-backend=ray" in leader["args"]
+    assert "--tensor-parallel-size=16" in leader["command"][-1].split()
+    assert "--distributed-executor-backend=ray" in leader["command"][-1].split()
     assert "ray start --address" in worker["command"][-1]
 
 

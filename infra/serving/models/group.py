@@ -6,6 +6,7 @@ which find each other at the leader's address. TPUs: Ray, which is what vLLM for
 https://docs.vllm.ai/projects/tpu/en/latest/.
 """
 
+import shlex
 from collections.abc import Sequence
 from copy import deepcopy
 
@@ -97,13 +98,13 @@ def _leader(workload: Workload, template: Manifest) -> Manifest:
     leader = deepcopy(template)
     container = _server(leader)
     if workload.resources.tpu:
-        container["command"] = [
-            "sh",
-            "-c",
-            f'ray start --head --port={RAY_PORT} && exec {" ".join(container["command"])} "$@"',
-            "leader",
+        words = [
+            *container["command"],
+            *container.pop("args"),
+            "--distributed-executor-backend=ray",
         ]
-        container["args"] = [*container["args"], "--distributed-executor-backend=ray"]
+        script = f"ray start --head --port={RAY_PORT} && exec {shlex.join(words)}"
+        container["command"] = ["sh", "-c", script]
     else:
         container["args"] = [*container["args"], *_ranks(workload, "0")]
     return leader
