@@ -183,7 +183,7 @@ def test_a_share_of_a_gpu_is_refused() -> None:
 
 
 def test_hosts_that_do_not_divide_a_slice_are_refused() -> None:
-    with pytest.raises(msgspec.ValidationError, match="has 16 chips.*set hosts: 4"):
+    with pytest.raises(msgspec.ValidationError, match=r"has 16 chips.*set hosts: 4"):
         workload(on_tpus(3))
 
 
