@@ -332,3 +332,32 @@ def test_ssh_through_the_identity_aware_proxy_is_admitted() -> None:
     props = {"direction": "INGRESS", "allows": allows, "sourceRanges": ["35.235.240.0/20"]}
     firewall = Resource("gcp:compute/firewall:Firewall", props)
     assert not is_found("firewall-admits-only-google-and-private-sources", firewall)
+
+
+def groups(restart: str = "RecreateGroupOnPodRestart", **container: Any) -> Resource:
+    template = deployment()["spec"]["template"]
+    [server] = template["spec"]["containers"]
+    port = [{"name": "rest", "containerPort": 8000}]
+    probe = {"httpGet": {"path": "/health", "port": "rest"}}
+    leader = server | {"ports": port, "readinessProbe": probe, "livenessProbe": probe}
+    bare = {key: one for key, one in server.items() if key != "ports" and "Probe" not in key}
+    return Resource(
+        "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet",
+        {
+            "metadata": {"name": "chat", "namespace": "models"},
+            "spec": {
+                "leaderWorkerTemplate": {
+                    "restartPolicy": restart,
+                    "leaderTemplate": {**template, "spec": {"containers": [leader]}},
+                    "workerTemplate": {**template, "spec": {"containers": [bare | container]}},
+                }
+            },
+        },
+    )
+
+
+def test_a_worker_that_only_its_leader_calls_needs_no_probes() -> None:
+    rule = "containers-have-probes"
+    assert not is_found(rule, groups())
+    assert is_found(rule, groups(ports=[{"name": "rest", "containerPort": 8000}]))
+    assert is_found(rule, groups(restart="None"))

@@ -58,7 +58,9 @@ def leader_worker_set(
     account: str,
 ) -> Manifest:
     """The spec. It leaves out the number of groups if an autoscaler sets it."""
-    template = pod.template(workload, labels=labels, account=account, tolerations=tolerations)
+    # LWS sets these labels too; stated, they tell the policy pack which pods a selector means.
+    own = {**labels, **selector(workload)}
+    template = pod.template(workload, labels=own, account=account, tolerations=tolerations)
     _keep_together(workload, template)
     return {
         **({} if workload.autoscaling else {"replicas": workload.replicas.min}),
