@@ -361,3 +361,42 @@ def test_a_worker_that_only_its_leader_calls_needs_no_probes() -> None:
     assert not is_found(rule, groups())
     assert is_found(rule, groups(ports=[{"name": "rest", "containerPort": 8000}]))
     assert is_found(rule, groups(restart="None"))
+
+
+def budget(**labels: str) -> Resource:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    return Resource(BUDGET, {"metadata": {"name": "chat", "namespace": "models"}, "spec": spec})
+
+
+def labelled(**spec: Any) -> Resource:
+    """Two groups whose leaders and workers have a label in common, and one of their own."""
+    found = groups()
+    parts = found.props["spec"]["leaderWorkerTemplate"]
+    for role in ("leader", "worker"):
+        template = parts[f"{role}Template"]
+        template["metadata"] = {"labels": {"set": "chat", "role": role}}
+        template["spec"] |= spec
+    found.props["spec"]["replicas"] = 2
+    return found
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_wrong"),
+    [({"set": "chat"}, False), ({"role": "leader"}, True), ({"set": "other"}, True)],
+)
+def test_a_budget_of_groups_covers_their_workers(labels: Any, is_wrong: bool) -> None:
+    rule = "replicas-have-a-disruption-budget"
+    assert is_found(rule, labelled(), budget(**labels)) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_wrong"), [([], False), (["leaderworkerset.sigs.k8s.io/group-key"], True)]
+)
+def test_to_part_the_pods_of_a_group_spreads_no_groups(keys: Any, is_wrong: bool) -> None:
+    term = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": {"set": "chat"}},
+        "matchLabelKeys": keys,
+    }
+    apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    assert is_found("replicas-are-spread", labelled(affinity=apart)) is is_wrong
