@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from declared import Declared, run_environment
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.catalog import placements
@@ -268,15 +267,3 @@ def test_a_model_with_the_name_of_a_group_is_refused() -> None:
     values = {"models": [entry(), BASE | {"name": "m1-0"}]}
     with pytest.raises(msgspec.ValidationError, match=r'models\[1\].name: "m1-0" is the name of a'):
         msgspec.convert(values, ServingConfig)
-
-
-@pytest.fixture(scope="module")
-def declared() -> Declared:
-    config = {"gke-serving:models": [entry(replicas={"min": 1, "max": 1})]}
-    cluster = pool()
-    del cluster
-    return run_environment("dev", config)["serving"]
-
-
-def test_the_controller_is_installed_before_the_group(declared: Declared) -> None:
-    assert declared
