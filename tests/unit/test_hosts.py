@@ -192,13 +192,19 @@ def test_the_budget_counts_groups_over_all_their_pods() -> None:
     assert budget["maxUnavailable"] == 1
     kept = disruption_budget(workload(entry(disruption={"min_available": 1})))
     assert (kept["maxUnavailable"], "minAvailable" in kept) == (1, False)
-    scaled = {"replicas": {"min": 2, "max": 4}, "autoscaling": {"cpu_utilization": 50}}
+    scaled: dict[str, Any] = {
+        "replicas": {"min": 2, "max": 4},
+        "autoscaling": {"cpu_utilization": 50},
+    }
     with pytest.raises(msgspec.ValidationError, match=r"counts groups.*set max_unavailable"):
         workload(entry(disruption={"min_available": 1}, **scaled))
 
 
 def test_an_autoscaler_scales_groups() -> None:
-    scaled = {"replicas": {"min": 1, "max": 4}, "autoscaling": {"cpu_utilization": 50}}
+    scaled: dict[str, Any] = {
+        "replicas": {"min": 1, "max": 4},
+        "autoscaling": {"cpu_utilization": 50},
+    }
     served = workload(entry(**scaled))
     assert "replicas" not in spec(entry(**scaled))
     assert served.autoscaling
@@ -218,7 +224,7 @@ def test_a_zone_must_have_a_node_for_each_host() -> None:
 
 
 def test_nodes_of_two_zones_do_not_make_a_group() -> None:
-    uneven = {"replicas": {"min": 2, "max": 2}, "spread": {"zones": "preferred"}}
+    uneven: dict[str, Any] = {"replicas": {"min": 2, "max": 2}, "spread": {"zones": "preferred"}}
     with pytest.raises(PlatformError, match="than the node pools can ever hold, 1"):
         placed(entry(**uneven), pool(zones=("a",), max_nodes=3))
 
@@ -236,9 +242,9 @@ def test_a_slice_holds_one_group_and_has_as_many_hosts() -> None:
 
 
 def test_the_memory_of_all_hosts_counts() -> None:
-    named = {"source": "gs://acme-ml-dev-models/Llama-3.1-70B-Instruct"}
+    named: dict[str, Any] = {"source": "gs://acme-ml-dev-models/Llama-3.1-70B-Instruct"}
     gpu = {**VLLM["resources"], "gpu": {"type": "nvidia-l4", "count": 4}}
-    short = {"arguments": ["--max-model-len=4096"], "resources": gpu}
+    short: dict[str, Any] = {"arguments": ["--max-model-len=4096"], "resources": gpu}
     workload(entry(2, **named, **short))
     one_host = ["--tensor-parallel-size=4", "--max-model-len=4096"]
     with pytest.raises(msgspec.ValidationError, match="does not fit"):
