@@ -26,6 +26,7 @@ WORKLOADS = (
     | kubernetes("core", "ReplicationController")
     | kubernetes("argoproj.io", "Rollout", version="v1alpha1")
     | kubernetes("apps.kruise.io", "CloneSet", "StatefulSet", version="v1alpha1")
+    | kubernetes("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 )
 """Kinds that an autoscaler scales and a disruption budget counts."""
 
@@ -248,12 +249,30 @@ def _scale_target_key(autoscaler: Props) -> tuple[str, str, str]:
 def _own_labels(workload: Resource) -> Props:
     """Return the labels of a workload's pods; without a template, those that it selects."""
     spec = block(workload.props, "spec")
-    return labels_of(workload) if "template" in spec else block(spec, "selector", "matchLabels")
+    if "template" in spec or "leaderWorkerTemplate" in spec:
+        return labels_of(workload)
+    return block(spec, "selector", "matchLabels")
+
+
+def template_of(workload: Resource) -> Props:
+    """Return the template of a workload's pods; of groups that of the leaders."""
+    return next(templates_of(workload))
+
+
+def templates_of(workload: Resource) -> Iterator[Props]:
+    """Yield the templates of a workload's pods: one, or those of leaders and of workers."""
+    group = block(workload.props, "spec", "leaderWorkerTemplate")
+    if not group:
+        yield block(workload.props, "spec", "template")
+        return
+    if block(group, "leaderTemplate"):
+        yield block(group, "leaderTemplate")
+    yield block(group, "workerTemplate")
 
 
 def labels_of(workload: Resource) -> Props:
-    """Return the labels of a workload's pods."""
-    return block(workload.props, "spec", "template", "metadata", "labels")
+    """Return the labels of a workload's pods; of groups those of the leaders."""
+    return block(template_of(workload), "metadata", "labels")
 
 
 def selector_matches(selector: Props, labels: Props) -> bool:

@@ -25,6 +25,7 @@ TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
 """Path from each kind to its pod template (the mapping with `metadata` and `spec`)."""
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+_GROUPS = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 LONG_RUNNING = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"}
 
 
@@ -217,9 +218,25 @@ def is_server(pod: Pod) -> bool:
     )
 
 
+def _is_inner_worker(resource: Resource, pod: Pod) -> bool:
+    """Whether a pod works for the leader of its group alone, whose probes speak for the group.
+
+    A worker without ports has no API to probe; one that ends takes its group with it.
+    """
+    if group_kind(resource.type) != _GROUPS:
+        return False
+    template = block(resource.props, "spec", "leaderWorkerTemplate")
+    if not block(template, "leaderTemplate") or text(template, "restartPolicy") == "None":
+        return False
+    worker = block(template, "workerTemplate", "spec")
+    return pod.spec == worker and not any(
+        entries(container, "ports") for container in pod.containers()
+    )
+
+
 def _long_running(resource: Resource) -> Iterable[Pod]:
     for one in pods(resource):
-        if one.kind != "Pod" or is_server(one):
+        if (one.kind != "Pod" or is_server(one)) and not _is_inner_worker(resource, one):
             yield one
 
 

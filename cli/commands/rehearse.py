@@ -109,6 +109,7 @@ def _operators(environment: str) -> list[Callable[[engine.Progress], Path]]:
         (whole.serving.needs_keda, engine.keda),
         (whole.serving.postgres, engine.postgres_operator),
         (has_pickers, engine.inference_gateway),
+        (whole.serving.needs_groups, engine.leader_worker_sets),
     )
     return [operator for is_needed, operator in needed if is_needed]
 

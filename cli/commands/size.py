@@ -22,7 +22,13 @@ def size(  # noqa: PLR0913, PLR0917 (an option each)
     gpu: Annotated[
         str, typer.Option("--gpu", help="Type of the GPUs, or of the TPU chips, as GKE names it.")
     ],
-    gpus: Annotated[int, typer.Option("--gpus", min=1, help="GPUs of one server.")] = 1,
+    gpus: Annotated[
+        int, typer.Option("--gpus", min=1, help="GPUs of one server; with --hosts, of each host.")
+    ] = 1,
+    hosts: Annotated[
+        int,
+        typer.Option("--hosts", min=1, help="Hosts of one server, each a pipeline stage of GPUs."),
+    ] = 1,
     pipeline: Annotated[
         int,
         typer.Option(
@@ -74,13 +80,15 @@ def size(  # noqa: PLR0913, PLR0917 (an option each)
     Exit codes: 0 when it fits, 1 when it does not, 2 for what cannot be reckoned.
     """
     from cli.sizing import configurations, report, servers  # noqa: PLC0415 (only when it runs)
+    from facts.accelerator_memory import is_tpu  # noqa: PLC0415
     from gkeplatform.sizing.architecture import UnknownConfigurationError  # noqa: PLC0415
     from gkeplatform.sizing.estimate import estimate  # noqa: PLC0415
 
     server = servers.server(
         gpu,
-        gpus=gpus,
-        pipeline=pipeline,
+        gpus=gpus * hosts,
+        # The chips of a slice divide each layer, whatever host they are on.
+        pipeline=pipeline if is_tpu(gpu) else pipeline * hosts,
         context=context,
         dtype=dtype,
         kv_dtype=kv_dtype,

@@ -14,6 +14,7 @@ from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
 from infra.serving.exposures.inference import requirements
+from infra.serving.groups.component import leader_worker_sets
 from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
@@ -114,6 +115,12 @@ gateways = callers_gateways(
     labels=labels,
     opts=providers.using(google, kubernetes),
 )
+groups = leader_worker_sets(
+    "lws",
+    needed=config.needs_groups,
+    labels=labels,
+    opts=providers.using(kubernetes),
+)
 servers = ModelServers(
     "models",
     config,
@@ -123,6 +130,7 @@ servers = ModelServers(
     controllers=route_controllers,
     imports=imports,
     gateways=gateways,
+    groups=groups,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )

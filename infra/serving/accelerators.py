@@ -105,7 +105,7 @@ class Gpu(Settings):
 
 
 class Tpu(Settings):
-    """The TPU chips of one node, which is a slice of its own. Slices of several nodes: refused."""
+    """The TPU chips of a replica: a slice of one node, or with `hosts` of as many nodes."""
 
     type: Annotated[
         str, Meta(description="TPU type as GKE labels nodes, for example `tpu-v6e-slice`.")

@@ -13,6 +13,7 @@ from infra.serving.callers.settings import CallersArgs
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
 from infra.serving.exposures.inference import sharing
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
+from infra.serving.groups.manifests import NAMESPACE as LWS_NAMESPACE
 from infra.serving.models import Model, Workload, expanded, pod_checks
 from infra.serving.patterns import Name
 from infra.serving.postgres import clusters as postgres_clusters
@@ -95,6 +96,7 @@ class ServingConfig(Settings, dict=True):
             namespace=self.namespace,
         )
         _check_keda(self)
+        _check_groups(self)
         claims.check(self.entries)
         caller_checks.check(self.callers, self.entries)
         sharing.check(self.entries)
@@ -161,6 +163,11 @@ class ServingConfig(Settings, dict=True):
         return any(one.autoscaling and one.autoscaling.needs_keda for one in self.workloads)
 
     @property
+    def needs_groups(self) -> bool:
+        """Whether a model runs on several hosts."""
+        return any(one.is_group for one in self.workloads)
+
+    @property
     def routes(self) -> RouteSettings:
         """Settings of the routes inside the cluster."""
         return RouteSettings(
@@ -207,6 +214,24 @@ def _check_keda(config: ServingConfig) -> None:
             f'"{KEDA_NAMESPACE}" is the namespace of KEDA, by which models scale on metrics; '
             "rename the team or namespace"
         )
+
+
+def _check_groups(config: ServingConfig) -> None:
+    """Refuses the controller's namespace for models, and a model with the name of a group."""
+    used = {config.namespace, *(team.name for team in config.teams)}
+    if config.needs_groups and LWS_NAMESPACE in used:
+        raise ValueError(
+            f'"{LWS_NAMESPACE}" is the namespace of LWS, by which models run on several hosts; '
+            "rename the team or namespace"
+        )
+    for own in config.workloads:
+        for other in config.workloads if own.is_group else ():
+            head, _, number = other.name.rpartition("-")
+            if head == own.name and number.isdigit() and other.namespace == own.namespace:
+                raise ValueError(
+                    f'{other.key.removeprefix("gke-serving:")}.name: "{other.name}" is the name of '
+                    f'a group of "{own.name}", which runs on several hosts; rename one'
+                )
 
 
 def _check_teams(config: ServingConfig) -> None:

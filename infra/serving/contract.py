@@ -45,10 +45,9 @@ def _token_metrics(entry: Workload, cluster: ClusterContract) -> TokenMetrics | 
     server = entry.preset.language_metrics
     if server is None or not cluster.managed_prometheus:
         return None
-    gpu = entry.resources.gpu
     return TokenMetrics(
         server=server,
         jobs=(entry.name, *([entry.canary.name] if entry.canary else [])),
-        gpus=gpu.count if gpu else 0,
+        gpus=entry.gpus,
         pools=tuple(pool.name for pool in fitting(entry, cluster.node_pools)),
     )

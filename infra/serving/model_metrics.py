@@ -60,12 +60,12 @@ class ModelMetrics(pulumi.ComponentResource):
 def _scaled_object(workload: Workload, monitoring: Monitoring) -> Manifest | None:
     if workload.autoscaling is None or not workload.autoscaling.needs_keda:
         return None
-    gpu = workload.resources.gpu
     return scaled_object.scaled_object(
         workload.autoscaling,
         workload.replicas,
         monitoring,
         name=workload.name,
         namespace=workload.namespace,
-        gpus=gpu.count if gpu else 1,
+        gpus=workload.gpus or 1,
+        hosts=workload.hosts,
     )

@@ -1,8 +1,9 @@
 """The components of a model server: all Kubernetes objects of one workload."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.autoscaling import v2 as autoscaling
 from pulumi_kubernetes.core import v1 as core
@@ -19,9 +20,18 @@ from infra.serving.exposures.controllers import Controllers
 from infra.serving.exposures.routes import route
 from infra.serving.live_routes import Kept, LiveRoutes
 from infra.serving.manifest import Manifest, sdk
-from infra.serving.models import Workload, adapter_sidecar, files, rollout, secrets, utilization
+from infra.serving.models import (
+    Workload,
+    adapter_sidecar,
+    files,
+    group,
+    rollout,
+    secrets,
+    utilization,
+)
 from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
+from infra.serving.models.group import leader_worker_set
 from infra.serving.models.pod import OPEN, OPEN_REST
 from infra.serving.models.reference_checks import references
 from infra.serving.placement import Placement
@@ -36,9 +46,12 @@ TIMEOUT = "pulumi.com/timeoutSeconds"
 
 
 class ModelServer(pulumi.ComponentResource):
-    """Deployment, Service, disruption budget, route and an autoscaler on CPU and memory."""
+    """Deployment, Service, disruption budget, route and an autoscaler on CPU and memory.
 
-    deployment: apps.Deployment
+    A model on several hosts has a LeaderWorkerSet in place of the Deployment.
+    """
+
+    deployment: pulumi.Resource
     service: core.Service
     address: pulumi.Output[str] | None
     """Where the model is reached; None if its exposure has no address in this layer."""
@@ -54,9 +67,11 @@ class ModelServer(pulumi.ComponentResource):
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
         gateway: CallersGateway | None,
+        groups: Sequence[pulumi.Resource] = (),
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`groups` is the controller of LeaderWorkerSets."""
         super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         kept = live.kept[args.name]
@@ -76,7 +91,7 @@ class ModelServer(pulumi.ComponentResource):
             core.PersistentVolumeClaim(
                 name, metadata=sdk({**metadata, **claim}), spec=sdk(volume), opts=child
             )
-        pods = deployment(
+        pods = (leader_worker_set if args.is_group else deployment)(
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,
@@ -117,13 +132,25 @@ class ModelServer(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway.deployment]),
             )
             before.append(self.service)
-        wait = rollout.wait_seconds(args, placement.rolling_update)
-        self.deployment = apps.Deployment(
-            name,
-            metadata=sdk({**metadata, "annotations": {TIMEOUT: str(wait)}}),
-            spec=sdk(changed_ports.hidden(pods, unknown)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
-        )
+        wait = {TIMEOUT: str(rollout.wait_seconds(args, placement.rolling_update))}
+        spec = changed_ports.hidden(pods, unknown)
+        if args.is_group:
+            told = {**wait, **waits.AVAILABLE, **group.annotations(args)}
+            self.deployment = CustomResource(
+                name,
+                api_version=group.API,
+                kind=group.KIND,
+                metadata=sdk({**metadata, "annotations": told}),
+                spec=spec,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *groups]),
+            )
+        else:
+            self.deployment = apps.Deployment(
+                name,
+                metadata=sdk({**metadata, "annotations": wait}),
+                spec=sdk(spec),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+            )
         if gateway is None:
             self.service = core.Service(
                 name,
@@ -140,7 +167,7 @@ class ModelServer(pulumi.ComponentResource):
             name, metadata=sdk(metadata), spec=sdk(disruption_budget(args)), opts=child
         )
         if args.autoscaling and not args.autoscaling.needs_keda:
-            scaler = autoscaler(args.autoscaling, args.replicas, name=args.name)
+            scaler = autoscaler(args.autoscaling, args.replicas, name=args.name, hosts=args.hosts)
             autoscaling.HorizontalPodAutoscaler(
                 name, metadata=sdk(metadata), spec=sdk(scaler), opts=child
             )
@@ -231,12 +258,14 @@ class ModelServers(pulumi.ComponentResource):
         controllers: Controllers,
         imports: Mapping[str, pulumi.Resource],
         gateways: Mapping[str, CallersGateway],
+        groups: Sequence[pulumi.Resource],
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`imports` are the Jobs by name; pods start after those of their model.
 
         `gateways` are those for callers, by model.
+        `groups` is the controller of models on several hosts.
         """
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -254,6 +283,7 @@ class ModelServers(pulumi.ComponentResource):
                 controllers=controllers.after(canary),
                 imports=imports,
                 gateway=gateways.get(workload.name),
+                groups=groups,
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )

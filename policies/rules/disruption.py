@@ -7,9 +7,10 @@ from policies.objects import (
     Objects,
     Selectors,
     Workloads,
-    labels_of,
     namespace_and_name,
     scaled_value,
+    template_of,
+    templates_of,
 )
 from policies.pods import deployment
 from policies.rule import Stack, advisory, kubernetes_docs, mandatory
@@ -106,10 +107,20 @@ def replicas_have_a_disruption_budget(workload: Resource, stack: Stack) -> Itera
     replicas = stack.cached(Workloads).min_replicas(workload)
     if replicas < 2:
         return
-    if not stack.cached(_selectors).select(
-        labels_of(workload), namespace_and_name(workload.props)[0]
-    ):
+    namespace, _ = namespace_and_name(workload.props)
+    budgets = stack.cached(_selectors)
+    unguarded = [
+        template
+        for template in templates_of(workload)
+        if not budgets.select(block(template, "metadata", "labels"), namespace)
+    ]
+    if unguarded and unguarded[0] == template_of(workload):
         yield f"it has at least {replicas} replicas and no disruption budget"
+    elif unguarded:
+        yield (
+            "its disruption budget selects leaders only, and the eviction of a worker takes its "
+            "whole group"
+        )
 
 
 @advisory(

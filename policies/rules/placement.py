@@ -6,7 +6,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
-from policies.objects import WORKLOADS, Workloads, labels_of, namespace_and_name, selector_matches
+from policies.objects import (
+    WORKLOADS,
+    Workloads,
+    labels_of,
+    namespace_and_name,
+    selector_matches,
+    template_of,
+)
 from policies.pods import deployment, is_server, pod
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
@@ -15,6 +22,7 @@ from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
 from policies.subjects import Resource, kubernetes, resource_view
 from policies.values import MalformedInputError, Props, block, comparable_text, entries, text, texts
 
+_GROUP_KEY = "leaderworkerset.sigs.k8s.io/group-key"
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
 DEPLOYMENTS = kubernetes("apps", "Deployment") | kubernetes("extensions", "Deployment")
@@ -92,8 +100,7 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     """Replicas are spread over zones or nodes."""
     if stack.cached(Workloads).min_replicas(workload) < 2:
         return
-    spec = block(workload.props, "spec", "template", "spec")
-    terms = list(_spreading_terms(spec))
+    terms = list(_spreading_terms(block(template_of(workload), "spec")))
     if not terms:
         yield "neither topologySpreadConstraints nor podAntiAffinity is set"
     elif not any(_is_domain(text(term, "topologyKey")) for term in terms):
@@ -129,6 +136,8 @@ def _counts(term: Props, workload: Resource) -> bool:
     """Whether a term is about the workload's own pods."""
     if term.get("labelSelector") is None and not texts(term, "matchLabelKeys"):
         return False  # without a selector none, with an empty one all
+    if _GROUP_KEY in texts(term, "matchLabelKeys"):
+        return False  # it parts the pods of one replica
     own, _ = namespace_and_name(workload.props)
     namespaces = texts(term, "namespaces")
     if namespaces and own not in namespaces and term.get("namespaceSelector") is None:

@@ -135,6 +135,11 @@ def rate_limit(progress: Progress = lambda _: None) -> Path:
     return tools.ensure(build.RATE_LIMIT, progress) / "bin"
 
 
+def leader_worker_sets(progress: Progress = lambda _: None) -> Path:
+    """The folder of LWS; only models on several hosts need it. Raises EngineError."""
+    return tools.ensure(build.LEADER_WORKER_SETS, progress) / "bin"
+
+
 def actionlint(progress: Progress = lambda _: None) -> Path:
     """The linter of the repository's GitHub workflows. Raises EngineError."""
     return tools.ensure(build.ACTIONLINT, progress) / "bin" / "actionlint"

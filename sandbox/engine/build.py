@@ -201,6 +201,13 @@ RATE_LIMIT = ToolSet(
     tools={"ratelimit": "github.com/envoyproxy/ratelimit/src/service_cmd"},
 )
 
+LEADER_WORKER_SETS = ToolSet(
+    name="lws",
+    minutes="5 to 6 minutes",
+    tools={"lws": "sigs.k8s.io/lws/cmd"},
+    variables={"sigs.k8s.io/lws/pkg/version.GitVersion": "{sigs.k8s.io/lws}"},
+)
+
 ACTIONLINT = ToolSet(
     name="actionlint",
     minutes="half a minute",

@@ -100,6 +100,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-cluster:node_pools[].accelerator.sharing.strategy",
         "gke-cluster:node_pools[].accelerator.sharing.clients",
         "gke-cluster:node_pools[].tpu_topology",
+        "gke-serving:models[].hosts",
         "gke-serving:models[].resources.gpu",
         "gke-serving:models[].resources.gpu.type",
         "gke-serving:models[].resources.gpu.sharing",

@@ -40,6 +40,7 @@ FEATURES = {
     for key, value in one.get("gke-cluster:cluster", {}).items()
 }
 ENVIRONMENT = "dev"
+DEPLOYMENT = "apps/v1:Deployment"
 
 
 def config(models: list[Any]) -> dict[str, str]:
@@ -69,7 +70,8 @@ def deployed(models: list[Any]) -> dict[str, Declared]:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: str(entry["name"]))
 def test_an_entry_of_the_guide_is_deployed(entry: dict[str, Any]) -> None:
     found = deployed([entry])
-    assert entry["name"] in found["serving"].of("kubernetes:apps/v1:Deployment")
+    kind = "leaderworkerset.x-k8s.io/v1:LeaderWorkerSet" if "hosts" in entry else DEPLOYMENT
+    assert entry["name"] in found["serving"].of(f"kubernetes:{kind}")
     assert [model["name"] for model in found["environment"].outputs["models"]] == [entry["name"]]
 
 

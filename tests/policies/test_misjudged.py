@@ -332,3 +332,71 @@ def test_ssh_through_the_identity_aware_proxy_is_admitted() -> None:
     props = {"direction": "INGRESS", "allows": allows, "sourceRanges": ["35.235.240.0/20"]}
     firewall = Resource("gcp:compute/firewall:Firewall", props)
     assert not is_found("firewall-admits-only-google-and-private-sources", firewall)
+
+
+def groups(restart: str = "RecreateGroupOnPodRestart", **container: Any) -> Resource:
+    template = deployment()["spec"]["template"]
+    [server] = template["spec"]["containers"]
+    port = [{"name": "rest", "containerPort": 8000}]
+    probe = {"httpGet": {"path": "/health", "port": "rest"}}
+    leader = server | {"ports": port, "readinessProbe": probe, "livenessProbe": probe}
+    bare = {key: one for key, one in server.items() if key != "ports" and "Probe" not in key}
+    return Resource(
+        "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet",
+        {
+            "metadata": {"name": "chat", "namespace": "models"},
+            "spec": {
+                "leaderWorkerTemplate": {
+                    "restartPolicy": restart,
+                    "leaderTemplate": {**template, "spec": {"containers": [leader]}},
+                    "workerTemplate": {**template, "spec": {"containers": [bare | container]}},
+                }
+            },
+        },
+    )
+
+
+def test_a_worker_that_only_its_leader_calls_needs_no_probes() -> None:
+    rule = "containers-have-probes"
+    assert not is_found(rule, groups())
+    assert is_found(rule, groups(ports=[{"name": "rest", "containerPort": 8000}]))
+    assert is_found(rule, groups(restart="None"))
+
+
+def budget(**labels: str) -> Resource:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    return Resource(BUDGET, {"metadata": {"name": "chat", "namespace": "models"}, "spec": spec})
+
+
+def labelled(**spec: Any) -> Resource:
+    """Two groups whose leaders and workers have a label in common, and one of their own."""
+    found = groups()
+    parts = found.props["spec"]["leaderWorkerTemplate"]
+    for role in ("leader", "worker"):
+        template = parts[f"{role}Template"]
+        template["metadata"] = {"labels": {"set": "chat", "role": role}}
+        template["spec"] |= spec
+    found.props["spec"]["replicas"] = 2
+    return found
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_wrong"),
+    [({"set": "chat"}, False), ({"role": "leader"}, True), ({"set": "other"}, True)],
+)
+def test_a_budget_of_groups_covers_their_workers(labels: Any, is_wrong: bool) -> None:
+    rule = "replicas-have-a-disruption-budget"
+    assert is_found(rule, labelled(), budget(**labels)) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_wrong"), [([], False), (["leaderworkerset.sigs.k8s.io/group-key"], True)]
+)
+def test_to_part_the_pods_of_a_group_spreads_no_groups(keys: Any, is_wrong: bool) -> None:
+    term = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": {"set": "chat"}},
+        "matchLabelKeys": keys,
+    }
+    apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    assert is_found("replicas-are-spread", labelled(affinity=apart)) is is_wrong

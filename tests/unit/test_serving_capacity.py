@@ -485,7 +485,7 @@ def test_a_wrong_tpu_is_refused(entry: dict[str, Any], said: str) -> None:
 def test_a_slice_of_several_nodes_takes_no_model() -> None:
     pool = V6E | {"tpu_topology": "2x4"}
     told = refusal(on_tpu({"topology": "2x4"}), pool)
-    assert "its slice of 2x4 spans 2 nodes, and a model runs on one" in told
+    assert "its slice of 2x4 spans 2 nodes, and hosts is 1; set hosts: 2" in told
 
 
 def test_a_pool_of_slices_of_one_node_scales_like_any_other() -> None:

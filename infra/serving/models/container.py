@@ -63,7 +63,9 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         **{key: value for key, value in optional.items() if value},
         "ports": ports(server),
         "resources": resources(
-            workload.resources, ephemeral_storage=mebibytes(storage.of_server(workload))
+            workload.resources,
+            ephemeral_storage=mebibytes(storage.of_server(workload)),
+            chips=workload.chips,
         ),
         **probes(workload),
         # Load balancers deregister a pod later than it is told to stop: keep serving meanwhile.
@@ -85,10 +87,13 @@ def ports(server: Preset) -> list[Manifest]:
     ]
 
 
-def resources(settings: Resources, *, ephemeral_storage: str) -> Manifest:
-    """Requests and limits. Kubernetes requires GPUs and TPUs to be the same in both."""
+def resources(settings: Resources, *, ephemeral_storage: str, chips: int) -> Manifest:
+    """Requests and limits. Kubernetes requires GPUs and TPUs to be the same in both.
+
+    `chips` are the TPU chips of the pod.
+    """
     gpus = {GPU_RESOURCE: str(settings.gpu.count)} if settings.gpu else {}
-    tpus = {TPU_RESOURCE: str(settings.tpu.total)} if settings.tpu else {}
+    tpus = {TPU_RESOURCE: str(chips)} if chips else {}
     same = {"ephemeral-storage": ephemeral_storage, **gpus, **tpus}
     return {
         "requests": {"cpu": settings.requests.cpu, "memory": settings.requests.memory, **same},

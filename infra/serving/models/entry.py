@@ -43,6 +43,15 @@ class Entry(Settings, dict=True):
         Exposure,
         Meta(description="How it is reached; without callers outside: `{kind: cluster-ip}`."),
     ]
+    hosts: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Hosts of a replica: vLLM divides the model over as many pods, each with "
+            "`resources` and on a node of its own.",
+        ),
+    ] = 1
     former_exposure: Annotated[
         FormerExposure | None,
         Meta(

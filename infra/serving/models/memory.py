@@ -16,7 +16,7 @@ from gkeplatform.sizing.counts import count
 from gkeplatform.sizing.estimate import Estimate, estimate
 from gkeplatform.sizing.precision import BITS
 from gkeplatform.sizing.server import UTILIZATION, Server
-from infra.serving.models import arguments
+from infra.serving.models import arguments, hosts
 from infra.serving.models.entry import Entry
 from infra.serving.quantity import amount
 
@@ -67,7 +67,7 @@ def check(model: Entry) -> None:
     if model.server != _SERVER or (name is None and model.size is None):
         return
     owned = _accelerators(model)
-    options = arguments.options(model.arguments)
+    options = arguments.options((*model.arguments, *hosts.sizes(model)))
     server = _server(options, owned) if owned else None
     if owned is None or server is None:
         return
@@ -97,7 +97,9 @@ def _accelerators(model: Entry) -> _Accelerators | None:
     if size is None:
         return None
     if gpu:
-        return _Accelerators(kind, gpu.count, size, "resources.gpu", is_part=bool(gpu.part))
+        return _Accelerators(
+            kind, gpu.count * model.hosts, size, "resources.gpu", is_part=bool(gpu.part)
+        )
     return _Accelerators(kind, tpu.total if tpu else 0, size, "resources.tpu")
 
 

@@ -15,9 +15,7 @@ def advice(workload: Workload) -> tuple[str, ...]:
                 f"which cannot use {kind.upper()}s; set image to one of the server's that can, or "
                 f"remove {kind}",
             )
-    idle = arguments.idle_accelerators(
-        preset, workload.arguments, accelerators=gpu.count if gpu else 0
-    )
+    idle = arguments.idle_accelerators(preset, workload.arguments, accelerators=workload.gpus)
     if gpu is None or not idle:
         return ()
     flag = preset.parallel_flags[0][0]

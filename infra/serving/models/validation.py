@@ -8,7 +8,7 @@ import re
 
 from gkeplatform.config import suggestion
 from infra.serving.exposures import FormerExposure
-from infra.serving.models import adapters, arguments, memory, pod_checks, streaming
+from infra.serving.models import adapters, arguments, hosts, memory, pod_checks, streaming
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
 from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
@@ -27,6 +27,7 @@ def check(model: Entry) -> None:
     _adapters(model, preset)
     _accelerators(model, preset)
     _sizes(model, preset)
+    hosts.check(model, preset)
     streaming.check(model)
     memory.check(model)
     _replicas(model)
@@ -90,6 +91,8 @@ def _server(model: Entry) -> Preset:
 
 def _parallelism(model: Entry, preset: Preset) -> None:
     gpu, tpu = model.resources.gpu, model.resources.tpu
+    if model.hosts > 1:
+        return  # `hosts.check` counts those of all hosts
     if gpu or tpu:
         arguments.check_parallelism(
             preset,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from infra.serving.exposures import Exposure, FormerExposure
 from infra.serving.models import adapters as lora_adapters
-from infra.serving.models import arguments, streaming
+from infra.serving.models import arguments, hosts, streaming
 from infra.serving.models.adapters import Adapters
 from infra.serving.models.availability import Disruption, Rollout, Spread
 from infra.serving.models.canary import WHOLE
@@ -40,6 +40,8 @@ class Workload:
     server: str
     """The preset, or `custom`."""
     preset: Preset
+    hosts: int = 1
+    """Pods of a replica, each on a node of its own. More than one: a group, not a Deployment."""
     image: str
     arguments: tuple[str, ...]
     """The preset's arguments and the entry's own, with the preset's placeholders."""
@@ -87,6 +89,21 @@ class Workload:
     def selector(self) -> dict[str, str]:
         """Labels that select its pods. Changing them would replace the Deployment."""
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model-server"}
+
+    @property
+    def is_group(self) -> bool:
+        """Whether a replica is a group of pods: a LeaderWorkerSet in place of a Deployment."""
+        return self.hosts > 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of a replica, over all its hosts."""
+        return self.hosts * (self.resources.gpu.count if self.resources.gpu else 0)
+
+    @property
+    def chips(self) -> int:
+        """TPU chips of one pod."""
+        return self.resources.tpu.total // self.hosts if self.resources.tpu else 0
 
     @property
     def formerly(self) -> "Workload | None":
@@ -247,9 +264,11 @@ def _workload(
         team=model.team,
         server=model.server,
         preset=preset,
+        hosts=model.hosts,
         image=model.image or preset.image or "",
         arguments=(
             *arguments.combined(preset, model.arguments),
+            *hosts.sizes(model),
             *streaming.loading(model),
             *(loaded.arguments if loaded else ()),
             *(arguments.told_usage(model.arguments) if callers else ()),

@@ -21,7 +21,7 @@ class Accelerators:
 
 
 def asked(workload: Workload) -> Accelerators | None:
-    """What one replica asks for; None without accelerators."""
+    """What one replica asks for, over all its hosts; None without accelerators."""
     gpu, tpu = workload.resources.gpu, workload.resources.tpu
     class_ = workload.compute_class or ""
     if tpu:
@@ -29,7 +29,7 @@ def asked(workload: Workload) -> Accelerators | None:
     if gpu is None:
         return None
     strategy = gpu.sharing.strategy if gpu.sharing else ""
-    return Accelerators(_gpu(gpu.type, strategy, gpu.partition or "", class_), gpu.count)
+    return Accelerators(_gpu(gpu.type, strategy, gpu.partition or "", class_), workload.gpus)
 
 
 def offered(pool: NodePool) -> Accelerators | None:
@@ -58,16 +58,25 @@ def mismatch(workload: Workload, pool: NodePool) -> str:
 def _too_small(workload: Workload, pool: NodePool) -> str:
     """Why a node has too few accelerators of the right kind; empty if it has enough."""
     gpu, tpu = workload.resources.gpu, workload.resources.tpu
-    if tpu and pool.tpus < tpu.total:
+    if tpu and (span := max(1, tpu.total // pool.tpus)) != workload.hosts:
         return (
-            f"its slice of {pool.tpu_topology} spans {tpu.total // pool.tpus} nodes, and a model "
-            "runs on one; choose a topology of one node"
+            f"its slice of {pool.tpu_topology} spans {span} nodes, and hosts is {workload.hosts}; "
+            f"set hosts: {span}, or a topology of {_nodes(workload.hosts)}"
         )
     if gpu and gpu.sharing and gpu.sharing.clients not in {None, pool.gpu_clients}:
         return f"{pool.gpu_clients} pods share a GPU, not {gpu.sharing.clients}"
     if gpu and pool.gpus < gpu.count:
         return f"a node has {pool.gpus} GPUs, {gpu.count} asked"
+    if gpu and pool.max_nodes < workload.hosts:
+        return (
+            f"it has at most {_nodes(pool.max_nodes)} in a zone, and a replica runs on "
+            f"{workload.hosts} hosts of one zone; raise max_nodes"
+        )
     return ""
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
 
 
 def _advice(workload: Workload, pool: NodePool) -> str:

@@ -28,7 +28,10 @@ class Demand:
 
 
 def of_pod(workload: Workload) -> Demand:
-    """What the scheduler reserves for one replica, sidecars and init containers included."""
+    """What the scheduler reserves for one pod, sidecars and init containers included.
+
+    A replica has as many pods as `hosts`.
+    """
     requests = workload.resources.requests
     cpu, memory = millis(requests.cpu), int(amount(requests.memory))
     files = workload.files
@@ -45,14 +48,14 @@ def of_pod(workload: Workload) -> Demand:
         # It runs before the server, so the larger of the two counts.
         cpu = max(cpu, millis(DOWNLOADER_AMOUNTS["cpu"]))
         memory = max(memory, int(amount(DOWNLOADER_AMOUNTS["memory"])))
-    gpu, tpu = workload.resources.gpu, workload.resources.tpu
+    gpu = workload.resources.gpu
     return Demand(
         cpu,
         memory,
         gpus=gpu.count if gpu else 0,
         pods=1,
         ephemeral_bytes=disk + storage.of_sidecar(workload),
-        tpus=tpu.total if tpu else 0,
+        tpus=workload.chips,
     )
 
 

@@ -18,7 +18,8 @@ from infra.serving.placement.fit import is_eligible, replicas_per_node, shortage
 def zone_capacities(workload: Workload, pools: Sequence[NodePool]) -> dict[str, int]:
     """Replicas that each zone's nodes can hold, with nothing else on them.
 
-    A zone whose nodes are all too small has 0, and still counts for the spread.
+    A zone whose nodes are all too small has 0, and still counts for the spread. A replica on
+    several hosts has as many pods, each on a node of its own, in one pool.
     """
     eligible = [pool for pool in pools if is_eligible(workload, pool) and pool.max_nodes]
     demand = of_pod(workload)
@@ -32,7 +33,8 @@ def zone_capacities(workload: Workload, pools: Sequence[NodePool]) -> dict[str, 
     zones: dict[str, int] = {}
     for pool in eligible:
         for zone in pool.zones:
-            zones[zone] = zones.get(zone, 0) + per_node[pool.name] * pool.max_nodes
+            pods = per_node[pool.name] * pool.max_nodes
+            zones[zone] = zones.get(zone, 0) + pods // workload.hosts
     return dict(sorted(zones.items()))
 
 

@@ -4,10 +4,15 @@ from infra.serving.manifest import Manifest
 from infra.serving.scaling.settings import CPU_UTILIZATION, Autoscaling, Replicas, Step
 
 
-def autoscaler(autoscaling: Autoscaling, replicas: Replicas, *, name: str) -> Manifest:
-    """The spec for the Deployment `name`, between the bounds of `replicas`."""
+def autoscaler(
+    autoscaling: Autoscaling, replicas: Replicas, *, name: str, hosts: int = 1
+) -> Manifest:
+    """The spec for the Deployment `name`, between the bounds of `replicas`.
+
+    With several `hosts` it is for the LeaderWorkerSet; its utilization is that of the leaders.
+    """
     return {
-        "scaleTargetRef": target(name),
+        "scaleTargetRef": target(name, hosts),
         "minReplicas": replicas.min,
         "maxReplicas": replicas.max,
         "metrics": [
@@ -24,9 +29,13 @@ def autoscaler(autoscaling: Autoscaling, replicas: Replicas, *, name: str) -> Ma
     }
 
 
-def target(name: str) -> Manifest:
-    """The reference to the Deployment `name`."""
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+def target(name: str, hosts: int = 1) -> Manifest:
+    """The reference to the Deployment `name`, or with several `hosts` to the LeaderWorkerSet."""
+    if hosts > 1:
+        api, kind = "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"
+    else:
+        api, kind = "apps/v1", "Deployment"
+    return {"apiVersion": api, "kind": kind, "name": name}
 
 
 def utilizations(autoscaling: Autoscaling) -> dict[str, int]:

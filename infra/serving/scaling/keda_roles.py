@@ -1,8 +1,8 @@
 """RBAC rules of KEDA's account: what the operator and the adapter do, and no Secrets of models.
 
 The release's own ClusterRole may read every object and Secret of the cluster, for scale targets of
-any kind and for credentials in Secrets. Here targets are Deployments and credentials come from
-workload identity. Source: https://github.com/kedacore/keda/tree/v2.21.0/config/rbac.
+any kind and for credentials in Secrets. Here targets are Deployments and LeaderWorkerSets, and
+credentials come from workload identity. Source: https://github.com/kedacore/keda/tree/v2.21.0/config/rbac.
 """
 
 from infra.serving.manifest import Manifest
@@ -33,6 +33,8 @@ def cluster_rules() -> list[Manifest]:
         _rule(["", "events.k8s.io"], ["events"], ["create", "patch"]),
         _rule(["apps"], ["deployments", "replicasets", "statefulsets"], READ),
         _rule(["apps"], ["deployments/scale", "statefulsets/scale"], CHANGE),
+        _rule(["leaderworkerset.x-k8s.io"], ["leaderworkersets"], READ),
+        _rule(["leaderworkerset.x-k8s.io"], ["leaderworkersets/scale"], CHANGE),
         _rule(["batch"], ["jobs"], READ),
         _rule(["autoscaling"], ["horizontalpodautoscalers"], WRITE),
         _rule(

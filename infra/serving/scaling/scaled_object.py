@@ -36,8 +36,11 @@ def scaled_object(
     name: str,
     namespace: str,
     gpus: int,
+    hosts: int = 1,
 ) -> Manifest:
-    """The spec for the Deployment `name`; `gpus` are those of one replica.
+    """The spec for the Deployment `name`, or with several `hosts` for the LeaderWorkerSet.
+
+    `gpus` are those of one replica.
 
     A metric without a value never scales a model down; without replicas, it counts as 0.
     """
@@ -47,7 +50,7 @@ def scaled_object(
         "pollingInterval": POLLING_SECONDS,
     }
     return {
-        "scaleTargetRef": target(name),
+        "scaleTargetRef": target(name, hosts),
         "minReplicaCount": replicas.min,
         "maxReplicaCount": replicas.max,
         **(zero if replicas.min == 0 else {}),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from facts.front_ends import FRONT_END_RANGES
 from infra.serving.callers.pods import GATEWAY, GUARDED, LIMITS, LIMITS_PORT
 from infra.serving.manifest import Manifest
+from infra.serving.models.group import NAME_LABEL
 from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
 from infra.serving.postgres.network import egress_to
@@ -23,6 +24,8 @@ GUARDED_POLICY, GATEWAYS_POLICY = "guarded", "callers"
 """Names of the policies on models with a gateway, and on the gateways."""
 COLLECTORS = ("gmp-system", "gke-gmp-system")
 """Namespaces of Managed Service for Prometheus, which read the metrics of model servers."""
+GROUP_POLICY = "hosts"
+"""How the name of the policy on a model on several hosts ends."""
 OPEN_POLICY = "open"
 """Name of the policy on pods that callers outside the cluster reach directly."""
 OPEN_GRPC_POLICY = "open-grpc"
@@ -37,11 +40,14 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     """
     found = {}
     egress = [egress_to(namespace) for namespace in tenant.postgres_namespaces]
-    has_gateways = tenant.limits_namespace is not None
-    if tenant.team or (tenant.has_models and (tenant.has_open_callers or not has_gateways)):
-        found["team" if tenant.team else "models"] = isolation(
-            tenant.team, egress, but_guarded=has_gateways
-        )
+    # Policies add up: one on all models would open what those of some of them close.
+    labels = [*GUARDED] if tenant.limits_namespace is not None else []
+    labels += [NAME_LABEL] if tenant.groups else []
+    alone = isolation(tenant.team, egress, but=labels)
+    if tenant.team or (tenant.has_models and tenant.has_plain_models):
+        found["team" if tenant.team else "models"] = alone
+    for name, port in tenant.groups:
+        found[f"{name}-{GROUP_POLICY}"] = group(name, port, alone)
     if tenant.limits_namespace is not None:
         found[GUARDED_POLICY] = guarded(egress)
         found[GATEWAYS_POLICY] = gateways(tenant.team, tenant.limits_namespace)
@@ -55,18 +61,18 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
 
 
 def isolation(
-    team: Team | None, egress: Sequence[Manifest] = (), *, but_guarded: bool = False
+    team: Team | None, egress: Sequence[Manifest] = (), *, but: Sequence[str] = ()
 ) -> Manifest:
     """The spec of the policy on a namespace, which denies all traffic that it does not list.
 
     A team's covers all its pods. The shared namespace's (no team) covers model servers only, and
-    any pod of the cluster may call them. `egress` are further rules; with `but_guarded` it leaves
-    out the pods that `guarded` covers, since what one policy admits no other can refuse.
+    any pod of the cluster may call them. `egress` are further rules. Pods with a label of `but` have
+    policies of their own, and are left out: what one policy admits no other can refuse.
     """
     pods: Manifest = {} if team else {"matchLabels": MODEL_SERVERS}
-    if but_guarded:
-        (label,) = GUARDED
-        pods = {**pods, "matchExpressions": [{"key": label, "operator": "DoesNotExist"}]}
+    if but:
+        absent = [{"key": label, "operator": "DoesNotExist"} for label in but]
+        pods = {**pods, "matchExpressions": absent}
     return {
         "podSelector": pods,
         "policyTypes": ["Ingress", "Egress"],
@@ -126,6 +132,24 @@ def _outward(egress: Sequence[Manifest]) -> list[Manifest]:
         _internet(),
         *egress,
     ]
+
+
+def group(name: str, port: str, alone: Manifest) -> Manifest:
+    """The spec of the policy on the pods of a model on several hosts.
+
+    Callers reach the leader's `port` alone, which is the name of its container's port. All other
+    ports are the group's, and who reaches them runs code in the server:
+    https://docs.vllm.ai/en/stable/usage/security/. `alone` is the policy on models of one host.
+    """
+    pods = {NAME_LABEL: name}
+    return {
+        **alone,
+        "podSelector": {"matchLabels": pods},
+        "ingress": [
+            {**alone["ingress"][0], "ports": [tcp(port)]},
+            {"from": [{"podSelector": {"matchLabels": pods}}]},
+        ],
+    }
 
 
 def imports() -> Manifest:

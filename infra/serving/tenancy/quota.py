@@ -22,7 +22,7 @@ def check(teams: Sequence[Team], workloads: Sequence[Workload], surges: Mapping[
 def _check_team(
     key: str, team: Team, workloads: Sequence[Workload], surges: Mapping[str, int]
 ) -> None:
-    pods = {one.name: one.replicas.max + surges.get(one.name, 0) for one in workloads}
+    pods = {one.name: (one.replicas.max + surges.get(one.name, 0)) * one.hosts for one in workloads}
     imports = sum(len(one.imports) for one in workloads)
     demand = total(
         [*(of_pod(one).times(pods[one.name]) for one in workloads), of_import().times(imports)]

@@ -22,10 +22,12 @@ class Tenant:
     """The same for the gRPC API."""
     has_imports: bool = False
     """Whether models or adapters are imported from Hugging Face."""
-    has_open_callers: bool = True
-    """Whether some of its models have no gateway that asks callers for keys."""
+    has_plain_models: bool = True
+    """Whether some models run on one host each and have no gateway that asks callers for keys."""
     limits_namespace: str | None = None
     """Where the rate limit service of its gateways runs; None: it has no gateways."""
+    groups: tuple[tuple[str, str], ...] = ()
+    """Its models on several hosts: their names, and the names of their callers' ports."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -54,10 +56,17 @@ def tenants(
                 if one.namespace == name
             ),
             has_imports=any(one.namespace == name and one.imports for one in workloads),
-            has_open_callers=any(one.namespace == name and not one.callers for one in workloads),
+            has_plain_models=any(
+                one.namespace == name and not (one.callers or one.is_group) for one in workloads
+            ),
             limits_namespace=namespace
             if any(one.namespace == name and one.callers for one in workloads)
             else None,
+            groups=tuple(
+                (one.name, "grpc" if one.rest_port is None else "rest")
+                for one in workloads
+                if one.namespace == name and one.is_group
+            ),
             postgres_namespaces=tuple(
                 sorted({one.namespace for one in clusters if one.models_namespace == name})
             ),

@@ -56,7 +56,7 @@ class Keda:
         self._wake = asyncio.Event()
         self._pods = Informer(server, "/api/v1/pods", self._wake.set)
         self._events = Events(server, "kubelet", kind="Pod")
-        self._proxy = ServiceProxy(proxy_port, services=services, pods=self._pods.objects)
+        self.proxy = ServiceProxy(proxy_port, services=services, pods=self._pods.objects)
         self._google = GoogleAccess(
             api,
             project=folder.key.project,
@@ -71,7 +71,7 @@ class Keda:
 
     def start(self) -> None:
         """Start the controller."""
-        self._proxy.start()
+        self.proxy.start()
         self._tasks = [asyncio.create_task(self._pods.run()), asyncio.create_task(self._run())]
 
     async def stop(self) -> None:
@@ -79,7 +79,7 @@ class Keda:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._proxy.stop()
+        await self.proxy.stop()
         await self._google.stop()
         for process in self._processes.values():
             await asyncio.to_thread(process.stop)
@@ -142,7 +142,7 @@ class Keda:
             if uid == process.pod and pod and code:
                 message = f"it exited with {code}; see {process.log}"
                 await self._events.warn(pod, "BackOff", message)
-            self._proxy.backends.pop(process.pod, None)
+            self.proxy.backends.pop(process.pod, None)
             await asyncio.to_thread(process.stop)
         if pod is None or self._binaries is None:
             return
@@ -178,7 +178,7 @@ class Keda:
 
     def _adapter_arguments(self, process: PodProcess, uid: str) -> list[str]:
         port = ports.free_port()
-        self._proxy.backends[uid] = port
+        self.proxy.backends[uid] = port
         return [
             "--bind-address=127.0.0.1",
             f"--secure-port={port}",

@@ -20,6 +20,7 @@ from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.inference_callouts import InferenceCallouts
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.keda import Keda
+from sandbox.kubernetes.controllers.leader_worker_sets import LeaderWorkerSets
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.pod_monitorings import PodMonitorings
 from sandbox.kubernetes.controllers.postgres import Postgres
@@ -97,6 +98,7 @@ class Controllers:
             services=self._services.objects,
             proxy_port=folder.load().ports.get("service-proxy"),
         )
+        self._groups = LeaderWorkerSets(server, folder=folder, proxy=self._keda.proxy)
         self._volumes = Volumes(server, project=folder.key.project)
         self._postgres = Postgres(server, folder=folder)
         self.features = features
@@ -189,6 +191,7 @@ class Controllers:
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
         self._keda.start()
+        self._groups.start()
         self._volumes.start()
         self._postgres.start()
         self._http_controllers.start()
@@ -203,6 +206,7 @@ class Controllers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._autoscaler.stop()
+        await self._groups.stop()
         await self._keda.stop()
         await self._volumes.stop()
         await self._postgres.stop()

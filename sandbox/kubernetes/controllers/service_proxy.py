@@ -1,7 +1,7 @@
-"""The network between the API server and the Services of aggregated APIs, as a CONNECT proxy.
+"""The network between the API server and the Services of aggregated APIs and of webhooks: a proxy.
 
-The API server connects to a Service's cluster IP. Nothing has such an address here: the proxy finds
-the Service, the ready pod that it selects, and the process that runs in the pod's place.
+The API server connects to a Service's cluster IP or name. Nothing has such an address here: the
+proxy finds the Service, the ready pod that it selects, and the process that runs in its place.
 """
 
 from __future__ import annotations
@@ -84,11 +84,15 @@ class ServiceProxy:
             writer.close()
 
     def backend(self, address: str) -> int | None:
-        """The local port of the process behind `<cluster IP>:<port>`."""
+        """The local port of the process behind a Service's `<cluster IP or name>:<port>`.
+
+        The API server calls aggregated APIs by address, and webhooks by name.
+        """
         host, _, port = address.rpartition(":")
         for service in self._services():
-            spec = service["spec"]
-            if spec.get("clusterIP") != host or not spec.get("selector"):
+            metadata, spec = service["metadata"], service["spec"]
+            name = f"{metadata['name']}.{metadata['namespace']}.svc"
+            if host not in (spec.get("clusterIP"), name) or not spec.get("selector"):
                 continue
             if all(str(one["port"]) != port for one in spec.get("ports") or []):
                 continue

@@ -19,8 +19,8 @@ from sandbox.traffic.model_servers.passed_on import ENVOY
 Json = Mapping[str, Any]
 
 NOT_SERVERS = re.compile(
-    r"(^|/)(ingress-nginx/|envoyproxy/ratelimit|valkey/valkey|keda|postgres-operator|spilo|postgres(:|@|$)|pgbouncer"
-    r"|gke-gcs-fuse|pause(:|@|$)|kube-)"
+    r"(^|/)(ingress-nginx/|envoyproxy/ratelimit|valkey/valkey|keda|postgres-operator|spilo"
+    r"|postgres(:|@|$)|pgbouncer|gke-gcs-fuse|lws/lws(:|@|$)|pause(:|@|$)|kube-)"
 )
 """Images of what the platform runs beside models; their callers are not a model's."""
 
@@ -167,8 +167,10 @@ def _mlserver(container: Json, line: CommandLine, image: str) -> ModelServer:
 def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
     """https://docs.vllm.ai: configuration/serve_args. It listens once its model is loaded.
 
-    On SIGTERM it aborts what is under way, or waits `--shutdown-timeout` seconds.
+    On SIGTERM it aborts what is under way, or waits `--shutdown-timeout` seconds. With `--headless`
+    it works for another host's server, and has no API.
     """
+    is_unreachable = line.is_on("headless") or _is_loopback(line.value("host") or "")
     port = int(line.number("port", default=8000))
     names = line.values("served-model-name")
     default = line.value("model") or line.after("serve")
@@ -184,7 +186,7 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         container=container["name"],
         image=image,
         models=tuple(names) or ((default,) if default else ()),
-        ports={} if _is_loopback(line.value("host") or "") else {port: "http"},
+        ports={} if is_unreachable else {port: "http"},
         metrics_path="/metrics",
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,

@@ -34,6 +34,11 @@ def test_a_service_leads_to_the_process_of_the_pod_that_it_selects() -> None:
     assert proxy().backend("10.0.0.9:443") == 4711
 
 
+def test_a_webhook_s_service_is_found_by_its_name() -> None:
+    assert proxy().backend("adapter.keda.svc:443") == 4711
+    assert proxy().backend("adapter.other.svc:443") is None
+
+
 @pytest.mark.parametrize("address", ["10.0.0.9:80", "10.0.0.8:443", "nonsense"])
 def test_another_address_leads_nowhere(address: str) -> None:
     assert proxy().backend(address) is None

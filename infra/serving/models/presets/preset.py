@@ -92,6 +92,8 @@ class Preset:
     """Accelerators that its image can use: `gpu`, `tpu`."""
     takes_adapters: bool = False
     """Whether it loads LoRA adapters by vLLM's API."""
+    takes_hosts: bool = False
+    """Whether one model can be divided over several hosts."""
     takes_free_text: bool = False
     """Whether requests contain prompts, code or documents."""
     language_metrics: Literal["vllm"] | None = None

@@ -14,7 +14,7 @@ from infra.serving.models.presets.preset import (
     Preset,
 )
 
-_ONE_NODE = "a model runs on one node; docs/guides/not-offered.md says what to do instead"
+_HOSTS = "set hosts to the number of hosts"
 _PLAIN = "the probes and the load balancer speak HTTP without TLS; remove it"
 # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. Each task enables some.
 _VLLM_ROUTES = (
@@ -73,10 +73,10 @@ VLLM = Preset(
         "grpc": "the probes need HTTP; remove it, or use server: custom",
         "ssl-keyfile": _PLAIN,
         "ssl-certfile": _PLAIN,
-        "headless": _ONE_NODE,
-        "nnodes": _ONE_NODE,
-        "node-rank": _ONE_NODE,
-        "data-parallel-address": _ONE_NODE,
+        "headless": _HOSTS,
+        "nnodes": _HOSTS,
+        "node-rank": _HOSTS,
+        "data-parallel-address": "set replicas in place of data-parallel ranks on other hosts",
     },
     address_flags=("host",),
     # https://docs.vllm.ai/en/stable/serving/parallelism_scaling/
@@ -113,6 +113,7 @@ VLLM = Preset(
     temporary_storage="10Gi",
     needs_gpu=True,
     takes_adapters=True,
+    takes_hosts=True,
     takes_free_text=True,
     language_metrics="vllm",
 )
