@@ -9,7 +9,7 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.catalog_files import FOLDER_PATTERN
 from gkeplatform.config import Settings, suggestion
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
-from infra.serving.exposures.inference import sharing
+from infra.serving.exposures.inference import certificates, sharing
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.models import Model, Workload, expanded, pod_checks
 from infra.serving.patterns import Name
@@ -91,6 +91,7 @@ class ServingConfig(Settings, dict=True):
         _check_keda(self)
         claims.check(self.entries)
         sharing.check(self.entries)
+        certificates.check(self.inference_gateway, self.entries)
         for index, entry in enumerate(self.entries):
             try:
                 entry.exposure.validate(entry, self.routes)

@@ -23,6 +23,7 @@ from policies.reports.as_text import render
 
 FILE = "stacks/Pulumi.stage.yaml"
 NETWORK, MODELS = "gke-cluster:network", "gke-serving:models"
+SETTINGS = "gke-serving:inference_gateway"
 HOST = "llm.stage.acme.example"
 EXPOSURE: dict[str, Any] = {"kind": "inference-gateway", "hosts": [HOST], "failure": "close"}
 _GATEWAY = "kubernetes:gateway.networking.k8s.io/v1"
@@ -50,9 +51,10 @@ def edits(*servers: dict[str, Any], **more: Any) -> dict[str, str]:
     models = json.loads(config[MODELS])
     assistant = next(one for one in models if one["name"] == "assistant")
     others = [one for one in models if one is not assistant]
+    del assistant["adapters"]
     entries = [{**copy.deepcopy(assistant), **one} for one in servers]
     network = {**yaml.safe_load(config[NETWORK]), "proxies_cidr": PROXIES}
-    found = {NETWORK: network, MODELS: [*others, *entries], **more}
+    found = {NETWORK: network, MODELS: [*others, *entries], SETTINGS: {}, **more}
     return {key: json.dumps(value) for key, value in found.items()}
 
 
@@ -70,7 +72,7 @@ CODER = {
 SHARED = edits(
     {**alone(objectives={"chat": 10, "batch": -1}, timeout_seconds=900), "canary": CANARY},
     CODER,
-    **{"gke-serving:inference_gateway": {"certificates": ["llm", "llm-2"]}},
+    **{SETTINGS: {"certificates": ["llm", "llm-2"]}},
 )
 
 
@@ -325,7 +327,9 @@ def test_another_server_than_vllm_is_refused() -> None:
     ],
 )
 def test_a_proxy_only_subnet_is_needed(network: dict[str, str], problem: str) -> None:
-    given = {**yaml.safe_load(stack_config("stage")[NETWORK]), **network}
+    given = yaml.safe_load(stack_config("stage")[NETWORK])
+    del given["proxies_cidr"]
+    given |= network
     with pytest.raises(PlatformError, match=problem):
         read(alone(), **{NETWORK: given})
 
