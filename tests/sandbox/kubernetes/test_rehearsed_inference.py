@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -317,6 +318,7 @@ PAUSE = {"preStop": {"sleep": {"seconds": 20}}}
 def _pods_that_pause(served: Gateway) -> None:
     """Servers with streams of some seconds, a single picker; both pause before they stop."""
     kube = served.sandbox.kube
+    kube("POST", f"{objects.GKE}/gcpbackendpolicies", objects.draining("chat", 20))
     latency = {"sandbox/latency-milliseconds": f"{STREAM_SECONDS * 1000:.0f}"}
     for name, container, pace in (("chat", "vllm", latency), ("chat-epp", "epp", {})):
         old = kube("GET", f"{objects.APPS}/{name}")["spec"]["template"]["spec"]["containers"][0]
@@ -400,15 +402,14 @@ def test_streams_survive_rollouts_and_drains(served: Gateway) -> None:
     _pods_that_pause(served)
     assert eventually(lambda: served.ask("ready").status_code == 200)
     for act in (
-        lambda: _roll_out(served, "chat"),
-        lambda: _roll_out(served, "chat-epp"),
-        lambda: _drain_node_of(served, "chat"),
-        lambda: _drain_node_of(served, "chat-epp"),
+        partial(_roll_out, served, "chat"),
+        partial(_roll_out, served, "chat-epp"),
+        partial(_drain_node_of, served, "chat"),
+        partial(_drain_node_of, served, "chat-epp"),
     ):
         found = _streams_during(served, act)
-        assert found.answered > STREAM_SECONDS * 8
-        assert found.latencies.quantile(0.5) > STREAM_SECONDS * 0.7
-        assert (found.lost, found.answered) == ({}, found.sent)
+        assert (found.lost, found.answered) == ({}, found.sent), (act.args, found.document())
+        assert (found.latencies.quantile(0.5) or 0) > STREAM_SECONDS / 2  # they were streams
 
 
 def test_a_global_gateway_takes_no_pool(served: Gateway) -> None:
