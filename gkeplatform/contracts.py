@@ -286,6 +286,16 @@ class ServedModel(Part):
     """Ports of its server by name; empty if the publisher does not say them."""
 
 
+class DomainProof(Part):
+    """A record that must be in DNS before Google issues a certificate for a domain."""
+
+    domain: str
+    name: str
+    """With the trailing dot."""
+    type: str
+    data: str
+
+
 class ServingContract(Contract):
     """Published by `infra/serving`; read by networking and environment."""
 
@@ -301,6 +311,8 @@ class ServingContract(Contract):
     kept: tuple[str, ...] = ()
     """Versions of models with a former way that the load balancer used then. The next deployment
     after networking's removes it."""
+    proofs: tuple[DomainProof, ...] = ()
+    """Of the hosts that have a front end and certificates of their own."""
 
 
 class RoutedVersion(Part):

@@ -128,7 +128,7 @@ def url_map(entries: Iterable[Workload], shared: Collection[str] = ()) -> dict[s
                 hosts.setdefault(host, []).extend(_rules(entry, exposure))
         elif isinstance(exposure, InferenceGateway):
             for host in exposure.hosts:
-                hosts.setdefault(host, []).append(_pool_rule(entry, named=entry.name in shared))
+                hosts.setdefault(host, []).extend(_pool_rules(entry, named=entry.name in shared))
     for rules in hosts.values():
         rules.sort(key=_precedence)
         for priority, rule in enumerate(rules, 1):
@@ -164,15 +164,17 @@ def _rules(entry: Workload, exposure: PathRoute) -> list[dict[str, Any]]:
     ]
 
 
-def _pool_rule(entry: Workload, *, named: bool) -> dict[str, Any]:
-    """The rule of a model on the Inference Gateway: the whole host, or requests that name it."""
-    match: dict[str, Any] = {"prefixMatch": "/"}
+def _pool_rules(entry: Workload, *, named: bool) -> list[dict[str, Any]]:
+    """The rules of a model on the Inference Gateway: the whole host, or requests that name it."""
+    everything: dict[str, Any] = {"prefixMatch": "/"}
+    matches = [everything]
     if named:
-        match["headerMatches"] = [{"headerName": MODEL_HEADER, "exactMatch": entry.served_name}]
-    return {
-        "matchRules": [match],
-        "routeAction": {"weightedBackendServices": _shares(entry)},
-    }
+        matches = [
+            {**everything, "headerMatches": [{"headerName": MODEL_HEADER, "exactMatch": name}]}
+            for name in entry.served_names
+        ]
+    action = {"weightedBackendServices": _shares(entry)}
+    return [{"matchRules": [match], "routeAction": action} for match in matches]
 
 
 def router_headers(kind: str, body: bytes) -> dict[str, str]:

@@ -9,7 +9,10 @@ from enum import StrEnum
 
 import httptools
 
+from cli.traffic.events import Events, begun
+
 _SERVED_BY = b"x-served-by-"
+_OK = 200
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
@@ -20,6 +23,8 @@ class Loss(StrEnum):
     """No connection: refused, no such host, or a certificate that does not fit."""
     RESET = "reset"
     """The connection ended before the whole answer."""
+    CUT = "cut"
+    """A stream of events has begun, and ended before its last one."""
     TIMEOUT = "timeout"
     SERVER_ERROR = "5xx"
 
@@ -46,10 +51,14 @@ class Connection(asyncio.Protocol):
         closed: Callable[[Connection], None],
         *,
         is_head: bool = False,
+        last_event: bytes = b"",
     ) -> None:
+        """`last_event` is what ends a stream of events; empty: the end of the answer."""
         self._done = done
         self._closed = closed
         self._is_head = is_head
+        self._last_event = last_event
+        self._events: Events | None = None
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
@@ -61,12 +70,16 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._answer is not None:
             raise RuntimeError("the connection is not open and idle")
         self._answer = Answer()
+        self._events = None
         self._has_length = False
         self._parser = httptools.HttpResponseParser(self)
         self._transport.write(request)
 
     def close(self, why: Loss = Loss.RESET) -> None:
-        """Close at once; a request under way is lost, and this is why."""
+        """Close at once; a request under way is lost, and this is why.
+
+        A stream that has begun is cut instead, except by a timeout.
+        """
         self.is_open = False
         if self._transport is not None:
             self._transport.abort()
@@ -89,7 +102,7 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         answer = self._answer
         if exc is None and answer is not None and answer.status and not self._has_length:
-            self._finish(answer)  # an answer without a length ends with its connection
+            self._complete(answer)  # an answer without a length ends with its connection
         self._finish(Loss.RESET)
         self._closed(self)
 
@@ -98,6 +111,8 @@ class Connection(asyncio.Protocol):
         lower = name.lower()
         if lower in _FRAMING:
             self._has_length = True
+        elif lower == b"content-type":
+            self._events = begun(value, self._last_event)
         elif lower.startswith(_SERVED_BY) and self._answer is not None:
             served = lower[len(_SERVED_BY) :].decode("latin-1")
             self._answer.served_by[served] = value.decode("latin-1")
@@ -113,12 +128,23 @@ class Connection(asyncio.Protocol):
         if self._is_head:
             self._finish(self._answer)
 
+    def on_body(self, body: bytes) -> None:
+        """Part of the parser's interface."""
+        if self._events is not None:
+            self._events.add(body)
+
     def on_message_complete(self) -> None:
         """Part of the parser's interface."""
         if self._answer is not None and self._answer.status:
-            self._finish(self._answer)
+            self._complete(self._answer)
+
+    def _complete(self, answer: Answer) -> None:
+        is_cut = self._events is not None and answer.status == _OK and not self._events.is_whole
+        self._finish(Loss.CUT if is_cut else answer)
 
     def _finish(self, result: Answer | Loss) -> None:
         if self._answer is not None:
+            if result is Loss.RESET and self._events is not None and self._answer.status:
+                result = Loss.CUT
             self._answer = None
             self._done(self, result)

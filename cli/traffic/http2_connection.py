@@ -22,9 +22,11 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from cli.traffic.connection import Answer, Loss
+from cli.traffic.events import Events, begun
 from cli.traffic.http2_frames import Frames
 from cli.traffic.target import Target
 
+_OK = 200
 _SERVED_BY = b"x-served-by-"
 _SETTINGS_SECONDS = TLS_SECONDS = 10.0
 _WINDOW = 2**30
@@ -70,7 +72,7 @@ class Http2Channel:
     async def _connect(self) -> _Connection:
         target = self._target
         transport, connection = await asyncio.get_running_loop().create_connection(
-            lambda: _Connection(self._headers, self._forget),
+            lambda: _Connection(self._headers, self._forget, target.last_event),
             target.address,
             target.port,
             ssl=self._tls,
@@ -109,6 +111,7 @@ class Http2Place:
         self.stream: int | None = None
         """Of the request under way."""
         self.answer = Answer()
+        self.events: Events | None = None
         self.unsent = b""
         """What the server's window has not let pass of the body."""
         self.is_open = True
@@ -118,7 +121,7 @@ class Http2Place:
         """Send the request; the one before must have ended."""
         if not self.is_open or self.stream is not None:
             raise RuntimeError("the place is not open and idle")
-        self.answer = Answer()
+        self.answer, self.events = Answer(), None
         self._connection.send(self, body)
 
     def close(self, why: Loss = Loss.RESET) -> None:
@@ -135,6 +138,11 @@ class Http2Place:
     def finish(self, result: Answer | Loss) -> None:
         """Tell what became of the request under way."""
         self.stream = None
+        if self.events is not None and (
+            result is Loss.RESET
+            or (isinstance(result, Answer) and result.status == _OK and not self.events.is_whole)
+        ):
+            result = Loss.CUT
         self.done(self, result)
 
 
@@ -142,9 +150,12 @@ class _Connection(asyncio.Protocol):
     """One connection and its places."""
 
     def __init__(
-        self, headers: list[tuple[bytes, bytes]], lost: Callable[[_Connection], None]
+        self,
+        headers: list[tuple[bytes, bytes]],
+        lost: Callable[[_Connection], None],
+        last_event: bytes,
     ) -> None:
-        self._headers, self._lost = headers, lost
+        self._headers, self._lost, self._last_event = headers, lost, last_event
         self._h2 = H2Connection(_FAST)
         self._frames = Frames()
         self._places: set[Http2Place] = set()
@@ -217,6 +228,7 @@ class _Connection(asyncio.Protocol):
                     case ResponseReceived():
                         self._begun(event)
                     case DataReceived():
+                        self._arrived(event)
                         self._h2.acknowledge_received_data(
                             event.flow_controlled_length, event.stream_id
                         )
@@ -244,9 +256,16 @@ class _Connection(asyncio.Protocol):
         for name, value in event.headers:
             if name == b":status":
                 place.answer.status = int(value)
+            elif name == b"content-type":
+                place.events = begun(value, self._last_event)
             elif name.startswith(_SERVED_BY):
                 served = name[len(_SERVED_BY) :].decode("latin-1")
                 place.answer.served_by[served] = value.decode("latin-1")
+
+    def _arrived(self, event: DataReceived) -> None:
+        place = self._streams.get(event.stream_id)
+        if place is not None and place.events is not None:
+            place.events.add(event.data)
 
     def _ended(self, number: int) -> None:
         place = self._streams.get(number)

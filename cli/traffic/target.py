@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cli.traffic import trust
+from cli.traffic.events import DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,12 @@ class Target:
     def authority(self) -> str:
         """The `Host` header."""
         return self.host if self.host_port is None else f"{self.host}:{self.host_port}"
+
+    @property
+    def last_event(self) -> bytes:
+        """What ends an answer that is a stream of events; empty: nothing but its end."""
+        path = self.path.partition("?")[0]
+        return DONE if path.endswith(("/completions", "/chat/completions")) else b""
 
     def request(self) -> bytes:
         """The request on the wire. `ValueError` for a line break in a header."""

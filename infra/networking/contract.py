@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pulumi
 from pulumi_gcp import certificatemanager
 
-from gkeplatform.contracts import DnsRecord, Route, RoutedModel, RoutedVersion, ServedModel
+from gkeplatform.contracts import (
+    DnsRecord,
+    DomainProof,
+    Route,
+    RoutedModel,
+    RoutedVersion,
+    ServedModel,
+)
 from gkeplatform.routes import public_path
 from infra.networking.config import NetworkingConfig
 from infra.networking.iap import members_of
@@ -116,10 +123,12 @@ def required_records(
     proofs: Mapping[str, certificatemanager.DnsAuthorization],
     address: pulumi.Output[str],
     others: Mapping[str, str],
+    other_proofs: Sequence[DomainProof],
 ) -> pulumi.Output[list[DnsRecord]]:
     """The records that must be in DNS, whether or not the layer manages them.
 
-    `others` are the addresses of other front ends by host.
+    `others` are the addresses of other front ends by host, `other_proofs` the records of their
+    certificates.
     """
     parts = pulumi.Output.all(
         address=address, proofs=[proof.dns_resource_records for proof in proofs.values()]
@@ -136,5 +145,6 @@ def required_records(
                 for found in known["proofs"]
                 for record in found
             ),
+            *(DnsRecord(name=one.name, type=one.type, data=one.data) for one in other_proofs),
         ]
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_gcp import certificatemanager, dns
 
+from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.certificate_plan import label
@@ -26,6 +27,7 @@ class DnsRecords(pulumi.ComponentResource):
         *,
         addresses: Mapping[str, pulumi.Input[str]],
         proofs: Mapping[str, certificatemanager.DnsAuthorization],
+        other_proofs: Sequence[DomainProof],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
@@ -69,6 +71,18 @@ class DnsRecords(pulumi.ComponentResource):
                 rrdatas=[record.data],
                 opts=child,
             )
+        for proof in other_proofs:
+            if within(args, [proof.domain]):
+                dns.RecordSet(
+                    f"proof-inference-{label(proof.domain, args.domain)}",
+                    managed_zone=zone,
+                    project=args.project,
+                    name=proof.name,
+                    type=proof.type,
+                    ttl=args.ttl_seconds,
+                    rrdatas=[proof.data],
+                    opts=child,
+                )
         self.register_outputs({"name_servers": self.name_servers})
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_gcp import certificatemanager
 
+from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking.certificate_plan import is_mapped
@@ -70,13 +71,15 @@ def dns_records(
     *,
     address: pulumi.Output[str],
     others: Mapping[str, str],
+    other_proofs: Sequence[DomainProof],
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[Sequence[str]]:
     """Declares the hosts' records, where a zone is configured. Returns its name servers.
 
-    `others` are the addresses of other front ends by host; those outside the zone are left out.
+    `others` are the addresses of other front ends by host, `other_proofs` the records of their
+    certificates; those outside the zone are left out.
     """
     if config.dns is None:
         return pulumi.Output.from_input([])
@@ -88,6 +91,7 @@ def dns_records(
             **{host: others[host] for host in within(config.dns, others)},
         },
         proofs=https.proofs,
+        other_proofs=other_proofs,
         naming=naming,
         labels=labels,
         opts=opts,

@@ -162,6 +162,7 @@ stack.publish(
     models_bucket=store.name,
     generation=cluster.generation,
     kept=live.lasting,
+    proofs=route_controllers.proofs,
     models=stack.applied(
         servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)
     ),

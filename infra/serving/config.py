@@ -11,7 +11,7 @@ from gkeplatform.config import Settings, suggestion
 from infra.serving.callers import checks as caller_checks
 from infra.serving.callers.settings import CallersArgs
 from infra.serving.exposures import GatewayArgs, IngressArgs, RouteSettings, claims
-from infra.serving.exposures.inference import sharing
+from infra.serving.exposures.inference import certificates, sharing
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.groups.manifests import NAMESPACE as LWS_NAMESPACE
 from infra.serving.models import Model, Workload, expanded, pod_checks
@@ -100,6 +100,7 @@ class ServingConfig(Settings, dict=True):
         claims.check(self.entries)
         caller_checks.check(self.callers, self.entries)
         sharing.check(self.entries)
+        certificates.check(self.inference_gateway, self.entries)
         for index, entry in enumerate(self.entries):
             try:
                 entry.exposure.validate(entry, self.routes)

@@ -35,7 +35,8 @@ def run(handler: Handler, *, seconds: float = 0.2, rate: float = 200, **options:
         server = await asyncio.start_server(guarded, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         method = options.pop("method", "GET")
-        target = Target(address="127.0.0.1", port=port, host="m.example", path="/x", method=method)
+        path = options.pop("path", "/x")
+        target = Target(address="127.0.0.1", port=port, host="m.example", path=path, method=method)
         try:
             return await load.run(target, rate=rate, seconds=seconds, **options)
         finally:
@@ -68,7 +69,7 @@ def test_every_request_of_a_healthy_server_is_answered() -> None:
     assert result.pods == {"a": 20, "b": 20}
     assert sum(one.sent for one in result.per_second) == 40
     document = result.document()
-    assert document["lost"] == {"connect": 0, "reset": 0, "timeout": 0, "5xx": 0}
+    assert document["lost"] == {"connect": 0, "reset": 0, "cut": 0, "timeout": 0, "5xx": 0}
     assert document["latencies_ms"]["p50"] <= document["latencies_ms"]["max"]
 
 
@@ -109,6 +110,35 @@ def test_a_lost_request_is_counted_by_its_kind(answer: bytes, kind: Loss) -> Non
     assert result.lost == {kind: 20}
     assert result.answered == 20
     assert result.latencies.count == 20
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+CHUNKED = EVENTS + b"Transfer-Encoding: chunked\r\n"
+FIRST = b"a\r\ndata: {}\n\n\r\n"
+LAST = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "lost"),
+    [
+        ("/v1/chat/completions", CHUNKED + b"\r\n" + FIRST + LAST, None),
+        ("/v1/completions?a=b", EVENTS + b"Connection: close\r\n\r\ndata: [DONE]\n\n", None),
+        ("/v1/chat/completions", CHUNKED + b"Lose: 1\r\n\r\n" + FIRST, Loss.CUT),
+        # It ends in good order, and without its last event: the model server has ended early.
+        ("/v1/completions", CHUNKED + b"\r\n" + FIRST + b"0\r\n\r\n", Loss.CUT),
+        ("/v1/completions", EVENTS + b"Connection: close\r\nLose: 1\r\n\r\ndata: {}\n\n", Loss.CUT),
+        # The end of another API's stream is that of the answer.
+        ("/events", CHUNKED + b"\r\n" + FIRST + b"0\r\n\r\n", None),
+        ("/events", CHUNKED + b"Lose: 1\r\n\r\n" + FIRST, Loss.CUT),
+        ("/v1/completions", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", None),
+        ("/v1/completions", b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}", None),
+    ],
+)
+def test_a_stream_that_ends_before_its_last_event_is_cut(
+    path: str, answer: bytes, lost: Loss | None
+) -> None:
+    result = run(answering(answer), path=path)
+    assert result.lost == ({lost: 40} if lost else {})
 
 
 def test_a_request_without_an_answer_in_time_is_lost() -> None:

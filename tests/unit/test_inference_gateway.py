@@ -18,11 +18,14 @@ from infra import stack_file
 from infra.path_routes import INFERENCE, path_front_ends, router_headers
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.inference import definitions, ext_proc_pods, requirements
+from infra.serving.exposures.inference.routes import route
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render
 
 FILE = "stacks/Pulumi.stage.yaml"
 NETWORK, MODELS = "gke-cluster:network", "gke-serving:models"
+SETTINGS = "gke-serving:inference_gateway"
+MANAGED = {"managed_certificates": True}
 HOST = "llm.stage.acme.example"
 EXPOSURE: dict[str, Any] = {"kind": "inference-gateway", "hosts": [HOST], "failure": "close"}
 _GATEWAY = "kubernetes:gateway.networking.k8s.io/v1"
@@ -50,9 +53,10 @@ def edits(*servers: dict[str, Any], **more: Any) -> dict[str, str]:
     models = json.loads(config[MODELS])
     assistant = next(one for one in models if one["name"] == "assistant")
     others = [one for one in models if one is not assistant]
+    del assistant["adapters"]
     entries = [{**copy.deepcopy(assistant), **one} for one in servers]
     network = {**yaml.safe_load(config[NETWORK]), "proxies_cidr": PROXIES}
-    found = {NETWORK: network, MODELS: [*others, *entries], **more}
+    found = {NETWORK: network, MODELS: [*others, *entries], SETTINGS: {}, **more}
     return {key: json.dumps(value) for key, value in found.items()}
 
 
@@ -70,7 +74,7 @@ CODER = {
 SHARED = edits(
     {**alone(objectives={"chat": 10, "batch": -1}, timeout_seconds=900), "canary": CANARY},
     CODER,
-    **{"gke-serving:inference_gateway": {"certificates": ["llm", "llm-2"]}},
+    **{SETTINGS: {"certificates": ["llm", "llm-2"]}},
 )
 
 
@@ -258,6 +262,66 @@ def test_a_model_alone_on_its_host_needs_no_router() -> None:
     assert model["url"] == f"http://{HOST}/v1/models"
 
 
+def test_each_host_has_a_certificate_that_a_record_proves() -> None:
+    other = {"name": "coder", "served_name": "acme/coder", **alone(hosts=["code.acme.example"])}
+    found = run_environment("stage", edits(alone(), other, **{SETTINGS: MANAGED}))
+    serving, networking = found["serving"], found["networking"]
+    made = serving.of("gcp:certificatemanager/certificate:Certificate")
+    assert {name: one["managed"]["domains"] for name, one in made.items()} == {
+        HOST: [HOST],
+        "code.acme.example": ["code.acme.example"],
+    }
+    assert {one["location"] for one in made.values()} == {"europe-west4"}
+    listener = serving.of(GATEWAY)["inference"]["spec"]["listeners"][1]
+    names = listener["tls"]["options"]["networking.gke.io/cert-manager-certs"].split(",")
+    assert sorted(names) == sorted(one["name"] for one in made.values())
+    kinds = {
+        one["type"]
+        for one in serving.of("gcp:certificatemanager/dnsAuthorization:DnsAuthorization").values()
+    }
+    assert kinds == {"PER_PROJECT_RECORD"}
+    # The zone has the host's proof; that of a host elsewhere is among the required records.
+    records = networking.of("gcp:dns/recordSet:RecordSet")
+    assert records["proof-inference-llm"]["type"] == "CNAME"
+    required = {one["name"] for one in networking.outputs["records"]}
+    assert {f"_acme-challenge.{HOST}.", "_acme-challenge.code.acme.example."} <= required
+
+
+def test_more_hosts_than_certificates_are_refused() -> None:
+    hosts = [f"m{number}.acme.example" for number in range(16)]
+    with pytest.raises(PlatformError, match=r"16 hosts need a certificate each.*takes 15"):
+        read(alone(hosts=hosts), **{SETTINGS: MANAGED})
+    read(alone(hosts=hosts[:15]), **{SETTINGS: MANAGED})
+
+
+def test_adapters_on_a_shared_host_are_routed_by_their_names() -> None:
+    adapters = [{"name": "sql", "source": "gs://acme-ml-stage-models/sql"}]
+    servers = ({**alone(), "adapters": adapters}, CODER)
+    (rule,) = run_environment("stage", edits(*servers))["serving"].of(ROUTE)["assistant"]["spec"][
+        "rules"
+    ]
+    assert [match["headers"][0]["value"] for match in rule["matches"]] == ["assistant", "sql"]
+    (front,) = [one for one in path_front_ends(read(*servers)) if one.kind == INFERENCE]
+    body = json.dumps({"model": "sql"}).encode()
+    url = f"http://{HOST}/v1/completions"
+    assert front.find(url, router_headers(INFERENCE, body)).model == "assistant"
+
+
+def _adapters(count: int) -> list[dict[str, str]]:
+    return [
+        {"name": f"a{number}", "source": f"gs://acme-ml-stage-models/a{number}"}
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("count", "rules"), [(63, [64]), (64, [64, 1]), (127, [64, 64])])
+def test_a_rule_takes_64_names(count: int, rules: list[int]) -> None:
+    servers = read({**alone(), "adapters": _adapters(count)}, CODER)
+    entry = next(one for one in servers.entries if one.name == "assistant")
+    made = route(entry, entry.exposure, servers.inference_gateway, namespace="m", shares_host=True)
+    assert [len(one["matches"]) for one in made["rules"]] == rules
+
+
 REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "failure is not said": (
         [{"exposure": {"kind": "inference-gateway", "hosts": [HOST]}}],
@@ -288,6 +352,24 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "two models of one name on a host": (
         [alone(), {"name": "coder", "served_name": "assistant", **alone()}],
         r'models\[9\].served_name: requests to llm.* are "assistant"\'s already',
+    ),
+    "an adapter of the name of another's model": (
+        [
+            CODER,
+            {
+                **alone(),
+                "adapters": [{"name": "acme/coder", "source": "gs://acme-ml-stage-models/x"}],
+            },
+        ],
+        r'models\[9\].adapters\[0\].name: requests to llm.* for "acme/coder" are "coder"',
+    ),
+    "more adapters than a route can name": (
+        [{**alone(), "adapters": _adapters(128)}, CODER],
+        r"models\[8\].adapters: .* 129 in all, and an HTTPRoute takes 128",
+    ),
+    "a grace that is shorter than a stream": (
+        [{**alone(timeout_seconds=900), "drain_seconds": 60}],
+        r"models\[8\].drain_seconds: 60 is less than exposure.timeout_seconds 900",
     ),
     "the name of a picker": (
         [alone(), {"name": "assistant-epp", "exposure": {"kind": "cluster-ip"}}],
@@ -325,7 +407,9 @@ def test_another_server_than_vllm_is_refused() -> None:
     ],
 )
 def test_a_proxy_only_subnet_is_needed(network: dict[str, str], problem: str) -> None:
-    given = {**yaml.safe_load(stack_config("stage")[NETWORK]), **network}
+    given = yaml.safe_load(stack_config("stage")[NETWORK])
+    del given["proxies_cidr"]
+    given |= network
     with pytest.raises(PlatformError, match=problem):
         read(alone(), **{NETWORK: given})
 

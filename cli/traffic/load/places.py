@@ -62,9 +62,9 @@ class Connections:
 
     async def open(self, done: Done, closed: Closed) -> Connection:
         """Connect. Raises OSError."""
-        target = self._target
+        target, last = self._target, self._target.last_event
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(done, closed, is_head=target.method == "HEAD"),
+            lambda: Connection(done, closed, is_head=target.method == "HEAD", last_event=last),
             target.address,
             target.port,
             ssl=self._tls,

@@ -33,6 +33,10 @@ class Server(Protocol):
         """The model's name as callers know it."""
 
     @property
+    def served_names(self) -> tuple[str, ...]:
+        """What a request's body may name: the model, then its adapters."""
+
+    @property
     def namespace(self) -> str:
         """The namespace of its Service."""
 

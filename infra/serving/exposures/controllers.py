@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 import pulumi
 
+from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_access import grant_access
+from infra.serving.exposures.inference import certificates
 from infra.serving.exposures.inference.gateway import InferenceArgs, ModelsInferenceGateway
 from infra.serving.exposures.inference.sharing import sharing
 from infra.serving.exposures.models_gateway import ModelsGateway
@@ -29,6 +31,12 @@ class Controllers:
     inference: ModelsInferenceGateway | None
     before_routes: tuple[pulumi.Resource, ...] = ()
     """What a route waits for besides its model's Service."""
+
+    @property
+    def proofs(self) -> pulumi.Output[list[DomainProof]]:
+        """Records that must be in DNS before Google issues certificates."""
+        none: list[DomainProof] = []
+        return self.inference.proofs if self.inference else pulumi.Output.from_input(none)
 
     def after(self, canary: pulumi.Resource | None) -> "Controllers":
         """The same, with routes that wait for the canary: they would lead requests to no pod."""
@@ -84,6 +92,7 @@ def controllers(
                 settings=settings.inference,
                 namespace=settings.gateway_namespace,
                 shared=sharing(servers),
+                hosts=certificates.hosts(servers),
                 proxies=proxies,
             ),
             naming=naming,

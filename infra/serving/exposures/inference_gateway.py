@@ -113,6 +113,12 @@ class InferenceGateway(
                 f'"{server.name}" runs on {server.server}; set server: {SERVER}, or kind: gateway '
                 "or http-load-balancer"
             )
+        if server.drain_seconds < self.timeout_seconds:
+            raise ValueError(
+                f"drain_seconds: {server.drain_seconds} is less than exposure.timeout_seconds "
+                f"{self.timeout_seconds}, so that a rollout or a drain cuts streams off; remove "
+                f"drain_seconds, set it to {self.timeout_seconds}, or a shorter timeout"
+            )
         if self.require_iap and not routes.inference.is_encrypted:
             raise ValueError(
                 "exposure.require_iap: Identity-Aware Proxy needs HTTPS; list certificates in "

@@ -106,6 +106,12 @@ class Workload:
         return self.resources.tpu.total // self.hosts if self.resources.tpu else 0
 
     @property
+    def served_names(self) -> tuple[str, ...]:
+        """What a request's body may name: the model, then its adapters."""
+        loaded = self.adapters.loaded if self.adapters else ()
+        return (self.served_name, *(one.name for one in loaded))
+
+    @property
     def formerly(self) -> "Workload | None":
         """The same where it was reached before; None if it does not move."""
         if self.former_exposure is None:

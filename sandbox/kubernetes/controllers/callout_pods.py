@@ -140,6 +140,14 @@ def mounted(pod: Json) -> dict[str, str]:
     }
 
 
+def pause(pod: Json) -> float:
+    """Seconds that a pod goes on once it is deleted: its preStop sleep, within its grace period."""
+    hook = (_container(pod).get("lifecycle") or {}).get("preStop") or {}
+    asked = float((hook.get("sleep") or {}).get("seconds") or 0)
+    own = pod["spec"].get("terminationGracePeriodSeconds", 30)
+    return min(asked, float(pod["metadata"].get("deletionGracePeriodSeconds", own)))
+
+
 def arguments(pod: Json, mounts: Mapping[str, Path]) -> list[str]:
     """The arguments of a pod, with the folders of its mounts."""
     found = []

@@ -4,7 +4,8 @@ Each is gateway-api-inference-extension's own (`cmd/epp`, `cmd/bbr`), with the p
 configuration and service account, so RBAC applies, and the pod is ready when the program answers
 its readiness probe: without its rights, its configuration or its InferencePool it never is.
 Differences from real pods: free ports of 127.0.0.1, no traces, and the pods of a pool are scraped
-where the dial plan says.
+where the dial plan says. As a kubelet has it, the program of a pod that is deleted goes on for its
+preStop sleep, for the answers that pass through it; here it ends with the last of its callers.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sandbox.kubernetes.controllers import callout_pods as pods
 from sandbox.kubernetes.controllers.callout_health import is_serving
 from sandbox.kubernetes.controllers.callout_pods import Served
 from sandbox.kubernetes.controllers.events import Events
+from sandbox.kubernetes.controllers.leaving_processes import GRACE, LeavingProcesses
 from sandbox.kubernetes.controllers.pod_process import PodProcess
 from sandbox.kubernetes.folder import Folder, write_private
 from sandbox.kubernetes.ports import free_port
@@ -34,8 +36,6 @@ from sandbox.kubernetes.ports import free_port
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
 _SETTLE, _AGAIN, _WATCH, _SOON = 0.05, 2.0, 0.5, 0.2
-_GRACE = 5.0
-"""Seconds that a program has to end."""
 NOBODY = 1
 """A port on which nobody listens."""
 
@@ -65,6 +65,9 @@ class InferenceCallouts:
         self._processes: dict[str, PodProcess] = {}
         self._served: dict[str, Served] = {}
         """What each process that answers serves, by its name."""
+        self._pauses: dict[str, float] = {}
+        """How long a process goes on once its pod is deleted, by its name."""
+        self._leaving = LeavingProcesses()
         self._rest: dict[str, float] = {}
         """When a process that has failed is started again, by its name."""
         self._binaries: Path | None = None
@@ -83,6 +86,7 @@ class InferenceCallouts:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._leaving.kill()
         for process in self._processes.values():
             await asyncio.to_thread(process.stop)
 
@@ -149,13 +153,14 @@ class InferenceCallouts:
     async def _reconcile(self, wanted: dict[str, Json]) -> float | None:
         """Start and stop processes; returns the seconds until it must look again."""
         for name in self._processes.keys() - wanted.keys():
-            await self._end(name)
+            self._leave(name)
+        await self._leaving.end()
         if wanted:
             await self._build(next(iter(wanted.values())))
         for name, pod in wanted.items():
             await self._keep(name, pod)
         waiting = [name for name in wanted if name not in self._served]
-        return _SOON if waiting else _WATCH if wanted else None
+        return _SOON if waiting else _WATCH if wanted or self._leaving else None
 
     async def _keep(self, name: str, pod: Json) -> None:
         """Have a process run for a pod, and note when it answers."""
@@ -225,15 +230,26 @@ class InferenceCallouts:
             "SANDBOX_PROJECT": self._folder.key.project,
         }
         process.start(pod, self._binaries, [*pods.arguments(pod, mounts), *own], environment)
-        self._processes[name] = process
+        self._processes[name], self._pauses[name] = process, pods.pause(pod)
         return process
+
+    def _leave(self, name: str) -> None:
+        """Ask the process of a deleted pod no more; it ends later."""
+        process = self._processes.pop(name)
+        if self._served.pop(name, None) is not None:
+            self._changed()
+        pause = self._pauses.pop(name, 0.0)
+        for pod in self._pods():
+            if pod["metadata"]["uid"] == process.pod:
+                pause = pods.pause(pod)  # less for one that is evicted in a hurry
+        self._leaving.add(process, pause)
 
     async def _end(self, name: str) -> None:
         process = self._processes.pop(name)
         if self._served.pop(name, None) is not None:
             self._changed()
         # A leader gives up its lease when it is asked to end.
-        await asyncio.to_thread(process.stop, grace=_GRACE)
+        await asyncio.to_thread(process.stop, grace=GRACE)
 
     async def _mount(self, name: str, pod: Json) -> dict[str, Path] | None:
         """Write the ConfigMaps that a pod mounts; their folders by mount path."""

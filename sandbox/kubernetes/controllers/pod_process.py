@@ -81,6 +81,19 @@ class PodProcess:
             )
         self.pod = pod["metadata"]["uid"]
 
+    def has_callers(self) -> bool:
+        """Whether somebody is connected to its port."""
+        if self._process is None:
+            return False
+        try:
+            found = psutil.Process(self._process.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(
+            one.status == psutil.CONN_ESTABLISHED and one.laddr and one.laddr.port == self.port
+            for one in found
+        )
+
     def stop(self, *, grace: float = 0) -> None:
         """Kill it, if it runs; first ask it to end, and wait for `grace` seconds."""
         if self._process is not None:

@@ -136,20 +136,46 @@ def divided(cluster: Json, callout: Callout) -> Json:
 
 
 def clusters(surroundings: Surroundings) -> list[Json]:
-    """The clusters of all programs."""
+    """The clusters of all programs. Their endpoints are in files of their own.
+
+    Envoy resets the streams of a cluster that changes, and with them the answers that pass through
+    a picker; an endpoint that changes lets them end.
+    """
+    return [_cluster(name) for name in _ports(surroundings)]
+
+
+def assignments(surroundings: Surroundings) -> dict[str, Json]:
+    """The load assignment of each cluster: the port on which its program answers."""
+    return {
+        name: {
+            "cluster_name": name,
+            "endpoints": [
+                {
+                    "lb_endpoints": [
+                        {
+                            "endpoint": {
+                                "address": {
+                                    "socket_address": {"address": "127.0.0.1", "port_value": port}
+                                }
+                            }
+                        }
+                    ]
+                }
+            ],
+        }
+        for name, port in _ports(surroundings).items()
+    }
+
+
+def _ports(surroundings: Surroundings) -> dict[str, int]:
     asked = (*surroundings.pickers.values(), *surroundings.routers.values())
-    if not asked:
-        return []
-    nobody = Callout(resource="", port=NOBODY, fails_open=False)
-    return [_cluster(_UNASKED, nobody), *(_cluster(_name(one), one) for one in asked)]
+    return {_UNASKED: NOBODY, **{_name(one): one.port for one in asked}} if asked else {}
 
 
-def _cluster(name: str, callout: Callout) -> Json:
-    address = {"address": "127.0.0.1", "port_value": callout.port}
-    endpoint = {"endpoint": {"address": {"socket_address": address}}}
+def _cluster(name: str) -> Json:
     return {
         "name": name,
-        "type": "STATIC",
+        "type": "EDS",
         "connect_timeout": "1s",
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",
@@ -161,5 +187,4 @@ def _cluster(name: str, callout: Callout) -> Json:
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }

@@ -99,8 +99,11 @@ def configure(
         for one in rules
     ]
     listeners = [*(one for one in found if one), *contributed.listeners]
-    clusters = [_with_endpoints(one, surroundings) for one in backends.clusters]
-    clusters += [iap.cluster(surroundings), *callouts.clusters(surroundings)]
+    clusters = [
+        _with_endpoints(one, surroundings)
+        for one in (*backends.clusters, *callouts.clusters(surroundings))
+    ]
+    clusters.append(iap.cluster(surroundings))
     written = {
         files.LISTENERS: files.resources(files.LISTENERS, listeners),
         files.CLUSTERS: files.resources(files.CLUSTERS, [*clusters, *contributed.clusters]),
@@ -108,7 +111,7 @@ def configure(
     for path, table in tables.items():
         name = files.routes_file(path)
         written[name] = files.resources(name, [table])
-    for path, assignment in backends.assignments.items():
+    for path, assignment in (backends.assignments | callouts.assignments(surroundings)).items():
         name = files.endpoints_file(path)
         written[name] = files.resources(name, [assignment])
     return Configuration(

@@ -66,7 +66,7 @@ def test_lost_requests_are_reported_by_kind_and_phase() -> None:
     found = report(figures(lost))
     assert found.problems == ("2 requests were lost",)
     document = found.document()
-    assert document["lost"] == {"connect": 0, "reset": 1, "timeout": 0, "5xx": 1}
+    assert document["lost"] == {"connect": 0, "reset": 1, "cut": 0, "timeout": 0, "5xx": 1}
     assert [one["lost"] for one in document["phases"].values()] == [0, 2, 0]
     assert "lost 2 (1 5xx, 1 reset)" in found.text()
 

@@ -169,6 +169,23 @@ def health(pool_name: str) -> Json:
     }
 
 
+def draining(pool_name: str, seconds: int) -> Json:
+    """The policy by which streams of a pool's pods may end when the pods leave."""
+    return {
+        "apiVersion": "networking.gke.io/v1",
+        "kind": "GCPBackendPolicy",
+        "metadata": {"name": pool_name},
+        "spec": {
+            "default": {"connectionDraining": {"drainingTimeoutSec": seconds}},
+            "targetRef": {
+                "group": "inference.networking.k8s.io",
+                "kind": "InferencePool",
+                "name": pool_name,
+            },
+        },
+    }
+
+
 def router() -> list[tuple[str, Json]]:
     """Collection and body of everything that a body-based router of the Gateway needs."""
     name = "bbr"

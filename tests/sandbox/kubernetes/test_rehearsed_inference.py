@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import yaml
 
+from cli.traffic import load
+from cli.traffic.connection import Loss
+from cli.traffic.figures import Result
+from cli.traffic.target import Target
 from sandbox import engine
 from sandbox.gcp.app import App, create_app
 from sandbox.home import Home
@@ -34,6 +41,7 @@ from tests.sandbox.kubernetes.conftest_kubernetes import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kubernetes")]
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 GATEWAYS = f"{objects.GATEWAY_API}/gateways"
 ROUTES = f"{objects.GATEWAY_API}/httproutes"
 REPLICAS = 3
@@ -302,6 +310,111 @@ def test_a_picker_that_is_down_does_what_its_pool_says(served: Gateway) -> None:
     assert eventually(lambda: served.ask("again").status_code == 200)
     # Only the picker names an endpoint, also where the body decides on the route.
     assert served.ask("again", model="chat", host="all.example").status_code == 200
+
+
+STREAM_SECONDS = 2.0
+PAUSE = {"preStop": {"sleep": {"seconds": 20}}}
+
+
+def _pods_that_pause(served: Gateway) -> None:
+    """Servers with streams of some seconds, a single picker; both pause before they stop."""
+    kube = served.sandbox.kube
+    opened = {"spec": {"endpointPickerRef": {"failureMode": "FailOpen"}}}
+    kube("PATCH", f"{objects.POOLS}/chat", opened, content_type=MERGE)
+    kube("POST", f"{objects.GKE}/gcpbackendpolicies", objects.draining("chat", 20))
+    latency = {"sandbox/latency-milliseconds": f"{STREAM_SECONDS * 1000:.0f}"}
+    for name, container, pace in (("chat", "vllm", latency), ("chat-epp", "epp", {})):
+        old = kube("GET", f"{objects.APPS}/{name}")["spec"]["template"]["spec"]["containers"][0]
+        arguments = [one for one in old["args"] if one != "--ha-enable-leader-election"]
+        changed = {"name": container, "lifecycle": PAUSE, "args": arguments}
+        if name == "chat-epp":
+            changed["readinessProbe"] = {"grpc": {"service": "inference-extension"}}
+        template = {
+            "metadata": {"annotations": pace},
+            "spec": {"terminationGracePeriodSeconds": 40, "containers": [changed]},
+        }
+        strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        body = {"spec": {"replicas": 1 if name == "chat-epp" else REPLICAS, "strategy": strategy}}
+        body["spec"]["template"] = template
+        kube("PATCH", f"{objects.APPS}/{name}", body, content_type=STRATEGIC)
+        assert eventually(lambda name=name: _is_rolled_out(served, name), 60)
+
+
+def _is_rolled_out(served: Gateway, name: str) -> bool:
+    found = served.sandbox.kube("GET", f"{objects.APPS}/{name}")
+    status, wanted = found["status"], found["spec"]["replicas"]
+    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    return (
+        status["observedGeneration"] == found["metadata"]["generation"]
+        and counts == [wanted] * 3
+        and len(served.pods(name)) == wanted
+    )
+
+
+def _roll_out(served: Gateway, name: str) -> None:
+    again = {"metadata": {"annotations": {"again": "yes"}}}
+    body = {"spec": {"template": again}}
+    served.sandbox.kube("PATCH", f"{objects.APPS}/{name}", body, content_type=MERGE)
+    assert eventually(lambda: _is_rolled_out(served, name), 60)
+
+
+def _drain_node_of(served: Gateway, name: str) -> None:
+    """Evict everything from a node, as `kubectl drain` does."""
+    kube = served.sandbox.kube
+    node_name = served.pods(name)[0]["spec"]["nodeName"]
+    place = f"/api/v1/nodes/{node_name}"
+    kube("PATCH", place, {"spec": {"unschedulable": True}}, content_type=MERGE)
+    for pod in served.sandbox.items(f"{objects.CORE}/pods"):
+        if pod["spec"].get("nodeName") == node_name:
+            metadata = {"name": pod["metadata"]["name"], "namespace": objects.NAMESPACE}
+            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+            kube("POST", f"{objects.CORE}/pods/{metadata['name']}/eviction", body)
+    for each in ("chat", "chat-epp"):
+        assert eventually(lambda each=each: _is_rolled_out(served, each), 60)
+    kube("PATCH", place, {"spec": {"unschedulable": False}}, content_type=MERGE)
+
+
+def _streams_during(served: Gateway, act: Callable[[], None]) -> Result:
+    """What became of streams that were under way while something was done."""
+    url = urlsplit(served.url)
+    body = {"model": "chat", "prompt": "one two three four five six", "stream": True}
+    target = Target(
+        address=str(url.hostname),
+        port=url.port or 0,
+        host="chat.example",
+        path="/v1/completions",
+        method="POST",
+        headers={"Content-Type": "application/json"},
+        body=json.dumps(body).encode(),
+    )
+
+    async def main() -> Result:
+        end = asyncio.Event()
+        sent = asyncio.create_task(load.run(target, rate=8, seconds=120, end=end))
+        await asyncio.sleep(STREAM_SECONDS)
+        try:
+            await asyncio.to_thread(act)
+        finally:
+            end.set()
+        return await sent
+
+    return asyncio.run(main())
+
+
+def test_streams_survive_rollouts_and_drains(served: Gateway) -> None:
+    _pods_that_pause(served)
+    assert eventually(lambda: served.ask("ready").status_code == 200)
+    for act in (
+        partial(_roll_out, served, "chat"),
+        partial(_roll_out, served, "chat-epp"),
+        partial(_drain_node_of, served, "chat"),
+        partial(_drain_node_of, served, "chat-epp"),
+    ):
+        found = _streams_during(served, act)
+        # The picker may name a new pod before the load balancer knows it: no stream begins.
+        assert found.lost.keys() <= {Loss.SERVER_ERROR}, (act, found.lost)
+        assert found.answered > found.sent / 2, (act, found.lost)
+        assert (found.latencies.quantile(0.5) or 0) > STREAM_SECONDS / 2  # they were streams
 
 
 def test_a_global_gateway_takes_no_pool(served: Gateway) -> None:

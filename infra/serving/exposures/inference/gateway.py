@@ -1,5 +1,6 @@
 """The component of the environment's Inference Gateway: address, Gateway, body-based router."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,12 +12,14 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.policy import v1 as policy
 
+from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving import waits
 from infra.serving.exposures.gateway_manifests import API, POLICIES
 from infra.serving.exposures.inference import gateway_manifests as manifests
 from infra.serving.exposures.inference import router
+from infra.serving.exposures.inference.certificates import HostCertificates
 from infra.serving.exposures.inference.definitions import definitions
 from infra.serving.exposures.inference.gateway_manifests import NAME
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs, RouterArgs
@@ -32,6 +35,8 @@ class InferenceArgs:
     """Namespace of the Gateway."""
     shared: frozenset[str]
     """Models that share a host."""
+    hosts: tuple[str, ...]
+    """The hosts of all models behind it."""
     proxies: str
     """Range of the proxy-only subnet."""
 
@@ -44,6 +49,8 @@ class ModelsInferenceGateway(pulumi.ComponentResource):
     """
 
     address: pulumi.Output[str]
+    proofs: pulumi.Output[list[DomainProof]]
+    """Records that prove the hosts of its managed certificates."""
     kinds: list[pulumi.Resource]
     """The definitions that endpoint pickers look for when they start."""
 
@@ -85,17 +92,24 @@ class ModelsInferenceGateway(pulumi.ComponentResource):
             opts=child,
         )
         self.address = reserved.address
+        managed: Sequence[HostCertificates] = ()
+        if args.settings.managed_certificates:
+            managed = [HostCertificates(name, args.hosts, naming=naming, labels=labels, opts=child)]
+        none: list[DomainProof] = []
+        self.proofs = managed[0].proofs if managed else pulumi.Output.from_input(none)
         gateway = CustomResource(
             name,
             api_version=API,
             kind="Gateway",
             metadata=sdk({**metadata, "annotations": manifests.WAIT}),
             spec=manifests.gateway(
-                args.settings,
+                (*args.settings.certificates, *(name for one in managed for name in one.names)),
                 address=reserved.name,
                 namespace_labels={"app.kubernetes.io/part-of": naming.environment.system},
             ),
-            opts=inside,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[after, *(made for one in managed for made in one.made)]
+            ),
         )
         self.gateway = gateway
         if args.settings.is_encrypted:

@@ -4,11 +4,11 @@ GKE supports inference pools behind its regional classes only:
 https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-gke-inference-gateway.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.serving.exposures import gateway_manifests
 from infra.serving.exposures.gateway_manifests import HTTP, HTTPS
-from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.manifest import Manifest
 
 CLASS = "gke-l7-regional-external-managed"
@@ -20,18 +20,19 @@ WAIT = {"pulumi.com/waitFor": "condition=Programmed"}
 
 
 def gateway(
-    args: InferenceGatewayArgs, *, address: Any, namespace_labels: dict[str, str]
+    certificates: Sequence[str], *, address: Any, namespace_labels: dict[str, str]
 ) -> Manifest:
     """The spec of the Gateway. It takes routes of the namespaces with `namespace_labels`.
 
-    `address` names a regional address; it may be an Output.
+    `certificates` are the names of regional ones; without any it serves HTTP only. `address` names
+    a regional address; it may be an Output.
     """
     routes = {"namespaces": {"from": "Selector", "selector": {"matchLabels": namespace_labels}}}
     listeners: list[Manifest] = [
         {"name": HTTP, "port": 80, "protocol": "HTTP", "allowedRoutes": routes}
     ]
-    if args.certificates:
-        names = {CERTIFICATES: ",".join(args.certificates)}
+    if certificates:
+        names = {CERTIFICATES: ",".join(certificates)}
         listeners.append(
             {
                 "name": HTTPS,

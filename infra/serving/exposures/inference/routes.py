@@ -10,6 +10,8 @@ from infra.serving.manifest import Manifest
 
 MODEL_HEADER = "X-Gateway-Model-Name"
 """Header that the body-based router sets to the `model` of the request's body."""
+MATCHES_OF_RULE, MATCHES_OF_ROUTE = 64, 128
+"""The most matches that HTTPRoute takes: https://gateway-api.sigs.k8s.io/reference/spec/."""
 
 
 def route(
@@ -22,17 +24,27 @@ def route(
 ) -> Manifest:
     """The spec of the HTTPRoute, which leads to the model's pool and its canary's.
 
-    `namespace` is the Gateway's. A model that shares a host gets the requests that name it.
+    `namespace` is the Gateway's. A model that shares a host gets the requests that name it, or
+    one of its adapters.
     """
-    match: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
+    everything: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
+    matches = [everything]
     if shares_host:
-        named = {"type": "Exact", "name": MODEL_HEADER, "value": server.served_name}
-        match["headers"] = [named]
+        matches = [
+            {**everything, "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}]}
+            for name in server.served_names
+        ]
     return {
         "parentRefs": [parent(namespace, HTTPS if args.is_encrypted else HTTP)],
         "hostnames": list(exposure.hosts),
-        "rules": [{"matches": [match], "backendRefs": _pools(server)}],
+        "rules": [{"matches": some, "backendRefs": _pools(server)} for some in _parts(matches)],
     }
+
+
+def _parts(matches: list[Manifest]) -> list[list[Manifest]]:
+    """The matches of each rule."""
+    starts = range(0, len(matches), MATCHES_OF_RULE)
+    return [matches[start : start + MATCHES_OF_RULE] for start in starts]
 
 
 def _pools(server: Server) -> list[Manifest]:

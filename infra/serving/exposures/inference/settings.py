@@ -13,6 +13,8 @@ from infra.serving.patterns import ResourceName
 from infra.serving.quantity import amount
 from infra.serving.resources import Amounts, Limits
 
+MOST_CERTIFICATES = 15
+"""Certificates of a regional load balancer."""
 Weight = Annotated[int, Meta(ge=0, le=100)]
 
 
@@ -94,11 +96,18 @@ class InferenceGatewayArgs(Settings):
     certificates: Annotated[
         tuple[ResourceName, ...],
         Meta(
-            max_length=15,
-            description="Regional Certificate Manager certificates of the hosts, in `gcp:region`. "
-            "Default: HTTP only.",
+            max_length=MOST_CERTIFICATES,
+            description="Regional Certificate Manager certificates of the hosts, in `gcp:region`, "
+            "made elsewhere. Default: none.",
         ),
     ] = ()
+    managed_certificates: Annotated[
+        bool,
+        Meta(
+            description="A certificate of Google's for each host, issued once the records of the "
+            "networking layer are in DNS. Without any certificate the Gateway serves HTTP."
+        ),
+    ] = False
     security_policy: Annotated[
         ResourceName | None,
         Meta(
@@ -116,4 +125,4 @@ class InferenceGatewayArgs(Settings):
     @property
     def is_encrypted(self) -> bool:
         """Whether the Gateway has certificates."""
-        return bool(self.certificates)
+        return self.managed_certificates or bool(self.certificates)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.inference import picker
+from infra.serving.exposures.inference.routes import MATCHES_OF_ROUTE
 from infra.serving.exposures.inference_gateway import InferenceGateway
 
 
@@ -23,6 +24,7 @@ def check(servers: Sequence[Server]) -> None:
     `servers` are the entries in the order of the catalog.
     """
     _refuse_shared_models(servers)
+    _refuse_too_many_names(servers)
     _refuse_picker_names(servers)
 
 
@@ -31,13 +33,28 @@ def _refuse_shared_models(servers: Sequence[Server]) -> None:
     for index, server in enumerate(servers):
         if not isinstance(server.exposure, InferenceGateway):
             continue
+        keys = ["served_name", *(f"adapters[{n}].name" for n in range(len(server.served_names)))]
         for host in server.exposure.hosts:
-            owner = owners.setdefault((host, server.served_name), server.name)
-            if owner != server.name:
-                raise ValueError(
-                    f'models[{index}].served_name: requests to {host} for "{server.served_name}" '
-                    f'are "{owner}"\'s already; give each model a served_name or hosts of its own'
-                )
+            for key, name in zip(keys, server.served_names, strict=False):
+                owner = owners.setdefault((host, name), server.name)
+                if owner != server.name:
+                    remedy = "a served_name" if key == "served_name" else "adapters of other names"
+                    raise ValueError(
+                        f'models[{index}].{key}: requests to {host} for "{name}" are '
+                        f'"{owner}"\'s already; give each model {remedy} or hosts of its own'
+                    )
+
+
+def _refuse_too_many_names(servers: Sequence[Server]) -> None:
+    """Refuses a model on a shared host with more names than its route can list."""
+    shared = sharing(servers)
+    for index, server in enumerate(servers):
+        if server.name in shared and len(server.served_names) > MATCHES_OF_ROUTE:
+            raise ValueError(
+                f"models[{index}].adapters: on a host with other models the route names the model "
+                f"and each adapter, {len(server.served_names)} in all, and an HTTPRoute takes "
+                f"{MATCHES_OF_ROUTE}; give the model hosts of its own"
+            )
 
 
 def _refuse_picker_names(servers: Sequence[Server]) -> None:

@@ -89,10 +89,23 @@ def test_an_endpoint_is_the_one_that_the_picker_names(
     assert [metadata[key] for key in keys] == ["10.8.0.1:8000"]
     override = _route(made)[1]["typed_per_filter_config"][callouts.PICKER]["overrides"]
     assert override["failure_mode_allow"] is fails_open
-    asked = _cluster(made, override["grpc_service"]["envoy_grpc"]["cluster_name"])
-    [one] = asked["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    asked = override["grpc_service"]["envoy_grpc"]["cluster_name"]
+    [assigned] = made[files.endpoints_file(asked)]["resources"]
+    [one] = assigned["endpoints"][0]["lb_endpoints"]
     assert one["endpoint"]["address"]["socket_address"]["port_value"] == 5000
     assert _filters(made)[-2:] == [callouts.PICKER, "envoy.filters.http.router"]
+
+
+def test_another_picker_leaves_the_streams_of_the_former_alone(tmp_path: Path) -> None:
+    first, second = (
+        _configured(
+            tmp_path, pickers={SERVICE: Callout(resource=SERVICE, port=port, fails_open=True)}
+        )
+        for port in (5000, 5002)
+    )
+    # Envoy resets the streams of a cluster that it replaces.
+    assert first[files.CLUSTERS] == second[files.CLUSTERS]
+    assert first != second
 
 
 def test_a_picker_that_does_not_run_is_asked_only_where_it_must(tmp_path: Path) -> None:
