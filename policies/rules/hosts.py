@@ -6,7 +6,7 @@ from policies.objects import namespace_and_name
 from policies.rule import Reference, advisory, kubernetes_docs
 from policies.rules.gateways import GATEWAYS
 from policies.rules.ingresses import INGRESSES
-from policies.subjects import kubernetes
+from policies.subjects import Resource, kubernetes, resource_view
 from policies.values import Props, block, entries, text, texts
 
 _ROUTES = kubernetes("gateway.networking.k8s.io", "HTTPRoute", "GRPCRoute", "TLSRoute")
@@ -42,7 +42,7 @@ def _gateway(hostname: str) -> Props:
 
 
 @advisory(
-    INGRESSES,
+    INGRESSES.with_view(resource_view),
     layer="serving",
     severity="medium",
     why="On a controller that serves several Ingresses, one with a wildcard or no host gets the "
@@ -52,13 +52,16 @@ def _gateway(hostname: str) -> Props:
     passing=_ingress("models.example"),
     failing=_ingress("*.example"),
 )
-def ingresses_name_their_hosts(ingress: Props) -> Iterator[str]:
-    """The rules of an Ingress name whole hosts."""
-    for rule in entries(ingress, "spec", "rules"):
+def ingresses_name_their_hosts(subject: Resource) -> Iterator[str]:
+    """The rules of an Ingress name whole hosts.
+
+    A program's Ingress may have no host: the platform's controller serves that stack alone.
+    """
+    for rule in entries(subject.props, "spec", "rules"):
         host = text(rule, "host")
         if "*" in host:
             yield f"a rule is for {host}"
-        elif not host and not _has_own_balancer(ingress):
+        elif not host and subject.origin != "program" and not _has_own_balancer(subject.props):
             yield "a rule has no host, so it is for every host"
 
 
