@@ -10,10 +10,10 @@ from policies.objects import WORKLOADS, Workloads, labels_of, namespace_and_name
 from policies.pods import TEMPLATES, deployment, is_server, pod
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
-from policies.rules.services import SERVICES
+from policies.rules.services import Served
 from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
 from policies.subjects import Resource, Selector, group_kind, kubernetes, resource_view
-from policies.values import MalformedInputError, Props, block, comparable_text, entries, text, texts
+from policies.values import MalformedInputError, Props, block, entries, text, texts
 
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
@@ -165,26 +165,6 @@ def _bare(policy: str) -> Resource:
     return Resource("kubernetes:core/v1:Pod", props)
 
 
-class _Served:
-    """The selectors of Services by namespace and first label."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._of: dict[tuple[str, str, str], list[Props]] = {}
-        for service in stack.of(SERVICES):
-            selector = block(service.props, "spec", "selector")
-            for key, value in list(selector.items())[:1]:
-                where = namespace_and_name(service.props)[0], key, comparable_text(value)
-                self._of.setdefault(where, []).append(selector)
-
-    def has(self, one: NamespacedPod) -> bool:
-        """Whether a Service selects the pod."""
-        return any(
-            selector_matches({"matchLabels": selector}, one.labels)
-            for key, value in one.labels.items()
-            for selector in self._of.get((one.namespace, key, comparable_text(value)), ())
-        )
-
-
 @advisory(
     kubernetes("core", "Pod").with_view(namespaced_pods),
     layer="serving",
@@ -204,7 +184,7 @@ def servers_have_a_controller(subject: NamespacedPod, stack: Stack) -> Iterator[
     is_static = "kubernetes.io/config.mirror" in pod.annotations()
     if is_static or pod.metadata.get("ownerReferences"):
         return
-    if is_server(pod) or stack.cached(_Served).has(subject):
+    if is_server(pod) or stack.cached(Served).has(subject):
         yield "it is a bare Pod: nothing recreates it on another node"
 
 

@@ -260,3 +260,24 @@ def test_an_account_whose_token_somebody_needs() -> None:
     assert is_found(rule, account)
     assert not is_found(rule, account, binding)
     assert not is_found(rule, account, user)
+
+
+@pytest.mark.parametrize(
+    ("ports", "selects", "kind", "needs_readiness"),
+    [
+        ([], {"app": "other"}, "core/v1:Pod", False),
+        ([], None, "core/v1:Pod", False),
+        ([], {"app": "resnet"}, "core/v1:Pod", True),
+        ([{"containerPort": 8501}], None, "core/v1:Pod", True),
+        ([], None, "apps/v1:Deployment", True),
+    ],
+)
+def test_a_bare_pod_that_gets_no_requests_needs_no_readiness(
+    ports: Any, selects: Any, kind: str, needs_readiness: bool
+) -> None:
+    container = {"ports": ports, "livenessProbe": {"tcpSocket": {"port": 8080}}}
+    template = pod(metadata={"labels": {"app": "resnet"}}, container=container)
+    props = template if kind.endswith("Pod") else {"spec": {"template": template}}
+    service = Resource("kubernetes:core/v1:Service", {"spec": {"selector": selects}})
+    subject = Resource(f"kubernetes:{kind}", props)
+    assert is_found("containers-have-probes", subject, service) is needs_readiness
