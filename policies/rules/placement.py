@@ -14,18 +14,35 @@ from policies.objects import (
     selector_matches,
     template_of,
 )
-from policies.pods import deployment, is_server, pod
+from policies.pods import TEMPLATES, deployment, is_server, pod
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
 from policies.rules.node_pools import NODE_POOL
-from policies.rules.services import SERVICES
+from policies.rules.services import Served
 from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
-from policies.subjects import Resource, kubernetes, resource_view
-from policies.values import MalformedInputError, Props, block, comparable_text, entries, text, texts
+from policies.subjects import Resource, Selector, group_kind, kubernetes, resource_view
+from policies.values import MalformedInputError, Props, block, entries, text, texts
 
 _GROUP_KEY = "leaderworkerset.sigs.k8s.io/group-key"
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
 DEPLOYMENTS = kubernetes("apps", "Deployment") | kubernetes("extensions", "Deployment")
+_LABELLED_PODS = Selector(
+    lambda type_: group_kind(type_) in TEMPLATES,
+    NAMESPACED_PODS.example,
+    tuple(f"kubernetes:{group}/*:{kind}" for group, kind in TEMPLATES),
+    namespaced_pods,
+)
+"""Pods with the labels of their template. The operators of custom kinds add their own."""
+_FROM_CONTROLLERS = (
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-uid",
+    "job-name",
+    "statefulset.kubernetes.io/pod-name",
+)
+"""Labels that Kubernetes' controllers add to their pods."""
 SELECTING = kubernetes("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet").with_view(
     resource_view
 )
@@ -100,14 +117,17 @@ def replicas_are_spread(workload: Resource, stack: Stack) -> Iterator[str]:
     """Replicas are spread over zones or nodes."""
     if stack.cached(Workloads).min_replicas(workload) < 2:
         return
-    terms = list(_spreading_terms(block(template_of(workload), "spec")))
+    spec = block(template_of(workload), "spec")
+    terms = list(_spreading_terms(spec))
+    namespace, _ = namespace_and_name(workload.props)
     if not terms:
         yield "neither topologySpreadConstraints nor podAntiAffinity is set"
     elif not any(_is_domain(text(term, "topologyKey")) for term in terms):
         keys = ", ".join(sorted({text(term, "topologyKey") for term in terms}))
         yield f"it is spread over {keys or 'no topologyKey'} only, which do not fail independently"
     elif not any(
-        _is_domain(text(term, "topologyKey")) and _counts(term, workload) for term in terms
+        _is_domain(text(term, "topologyKey")) and _counts(term, namespace, labels_of(workload))
+        for term in terms
     ):
         yield "its constraints and anti-affinity select other pods only"
 
@@ -132,42 +152,27 @@ def _is_domain(key: str) -> bool:
     )
 
 
-def _counts(term: Props, workload: Resource) -> bool:
-    """Whether a term is about the workload's own pods."""
+def _counts(term: Props, own: str, labels: Props) -> bool:
+    """Whether a term is about the own pods, which have these labels in the namespace `own`."""
     if term.get("labelSelector") is None and not texts(term, "matchLabelKeys"):
         return False  # without a selector none, with an empty one all
     if _GROUP_KEY in texts(term, "matchLabelKeys"):
         return False  # it parts the pods of one replica
-    own, _ = namespace_and_name(workload.props)
     namespaces = texts(term, "namespaces")
     if namespaces and own not in namespaces and term.get("namespaceSelector") is None:
         return False
-    return selector_matches(block(term, "labelSelector"), labels_of(workload))
+    return selector_matches(block(term, "labelSelector"), labels)
+
+
+def _is_by_controllers(selector: Props) -> bool:
+    """Whether a selector asks for labels that a controller adds to its pods."""
+    keys = {text(one, "key") for one in entries(selector, "matchExpressions")}
+    return not keys.union(block(selector, "matchLabels")).isdisjoint(_FROM_CONTROLLERS)
 
 
 def _bare(policy: str) -> Resource:
     props = pod(container={"ports": [{"containerPort": 8501}]}, restartPolicy=policy)
     return Resource("kubernetes:core/v1:Pod", props)
-
-
-class _Served:
-    """The selectors of Services by namespace and first label."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._of: dict[tuple[str, str, str], list[Props]] = {}
-        for service in stack.of(SERVICES):
-            selector = block(service.props, "spec", "selector")
-            for key, value in list(selector.items())[:1]:
-                where = namespace_and_name(service.props)[0], key, comparable_text(value)
-                self._of.setdefault(where, []).append(selector)
-
-    def has(self, one: NamespacedPod) -> bool:
-        """Whether a Service selects the pod."""
-        return any(
-            selector_matches({"matchLabels": selector}, one.labels)
-            for key, value in one.labels.items()
-            for selector in self._of.get((one.namespace, key, comparable_text(value)), ())
-        )
 
 
 @advisory(
@@ -189,12 +194,12 @@ def servers_have_a_controller(subject: NamespacedPod, stack: Stack) -> Iterator[
     is_static = "kubernetes.io/config.mirror" in pod.annotations()
     if is_static or pod.metadata.get("ownerReferences"):
         return
-    if is_server(pod) or stack.cached(_Served).has(subject):
+    if is_server(pod) or stack.cached(Served).has(subject):
         yield "it is a bare Pod: nothing recreates it on another node"
 
 
 @mandatory(
-    SELECTING,
+    _LABELLED_PODS,
     layer="serving",
     severity="high",
     why="A constraint whose selector does not match the workload's own pods spreads nothing.",
@@ -210,11 +215,12 @@ def servers_have_a_controller(subject: NamespacedPod, stack: Stack) -> Iterator[
         ),
     ),
 )
-def spread_constraints_count_their_own_pods(workload: Resource) -> Iterator[str]:
+def spread_constraints_count_their_own_pods(subject: NamespacedPod) -> Iterator[str]:
     """A topology spread constraint selects its own pods."""
-    spec = block(workload.props, "spec", "template", "spec")
-    for constraint in entries(spec, "topologySpreadConstraints"):
-        if not _counts(constraint, workload):
+    for constraint in entries(subject.pod.spec, "topologySpreadConstraints"):
+        if _is_by_controllers(block(constraint, "labelSelector")):
+            continue
+        if not _counts(constraint, subject.namespace, subject.labels):
             yield f"the constraint on {text(constraint, 'topologyKey')} selects other pods"
 
 

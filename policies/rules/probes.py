@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from policies.pods import LONG_RUNNING_PODS, PODS, Pod, deployment, describe, pod
-from policies.rule import advisory, kubernetes_docs, mandatory
+from policies.rule import Stack, advisory, kubernetes_docs, mandatory
+from policies.rules.services import Served
+from policies.selection import NamespacedPod, namespaced_servers
 from policies.values import Props, block, comparable_text, entries, number
 
 _DOCS = kubernetes_docs("Probes", "concepts/configuration/liveness-readiness-startup-probes/")
@@ -19,7 +21,7 @@ def _server(**container: object) -> Props:
 
 
 @mandatory(
-    LONG_RUNNING_PODS,
+    LONG_RUNNING_PODS.with_view(namespaced_servers),
     layer="serving",
     severity="medium",
     why="Without a readiness probe a pod gets requests before its model is loaded; without a "
@@ -30,12 +32,23 @@ def _server(**container: object) -> Props:
     passing=_server(readinessProbe=_READY, livenessProbe=_ALIVE),
     failing=_server(livenessProbe=_ALIVE),
 )
-def containers_have_probes(pod: Pod) -> Iterator[str]:
-    """Every container of a long-running workload has readiness and liveness probes."""
+def containers_have_probes(subject: NamespacedPod, stack: Stack) -> Iterator[str]:
+    """Every container of a long-running workload has readiness and liveness probes.
+
+    A container of a bare Pod needs a readiness probe only if it may get requests: it has ports, or
+    a Service selects the Pod. Those of a workload need it for rollouts as well.
+    """
+    pod = subject.pod
     for container in pod.containers(init=False, ephemeral=False):
         for key in ("readinessProbe", "livenessProbe"):
-            if not block(container, key):
-                yield f"{describe(container)} has no {key}"
+            if block(container, key) or (
+                key == "readinessProbe"
+                and pod.kind == "Pod"
+                and not entries(container, "ports")
+                and not stack.cached(Served).has(subject)
+            ):
+                continue
+            yield f"{describe(container)} has no {key}"
 
 
 @advisory(

@@ -1,4 +1,4 @@
-"""Rules about Kubernetes RBAC: roles, bindings, and admission webhooks."""
+"""Rules about Kubernetes RBAC: roles and bindings."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -217,6 +217,12 @@ _ESCALATION_PATHS = (
     ("", "serviceaccounts/token", ("create",), "can create tokens of any service account"),
     ("", "persistentvolumes", ("create",), "can mount any path of a node"),
     (
+        "",
+        "namespaces",
+        ("update", "patch"),
+        "can lift the Pod Security Standard that a namespace enforces",
+    ),
+    (
         "certificates.k8s.io",
         "certificatesigningrequests/approval",
         ("update", "patch"),
@@ -250,13 +256,46 @@ _ESCALATING = tuple(resource for _, resource, _, _ in _ESCALATION_PATHS)
     failing=_role("get", resources=("nodes/proxy",)),
 )
 def roles_leave_nodes_and_admission_alone(role: Props) -> Iterator[str]:
-    """A role cannot bypass RBAC through kubelets, tokens, certificates or webhooks."""
+    """A role cannot bypass RBAC by kubelets, tokens, certificates, webhooks or namespaces."""
     if not _names_any(role, *_ESCALATING):
         return
     for group, resource, verbs, consequence in _ESCALATION_PATHS:
         for rule in _grants(role, group, resource, *verbs):
             if "*" not in texts(rule, "resources"):  # reported by roles-name-what-they-grant
                 yield f"it may {_describe(rule)}, which {consequence}"
+
+
+_EXTENSIONS = (
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "can change or remove kinds of the whole cluster, with all their objects",
+    ),
+    (
+        "apiregistration.k8s.io",
+        "apiservices",
+        "can send the requests of an API group to a server of its own",
+    ),
+)
+
+
+@advisory(
+    ROLES,
+    layer="serving",
+    severity="medium",
+    why="Kinds and API services belong to the whole cluster: who changes them changes other "
+    "teams' objects.",
+    fix="install definitions when the operator is deployed, or list them in resourceNames",
+    references=(_GOOD_PRACTICE,),
+    passing=_role("get", resources=("customresourcedefinitions",), group="apiextensions.k8s.io"),
+    failing=_role("create", resources=("customresourcedefinitions",), group="apiextensions.k8s.io"),
+)
+def roles_leave_the_api_alone(role: Props) -> Iterator[str]:
+    """A role cannot change custom resource definitions and API services."""
+    for group, resource, consequence in _EXTENSIONS:
+        for rule in _grants(role, group, resource, "create", "update", "patch", "delete"):
+            if "*" not in texts(rule, "resources"):  # reported by roles-name-what-they-grant
+                yield f"it may {', '.join(texts(rule, 'verbs'))} {resource}, which {consequence}"
 
 
 def _bound(binding: Props, is_meant: Callable[[Props], bool]) -> Iterator[tuple[str, Props]]:
@@ -348,30 +387,3 @@ def roles_delete_one_by_one(role: Props) -> Iterator[str]:
             described = _describe(rule)
             _read_last(rule, "verbs", "deletecollection")
             yield f"it may {described}"
-
-
-_WEBHOOKS = kubernetes(
-    "admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"
-)
-
-
-@advisory(
-    _WEBHOOKS,
-    layer="serving",
-    severity="medium",
-    why="With failurePolicy Ignore, anyone who can make the webhook fail can bypass it.",
-    fix="set failurePolicy to Fail, and exclude kube-system with namespaceSelector",
-    references=(
-        kubernetes_docs(
-            "Admission webhook good practices",
-            "concepts/cluster-administration/admission-webhooks-good-practices/",
-        ),
-    ),
-    passing={"webhooks": [{"name": "a.example.com", "failurePolicy": "Fail"}]},
-    failing={"webhooks": [{"name": "a.example.com", "failurePolicy": "Ignore"}]},
-)
-def webhooks_fail_closed(configuration: Props) -> Iterator[str]:
-    """An admission webhook rejects requests when it fails."""
-    for webhook in entries(configuration, "webhooks"):
-        if text(webhook, "failurePolicy") == "Ignore":
-            yield f"{text(webhook, 'name')} has failurePolicy Ignore"

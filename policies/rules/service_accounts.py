@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from policies.objects import deferring_errors, namespace_and_name, raise_first
 from policies.pods import PODS, Pod, deployment, pod
 from policies.rule import Stack, advisory, cis, kubernetes_docs, mandatory
-from policies.selection import NAMESPACED_PODS, NamespacedPod
+from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
 from policies.subjects import Resource, kubernetes
 from policies.values import Props, entries, flag, number, text
 
@@ -103,6 +103,39 @@ def pods_mount_no_token_without_need(subject: NamespacedPod, stack: Stack) -> It
         return
     if flag(owner, _MOUNTS, default=True):
         yield f"{_MOUNTS} is not false in the pod or its account"
+
+
+def _used_accounts(stack: Stack) -> set[tuple[str, str]]:
+    """The accounts that declared pods run as."""
+    return {
+        (one.namespace, _account(one.pod) or "default")
+        for resource in stack.of(NAMESPACED_PODS)
+        for one in namespaced_pods(resource)
+    }
+
+
+@advisory(
+    ACCOUNTS,
+    layer="serving",
+    severity="low",
+    why="Every pod that is given the account later gets a token for the API server, although the "
+    "account may do nothing there.",
+    fix="set automountServiceAccountToken to false in the account; a pod that calls the API server "
+    "sets it to true",
+    references=(cis("4.1.5"), _DOCS),
+    passing=(_declared(automountServiceAccountToken=False),),
+    failing=(_declared(),),
+)
+def service_accounts_mount_no_token_without_need(account: Props, stack: Stack) -> Iterator[str]:
+    """An account without a role, which no declared pod runs as, mounts no token.
+
+    `pods-mount-no-token-without-need` judges the accounts of declared pods.
+    """
+    if not flag(account, _MOUNTS, default=True):
+        return
+    key = namespace_and_name(account)
+    if key not in stack.cached(_bound_accounts) and key not in stack.cached(_used_accounts):
+        yield f"{_MOUNTS} is not false"
 
 
 @mandatory(

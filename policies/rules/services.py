@@ -3,10 +3,10 @@
 import ipaddress
 from collections.abc import Iterator
 
-from policies.objects import Objects, namespace_and_name
+from policies.objects import Objects, namespace_and_name, selector_matches
 from policies.pods import deployment
 from policies.rule import Stack, advisory, google, kubernetes_docs, mandatory
-from policies.selection import NAMESPACED_PODS, Pods
+from policies.selection import NAMESPACED_PODS, NamespacedPod, Pods
 from policies.subjects import Resource, kubernetes
 from policies.values import MalformedInputError, Props, block, comparable_text, entries, text, texts
 
@@ -29,6 +29,26 @@ def _service(app: str = "resnet", **spec: object) -> Resource:
 def _server() -> Resource:
     container = {"ports": [{"name": "rest", "containerPort": 8501}]}
     return Resource(NAMESPACED_PODS.example, deployment(container=container), "resnet")
+
+
+class Served:
+    """The selectors of Services by namespace and first label."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._of: dict[tuple[str, str, str], list[Props]] = {}
+        for service in stack.of(SERVICES):
+            selector = block(service.props, "spec", "selector")
+            for key, value in list(selector.items())[:1]:
+                where = namespace_and_name(service.props)[0], key, comparable_text(value)
+                self._of.setdefault(where, []).append(selector)
+
+    def has(self, one: NamespacedPod) -> bool:
+        """Whether a Service selects the pod."""
+        return any(
+            selector_matches({"matchLabels": selector}, one.labels)
+            for key, value in one.labels.items()
+            for selector in self._of.get((one.namespace, key, comparable_text(value)), ())
+        )
 
 
 @mandatory(

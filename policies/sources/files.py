@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from policies.sources import gke, manifests, stack_export
+from policies.sources import gke, gke_documents, manifests, stack_export
 from policies.sources.documents import Document, UnreadableError, documents
 from policies.subjects import Resource
 
@@ -133,21 +133,21 @@ def _resources(document: Document, refused: list[str]) -> Iterator[Resource]:
     content = document.content
     if stack_export.recognizes(content):
         yield from stack_export.resources(document)
-    elif gke.recognizes(content):
+    elif gke_documents.recognizes(content):
         yield from gke.resources(document)
     elif isinstance(content, dict) and isinstance(content.get("kind"), str):
         yield from manifests.resources(document, refused)
     else:
         raise UnreadableError(
             f"{document.file}:{document.line}: not a Kubernetes object (no kind), a stack export "
-            f"or a GKE cluster: {_shortened(content)}"
+            f"or a GKE cluster or node pool: {_shortened(content)}"
         )
 
 
 def _format(content: Any) -> str:
     if stack_export.recognizes(content):
         return "stack export"
-    return "GKE cluster" if gke.recognizes(content) else "Kubernetes object"
+    return "GKE document" if gke_documents.recognizes(content) else "Kubernetes object"
 
 
 def _shortened(content: Any) -> str:

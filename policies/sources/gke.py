@@ -1,16 +1,15 @@
-"""Converts GKE clusters from the container API's JSON to the provider's resource properties.
+"""Converts GKE clusters and node pools from the container API's JSON to the provider's properties.
 
 Most names are the same in both; the tables here hold the differences. As in all JSON of protocol
 buffers, an absent field has its zero value: without `enabled: true` a feature is off.
 
-A document is the JSON output of `gcloud container clusters describe` or of `clusters.list`, or a
-client library's dump of the same message (see `api_json`).
+A document is a cluster or a node pool, or a list of them (see `gke_documents`).
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from policies.sources import api_json, gke_lines
+from policies.sources import api_json, gke_documents, gke_lines
 from policies.sources.documents import Document
 from policies.sources.gke_lines import ApiLines, Names
 from policies.sources.lines import Lines
@@ -30,32 +29,17 @@ _FLAGS = {
 """API objects with `enabled` that are one flag in the provider; None: a block there too."""
 
 
-def recognizes(content: Any) -> bool:
-    """Whether a document is a cluster or a list of clusters."""
-    if isinstance(content, list):
-        return bool(content) and all(_is_cluster(one) for one in content)
-    if not isinstance(content, dict):
-        return False
-    listed = content.get("clusters")
-    if isinstance(listed, list):
-        return bool(listed) and all(map(_is_cluster, listed))
-    return _is_cluster(content)
-
-
-def _is_cluster(content: Any) -> bool:
-    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
-        return False
-    keys = {api_json.camel_case(key) for key in content if isinstance(key, str)}
-    return bool(keys & _MARKS) and not keys & {"apiVersion", "kind", "spec"}
-
-
 def resources(document: Document) -> Iterator[Resource]:
-    """Yield the clusters and their node pools."""
+    """Yield the clusters with their node pools, and the node pools that stand alone."""
     content = document.content
-    clusters = content if isinstance(content, list) else content.get("clusters", [content])
-    for index, given in enumerate(clusters):
-        base: Path = (index,) if clusters is content else ("clusters", index)
-        lines = document.lines and document.lines.below(*(base if given is not content else ()))
+    messages, base = gke_documents.messages(content)
+    for index, given in enumerate(messages):
+        within: Path = () if given is content else (*base, index)
+        lines = document.lines and document.lines.below(*within)
+        if gke_documents.is_node_pool(given):
+            pool = api_json.to_api_json(given)
+            yield _node_pool(pool, gke_documents.cluster_of(pool), document, lines)
+            continue
         cluster = api_json.to_api_json(given)
         name = str(cluster["name"])
         inputs = cluster_inputs(cluster)
@@ -64,9 +48,13 @@ def resources(document: Document) -> Iterator[Resource]:
             continue  # Google manages an Autopilot cluster's pools
         key = next((key for key in given if api_json.camel_case(str(key)) == "nodePools"), "")
         for number, pool in enumerate(cluster.get("nodePools") or []):
-            props = node_pool_inputs(pool) | {"cluster": name}
-            full, below = f"{name}/{pool.get('name')}", lines and lines.below(key, number)
-            yield _resource(NODE_POOL, props, full, document, below, gke_lines.NODE_POOL)
+            yield _node_pool(pool, name, document, lines and lines.below(key, number))
+
+
+def _node_pool(pool: Json, cluster: str, document: Document, lines: Lines | None) -> Resource:
+    props = node_pool_inputs(pool) | ({"cluster": cluster} if cluster else {})
+    name = "/".join(filter(None, (cluster, str(pool.get("name")))))
+    return _resource(NODE_POOL, props, name, document, lines, gke_lines.NODE_POOL)
 
 
 def _resource(
@@ -100,46 +88,6 @@ def cluster_inputs(cluster: Json) -> Json:
     _operations(cluster, declared)
     return {key: value for key, value in declared.items() if value is not None}
 
-
-_MARKS = frozenset(
-    [
-        "addonsConfig",
-        "authenticatorGroupsConfig",
-        "autopilot",
-        "autoscaling",
-        "binaryAuthorization",
-        "controlPlaneEndpointsConfig",
-        "costManagementConfig",
-        "currentMasterVersion",
-        "currentNodeCount",
-        "databaseEncryption",
-        "enableKubernetesAlpha",
-        "initialClusterVersion",
-        "ipAllocationPolicy",
-        "legacyAbac",
-        "locations",
-        "loggingConfig",
-        "loggingService",
-        "maintenancePolicy",
-        "masterAuth",
-        "masterAuthorizedNetworksConfig",
-        "monitoringConfig",
-        "monitoringService",
-        "networkConfig",
-        "networkPolicy",
-        "nodeConfig",
-        "nodePools",
-        "notificationConfig",
-        "podSecurityPolicyConfig",
-        "privateClusterConfig",
-        "releaseChannel",
-        "securityPostureConfig",
-        "selfLink",
-        "shieldedNodes",
-        "workloadIdentityConfig",
-    ]
-)
-"""Keys that identify a cluster: every cluster from the API has one of them."""
 
 _RENAMED_OR_MOVED = {
     *(key for key, flag in _FLAGS.items() if flag),

@@ -137,3 +137,38 @@ def test_nodes_are_not_shielded_where_the_api_says_nothing(
 ) -> None:
     cluster = {"name": "ai", "location": "europe-west4", "nodePools": [POOL], **document}
     assert ("cluster-nodes-are-shielded" in rules(judged(tmp_path, cluster))) is is_off
+
+
+LINK = "https://container.googleapis.com/v1/projects/p/zones/z/clusters/ai/nodePools/general"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**POOL, "selfLink": LINK},
+        {**POOL, "networkConfig": {"podRange": "pods"}, "autoscaling": {"enabled": True}},
+        {"name": "general", "config": {}, "locations": ["z"], "selfLink": LINK},
+        [{**POOL, "selfLink": LINK}],
+        {"nodePools": [{**POOL, "selfLink": LINK}]},
+        {"name": "general", "config": {"machine_type": "e2-small"}, "self_link": LINK},
+    ],
+)
+def test_a_node_pool_s_document_is_no_cluster(tmp_path: Path, document: Any) -> None:
+    path = tmp_path / "pool.json"
+    path.write_text(json.dumps(document))
+    (pool,) = read(path)
+    assert pool.type == "gcp:container/nodePool:NodePool"
+    assert pool.name.endswith("general")
+    named = {one.finding.rule.id for one in judge([pool], Pack(RULES)).findings}
+    assert named
+    assert not [one for one in named if one.startswith(("cluster-", "control-plane-"))]
+
+
+def test_clusters_and_pools_of_one_list_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "both.json"
+    path.write_text(json.dumps([{"name": "ai", "nodePools": [POOL]}, {**POOL, "selfLink": LINK}]))
+    cluster, pool, other = read(path)
+    assert cluster.type == "gcp:container/cluster:Cluster"
+    assert (pool.name, other.name) == ("ai/general", "ai/general")
+    assert (pool.props["cluster"], other.props["cluster"]) == ("ai", "ai")
+    assert (pool.line, other.line) == (1, 1)
