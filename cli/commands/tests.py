@@ -32,7 +32,7 @@ def run(
     console.say(recordings.official_plugin_notice())
     failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
     chosen = ["-m", "not slow"] if fast else []
-    # A worker a core: the slow tests share their processes by group. -rs prints why one is skipped.
+    # `tests/scheduling.py` says who runs what. -rs prints why one is skipped.
     tests = ["pytest", "-q", "-rs", "-n", "auto", *chosen, *context.args]
     if not checks.passes("tests", tests):
         failed.append("tests")
