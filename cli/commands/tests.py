@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -30,7 +31,7 @@ def run(
             raise CliError(str(error), error.hint) from error
     console.say(recordings.notice())
     console.say(recordings.official_plugin_notice())
-    failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
+    failed = checks.failed(checks.CODE, sys.stdout)
     chosen = ["-m", "not slow"] if fast else []
     # `tests/scheduling.py` says who runs what. -rs prints why one is skipped.
     tests = ["pytest", "-q", "-rs", "-n", "auto", *chosen, *context.args]
