@@ -52,7 +52,7 @@ def fills_gaps(worker: str, workers: int) -> bool:
     return workers > 2 and worker == f"gw{workers - 1}"
 
 
-class Scheduling(LoadGroupScheduling):
+class Scheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
     """xdist's `loadgroup`, in the order of this module."""
 
     def _split_scope(self, nodeid: str) -> str:
