@@ -6,6 +6,7 @@ the reference page are derived from them. This module neither talks to Pulumi no
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,7 +43,7 @@ def load(
     prefix = f"{namespace}:"
     given = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
     hidden = {k.removeprefix(prefix) for k in secret if k.startswith(prefix)}
-    types = {field.encode_name: field.type for field in _fields(inspect.type_info(model))}
+    types = _types(model)
     decoded = {key: _decoded(value, types.get(key)) for key, value in given.items()}
     try:
         return msgspec.convert(decoded, model)
@@ -63,5 +64,9 @@ def _decoded(text: object, expected: inspect.Type | None) -> object:
         return text
 
 
-def _fields(info: inspect.Type) -> tuple[inspect.Field, ...]:
-    return info.fields if isinstance(info, inspect.StructType) else ()
+@cache  # a program reads the whole stack file several times, and the walk takes milliseconds
+def _types(model: type[Settings]) -> Mapping[str, inspect.Type]:
+    """The type of each key."""
+    info = inspect.type_info(model)
+    fields = info.fields if isinstance(info, inspect.StructType) else ()
+    return {field.encode_name: field.type for field in fields}

@@ -49,4 +49,4 @@ def _linted() -> list[str]:
     except engine.EngineError as error:
         raise CliError(str(error), error.hint) from error
     every = {**checks.CODE, **checks.workflows(actionlint)}
-    return [name for name, command in every.items() if not checks.passes(name, command, sys.stderr)]
+    return checks.failed(every, sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -32,9 +33,9 @@ def run(
     console.say(recordings.notice())
     console.say(recordings.official_plugin_notice())
     console.say(chromium.notice())
-    failed = [name for name, command in checks.CODE.items() if not checks.passes(name, command)]
+    failed = checks.failed(checks.CODE, sys.stdout)
     chosen = ["-m", "not slow"] if fast else []
-    # A worker a core: the slow tests share their processes by group. -rs prints why one is skipped.
+    # `tests/scheduling.py` says who runs what. -rs prints why one is skipped.
     tests = ["pytest", "-q", "-rs", "-n", "auto", *chosen, *context.args]
     if not checks.passes("tests", tests):
         failed.append("tests")

@@ -13,7 +13,7 @@ from declared import Declared, run_layer, stack_config
 from gkeplatform import replacement
 from gkeplatform.layers import LAYERS, NETWORKING, SERVING
 from sandbox.plugins.gcp.registry import handler_of
-from tests.inventory.test_inventory import environment_run
+from tests.environment_runs import environment_run
 
 Values = dict[str, Any]
 Edit = Callable[[Values, Values], None]

@@ -1,14 +1,14 @@
 """What each layer declares in each environment, from the real programs and stack files."""
 
-from functools import cache
 from typing import Any
 
 import pytest
 
-from declared import ROOT, Declared, run_environment
+from declared import ROOT, Declared
 from gkeplatform import promotion
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS
+from tests.environment_runs import environment_run
 from tests.inventory import golden_files
 
 PROMOTION = promotion.order(ROOT)
@@ -16,11 +16,6 @@ ENVIRONMENTS = environments(ROOT)
 # Bases come first, so that an update writes them before what differs from them.
 ORDER = sorted(ENVIRONMENTS, key=lambda name: name in golden_files.BASES)
 CASES = [(environment, layer.name) for environment in ORDER for layer in LAYERS]
-
-
-@cache
-def environment_run(environment: str) -> dict[str, Declared]:
-    return run_environment(environment)
 
 
 def inventory(declared: Declared) -> golden_files.Values:

@@ -10,7 +10,7 @@ import pytest
 from declared import ROOT
 from gkeplatform import promotion, replacement
 from sandbox.plugins.gcp.registry import handler_of
-from tests.inventory.test_inventory import environment_run
+from tests.environment_runs import environment_run
 
 EXEMPT = (
     *replacement.REPLACED_BY_NAME,

@@ -15,7 +15,7 @@ import pytest
 from tests.rehearsal import inventories, kills
 from tests.rehearsal.workspace import Workspace, command_line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
+pytestmark = pytest.mark.slow
 
 
 def _start_and_wait_for(workspace: Workspace, layer: str) -> subprocess.Popen[str]:
@@ -57,6 +57,7 @@ def _completes(document: dict[str, Any]) -> None:
     assert document["address"]
 
 
+@pytest.mark.xdist_group("interruptions")
 def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Workspace) -> None:
     for layer in ("cluster", "serving"):
         process = _start_and_wait_for(other_workspace, layer)
@@ -113,6 +114,7 @@ def test_the_next_rehearsal_completes_one_ended_by_ctrl_c(other_workspace: Works
     assert inventories.twice(inventories.inventory(other_workspace)) == []
 
 
+@pytest.mark.xdist_group("rehearsal")
 def test_a_dead_daemon_is_restarted(dev: Workspace) -> None:
     for process in dev.processes():
         if "sandbox.daemon" in command_line(process):

@@ -23,9 +23,11 @@ from gkeplatform.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {layer.name: layer.directory for layer in LAYERS}
+# Bytecode is copied: compiling it anew takes each workspace seconds.
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"
-)
+    ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
+    ".import_linter_cache",
+)  # fmt: skip
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from declared import ROOT, run_environment, stack_config
+from declared import ROOT, stack_config
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, NETWORKING
 from infra.networking.armor import DEFAULT_PRIORITY, Armor, RateLimit, rules
@@ -13,6 +13,7 @@ from infra.networking.backends import headers, resilience
 from infra.networking.config import BackendArgs, Cache, OutlierDetection
 from infra.networking.static_files import cdn_policy
 from tests.contracts.refusals import refusal
+from tests.environment_runs import environment_run
 
 
 def test_rules_stand_in_the_order_that_is_told() -> None:
@@ -107,7 +108,7 @@ def test_times_are_left_out_where_files_say_their_own() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(key: str, change: Any, said: str) -> None:
-    declared = run_environment("dev")
+    declared = environment_run("dev")
     upstream = {f"organization/{one.project}/dev": declared[one.name].outputs for one in LAYERS}
     config = stack_config("dev")
     name = f"gke-networking:{key}"
@@ -117,7 +118,7 @@ def test_what_cannot_be_is_refused(key: str, change: Any, said: str) -> None:
 
 @pytest.mark.parametrize("environment", environments(ROOT))
 def test_every_backend_is_behind_the_policy_where_there_is_one(environment: str) -> None:
-    declared = run_environment(environment)["networking"]
+    declared = environment_run(environment)["networking"]
     policies = declared.of("gcp:compute/securityPolicy:SecurityPolicy")
     services = declared.of("gcp:compute/backendService:BackendService").values()
     assert bool(policies) == (environment != "dev")

@@ -16,6 +16,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.models.disruption import disruption_budget
+from tests.environment_runs import environment_run
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
 SOURCE = "gs://acme-ml-dev-models/next/words"
@@ -135,7 +136,7 @@ def test_what_is_said_of_a_canary_names_its_key() -> None:
 
 @pytest.fixture(scope="module")
 def stage() -> dict[str, Declared]:
-    return run_environment("stage")
+    return environment_run("stage")
 
 
 def test_the_url_map_shares_the_requests_out(stage: dict[str, Declared]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from declared import Declared, run_environment
+from declared import Declared
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
@@ -15,6 +15,7 @@ from infra.cluster.identity import NODE_ROLES
 from infra.cluster.kubeconfig import render
 from infra.cluster.node_pools import instance_groups, node_config
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs, Taint
+from tests.environment_runs import environment_run
 
 DEV = Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="acme-ml")
 POOL = NodePoolArgs(name="general", machine_type="n2-standard-4", max_nodes=3)
@@ -106,7 +107,7 @@ def test_listed_networks_reach_the_api_server() -> None:
 
 @pytest.fixture(scope="module")
 def declared() -> Declared:
-    return run_environment("dev")["cluster"]
+    return environment_run("dev")["cluster"]
 
 
 def test_every_pool_runs_as_its_own_service_account(declared: Declared) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from declared import Declared, run_environment, run_layer, stack_config
+from declared import Declared, run_layer, stack_config
 from gkeplatform import planned
 from gkeplatform.buckets import BucketArgs, protection
 from gkeplatform.config import Settings, load
@@ -28,6 +28,7 @@ from infra.environment.config import (
 from infra.environment.objectives import decided
 from infra.environment.uptime import Probe, check_count, checked, probe, unchecked
 from infra.networking.config import NetworkingConfig
+from tests.environment_runs import environment_run
 
 FILE = "stacks/Pulumi.dev.yaml"
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
@@ -256,7 +257,7 @@ def test_a_budget_mails_and_publishes_but_calls_no_webhook() -> None:
 
 @pytest.fixture(scope="module")
 def prod() -> dict[str, Declared]:
-    return run_environment("prod")
+    return environment_run("prod")
 
 
 def redeclared(

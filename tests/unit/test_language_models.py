@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from msgspec import structs
 
-from declared import Declared, run_environment, run_layer, stack_config
+from declared import Declared, run_layer, stack_config
 from gkeplatform.config import load
 from gkeplatform.contracts import (
     ClusterContract,
@@ -25,6 +25,7 @@ from infra.environment.language_models import queries
 from infra.environment.language_models.settings import FirstToken
 from infra.environment.language_models.watched import LanguageModel, watched
 from sandbox.traffic.model_servers.load import FIRST_TOKEN_BOUNDS
+from tests.environment_runs import environment_run
 
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 DASHBOARD = "gcp:monitoring/dashboard:Dashboard"
@@ -143,7 +144,7 @@ def test_a_canary_counts_with_its_model() -> None:
 
 @pytest.fixture(scope="module")
 def prod() -> dict[str, Declared]:
-    return run_environment("prod")
+    return environment_run("prod")
 
 
 def redeclared(layers: dict[str, Declared], serving: dict[str, Any], **edit: Any) -> Declared:

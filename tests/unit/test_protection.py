@@ -4,23 +4,24 @@ import json
 
 import pytest
 
-from declared import run_environment, run_layer, stack_config
+from declared import run_layer, stack_config
 from gkeplatform.layers import LAYERS
 from gkeplatform.protection import PROTECTED_TYPES
 from tests.contracts.refusals import refusal
+from tests.environment_runs import environment_run
 
 CLUSTER = LAYERS[0]
 
 
 @pytest.mark.parametrize("environment", ["stage", "prod"])
 def test_whatever_cannot_be_made_again_is_protected(environment: str) -> None:
-    for declared in run_environment(environment).values():
+    for declared in environment_run(environment).values():
         keepers = {one for one in declared.inputs if one[0] in PROTECTED_TYPES}
         assert declared.protected == keepers
 
 
 def test_dev_can_be_taken_away() -> None:
-    assert not any(declared.protected for declared in run_environment("dev").values())
+    assert not any(declared.protected for declared in environment_run("dev").values())
 
 
 def test_what_is_released_by_name_is_not_protected() -> None:

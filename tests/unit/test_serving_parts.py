@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from declared import Declared, run_environment
+from declared import Declared
 from gkeplatform.environment import Environment
 from gkeplatform.naming import Naming
 from infra.serving.exposures import endpoint_groups, node_ports
@@ -21,6 +21,7 @@ from infra.serving.models.rollout import RollingUpdate
 from infra.serving.quantity import amount
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.scaling.settings import Autoscaling, Replicas
+from tests.environment_runs import environment_run
 
 NAMING = Naming(
     Environment(system="acme-ml", name="dev", project="acme-ml-dev", region="europe-west4")
@@ -211,7 +212,7 @@ def test_an_address_is_empty_until_there_is_one() -> None:
 
 @pytest.fixture(scope="module")
 def declared() -> Declared:
-    return run_environment("dev")["serving"]
+    return environment_run("dev")["serving"]
 
 
 @pytest.mark.parametrize("name", ["resnet", "mobilenet", "embeddings"])

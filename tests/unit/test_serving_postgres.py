@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from declared import Declared, run_environment
+from declared import Declared
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig
 from infra.serving.models import database
 from infra.serving.postgres import fit, manifests, operator_pod, roles
+from tests.environment_runs import environment_run
 
 AMOUNTS = {"cpu": "500m", "memory": "2Gi"}
 CLUSTER: dict[str, Any] = {
@@ -221,11 +222,11 @@ def test_the_operator_may_touch_no_secrets_but_those_that_it_makes() -> None:
 
 @pytest.fixture(scope="module")
 def stage() -> Declared:
-    return run_environment("stage")["serving"]
+    return environment_run("stage")["serving"]
 
 
 def test_no_operator_where_no_cluster_is_asked_for(stage: Declared) -> None:
-    made = run_environment("dev")["serving"].inputs
+    made = environment_run("dev")["serving"].inputs
     assert not [key for key in made if "acid.zalan.do" in key[0] or "postgres" in key[1]]
     assert stage.of("kubernetes:acid.zalan.do/v1:postgresql")
 

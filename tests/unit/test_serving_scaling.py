@@ -11,6 +11,7 @@ import yaml
 from declared import Declared, run_environment, stack_config
 from gkeplatform.stack import Refused
 from infra.serving.scaling import keda_definitions, keda_manifests, keda_roles
+from tests.environment_runs import environment_run
 
 DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 MONITORING = "kubernetes:monitoring.googleapis.com/v1:PodMonitoring"
@@ -20,12 +21,12 @@ AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 
 @pytest.fixture(scope="module")
 def dev() -> Declared:
-    return run_environment("dev")["serving"]
+    return environment_run("dev")["serving"]
 
 
 @pytest.fixture(scope="module")
 def stage() -> Declared:
-    return run_environment("stage")["serving"]
+    return environment_run("stage")["serving"]
 
 
 def test_keda_is_installed_only_where_a_model_scales_on_metrics(

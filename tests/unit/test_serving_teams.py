@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from declared import Declared, run_environment
+from declared import Declared
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig
 from infra.serving.models import pod
 from infra.serving.placement import demand
 from infra.serving.tenancy import network_policies, quota, teams
 from infra.serving.tenancy.teams import Team
+from tests.environment_runs import environment_run
 
 QUOTA: dict[str, Any] = {"cpu": "8", "memory": "32Gi", "gpus": 4, "pods": 10}
 ENTRY: dict[str, Any] = {
@@ -180,7 +181,7 @@ def test_pods_with_an_address_of_their_own_are_open_on_their_rest_port() -> None
 
 @pytest.fixture(scope="module")
 def stage() -> Declared:
-    return run_environment("stage")["serving"]
+    return environment_run("stage")["serving"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from infra.networking.url_map.actions import retry_policy
 from infra.networking.url_map.expectations import cases
 from infra.networking.url_map.matchers import matchers, rewrite
 from infra.networking.url_map.versions import versions
+from tests.environment_runs import environment_run
 
 URL_MAP = "gcp:compute/uRLMap:URLMap"
 MEMBER = "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember"
@@ -102,7 +103,7 @@ def test_an_attempt_has_a_time_only_where_one_is_asked_for() -> None:
 
 @pytest.fixture(scope="module")
 def prod() -> dict[str, Declared]:
-    return run_environment("prod")
+    return environment_run("prod")
 
 
 def test_a_mirrored_canary_answers_nobody(prod: dict[str, Declared]) -> None:

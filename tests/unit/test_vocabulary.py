@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import Declared, run_environment
+from declared import Declared
 from gkeplatform import planned
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.environment import Environment, environment_of, file_of
@@ -14,6 +14,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
 from gkeplatform.stack import read
 from infra.environment import agreement
+from tests.environment_runs import environment_run
 
 DEV = Environment(
     name="dev",
@@ -77,7 +78,7 @@ def test_a_stack_belongs_to_an_environment(stack: str, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def dev() -> dict[str, Declared]:
-    return run_environment("dev")
+    return environment_run("dev")
 
 
 Contracts = tuple[ClusterContract, ServingContract, NetworkingContract]

@@ -1,0 +1,48 @@
+"""How the workers that run these tests share them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import scheduling
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"tests/a.py": 2, "tests/b.py": 30, "@own": 40, "@kubernetes": 3, "@rehearsal": 1}
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("tests/a.py::test_one", "tests/a.py"),
+        ("tests/a.py::test_one[a@b.example]", "tests/a.py"),
+        ("tests/a.py::test_one[a@b.example]@engine", "@engine"),
+        ("tests/a.py::TestAll::test_one@engine", "@engine"),
+    ],
+)
+def test_a_test_is_taken_with_its_group_or_its_module(nodeid: str, expected: str) -> None:
+    assert scheduling.scope(nodeid) == expected
+
+
+def test_long_groups_come_first_and_modules_last() -> None:
+    in_order = ["@rehearsal", "@kubernetes", "@own", "tests/b.py", "tests/a.py"]
+    assert scheduling.order(SIZES) == in_order
+
+
+def test_the_worker_that_fills_the_gaps_takes_groups_when_no_module_is_left() -> None:
+    assert scheduling.next_scope(SIZES, is_filling=False) == "@rehearsal"
+    assert scheduling.next_scope(SIZES, is_filling=True) == "tests/b.py"
+    groups = {one: size for one, size in SIZES.items() if one.startswith("@")}
+    assert scheduling.next_scope(groups, is_filling=True) == "@rehearsal"
+
+
+def test_one_of_three_workers_fills_the_gaps_and_none_of_two() -> None:
+    assert [scheduling.fills_gaps(f"gw{index}", 3) for index in range(3)] == [False, False, True]
+    assert [scheduling.fills_gaps(f"gw{index}", 2) for index in range(2)] == [False, False]
+
+
+@pytest.mark.parametrize("group", scheduling.LONGEST)
+def test_a_long_group_is_one_of_the_tests(group: str) -> None:
+    files = (ROOT / "tests").rglob("test_*.py")
+    assert any(f'xdist_group("{group}")' in file.read_text() for file in files)
