@@ -64,6 +64,8 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         collection, _, name = key.rpartition("/")
         if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
             continue
+        if key.startswith("policies/") and not body.get("policy", {}).get("bindings"):
+            continue  # Every resource has a policy; one without bindings is as good as none.
         value = body
         if isinstance(value, dict):
             if key.startswith(("monitoring/", "billingbudgets/")):
@@ -74,6 +76,9 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
                 value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
             if collection.endswith(_PLACES_OF_NODES):
                 value = _by_pools(value)
+            if collection.endswith("/backendServices") and "instanceGroups" not in str(value):
+                # Google keeps it after instance groups, and endpoint groups have no named ports.
+                value = {one: it for one, it in value.items() if one != "portName"}
         yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(_renamed(value, drawn))
 
 
