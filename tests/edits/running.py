@@ -199,7 +199,8 @@ def records(
         say(f"{len(names)} edits: {' | '.join(names)[:1500]}")
         made = runner.make([edits[name] for name in names])
         if (made.problems or made.refused) and len(names) > 1:
-            say(f"  halved: {(made.problems or [made.refused])[0]}")
+            reasons = made.problems[:5] or [made.refused]
+            say("  halved: " + "\n  ".join(reasons))
             if made.problems:
                 runner.repair()
             half = len(names) // 2

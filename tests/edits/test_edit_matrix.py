@@ -125,6 +125,12 @@ def test_what_google_keeps_without_effect_is_no_difference() -> None:
     assert differences(service(endpoints, portName="http"), service(endpoints, portName="a")) == []
     assert differences(service(instances, portName="http"), service(instances, portName="a")) != []
 
+    key = "cloudkms/projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    ring = [(key.rpartition("/cryptoKeys")[0], {}), (key, {"labels": {}})]
+    version = f"{key}/cryptoKeyVersions/1"
+    assert dict(google([*ring, (version, {"state": "DESTROY_SCHEDULED"})])) == {}
+    assert len(dict(google([*ring, (version, {"state": "ENABLED"})]))) == 3
+
     policy = "policies/iap/projects/p/iap_web/compute/services/1"
     bound = {"bindings": [{"role": "r", "members": ["group:ml@acme.example"]}]}
     assert dict(google([(policy, {"policy": {"version": 1}, "generation": 2})])) == {}
