@@ -72,15 +72,32 @@ def main() -> None:
 
 
 def _accepted(names: Sequence[str], edits: Mapping[str, Edit]) -> Iterator[list[str]]:
-    """The batch, halved until the programs accept each part on mocks; single edits as they are."""
-    environment = edits[names[0]].environment
-    values = merged(committed(environment), [edits[name] for name in names])
-    if len(names) == 1 or not effect(Edit("a batch", environment, values)).refused:
+    """The batch without those that the programs refuse beside the others on mocks, and these.
+
+    Single edits are as they are.
+    """
+    together: list[str] = []
+    for part in _halved(names, edits):
+        if not together or not _is_refused([*together, *part], edits):
+            together += part
+        else:
+            yield part
+    yield together
+
+
+def _halved(names: Sequence[str], edits: Mapping[str, Edit]) -> Iterator[list[str]]:
+    if len(names) == 1 or not _is_refused(names, edits):
         yield list(names)
         return
     half = len(names) // 2
-    yield from _accepted(names[:half], edits)
-    yield from _accepted(names[half:], edits)
+    yield from _halved(names[:half], edits)
+    yield from _halved(names[half:], edits)
+
+
+def _is_refused(names: Sequence[str], edits: Mapping[str, Edit]) -> bool:
+    environment = edits[names[0]].environment
+    values = merged(committed(environment), [edits[name] for name in names])
+    return bool(effect(Edit("a batch", environment, values)).refused)
 
 
 def _workspace(folder: Path | None) -> Workspace:

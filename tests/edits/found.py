@@ -22,8 +22,9 @@ _DIGEST = re.compile(
 _SERVERS = frozenset(
     {"id", "etag", "fingerprint", "labelFingerprint", "selfLinkWithId", "creationTimestamp",
      "createTime", "updateTime", "uid", "resourceVersion", "generation", "managedFields",
-     "metageneration", "timeCreated", "updated", "mutationRecord", "creationRecord",
-     "status", "tunnelId", "uniqueId", "pscServiceAttachment", "deployment.kubernetes.io/revision",
+     "metageneration", "timeCreated", "updated", "mutationRecord", "mutationRecords",
+     "creationRecord", "status", "tunnelId", "uniqueId", "pscServiceAttachment",
+     "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
      "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_changes"}
 )  # fmt: skip
@@ -60,10 +61,15 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """The documents of the emulated Google Cloud by their places, normalised."""
     documents = list(documents)
     drawn = _drawn_names(documents)
+    keys_in_use = [key for key, body in documents if _is_usable_version(key, body)]
     for key, body in documents:
+        if key.startswith("cloudkms/") and not any(one.startswith(key) for one in keys_in_use):
+            continue  # Google deletes neither key rings nor keys: the versions are destroyed.
         collection, _, name = key.rpartition("/")
         if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
             continue
+        if key.startswith("policies/") and not body.get("policy", {}).get("bindings"):
+            continue  # Every resource has a policy; one without bindings is as good as none.
         value = body
         if isinstance(value, dict):
             if key.startswith(("monitoring/", "billingbudgets/")):
@@ -74,7 +80,14 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
                 value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
             if collection.endswith(_PLACES_OF_NODES):
                 value = _by_pools(value)
+            if collection.endswith("/backendServices") and "instanceGroups" not in str(value):
+                # Google keeps it after instance groups, and endpoint groups have no named ports.
+                value = {one: it for one, it in value.items() if one != "portName"}
         yield _DIGEST.sub("<digest>", f"{collection}/{name}"), normal(_renamed(value, drawn))
+
+
+def _is_usable_version(key: str, body: Any) -> bool:
+    return "/cryptoKeyVersions/" in key and not str(body.get("state")).startswith("DESTROY")
 
 
 def _drawn_names(documents: Iterable[tuple[str, Any]]) -> Mapping[str, str]:

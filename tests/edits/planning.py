@@ -9,8 +9,9 @@ from tests.edits.merging import merged, paths
 
 MOST, MOST_NAMED = 60, 12
 """Edits in a batch: a batch of named edits fails more often, and is halved then."""
-# They replace the cluster, or move what all models use.
+# They replace the cluster, or move what all models use, or protect what others take back.
 _ALONE = (
+    "platform:protect",
     "gke-cluster:cluster.control_plane",
     "gke-cluster:cluster.dataplane",
     "gke-cluster:network.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from tests.rehearsal.workspace import Workspace
 
 Record = dict[str, Any]
 _RATE, _LONGEST = 10, 1200
+_PAUSE = 5.0  # seconds in which a controller takes its next step
 _LOADED = ("resnet", "fraud")
 """Models under load: behind endpoint groups and behind instance groups."""
 
@@ -56,7 +58,7 @@ class Runner:
         document, _, output = self._up()
         if document is None:
             raise SystemExit(f"the committed file cannot be deployed: {_reason(output)}")
-        self._first = found(self._workspace, self._environment)
+        self._first = self._settled({})
 
     def make(self, edits: Sequence[Edit]) -> Made:
         """Preview the edits, make them in one update, update again, take them back, compare.
@@ -87,18 +89,25 @@ class Runner:
             for load in loads:
                 sent, lost = _ended(load)
                 made.sent, made.lost = made.sent + sent, made.lost + lost
-        after = found(self._workspace, self._environment)
-        made.problems += differences(self._first, after)[:20]
+        made.problems += differences(self._first, self._settled(self._first))[:20]
         return made
 
     def repair(self) -> bool:
         """Bring the environment back to the committed file after a failure; whether it is."""
         for _ in range(2):
             document, _, _ = self._up()
-        after = found(self._workspace, self._environment)
+        after = self._settled(self._first)
         left = differences(self._first, after)
         self._first = after
         return document is not None and not left
+
+    def _settled(self, wanted: Found) -> Found:
+        """What is found once it is as wanted, or controllers change it no more."""
+        before, after = wanted, found(self._workspace, self._environment)
+        while differences(wanted, after) and differences(before, after):
+            time.sleep(_PAUSE)
+            before, after = after, found(self._workspace, self._environment)
+        return after
 
     def _write(self, values: Mapping[str, Any]) -> None:
         self._file.write_text(yaml.safe_dump({"config": dict(values)}, sort_keys=False))
@@ -190,7 +199,8 @@ def records(
         say(f"{len(names)} edits: {' | '.join(names)[:1500]}")
         made = runner.make([edits[name] for name in names])
         if (made.problems or made.refused) and len(names) > 1:
-            say(f"  halved: {(made.problems or [made.refused])[0]}")
+            reasons = made.problems[:5] or [made.refused]
+            say("  halved: " + "\n  ".join(reasons))
             if made.problems:
                 runner.repair()
             half = len(names) // 2

@@ -116,6 +116,27 @@ def test_the_time_of_issuance_and_the_count_of_changes_are_no_differences() -> N
     assert differences(certificate("models", 1.0), certificate("other", 1.0)) != []
 
 
+def test_what_google_keeps_without_effect_is_no_difference() -> None:
+    def service(group: str, **more: str) -> dict[str, object]:
+        body = {"backends": [{"group": f"zones/a/{group}/models"}], **more}
+        return dict(google([("compute/projects/p/global/backendServices/models", body)]))
+
+    endpoints, instances = "networkEndpointGroups", "instanceGroups"
+    assert differences(service(endpoints, portName="http"), service(endpoints, portName="a")) == []
+    assert differences(service(instances, portName="http"), service(instances, portName="a")) != []
+
+    key = "cloudkms/projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    ring = [(key.rpartition("/cryptoKeys")[0], {}), (key, {"labels": {}})]
+    version = f"{key}/cryptoKeyVersions/1"
+    assert dict(google([*ring, (version, {"state": "DESTROY_SCHEDULED"})])) == {}
+    assert len(dict(google([*ring, (version, {"state": "ENABLED"})]))) == 3
+
+    policy = "policies/iap/projects/p/iap_web/compute/services/1"
+    bound = {"bindings": [{"role": "r", "members": ["group:ml@acme.example"]}]}
+    assert dict(google([(policy, {"policy": {"version": 1}, "generation": 2})])) == {}
+    assert differences({}, dict(google([(policy, {"policy": bound})]))) != []
+
+
 def test_the_gravest_operation_of_a_resource_counts() -> None:
     def step(op: str, kind: str = "gcp:container/nodePool:NodePool") -> dict[str, str]:
         at = {"layer": "cluster", "type": kind, "name": "general"}

@@ -1,59 +1,46 @@
-"""`platformctl preview` of all layers, and what an update then does."""
+"""A sample of the edit matrix: what the preview of all layers says, and what updates then do."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from cli.events import Run
-from cli.impact.operations import Operation, changes
-from tests.rehearsal.workspace import PROJECTS, Workspace
+from tests.edits.edits import of_keys
+from tests.edits.named import named
+from tests.edits.running import Runner
+from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
-POOL = """\
-    - name: extra
-      machine_type: n2-standard-4
-      min_nodes: 1
-      max_nodes: 2
-
-  gke-serving:namespace: models
-"""
-
-
-def performed(dev: Workspace, layer: str, log: Path) -> dict[str, str]:
-    """Deploy a layer: the operation with each resource that is not left alone."""
-    command = ["pulumi", "up", "-s", "dev", "--yes", "--skip-preview", "--event-log", str(log)]
-    dev.run("env", "PULUMI_DEBUG_COMMANDS=true", *command, layer=layer)
-    run = Run()
-    for line in log.read_text().splitlines():
-        run.take(json.loads(line))
-    return {
-        urn: one.operation.value
-        for urn, one in changes(layer, run.steps).items()
-        if one.operation is not Operation.SAME
-        and not one.step.type.startswith(("gkeplatform:", "pulumi:"))
-    }
+SAMPLE = (
+    "a pool added",
+    "a model added",
+    "traffic split",
+    "a certificate swapped",
+    "without DNS",
+    "gke-cluster:node_pools[].labels",
+    "gke-serving:models[].environment",
+    "gke-serving:models[].replicas.max",
+    "gke-networking:static_files.cache.mode",
+)
+"""One of each kind: `python -m tests.edits` makes them all."""
 
 
-def test_an_update_does_what_the_preview_of_all_layers_said(dev: Workspace, tmp_path: Path) -> None:
+def test_a_batch_of_edits_converges_as_it_was_previewed_and_is_taken_back(dev: Workspace) -> None:
+    edits = {edit.name: edit for edit in (*named(), *of_keys()[0].values())}
     stack = dev.root / "stacks" / "Pulumi.dev.yaml"
     before = stack.read_text()
-    states = {layer: dev.state(layer)["resources"] for layer in ("cluster", "networking")}
     try:
-        stack.write_text(before.replace("  gke-serving:namespace: models\n", POOL, 1))
-        said = dev.run(*dev.command("preview", "dev", "--json"))
-        document = json.loads(said.stdout)
-        assert {layer: dev.state(layer)["resources"] for layer in states} == states
-        predicted: dict[str, dict[str, str]] = {layer: {} for layer in PROJECTS}
-        for one in (*document["changes"], *document["replaced_or_deleted"]):
-            predicted[one["layer"]][one["urn"]] = one["operation"]
-        # Nothing but the new pool's instance groups changes the load balancer.
-        assert "update" in predicted["networking"].values()
-        done = {layer: performed(dev, layer, tmp_path / layer) for layer in PROJECTS}
-        assert done == predicted
+        runner = Runner(dev, "dev")
+        runner.begin()
+        made = runner.make([edits[name] for name in SAMPLE])
     finally:
         stack.write_text(before)
-        dev.rehearse()
+    assert made.refused == ""
+    assert made.problems == []
+    assert made.unknown == []
+    assert made.done == made.predicted
+    assert {layer for layer, _, _ in made.done} == {
+        "cluster", "serving", "networking", "environment"
+    }  # fmt: skip
+    assert made.sent > 0
+    assert made.lost == 0

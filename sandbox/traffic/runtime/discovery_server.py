@@ -28,7 +28,7 @@ TYPES = {
 }
 _PATHS = {"/v3/discovery:endpoints": "eds", "/v3/discovery:routes": "rds"}
 _HOLD, _REQUEST = 30.0, 60  # seconds that an answer waits, and that Envoy waits for it
-_AGAIN = 1.0
+_AGAIN = 0.5
 _UNCHANGED = 304
 
 
@@ -109,13 +109,13 @@ class DiscoveryServer:
         kept.taken = has
         kept.changed.clear()
         if kept.version in (has, kept.sent):
-            # Without any version it is an Envoy that has just started, or has refused the first.
-            hold = _HOLD if has or not kept.sent else _AGAIN
+            # What was given and is not taken was refused, or went to a cluster that is replaced:
+            # Envoy follows a resource twice until the new cluster is warm. It is given again, but
+            # not at once.
+            hold = _HOLD if kept.version == has else _AGAIN
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(kept.changed.wait(), hold)
-        # What it was given and did not take is not given again.
-        is_refused = bool(has) and kept.version == kept.sent
-        if kept.body is None or kept.version == has or is_refused:
+        if kept.body is None or kept.version == has:
             return _UNCHANGED, b""
         kept.sent = kept.version
         resource = {"@type": TYPES[kind], **kept.body}

@@ -48,7 +48,7 @@ def test_an_answer_waits_for_another_version() -> None:
     asyncio.run(scenario())
 
 
-def test_what_was_refused_is_not_given_again_and_what_comes_back_is() -> None:
+def test_what_was_refused_is_not_given_again_at_once_and_what_comes_back_is() -> None:
     async def scenario() -> None:
         server = DiscoveryServer()
         server.set({A: {"name": "a"}})
@@ -63,6 +63,26 @@ def test_what_was_refused_is_not_given_again_and_what_comes_back_is() -> None:
         assert (await refused)[1]["resources"][0]["good"] == 1
         # An Envoy that has just started names no version.
         assert (await ask(server, "a"))[1]["resources"][0]["good"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_both_of_two_that_follow_a_resource_get_its_next_version() -> None:
+    """Envoy follows the endpoints of a cluster twice while another configuration replaces it."""
+
+    async def scenario() -> None:
+        server = DiscoveryServer()
+        server.set({A: {"name": "a"}})
+        _, first = await ask(server, "a")
+        version = first["version_info"]
+        both = [asyncio.create_task(ask(server, "a", version)) for _ in range(2)]
+        assert await is_waiting(both[0])
+        server.set({A: {"name": "a", "x": 1}})
+        answers = await asyncio.wait_for(asyncio.gather(*both), 5)
+        assert [status for status, _ in answers] == [200, 200]
+        # One that asked a moment later is not taken for one that has refused it.
+        late = await asyncio.wait_for(ask(server, "a", version), 5)
+        assert late[1]["resources"][0]["x"] == 1
 
     asyncio.run(scenario())
 
