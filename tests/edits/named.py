@@ -144,16 +144,12 @@ def _pool(name: str, **changes: Any) -> Change:
     return change
 
 
-def _on_inference_gateway(values: Values) -> None:
-    values["gke-cluster:network"]["proxies_cidr"] = "10.250.0.0/23"
-    _of(values, "assistant")["exposure"] = {
-        "kind": "inference-gateway",
-        "hosts": ["llm.stage.acme.example"],
-        "failure": "open",
-    }
+def _off_inference_gateway(values: Values) -> None:
+    _of(values, "assistant")["exposure"] = {"kind": "cluster-ip"}
 
 
 def _with_callers(values: Values) -> None:
+    _off_inference_gateway(values)
     values["gke-cluster:cluster"]["secret_sync"] = True
     key = {"secret_manager": "key-web", "version": 1}
     web = {"name": "web", "models": ["assistant"], "keys": [key], "tokens_per_minute": 20000}
@@ -260,7 +256,7 @@ _STAGE: dict[str, Change] = {
     "without a backup plan": _within(_CLUSTER, backup=None),
     "without Cloud Armor": _key("gke-networking:armor"),
     "without Postgres": _without_postgres,
-    "a language model to inference-gateway": _on_inference_gateway,
+    "a language model from inference-gateway": _off_inference_gateway,
     "a language model for callers with keys": _with_callers,
     "without a canary": _model("resnet", canary=None),
     "without Identity-Aware Proxy of a model": _model(

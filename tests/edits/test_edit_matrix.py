@@ -126,7 +126,7 @@ def test_what_google_keeps_without_effect_is_no_difference() -> None:
     assert differences(service(instances, portName="http"), service(instances, portName="a")) != []
 
     key = "cloudkms/projects/p/locations/l/keyRings/r/cryptoKeys/k"
-    ring = [(key.rpartition("/cryptoKeys")[0], {}), (key, {"labels": {}})]
+    ring: list[tuple[str, object]] = [(key.rpartition("/cryptoKeys")[0], {}), (key, {"labels": {}})]
     version = f"{key}/cryptoKeyVersions/1"
     assert dict(google([*ring, (version, {"state": "DESTROY_SCHEDULED"})])) == {}
     assert len(dict(google([*ring, (version, {"state": "ENABLED"})]))) == 3

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from entries import BASE, VLLM
 
 from declared import ROOT, Declared, run_environment, stack_config
 from gkeplatform.errors import PlatformError
@@ -19,6 +18,7 @@ from infra.serving.callers.settings import Caller, CallerKey, CallersArgs, check
 from infra.serving.models import Workload
 from policies.check import judge, pack_for
 from policies.reports.as_text import render
+from tests.unit.entries import BASE, VLLM
 
 INFERENCE = {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}
 CALLERS = "gke-serving:callers"
@@ -45,9 +45,16 @@ TWO: dict[str, Any] = {
 
 
 def edits(callers: dict[str, Any]) -> dict[str, str]:
-    """Keys of stage with callers."""
-    cluster = {**yaml.safe_load(stack_config("stage")["gke-cluster:cluster"]), "secret_sync": True}
-    return {"gke-cluster:cluster": json.dumps(cluster), CALLERS: json.dumps(callers)}
+    """Keys of stage with callers, and with the language model off the Inference Gateway."""
+    stage = stack_config("stage")
+    cluster = {**yaml.safe_load(stage["gke-cluster:cluster"]), "secret_sync": True}
+    models = yaml.safe_load(stage["gke-serving:models"])
+    next(one for one in models if one["name"] == "assistant")["exposure"] = {"kind": "cluster-ip"}
+    return {
+        "gke-cluster:cluster": json.dumps(cluster),
+        "gke-serving:models": json.dumps(models),
+        CALLERS: json.dumps(callers),
+    }
 
 
 def caller(name: str = "web", *, secret: str | None = None, **more: object) -> Caller:

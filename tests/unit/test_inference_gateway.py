@@ -19,6 +19,7 @@ from infra.path_routes import INFERENCE, path_front_ends, router_headers
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.inference import definitions, ext_proc_pods, requirements
 from infra.serving.exposures.inference.routes import route
+from infra.serving.exposures.inference_gateway import InferenceGateway
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render
 
@@ -318,6 +319,7 @@ def _adapters(count: int) -> list[dict[str, str]]:
 def test_a_rule_takes_64_names(count: int, rules: list[int]) -> None:
     servers = read({**alone(), "adapters": _adapters(count)}, CODER)
     entry = next(one for one in servers.entries if one.name == "assistant")
+    assert isinstance(entry.exposure, InferenceGateway)
     made = route(entry, entry.exposure, servers.inference_gateway, namespace="m", shares_host=True)
     assert [len(one["matches"]) for one in made["rules"]] == rules
 

@@ -66,8 +66,8 @@ def isolation(
     """The spec of the policy on a namespace, which denies all traffic that it does not list.
 
     A team's covers all its pods. The shared namespace's (no team) covers model servers only, and
-    any pod of the cluster may call them. `egress` are further rules. Pods with a label of `but` have
-    policies of their own, and are left out: what one policy admits no other can refuse.
+    any pod of the cluster may call them. `egress` are further rules. Pods with a label of `but`
+    have policies of their own, and are left out: what one policy admits no other can refuse.
     """
     pods: Manifest = {} if team else {"matchLabels": MODEL_SERVERS}
     if but:

@@ -337,7 +337,7 @@ def _pods_that_pause(served: Gateway) -> None:
         body = {"spec": {"replicas": 1 if name == "chat-epp" else REPLICAS, "strategy": strategy}}
         body["spec"]["template"] = template
         kube("PATCH", f"{objects.APPS}/{name}", body, content_type=STRATEGIC)
-        assert eventually(lambda name=name: _is_rolled_out(served, name), 60)
+        assert eventually(partial(_is_rolled_out, served, name), 60)
 
 
 def _is_rolled_out(served: Gateway, name: str) -> bool:
@@ -370,7 +370,7 @@ def _drain_node_of(served: Gateway, name: str) -> None:
             body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
             kube("POST", f"{objects.CORE}/pods/{metadata['name']}/eviction", body)
     for each in ("chat", "chat-epp"):
-        assert eventually(lambda each=each: _is_rolled_out(served, each), 60)
+        assert eventually(partial(_is_rolled_out, served, each), 60)
     kube("PATCH", place, {"spec": {"unschedulable": False}}, content_type=MERGE)
 
 
