@@ -32,6 +32,7 @@ FILES = ("dev", "prod")
 
 MODELS = "gke-serving:models"
 REQUIRED: dict[Path, str] = {
+    ("gke-cluster:network", "proxies_cidr"): "needs a proxy-only subnet",
     ("gke-cluster:node_pools", "accelerator"): "g2-standard-8 comes with 1 x nvidia-l4",
     ("gke-cluster:node_pools", "disk_size_gb"): "of disk for pods",
     ("gke-serving:teams",): "there is no team",
@@ -50,6 +51,7 @@ REQUIRED: dict[Path, str] = {
     (MODELS, "exposure", "node_port"): "needs a fixed node_port",
     (MODELS, "exposure", "rewrites"): "rewrites",
     (MODELS, "resources", "gpu"): "needs a GPU",
+    (MODELS, "resources", "gpu", "type"): "set a type",
 }
 
 

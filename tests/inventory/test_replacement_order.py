@@ -42,11 +42,8 @@ def test_every_fixed_name_has_an_order() -> None:
     kinds = {kind for kind, _, _ in declared()} - NAMED_BY_GOOGLE
     known = {*replacement.DELETED_FIRST, *replacement.CREATED_FIRST, *EXEMPT}
     assert kinds <= known, "say in gkeplatform/replacement.py whether it is deleted first"
-    # Made only where a file has a certificate of its own, or a model on the Inference Gateway.
-    assert known - kinds == {
-        "gcp:compute/sSLCertificate:SSLCertificate",
-        "gcp:compute/address:Address",
-    }
+    # Made only where a file has a certificate of its own.
+    assert known - kinds == {"gcp:compute/sSLCertificate:SSLCertificate"}
 
 
 def test_each_type_is_listed_once() -> None:
