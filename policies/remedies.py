@@ -16,6 +16,8 @@ IN_MANIFESTS = MappingProxyType(
         "autoscaled-workload-requests-what-is-measured": "set resources.requests of the measured "
         "resource in every container",
         "autoscaler-has-room-to-scale": "set spec.maxReplicas above spec.minReplicas",
+        "compute-classes-own-their-pools": "put the label and the taint "
+        "cloud.google.com/compute-class with the name of the class on the node pool",
         "containers-have-probes": "add a readinessProbe and a livenessProbe to the container",
         "containers-state-requests-and-limits": "set resources.requests for cpu and memory, and "
         "resources.limits.memory",
@@ -40,6 +42,8 @@ IN_MANIFESTS = MappingProxyType(
         "objects-have-a-namespace": "set metadata.namespace",
         "pods-are-behind-a-network-policy": "declare a NetworkPolicy whose podSelector selects it",
         "pods-ask-for-pools-that-exist": "select a node pool that exists in nodeSelector",
+        "pods-select-compute-classes-that-exist": "select a compute class that exists in "
+        "nodeSelector",
         "pods-mount-no-token-without-need": "set automountServiceAccountToken to false in the pod "
         "or its ServiceAccount",
         "pods-on-spot-nodes-end-quickly": "set terminationGracePeriodSeconds to 25 or less",

@@ -16,7 +16,15 @@ from tests.inventory import golden_files
     ("environment", "needed"),
     [
         ("dev", [engine.prometheus]),
-        ("stage", [engine.prometheus, engine.keda, engine.postgres_operator]),
+        (
+            "stage",
+            [
+                engine.prometheus,
+                engine.keda,
+                engine.postgres_operator,
+                engine.inference_gateway,
+            ],
+        ),
     ],
 )
 def test_an_environment_needs_the_operators_of_its_models(
@@ -29,7 +37,8 @@ def test_an_environment_needs_the_operators_of_its_models(
 def test_the_expected_cluster_is_the_one_that_the_program_declares(environment: str) -> None:
     values = golden_files.load(environment, "cluster")
     cluster = values["gcp:container/cluster:Cluster"]["main"]
-    (subnet,) = values["gcp:compute/subnetwork:Subnetwork"].values()
+    subnets = values["gcp:compute/subnetwork:Subnetwork"].values()
+    (subnet,) = [one for one in subnets if "secondaryIpRanges" in one]
     ranges = {one["rangeName"]: one["ipCidrRange"] for one in subnet["secondaryIpRanges"]}
     found = rehearse._cluster(environment)
     assert found is not None
