@@ -8,7 +8,7 @@ import shutil
 VARIABLE = "PLATFORM_CHROMIUM"
 """Names a Chromium, or Chrome, that is not on the PATH."""
 REQUIRED = "PLATFORM_BROWSER_REQUIRED"
-"""Not empty: the browser tests fail without Chromium, where they would be skipped. CI sets it."""
+"""Not empty: the browser tests fail without Chromium, where they would be skipped."""
 INSTALL = "apt-get install chromium fonts-dejavu-core"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 

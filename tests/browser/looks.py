@@ -19,6 +19,8 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 FOLDER = Path(__file__).with_name("looks")
+CHROMIUM = FOLDER / "chromium.version"
+"""The major version that drew the accepted looks: another may set lines elsewhere."""
 FONT = "DejaVu Sans"
 WIDTH = 1280
 _WIDE, _HIGH = 16, 32
