@@ -38,7 +38,7 @@ def planned(layer: str, steps: Iterable[Step], announced: Mapping[str, Any]) -> 
     steps = list(steps)
     deployed = _deployed(steps)
     announced, before = dict(announced), dict(deployed)
-    if layer == CLUSTER.name and announced.get("instance_groups") == UNKNOWN:
+    if layer == CLUSTER.name and _lacks_groups(announced, deployed):
         announced["instance_groups"] = _instance_groups(
             announced.get("node_pools"), before.pop("instance_groups", None), _renewed(steps)
         )
@@ -76,6 +76,24 @@ def _renewed(steps: Iterable[Step]) -> frozenset[str] | None:
         return None
     new = (s for s in steps if s.type == POOL_TYPE and (s.is_replacement or s.op == "create"))
     return frozenset(step.name for step in new)
+
+
+def _lacks_groups(announced: Json, deployed: Json) -> bool:
+    """Whether the announced instance groups are not those that the pools will have.
+
+    The provider announces the groups of a pool that stays as it last read them: without those of a
+    zone that the update adds.
+    """
+    groups = announced.get("instance_groups")
+    if groups == UNKNOWN:
+        return True
+    if not isinstance(groups, list) or announced.get("node_pools") == deployed.get("node_pools"):
+        return False
+    found = {(one["pool"], one["zone"]) for one in groups if isinstance(one, Mapping)}
+    pools = announced["node_pools"]
+    return isinstance(pools, list) and any(
+        (pool["name"], zone) not in found for pool in pools for zone in pool["zones"]
+    )
 
 
 def _instance_groups(pools: Any, deployed: Any, renewed: Collection[str] | None) -> Any:

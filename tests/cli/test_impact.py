@@ -89,6 +89,20 @@ def test_the_instance_groups_of_pools_that_stay_are_known() -> None:
     assert found == [("general/x", "G/x"), ("general/y", UNKNOWN), ("extra/x", UNKNOWN)]
 
 
+def test_the_group_of_a_zone_that_is_added_is_not_known() -> None:
+    """The provider announces the groups of a pool as it has read them."""
+    deployed = [group("general", "x", "G/x")]
+    before = stack(instance_groups=deployed, node_pools=[pool("general", "x")])
+    announced = {"instance_groups": deployed, "node_pools": [pool("general", "x", "y")]}
+    steps = [before, step(POOL_TYPE, "general", "update")]
+    made = contracts.planned("cluster", steps, announced)
+    assert made.outputs["instance_groups"] == [*deployed, group("general", "y", UNKNOWN)]
+    # A contract without a group, whose pools stay, is taken as it is.
+    as_before = {**announced, "node_pools": [pool("general", "x")], "instance_groups": []}
+    bare = stack(instance_groups=[], node_pools=[pool("general", "x")])
+    assert contracts.planned("cluster", [bare], as_before).outputs["instance_groups"] == []
+
+
 @pytest.mark.parametrize(
     "gone", [step(POOL_TYPE, "general", "replace"), step(CLUSTER_TYPE, "main", "replace")]
 )

@@ -36,6 +36,9 @@ _PASSING = frozenset(
 # An autoscaler's, and those of a cluster's own authority, which is another after a replacement.
 _OF_AUTOSCALERS = frozenset({"size", "sizes", "targetSize", "_instances"})
 _OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authentication"})
+# GKE makes them for an add-on, and turning that off is no reason to lose its objects.
+_DEFINITIONS = ("CustomResourceDefinition", "APIService")
+_OF_ADD_ONS = (".gke.io", "secrets-store.csi.x-k8s.io")
 _PLACES_OF_NODES = ("/clusters", "/instanceGroups", "/instanceGroupManagers")
 _OF_A_SERVICE = re.compile(r"kubernetes\.io/service-name")
 _DRAWN_BY_GOOGLE = frozenset({"name", "IPAddress", "address", "selfLink", "destinationRanges"})
@@ -113,6 +116,11 @@ def _renamed(value: Any, drawn: Mapping[str, str]) -> Any:
 def _by_pools(value: Mapping[str, Any]) -> dict[str, Any]:
     """Without numbers of nodes, and with the pools by their names: a new one comes last."""
     kept = {key: one for key, one in value.items() if key not in _OF_AUTOSCALERS}
+    scaling = (kept.get("cluster") or {}).get("autoscaling")
+    if scaling and not scaling.get("enableNodeAutoprovisioning"):
+        # Google keeps the defaults of pools that it no longer makes.
+        without = {k: v for k, v in scaling.items() if k != "autoprovisioningNodePoolDefaults"}
+        kept["cluster"] = {**kept["cluster"], "autoscaling": without}
     if isinstance(pools := kept.get("pools"), list):
         kept["pools"] = {one["pool"]["name"]: _by_pools(one) for one in pools}
     return kept
@@ -129,6 +137,8 @@ def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, A
     for one in workspace.kubernetes_of(environment, wanted, "-A")["items"]:
         metadata = one["metadata"]
         if one["kind"] in _PASSING or metadata["name"] in _OF_THE_AUTHORITY:
+            continue
+        if one["kind"] in _DEFINITIONS and metadata["name"].endswith(_OF_ADD_ONS):
             continue
         value = normal(one)
         spec = value.get("spec")

@@ -125,6 +125,20 @@ def test_what_google_keeps_without_effect_is_no_difference() -> None:
     assert differences(service(endpoints, portName="http"), service(endpoints, portName="a")) == []
     assert differences(service(instances, portName="http"), service(instances, portName="a")) != []
 
+    def cluster(*, makes_pools: bool, account: str) -> dict[str, object]:
+        defaults = {"serviceAccount": account}
+        scaling = {
+            "enableNodeAutoprovisioning": makes_pools,
+            "autoprovisioningNodePoolDefaults": defaults,
+        }
+        at = "container/projects/p/locations/l/clusters/c"
+        return dict(google([(at, {"cluster": {"autoscaling": scaling}, "pools": []})]))
+
+    off = [cluster(makes_pools=False, account=one) for one in ("default", "auto-nodes")]
+    assert differences(*off) == []
+    on = [cluster(makes_pools=True, account=one) for one in ("default", "auto-nodes")]
+    assert differences(*on) != []
+
     key = "cloudkms/projects/p/locations/l/keyRings/r/cryptoKeys/k"
     ring: list[tuple[str, object]] = [(key.rpartition("/cryptoKeys")[0], {}), (key, {"labels": {}})]
     version = f"{key}/cryptoKeyVersions/1"
