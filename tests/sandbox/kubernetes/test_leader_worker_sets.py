@@ -142,10 +142,10 @@ def test_an_evicted_worker_takes_its_group_and_no_other(lws: Sandbox) -> None:
     assert eventually(lambda: evict(lws, "chat-0-1") == 201)
     # One group may be disturbed at a time.
     assert evict(lws, "chat-1-1") == 429
-    leader = lws.kube("GET", f"{PODS}/chat-0")
-    assert "deletionTimestamp" in leader["metadata"]
+    leader = f"{PODS}/chat-0"
+    assert eventually(lambda: "deletionTimestamp" in lws.kube("GET", leader)["metadata"], 60)
     # It drains as a kubelet's pod does; the test does not wait for it.
-    lws.kube("DELETE", f"{PODS}/chat-0", {"gracePeriodSeconds": 0})
+    lws.kube("DELETE", leader, {"gracePeriodSeconds": 0})
     assert eventually(lambda: set(uids(lws)) == every, 60)
     after = uids(lws)
     replaced = {name for name in every if before[name] != after[name]}
