@@ -133,7 +133,7 @@ def _connection(
     if kind == INFERENCE and (own := known.addresses.get(model.name)):
         return _HERE, front.at(own, port).listens, ""
     if kind == GATEWAY and host in model.exposure.hosts:
-        return _HERE, front.other(known.address, port), ""
+        return _HERE, front.other(known.address, port, host), ""
     found = front.at(at, port)
     return _HERE, found.listens, found.caller
 

@@ -27,6 +27,7 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     name: str = ""
     caller: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 class FrontEnds:
@@ -66,12 +67,18 @@ class FrontEnds:
                 return one
         raise self._none(f"{address}:{port}")
 
-    def other(self, address: str, port: int) -> int:
-        """The port of the load balancer that is not at `address`: the Gateway's."""
-        for one in self._known:
-            if one.kind == "load-balancer" and one.address != address and one.port == port:
+    def other(self, address: str, port: int, host: str) -> int:
+        """The port of the load balancer for `host` that is not at `address`: a Gateway's."""
+        others = [
+            one
+            for one in self._known
+            if one.kind == "load-balancer" and one.address != address and one.port == port
+        ]
+        # The Gateway and the Inference Gateway may both be there.
+        for one in sorted(others, key=lambda one: host not in one.hosts):
+            if not one.hosts or not {host, "*"}.isdisjoint(one.hosts):
                 return one.listens
-        raise self._none(f"port {port} of the Gateway")
+        raise self._none(f"port {port} of the Gateway for {host}")
 
     def _none(self, what: str) -> CliError:
         known = ", ".join(f"{one.address}:{one.port}" for one in self._known) or "none"

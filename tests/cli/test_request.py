@@ -172,7 +172,9 @@ def front_ends(tmp_path: Path) -> FrontEnds:
     found = [
         {**front("load-balancer", "127.16.0.3", 443, 7000), "project": "other"},
         front("load-balancer", "127.16.0.3", 443, 7001),
-        front("load-balancer", "127.16.0.9", 443, 7002),
+        # The Inference Gateway, which is not the Gateway.
+        {**front("load-balancer", "127.16.0.8", 443, 7004), "hosts": ["llm.example"]},
+        {**front("load-balancer", "127.16.0.9", 443, 7002), "hosts": ["g.example"]},
         front("service", "127.16.0.2", 80, 7003),
     ]
     (tmp_path / "traffic").mkdir()

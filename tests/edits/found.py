@@ -158,7 +158,7 @@ def normal(value: Any) -> Any:
         return {
             _DIGEST.sub("<digest>", key): normal(one)
             for key, one in sorted(value.items())
-            if key not in _SERVERS
+            if key not in _SERVERS and not (key == "labels" and not one)
         }
     if isinstance(value, list):
         return [normal(one) for one in value]

@@ -16,13 +16,14 @@ from cli import routing
 from cli.routing import HTTP_LOAD_BALANCER, Plan
 from cli.traffic import identity
 from cli.traffic.front_ends import FrontEnds
-from infra.path_routes import GATEWAY, INGRESS
+from infra.path_routes import GATEWAY, INFERENCE, INGRESS
 from sandbox import front_ends
+from sandbox.front_ends import Frontend
 from sandbox.home import Home
 from tests.rehearsal.claims import Ask, asks, unclaimed
 
 AT_A_TIME = 8
-ROUTED = (HTTP_LOAD_BALANCER, GATEWAY, INGRESS)
+ROUTED = (HTTP_LOAD_BALANCER, GATEWAY, INGRESS, INFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,20 @@ class Rehearsed:
                 return pod
             return self._pods.at(host, port).listens
         port = 443 if ask.url.startswith("https:") else 80
-        kind = "ingress" if ask.kind == INGRESS else "load-balancer"
         (found,) = (
             one.listens
             for one in self._frontends
-            if (one.kind, one.port) == (kind, port)
-            and (ask.kind == INGRESS or (one.address == self._address) == (ask.kind != GATEWAY))
+            if one.port == port and self._kind(one) == ask.kind
         )
         return found
+
+    def _kind(self, front_end: Frontend) -> str:
+        """The exposure that a front end is of; empty for others."""
+        if front_end.kind != "load-balancer":
+            return front_end.kind
+        if "/regions/" in front_end.name:
+            return INFERENCE
+        return HTTP_LOAD_BALANCER if front_end.address == self._address else GATEWAY
 
 
 def wrong(ask: Ask, seen: Seen) -> str | None:
