@@ -40,7 +40,7 @@ def test_the_page_shows_the_figures_of_its_environment(
     assert f"{counts.models}, {counts.ready} of {counts.wanted} replicas ready" in facts
     assert page.locator("details.model").count() == counts.models
     assert page.locator(".pod").count() == counts.ready
-    assert page.locator("#pools ~ .cards > .card").count() == len(pictures[name].pools)
+    assert page.locator("[data-part=pools] .cards > .card").count() == len(pictures[name].pools)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
