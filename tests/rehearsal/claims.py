@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cli.routing import HTTP_LOAD_BALANCER, Plan
 from infra.networking.url_map.lookup import Found
+from infra.path_routes import INFERENCE
 from infra.serving.exposures.path_route import PathRoute
 from infra.serving.models import Workload
 
@@ -105,10 +106,16 @@ def asks(plan: Plan) -> list[Ask]:
     everyone = [one for models in routed.values() for one in models]
     for kind, front in plan.front_ends.items():
         for host in hosts_of(plan):
-            if front.scheme == "https" and not plan.load_balancer.is_certified(host):
+            if kind == INFERENCE:
+                is_certified = any(host in one.exposure.hosts for one in routed[kind])
+            else:
+                is_certified = plan.load_balancer.is_certified(host)
+            if front.scheme == "https" and not is_certified:
                 continue  # the TLS handshake fails
             for model in everyone:
                 for method, path, body in paths_of(model):
+                    if kind == INFERENCE and body:
+                        continue  # the picker refuses a body that names none of its models
                     expected = front.find(f"{front.scheme}://{host}{path}")
                     # Whose path it is has to get it: a longer path of another may be nearer.
                     mine = expected.model == model.name
