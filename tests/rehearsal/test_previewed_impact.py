@@ -16,7 +16,7 @@ SAMPLE = (
     "a model added",
     "traffic split",
     "a certificate swapped",
-    "without DNS",
+    "without a CDN",
     "gke-cluster:node_pools[].labels",
     "gke-serving:models[].environment",
     "gke-serving:models[].replicas.max",
