@@ -63,7 +63,8 @@ def test_requests_are_answered_side_by_side() -> None:
         paths = [(await one).json()["path"] for one in asked]
         assert paths == [f"/{number}" for number in range(40)]
 
-    calling(test, latency_milliseconds="200")
+    # All of them have to arrive before the first is answered, also on a busy machine.
+    calling(test, latency_milliseconds="3000")
 
 
 def test_bodies_longer_than_a_window() -> None:
