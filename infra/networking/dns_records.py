@@ -59,10 +59,17 @@ class DnsRecords(pulumi.ComponentResource):
                 rrdatas=[address],
                 opts=child,
             )
-        for domain_name in within(args, proofs):
-            record = proofs[domain_name].dns_resource_records[0]
+        records = {
+            f"proof-{label(one, args.domain)}": proofs[one].dns_resource_records[0]
+            for one in within(args, proofs)
+        } | {
+            f"proof-inference-{label(one.domain, args.domain)}": one
+            for one in other_proofs
+            if within(args, [one.domain])
+        }
+        for record_name, record in records.items():
             dns.RecordSet(
-                f"proof-{label(domain_name, args.domain)}",
+                record_name,
                 managed_zone=zone,
                 project=args.project,
                 name=record.name,
@@ -71,18 +78,6 @@ class DnsRecords(pulumi.ComponentResource):
                 rrdatas=[record.data],
                 opts=child,
             )
-        for proof in other_proofs:
-            if within(args, [proof.domain]):
-                dns.RecordSet(
-                    f"proof-inference-{label(proof.domain, args.domain)}",
-                    managed_zone=zone,
-                    project=args.project,
-                    name=proof.name,
-                    type=proof.type,
-                    ttl=args.ttl_seconds,
-                    rrdatas=[proof.data],
-                    opts=child,
-                )
         self.register_outputs({"name_servers": self.name_servers})
 
 
