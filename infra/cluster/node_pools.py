@@ -9,11 +9,14 @@ from pulumi_gcp import container
 from gkeplatform.contracts import InstanceGroup
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.cluster.encryption import grant_key
 from infra.cluster.fixed_settings import spans_nodes
 from infra.cluster.gke_cluster import GkeCluster
 from infra.cluster.identity import NodeIdentity
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs
 
+COMPUTE_ENGINE = "compute-system"
+"""The domain of the agent that encrypts boot disks."""
 _GROUP = re.compile(r"/zones/(?P<zone>[^/]+)/instanceGroup(Manager)?s/")
 
 
@@ -33,6 +36,7 @@ class NodePool(pulumi.ComponentResource):
         cluster: GkeCluster,
         naming: Naming,
         labels: Labels,
+        disk_grants: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:cluster:NodePool", name, None, opts)
@@ -64,8 +68,9 @@ class NodePool(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # Without its roles a node cannot write the logs of its own start.
-                depends_on=identity.grants,
+                # Without its roles a node cannot write the logs of its own start, and without
+                # its disk's key it cannot start.
+                depends_on=[*identity.grants, *disk_grants],
                 # The autoscaler owns the size; a change here would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),
@@ -96,6 +101,7 @@ class NodePools(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:cluster:NodePools", name, None, opts)
+        grants = self._disk_grants(args, naming)
         pools = [
             NodePool(
                 pool.name,
@@ -104,6 +110,7 @@ class NodePools(pulumi.ComponentResource):
                 cluster=cluster,
                 naming=naming,
                 labels=labels,
+                disk_grants=[grants[key] for key in (pool.boot_disk_kms_key,) if key in grants],
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for pool in args
@@ -114,6 +121,21 @@ class NodePools(pulumi.ComponentResource):
             lambda lists: [group for groups in lists for group in groups]
         )
         self.register_outputs({})
+
+    def _disk_grants(
+        self, args: Sequence[NodePoolArgs], naming: Naming
+    ) -> dict[str | None, pulumi.Resource]:
+        """Compute Engine's access to the keys of boot disks, by key: pools may share one."""
+        keys = {pool.boot_disk_kms_key for pool in args if pool.boot_disk_kms_grant} - {None}
+        return {
+            key: grant_key(disks_name(key), key, agent=COMPUTE_ENGINE, naming=naming, parent=self)
+            for key in sorted(filter(None, keys))
+        }
+
+
+def disks_name(key: str) -> str:
+    """The name of the resource that grants a key of boot disks; `key` is the full name."""
+    return "-".join(["disks", *key.split("/")[1::2]])
 
 
 def node_tag(naming: Naming) -> str:

@@ -117,6 +117,13 @@ class NodePoolArgs(Settings):
         KmsKey | None,
         Meta(description="Cloud KMS key of the boot disks. Default: a Google-managed key."),
     ] = None
+    boot_disk_kms_grant: Annotated[
+        bool,
+        Meta(
+            description="Grant Compute Engine the use of `boot_disk_kms_key`; false if it has been "
+            "granted elsewhere."
+        ),
+    ] = True
     max_pods_per_node: Annotated[
         int, Meta(ge=8, le=256, description="Maximum pods per node; sets the node's pod range.")
     ] = 110
@@ -165,5 +172,7 @@ class NodePoolArgs(Settings):
                 f"tpu_topology: {self.machine_type} has no TPUs; choose a machine type that does, "
                 "such as ct5lp-hightpu-4t"
             )
+        if self.boot_disk_kms_key is None and not self.boot_disk_kms_grant:
+            raise ValueError("boot_disk_kms_grant applies only to boot_disk_kms_key; remove it")
         if self.max_surge + self.max_unavailable == 0:
             raise ValueError("max_surge and max_unavailable are both 0: no node could be upgraded")

@@ -15,6 +15,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-cluster:network",
         "gke-cluster:cluster",
         "gke-cluster:cluster.secrets_encryption.grant",
+        "gke-cluster:node_pools[].boot_disk_kms_grant",
         "gke-cluster:node_pools[].flex_start",
         "gke-cluster:compute_classes",
         "gke-cluster:compute_classes[].name",

@@ -210,6 +210,10 @@ def tpu_pool(**more: Any) -> Config:
             "cluster.notifications.retain_days: expected an integer of at most 31, got 60",
         ),
         (
+            lambda c: c[POOL][0].update(boot_disk_kms_grant=False),
+            "gke-cluster:node_pools[0]: boot_disk_kms_grant applies only to boot_disk_kms_key",
+        ),
+        (
             lambda c: c[POOL][0].update(boot_disk_kms_key=KEY_ELSEWHERE),
             "gke-cluster:node_pools[0].boot_disk_kms_key:",
         ),
@@ -258,6 +262,24 @@ def test_a_made_key_is_in_the_region_rotates_and_is_granted_to_gke() -> None:
     assert grant["member"].endswith("@container-engine-robot.iam.gserviceaccount.com")
     (cluster,) = declared.of("gcp:container/cluster:Cluster").values()
     assert cluster["databaseEncryption"] == {"state": "ENCRYPTED", "keyName": grant["cryptoKeyId"]}
+
+
+def test_compute_engine_is_granted_each_key_of_boot_disks_once() -> None:
+    other = KEY.replace("/secrets", "/disks")
+    config = edited(
+        lambda c: c[POOL].extend(
+            [
+                c[POOL][0] | {"name": "first", "boot_disk_kms_key": KEY},
+                c[POOL][0] | {"name": "second", "boot_disk_kms_key": KEY},
+                c[POOL][0]
+                | {"name": "third", "boot_disk_kms_key": other, "boot_disk_kms_grant": False},
+            ]
+        )
+    )
+    declared = run_layer(CLUSTER, "dev", {}, config)
+    (grant,) = declared.of("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember").values()
+    assert grant["cryptoKeyId"] == KEY
+    assert grant["member"].endswith("@compute-system.iam.gserviceaccount.com")
 
 
 @pytest.mark.parametrize("grants", [True, False])

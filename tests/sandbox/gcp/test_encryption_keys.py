@@ -150,11 +150,16 @@ async def granted_key(client: Client, location: str = "us-central1", *, grant: b
     body = {"purpose": "ENCRYPT_DECRYPT"}
     await client.call("POST", f"/cloudkms/v1/{ring}/keyRings/ring/cryptoKeys?cryptoKeyId=key", body)
     if grant:
-        agent = f"service-{project_number(PROJECT)}@container-engine-robot.iam.gserviceaccount.com"
-        bindings = [{"role": ROLE, "members": [f"serviceAccount:{agent}"]}]
-        policy = {"policy": {"bindings": bindings}}
-        await client.call("POST", f"/cloudkms/v1/{name}:setIamPolicy", policy)
+        await grant_key(client, name, "container-engine-robot")
     return name
+
+
+async def grant_key(client: Client, name: str, domain: str) -> None:
+    """Let the service agent of the domain use the key."""
+    agent = f"service-{project_number(PROJECT)}@{domain}.iam.gserviceaccount.com"
+    bindings = [{"role": ROLE, "members": [f"serviceAccount:{agent}"]}]
+    policy = {"policy": {"bindings": bindings}}
+    await client.call("POST", f"/cloudkms/v1/{name}:setIamPolicy", policy)
 
 
 def encryption(key: str) -> dict[str, str]:
@@ -192,6 +197,22 @@ def test_a_cluster_refuses_an_unusable_key() -> None:
             told = await client.refused({"databaseEncryption": encryption(elsewhere)})
             assert 'is in location "europe-west4"' in told
             assert '"us-central1"' in told
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("location", ["us-central1", "us", "global"])
+def test_compute_engine_must_be_allowed_to_use_the_key_of_boot_disks(location: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            wanted = {"nodeConfig": {"bootDiskKmsKey": key_in(location)}}
+            told = await client.refused(wanted)
+            assert f"Cloud KMS error when using key {key_in(location)}: Permission" in told
+            await granted_key(client, location)  # Kubernetes Engine's agent does not suffice
+            told = await client.refused(wanted)
+            assert "@compute-system.iam.gserviceaccount.com the role" in told
+            await grant_key(client, key_in(location), "compute-system")
+            await client.make(**wanted)
 
     asyncio.run(run())
 

@@ -22,15 +22,18 @@ class UnusableKeyError(ValueError):
     """Why a key cannot be used; the service that asked puts it into its own error."""
 
 
-def check(state: State, name: str, *, agent: str, region: str) -> None:
-    """Raise UnusableKeyError where the service agent `agent` cannot encrypt in `region`."""
+def check(state: State, name: str, *, agent: str, region: str, is_wider: bool = False) -> None:
+    """Raise UnusableKeyError where the service agent `agent` cannot encrypt in `region`.
+
+    `is_wider` also accepts multi-regional and global keys, as Compute Engine does.
+    """
     found = _KEY.fullmatch(name)
     if found is None:
         raise UnusableKeyError(
             f'Invalid key name "{name}": it must have the form projects/PROJECT/locations/'
             "LOCATION/keyRings/RING/cryptoKeys/KEY."
         )
-    if found["location"] != region:
+    if found["location"] != region and not (is_wider and "-" not in found["location"]):
         raise UnusableKeyError(
             f'Cloud KMS key "{name}" is in location "{found["location"]}"; it must be in the '
             f'location of what it encrypts, "{region}".'

@@ -118,10 +118,10 @@ def _record(
     cluster["maintenancePolicy"]["resourceVersion"] = defaults.policy_version(
         cluster["maintenancePolicy"]
     )
-    pools = [
-        new_pools.record(call.store, cluster, pool, where.project)
-        for pool in new_pools.of_new_cluster(requested)
-    ]
+    wanted_pools = new_pools.of_new_cluster(requested)
+    pools = [new_pools.record(call.store, cluster, pool, where.project) for pool in wanted_pools]
+    for pool in wanted_pools:
+        encryption.check_boot_disk(call.state, pool.get("config") or {}, where)
     new_pools.refuse_over_quota(call.store, where.project, pools)
     return {
         "project": where.project,

@@ -9,6 +9,7 @@ from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call
 from sandbox.gcp.services.container import (
     checks,
+    encryption,
     new_pools,
     notifications,
     operation_steps,
@@ -78,6 +79,7 @@ async def create(call: Call) -> Json:
     if find_pool(record, name) is not None:
         raise pool_exists(where, cluster, name)
     entry = new_pools.record(call.store, record["cluster"], requested, where.project)
+    encryption.check_boot_disk(call.state, requested.get("config") or {}, where)
     new_pools.refuse_over_quota(call.store, where.project, [entry])
     records.change(call.store, where, cluster, lambda fresh: fresh["pools"].append(entry))
     return _begin(
