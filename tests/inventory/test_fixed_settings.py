@@ -41,6 +41,7 @@ CHANGES: dict[str, tuple[str, Values]] = {
     "local-ssds": ("cpu", {"local_ssd_count": 1}),
     "no-streams": ("cpu", {"image_streaming": False}),
     "key": ("cpu", {"boot_disk_kms_key": KMS}),
+    "granted": ("cpu", {"boot_disk_kms_key": KMS, "boot_disk_kms_grant": False}),
     "pods": ("cpu", {"max_pods_per_node": 32}),
     "zones": ("cpu", {"zones": ["europe-west4-a"]}),
     "labels": ("cpu", {"labels": {"workload": "batch"}}),
