@@ -14,7 +14,7 @@ from sandbox.kubernetes.controllers.gateway_snapshot import Location, Snapshot
 from sandbox.kubernetes.controllers.gateways import Gateways
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
-from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+from sandbox.kubernetes.controllers.reconcile_loop import AGAIN, reconcile_loop
 
 Json = dict[str, Any]
 _ZONE = "topology.kubernetes.io/zone"
@@ -111,7 +111,7 @@ class HttpControllers:
             self._server, self._compute, cluster_uid=await self._uid(), location=self._location
         )
 
-        async def once() -> bool:
+        async def once() -> float | None:
             await nginx.reconcile(
                 self.ingresses.objects(),
                 self.classes.objects(),
@@ -123,7 +123,7 @@ class HttpControllers:
                 if (self.pickers, self.routers) != (gateways.pickers, gateways.routers):
                     self.pickers, self.routers = gateways.pickers, gateways.routers
                     self._changed()
-            return gateways.has_failures
+            return AGAIN if gateways.has_failures else None
 
         await reconcile_loop("ingresses and gateways", self._wake, once)
 

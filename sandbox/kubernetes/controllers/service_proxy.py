@@ -34,10 +34,18 @@ class ServiceProxy:
         self._port = port
         self._services = services
         self._pods = pods
-        self.backends: dict[str, int] = {}
+        self._backends: dict[str, int] = {}
         """Local ports of processes by the uid of the pod that they run for."""
         self._task: asyncio.Task[None] | None = None
         self._connections = Connections()
+
+    def serves(self, pod: Json, port: int | None) -> None:
+        """Note the port of the process that answers for a pod; None: none does."""
+        uid = pod["metadata"]["uid"]
+        if port is None:
+            self._backends.pop(uid, None)
+        else:
+            self._backends[uid] = port
 
     def start(self) -> None:
         """Start the proxy."""
@@ -100,9 +108,9 @@ class ServiceProxy:
                 if (
                     pod["metadata"]["namespace"] == service["metadata"]["namespace"]
                     and spec["selector"].items() <= (pod["metadata"].get("labels") or {}).items()
-                    and pod["metadata"]["uid"] in self.backends
+                    and pod["metadata"]["uid"] in self._backends
                 ):
-                    return self.backends[pod["metadata"]["uid"]]
+                    return self._backends[pod["metadata"]["uid"]]
         return None
 
 

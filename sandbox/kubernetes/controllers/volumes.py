@@ -54,7 +54,7 @@ class Volumes:
             await informer.synced.wait()
         await reconcile_loop("volumes", self._wake, self._reconcile)
 
-    async def _reconcile(self) -> bool:
+    async def _reconcile(self) -> float | None:
         volumes = {one["metadata"]["name"]: one for one in self._volumes.objects()}
         for claim in self._claims.objects():
             if claim["metadata"].get("deletionTimestamp"):
@@ -71,7 +71,7 @@ class Volumes:
             if attachment["spec"]["attacher"] in DRIVERS and not status.get("attached"):
                 path = f"{_ATTACHMENTS}/{attachment['metadata']['name']}/status"
                 await self._patch(path, {"status": {"attached": True}})
-        return False
+        return None
 
     async def _provision(self, claim: Json) -> None:
         annotations = claim["metadata"].get("annotations") or {}
