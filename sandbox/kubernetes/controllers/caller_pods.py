@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.kubernetes.controllers import pod_mounts
+from sandbox.kubernetes.controllers import pod_environment, pod_mounts
 from sandbox.kubernetes.controllers.endpoint_groups import ready_endpoints
 from sandbox.traffic.model_servers.passed_on import ENVOY, socket_name
 
@@ -171,9 +171,7 @@ def counters_arguments(port: int) -> list[str]:
 
 def limits_environment(pod: Json, *, root: Path, counters: int, listens: int) -> dict[str, str]:
     """The variables of the rate limit service, which listens on a port of 127.0.0.1."""
-    given = {
-        one["name"]: one.get("value", "") for one in (_container(pod, _LIMITS) or {}).get("env", [])
-    }
+    given = pod_environment.environment(pod, _container(pod, _LIMITS))
     return {
         **given,
         "RUNTIME_ROOT": str(root / given.get("RUNTIME_ROOT", "").lstrip("/")),

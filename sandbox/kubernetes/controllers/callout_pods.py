@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.kubernetes.controllers import pod_mounts, pod_status
+from sandbox.kubernetes.controllers import pod_environment, pod_mounts, pod_status
 
 Json = dict[str, Any]
 PICKER, ROUTER = "epp", "bbr"
@@ -23,13 +23,6 @@ _IMAGES = {
 }
 _DEFAULT_PORTS = {PICKER: 9002, ROUTER: 9004}
 _HEALTH_PORTS = {PICKER: 9003, ROUTER: 9005}
-_FIELDS = {
-    "metadata.name": ("metadata", "name"),
-    "metadata.namespace": ("metadata", "namespace"),
-    "metadata.uid": ("metadata", "uid"),
-    "spec.nodeName": ("spec", "nodeName"),
-    "status.podIP": ("status", "podIP"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +114,8 @@ def arguments(pod: Json, root: Path) -> list[str]:
 
 
 def environment(pod: Json) -> dict[str, str]:
-    """The variables of a pod; those from Secrets and ConfigMaps are left out."""
-    found = {}
-    for one in _container(pod).get("env") or []:
-        source = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
-        if "valueFrom" not in one:
-            found[one["name"]] = one.get("value", "")  # the API server leaves out an empty value
-        elif source in _FIELDS:
-            part, name = _FIELDS[source]
-            found[one["name"]] = str((pod.get(part) or {}).get(name) or "")
-    return found
+    """The variables of a pod's program."""
+    return pod_environment.environment(pod, _container(pod))
 
 
 def grpc_port(pod: Json) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sandbox import tasks
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import inference_pools
@@ -98,9 +99,7 @@ class HttpControllers:
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def _run(self) -> None:
         others = [one for one in (self._pools, self._nodes) if one is not None]

@@ -18,6 +18,7 @@ from sandbox.kubernetes import ports
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import pod_mounts, pod_status
 from sandbox.kubernetes.controllers.google_access import GoogleAccess
+from sandbox.kubernetes.controllers.pod_environment import environment
 from sandbox.kubernetes.controllers.pod_process import PodProcess, Program
 from sandbox.kubernetes.controllers.pod_programs import PodPrograms
 from sandbox.kubernetes.controllers.reconcile_loop import AGAIN
@@ -140,11 +141,8 @@ class Keda:
         ]
 
     def _environment(self, pod: Json) -> dict[str, str]:
-        given = pod["spec"]["containers"][0].get("env") or []
         return {
-            # The API server leaves out an empty value.
-            **{one["name"]: one.get("value", "") for one in given if "valueFrom" not in one},
-            "POD_NAMESPACE": pod["metadata"]["namespace"],
+            **environment(pod),
             # In a pod it is read from the mounted service account.
             "KEDA_CLUSTER_OBJECT_NAMESPACE": pod["metadata"]["namespace"],
             "GCE_METADATA_HOST": f"127.0.0.1:{self._google_port}",

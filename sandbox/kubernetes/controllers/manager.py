@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import httpx
 
+from sandbox import tasks
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -206,9 +207,7 @@ class Controllers:
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._autoscaler.stop()
         for controller in self._run_programs:
             await controller.stop()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import psutil
 
+from sandbox import tasks
 from sandbox.engine import build, tools
 from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServer
@@ -92,9 +93,7 @@ class PodPrograms:
 
     async def stop(self) -> None:
         """End the programs at once. Objects that they created stay."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task])
         await self._leaving.kill()
         for process in self._running.values():
             await asyncio.to_thread(process.stop)

@@ -17,7 +17,8 @@ from sandbox.engine import build
 from sandbox.kubernetes import ports
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import pod_status
-from sandbox.kubernetes.controllers.patroni import Patroni, environment
+from sandbox.kubernetes.controllers.patroni import Patroni
+from sandbox.kubernetes.controllers.pod_environment import environment
 from sandbox.kubernetes.controllers.pod_process import PodProcess, Program
 from sandbox.kubernetes.controllers.pod_programs import PodPrograms
 from sandbox.kubernetes.controllers.reconcile_loop import AGAIN

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 import yaml
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.reconcile_loop import AGAIN, reconcile_loop
@@ -72,9 +73,7 @@ class SecretSyncs:
 
     async def stop(self) -> None:
         """Stop the controller. Secrets stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._http.aclose()
 
     async def _run(self) -> None:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sandbox import tasks
 from sandbox.kubernetes.controllers import http_messages
 from sandbox.kubernetes.controllers.connections import Connections
 
@@ -54,9 +55,7 @@ class ServiceProxy:
 
     async def stop(self) -> None:
         """Stop the proxy. The API server then reports its aggregated APIs as unavailable."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task])
         await self._connections.close()
 
     async def _run(self, port: int) -> None:

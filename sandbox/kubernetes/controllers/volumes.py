@@ -10,6 +10,7 @@ import contextlib
 from typing import Any
 
 from facts.quantity import amount
+from sandbox import tasks
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
@@ -45,9 +46,7 @@ class Volumes:
 
     async def stop(self) -> None:
         """Stop the controller. Volumes stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def _run(self) -> None:
         for informer in (self._claims, self._volumes, self._attachments):
