@@ -284,15 +284,18 @@ def test_a_failed_create_operation_keeps_the_partial_resource(api: Recorder) -> 
     assert caught.value.reasons == ["half of it"]
 
 
-def test_a_cancel_ends_a_wait_at_once_and_keeps_the_partial_state(api: Recorder) -> None:
+def test_a_cancel_ends_a_wait_at_once_and_keeps_the_partial_state(
+    api: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api.polls_until_done = 10_000_000
     engine = api.engine()
+    poll = api._poll
 
-    def cancel(_: httpx.Request) -> httpx.Response:
+    def cancel(name: str) -> httpx.Response:
         engine.provider.cancelled.set()
-        return httpx.Response(200, json=next(iter(api.operations.values())))
+        return poll(name)
 
-    api.faults = [cancel]
+    monkeypatch.setattr(api, "_poll", cancel)
     # Without an end of the wait it would go on for days.
     with pytest.raises(PartialFailure) as caught:
         engine.create(NETWORK, "main", name="vpc")
