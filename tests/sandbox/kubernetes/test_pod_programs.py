@@ -105,7 +105,7 @@ def test_a_program_that_is_killed_comes_back_and_its_pod_says_why(tmp_path: Path
 def test_what_an_earlier_daemon_left_is_ended(tmp_path: Path) -> None:
     async def run() -> None:
         earlier, later = (Component(tmp_path, "while :; do sleep 0.05; done") for _ in range(2))
-        earlier.start()
+        await earlier.reconcile()  # once: it watches no more
         [left] = await until(earlier.running)
         later.start()
         [own] = await until(lambda: [p for p in later.running() if p != left])
