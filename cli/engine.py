@@ -29,6 +29,7 @@ from cli import (
     process,
     replaced_clusters,
     settling,
+    urns,
 )
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
@@ -292,7 +293,7 @@ class Engine:
         try:
             settling.settle(layer, stack, self._plain, self._say, self._environment, run.unanswered)
         except CliError as error:
-            names = ", ".join(one["urn"].rpartition("::")[2] for one in run.unanswered)
+            names = ", ".join(urns.name(one["urn"]) for one in run.unanswered)
             self._say(f"warning: these may have been created: {names}: {error}", layer.name)
 
     def _run(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from cli import urns
 from cli.events import plain
 
 Json = Mapping[str, Any]
@@ -45,7 +46,7 @@ def described(layer: str, event: Json) -> Json | None:
             metadata = event[key]["metadata"]
             if metadata["op"] in _QUIET or event[key].get("planning"):
                 return None
-            name = metadata["urn"].rpartition("::")[2]
+            name = urns.name(metadata["urn"])
             step = {"op": metadata["op"], "type": metadata["type"], "name": name}
             return {"event": "step", "layer": layer, **step, "state": state}
     if "policyEvent" in event:

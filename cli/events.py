@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli import lost_answers
+from cli import lost_answers, urns
 from cli.steps import Refresh, Step, refresh, step
 
 Json = dict[str, Any]
@@ -119,7 +119,7 @@ class Run:
             return None
         if metadata["op"] == "create-replacement":
             self.replaced.add(metadata["type"])
-        kind, name = metadata["type"].rpartition(":")[2], _name(metadata["urn"])
+        kind, name = urns.kind(metadata["type"]), urns.name(metadata["urn"])
         if self.is_preview:
             return f"would be {verbs[1]}: {kind} {name}" if tense == 0 else None
         return f"{verbs[tense]} {kind} {name}"
@@ -140,7 +140,7 @@ class Run:
         severity = event.get("severity", "info")
         if not text or severity == "debug":
             return None
-        name = _name(event["urn"]) if event.get("urn") and _STACK not in event["urn"] else ""
+        name = urns.name(event["urn"]) if event.get("urn") and _STACK not in event["urn"] else ""
         line = f"{name}: {text}" if name else text
         if severity == "error" and event.get("urn"):
             self._said[event["urn"]] = f"{self._said.get(event['urn'], '')}\n{text}"
@@ -162,13 +162,9 @@ class Run:
         text = plain(event.get("message", "")).strip()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         level = event.get("enforcementLevel", "")
-        shown = f"policy {event['policyName']} ({level}): {_name(key[1])}: {' '.join(lines)}"
+        shown = f"policy {event['policyName']} ({level}): {urns.name(key[1])}: {' '.join(lines)}"
         self.violations[key] = shown
         return None if is_mandatory else shown
-
-
-def _name(urn: str) -> str:
-    return urn.rpartition("::")[2]
 
 
 def plain(text: str) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli import urns
 from cli.resource_ids import outputs_of
 
 Json = dict[str, Any]
@@ -59,7 +60,7 @@ class Operation:
 def import_command(resource: Json, stack: str, id_: str = "ID") -> str:
     """The command that adopts the resource under the name, parent and provider of the program."""
     urn, parent = str(resource["urn"]), str(resource.get("parent") or "")
-    words = ["pulumi", "import", str(resource["type"]), urn.rpartition("::")[2], id_]
+    words = ["pulumi", "import", str(resource["type"]), urns.name(urn), id_]
     if parent and f"::{_STACK}::" not in parent:
         words += ["--parent", f"parent={parent}"]
     if resource.get("provider"):

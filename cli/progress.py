@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from cli import colors, event_stream
+from cli import colors, event_stream, urns
 from cli.events import VERBS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Progress:
             self.doing.pop(urn, None)
             self.done.add(urn)
         elif op in VERBS and phase is Phase.UPDATE:
-            kind = metadata["type"].rpartition(":")[2]
+            kind = urns.kind(metadata["type"])
             self.doing[urn] = f"{VERBS[op][0]} {kind} {urn.rpartition('::')[2]}"
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli import urns
+
 Json = dict[str, Any]
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes text that is known only after an update."""
@@ -37,12 +39,12 @@ class Step:
     @property
     def name(self) -> str:
         """The resource's name in the program."""
-        return self.urn.rpartition("::")[2]
+        return urns.name(self.urn)
 
     @property
     def kind(self) -> str:
         """The last part of the type, such as `Network`."""
-        return self.type.rpartition(":")[2]
+        return urns.kind(self.type)
 
     @property
     def is_replacement(self) -> bool:
@@ -73,12 +75,12 @@ class Refresh:
     @property
     def name(self) -> str:
         """The resource's name in the program."""
-        return self.urn.rpartition("::")[2]
+        return urns.name(self.urn)
 
     @property
     def kind(self) -> str:
         """The last part of the type, such as `Network`."""
-        return self.type.rpartition(":")[2]
+        return urns.kind(self.type)
 
 
 def refresh(metadata: Json) -> Refresh:

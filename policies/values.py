@@ -8,9 +8,10 @@ that it cannot read. A value that is not known before the update is an `Unknown`
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 Props = dict[str, Any]
+T = TypeVar("T")
 
 
 class MalformedInputError(Exception):
@@ -145,20 +146,15 @@ def block(props: Props, *keys: str) -> Props:
 
 def entries(props: Props, *keys: str) -> list[Props]:
     """Return the list of mappings at the path `keys`; empty if absent."""
-    holder = props if len(keys) == 1 else block(props, *keys[:-1])
-    found = holder.get(keys[-1])
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise _malformed(keys, "a list", found)
-    for entry in found:
-        if not isinstance(entry, dict):
-            raise _malformed(keys, "a list of mappings", entry)
-    return found
+    return _listed(props, keys, dict, "a list of mappings")
 
 
 def texts(props: Props, *keys: str) -> list[str]:
     """Return the list of strings at the path `keys`; empty if absent."""
+    return _listed(props, keys, str, "a list of strings")
+
+
+def _listed(props: Props, keys: tuple[str, ...], kind: type[T], expected: str) -> list[T]:
     holder = props if len(keys) == 1 else block(props, *keys[:-1])
     found = holder.get(keys[-1])
     if found is None:
@@ -166,8 +162,8 @@ def texts(props: Props, *keys: str) -> list[str]:
     if not isinstance(found, list):
         raise _malformed(keys, "a list", found)
     for entry in found:
-        if not isinstance(entry, str):
-            raise _malformed(keys, "a list of strings", entry)
+        if not isinstance(entry, kind):
+            raise _malformed(keys, expected, entry)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Pulumi's generated gRPC modules, without the rest of its SDK.
+"""What plugins and language hosts share: Pulumi's generated gRPC modules, and their end.
 
 `import pulumi` takes about 0.2 s, and plugins and language hosts start several times per layer.
 `modules()` imports the generated modules without the SDK's `__init__` files. Call it before
@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import signal
 import sys
+import threading
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 _BARE = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
@@ -37,3 +41,23 @@ def _register_bare_packages() -> None:
         package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
     # The generated `*_pb2_grpc` modules import their siblings by this path.
+
+
+def serve_until_the_engine_ends(start: Callable[[], int]) -> bool:
+    """Print the port that `start` returns, and wait; whether the engine still runs at the end.
+
+    The engine ends a plugin with SIGINT. A terminal's Ctrl-C does not arrive: plugins have a
+    process group of their own, and the engine cancels them by a call.
+    """
+    # Read before the port is printed: the engine may end right after.
+    parent = os.getppid()
+    port = start()
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    print(port, flush=True)
+    # Poll, because PR_SET_PDEATHSIG refers to the parent's thread, and a Go program's threads come
+    # and go. A shell script that starts a plugin must `exec` it.
+    while not done.wait(0.5) and os.getppid() == parent:
+        pass
+    return os.getppid() == parent

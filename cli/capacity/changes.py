@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cli import urns
 from cli.capacity.comparison import Change
 from cli.steps import Step
 from policies.subjects import Resource
@@ -81,4 +82,4 @@ def _key(kind: str, resource: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(metadata, Mapping) and metadata.get("name"):
         return kind, f"{metadata.get('namespace', '')}/{metadata['name']}"
     name = inputs.get("name")
-    return kind, str(name or str(resource.get("urn", "")).rpartition("::")[2])
+    return kind, str(name or urns.name(str(resource.get("urn", ""))))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cli import urns
 from cli.drift.findings import Finding, Layer, Pending, Value
 from cli.drift.values import ABSENT
 from cli.steps import MASKED
@@ -71,7 +72,7 @@ def _number(count: int, noun: str, rest: str) -> str:
 
 
 def _of_finding(finding: Finding) -> Sequence[str]:
-    kind = finding.type.rpartition(":")[2]
+    kind = urns.kind(finding.type)
     head = f"  {kind} {finding.id or finding.name}"
     repair = f"; `up --refresh` {finding.repair}" if finding.repair else ""
     if finding.is_gone:
@@ -114,7 +115,7 @@ def _is_secret(value: Any) -> bool:
 
 def _of_pending(one: Pending) -> str:
     paths = f" ({', '.join(one.differs)})" if one.differs else ""
-    kind = one.type.rpartition(":")[2]
+    kind = urns.kind(one.type)
     return f"  {kind} {one.name}: found as deployed, `up` would {one.op} it{paths}"
 
 

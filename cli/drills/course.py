@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cli.drills.report import Report
 from cli.pictures.chart import Chart, Line, Mark, Panel, Span, svg
+from cli.templates import templates_in
 
 _FOLDER = Path(__file__).parent
 _STYLE = _FOLDER.parent / "show" / "page.css"
@@ -84,13 +84,7 @@ def picture(report: Report, subject: Subject, form: str) -> str:
     drawn = chart(report, subject)
     if form == "svg":
         return svg(drawn)
-    templates = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    templates = templates_in(_FOLDER)
     return templates.get_template("course.html.j2").render(
         it=report,
         document=report.document(),

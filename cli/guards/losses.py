@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cli import urns
 from cli.errors import CliError, Exit, meant
 from cli.steps import Step
 from gkeplatform.environment import file_of
@@ -153,7 +154,7 @@ def is_refused(error: str) -> bool:
 
 
 def _named(resource: Json) -> str:
-    return named(str(resource["type"]), str(resource["urn"]).rpartition("::")[2])
+    return named(str(resource["type"]), urns.name(str(resource["urn"])))
 
 
 def _is_locked(inputs: Json) -> bool:

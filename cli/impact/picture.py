@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from cli.impact.touched import Touched
+from cli.templates import templates_in
 
 FORMS = ("svg",)
 WIDTH = 960
@@ -43,13 +42,7 @@ def svg(environment: str, layers: Sequence[Touched]) -> str:
     ]
     heads = [box for box in boxes if not box.state]
     told = "; ".join(f"{one.layer}: {one.summary}" for one in layers)
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    templates = templates_in(Path(__file__).parent)
     return templates.get_template("picture.svg.j2").render(
         title=f"Impact on {environment}",
         description=told,

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from cli.pictures.axis import Axis, axis, times
+from cli.templates import templates_in
 
 WIDTH = 960
 _LEFT, _RIGHT = 64.0, WIDTH - 24.0
@@ -86,13 +85,7 @@ def svg(chart: Chart, *, with_events: bool = True) -> str:
         panels.append(_drawn(panel, at, below + _GAP - 12))
         below += _PANEL + _GAP
     texts = list(_texts(chart.marks, below + 34)) if with_events else []
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    templates = templates_in(Path(__file__).parent)
     templates.filters["number"] = lambda value: f"{value:,.10g}"
     return templates.get_template("chart.svg.j2").render(
         chart=chart,

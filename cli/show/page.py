@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from cli.alerting import FIRING, Alert
 from cli.show.picture import Model, Picture
+from cli.templates import templates_in
 
 _FOLDER = Path(__file__).parent
 SCRIPTS = ("page.js", "live.js")
@@ -126,13 +127,7 @@ def _own(name: str) -> Markup:
 
 @functools.cache
 def _templates(root: str) -> Environment:
-    templates = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    templates = templates_in(_FOLDER)
     templates.filters["link"] = lambda place: f"{root}/{place.replace(':', '#L')}"
     templates.filters["number"] = lambda value: f"{value:.4g}"
     templates.filters["time"] = lambda text: (

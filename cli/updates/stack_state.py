@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli import urns
 from cli.interruption import UNREAD
 
 _STACK = "pulumi:pulumi:Stack"
@@ -49,7 +50,7 @@ def of_document(document: Any) -> StackState | None:
 
 def _is_default_provider(resource: Mapping[str, Any]) -> bool:
     """The engine makes these itself, and does not count them."""
-    name = str(resource.get("urn", "")).rpartition("::")[2]
+    name = urns.name(str(resource.get("urn", "")))
     is_provider = resource["type"].startswith("pulumi:providers:")
     return is_provider and (name == "default" or name.startswith("default_"))
 

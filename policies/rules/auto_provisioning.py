@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from policies.rule import cis, google, mandatory
 from policies.rules.cluster import CLUSTER
-from policies.rules.node_pools import DEFAULT_ACCOUNT
+from policies.rules.node_pools import is_default_account
 from policies.subjects import Resource
 from policies.values import Props, block, entries, flag, number, text
 
@@ -64,7 +64,7 @@ def auto_provisioning_has_limits(scaling: Props) -> Iterator[str]:
 def auto_provisioned_nodes_never_run_as_the_default_account(scaling: Props) -> Iterator[str]:
     """Auto-provisioned nodes run as a dedicated service account."""
     account = text(scaling, "autoProvisioningDefaults", "serviceAccount")
-    if account in {"", "default"} or account.endswith(DEFAULT_ACCOUNT):
+    if is_default_account(account):
         yield f"auto-provisioned nodes run as {account or 'the default service account'}"
 
 

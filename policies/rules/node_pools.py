@@ -8,7 +8,12 @@ from policies.subjects import Resource, Selector, gcp
 from policies.values import Props, block, entries, flag, number, text
 
 NODE_POOL = gcp("container/nodePool:NodePool")
-DEFAULT_ACCOUNT = "-compute@developer.gserviceaccount.com"
+_DEFAULT_ACCOUNT = "-compute@developer.gserviceaccount.com"
+
+
+def is_default_account(account: str) -> bool:
+    """Whether nodes with this account run as the default one of Compute Engine."""
+    return account in {"", "default"} or account.endswith(_DEFAULT_ACCOUNT)
 
 
 def pools(resource: Resource) -> Iterable[Props]:
@@ -47,7 +52,7 @@ POOLS = Selector(_BOTH.matches, _BOTH.example, _BOTH.types, pools)
 def nodes_never_run_as_the_default_account(pool: Props) -> Iterator[str]:
     """Nodes run as a dedicated service account, never as the default one."""
     account = text(pool, "nodeConfig", "serviceAccount")
-    if account in {"", "default"} or account.endswith(DEFAULT_ACCOUNT):
+    if is_default_account(account):
         yield f"{describe_pool(pool)} runs as {account or 'the default service account'}"
 
 

@@ -15,7 +15,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import grpc
 
 from facts import configuration_size
-from sandbox.protocol import modules
+from sandbox.protocol import modules, serve_until_the_engine_ends
 
 language_pb2, language_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, empty_pb2 = (
     *modules("language_pb2", "language_pb2_grpc", "plugin_pb2", "engine_pb2", "engine_pb2_grpc"),
@@ -265,17 +264,13 @@ def serve(executor: str, engine: str = "") -> None:
     host = LanguageHost(executor, engine)
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_GRPC_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    done = threading.Event()
-    # The engine ends a host with SIGINT; exit quietly. A terminal's Ctrl-C does not arrive here,
-    # because the engine gives its plugins a process group of their own.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
-    print(port, flush=True)
-    parent = os.getppid()
-    while not done.wait(0.5) and os.getppid() == parent:
-        pass
+
+    def start() -> int:
+        port = int(server.add_insecure_port("127.0.0.1:0"))
+        server.start()
+        return port
+
+    serve_until_the_engine_ends(start)
     host.end()
     server.stop(0)
     os._exit(0)  # pool threads may still wait for a dead child

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -30,7 +29,7 @@ from sandbox.plugins.values import (
     has_unknown,
     reveal,
 )
-from sandbox.protocol import modules
+from sandbox.protocol import modules, serve_until_the_engine_ends
 
 provider_pb2, provider_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, status_pb2 = modules(
     "provider_pb2",
@@ -447,25 +446,18 @@ def _diff_response(result: DiffResult) -> Any:
 
 def serve(provider: Provider) -> None:
     """Serve on a free port, printed on stdout, until the engine ends."""
-    # Read before the port is printed: the engine may end right after.
-    parent = os.getppid()
     server = grpc.server(ThreadPoolExecutor(max_workers=64), options=_GRPC_OPTIONS)
     engine = sys.argv[1] if len(sys.argv) > 1 else ""
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(provider, engine), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    done = threading.Event()
-    # The engine ends a plugin with SIGINT. A terminal's Ctrl-C does not arrive here: plugins have a
-    # process group of their own, and the engine cancels them by a call.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
-    print(port, flush=True)
-    # Poll, because PR_SET_PDEATHSIG refers to the parent's thread, and a Go program's threads come
-    # and go. A shell script that starts a plugin must `exec` it.
-    while not done.wait(0.5) and os.getppid() == parent:
-        pass
+
+    def start() -> int:
+        port = int(server.add_insecure_port("127.0.0.1:0"))
+        server.start()
+        return port
+
+    is_asked = serve_until_the_engine_ends(start)
     provider.cancelled.set()
-    if os.getppid() == parent:
+    if is_asked:
         # Pending calls may still return within this time.
         server.stop(_SECONDS_TO_END).wait()
     os._exit(0)  # a worker may still be waiting

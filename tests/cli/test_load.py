@@ -238,6 +238,14 @@ def test_quantiles_are_within_one_percent() -> None:
 def test_a_redirected_load_loses_nothing_and_leaves_the_former_target() -> None:
     """Requests under way end where they are; none begins there after the change."""
     served: dict[str, list[float]] = {"former": [], "later": []}
+    redirects: list[Callable[[], None]] = []
+    end = asyncio.Event()
+    moved = 0.0
+
+    def move() -> None:
+        nonlocal moved
+        redirects[0]()
+        moved = time.perf_counter()
 
     def answers(name: str) -> Handler:
         async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -245,14 +253,19 @@ def test_a_redirected_load_loses_nothing_and_leaves_the_former_target() -> None:
                 while True:
                     await reader.readuntil(b"\r\n\r\n")
                     served[name].append(time.perf_counter())
+                    if name == "former" and len(served[name]) == 20:
+                        move()
+                    # What was on the wire when the load was redirected arrives a moment later.
+                    late = sum(at > moved for at in served["former"]) if moved else 0
+                    if len(served["later"]) > late + 20:
+                        end.set()
                     await asyncio.sleep(0.01)
                     writer.write(OK % name.encode())
             writer.close()
 
         return handler
 
-    async def main() -> tuple[Result, float]:
-        moved = 0.0
+    async def main() -> Result:
         targets = []
         servers = [await asyncio.start_server(answers(one), "127.0.0.1", 0) for one in served]
         for server in servers:
@@ -260,22 +273,16 @@ def test_a_redirected_load_loses_nothing_and_leaves_the_former_target() -> None:
             targets.append(Target(address="127.0.0.1", port=port, host="m.example", path="/x"))
 
         def begun(redirect: Callable[[Target], None]) -> None:
-            def move() -> None:
-                nonlocal moved
-                redirect(targets[1])
-                moved = time.perf_counter()
+            redirects.append(lambda: redirect(targets[1]))
 
-            asyncio.get_running_loop().call_later(0.1, move)
-
-        result = await load.run(targets[0], rate=200, seconds=0.3, begun=begun)
+        result = await load.run(targets[0], rate=200, seconds=60, begun=begun, end=end)
         for server in servers:
             server.close()
         await asyncio.sleep(0.05)  # the handlers see the end of their connections
-        return result, moved
+        return result
 
-    result, moved = asyncio.run(main())
-    assert (result.sent, result.answered, result.total_lost) == (60, 60, 0)
+    result = asyncio.run(main())
+    assert end.is_set()
+    assert (result.sent, result.total_lost) == (result.answered, 0)
     assert set(result.pods) == {"former", "later"}
-    # What was on the wire when the load was redirected arrives a moment later.
     assert served["later"][0] > moved
-    assert sum(at > moved for at in served["former"]) < len(served["later"])

@@ -79,7 +79,7 @@ def test_a_refresh_is_counted_apart() -> None:
 
 
 SHOWING = """
-import time
+import sys
 from cli import console
 from cli.progress import BOARD
 with BOARD.shows("cluster", lambda: 9) as shown, BOARD.shows("serving", lambda: 0) as other:
@@ -88,12 +88,15 @@ with BOARD.shows("cluster", lambda: 9) as shown, BOARD.shows("serving", lambda: 
                                                      "urn": "u::t::one"}}})
     console.say("warning: a line meanwhile", "")
     print("{}")
-    time.sleep(0.6)
+    sys.stdin.read()
 """
 
 
-def shown(**variables: str) -> tuple[str, str]:
-    """What a program writes on a terminal as stderr, and on a pipe as stdout."""
+def shown(*texts: str, **variables: str) -> tuple[str, str]:
+    """What a program writes on a terminal as stderr, and on a pipe as stdout.
+
+    It goes on until it has written the texts.
+    """
     ours, theirs = pty.openpty()
     unset = ("CI", "NO_COLOR", "FORCE_COLOR")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
@@ -101,7 +104,7 @@ def shown(**variables: str) -> tuple[str, str]:
         [sys.executable, "-c", SHOWING],
         cwd=ROOT,
         env={**environment, "TERM": "xterm", "COLUMNS": "100", **variables},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=theirs,
     )
@@ -118,6 +121,9 @@ def shown(**variables: str) -> tuple[str, str]:
         if not part:
             break
         text += part
+        if process.stdin and all(one.encode() in text for one in texts):
+            process.stdin.close()
+            process.stdin = None
     os.close(ours)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -125,17 +131,18 @@ def shown(**variables: str) -> tuple[str, str]:
 
 
 def test_a_terminal_has_a_line_a_layer_that_is_rewritten() -> None:
-    text, out = shown()
+    cursor_up = "\x1b[1A"
+    text, out = shown("creating Pod one", "serving", cursor_up, "a line meanwhile")
     assert "creating Pod one" in text
     assert "serving" in text
-    assert "\x1b[1A" in text  # the cursor goes up
+    assert cursor_up in text
     assert "a line meanwhile" in text
     assert "\x1b[33mwarning:" in text
     assert out == "{}\n"
 
 
 def test_no_color_leaves_the_lines_and_takes_the_colours() -> None:
-    text, _ = shown(NO_COLOR="1")
+    text, _ = shown("creating Pod one", "a line meanwhile", NO_COLOR="1")
     assert "creating Pod one" in text
     assert "\x1b[33m" not in text
     assert "warning: a line meanwhile" in text
@@ -143,7 +150,7 @@ def test_no_color_leaves_the_lines_and_takes_the_colours() -> None:
 
 @pytest.mark.parametrize("variables", [{"CI": "true"}, {"TERM": "dumb"}])
 def test_ci_and_a_dumb_terminal_have_plain_lines(variables: dict[str, str]) -> None:
-    text, _ = shown(**variables)
+    text, _ = shown("a line meanwhile", **variables)
     assert "creating" not in text
     assert "\x1b[1A" not in text
     assert "a line meanwhile" in text

@@ -2,6 +2,12 @@
 
 from typing import Any
 
+import pytest
+
+from gkeplatform.config import load
+from gkeplatform.errors import PlatformError
+from infra.serving.config import ServingConfig
+
 BASE: dict[str, Any] = {
     "name": "m1",
     "server": "tensorflow-serving",
@@ -27,3 +33,16 @@ VLLM: dict[str, Any] = {
     },
     "exposure": {"kind": "cluster-ip"},
 }
+
+
+def refusal(*entries: dict[str, Any]) -> str:
+    """Why a stack file with these models is refused; an entry's keys with None are left out."""
+    models = [{key: value for key, value in one.items() if value is not None} for one in entries]
+    with pytest.raises(PlatformError) as raised:
+        load(
+            ServingConfig,
+            namespace="gke-serving",
+            values={"gke-serving:models": models},
+            file="stacks/Pulumi.dev.yaml",
+        )
+    return str(raised.value)

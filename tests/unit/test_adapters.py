@@ -6,10 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gkeplatform.config import load
-from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
 from infra.serving.models import Model, Workload, adapter_sidecar, expanded, pod
+from tests.unit import entries
 from tests.unit.entries import BASE, VLLM
 
 BUCKET = "gs://acme-ml-dev-models"
@@ -38,12 +36,7 @@ def listed(*adapters: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def refusal(*adapters: dict[str, Any], **changes: Any) -> str:
-    entry = VLLM | {"adapters": list(adapters)} | changes
-    with pytest.raises(PlatformError) as raised:
-        load(
-            ServingConfig, namespace="gke-serving", values={"gke-serving:models": [entry]}, file="F"
-        )
-    return str(raised.value)
+    return entries.refusal(VLLM | {"adapters": list(adapters)} | changes)
 
 
 def test_a_model_without_them_has_nothing_of_them() -> None:

@@ -6,22 +6,8 @@ import pytest
 from msgspec import inspect
 
 from gkeplatform import foreign_keys
-from gkeplatform.config import load
-from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
 from infra.serving.models import Model
-from tests.unit.entries import BASE
-
-
-def refusal(entry: dict[str, Any]) -> str:
-    with pytest.raises(PlatformError) as raised:
-        load(
-            ServingConfig,
-            namespace="gke-serving",
-            values={"gke-serving:models": [entry]},
-            file="stacks/Pulumi.dev.yaml",
-        )
-    return str(raised.value)
+from tests.unit.entries import BASE, refusal
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from gkeplatform.config import load
-from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
 from infra.serving.imports import jobs
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.models.imports import Imported
 from infra.serving.placement.demand import of_import
 from infra.serving.quantity import millis
 from infra.serving.tenancy import network_policies
+from tests.unit import entries
 from tests.unit.entries import BASE, VLLM
 
 SHA = "0e9e39f249a16976918f6564b8830bc894c89659"
@@ -35,11 +33,7 @@ def imported(values: dict[str, Any] | None = None, **changes: Any) -> Imported:
 
 
 def refusal(values: dict[str, Any] | None = None, **changes: Any) -> str:
-    entry = VLLM | {"import": LLAMA | (values or {})} | changes
-    given = {"gke-serving:models": [{k: v for k, v in entry.items() if v is not None}]}
-    with pytest.raises(PlatformError) as raised:
-        load(ServingConfig, namespace="gke-serving", values=given, file="F")
-    return str(raised.value)
+    return entries.refusal(VLLM | {"import": LLAMA | (values or {})} | changes)
 
 
 def test_pods_read_the_folder_of_the_revision() -> None:

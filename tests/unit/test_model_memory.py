@@ -5,10 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gkeplatform.config import load
-from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
 from infra.serving.models import Model
+from tests.unit import entries
 from tests.unit.entries import VLLM
 
 BUCKET = "gs://acme-ml-dev-models"
@@ -177,14 +175,6 @@ def test_a_canary_with_other_files_has_a_size_of_its_own() -> None:
 
 def test_the_stack_file_s_error_names_file_and_key() -> None:
     resources = VLLM["resources"] | {"gpu": {"type": "nvidia-l4"}}
-    entries = [VLLM | {"resources": resources, "size": {"weights": "40Gi"}}]
-    with pytest.raises(PlatformError) as raised:
-        load(
-            ServingConfig,
-            namespace="gke-serving",
-            values={"gke-serving:models": entries},
-            file="stacks/Pulumi.dev.yaml",
-        )
-    assert str(raised.value).startswith(
+    assert entries.refusal(VLLM | {"resources": resources, "size": {"weights": "40Gi"}}).startswith(
         "stacks/Pulumi.dev.yaml: gke-serving:models[0]: resources.gpu: the model does not fit"
     )

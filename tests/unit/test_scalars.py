@@ -6,12 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from gkeplatform.config import load
-from gkeplatform.errors import PlatformError
-from infra.serving.config import ServingConfig
 from infra.serving.models import Model, Workload, expanded, pod
 from infra.serving.resources import Amounts, Resources
 from infra.serving.tenancy.teams import Team, limit_range
+from tests.unit import entries
 from tests.unit.entries import BASE
 
 
@@ -25,15 +23,7 @@ def container(served: Workload) -> dict[str, Any]:
 
 
 def refusal(**changes: Any) -> str:
-    entry = copy.deepcopy(BASE) | changes
-    with pytest.raises(PlatformError) as raised:
-        load(
-            ServingConfig,
-            namespace="gke-serving",
-            values={"gke-serving:models": [entry]},
-            file="stacks/Pulumi.dev.yaml",
-        )
-    return str(raised.value)
+    return entries.refusal(copy.deepcopy(BASE) | changes)
 
 
 def sized(kind: str = "requests", **amounts: Any) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import pulumi
 from pulumi_kubernetes.admissionregistration import v1 as admission
-from pulumi_kubernetes.apiextensions import v1 as extensions
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from gkeplatform.labels import Labels
 from infra.serving import waits
+from infra.serving.controller_namespace import controller_namespace
 from infra.serving.groups import manifests, roles
 from infra.serving.groups.definitions import definitions
 from infra.serving.groups.manifests import CONFIGURATION, NAME, NAMESPACE, SERVICE
@@ -27,26 +26,12 @@ class LeaderWorkerSets(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:LeaderWorkerSets", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self._labels = labels.kubernetes(name=name, component="controller")
-        namespace = core.Namespace(
+        self._inside, kinds = controller_namespace(
             name,
-            metadata={
-                "name": NAMESPACE,
-                "labels": {**self._labels, "pod-security.kubernetes.io/enforce": "restricted"},
-            },
-            opts=self._child,
-        )
-        self._inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        kinds = [
-            extensions.CustomResourceDefinition(
-                key, metadata={"name": key}, spec=sdk(spec), opts=self._child
-            )
-            for key, spec in definitions().items()
-        ]
-        networking.NetworkPolicy(
-            name,
-            metadata=sdk(self._metadata(name)),
-            spec=sdk(manifests.network_policy()),
-            opts=self._inside,
+            self._metadata(name),
+            network_policy=manifests.network_policy(),
+            definitions=definitions(),
+            parent=self,
         )
         before = [*kinds, *self._rbac(), *self._files(), *self._webhooks()]
         apps.Deployment(

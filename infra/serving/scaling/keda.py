@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_gcp import projects, serviceaccount
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.apiextensions import v1 as extensions
 from pulumi_kubernetes.apiregistration import v1 as apiregistration
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from gkeplatform.contracts import ClusterContract
 from gkeplatform.labels import Labels
 from gkeplatform.naming import SERVICE_ACCOUNT, Naming
 from infra.serving import waits
+from infra.serving.controller_namespace import controller_namespace
 from infra.serving.manifest import Manifest, role_reference, sdk
 from infra.serving.scaling import keda_definitions, keda_roles, scaled_object
 from infra.serving.scaling import keda_manifests as manifests
@@ -39,26 +38,12 @@ class Keda(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:Keda", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self._labels = labels.kubernetes(name=name, component="autoscaler")
-        namespace = core.Namespace(
+        self._inside, kinds = controller_namespace(
             name,
-            metadata={
-                "name": NAMESPACE,
-                "labels": {**self._labels, "pod-security.kubernetes.io/enforce": "restricted"},
-            },
-            opts=self._child,
-        )
-        self._inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        kinds = [
-            extensions.CustomResourceDefinition(
-                key, metadata={"name": key}, spec=sdk(spec), opts=self._child
-            )
-            for key, spec in keda_definitions.definitions().items()
-        ]
-        networking.NetworkPolicy(
-            name,
-            metadata=sdk(self._metadata(name)),
-            spec=sdk(manifests.network_policy()),
-            opts=self._inside,
+            self._metadata(name),
+            network_policy=manifests.network_policy(),
+            definitions=keda_definitions.definitions(),
+            parent=self,
         )
         rights = [*self._identity(name, workload_pool, naming), *self._rbac()]
         running = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, *rights])

@@ -8,34 +8,28 @@ ports on; the names of Services are lists of endpoints; mounts are renewed in se
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from sandbox import engine
-from sandbox.engine import EngineError
-from sandbox.kubernetes import processes
-from sandbox.kubernetes.api_server import ApiServer, ApiServerError
-from sandbox.kubernetes.controllers import caller_pods
-from sandbox.kubernetes.controllers.pod_process import PodProcess, write_secret
+from sandbox.engine import build
+from sandbox.kubernetes.api_server import ApiServer
+from sandbox.kubernetes.controllers import caller_pods, probes
+from sandbox.kubernetes.controllers.pod_process import PodProcess, Program
+from sandbox.kubernetes.controllers.pod_programs import PodPrograms
 from sandbox.kubernetes.folder import Folder, write_private
 from sandbox.kubernetes.ports import free_port
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.runtime.processes import envoy_binary
 from sandbox.traffic.runtime.valkey import valkey_binary
 
-_log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
-_WATCH, _AGAIN, _MOUNTS = 0.3, 2.0, 2.0
-"""Seconds between two looks: at endpoints, after a failure, at ConfigMaps and Secrets."""
+_WATCH = 0.3
+"""Seconds between two looks at endpoints."""
 
 
 class CallerGateways:
@@ -51,94 +45,69 @@ class CallerGateways:
         services: Callable[[], list[Json]],
         slices: Callable[[], list[Json]],
     ) -> None:
-        self._server = server
         self._folder = folder
         self._dial_plan = dial_plan
         self._pods = pods
         self._services = services
         self._slices = slices
-        self._processes: dict[str, list[PodProcess]] = {}
-        """By the name of the pod's folder."""
-        self._ends: dict[str, float] = {}
-        """When what runs for a pod that is gone ends, by the same."""
+        prefixes = caller_pods.PREFIXES
+        self._programs = PodPrograms("callers", server, folder, prefixes=prefixes)
+        self.wake = self._programs.wake
         self._limits: dict[str, int] = {}
         """The port of 127.0.0.1 of each rate limit service, by its pod's address."""
-        self._mounted: dict[str, float] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        """Note that pods changed."""
-        self._wake.set()
+        self._counters: dict[str, int] = {}
+        """The port of what counts for each of them, by its pod's address: restarts keep it."""
 
     def start(self) -> None:
         """Start the controller."""
-        self._task = asyncio.create_task(self._run())
+        self._programs.start(self._reconcile)
 
     async def stop(self) -> None:
         """End the programs."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        for name in list(self._processes):
-            self._end(name)
-
-    async def _run(self) -> None:
-        await asyncio.to_thread(self._end_others)
-        again: float | None = None
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), again)
-            self._wake.clear()
-            try:
-                again = await self._reconcile()
-            except (ApiServerError, EngineError, httpx.HTTPError, OSError, ValueError) as error:
-                _log.info("callers: %s; again in %.0f s", error, _AGAIN)
-                await asyncio.sleep(_AGAIN)
-                again = _AGAIN
+        await self._programs.stop()
 
     async def _reconcile(self) -> float | None:
         wanted = caller_pods.running(self._pods())
-        for name in self._processes.keys() - wanted.keys():
-            # Its pod is gone from the API server at once; a real one has its grace period.
-            if time.monotonic() >= self._ends.get(name, 0):
-                self._end(name)
+        names = {*wanted, *map(_counters_name, wanted)}
+        # The pod is gone from the API server at once; a real one has its grace period.
+        await self._programs.retire(names, pause=caller_pods.grace_seconds)
         for name, pod in wanted.items():
-            self._ends[name] = time.monotonic() + caller_pods.grace_seconds(pod)
             if caller_pods.is_gateway(pod):
                 await self._keep_gateway(name, pod)
             else:
                 await self._keep_limits(name, pod)
-        return _WATCH if wanted or self._processes else None
+        return _WATCH if wanted else None
 
     async def _keep_limits(self, name: str, pod: Json) -> None:
-        counters = valkey_binary()
-        if counters is None:
+        binary = valkey_binary()
+        if binary is None:
             return  # nobody counts, and the gateways do what `failure` says
-        folder = self._root(name)
-        await self._mount(name, pod, folder)
-        if self._is_alive(name):
+        address = caller_pods.address(pod)
+        port = self._counters.setdefault(address, free_port())
+        counters = await self._programs.keep(
+            _counters_name(name), pod, partial(_counting, binary, port)
+        )
+        if counters is None or not await probes.listens(counters.port):
             return
-        self._end(name)
-        binaries = await asyncio.to_thread(engine.rate_limit, _log.info)
-        at, listens = free_port(), free_port()
-        valkey = PodProcess(f"{name}-counters", self._folder, binary=counters.name)
-        valkey.start(pod, counters.parent, caller_pods.counters_arguments(at), {})
-        self._processes[name] = [valkey]
-        await _listening(at)
-        limits = PodProcess(name, self._folder, binary="ratelimit")
-        variables = caller_pods.limits_environment(pod, root=folder, counters=at, listens=listens)
+        limits = await self._programs.keep(name, pod, partial(self._limiter, pod, counters.port))
+        if limits is not None:
+            self._limits[address] = limits.port
+
+    async def _limiter(self, pod: Json, counters: int, process: PodProcess) -> Program:
+        binaries = await self._programs.binaries(build.RATE_LIMIT, pod)
+        process.port = free_port()
+        variables = caller_pods.limits_environment(
+            pod, root=process.root, counters=counters, listens=process.port
+        )
         variables |= {"PORT": str(free_port()), "DEBUG_PORT": str(free_port())}
-        limits.start(pod, binaries, [], variables)
-        self._processes[name].append(limits)
-        self._limits[caller_pods.address(pod)] = listens
+        return Program(binary=binaries / "ratelimit", environment=variables, calls_api_server=False)
 
     async def _keep_gateway(self, name: str, pod: Json) -> None:
         binary = envoy_binary()
         if binary is None:
             return
-        folder = self._root(name)
-        if await self._mount(name, pod, folder):
+        folder = self._programs.root(name)
+        if await self._programs.mount(name, pod):
             words = caller_pods.keys_command(pod, folder)
             await asyncio.to_thread(subprocess.run, [sys.executable, *words, "--once"], check=True)
         bootstrap = caller_pods.bootstrap(pod, folder)
@@ -149,13 +118,7 @@ class CallerGateways:
         for cluster, (service, port) in endpoints.items():
             found = self._endpoints(plan, service, port)
             _replace(folder / caller_pods.endpoints_file(cluster), found | {"cluster": cluster})
-        if self._is_alive(name):
-            return
-        self._end(name)
-        write_private(folder / caller_pods.BOOTSTRAP, json.dumps(changed))
-        envoy = PodProcess(name, self._folder, binary=binary.name)
-        envoy.start(pod, binary.parent, caller_pods.envoy_arguments(pod, folder), {})
-        self._processes[name] = [envoy]
+        await self._programs.keep(name, pod, partial(_envoy, pod, binary, changed))
 
     def _endpoints(self, plan: DialPlan, service: tuple[str, str], port: int) -> Json:
         """Where the ready pods of a Service really listen."""
@@ -167,41 +130,22 @@ class CallerGateways:
         ]
         return {"ports": [one for one in ports if one]}
 
-    def _root(self, name: str) -> Path:
-        return self._folder.path / "callers" / name
 
-    async def _mount(self, name: str, pod: Json, folder: Path) -> bool:
-        """Write the ConfigMaps and Secrets that a pod mounts; whether that was due."""
-        if time.monotonic() - self._mounted.get(name, -_MOUNTS) < _MOUNTS:
-            return False
-        namespace = pod["metadata"]["namespace"]
-        for path, (kind, source) in caller_pods.mounts(pod).items():
-            given = await self._server.get(f"/api/v1/namespaces/{namespace}/{kind}/{source}")
-            where = folder / path.lstrip("/")
-            if kind == "secrets":
-                await asyncio.to_thread(write_secret, where, given)
-                continue
-            for file, text in ((given or {}).get("data") or {}).items():
-                if not (where / file).exists() or (where / file).read_text() != text:
-                    await asyncio.to_thread(write_private, where / file, text)
-        self._mounted[name] = time.monotonic()
-        return True
+async def _envoy(pod: Json, binary: Path, bootstrap: Json, process: PodProcess) -> Program:
+    write_private(process.root / caller_pods.BOOTSTRAP, json.dumps(bootstrap))
+    arguments = caller_pods.envoy_arguments(pod, process.root)
+    return Program(binary=binary, arguments=arguments, calls_api_server=False)
 
-    def _is_alive(self, name: str) -> bool:
-        found = self._processes.get(name, [])
-        return bool(found) and all(one.exit_code() is None for one in found)
 
-    def _end(self, name: str) -> None:
-        for process in reversed(self._processes.pop(name, [])):
-            process.stop()
+async def _counting(binary: Path, port: int, process: PodProcess) -> Program:
+    process.port = port
+    arguments = caller_pods.counters_arguments(port)
+    return Program(binary=binary, arguments=arguments, calls_api_server=False)
 
-    def _end_others(self) -> None:
-        """End those that an earlier daemon left."""
-        for process, name in processes.below(self._folder.path).items():
-            if name.startswith(caller_pods.PREFIXES):
-                with contextlib.suppress(Exception):
-                    process.kill()
-                    process.wait(5)
+
+def _counters_name(name: str) -> str:
+    """The process of the counters of a rate limit service."""
+    return f"{name}-counters"
 
 
 def _replace(file: Path, found: Json) -> None:
@@ -212,12 +156,3 @@ def _replace(file: Path, found: Json) -> None:
     part = file.with_suffix(".part")
     write_private(part, text)
     part.replace(file)
-
-
-async def _listening(port: int) -> None:
-    for _ in range(100):
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.kubernetes.controllers import pod_environment, pod_mounts
 from sandbox.kubernetes.controllers.endpoint_groups import ready_endpoints
 from sandbox.traffic.model_servers.passed_on import ENVOY, socket_name
 
@@ -42,7 +43,7 @@ def running(pods: Iterable[Json]) -> dict[str, Json]:
         if status.get("phase") != "Running" or not status.get("podIP"):
             continue
         name = f"{metadata['namespace']}-{metadata['name']}"
-        if is_gateway(pod) and mounts(pod):
+        if is_gateway(pod) and any(pod_mounts.mounts(pod)):
             found[f"callers-{name}"] = pod
         elif _container(pod, _LIMITS) is not None:
             found[f"limits-{name}"] = pod
@@ -57,23 +58,6 @@ def grace_seconds(pod: Json) -> float:
 def address(pod: Json) -> str:
     """The pod's address."""
     return str(pod["status"]["podIP"])
-
-
-def mounts(pod: Json) -> dict[str, tuple[str, str]]:
-    """Kind (as in URLs) and name of the ConfigMap or Secret of each mount path."""
-    kinds = {"configMap": ("configmaps", "name"), "secret": ("secrets", "secretName")}
-    sources = {
-        volume["name"]: (kind, volume[key][name])
-        for volume in pod["spec"].get("volumes") or []
-        for key, (kind, name) in kinds.items()
-        if key in volume
-    }
-    return {
-        mount["mountPath"]: sources[mount["name"]]
-        for container in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", []))
-        for mount in container.get("volumeMounts") or []
-        if mount["name"] in sources
-    }
 
 
 def keys_command(pod: Json, folder: Path) -> list[str]:
@@ -187,9 +171,7 @@ def counters_arguments(port: int) -> list[str]:
 
 def limits_environment(pod: Json, *, root: Path, counters: int, listens: int) -> dict[str, str]:
     """The variables of the rate limit service, which listens on a port of 127.0.0.1."""
-    given = {
-        one["name"]: one.get("value", "") for one in (_container(pod, _LIMITS) or {}).get("env", [])
-    }
+    given = pod_environment.environment(pod, _container(pod, _LIMITS))
     return {
         **given,
         "RUNTIME_ROOT": str(root / given.get("RUNTIME_ROOT", "").lstrip("/")),

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from sandbox.kubernetes.controllers import pod_environment, pod_mounts, pod_status
 
 Json = dict[str, Any]
 PICKER, ROUTER = "epp", "bbr"
@@ -22,13 +23,6 @@ _IMAGES = {
 }
 _DEFAULT_PORTS = {PICKER: 9002, ROUTER: 9004}
 _HEALTH_PORTS = {PICKER: 9003, ROUTER: 9005}
-_FIELDS = {
-    "metadata.name": ("metadata", "name"),
-    "metadata.namespace": ("metadata", "namespace"),
-    "metadata.uid": ("metadata", "uid"),
-    "spec.nodeName": ("spec", "nodeName"),
-    "status.podIP": ("status", "podIP"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +81,7 @@ def running(pods: Iterable[Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for pod in pods:
         name, metadata = program(pod), pod["metadata"]
-        is_kept = "deletionTimestamp" not in metadata
-        if name is not None and is_kept and (pod.get("status") or {}).get("phase") == "Running":
+        if name is not None and pod_status.is_running(pod):
             found[f"{name}-{metadata['namespace']}-{metadata['name']}"] = pod
     return found
 
@@ -107,39 +100,6 @@ def probed_service(pod: Json) -> str | None:
     return str(probe["grpc"].get("service") or "")
 
 
-def with_readiness(pod: Json, *, is_ready: bool) -> Json | None:
-    """The status of a pod that is ready or not; None where it says so already."""
-    status, value = pod["status"], "True" if is_ready else "False"
-    before = {one["type"]: one["status"] for one in status.get("conditions") or []}
-    if before.get("Ready") == value:
-        return None
-    reason = {} if is_ready else {"reason": "ContainersNotReady"}
-    kinds = ("ContainersReady", "Ready")
-    changed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "conditions": [
-            *(one for one in status.get("conditions") or [] if one["type"] not in kinds),
-            *(
-                {"type": kind, "status": value, "lastTransitionTime": changed, **reason}
-                for kind in kinds
-            ),
-        ],
-        "containerStatuses": [
-            one | {"ready": is_ready} for one in status.get("containerStatuses") or []
-        ],
-    }
-
-
-def mounted(pod: Json) -> dict[str, str]:
-    """The ConfigMap of each mount path."""
-    volumes = {one["name"]: one for one in pod["spec"].get("volumes") or []}
-    return {
-        mount["mountPath"]: volumes[mount["name"]]["configMap"]["name"]
-        for mount in _container(pod).get("volumeMounts") or []
-        if "configMap" in volumes[mount["name"]]
-    }
-
-
 def pause(pod: Json) -> float:
     """Seconds that a pod goes on once it is deleted: its preStop sleep, within its grace period."""
     hook = (_container(pod).get("lifecycle") or {}).get("preStop") or {}
@@ -148,28 +108,14 @@ def pause(pod: Json) -> float:
     return min(asked, float(pod["metadata"].get("deletionGracePeriodSeconds", own)))
 
 
-def arguments(pod: Json, mounts: Mapping[str, Path]) -> list[str]:
+def arguments(pod: Json, root: Path) -> list[str]:
     """The arguments of a pod, with the folders of its mounts."""
-    found = []
-    for argument in _container(pod).get("args") or []:
-        for path, folder in mounts.items():
-            where = re.escape(path.rstrip("/"))
-            argument = re.sub(rf"(^|=){where}(?=/)", rf"\g<1>{folder}", argument)  # noqa: PLW2901
-        found.append(argument)
-    return found
+    return pod_mounts.with_folders(_container(pod).get("args") or [], pod, root)
 
 
 def environment(pod: Json) -> dict[str, str]:
-    """The variables of a pod; those from Secrets and ConfigMaps are left out."""
-    found = {}
-    for one in _container(pod).get("env") or []:
-        source = ((one.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath")
-        if "valueFrom" not in one:
-            found[one["name"]] = one.get("value", "")  # the API server leaves out an empty value
-        elif source in _FIELDS:
-            part, name = _FIELDS[source]
-            found[one["name"]] = str((pod.get(part) or {}).get(name) or "")
-    return found
+    """The variables of a pod's program."""
+    return pod_environment.environment(pod, _container(pod))
 
 
 def grpc_port(pod: Json) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sandbox import tasks
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -32,10 +34,7 @@ class Connections:
 
     async def close(self) -> None:
         """Cut all connections, and return once their sockets are closed."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         # Transports close their sockets in the loop's next rounds, TLS in the second.
         for _ in range(3):
             await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer
 from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
+from sandbox.kubernetes.controllers.state_log import StateLog
 
 Json = dict[str, Any]
 Endpoint = tuple[str, str, int]
@@ -77,6 +78,7 @@ class EndpointGroups:
         self._attached: dict[str, set[Endpoint]] = {}
         self._known: dict[str, Group] | None = None
         self._events = Events(server, "neg-controller")
+        self._stay, self._fail = StateLog(_log), StateLog(_log, logging.WARNING)
         self.has_leftovers = False
         """Whether a group could not be created or deleted yet, so that a retry is needed."""
 
@@ -88,7 +90,7 @@ class EndpointGroups:
             n["metadata"]["name"]: (n["metadata"].get("labels") or {}).get(_ZONE) for n in nodes
         }
         wanted: set[tuple[str, str]] = set()
-        has_failures = False
+        failures: set[str] = set()
         for service in services:
             ports = exposed_ports(service, self._cluster_uid)
             if not ports or service["metadata"].get("deletionTimestamp"):
@@ -104,11 +106,13 @@ class EndpointGroups:
                     await self._update_status(service, ports, found)
             except ComputeError as error:
                 # An error of one Service must not block the others.
-                has_failures = True
-                _log.warning("service %s: %s", service["metadata"]["name"], error)
+                metadata = service["metadata"]
+                failures.add(metadata["uid"])
+                self._fail.say(metadata["uid"], f"service {metadata['name']}: {error}")
                 await self._events.warn(service, "SyncNetworkEndpointGroupFailed", str(error))
         await self._clean(wanted)
-        self.has_leftovers = self.has_leftovers or has_failures
+        self._fail.keep(failures)
+        self.has_leftovers = self.has_leftovers or bool(failures)
 
     def _groups(
         self, service: Json, ports: dict[int, str], slices: list[Json], zones: dict[str, str | None]
@@ -150,6 +154,7 @@ class EndpointGroups:
         assert self._known is not None  # noqa: S101 (reconcile fills it)
         self.has_leftovers = False
         unwanted = [p for p, group in self._known.items() if (p, group.description) not in wanted]
+        self._stay.keep(unwanted)
         for path in unwanted:
             endpoints = self._attached.get(path) or await self._listed(path)
             if endpoints:
@@ -162,7 +167,7 @@ class EndpointGroups:
             except ComputeError as error:
                 if error.reason != "resourceInUseByAnotherResource":
                     raise
-                _log.info("%s stays for now: %s", path, error)
+                self._stay.say(path, f"{path} stays for now: {error}")
                 self.has_leftovers = True
                 continue
             del self._known[path]

@@ -6,28 +6,21 @@ Labels are those of LWS v0.9.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
-from sandbox.kubernetes.controllers.pod_process import is_ready as pod_is_ready
+from sandbox.kubernetes.controllers import pod_status
 
 Json = dict[str, Any]
 _IMAGE = re.compile(r"(^|/)lws[:@]")
 _INDEX = "leaderworkerset.sigs.k8s.io/worker-index"
 _GROUP = "leaderworkerset.sigs.k8s.io/group-key"
 _SIZE = "leaderworkerset.sigs.k8s.io/size"
-_GATES = "ReadinessGatesNotReady"
 
 
 def is_controller(pod: Json) -> bool:
     """Whether it is a running pod of the LWS controller."""
-    return bool(_IMAGE.search(_container(pod)["image"])) and _runs(pod)
-
-
-def _runs(pod: Json) -> bool:
-    is_kept = "deletionTimestamp" not in pod["metadata"]
-    return is_kept and (pod.get("status") or {}).get("phase") == "Running"
+    return bool(_IMAGE.search(_container(pod)["image"])) and pod_status.is_running(pod)
 
 
 def _container(pod: Json) -> Json:
@@ -48,20 +41,9 @@ def configuration_file(pod: Json) -> str:
     raise ValueError("the controller of LeaderWorkerSets has no --config")
 
 
-def mounted(pod: Json) -> Iterator[tuple[str, str, str]]:
-    """Yield path, resource and name of each Secret and ConfigMap that a pod mounts."""
-    volumes = {one["name"]: one for one in pod["spec"].get("volumes") or []}
-    for mount in _container(pod).get("volumeMounts") or []:
-        volume = volumes[mount["name"]]
-        if "secret" in volume:
-            yield mount["mountPath"], "secrets", volume["secret"]["secretName"]
-        elif "configMap" in volume:
-            yield mount["mountPath"], "configmaps", volume["configMap"]["name"]
-
-
 def leaders(pods: Sequence[Json]) -> list[Json]:
     """The running leaders of groups."""
-    return [pod for pod in pods if _labels(pod).get(_INDEX) == "0" and _runs(pod)]
+    return [pod for pod in pods if _labels(pod).get(_INDEX) == "0" and pod_status.is_running(pod)]
 
 
 def _labels(pod: Json) -> dict[str, str]:
@@ -78,45 +60,6 @@ def status(leader: Json, pods: Sequence[Json]) -> Json | None:
         for pod in pods
         if (pod["metadata"]["namespace"], _labels(pod).get(_GROUP)) == key
         and _labels(pod).get(_INDEX, "0") != "0"
-        and pod_is_ready(pod)
+        and pod_status.is_ready(pod)
     ]
-    return containers_ready(leader, is_ready=len(workers) >= size - 1)
-
-
-def containers_ready(pod: Json, *, is_ready: bool) -> Json | None:
-    """The status of a pod whose containers are ready or not; None where it says so already.
-
-    With readiness gates, the pod is ready once their conditions are True.
-    """
-    before = {one["type"]: one for one in pod["status"].get("conditions") or []}
-    gates = [one["conditionType"] for one in pod["spec"].get("readinessGates") or []]
-    is_open = all((before.get(one) or {}).get("status") == "True" for one in gates)
-    now = {
-        "ContainersReady": ("True", "") if is_ready else ("False", "ContainersNotReady"),
-        "Ready": ("True", "")
-        if is_ready and is_open
-        else ("False", _GATES if is_ready else "ContainersNotReady"),
-    }
-    if all(
-        ((old := before.get(kind) or {}).get("status"), old.get("reason") or "") == value
-        for kind, value in now.items()
-    ):
-        return None
-    changed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "conditions": [
-            *(one for kind, one in before.items() if kind not in now),
-            *(
-                {
-                    "type": kind,
-                    "status": value,
-                    "lastTransitionTime": changed,
-                    **({"reason": reason} if reason else {}),
-                }
-                for kind, (value, reason) in now.items()
-            ),
-        ],
-        "containerStatuses": [
-            one | {"ready": is_ready} for one in pod["status"].get("containerStatuses") or []
-        ],
-    }
+    return pod_status.containers_ready(leader, is_ready=len(workers) >= size - 1)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sandbox import tasks
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers import inference_pools
@@ -14,7 +15,7 @@ from sandbox.kubernetes.controllers.gateway_snapshot import Location, Snapshot
 from sandbox.kubernetes.controllers.gateways import Gateways
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.ingress_nginx import IngressNginx
-from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+from sandbox.kubernetes.controllers.reconcile_loop import AGAIN, reconcile_loop
 
 Json = dict[str, Any]
 _ZONE = "topology.kubernetes.io/zone"
@@ -98,9 +99,7 @@ class HttpControllers:
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def _run(self) -> None:
         others = [one for one in (self._pools, self._nodes) if one is not None]
@@ -111,7 +110,7 @@ class HttpControllers:
             self._server, self._compute, cluster_uid=await self._uid(), location=self._location
         )
 
-        async def once() -> bool:
+        async def once() -> float | None:
             await nginx.reconcile(
                 self.ingresses.objects(),
                 self.classes.objects(),
@@ -123,7 +122,7 @@ class HttpControllers:
                 if (self.pickers, self.routers) != (gateways.pickers, gateways.routers):
                     self.pickers, self.routers = gateways.pickers, gateways.routers
                     self._changed()
-            return gateways.has_failures
+            return AGAIN if gateways.has_failures else None
 
         await reconcile_loop("ingresses and gateways", self._wake, once)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.kubernetes.controllers.gateway_status import CONTROLLER, condition
-from sandbox.kubernetes.controllers.pod_process import is_ready
+from sandbox.kubernetes.controllers.pod_status import is_ready
 
 Json = dict[str, Any]
 GROUP, KIND = "inference.networking.k8s.io", "InferencePool"

@@ -32,7 +32,7 @@ class LeavingProcesses:
         """End those whose time is over, or whose last caller has gone."""
         now = time.monotonic()
         for process, until in [*self._until.items()]:
-            if now >= until or not process.has_callers():
+            if now >= until or not process.may_have_callers():
                 del self._until[process]
                 # A leader gives up its lease when it is asked to end.
                 await asyncio.to_thread(process.stop, grace=GRACE)

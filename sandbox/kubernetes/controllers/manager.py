@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import httpx
 
+from sandbox import tasks
 from sandbox.kubernetes import gateway_api
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import ClusterObjects
@@ -23,9 +24,10 @@ from sandbox.kubernetes.controllers.keda import Keda
 from sandbox.kubernetes.controllers.leader_worker_sets import LeaderWorkerSets
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.pod_monitorings import PodMonitorings
+from sandbox.kubernetes.controllers.pod_programs import RunsPrograms
 from sandbox.kubernetes.controllers.postgres import Postgres
 from sandbox.kubernetes.controllers.readiness_gates import ReadinessGates
-from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+from sandbox.kubernetes.controllers.reconcile_loop import AGAIN, reconcile_loop
 from sandbox.kubernetes.controllers.secret_syncs import SecretSyncs
 from sandbox.kubernetes.controllers.volumes import Volumes
 from sandbox.kubernetes.features import Features
@@ -95,12 +97,18 @@ class Controllers:
             server,
             api=api,
             folder=folder,
+            pods=self._pods.objects,
             services=self._services.objects,
             proxy_port=folder.load().ports.get("service-proxy"),
         )
-        self._groups = LeaderWorkerSets(server, folder=folder, proxy=self._keda.proxy)
+        self._groups = LeaderWorkerSets(
+            server, folder=folder, proxy=self._keda.proxy, pods=self._pods.objects
+        )
         self._volumes = Volumes(server, project=folder.key.project)
-        self._postgres = Postgres(server, folder=folder)
+        self._postgres = Postgres(server, folder=folder, pods=self._pods.objects)
+        self._run_programs: tuple[RunsPrograms, ...] = (
+            self._callouts, self._callers, self._groups, self._keda, self._postgres
+        )  # fmt: skip
         self.features = features
         self._http_controllers = HttpControllers(
             server,
@@ -175,8 +183,8 @@ class Controllers:
 
     def _pods_changed(self) -> None:
         self._gates_wake.set()
-        self._callouts.wake()
-        self._callers.wake()
+        for controller in self._run_programs:
+            controller.wake()
         if self._pools is not None and self._pools.objects():
             self._wake.set()  # their groups have pods that no Service selects
 
@@ -186,14 +194,11 @@ class Controllers:
         if self._pools is not None:
             informers.append(self._pools)
         self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
-        self._callouts.start()
-        self._callers.start()
+        for controller in self._run_programs:
+            controller.start()
         self._tasks.append(asyncio.create_task(self._run()))
         self._autoscaler.start()
-        self._keda.start()
-        self._groups.start()
         self._volumes.start()
-        self._postgres.start()
         self._http_controllers.start()
         if self._secret_syncs:
             self._secret_syncs.start()
@@ -202,17 +207,12 @@ class Controllers:
 
     async def stop(self) -> None:
         """Stop the controllers. Resources stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._autoscaler.stop()
-        await self._groups.stop()
-        await self._keda.stop()
+        for controller in self._run_programs:
+            await controller.stop()
         await self._volumes.stop()
-        await self._postgres.stop()
         await self._http_controllers.stop()
-        await self._callouts.stop()
-        await self._callers.stop()
         if self._secret_syncs:
             await self._secret_syncs.stop()
         if self._pod_monitorings:
@@ -248,7 +248,7 @@ class Controllers:
         )
         self._tasks.append(asyncio.create_task(gates.run(self._gates_wake)))
 
-        async def once() -> bool:
+        async def once() -> float | None:
             services = self._services.objects()
             found = self._pools.objects() if self._pools is not None else []
             await groups.reconcile(
@@ -261,7 +261,7 @@ class Controllers:
             )
             self._gates_wake.set()
             await balancers.reconcile(services)
-            return groups.has_leftovers or balancers.has_failures
+            return AGAIN if groups.has_leftovers or balancers.has_failures else None
 
         await reconcile_loop(str(self._cluster), self._wake, once)
 

@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
+from sandbox.kubernetes.controllers import pod_status
+from sandbox.kubernetes.controllers.pod_environment import environment
 
 _log = logging.getLogger("sandbox.kubernetes.controllers")
 Json = dict[str, Any]
@@ -61,9 +64,7 @@ class Patroni:
         """Stop the proxy."""
         if self._listener is not None:
             self._listener.close()
-        for task in self._switching:
-            task.cancel()
-        await asyncio.gather(*self._switching, return_exceptions=True)
+        await tasks.end(self._switching)
         for client in self._accounts.values():
             await client.close()
         self._accounts.clear()
@@ -286,24 +287,13 @@ def merged(old: Json, change: Json) -> Json:
     return found
 
 
-def environment(pod: Json) -> dict[str, str]:
-    """Return the plain environment variables of a pod's first container."""
-    given = pod["spec"]["containers"][0].get("env") or []
-    return {one["name"]: one["value"] for one in given if "value" in one}
-
-
 def _is_postgres(pod: Json) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return CLUSTER in labels and labels.items() >= LABELS.items()
 
 
 def _is_ready(pod: Json) -> bool:
-    status = pod.get("status") or {}
-    is_ready = any(
-        one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []
-    )
-    has_place = bool(status.get("podIP")) and "deletionTimestamp" not in pod["metadata"]
-    return is_ready and has_place
+    return pod_status.is_ready(pod) and bool((pod.get("status") or {}).get("podIP"))
 
 
 def _is_at(pod: Json, address: str | None) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.managed_prometheus import POD_MONITORINGS
@@ -46,9 +47,7 @@ class PodMonitorings:
 
     async def stop(self) -> None:
         """Stop the controller. What was collected stays."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def _run(self) -> None:
         await self._monitorings.synced.wait()

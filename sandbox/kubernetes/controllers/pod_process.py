@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.folder import Folder, write_private
 
 Json = dict[str, Any]
 
 
-class PodProcess:
-    """One program of one cluster; it runs for at most one pod."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a component runs for a pod."""
 
-    def __init__(self, name: str, folder: Folder, *, binary: str | None = None) -> None:
-        """`name` is the process's and the log's, and the binary's where that is not given."""
+    binary: Path
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    calls_api_server: bool = True
+    """Whether it needs the rights of the pod's service account."""
+
+
+class PodProcess:
+    """One process of one cluster; it runs for at most one pod."""
+
+    def __init__(self, name: str, folder: Folder, root: Path) -> None:
+        """`root` is the folder with the pod's files."""
         self.name = name
-        self.binary = binary or name
+        self.root = root
         self.port = 0
         """The port of 127.0.0.1 that it answers on, where its user notes one."""
         self.health_port = 0
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
         self.pod = ""
         """The uid of the pod that it runs for."""
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -46,34 +56,26 @@ class PodProcess:
         return self._folder.path / f"{self.name}.kubeconfig"
 
     def exit_code(self) -> int | None:
-        """Its exit code; None while it runs, or if it was not started."""
+        """Its exit code; None while it runs."""
         return self._process.poll() if self._process else None
 
-    @property
-    def is_started(self) -> bool:
-        """Whether it was started and not stopped; it may have exited."""
-        return self._process is not None
-
-    async def authorize(self, server: ApiServer, pod: Json) -> None:
-        """Write a kubeconfig with a token of the pod's service account."""
-        namespace, account = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
-        token = await server.token(namespace, account, pod)
-        write_private(self.kubeconfig, kubeconfig(server, token, user=self.name))
-
-    def start(
-        self, pod: Json, binaries: Path, arguments: Sequence[str], environment: Mapping[str, str]
-    ) -> None:
-        """Start it for a pod."""
-        program = self._folder.binaries / self.name
-        program.unlink(missing_ok=True)
+    async def start(self, server: ApiServer, pod: Json, program: Program) -> None:
+        """Start a program for a pod."""
+        if program.calls_api_server:
+            namespace, account = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
+            token = await server.token(namespace, account, pod)
+            write_private(self.kubeconfig, kubeconfig(server, token, user=self.name))
+        # `processes` finds it by this path.
+        link = self._folder.binaries / self.name
+        link.unlink(missing_ok=True)
         try:
-            program.symlink_to(binaries / self.binary)
+            link.symlink_to(program.binary)
         except OSError:  # the file system does not support links
-            shutil.copy2(binaries / self.binary, program)
+            shutil.copy2(program.binary, link)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program, *arguments],
-                env={"HOME": str(self._folder.path), **environment},
+                [link, *program.arguments],
+                env={"HOME": str(self._folder.path), **program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -81,10 +83,12 @@ class PodProcess:
             )
         self.pod = pod["metadata"]["uid"]
 
-    def has_callers(self) -> bool:
-        """Whether somebody is connected to its port."""
-        if self._process is None:
+    def may_have_callers(self) -> bool:
+        """Whether somebody is connected to its port, or nobody can tell since it has none."""
+        if self._process is None or self._process.poll() is not None:
             return False
+        if not self.port:
+            return True
         try:
             found = psutil.Process(self._process.pid).net_connections("tcp")
         except psutil.Error:
@@ -96,45 +100,16 @@ class PodProcess:
 
     def stop(self, *, grace: float = 0) -> None:
         """Kill it, if it runs; first ask it to end, and wait for `grace` seconds."""
-        if self._process is not None:
-            if grace:
-                self._process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(grace)
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process.wait()
-        self._process, self.pod = None, ""
-
-    def stop_others(self) -> None:
-        """Kill those that an earlier daemon left: they use ports that no longer exist."""
-        for process, name in processes.below(self._folder.path).items():
-            if name == self.name:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-                    process.wait(5)
-
-
-def is_ready(pod: Json) -> bool:
-    """Whether a pod is ready and stays."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return "deletionTimestamp" not in pod["metadata"] and any(
-        one["type"] == "Ready" and one["status"] == "True" for one in conditions
-    )
-
-
-def write_secret(folder: Path, secret: Json | None) -> None:
-    """Write a Secret's values as files, as the kubelet mounts them; no Secret: no files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    values = (secret or {}).get("data") or {}
-    for name, value in values.items():
-        text = base64.b64decode(value).decode()
-        file = folder / name
-        if not file.exists() or file.read_text() != text:
-            write_private(file, text)
-    for file in folder.iterdir():
-        if file.name not in values:
-            file.unlink()
+        if self._process is None:
+            return
+        if grace:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        self._process = None
 
 
 def kubeconfig(server: ApiServer, token: str, *, user: str) -> str:

@@ -18,9 +18,10 @@ import httpx
 import msgspec
 import yaml
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
+from sandbox.kubernetes.controllers.reconcile_loop import AGAIN, reconcile_loop
 from sandbox.kubernetes.secret_sync import CLASSES, SYNCS
 
 Json = dict[str, Any]
@@ -72,9 +73,7 @@ class SecretSyncs:
 
     async def stop(self) -> None:
         """Stop the controller. Secrets stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._http.aclose()
 
     async def _run(self) -> None:
@@ -82,8 +81,8 @@ class SecretSyncs:
             await informer.synced.wait()
         await reconcile_loop("secret synchronization", self._wake, self._reconcile)
 
-    async def _reconcile(self) -> bool:
-        """Synchronize what is due. True, to be called again, while there are SecretSyncs."""
+    async def _reconcile(self) -> float | None:
+        """Synchronize what is due; again while there are SecretSyncs."""
         syncs = [one for one in self._syncs.objects() if not _is_deleted(one)]
         for sync in syncs:
             key = f"{sync['metadata']['uid']}/{sync['metadata'].get('generation')}"
@@ -94,7 +93,7 @@ class SecretSyncs:
                 self._read_at[key] = time.monotonic()
             except SyncError as error:
                 await self._report(sync, "False", error.reason, str(error))
-        return bool(syncs)
+        return AGAIN if syncs else None
 
     async def _synchronize(self, sync: Json) -> None:
         metadata, spec = sync["metadata"], sync["spec"]

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sandbox import tasks
 from sandbox.kubernetes.controllers import http_messages
 from sandbox.kubernetes.controllers.connections import Connections
 
@@ -34,10 +35,18 @@ class ServiceProxy:
         self._port = port
         self._services = services
         self._pods = pods
-        self.backends: dict[str, int] = {}
+        self._backends: dict[str, int] = {}
         """Local ports of processes by the uid of the pod that they run for."""
         self._task: asyncio.Task[None] | None = None
         self._connections = Connections()
+
+    def serves(self, pod: Json, port: int | None) -> None:
+        """Note the port of the process that answers for a pod; None: none does."""
+        uid = pod["metadata"]["uid"]
+        if port is None:
+            self._backends.pop(uid, None)
+        else:
+            self._backends[uid] = port
 
     def start(self) -> None:
         """Start the proxy."""
@@ -46,9 +55,7 @@ class ServiceProxy:
 
     async def stop(self) -> None:
         """Stop the proxy. The API server then reports its aggregated APIs as unavailable."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task])
         await self._connections.close()
 
     async def _run(self, port: int) -> None:
@@ -100,9 +107,9 @@ class ServiceProxy:
                 if (
                     pod["metadata"]["namespace"] == service["metadata"]["namespace"]
                     and spec["selector"].items() <= (pod["metadata"].get("labels") or {}).items()
-                    and pod["metadata"]["uid"] in self.backends
+                    and pod["metadata"]["uid"] in self._backends
                 ):
-                    return self.backends[pod["metadata"]["uid"]]
+                    return self._backends[pod["metadata"]["uid"]]
         return None
 
 

@@ -10,6 +10,7 @@ import contextlib
 from typing import Any
 
 from facts.quantity import amount
+from sandbox import tasks
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.controllers.reconcile_loop import reconcile_loop
@@ -45,16 +46,14 @@ class Volumes:
 
     async def stop(self) -> None:
         """Stop the controller. Volumes stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def _run(self) -> None:
         for informer in (self._claims, self._volumes, self._attachments):
             await informer.synced.wait()
         await reconcile_loop("volumes", self._wake, self._reconcile)
 
-    async def _reconcile(self) -> bool:
+    async def _reconcile(self) -> float | None:
         volumes = {one["metadata"]["name"]: one for one in self._volumes.objects()}
         for claim in self._claims.objects():
             if claim["metadata"].get("deletionTimestamp"):
@@ -71,7 +70,7 @@ class Volumes:
             if attachment["spec"]["attacher"] in DRIVERS and not status.get("attached"):
                 path = f"{_ATTACHMENTS}/{attachment['metadata']['name']}/status"
                 await self._patch(path, {"status": {"attached": True}})
-        return False
+        return None
 
     async def _provision(self, claim: Json) -> None:
         annotations = claim["metadata"].get("annotations") or {}

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import ApiServer, ApiServerError
 from sandbox.kubernetes.compute_classes import CLASSES
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
@@ -82,9 +83,7 @@ class Autoscaler:
 
     async def stop(self) -> None:
         """Stop the loop. The pools keep their sizes."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._compute.close()
 
     async def _run(self) -> None:

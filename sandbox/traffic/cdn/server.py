@@ -11,6 +11,7 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
+from sandbox import tasks
 from sandbox.kubernetes.controllers.connections import Connections
 from sandbox.traffic.cdn.cache import Answer, Cache, Invalidation, Key, judged
 from sandbox.traffic.cdn.policy import Policy
@@ -60,9 +61,7 @@ class CdnServer:
         """Stop listening, and cut what is open."""
         if self._server is not None:
             self._server.close()
-        for task in self._refreshing:
-            task.cancel()
-        await asyncio.gather(*self._refreshing, return_exceptions=True)
+        await tasks.end(self._refreshing)
         await self._connections.close()
         if self._client is not None:
             await self._client.aclose()

@@ -9,17 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sandbox.gcp.services.compute.health_checks import BLOCKS
 from sandbox.gcp.store import Json
 from sandbox.traffic.load_balancer.unsupported import Document
 
-_BLOCKS = {
-    "HTTP": "httpHealthCheck",
-    "HTTPS": "httpsHealthCheck",
-    "HTTP2": "http2HealthCheck",
-    "TCP": "tcpHealthCheck",
-    "SSL": "sslHealthCheck",
-    "GRPC": "grpcHealthCheck",
-}
 _FILE_SINK = (
     "type.googleapis.com/envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"
 )
@@ -33,7 +26,7 @@ def _kind_and_block(check: Document, collection: str) -> tuple[str, Document]:
     if collection != "healthChecks":
         return ("HTTPS" if collection == "httpsHealthChecks" else "HTTP"), check
     kind = check.text("type")
-    return kind, check.one(_BLOCKS[kind])
+    return kind, check.one(BLOCKS[kind])
 
 
 def fixed_port(check: Document, collection: str) -> int | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox import tasks
 from sandbox.gcp.store import Store
 from sandbox.traffic.load_balancer.unsupported import Unsupported
 from sandbox.traffic.metrics import uptime_requests
@@ -66,9 +67,7 @@ class UptimeChecks:
                 self.begin_due(requests, time.monotonic())
                 await asyncio.sleep(_LOOK)
         finally:
-            for task in self._under_way:
-                task.cancel()
-            await asyncio.gather(*self._under_way, return_exceptions=True)
+            await tasks.end(self._under_way)
             await requests.close()
 
     def begin_due(self, requests: Requests, now: float) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from sandbox import tasks
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.traffic.model_servers.command_line import CommandLine
@@ -65,9 +66,7 @@ class AdapterLists:
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end([self._task])
 
     def _tell(self) -> None:
         found = {}

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sandbox import tasks
+
 _log = logging.getLogger("sandbox.traffic")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _HEALTHY = 10.0  # seconds after which a death counts as the first
@@ -44,9 +46,7 @@ class ChildProcess:
     async def stop(self) -> None:
         """End it, by force if it does not obey."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await tasks.end([task])
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE

@@ -13,6 +13,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sandbox import tasks
+
 _log = logging.getLogger("sandbox.traffic")
 _PATIENCE = 2.0  # seconds
 Endpoints = Mapping[str, Iterable[int]]
@@ -47,9 +49,7 @@ class Draining:
         """Cut nothing more."""
         for timer in self._timers.values():
             timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     def _end(self, port: int) -> None:
         self._timers.pop(port, None)

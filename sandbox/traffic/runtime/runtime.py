@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox import tasks
 from sandbox.gcp.service import State
 from sandbox.home import Home
 from sandbox.installation import ROOT
@@ -136,9 +137,7 @@ class Runtime:
     async def close(self) -> None:
         """End the processes."""
         self._state.store.changed = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self._draining.close()
         await asyncio.gather(
             self._servers.stop(),

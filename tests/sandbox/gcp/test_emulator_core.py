@@ -97,13 +97,14 @@ def test_projects_are_isolated(cloud: Cloud) -> None:
 
 
 def test_an_operation_takes_the_configured_latency(cloud: Cloud) -> None:
+    cloud.call("PUT", "/sandbox/v1/latency", {"seconds": 3600})
+    operation = cloud.compute("POST", "global/networks", NETWORK | {"name": "slow"})
+    assert (operation["status"], operation["operationType"]) == ("RUNNING", "insert")
+    assert cloud.compute("GET", f"global/operations/{operation['name']}")["status"] == "RUNNING"
     cloud.call("PUT", "/sandbox/v1/latency", {"seconds": 0.2})
     started = time.monotonic()
     operation = cloud.compute("POST", "global/networks", NETWORK)
-    assert (operation["status"], operation["operationType"]) == ("RUNNING", "insert")
-    path = f"global/operations/{operation['name']}"
-    assert cloud.compute("GET", path)["status"] == "RUNNING"
-    done = cloud.compute("POST", f"{path}/wait")
+    done = cloud.compute("POST", f"global/operations/{operation['name']}/wait")
     assert (done["status"], done["progress"]) == ("DONE", 100)
     assert time.monotonic() - started >= 0.2
 

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from sandbox.gcp.services.container.versions import defines_inference_pools
-from sandbox.kubernetes.controllers import callout_pods, gateway_compute, inference_pools
+from sandbox.kubernetes.controllers import (
+    callout_pods,
+    gateway_compute,
+    inference_pools,
+    pod_mounts,
+    pod_status,
+)
 from sandbox.kubernetes.controllers.callout_pods import Served
 from sandbox.kubernetes.controllers.endpoint_groups import attached_endpoints, exposed_ports
+from sandbox.kubernetes.controllers.pod_mounts import Mount
 from tests.sandbox.kubernetes import inference_gateway as objects
 
 UID = "0fbc4008-1111-2222-3333-444455556666"
@@ -129,9 +136,10 @@ def test_a_picker_answers_where_its_service_leads_to_it(
 
 def test_arguments_name_the_folders_of_mounts() -> None:
     pod = _picker(args=["--config-file", "/config/a.yaml", "--x=/config/b.yaml", "--y=/configs/c"])
-    assert callout_pods.mounted(pod) == {"/config": "chat-epp"}
-    found = callout_pods.arguments(pod, {"/config": Path("/home/c")})
-    assert found == ["--config-file", "/home/c/a.yaml", "--x=/home/c/b.yaml", "--y=/configs/c"]
+    assert list(pod_mounts.mounts(pod)) == [Mount("/config", pod_mounts.CONFIG_MAPS, "chat-epp")]
+    found = callout_pods.arguments(pod, Path("/home/c"))
+    here = "/home/c/config"
+    assert found == ["--config-file", f"{here}/a.yaml", f"--x={here}/b.yaml", "--y=/configs/c"]
     assert callout_pods.environment(pod) == {"NAMESPACE": "models", "POD_NAME": "chat-epp-1"}
 
 
@@ -149,13 +157,13 @@ def test_a_pod_is_ready_by_its_own_probe() -> None:
     assert callout_pods.probed_service(pod) == "readiness"
     with pytest.raises(ValueError, match="port 9009"):
         callout_pods.probed_service(_picker(readinessProbe={"grpc": {"port": 9009}}))
-    status = callout_pods.with_readiness(pod, is_ready=True)
+    status = pod_status.containers_ready(pod, is_ready=True)
     assert status is not None
     found = {one["type"]: one["status"] for one in status["conditions"]}
     assert found == {"Initialized": "True", "ContainersReady": "True", "Ready": "True"}
     assert status["containerStatuses"] == [{"name": "epp", "ready": True}]
     pod["status"] = status
-    assert callout_pods.with_readiness(pod, is_ready=True) is None
+    assert pod_status.containers_ready(pod, is_ready=True) is None
 
 
 def test_certificates_of_a_regional_listener() -> None:

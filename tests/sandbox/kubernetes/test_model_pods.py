@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -49,7 +48,6 @@ def models(sandbox: Sandbox) -> Sandbox:
         )
         body = {"metadata": {"name": one.binding(NAMESPACE, "m1")}, "spec": spec}
         sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicybindings", body)
-    time.sleep(3)
     return sandbox
 
 
@@ -76,7 +74,8 @@ def refusal(models: Sandbox) -> str:
 
 
 def test_what_is_missing_is_reported_before_the_rollout(models: Sandbox) -> None:
-    assert "models.m1.needs-" in eventually(lambda: refusal(models))
+    # The API server needs a moment to load the policies.
+    assert eventually(lambda: "models.m1.needs-" in refusal(models)), refusal(models)
     inside = f"/api/v1/namespaces/{NAMESPACE}"
     body: dict[str, Any] = {"metadata": {"name": "modes"}, "data": {"mode": "a"}}
     models.kube("POST", f"{inside}/configmaps", body)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes.controllers import pod_process
+from sandbox.kubernetes.controllers import pod_mounts
 from sandbox.kubernetes.controllers.google_access import GoogleAccess
 from sandbox.kubernetes.controllers.service_proxy import ServiceProxy
 
@@ -26,7 +26,7 @@ POD: dict[str, Any] = {
 
 def proxy(service: dict[str, Any] = SERVICE, pod: dict[str, Any] = POD) -> ServiceProxy:
     found = ServiceProxy(None, services=lambda: [service], pods=lambda: [pod])
-    found.backends["u1"] = 4711
+    found.serves(POD, 4711)
     return found
 
 
@@ -116,9 +116,11 @@ def test_a_pod_gets_a_token_and_reaches_google_by_name(tmp_path: Path) -> None:
 
 def test_a_secret_is_a_folder_of_files(tmp_path: Path) -> None:
     folder = tmp_path / "certs"
-    pod_process.write_secret(folder, None)
+    pod_mounts.write_files(folder, pod_mounts.SECRETS, None)
     assert list(folder.iterdir()) == []
-    pod_process.write_secret(folder, {"data": {"tls.crt": "YQ==", "ca.crt": "Yg=="}})
+    pod_mounts.write_files(
+        folder, pod_mounts.SECRETS, {"data": {"tls.crt": "YQ==", "ca.crt": "Yg=="}}
+    )
     assert (folder / "tls.crt").read_text() == "a"
-    pod_process.write_secret(folder, {"data": {"ca.crt": "Yw=="}})
+    pod_mounts.write_files(folder, pod_mounts.SECRETS, {"data": {"ca.crt": "Yw=="}})
     assert {file.name: file.read_text() for file in folder.iterdir()} == {"ca.crt": "c"}

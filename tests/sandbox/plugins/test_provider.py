@@ -69,7 +69,7 @@ TOY = """
                     raise PartialFailure("half-id", {"made": Secret("x")}, ["a leg is missing"])
                 case "wait":
                     self.log(urn, "waiting", status=True)
-                    self.cancelled.wait(30)
+                    self.cancelled.wait(600)
                     raise PluginError("cancelled")
             return "" if preview else "the-id", {**inputs, "later": UNKNOWN} if preview else inputs
 
@@ -256,22 +256,29 @@ def engine() -> Iterator[tuple[_Engine, str]]:
     server.stop(0).wait()
 
 
+def waits(servicer: _Engine, stub: Any) -> Any:
+    """A creation that waits, and has said so."""
+    found = stub.Create.future(
+        provider_pb2.CreateRequest(urn=URN, properties=encode({"do": "wait"}))
+    )
+    deadline = time.monotonic() + 30
+    while not servicer.said:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
 def test_a_cancel_ends_a_wait(toy: Path, engine: tuple[_Engine, str]) -> None:
     servicer, address = engine
     process, port = started(toy, address)
     with process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        waiting = stub.Create.future(
-            provider_pb2.CreateRequest(urn=URN, properties=encode({"do": "wait"}))
-        )
-        deadline = time.monotonic() + 10
-        while not servicer.said and time.monotonic() < deadline:
-            time.sleep(0.01)
+        waiting = waits(servicer, stub)
         assert servicer.said[0].message == "waiting"
         assert servicer.said[0].ephemeral
         assert servicer.said[0].urn == URN
         stub.Cancel(_empty())
-        assert waiting.exception(timeout=5).details() == "cancelled"
+        assert waiting.exception(timeout=30).details() == "cancelled"
         process.terminate()
 
 
@@ -290,17 +297,17 @@ def test_a_traceback_goes_to_the_debug_log_alone(toy: Path, engine: tuple[_Engin
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_plugin_during_a_call(toy: Path, number: signal.Signals) -> None:
-    process, port = started(toy)
+def test_a_signal_ends_the_plugin_during_a_call(
+    toy: Path, engine: tuple[_Engine, str], number: signal.Signals
+) -> None:
+    servicer, address = engine
+    process, port = started(toy, address)
     with process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        waiting = stub.Create.future(
-            provider_pb2.CreateRequest(urn=URN, properties=encode({"do": "wait"}))
-        )
-        time.sleep(0.3)
+        waiting = waits(servicer, stub)
         process.send_signal(number)
-        assert process.wait(timeout=5) == 0
-        assert waiting.exception(timeout=1).details() == "cancelled"
+        assert process.wait(timeout=30) == 0
+        assert waiting.exception(timeout=30).details() == "cancelled"
 
 
 def test_the_plugin_exits_with_its_parent(toy: Path) -> None:
@@ -319,7 +326,7 @@ def test_the_plugin_exits_with_its_parent(toy: Path) -> None:
         child = int(parent.stdout.readline())
         os.kill(child, 0)
         parent.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and _is_alive(child):
         time.sleep(0.05)
     assert not _is_alive(child)

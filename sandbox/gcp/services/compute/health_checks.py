@@ -8,7 +8,7 @@ from sandbox.gcp.service import State
 from sandbox.gcp.services.compute.place import Place
 
 _PORTS = {"HTTP": 80, "HTTPS": 443, "HTTP2": 443, "TCP": 80, "SSL": 443, "GRPC": None}
-_BLOCKS = {
+BLOCKS = {
     "HTTP": "httpHealthCheck",
     "HTTPS": "httpsHealthCheck",
     "HTTP2": "http2HealthCheck",
@@ -16,18 +16,19 @@ _BLOCKS = {
     "SSL": "sslHealthCheck",
     "GRPC": "grpcHealthCheck",
 }
+"""The field of each type's settings."""
 
 
 def complete(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Set the defaults of a health check; only the block of its type may be set."""
     kind = document.get("type")
-    if kind not in _BLOCKS:
+    if kind not in BLOCKS:
         raise ApiError(400, "Required field 'resource.type' not specified", reason="required")
-    for other, block in _BLOCKS.items():
+    for other, block in BLOCKS.items():
         if other != kind and document.get(block):
             raise ApiError(400, f"Invalid value for field 'resource.{block}': the type is {kind}.")
     _thresholds(document)
-    block = document.setdefault(_BLOCKS[kind], {})
+    block = document.setdefault(BLOCKS[kind], {})
     if not any(block.get(f) for f in ("port", "portName", "portSpecification")) and _PORTS[kind]:
         block["port"] = _PORTS[kind]
     if kind != "GRPC":
