@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gkeplatform.sizing.server import UTILIZATION
 from sandbox.traffic.model_servers.command_line import CommandLine
 from sandbox.traffic.model_servers.model_server import ModelServer, Role
 from sandbox.traffic.model_servers.passed_on import ENVOY
@@ -191,6 +192,8 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,
         adapters={name: path for name, path in adapters.items() if name},
+        max_loras=int(line.number("max-loras", default=1)) if takes_adapters else 0,
+        memory_share=line.number("gpu-memory-utilization", default=UTILIZATION),
         includes_usage=line.is_on("enable-force-include-usage"),
         updates_adapters=("pod" if guarded else "anyone") if updates else "",
     )
