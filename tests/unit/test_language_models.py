@@ -227,6 +227,9 @@ def test_gpus_are_watched_where_their_exporter_runs() -> None:
     assert {"gpu-idle", "gpu-memory"} <= suffixes(only(held))
     assert "GPU memory in use, by pod" in titles(only(held))
     unmeasured = structs.replace(CLUSTER, gpu_metrics=False)
+    assert only(held, unmeasured).lacks_gpu_exporter
+    assert not only(held).lacks_gpu_exporter
+    assert not only(served(gpus=0, pools=("one",)), unmeasured).lacks_gpu_exporter
     for other in (
         only(held, unmeasured),
         only(served(gpus=0, pools=("one",))),

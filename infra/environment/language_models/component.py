@@ -62,6 +62,11 @@ def watch(
 ) -> None:
     """Declares what watches each language model."""
     for model in models:
+        if model.lacks_gpu_exporter:
+            pulumi.log.warn(
+                f"{model.name}: its GPUs have no alerts, since the cluster does not collect their "
+                "metrics; set DCGM in gke-cluster:cluster.metrics, and managed_prometheus"
+            )
         if model.unpriced:
             pulumi.log.warn(
                 f"{model.name}: no cost per million tokens is shown, since {KEY}.prices.pools has "

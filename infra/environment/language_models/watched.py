@@ -36,6 +36,8 @@ class LanguageModel:
     """LoRA adapters in one batch; 0: it takes none."""
     has_gpu_metrics: bool = False
     """Whether GKE's DCGM exporter measures the GPUs of its pods."""
+    lacks_gpu_exporter: bool = False
+    """Whether its pods have GPUs, and the cluster collects nothing of them by DCGM."""
     hourly_price: float | None = None
     """Of one replica: its share of the dearest node that may run it. None: not known."""
     least_hourly_price: float | None = None
@@ -95,6 +97,7 @@ def _of(model: ServedModel, config: EnvironmentConfig, cluster: ClusterContract)
         has_gpu_metrics=cluster.gpu_metrics
         and tokens.gpus > 0
         and not any(pool.gpu_sharing for pool in pools),
+        lacks_gpu_exporter=tokens.gpus > 0 and not cluster.gpu_metrics,
         hourly_price=max(shares, default=None),
         least_hourly_price=min(shares, default=None),
         currency=args.prices.currency if args.prices else "",

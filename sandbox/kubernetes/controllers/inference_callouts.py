@@ -25,6 +25,7 @@ from sandbox.kubernetes import processes
 from sandbox.kubernetes.api_server import MERGE_PATCH, ApiServer, ApiServerError
 from sandbox.kubernetes.cluster_objects import Callout
 from sandbox.kubernetes.controllers import callout_pods as pods
+from sandbox.kubernetes.controllers import match_conditions
 from sandbox.kubernetes.controllers.callout_health import is_serving
 from sandbox.kubernetes.controllers.callout_pods import Served
 from sandbox.kubernetes.controllers.events import Events
@@ -113,7 +114,14 @@ class InferenceCallouts:
             backend = one.get("backendRef") or {}
             namespace = backend.get("namespace") or extension["metadata"]["namespace"]
             port = self._port(namespace, backend.get("name", ""), int(backend.get("port", 0)))
-            callouts.append(Callout(resource=path, port=port, fails_open=bool(one.get("failOpen"))))
+            callouts.append(
+                Callout(
+                    resource=path,
+                    port=port,
+                    fails_open=bool(one.get("failOpen")),
+                    hosts=match_conditions.hosts(extension),
+                )
+            )
         return callouts
 
     def _port(self, namespace: str, service: str, port: int) -> int:

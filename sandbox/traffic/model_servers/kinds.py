@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gkeplatform.sizing.server import UTILIZATION
 from sandbox.traffic.model_servers.command_line import CommandLine
 from sandbox.traffic.model_servers.model_server import ModelServer, Role
 from sandbox.traffic.model_servers.passed_on import ENVOY
@@ -26,6 +25,8 @@ NOT_SERVERS = re.compile(
 """Images of what the platform runs beside models; their callers are not a model's."""
 
 _UPDATING = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
+UTILIZATION = 0.92
+"""vLLM's default of `--gpu-memory-utilization` (0.33, `vllm/config/cache.py`)."""
 _ADAPTER_GUARD = "adapter_guard."
 """The module of the middleware by which a server takes adapters from its own pod only."""
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from gkeplatform.sizing.server import UTILIZATION
 from sandbox.kubernetes.cluster_objects import ClusterObjects
 from sandbox.kubernetes.specs import ClusterKey
 from sandbox.traffic.metrics import gpus as exporter
 from sandbox.traffic.metrics.accelerators import NAME, Accelerators
 from sandbox.traffic.metrics.gpus import Holder
+from sandbox.traffic.model_servers import kinds
 
 CLUSTER = "acme-ml-stage.europe-west4.c"
 EXPORTED = frozenset({CLUSTER})
@@ -64,6 +66,10 @@ def holder(name: str, gpus: int = 1, busy: float = 0.5) -> Holder:
         cluster=CLUSTER, node="n", namespace="models", pod=name, container="chat", gpus=gpus,
         busy=busy, memory_share=0.9,
     )  # fmt: skip
+
+
+def test_a_rehearsed_server_takes_as_much_memory_as_is_reckoned_with() -> None:
+    assert kinds.UTILIZATION == UTILIZATION
 
 
 def test_the_gpus_of_a_node_are_told_apart() -> None:
