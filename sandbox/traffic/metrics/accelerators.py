@@ -71,7 +71,7 @@ class Accelerators:
 
     def _take(self, now: float, pods: list[dict[str, Any]]) -> None:
         """Note how long each container was busy since the last time."""
-        found = {
+        found: dict[_Key, tuple[dict[str, Any], dict[str, Any]]] = {
             (pod["cluster"], pod["namespace"], pod["pod"], server["container"]): (pod, server)
             for pod in pods
             for server in pod["servers"]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sandbox.traffic.model_servers.control import Control
+from sandbox.traffic.model_servers.load import Load
 from tests.sandbox.traffic.model_servers.cluster import (
     CUSTOM,
     MLSERVER,
@@ -109,6 +110,10 @@ def adapters_at_work(page: bytes) -> str:
     return newest.removeprefix(name)
 
 
+async def arrived(load: Load, count: int) -> None:
+    await until(lambda: load.running + load.waiting == count)
+
+
 def test_adapters_that_do_not_fit_into_the_batch_wait() -> None:
     async def test(servers: Servers) -> None:
         servers.show(pod(LORA, annotations={"sandbox/latency-milliseconds": "60000"}))
@@ -120,7 +125,7 @@ def test_adapters_that_do_not_fit_into_the_batch_wait() -> None:
             caller = await Caller.connect(listens)
             callers.append(caller)
             await caller.send("/v1/chat/completions", CHAT.replace("chat", adapter, 1))
-            await until(lambda count=count: load.running + load.waiting == count)
+            await arrived(load, count)
         # The third adapter waits; the model itself and a second request for the first do not.
         assert (load.running, load.waiting) == (4, 1)
         busy = (await servers.ask(8000, "/metrics"))[2]
