@@ -144,6 +144,8 @@ class ClusterContract(Contract):
     instance_groups: tuple[InstanceGroup, ...]
     managed_prometheus: bool = True
     """Whether the cluster collects what PodMonitorings select."""
+    gpu_metrics: bool = False
+    """Whether GKE collects the metrics of GPUs (DCGM); false if the publisher does not say it."""
     nodes_cidr: str = ""
     """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
     pods_cidr: str = ""
@@ -258,11 +260,15 @@ class TokenMetrics(Part):
     server: Literal["vllm"]
     """Whose names the metrics have."""
     jobs: tuple[str, ...]
-    """Names of the PodMonitorings: the model's, and its canary's."""
+    """Names of the PodMonitorings: the model's, then its canary's."""
     gpus: int = 0
-    """GPUs of one replica."""
+    """GPUs of one replica, over all its hosts."""
     pools: tuple[str, ...] = ()
     """Node pools that its pods may run on."""
+    hosts: int = 1
+    """Pods of one replica."""
+    max_loras: int = 0
+    """LoRA adapters that one pod has in a batch at most; 0 if it takes none."""
 
 
 class ServedModel(Part):

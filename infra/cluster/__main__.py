@@ -63,6 +63,7 @@ stack.publish(
     node_tag=pools.node_tag,
     instance_groups=pools.instance_groups,
     managed_prometheus=config.cluster.managed_prometheus,
+    gpu_metrics=config.cluster.collects_gpu_metrics,
     nodes_cidr=config.network.nodes_cidr,
     pods_cidr=config.network.pods_cidr,
     services_cidr=config.network.services_cidr,

@@ -156,14 +156,26 @@ class ClusterArgs(Settings):
             ],
             ...,
         ],
-        Meta(description="Components whose metrics are collected."),
-    ] = ("SYSTEM_COMPONENTS", "HPA", "POD", "DEPLOYMENT", "CADVISOR", "KUBELET")
+        Meta(
+            description="Components whose metrics are collected; `DCGM` is GPUs, and needs "
+            "`managed_prometheus`."
+        ),
+    ] = ("SYSTEM_COMPONENTS", "HPA", "POD", "DEPLOYMENT", "CADVISOR", "KUBELET", "DCGM")
     auto_provisioning: Annotated[
         AutoProvisioning | None, Meta(description="Node auto-provisioning. Default: off.")
     ] = None
     deletion_protection: Annotated[
         bool, Meta(description="Refuse to delete the cluster while true.")
     ] = True
+
+    @property
+    def collects_gpu_metrics(self) -> bool:
+        """Whether GKE installs NVIDIA's DCGM exporter on GPU nodes, and collects from it.
+
+        From GKE 1.30.1-gke.1204000 on, on nodes whose driver GKE installs, which all pools have:
+        https://docs.cloud.google.com/kubernetes-engine/docs/how-to/dcgm-metrics.
+        """
+        return self.managed_prometheus and "DCGM" in self.metrics
 
     def __post_init__(self) -> None:
         if network("control_plane_cidr", self.control_plane_cidr).prefixlen != 28:

@@ -20,6 +20,8 @@ class Callout:
     """Its port on 127.0.0.1; one where nobody listens while it does not run."""
     fails_open: bool
     """Whether requests pass while it does not answer."""
+    hosts: str = ""
+    """A pattern of the hosts whose requests it is asked about; empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

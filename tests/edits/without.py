@@ -77,6 +77,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-networking:dns.project",
         "gke-platform:alerts.fast",
         "gke-platform:language_models.models",
+        "gke-platform:language_models.cost_per_million",
         "gke-platform:alerts.slow",
     ),
     "while a model moves: the drill exposure-move sets and removes it": (
@@ -248,6 +249,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].exposure(inference-gateway).picker.weights.queue",
         "gke-serving:models[].exposure(inference-gateway).picker.weights.kv_cache",
         "gke-serving:models[].exposure(inference-gateway).picker.weights.prefix",
+        "gke-serving:models[].exposure(inference-gateway).picker.weights.adapters",
         "gke-serving:models[].exposure(inference-gateway).picker.flow_control",
         "gke-serving:models[].exposure(inference-gateway).picker.resources",
         "gke-serving:models[].exposure(inference-gateway).picker.resources.requests",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,15 @@ from gkeplatform.layers import LAYERS
 from infra import stack_file
 from infra.path_routes import INFERENCE, path_front_ends, router_headers
 from infra.serving.config import ServingConfig
-from infra.serving.exposures.inference import definitions, ext_proc_pods, requirements
+from infra.serving.exposures.inference import (
+    definitions,
+    ext_proc_pods,
+    picker,
+    requirements,
+    router,
+)
 from infra.serving.exposures.inference.routes import route
+from infra.serving.exposures.inference.settings import PickerArgs, ScorerWeights
 from infra.serving.exposures.inference_gateway import InferenceGateway
 from policies.check import Report, judge, pack_for
 from policies.reports.as_text import render
@@ -123,9 +131,37 @@ def test_models_of_one_host_are_told_apart_by_the_body(serving: Declared) -> Non
     gateway = serving.of(GATEWAY)["inference"]["metadata"]["name"]
     assert extension["targetRefs"][0]["name"] == gateway
     (chain,) = extension["extensionChains"]
+    (condition,) = chain["matchCondition"]["celExpressions"]
+    pattern = condition["celMatcher"].removeprefix("request.host.matches('").removesuffix("')")
+    for host, is_asked in ((HOST, True), (f"{HOST.upper()}:443", True), (f"a.{HOST}", False)):
+        assert bool(re.search(pattern, host)) is is_asked
     reference = chain["extensions"][0]["backendRef"]
     service = serving.of("kubernetes:core/v1:Service")[reference["name"]]
     assert reference["port"] in [port["port"] for port in service["spec"]["ports"]]
+
+
+def test_a_router_of_too_many_hosts_is_asked_about_all() -> None:
+    few, many = ([f"{n}.{'a' * 60}.example" for n in range(most)] for most in (3, 30))
+    (chain,) = router.routing_extension(few)["extensionChains"]
+    assert len(chain["matchCondition"]["celExpressions"][0]["celMatcher"]) <= 512
+    (chain,) = router.routing_extension(many)["extensionChains"]
+    assert "matchCondition" not in chain
+
+
+@pytest.mark.parametrize(
+    ("weights", "weight"), [({}, 2), ({"adapters": 5}, 5), ({"adapters": 0}, None)]
+)
+def test_the_picker_weighs_adapters_where_a_server_takes_them(
+    weights: dict[str, int], weight: int | None
+) -> None:
+    def scorers(*, has_adapters: bool) -> dict[str, int]:
+        args = PickerArgs(weights=ScorerWeights(**weights))
+        data = picker.configuration(args, has_adapters=has_adapters)[picker.CONFIG_FILE]
+        (profile,) = json.loads(data)["schedulingProfiles"]
+        return {one["pluginRef"]: one["weight"] for one in profile["plugins"]}
+
+    assert scorers(has_adapters=True).get("lora-affinity-scorer") == weight
+    assert "lora-affinity-scorer" not in scorers(has_adapters=False)
 
 
 def test_a_canary_gets_its_share_by_weight(serving: Declared) -> None:

@@ -21,7 +21,9 @@ from gkeplatform.contracts import (
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import ENVIRONMENT
 from infra.environment.config import EnvironmentConfig
-from infra.environment.language_models import queries
+from infra.environment.language_models import adapter_queries, gpu_queries, queries
+from infra.environment.language_models.alerts import alerts
+from infra.environment.language_models.dashboard import dashboard
 from infra.environment.language_models.settings import FirstToken
 from infra.environment.language_models.watched import LanguageModel, watched
 from sandbox.traffic.model_servers.load import FIRST_TOKEN_BOUNDS
@@ -39,9 +41,15 @@ def environment(**keys: Any) -> EnvironmentConfig:
     return found
 
 
-def pool(name: str, gpus: int) -> NodePool:
+def pool(name: str, gpus: int, **more: Any) -> NodePool:
     return NodePool(
-        name=name, zones=("a",), machine_type="g2-standard-8", min_nodes=0, max_nodes=2, gpus=gpus
+        name=name,
+        zones=("a",),
+        machine_type="g2-standard-8",
+        min_nodes=0,
+        max_nodes=2,
+        gpus=gpus,
+        **more,
     )
 
 
@@ -52,9 +60,10 @@ CLUSTER = ClusterContract(
     kubeconfig=SecretText(""),
     network="",
     workload_pool="",
-    node_pools=(pool("one", 1), pool("eight", 8)),
+    node_pools=(pool("one", 1), pool("eight", 8), pool("shared", 4, gpu_sharing="TIME_SHARING")),
     node_tag="",
     instance_groups=(),
+    gpu_metrics=True,
 )
 
 
@@ -72,9 +81,21 @@ def served(**tokens: Any) -> ServingContract:
     )
 
 
-def only(serving: ServingContract | None = None, **keys: Any) -> LanguageModel:
-    (found,) = watched(environment(language_models=keys), CLUSTER, serving or served())
+def only(
+    serving: ServingContract | None = None, cluster: ClusterContract = CLUSTER, **keys: Any
+) -> LanguageModel:
+    (found,) = watched(environment(language_models=keys), cluster, serving or served())
     return found
+
+
+def suffixes(model: LanguageModel) -> set[str]:
+    """Of the alerts that are declared for it."""
+    return {one.suffix for one in alerts(environment(), model, "prod")}
+
+
+def titles(model: LanguageModel) -> list[str]:
+    tiles = json.loads(dashboard("chat", model))["mosaicLayout"]["tiles"]
+    return [tile["widget"]["title"] for tile in tiles]
 
 
 def refusal(serving: ServingContract | None = None, **keys: Any) -> str:
@@ -104,11 +125,20 @@ def test_a_model_s_own_objectives_win_over_all() -> None:
             {"language_models": {"first_token_goal": 0.9}},
             "alerts.fast.burn_rate: 14.4 is never reached",
         ),
+        (
+            {"language_models": {"cost_per_million": 2}},
+            'cost_per_million: the cost of "chat" is not known, and an alert on it would never '
+            "fire; set gke-platform:language_models.prices.pools",
+        ),
+        (
+            {"language_models": {"cost_per_million": 2, "prices": {"pools": {"one": 1}}}},
+            "set gke-platform:language_models.prices.pools for eight",
+        ),
     ],
 )
 def test_what_cannot_be_watched_is_refused(keys: dict[str, Any], has: str) -> None:
     keys = {"alerts": {"speeds": ["fast"]}, **keys}
-    assert has in refusal(**keys)
+    assert has in refusal(served(gpus=1, pools=("one", "eight")), **keys)
 
 
 def test_a_time_between_the_bounds_of_the_histogram_is_refused() -> None:
@@ -129,6 +159,9 @@ def test_every_time_is_a_bound_of_the_histogram() -> None:
         ({"gpus": 1, "pools": ("one", "eight")}, {"one": 0.8, "eight": 8.0}, 1.0),
         ({"gpus": 1, "pools": ("one", "eight")}, {"one": 0.8}, None),
         ({"gpus": 0, "pools": ("one",)}, {"one": 0.8}, 0.8),
+        # Of several hosts: the GPUs of all, or as many nodes.
+        ({"gpus": 16, "pools": ("eight",), "hosts": 2}, {"eight": 8.0}, 16.0),
+        ({"gpus": 0, "pools": ("one",), "hosts": 2}, {"one": 0.8}, 1.6),
     ],
 )
 def test_the_price_of_a_replica_is_its_share_of_a_node(
@@ -137,9 +170,89 @@ def test_the_price_of_a_replica_is_its_share_of_a_node(
     assert only(served(**tokens), prices={"pools": pools}).hourly_price == price
 
 
+def test_a_class_of_dear_and_cheap_nodes_has_two_costs() -> None:
+    serving = served(gpus=1, pools=("one", "eight"))
+    found = only(serving, prices={"currency": "EUR", "pools": {"one": 0.3, "eight": 8.0}})
+    assert (found.hourly_price, found.least_hourly_price) == (1.0, 0.3)
+    shown = json.loads(dashboard("chat", found))["mosaicLayout"]["tiles"][-1]["widget"]
+    series = shown["xyChart"]["dataSets"]
+    assert [one["legendTemplate"] for one in series] == [
+        "on the dearest nodes",
+        "on the cheapest nodes",
+    ]
+    same = only(serving, prices={"pools": {"one": 1.0, "eight": 8.0}})
+    tile = json.loads(dashboard("chat", same))["mosaicLayout"]["tiles"][-1]["widget"]
+    assert len(tile["xyChart"]["dataSets"]) == 1
+
+
+def test_pools_without_a_price_are_told() -> None:
+    serving = served(gpus=1, pools=("one", "eight"))
+    assert only(serving, prices={"pools": {"one": 0.3}}).unpriced == ("eight",)
+    assert only(serving).unpriced == ()
+
+
+def test_dear_tokens_alert_where_that_is_asked_for() -> None:
+    prices = {"pools": {"one": 0.8}}
+    serving = served(gpus=1, pools=("one",))
+    found = only(serving, prices=prices, cost_per_million=3, models={"chat": {}})
+    assert "cost" in suffixes(found)
+    (query,) = [one.query for one in alerts(environment(), found, "prod") if one.suffix == "cost"]
+    assert query.endswith(" > 3 < +Inf")
+    own = only(serving, prices=prices, models={"chat": {"cost_per_million": 9}})
+    assert own.cost_per_million == 9
+    assert "cost" not in suffixes(only(serving, prices=prices))
+
+
 def test_a_canary_counts_with_its_model() -> None:
     assert 'job=~"chat|chat-canary"' in queries.waiting(only(served(jobs=("chat", "chat-canary"))))
     assert 'job="chat"' in queries.waiting(only())
+
+
+def test_a_canary_is_held_to_the_objective_apart() -> None:
+    """It gets few of the requests, so that its slowness is lost among all."""
+    found = only(served(jobs=("chat", "chat-canary")))
+    own = {
+        one.suffix: one.query
+        for one in alerts(environment(), found, "prod")
+        if one.suffix.startswith("canary-")
+    }
+    assert own.keys() == {"canary-first-token-fast", "canary-first-token-slow"}
+    assert all('job="chat-canary"' in one and 'job="chat"' not in one for one in own.values())
+    assert "Time to first token by version, 95th percentile" in titles(found)
+    assert not [one for one in suffixes(only()) if one.startswith("canary-")]
+
+
+def test_gpus_are_watched_where_their_exporter_runs() -> None:
+    held = served(gpus=1, pools=("one",))
+    assert {"gpu-idle", "gpu-memory"} <= suffixes(only(held))
+    assert "GPU memory in use, by pod" in titles(only(held))
+    unmeasured = structs.replace(CLUSTER, gpu_metrics=False)
+    assert only(held, unmeasured).lacks_gpu_exporter
+    assert not only(held).lacks_gpu_exporter
+    assert not only(served(gpus=0, pools=("one",)), unmeasured).lacks_gpu_exporter
+    for other in (
+        only(held, unmeasured),
+        only(served(gpus=0, pools=("one",))),
+        # The exporter names one of the pods that share a GPU.
+        only(served(gpus=1, pools=("one", "shared"))),
+    ):
+        assert not {"gpu-idle", "gpu-memory"} & suffixes(other)
+        assert "GPU duty cycle, by pod" in titles(other)
+
+
+def test_gpus_are_found_by_the_labels_of_the_exporter() -> None:
+    assert gpu_queries.matchers(only()) == (
+        '{cluster="main",location="europe-west4",namespace="models",container=~"chat"}'
+    )
+
+
+def test_adapters_are_watched_where_a_server_takes_them() -> None:
+    assert "adapters" not in suffixes(only())
+    found = only(served(max_loras=2))
+    assert "adapters" in suffixes(found)
+    assert "LoRA adapters" in titles(found)
+    # Three or more names wait.
+    assert 'waiting_lora_adapters=~"[^,]+(,[^,]+){2,}"' in adapter_queries.more_wait_than_fit(found)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +279,9 @@ def test_a_language_model_without_an_address_is_watched(prod: dict[str, Declared
         "assistant-first-token-fast",
         "assistant-first-token-slow",
         "assistant-waiting",
+        "assistant-gpu-idle",
+        "assistant-gpu-memory",
+        "assistant-adapters",
     }
     (condition,) = declared.of(POLICY)["assistant-waiting"]["conditions"]
     asked = condition["conditionPrometheusQueryLanguage"]
@@ -177,15 +293,15 @@ def test_a_language_model_without_an_address_is_watched(prod: dict[str, Declared
 def test_the_cost_is_shown_where_the_nodes_have_prices(prod: dict[str, Declared]) -> None:
     serving = prod["serving"].outputs
     pools = next(one["tokens"]["pools"] for one in serving["models"] if one.get("tokens"))
-    titles = {}
+    shown = {}
     for currency, prices in (("", None), ("EUR", {"currency": "EUR", "pools": {pools[0]: 0.9}})):
         edit = {"language_models": {"prices": prices}} if prices else {}
         board = redeclared(prod, serving, **edit).of(DASHBOARD)["assistant-tokens"]
         tiles = json.loads(board["dashboardJson"])["mosaicLayout"]["tiles"]
-        titles[currency] = [tile["widget"]["title"] for tile in tiles]
+        shown[currency] = [tile["widget"]["title"] for tile in tiles]
         corners = [(tile["xPos"], tile["yPos"]) for tile in tiles]
         assert len(corners) == len(set(corners))
-    assert titles["EUR"] == [*titles[""], "EUR per million tokens, of the last hour"]
+    assert shown["EUR"] == [*shown[""], "EUR per million tokens, of the last hour"]
 
 
 def test_a_publisher_that_says_nothing_of_tokens_is_read(prod: dict[str, Declared]) -> None:

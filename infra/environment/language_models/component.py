@@ -10,11 +10,11 @@ from gkeplatform.naming import Naming
 from infra.environment.config import EnvironmentConfig
 from infra.environment.language_models import alerts
 from infra.environment.language_models.dashboard import dashboard
-from infra.environment.language_models.watched import LanguageModel
+from infra.environment.language_models.watched import KEY, LanguageModel
 
 
 class WatchedLanguageModel(pulumi.ComponentResource):
-    """A dashboard, an alert on slow first tokens per burn rate, and one on requests that wait.
+    """A dashboard, and alerts on slow first tokens, queues, GPUs, adapters and cost.
 
     The conditions are PromQL, not objectives of Cloud Monitoring: Google refuses an objective on a
     metric that no server has written yet.
@@ -62,6 +62,16 @@ def watch(
 ) -> None:
     """Declares what watches each language model."""
     for model in models:
+        if model.lacks_gpu_exporter:
+            pulumi.log.warn(
+                f"{model.name}: its GPUs have no alerts, since the cluster does not collect their "
+                "metrics; set DCGM in gke-cluster:cluster.metrics, and managed_prometheus"
+            )
+        if model.unpriced:
+            pulumi.log.warn(
+                f"{model.name}: no cost per million tokens is shown, since {KEY}.prices.pools has "
+                f"no price of {', '.join(model.unpriced)}"
+            )
         WatchedLanguageModel(
             model.name, config, model, channels=channels, naming=naming, labels=labels, opts=opts
         )

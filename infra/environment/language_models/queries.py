@@ -21,7 +21,8 @@ def first_token_burn(model: LanguageModel, minutes: int) -> str:
     bound = f"{model.first_token_milliseconds / 1000:g}"
     # Exporters write whole bounds with and without a fraction.
     escaped = bound.replace(".", "[.]") if "." in bound else f"{bound}([.]0)?"
-    fast = _sum_of_rates("vllm:time_to_first_token_seconds_bucket", model, f"{minutes}m", escaped)
+    bucket = "vllm:time_to_first_token_seconds_bucket"
+    fast = _sum_of_rates(bucket, model, f"{minutes}m", f'le=~"{escaped}"')
     every = _sum_of_rates("vllm:time_to_first_token_seconds_count", model, f"{minutes}m")
     return f"(1 - {fast} / {every}) / {1 - model.first_token_goal:.6g}"
 
@@ -41,9 +42,10 @@ def running(model: LanguageModel) -> str:
     return f"sum(vllm:num_requests_running{matchers(model)})"
 
 
-def quantile(name: str, model: LanguageModel, share: float) -> str:
-    """A quantile of a histogram of seconds."""
-    rates = f"sum by (le) (rate({name}_bucket{matchers(model)}[{WINDOW}]))"
+def quantile(name: str, model: LanguageModel, share: float, *, by: str = "") -> str:
+    """A quantile of a histogram of seconds; `by` is a label beside."""
+    labels = f"le, {by}" if by else "le"
+    rates = f"sum by ({labels}) (rate({name}_bucket{matchers(model)}[{WINDOW}]))"
     return f"histogram_quantile({share:g}, {rates})"
 
 
@@ -68,13 +70,18 @@ def prefix_hits(model: LanguageModel) -> str:
     return f"{hits} / {_sum_of_rates('vllm:prefix_cache_queries_total', model, WINDOW)}"
 
 
-def cost_of_a_million(model: LanguageModel) -> str:
+def cost_of_a_million(model: LanguageModel, hourly_price: float) -> str:
     """What a million tokens cost: the replicas' price, by all tokens of the last hour."""
     replicas = f"count(max by (pod) (vllm:num_requests_running{matchers(model)}))"
     every = " + ".join(
         _sum_of_rates(f"vllm:{kind}_tokens_total", model, "1h") for kind in ("prompt", "generation")
     )
-    return f"{replicas} * {model.hourly_price or 0:g} / (({every}) * {_HOUR}) * 1e6"
+    return f"{replicas} * {hourly_price:g} / (({every}) * {_HOUR}) * 1e6"
+
+
+def costs_more(model: LanguageModel, hourly_price: float, most: float) -> str:
+    """Met while a million tokens cost more. An hour without tokens costs nothing here."""
+    return f"{cost_of_a_million(model, hourly_price)} > {most:g} < +Inf"
 
 
 def accelerator(metric: str, model: LanguageModel) -> str:
@@ -87,18 +94,18 @@ def accelerator(metric: str, model: LanguageModel) -> str:
     return f"avg by (pod_name) (kubernetes_io:container_accelerator_{metric}{{{where}}})"
 
 
-def matchers(model: LanguageModel, bound: str | None = None) -> str:
-    """The labels of the model's metrics. `bound` is a pattern of a bucket's upper bound."""
+def matchers(model: LanguageModel, chosen: str = "") -> str:
+    """The labels of the model's metrics. `chosen` is a matcher beside."""
     jobs = f'job=~"{"|".join(model.jobs)}"' if len(model.jobs) > 1 else f'job="{model.jobs[0]}"'
     given = [
         f'cluster="{model.cluster}"',
         f'location="{model.location}"',
         f'namespace="{model.namespace}"',
         jobs,
-        *([f'le=~"{bound}"'] if bound else []),
+        *([chosen] if chosen else []),
     ]
     return f"{{{','.join(given)}}}"
 
 
-def _sum_of_rates(name: str, model: LanguageModel, window: str, bound: str | None = None) -> str:
-    return f"sum(rate({name}{matchers(model, bound)}[{window}]))"
+def _sum_of_rates(name: str, model: LanguageModel, window: str, chosen: str = "") -> str:
+    return f"sum(rate({name}{matchers(model, chosen)}[{window}]))"

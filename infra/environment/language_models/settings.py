@@ -27,6 +27,10 @@ class TokenObjectives(Settings):
         Annotated[int, Meta(ge=1, le=1440)] | None,
         Meta(description="Alert when requests have waited in the queue all these minutes."),
     ] = None
+    cost_per_million: Annotated[
+        Price | None,
+        Meta(description="Alert when a million tokens cost more; needs `prices`."),
+    ] = None
 
 
 class PricesArgs(Settings):
@@ -34,7 +38,10 @@ class PricesArgs(Settings):
 
     pools: Annotated[
         dict[str, Price],
-        Meta(description="Price of one node per hour, by node pool, discounts included."),
+        Meta(
+            description="Price of one node per hour, by node pool, discounts included; of spot "
+            "nodes what they cost lately."
+        ),
     ]
     currency: Annotated[
         str, Meta(pattern=r"^[A-Z]{3}$", description="Currency, such as `EUR`.")
@@ -58,6 +65,13 @@ class LanguageModelsArgs(Settings):
             description="Alert when requests have waited in the queue all these minutes.",
         ),
     ] = 10
+    cost_per_million: Annotated[
+        Price | None,
+        Meta(
+            description="Alert when a million tokens cost more for an hour; needs `prices`. "
+            "Default: no alert."
+        ),
+    ] = None
     models: Annotated[
         dict[str, TokenObjectives], Meta(description="Objectives of single models, by name.")
     ] = field(default_factory=dict)

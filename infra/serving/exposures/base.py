@@ -37,6 +37,10 @@ class Server(Protocol):
         """What a request's body may name: the model, then its adapters."""
 
     @property
+    def takes_adapters(self) -> bool:
+        """Whether the server loads LoRA adapters while it runs."""
+
+    @property
     def namespace(self) -> str:
         """The namespace of its Service."""
 

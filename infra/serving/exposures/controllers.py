@@ -15,7 +15,7 @@ from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_access import grant_access
 from infra.serving.exposures.inference import certificates
 from infra.serving.exposures.inference.gateway import InferenceArgs, ModelsInferenceGateway
-from infra.serving.exposures.inference.sharing import sharing
+from infra.serving.exposures.inference.sharing import shared_hosts, sharing
 from infra.serving.exposures.models_gateway import ModelsGateway
 from infra.serving.exposures.nginx_controller import NginxController
 from infra.serving.exposures.settings import RouteSettings
@@ -92,6 +92,7 @@ def controllers(
                 settings=settings.inference,
                 namespace=settings.gateway_namespace,
                 shared=sharing(servers),
+                shared_hosts=shared_hosts(servers),
                 hosts=certificates.hosts(servers),
                 proxies=proxies,
             ),

@@ -112,6 +112,11 @@ class Workload:
         return (self.served_name, *(one.name for one in loaded))
 
     @property
+    def takes_adapters(self) -> bool:
+        """Whether its server loads LoRA adapters while it runs."""
+        return self.adapters is not None
+
+    @property
     def formerly(self) -> "Workload | None":
         """The same where it was reached before; None if it does not move."""
         if self.former_exposure is None:

@@ -18,6 +18,7 @@ from sandbox.kubernetes.controllers import (
     gateway_groups,
     gateway_support,
     inference_pools,
+    match_conditions,
 )
 from sandbox.kubernetes.controllers import gateway_compute as shape
 from sandbox.kubernetes.controllers import gateway_snapshot as objects
@@ -194,6 +195,8 @@ class Gateways:
         address = await self._address(gateway, scope)
         backends = await self._backends(gateway, kind, by_listener, seen)
         extension = objects.extension_of(gateway, seen)
+        if extension is not None and (reason := match_conditions.problem(extension)):
+            raise ComputeError(501, "notImplemented", f"GCPRoutingExtension: {reason}")
         for listener in gateway["spec"]["listeners"]:
             name = shape.named(listener["name"], *own)
             is_encrypted = listener["protocol"] == "HTTPS"

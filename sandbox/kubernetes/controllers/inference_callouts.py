@@ -19,7 +19,7 @@ from sandbox.engine import build
 from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.cluster_objects import Callout
 from sandbox.kubernetes.controllers import callout_pods as pods
-from sandbox.kubernetes.controllers import pod_status, probes
+from sandbox.kubernetes.controllers import match_conditions, pod_status, probes
 from sandbox.kubernetes.controllers.callout_pods import PREFIXES, Served
 from sandbox.kubernetes.controllers.pod_process import PodProcess, Program
 from sandbox.kubernetes.controllers.pod_programs import PodPrograms
@@ -89,7 +89,14 @@ class InferenceCallouts:
             backend = one.get("backendRef") or {}
             namespace = backend.get("namespace") or extension["metadata"]["namespace"]
             port = self._port(namespace, backend.get("name", ""), int(backend.get("port", 0)))
-            callouts.append(Callout(resource=path, port=port, fails_open=bool(one.get("failOpen"))))
+            callouts.append(
+                Callout(
+                    resource=path,
+                    port=port,
+                    fails_open=bool(one.get("failOpen")),
+                    hosts=match_conditions.hosts(extension),
+                )
+            )
         return callouts
 
     def _port(self, namespace: str, service: str, port: int) -> int:

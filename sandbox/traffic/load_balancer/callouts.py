@@ -8,6 +8,8 @@ Source: gateway-api-inference-extension v1.5.0, docs/proposals/004-endpoint-pick
 
 from __future__ import annotations
 
+import copy
+import re
 from typing import Any
 
 from sandbox.gcp.services.compute.place import Place
@@ -99,6 +101,20 @@ def of_route(name: str, callout: Callout | None) -> Json:
         },
     }
     return {name: override}
+
+
+def by_host(host: Json, callout: Callout) -> list[Json]:
+    """A virtual host in two: of the domains that a body-based router is asked about, and others."""
+    pattern = re.compile(callout.hosts)
+    asked = [domain for domain in host["domains"] if pattern.search(domain)]
+    others = [domain for domain in host["domains"] if domain not in asked]
+    found = [copy.deepcopy(host) | {"domains": others}] if others else []
+    if asked:
+        own = of_route(ROUTER, callout)
+        name = f"{host['name']} asked" if others else host["name"]
+        filters = {"typed_per_filter_config": own} if own else {}
+        found.append(host | {"name": name, "domains": asked} | filters)
+    return found
 
 
 def _service(cluster: str) -> Json:

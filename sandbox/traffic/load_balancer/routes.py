@@ -50,6 +50,9 @@ class Routes:
             # Every request has a host rule: what the map itself says is never asked.
             for field in ("defaultService", "defaultUrlRedirect", "defaultRouteAction"):
                 url_map.value(field)
+        if router is not None and router.hosts:
+            hosts = [part for host in hosts for part in callouts.by_host(host, router)]
+            router = None
         for host in hosts:
             host["request_body_buffer_limit"] = bodies.LARGEST
         filters = shared_filters.lift(hosts, policies.FILTERS)

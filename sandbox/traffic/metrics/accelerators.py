@@ -1,5 +1,6 @@
-"""The duty cycle of GPUs, from how long the model servers of containers with GPUs were busy.
+"""What Google measures of GPUs, from how long the servers of containers with GPUs were busy.
 
+The duty cycle is GKE's system metric; `gpus` has what its DCGM exporter measures.
 https://cloud.google.com/monitoring/api/metrics_kubernetes: percent of the time over the past
 sample period in which the accelerator worked. A server works while a request is worked on, which
 takes no time unless a latency is set.
@@ -8,13 +9,17 @@ takes no time unless a latency is set.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
+from sandbox.kubernetes.cluster_objects import ClusterObjects
+from sandbox.traffic.metrics import gpus
 from sandbox.traffic.metrics.exposition import Sample
+from sandbox.traffic.metrics.gpus import Holder
 
 NAME = "kubernetes_io:container_accelerator_duty_cycle"
 SHORTEST = 5.0
@@ -30,16 +35,20 @@ class _Record(msgspec.Struct):
 class Accelerators:
     """The GPUs of all pods of a sandbox."""
 
-    def __init__(self, record: Path) -> None:
+    def __init__(self, record: Path, objects: Callable[[], Sequence[ClusterObjects]]) -> None:
         """`record` is the file with the port of the model servers' control."""
         self._record = record
+        self._objects = objects
         self._http = httpx.AsyncClient(timeout=5, trust_env=False)
         self._taken = float("-inf")
         self._busy: dict[_Key, float] = {}
-        self._percent: dict[_Key, float] = {}
+        self._holders: dict[_Key, Holder] = {}
 
-    async def samples(self, project: str) -> list[Sample]:
-        """The series of a project; none while the model servers do not answer."""
+    async def samples(self, project: str, *, exported: Collection[str]) -> list[Sample]:
+        """The series of a project; none while the model servers do not answer.
+
+        `exported` are the clusters with a DCGM exporter, `project.location.name`.
+        """
         now = time.monotonic()
         if now - self._taken >= SHORTEST:
             try:
@@ -48,26 +57,40 @@ class Accelerators:
                 self._take(now, answer.json())
             except (OSError, ValueError, httpx.HTTPError):
                 return []  # they start, or end
-        return [
-            Sample(NAME, percent, _labels(key))
-            for key, percent in self._percent.items()
-            if key[0].partition(".")[0] == project
+        holders = [
+            one for one in self._holders.values() if one.cluster.rsplit(".", 2)[0] == project
         ]
+        nodes = {
+            f"{one.cluster}/{node['metadata']['name']}": node
+            for one in self._objects()
+            for node in one.nodes
+        }
+        cycles = [Sample(NAME, 100 * one.busy, _labels(one)) for one in holders]
+        measured = [one for one in holders if one.cluster in exported]
+        return [*cycles, *gpus.samples(measured, nodes)]
 
     def _take(self, now: float, pods: list[dict[str, Any]]) -> None:
         """Note how long each container was busy since the last time."""
-        busy: dict[_Key, float] = {
-            (pod["cluster"], pod["namespace"], pod["pod"], server["container"]): server[
-                "busySeconds"
-            ]
+        found: dict[_Key, tuple[dict[str, Any], dict[str, Any]]] = {
+            (pod["cluster"], pod["namespace"], pod["pod"], server["container"]): (pod, server)
             for pod in pods
             for server in pod["servers"]
             if server["gpus"]
         }
-        self._percent = {
-            key: 100
-            * min(1.0, max(0.0, seconds - self._busy.get(key, seconds)) / (now - self._taken))
-            for key, seconds in busy.items()
+        busy = {key: float(server["busySeconds"]) for key, (_, server) in found.items()}
+        passed = now - self._taken
+        self._holders = {
+            key: Holder(
+                cluster=pod["cluster"],
+                node=pod["node"],
+                namespace=pod["namespace"],
+                pod=pod["pod"],
+                container=server["container"],
+                gpus=server["gpus"],
+                busy=min(1.0, max(0.0, busy[key] - self._busy.get(key, busy[key])) / passed),
+                memory_share=server["memoryShare"] if server["isLoaded"] else 0.0,
+            )
+            for key, (pod, server) in found.items()
         }
         self._busy, self._taken = busy, now
 
@@ -76,16 +99,15 @@ class Accelerators:
         await self._http.aclose()
 
 
-def _labels(key: _Key) -> dict[str, str]:
-    cluster, namespace, pod, container = key
-    project, location, name = cluster.split(".", 2)
+def _labels(one: Holder) -> dict[str, str]:
+    project, location, name = one.cluster.rsplit(".", 2)
     return {
         "monitored_resource": "k8s_container",
         "project_id": project,
         "location": location,
         "cluster_name": name,
-        "namespace_name": namespace,
-        "pod_name": pod,
-        "container_name": container,
+        "namespace_name": one.namespace,
+        "pod_name": one.pod,
+        "container_name": one.container,
         "make": "nvidia",
     }

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -138,15 +139,19 @@ class Prometheus:
 
     def _google_job(self) -> Json:
         address = httpx.URL(self._google)
+        target = address.netloc.decode()
         return {
             "job_name": GOOGLE_JOB,
             "honor_labels": True,
             "scrape_interval": GOOGLE_INTERVAL,
             "scrape_timeout": GOOGLE_INTERVAL,
             "metrics_path": address.path,
-            "static_configs": [{"targets": [address.netloc.decode()]}],
-            # Google's series have neither.
-            "metric_relabel_configs": [{"action": "labeldrop", "regex": "job|instance"}],
+            "static_configs": [{"targets": [target]}],
+            # Google's series have neither, but for what its own collectors scrape.
+            "metric_relabel_configs": [
+                {"source_labels": [name], "regex": ours, "target_label": name, "replacement": ""}
+                for name, ours in (("job", GOOGLE_JOB), ("instance", re.escape(target)))
+            ],
         }
 
     async def _start(self, binary: Path) -> None:

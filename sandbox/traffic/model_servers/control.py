@@ -148,6 +148,7 @@ def _described(life: PodLife) -> dict[str, Any]:
                 "container": name,
                 "kind": process.server.kind,
                 "gpus": gpus.get(name, 0),
+                "memoryShare": process.server.memory_share,
                 "models": process.server.models,
                 "listens": {str(port): listens for port, listens in process.listens.items()},
                 "isLoaded": process.is_loaded,

@@ -204,6 +204,7 @@ class Http2Connection(asyncio.Protocol):
         if answer.error is not None and load.fails():
             answer = answer.failed()
         if load.is_instant:
+            load.pass_at_once(answer.adapter)
             load.count(answer.model, answer.verb, answer.status, None, answer.tokens)
             self._send(number, stream, answer)
             return
@@ -221,7 +222,7 @@ class Http2Connection(asyncio.Protocol):
                 self._send(number, stream, answer)
             self._sender.flush()
 
-        stream.ticket = load.enter(finished, begun)
+        stream.ticket = load.enter(finished, begun, adapter=answer.adapter)
 
     def _send(self, number: int, stream: _Stream, answer: Answer) -> None:
         body = b"".join(answer.chunks) or answer.body

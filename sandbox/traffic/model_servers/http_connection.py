@@ -200,6 +200,7 @@ class HttpConnection(asyncio.Protocol):
         if answer.error is not None and load.fails():
             answer = answer.failed()
         if load.is_instant:
+            load.pass_at_once(answer.adapter)
             load.count(answer.model, answer.verb, answer.status, None, answer.tokens)
             load.prefixes.take(answer.model, answer.prompt)
             self._send(request, answer)
@@ -221,7 +222,7 @@ class HttpConnection(asyncio.Protocol):
             self._is_busy = False
             self._next()
 
-        ticket = load.enter(finished, begun)
+        ticket = load.enter(finished, begun, adapter=answer.adapter)
         if self._is_busy:
             self._ticket = ticket
 

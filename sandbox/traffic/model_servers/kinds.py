@@ -25,6 +25,8 @@ NOT_SERVERS = re.compile(
 """Images of what the platform runs beside models; their callers are not a model's."""
 
 _UPDATING = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
+UTILIZATION = 0.92
+"""vLLM's default of `--gpu-memory-utilization` (0.33, `vllm/config/cache.py`)."""
 _ADAPTER_GUARD = "adapter_guard."
 """The module of the middleware by which a server takes adapters from its own pod only."""
 
@@ -191,6 +193,8 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         on_sigterm="drain" if wait > 0 else "exit",
         shutdown_seconds=wait or None,
         adapters={name: path for name, path in adapters.items() if name},
+        max_loras=int(line.number("max-loras", default=1)) if takes_adapters else 0,
+        memory_share=line.number("gpu-memory-utilization", default=UTILIZATION),
         includes_usage=line.is_on("enable-force-include-usage"),
         updates_adapters=("pod" if guarded else "anyone") if updates else "",
     )

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sandbox.traffic.model_servers.adapter_batch import AdapterBatch
 from sandbox.traffic.model_servers.prefix_cache import PrefixCache
 
 COMMON_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -21,7 +22,12 @@ FIRST_TOKEN_BOUNDS = (
     *(7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0),
 )
 """Those of vLLM's time to the first token."""
-BUCKETS = tuple(sorted({*COMMON_BOUNDS, *FIRST_TOKEN_BOUNDS}))
+TOKEN_BOUNDS = (
+    *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
+    *(2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0),
+)
+"""Those of its time between two tokens."""
+BUCKETS = tuple(sorted({*COMMON_BOUNDS, *FIRST_TOKEN_BOUNDS, *TOKEN_BOUNDS}))
 """All bounds that are counted by; a histogram shows its own."""
 
 
@@ -48,21 +54,27 @@ class Histogram:
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     total: float = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Count one, or several that took as long."""
+        self.counts[bisect_left(BUCKETS, seconds)] += times
+        self.total += seconds * times
 
 
 class Ticket:
     """A request that waits or is worked on."""
 
-    __slots__ = ("began", "begun", "entered", "finished", "handle")
+    __slots__ = ("adapter", "began", "begun", "entered", "finished", "handle")
 
     def __init__(
-        self, entered: float, finished: Callable[[], None], begun: Callable[[float], None] | None
+        self,
+        entered: float,
+        finished: Callable[[], None],
+        begun: Callable[[float], None] | None,
+        adapter: str,
     ) -> None:
         self.entered = entered
+        self.adapter = adapter
+        """The LoRA adapter that it asks for; empty: none."""
         self.finished = finished
         self.begun = begun
         """Called when the work begins, with the seconds that it takes."""
@@ -73,9 +85,13 @@ class Ticket:
 class Load:
     """The requests of a model server, and what was counted of them."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, *, max_loras: int = 0
+    ) -> None:
+        """`max_loras` adapters fit into a batch; 0: the server takes none."""
         self.settings = settings
         self._loop = loop
+        self.adapters = AdapterBatch(max_loras) if max_loras else None
         self._waiting: deque[Ticket] = deque()
         self.running = 0
         self._busy, self._since = 0.0, 0.0
@@ -85,6 +101,7 @@ class Load:
         """By model, from arrival to answer."""
         self.queued: defaultdict[str, float] = defaultdict(float)
         """Seconds in the queue by model."""
+        self.between_tokens = Histogram()
         self.prompt_tokens: Counter[str] = Counter()
         self.generated_tokens: Counter[str] = Counter()
         self.prefixes = PrefixCache()
@@ -118,16 +135,27 @@ class Load:
         return False
 
     def enter(
-        self, finished: Callable[[], None], begun: Callable[[float], None] | None = None
+        self,
+        finished: Callable[[], None],
+        begun: Callable[[float], None] | None = None,
+        *,
+        adapter: str = "",
     ) -> Ticket:
         """Take a request; `finished` is called once it is worked on for its time."""
-        ticket = Ticket(self._loop.time(), finished, begun)
-        limit = self.settings.concurrency
-        if limit and self.running >= limit:
+        ticket = Ticket(self._loop.time(), finished, begun, adapter)
+        if self._is_full or not self._fits(ticket):
             self._waiting.append(ticket)
+            if self.adapters is not None:
+                self.adapters.wait(adapter)
         else:
             self._begin(ticket)
         return ticket
+
+    def pass_at_once(self, adapter: str) -> None:
+        """Take note of a request that is answered at once."""
+        if self.adapters is not None:
+            self.adapters.begin(adapter, has_waited=False)
+            self.adapters.end(adapter)
 
     async def pass_through(self) -> Ticket:
         """Wait until a request has been worked on."""
@@ -145,6 +173,8 @@ class Load:
         if ticket.began is None:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
+                if self.adapters is not None:
+                    self.adapters.leave(ticket.adapter)
         elif ticket.handle is not None:
             ticket.handle.cancel()
             self._end(ticket)
@@ -169,17 +199,30 @@ class Load:
             self.generated_tokens[model] += tokens[1]
         if (histogram := self.durations.get(model)) is None:
             histogram = self.durations[model] = Histogram()
+        worked = 0.0 if ticket is None else self._loop.time() - (ticket.began or ticket.entered)
+        if tokens[1] > 1:
+            self.between_tokens.observe(worked / tokens[1], tokens[1] - 1)
         if ticket is None:
             histogram.observe(0.0)
             return
         histogram.observe(self._loop.time() - ticket.entered)
         self.queued[model] += (ticket.began or ticket.entered) - ticket.entered
 
-    def _begin(self, ticket: Ticket) -> None:
+    @property
+    def _is_full(self) -> bool:
+        limit = self.settings.concurrency
+        return bool(limit) and self.running >= limit
+
+    def _fits(self, ticket: Ticket) -> bool:
+        return self.adapters is None or self.adapters.fits(ticket.adapter)
+
+    def _begin(self, ticket: Ticket, *, has_waited: bool = False) -> None:
         ticket.began = self._loop.time()
         if not self.running:
             self._since = ticket.began
         self.running += 1
+        if self.adapters is not None:
+            self.adapters.begin(ticket.adapter, has_waited=has_waited)
         seconds = self.settings.latency
         ticket.handle = self._loop.call_later(seconds, self._finish, ticket)
         if ticket.begun is not None:
@@ -192,11 +235,16 @@ class Load:
     def _end(self, ticket: Ticket) -> None:
         ticket.handle = None
         self.running -= 1
+        if self.adapters is not None:
+            self.adapters.end(ticket.adapter)
         if not self.running:
             self._busy += self._loop.time() - self._since
         self._admit()
 
     def _admit(self) -> None:
-        limit = self.settings.concurrency
-        while self._waiting and (not limit or self.running < limit):
-            self._begin(self._waiting.popleft())
+        while self._waiting and not self._is_full:
+            ticket = next((one for one in self._waiting if self._fits(one)), None)
+            if ticket is None:
+                return
+            self._waiting.remove(ticket)
+            self._begin(ticket, has_waited=True)

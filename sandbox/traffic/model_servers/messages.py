@@ -60,6 +60,7 @@ class Answer:
     """An HTTP answer. Its body is made before the time that the server takes has passed."""
 
     __slots__ = (
+        "adapter",
         "body",
         "chunks",
         "content_type",
@@ -101,13 +102,15 @@ class Answer:
         """How many tokens were read and generated."""
         self.prompt = prompt
         """The tokens that were read, for a server that keeps what they begin with."""
+        self.adapter = ""
+        """The LoRA adapter that was asked for; empty: none."""
 
     def failed(self) -> Answer:
         """The answer in its place if the model fails; itself where it has none."""
         if self.error is None:
             return self
         found = self.error(500, "the rehearsed error rate")
-        found.verb, found.model = self.verb, self.model
+        found.verb, found.model, found.adapter = self.verb, self.model, self.adapter
         return found
 
     @classmethod

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from sandbox.traffic.model_servers.adapter_batch import AdapterBatch
 from sandbox.traffic.model_servers.load import (
     BUCKETS,
     COMMON_BOUNDS,
     FIRST_TOKEN_BOUNDS,
+    TOKEN_BOUNDS,
     Histogram,
     Load,
 )
@@ -73,7 +75,7 @@ def annotated(gauges: str | None) -> dict[str, float]:
 
 def _line(name: str, labels: _Labels, value: float) -> str:
     inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    return f"{name}{{{inside}}} {value:.10g}" if inside else f"{name} {value:.10g}"
+    return f"{name}{{{inside}}} {value:.15g}" if inside else f"{name} {value:.15g}"
 
 
 def _escaped(text: str) -> str:
@@ -178,8 +180,8 @@ def _mlserver(served: Served, load: Load) -> Iterator[_Family]:
 
 
 def _vllm(served: Served, load: Load) -> Iterator[_Family]:
-    model = _models(served, load)[0]
-    labels = {"engine": "0", "model_name": model}
+    # Of several names the first, also for requests that ask for an adapter.
+    labels = {"engine": "0", "model_name": served.model}
     for name, value in (
         ("num_requests_running", float(load.running)),
         ("num_requests_waiting", float(load.waiting)),
@@ -206,13 +208,39 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
         ("generation_tokens_total", load.generated_tokens),
     ):
         yield f"vllm:{name}", "counter", [("", labels, float(counted.total()))]
-    yield _histogram("vllm:e2e_request_latency_seconds", labels, load.durations.get(model))
-    yield _histogram(
-        "vllm:time_to_first_token_seconds",
-        labels,
-        load.durations.get(model),
-        bounds=FIRST_TOKEN_BOUNDS,
-    )
+    # Requests for adapters count with their model.
+    durations = _joined(load.durations.values())
+    yield _histogram("vllm:e2e_request_latency_seconds", labels, durations)
+    first = "vllm:time_to_first_token_seconds"
+    yield _histogram(first, labels, durations, bounds=FIRST_TOKEN_BOUNDS)
+    between = "vllm:inter_token_latency_seconds"
+    yield _histogram(between, labels, load.between_tokens, bounds=TOKEN_BOUNDS)
+    if load.adapters is not None:
+        yield "vllm:lora_requests_info", "gauge", _adapters(load.adapters)
+
+
+def _adapters(batch: AdapterBatch) -> _Samples:
+    """A series for all adapters that ever ran and waited together; the value is the last time."""
+    return [
+        (
+            "",
+            {
+                "max_lora": str(batch.most),
+                "running_lora_adapters": running,
+                "waiting_lora_adapters": waiting,
+            },
+            when,
+        )
+        for (running, waiting), when in batch.series().items()
+    ]
+
+
+def _joined(histograms: Iterable[Histogram]) -> Histogram:
+    found = Histogram()
+    for one in histograms:
+        found.counts = [mine + its for mine, its in zip(found.counts, one.counts, strict=True)]
+        found.total += one.total
+    return found
 
 
 def _text_generation(served: Served, load: Load) -> Iterator[_Family]:

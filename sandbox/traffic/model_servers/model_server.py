@@ -40,6 +40,10 @@ class ModelServer:
     model_version: str = "1"
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Folders of the LoRA adapters that it loads at its start, by name."""
+    max_loras: int = 0
+    """LoRA adapters that fit into a batch; 0: it takes none."""
+    memory_share: float = 0.0
+    """The share of a GPU's memory that it takes at its start; 0: not known."""
     includes_usage: bool = False
     """Whether each stream ends with the tokens that were used, asked or not."""
     updates_adapters: Literal["", "pod", "anyone"] = ""

@@ -53,7 +53,10 @@ def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one 
     if path in WORK or path in _TOOLS:
         if method != "POST":
             return Answer.of({"detail": "Method Not Allowed"}, 405)
-        return _worked(served, request)
+        found = _worked(served, request)
+        if found.model in served.adapters:
+            found.adapter = found.model
+        return found
     if method not in ("GET", "HEAD") and not (path == "/ping" and method == "POST"):
         known = path in _EMPTY or path in _PAGES or path.startswith("/v1/models")
         if known:

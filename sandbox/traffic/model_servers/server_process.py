@@ -44,7 +44,7 @@ class ServerProcess:
         self.started = container.started
         self.server = container.server
         self._ended = ended
-        self.load = Load(pod.settings, self._loop)
+        self.load = Load(pod.settings, self._loop, max_loras=self.server.max_loras)
         self._sockets: dict[int, socket.socket] = {}
         try:
             for port in self.server.ports:

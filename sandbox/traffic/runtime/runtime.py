@@ -91,8 +91,8 @@ class Runtime:
         self.measurements = RequestMeasurements(home.requests)
         """What the load balancer has served."""
         self._draining = Draining(home.model_servers)
-        self.accelerators = Accelerators(home.model_servers)
-        """How busy the GPUs are."""
+        self.accelerators = Accelerators(home.model_servers, objects)
+        """What is measured of GPUs."""
         self.uptime = UptimeChecks(state.store, self._authority.certificate, self._settled)
         """What the uptime checks find."""
         self._requests_log = home.logs / "requests.log"

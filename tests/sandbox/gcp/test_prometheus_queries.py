@@ -136,7 +136,8 @@ def test_what_is_stated_replaces_the_measured_series_that_have_its_labels() -> N
 
         class accelerators:  # noqa: N801
             @staticmethod
-            async def samples(project: str) -> list[exposition.Sample]:
+            async def samples(project: str, *, exported: object) -> list[exposition.Sample]:
+                assert exported == frozenset()
                 return []
 
         class uptime:  # noqa: N801

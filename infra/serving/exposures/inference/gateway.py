@@ -35,6 +35,8 @@ class InferenceArgs:
     """Namespace of the Gateway."""
     shared: frozenset[str]
     """Models that share a host."""
+    shared_hosts: tuple[str, ...]
+    """The hosts that they share."""
     hosts: tuple[str, ...]
     """The hosts of all models behind it."""
     proxies: str
@@ -156,7 +158,7 @@ class ModelsInferenceGateway(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[service, deployment, self.gateway])
         for kind, spec in (
             ("HealthCheckPolicy", router.health_check()),
-            ("GCPRoutingExtension", router.routing_extension()),
+            ("GCPRoutingExtension", router.routing_extension(self.args.shared_hosts)),
         ):
             CustomResource(
                 router.NAME,

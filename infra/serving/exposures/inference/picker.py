@@ -72,13 +72,17 @@ def rules(args: PickerArgs) -> list[Manifest]:
     return found
 
 
-def configuration(args: PickerArgs) -> dict[str, str]:
-    """The data of the ConfigMap: the plugins and the weights of its scorers."""
+def configuration(args: PickerArgs, *, has_adapters: bool) -> dict[str, str]:
+    """The data of the ConfigMap: the plugins and the weights of its scorers.
+
+    The scorer of adapters reads `vllm:lora_requests_info`, which servers without adapters have not.
+    """
     weights = args.weights
     scorers = {
         "queue-scorer": weights.queue,
         "kv-cache-utilization-scorer": weights.kv_cache,
         "prefix-cache-scorer": weights.prefix,
+        "lora-affinity-scorer": weights.adapters if has_adapters else 0,
     }
     used = {name: weight for name, weight in scorers.items() if weight}
     plugins = [

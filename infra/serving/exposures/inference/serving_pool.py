@@ -126,7 +126,7 @@ class ServingPool(pulumi.ComponentResource):
                 opts=child,
             ),
         ]
-        data = picker.configuration(args)
+        data = picker.configuration(args, has_adapters=server.takes_adapters)
         config = core.ConfigMap(name, metadata=sdk(metadata), data=data, opts=child)
         digest = hashlib.sha256(data[picker.CONFIG_FILE].encode()).hexdigest()[:8]
         apps.Deployment(

@@ -26,6 +26,13 @@ class ScorerWeights(Settings):
     prefix: Annotated[
         Weight, Meta(description="The beginning of the prompt is in the pod's prefix cache.")
     ] = 3
+    adapters: Annotated[
+        Weight,
+        Meta(
+            description="The LoRA adapter that is asked for runs at the pod, or fits into its "
+            "batch. Without adapters it counts for nothing."
+        ),
+    ] = 2
 
     def __post_init__(self) -> None:
         if not (self.queue or self.kv_cache or self.prefix):

@@ -1,5 +1,6 @@
 """Which models share a host of the Inference Gateway, and what they may not have in common."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from infra.serving.exposures.base import Server
@@ -16,6 +17,17 @@ def sharing(servers: Sequence[Server]) -> frozenset[str]:
             for host in server.exposure.hosts:
                 owners.setdefault(host, []).append(server.name)
     return frozenset(name for names in owners.values() if len(names) > 1 for name in names)
+
+
+def shared_hosts(servers: Sequence[Server]) -> tuple[str, ...]:
+    """The hosts that several models share, sorted."""
+    hosts = Counter(
+        host
+        for server in servers
+        if isinstance(server.exposure, InferenceGateway)
+        for host in server.exposure.hosts
+    )
+    return tuple(sorted(host for host, models in hosts.items() if models > 1))
 
 
 def check(servers: Sequence[Server]) -> None:

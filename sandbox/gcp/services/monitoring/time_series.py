@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from sandbox.gcp.service import State
+from sandbox.gcp.services.container import records
 from sandbox.gcp.services.monitoring.metrics import METRICS
 from sandbox.traffic.metrics.exposition import Sample
 
@@ -21,7 +22,8 @@ async def samples(state: State, project: str) -> list[Sample]:
     found = list(_backlogs(state, project))
     if state.requests is not None:
         found += await asyncio.to_thread(state.requests.measurements.samples, project)
-        found += await state.requests.accelerators.samples(project)
+        exported = _with_gpu_exporter(state, project)
+        found += await state.requests.accelerators.samples(project, exported=exported)
         found += state.requests.uptime.samples(project)
     if state.control_planes is None:
         return found
@@ -39,6 +41,19 @@ async def samples(state: State, project: str) -> list[Sample]:
 def _covers(stated: Sample, counted: Sample) -> bool:
     """Whether a series has the name and all labels of one that is stated."""
     return stated.name == counted.name and stated.labels.items() <= counted.labels.items()
+
+
+def _with_gpu_exporter(state: State, project: str) -> frozenset[str]:
+    """The clusters in which GKE runs its DCGM exporter, and collects from it."""
+    found = set()
+    for record in records.in_location(state.store, project, "-"):
+        cluster = record["cluster"]
+        config = cluster.get("monitoringConfig") or {}
+        components = (config.get("componentConfig") or {}).get("enableComponents") or []
+        collects = (config.get("managedPrometheusConfig") or {}).get("enabled")
+        if collects and "DCGM" in components:
+            found.add(f"{project}.{cluster['location']}.{cluster['name']}")
+    return frozenset(found)
 
 
 def _backlogs(state: State, project: str) -> Iterator[Sample]:

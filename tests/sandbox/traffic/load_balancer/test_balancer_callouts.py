@@ -124,6 +124,20 @@ def test_a_router_is_asked_before_the_url_map(tmp_path: Path) -> None:
     assert callouts.ROUTER not in route.get("typed_per_filter_config", {})
 
 
+def test_a_router_is_asked_about_its_hosts_only(tmp_path: Path) -> None:
+    router = Callout(resource=MAP, port=5001, fails_open=False, hosts="(?i)^(llm[.]example)$")
+    host = {"name": "one", "domains": ["chat.example", "llm.example"], "routes": [{"name": "all"}]}
+    other, asked = callouts.by_host(host, router)
+    assert (other["domains"], asked["domains"]) == (["chat.example"], ["llm.example"])
+    assert callouts.ROUTER in asked["typed_per_filter_config"]
+    assert "typed_per_filter_config" not in other
+    assert other["name"] != asked["name"]
+    assert other["routes"][0] is not asked["routes"][0]
+    made = _configured(tmp_path, routers={MAP: router})
+    table, _ = _route(made)
+    assert callouts.ROUTER not in table["typed_per_filter_config"]
+
+
 def test_without_pools_nobody_is_asked(tmp_path: Path) -> None:
     made = _configured(tmp_path)
     assert not [name for name in _filters(made) if "ext_proc" in name]

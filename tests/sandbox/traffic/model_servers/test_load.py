@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sandbox.traffic.model_servers.control import Control
+from sandbox.traffic.model_servers.load import Load
 from tests.sandbox.traffic.model_servers.cluster import (
     CUSTOM,
     MLSERVER,
@@ -82,6 +83,82 @@ def test_those_that_wait_come_next() -> None:
         (_, life), *_ = servers.fleet.lives()
         assert page[f"vllm:e2e_request_latency_seconds_sum{labels}"] >= 5 * 0.05
         assert life.processes["chat"].load.queued["chat"] > 0
+
+    with_servers(test)
+
+
+LORA = {
+    **VLLM,
+    "args": [
+        *VLLM["args"],
+        "--enable-lora",
+        "--max-loras=2",
+        "--lora-modules",
+        "a=/a",
+        "b=/b",
+        "c=/c",
+    ],
+}
+
+
+def adapters_at_work(page: bytes) -> str:
+    """The labels of the newest series of `vllm:lora_requests_info`."""
+    name = "vllm:lora_requests_info"
+    found = {key: at for key, at in samples(page).items() if key.startswith(name)}
+    newest = max(found, key=lambda key: found[key])
+    assert list(found.values()).count(found[newest]) == 1
+    return newest.removeprefix(name)
+
+
+async def arrived(load: Load, count: int) -> None:
+    await until(lambda: load.running + load.waiting == count)
+
+
+def test_adapters_that_do_not_fit_into_the_batch_wait() -> None:
+    async def test(servers: Servers) -> None:
+        servers.show(pod(LORA, annotations={"sandbox/latency-milliseconds": "60000"}))
+        listens = servers.port(8000) or 0
+        (_, life), *_ = servers.fleet.lives()
+        load = life.processes["chat"].load
+        callers = []
+        for count, adapter in enumerate(("a", "b", "c", "chat", "a"), start=1):
+            caller = await Caller.connect(listens)
+            callers.append(caller)
+            await caller.send("/v1/chat/completions", CHAT.replace("chat", adapter, 1))
+            await arrived(load, count)
+        # The third adapter waits; the model itself and a second request for the first do not.
+        assert (load.running, load.waiting) == (4, 1)
+        busy = (await servers.ask(8000, "/metrics"))[2]
+        expected = '{max_lora="2",running_lora_adapters="a,b",waiting_lora_adapters="c"}'
+        assert adapters_at_work(busy) == expected
+        callers[1].close()
+        await until(lambda: load.waiting == 0)
+        busy = (await servers.ask(8000, "/metrics"))[2]
+        expected = '{max_lora="2",running_lora_adapters="a,c",waiting_lora_adapters=""}'
+        assert adapters_at_work(busy) == expected
+        for one in callers:
+            one.close()
+        await until(lambda: load.running == 0)
+        idle = (await servers.ask(8000, "/metrics"))[2]
+        expected = '{max_lora="2",running_lora_adapters="",waiting_lora_adapters=""}'
+        assert adapters_at_work(idle) == expected
+
+    with_servers(test)
+
+
+def test_requests_for_adapters_count_with_their_model() -> None:
+    async def test(servers: Servers) -> None:
+        servers.show(pod(LORA, annotations={"sandbox/latency-milliseconds": "20"}))
+        caller = await Caller.connect(servers.port(8000) or 0)
+        for model in ("chat", "b"):
+            await caller.send("/v1/chat/completions", CHAT.replace("chat", model, 1))
+            assert (await caller.answer())[0] == 200
+        page = samples((await servers.ask(8000, "/metrics"))[2])
+        labels = '{engine="0",model_name="chat"}'
+        assert page[f"vllm:time_to_first_token_seconds_count{labels}"] == 2
+        # Three tokens each: two times between them.
+        assert page[f"vllm:inter_token_latency_seconds_count{labels}"] == 4
+        assert page[f"vllm:inter_token_latency_seconds_sum{labels}"] >= 4 * 0.02 / 3
 
     with_servers(test)
 
