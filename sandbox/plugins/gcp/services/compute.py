@@ -452,7 +452,7 @@ HANDLERS: tuple[Handler, ...] = (
             update_mask=True,
             fingerprint=True,
             immutable=frozenset({"type"}),
-            computed=frozenset({"rules", "rules.preview"}),
+            computed=frozenset({"rules"}),
             names={**_EXCLUDED_FIELDS, "policyId": "id"},
             # The discovery document does not have it.
             local={"selfLinkWithPolicyId": None},
