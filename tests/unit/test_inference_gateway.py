@@ -150,6 +150,19 @@ def test_a_stream_may_take_its_time_and_survives_a_rollout(serving: Declared) ->
             assert spec["terminationGracePeriodSeconds"] > 900
 
 
+def test_the_load_balancer_knows_a_pod_before_the_picker_names_it(serving: Declared) -> None:
+    def delay(name: str) -> int:
+        pod = serving.of(DEPLOYMENT)[name]["spec"]["template"]["spec"]
+        probe = pod["containers"][0]["readinessProbe"]
+        return int((probe.get("successThreshold", 1) - 1) * probe["periodSeconds"])
+
+    for name in ("assistant", "assistant-canary"):
+        check = serving.of(HEALTH)[name]["spec"]["default"]
+        assert delay(name) > 2 * check["checkIntervalSec"] * check["healthyThreshold"]
+    # Another kind of exposure has GKE's readiness gate, or none to wait for.
+    assert delay("resnet") == 0
+
+
 def test_pools_have_the_policy_of_their_region() -> None:
     armor = {"rate_limit": {"requests": 60}, "deny": ["198.51.100.0/24"]}
     settings = {SETTINGS: {"armor": armor}}
