@@ -212,7 +212,8 @@ def _guards(stack: Stack) -> dict[tuple[str, str], Props]:
 
 def _called_from_outside(stack: Stack) -> set[tuple[str, str]]:
     """The pools to which a route of an external Gateway leads."""
-    classes, found = stack.cached(_classes), set()
+    classes = stack.cached(_classes)
+    found: set[tuple[str, str]] = set()
     for route in stack.of(ROUTES):
         own, _ = namespace_and_name(route.props)
         parents = (
