@@ -44,6 +44,7 @@ TEMPLATES: Mapping[str, str] = {
     "gcp:compute/networkEndpointGroup:NetworkEndpointGroup": (
         "projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
     ),
+    "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy": f"{_REGION}/securityPolicies/{{name}}",
     "gcp:compute/router:Router": f"{_REGION}/routers/{{name}}",
     "gcp:compute/routerNat:RouterNat": "{project}/{region}/{router}/{name}",
     "gcp:compute/sSLCertificate:SSLCertificate": f"{_GLOBAL}/sslCertificates/{{name}}",

@@ -48,6 +48,7 @@ REPLACED_BY_NAME = (
     "gcp:compute/globalAddress:GlobalAddress",
     "gcp:compute/healthCheck:HealthCheck",
     "gcp:compute/network:Network",
+    "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy",
     "gcp:compute/sSLPolicy:SSLPolicy",
     "gcp:compute/securityPolicy:SecurityPolicy",
     "gcp:compute/targetHttpProxy:TargetHttpProxy",

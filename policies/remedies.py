@@ -31,6 +31,10 @@ IN_MANIFESTS = MappingProxyType(
         "preStop sleep",
         "images-are-pinned-by-digest": "add the digest: `image: registry/name:tag@sha256:…`",
         "images-name-a-version": "use a version tag or a digest in image",
+        "inference-pools-are-behind-cloud-armor": "name a regional security policy in "
+        "spec.default.securityPolicy of a GCPBackendPolicy of the pool",
+        "inference-pools-have-iap-where-asked": "set spec.default.iap.enabled in the pool's "
+        "GCPBackendPolicy, or remove the pool from the rule's parameter",
         "ingress-controllers-are-maintained": "use a maintained controller or a Gateway",
         "import-tokens-come-from-secret-manager": "declare a SecretSync of the Secret's name",
         "ingresses-name-their-class": "set spec.ingressClassName",

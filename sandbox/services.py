@@ -108,6 +108,7 @@ _COMPUTE_RESOURCES = frozenset(
         "regionHealthChecks",
         "regionNetworkEndpointGroups",
         "regionOperations",
+        "regionSecurityPolicies",
         "regionSslCertificates",
         "regionTargetHttpProxies",
         "regionTargetHttpsProxies",

@@ -21,6 +21,7 @@ CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
 _ADDRESSES = "gcp:compute/address:Address"
 _GLOBAL_ADDRESSES = "gcp:compute/globalAddress:GlobalAddress"
+_POLICIES = "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy"
 _SERVICE = "kubernetes:core/v1:Service"
 _NEG = "cloud.google.com/neg"
 _INTERNAL = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
@@ -88,8 +89,10 @@ def _pieces(kind: str, inputs: Json, around: Surroundings) -> Demand:
         name = by_scheme.get(str(inputs.get("loadBalancingScheme") or "EXTERNAL"))
         return Counter({Metric(name, otherwise=general) if name else Metric(general): 1})
     is_internal = inputs.get("addressType") == "INTERNAL"
+    region = str(inputs.get("region") or around.region)
+    if kind == _POLICIES:
+        return Counter({Metric("SECURITY_POLICIES_PER_REGION", region): 1})
     if kind == _ADDRESSES:
-        region = str(inputs.get("region") or around.region)
         name = "INTERNAL_ADDRESSES" if is_internal else "STATIC_ADDRESSES"
         return Counter({Metric(name, region): 1})
     if kind == _GLOBAL_ADDRESSES:

@@ -15,7 +15,9 @@ from policies.values import Props, block, entries, flag, number, text, texts
 HEALTH_CHECKS = gcp(
     "compute/healthCheck:HealthCheck", "compute/regionHealthCheck:RegionHealthCheck"
 )
-ARMOR = gcp("compute/securityPolicy:SecurityPolicy")
+ARMOR = gcp(
+    "compute/securityPolicy:SecurityPolicy", "compute/regionSecurityPolicy:RegionSecurityPolicy"
+)
 _BACKENDS = google("Backend services", "load-balancing/docs/backend-service")
 _CHECKS = google("Health checks", "load-balancing/docs/health-check-concepts")
 _ARMOR = google("Cloud Armor", "armor/docs/security-policy-overview")

@@ -5,20 +5,27 @@ https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-gke-inferenc
 """
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated
 
+from msgspec import Meta
+
+from gkeplatform.config import Settings
 from policies.objects import Objects, Workloads, namespace_and_name
 from policies.pods import deployment
-from policies.rule import Reference, Stack, google, mandatory
+from policies.rule import Reference, Stack, advisory, google, mandatory
 from policies.rules.gateways import GATEWAYS, ROUTES
 from policies.rules.ingresses import Services
 from policies.rules.services import SERVICES
 from policies.subjects import Resource, kubernetes
-from policies.values import Props, block, entries, text
+from policies.values import Props, block, entries, flag, text
 
 _GROUPS = ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
 POOLS = kubernetes(_GROUPS[0], "InferencePool") | kubernetes(_GROUPS[1], "InferencePool")
 OBJECTIVES = kubernetes(_GROUPS[1], "InferenceObjective", version="v1alpha2")
-_REGIONAL = ("gke-l7-regional-external-managed", "gke-l7-rilb")
+BACKEND_POLICIES = kubernetes("networking.gke.io", "GCPBackendPolicy")
+_EXTERNAL = "gke-l7-regional-external-managed"
+_REGIONAL = (_EXTERNAL, "gke-l7-rilb")
 _POOL_DOCS = Reference(
     "Gateway API Inference Extension",
     "InferencePool",
@@ -185,3 +192,84 @@ def inference_objectives_refer_to_pools(objective: Props, stack: Stack) -> Itera
     name = text(objective, "spec", "poolRef", "name")
     if not stack.cached(Objects).has(namespace, "InferencePool", name):
         yield f'no InferencePool "{name}" is declared in namespace {namespace}'
+
+
+def _guard(pool: str = "llama", **default: object) -> Resource:
+    target = {"group": _GROUPS[0], "kind": "InferencePool", "name": pool}
+    return _made(BACKEND_POLICIES.example, pool, targetRef=target, default=default)
+
+
+def _guards(stack: Stack) -> dict[tuple[str, str], Props]:
+    """What the GCPBackendPolicy of each InferencePool sets."""
+    return {
+        (namespace_and_name(one.props)[0], text(one.props, "spec", "targetRef", "name")): block(
+            one.props, "spec", "default"
+        )
+        for one in stack.of(BACKEND_POLICIES)
+        if text(one.props, "spec", "targetRef", "kind") == "InferencePool"
+    }
+
+
+def _called_from_outside(stack: Stack) -> set[tuple[str, str]]:
+    """The pools to which a route of an external Gateway leads."""
+    classes = stack.cached(_classes)
+    found: set[tuple[str, str]] = set()
+    for route in stack.of(ROUTES):
+        own, _ = namespace_and_name(route.props)
+        parents = (
+            (text(one, "namespace") or own, text(one, "name"))
+            for one in entries(route.props, "spec", "parentRefs")
+        )
+        if any(classes.get(parent) == _EXTERNAL for parent in parents):
+            found.update(_pools(route.props))
+    return found
+
+
+@advisory(
+    POOLS,
+    layer="serving",
+    severity="high",
+    why="Without a security policy, floods and known attacks reach the models, whose every request "
+    "takes seconds of a GPU. GKE gives a pool's backend service the policy of its "
+    "GCPBackendPolicy; a global one does not apply.",
+    fix="set gke-serving:inference_gateway.armor",
+    references=(google("Cloud Armor", "armor/docs/security-policy-overview"), _GKE),
+    passing=(_gateway(_EXTERNAL), _pool(), _route(), _guard(securityPolicy="llm")),
+    failing=(_gateway(_EXTERNAL), _pool(), _route(), _guard(timeoutSec=300)),
+)
+def inference_pools_are_behind_cloud_armor(pool: Props, stack: Stack) -> Iterator[str]:
+    """An InferencePool behind an external Gateway has a Cloud Armor security policy."""
+    key = namespace_and_name(pool)
+    guard = stack.cached(_guards).get(key, {})
+    if key in stack.cached(_called_from_outside) and not text(guard, "securityPolicy"):
+        yield "no GCPBackendPolicy of it sets securityPolicy"
+
+
+class ProxiedPools(Settings):
+    """Pools that require Identity-Aware Proxy."""
+
+    pools: Annotated[
+        tuple[str, ...],
+        Meta(description="Names of InferencePools that require IAP; `*` matches any text."),
+    ] = ()
+
+
+@mandatory(
+    POOLS,
+    layer="serving",
+    severity="high",
+    why="With IAP configured but off, anyone who reaches the Gateway can call the model.",
+    fix="set the model's exposure.require_iap, or remove the pool from the rule's parameter",
+    references=(google("Identity-Aware Proxy", "iap/docs/concepts-overview"), _GKE),
+    passing=(_pool(), _guard(iap={"enabled": True, "clientID": "id"})),
+    failing=(_pool(), _guard(iap={"enabled": False, "clientID": "id"})),
+)
+def inference_pools_have_iap_where_asked(
+    pool: Props, stack: Stack, given: ProxiedPools
+) -> Iterator[str]:
+    """Identity-Aware Proxy is on for InferencePools that require it."""
+    key = namespace_and_name(pool)
+    proxy = block(stack.cached(_guards).get(key, {}), "iap")
+    is_required = text(proxy, "clientID") or any(fnmatchcase(key[1], one) for one in given.pools)
+    if is_required and not flag(proxy, "enabled"):
+        yield "no GCPBackendPolicy of it enables iap"

@@ -26,7 +26,6 @@ _COLLECTIONS = {
     "httpsHealthChecks": "HEALTH_CHECKS",
     "networks": "NETWORKS",
     "routers": "ROUTERS",
-    "securityPolicies": "SECURITY_POLICIES",
     "sslCertificates": "SSL_CERTIFICATES",
     "sslPolicies": "SSL_POLICIES",
     "subnetworks": "SUBNETWORKS",
@@ -38,7 +37,13 @@ _COLLECTIONS = {
     "urlMaps": "URL_MAPS",
 }
 """Collections whose members count as one each against a quota of the project."""
-_MIXED = ("addresses", "backendServices", "forwardingRules", "networkEndpointGroups")
+_MIXED = (
+    "addresses",
+    "backendServices",
+    "forwardingRules",
+    "networkEndpointGroups",
+    "securityPolicies",
+)
 
 
 def limit(store: Store, project: str, metric: Metric) -> float | None:
@@ -177,10 +182,13 @@ def _of_mixed(scope: str, collection: str, body: Json) -> Demand:
     scheme = str(body.get("loadBalancingScheme") or "EXTERNAL")
     if collection == "networkEndpointGroups":
         return Counter({Metric("NETWORK_ENDPOINT_GROUPS", region): 1} if region else {})
-    if collection == "addresses":
-        if body.get("addressType") != "INTERNAL":
-            return Counter({Metric("STATIC_ADDRESSES", region): 1})
-        name = "INTERNAL_ADDRESSES" if region else "GLOBAL_INTERNAL_ADDRESSES"
+    if collection in ("addresses", "securityPolicies"):
+        if collection == "securityPolicies":
+            name = "SECURITY_POLICIES_PER_REGION" if region else "SECURITY_POLICIES"
+        elif body.get("addressType") != "INTERNAL":
+            name = "STATIC_ADDRESSES"
+        else:
+            name = "INTERNAL_ADDRESSES" if region else "GLOBAL_INTERNAL_ADDRESSES"
         return Counter({Metric(name, region): 1})
     if region:
         is_rule = collection == "forwardingRules" and scheme == "EXTERNAL"

@@ -255,6 +255,7 @@ _DEV: dict[str, Change] = {
 _STAGE: dict[str, Change] = {
     "without a backup plan": _within(_CLUSTER, backup=None),
     "without Cloud Armor": _key("gke-networking:armor"),
+    "without Cloud Armor of language models": _within("gke-serving:inference_gateway", armor=None),
     "without Postgres": _without_postgres,
     "a language model from inference-gateway": _off_inference_gateway,
     "a language model for callers with keys": _with_callers,

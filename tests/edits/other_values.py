@@ -125,6 +125,12 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:armor.exclusions": [
         [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
     ],
+    "gke-serving:inference_gateway.armor": [{"rate_limit": {"requests": 1000}}],
+    "gke-serving:inference_gateway.armor.deny": [["198.51.100.0/24"]],
+    "gke-serving:inference_gateway.armor.allow": [["203.0.113.0/24"]],
+    "gke-serving:inference_gateway.armor.exclusions": [
+        [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
+    ],
     "gke-networking:iap": [{"members": ["group:ml@acme.example"]}],
     "gke-networking:domains": [
         [
@@ -167,7 +173,6 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-serving:inference_gateway": [{"log_sample_rate": 0.5}],
     "gke-serving:inference_gateway.certificates": [["edited"]],
     "gke-serving:inference_gateway.managed_certificates": [False],
-    "gke-serving:inference_gateway.security_policy": ["edited"],
     "gke-serving:models[].canary.image": ["nvcr.io/nvidia/tritonserver@sha256:" + "0" * 64],
     "gke-serving:models[].canary.arguments": [["--edited=1"]],
     "gke-serving:models[].image": ["tensorflow/serving@sha256:" + "0" * 64],
@@ -204,6 +209,12 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:armor.exclusions[].fields": [[{"kind": "header", "value": "X-Edited"}]],
     "gke-networking:armor.exclusions[].fields[].value": ["edited"],
     "gke-networking:armor.exclusions[].paths": [["/v1"]],
+    "gke-serving:inference_gateway.armor.exclusions[].rule_set": ["xss"],
+    "gke-serving:inference_gateway.armor.exclusions[].fields": [
+        [{"kind": "header", "value": "X-Edited"}]
+    ],
+    "gke-serving:inference_gateway.armor.exclusions[].fields[].value": ["edited"],
+    "gke-serving:inference_gateway.armor.exclusions[].paths": [["/v1"]],
     "gke-platform:notifications": [[], REMOVED],
     "gke-platform:notifications[](email).name": ["edited"],
     "gke-platform:notifications[](email).address": ["edited@acme.example"],
@@ -235,6 +246,9 @@ PARENTS: Mapping[str, Any] = {
     "gke-serving:teams[].container_default": {"cpu": "250m", "memory": "256Mi"},
     "gke-networking:iap": {"members": ["group:a@acme.example"]},
     "gke-networking:armor.exclusions": BY_PATH["gke-networking:armor.exclusions"][0],
+    "gke-serving:inference_gateway.armor.exclusions": BY_PATH[
+        "gke-serving:inference_gateway.armor.exclusions"
+    ][0],
     "gke-networking:static_files.cache": {},
 }
 """What a mapping or list that no environment has is, where a key within it is edited."""

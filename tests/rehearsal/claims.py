@@ -132,7 +132,7 @@ def asks(plan: Plan) -> list[Ask]:
                 expected = front.find(f"http://{host}{path}")
                 ask = Ask(kind, method, expected.url, expected, True, body)
                 found[kind, method, expected.url] = ask
-    return [*found.values(), *_refused(plan), *_of_services(plan)]
+    return [*found.values(), *_refused(plan), *_refused_in_region(plan), *_of_services(plan)]
 
 
 def _refused(plan: Plan) -> Iterator[Ask]:
@@ -167,6 +167,21 @@ def _refused(plan: Plan) -> Iterator[Ask]:
                 HTTP_LOAD_BALANCER, other, found.url, found, not statuses, content,
                 statuses=statuses,
             )  # fmt: skip
+
+
+def _refused_in_region(plan: Plan) -> Iterator[Ask]:
+    """What the Cloud Armor policy of the Inference Gateway refuses, or would in earnest."""
+    armor, front = plan.serving.inference_gateway.armor, plan.front_ends.get(INFERENCE)
+    if armor is None or front is None or "sqli" not in armor.waf:
+        return
+    statuses = () if armor.dry_run else (403,)
+    for model in plan.serving.entries:
+        if model.exposure.kind != INFERENCE:
+            continue
+        for method, path, body in paths_of(model):
+            if not body:  # the picker refuses a body that names none of its models
+                found = front.find(f"{front.scheme}://{model.exposure.hosts[0]}{path}{ATTACK}")
+                yield Ask(INFERENCE, method, found.url, found, not statuses, statuses=statuses)
 
 
 def _of_services(plan: Plan) -> Iterator[Ask]:

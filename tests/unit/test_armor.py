@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from declared import ROOT, stack_config
+from gkeplatform.armor.rules import DEFAULT_PRIORITY, RateLimit, rules
 from gkeplatform.environment import environments
 from gkeplatform.layers import LAYERS, NETWORKING
-from infra.networking.armor import DEFAULT_PRIORITY, Armor, RateLimit, rules
+from infra.networking.armor import Armor
 from infra.networking.backends import headers, resilience
 from infra.networking.config import BackendArgs, Cache, OutlierDetection
 from infra.networking.static_files import cdn_policy

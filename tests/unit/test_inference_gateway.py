@@ -42,6 +42,7 @@ GATEWAY, ROUTE = f"{_GATEWAY}:Gateway", f"{_GATEWAY}:HTTPRoute"
 POOL = "kubernetes:inference.networking.k8s.io/v1:InferencePool"
 OBJECTIVE = "kubernetes:inference.networking.x-k8s.io/v1alpha2:InferenceObjective"
 POLICY = "kubernetes:networking.gke.io/v1:GCPBackendPolicy"
+ARMOR = "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy"
 HEALTH = "kubernetes:networking.gke.io/v1:HealthCheckPolicy"
 EXTENSION = "kubernetes:networking.gke.io/v1:GCPRoutingExtension"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -183,6 +184,49 @@ def test_a_stream_may_take_its_time_and_survives_a_rollout(serving: Declared) ->
         for pod in (name, f"{name}-epp"):
             spec = serving.of(DEPLOYMENT)[pod]["spec"]["template"]["spec"]
             assert spec["terminationGracePeriodSeconds"] > 900
+
+
+def test_the_load_balancer_knows_a_pod_before_the_picker_names_it(serving: Declared) -> None:
+    def delay(name: str) -> int:
+        pod = serving.of(DEPLOYMENT)[name]["spec"]["template"]["spec"]
+        probe = pod["containers"][0]["readinessProbe"]
+        return int((probe.get("successThreshold", 1) - 1) * probe["periodSeconds"])
+
+    for name in ("assistant", "assistant-canary"):
+        check = serving.of(HEALTH)[name]["spec"]["default"]
+        assert delay(name) > 2 * check["checkIntervalSec"] * check["healthyThreshold"]
+    # Another kind of exposure has GKE's readiness gate, or none to wait for.
+    assert delay("resnet") == 0
+
+
+def test_pools_have_the_policy_of_their_region() -> None:
+    armor = {"rate_limit": {"requests": 60}, "deny": ["198.51.100.0/24"]}
+    settings = {SETTINGS: {"armor": armor}}
+    servers = ({**alone(), "canary": CANARY}, {"name": "other", **alone(security_policy="own")})
+    servers[1]["exposure"]["hosts"] = ["other.stage.acme.example"]
+    serving = run_environment("stage", edits(*servers, **settings))["serving"]
+    (policy,) = serving.of(ARMOR).values()
+    assert (policy["type"], policy["region"]) == ("CLOUD_ARMOR", "europe-west4")
+    actions = [rule["action"] for rule in policy["rules"]]
+    assert (actions[0], actions[-2:]) == ("deny(403)", ["throttle", "allow"])
+    # Prompts match the signatures of attacks.
+    for rule in policy["rules"]:
+        if "expr" in rule["match"]:
+            (exclusion,) = rule["preconfiguredWafConfig"]["exclusions"]
+            assert exclusion["requestBodies"] == [{"operator": "EQUALS_ANY"}]
+    named = {
+        name: one["spec"]["default"].get("securityPolicy")
+        for name, one in serving.of(POLICY).items()
+        if one["spec"]["targetRef"]["kind"] == "InferencePool"
+    }
+    own = policy["name"]
+    assert named == {"assistant": own, "assistant-canary": own, "other": "own"}
+
+
+def test_two_policies_for_all_models_are_refused() -> None:
+    settings = {SETTINGS: {"armor": {}, "security_policy": "llm"}}
+    with pytest.raises(PlatformError, match=r"security_policy: a model has one policy, .* remove"):
+        read(alone(), **settings)
 
 
 def test_an_objective_is_of_the_models_own_pool(serving: Declared) -> None:

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from declared import Declared, run_environment, stack_config
-from infra.networking.armor import FREE_TEXT_ROLE, Armor, rules
-from infra.networking.waf import path_pattern
+from gkeplatform.armor.rules import rules
+from gkeplatform.armor.waf import path_pattern
+from infra.networking.armor import FREE_TEXT_ROLE, Armor
 from infra.serving.models import Model, expanded
 from tests.sandbox.gcp.emulated_cloud import Cloud
 

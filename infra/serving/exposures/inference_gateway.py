@@ -38,8 +38,8 @@ class InferencePoolSettings(ExposureSettings, kw_only=True):
     security_policy: Annotated[
         ResourceName | None,
         Meta(
-            description="Its regional Cloud Armor policy. Default: "
-            "`inference_gateway.security_policy`."
+            description="Its regional Cloud Armor policy, made elsewhere. Default: that of "
+            "`inference_gateway`."
         ),
     ] = None
     require_iap: Annotated[

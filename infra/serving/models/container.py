@@ -11,6 +11,14 @@ from infra.serving.models.workload import SETTLE_SECONDS, SHUTDOWN_MARGIN, Workl
 from infra.serving.resources import Resources
 
 PROBE_PERIOD = 10
+SETTLED = 15
+"""Seconds within which the load balancer knows a new pod of an InferencePool.
+
+GKE's readiness gate waits for the load balancer's health check only in pods behind a Service with
+an endpoint group. The check is every 5 s, and a group, which has pods that are not ready too, is
+changed within about 10 s:
+https://docs.cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing
+"""
 
 _PLACEHOLDER = re.compile(r"\{(name|files|folder|rest_port|grpc_port|shutdown_seconds)\}")
 
@@ -110,6 +118,9 @@ def probes(workload: Workload) -> Manifest:
 
     Startup and readiness check the model. Liveness only checks the process: a model that is slow
     or reloading must lose its traffic, not its process.
+
+    An endpoint picker names a pod as soon as it is ready, so that a pod of an InferencePool must
+    answer for a while first, until the load balancer knows it as well.
     """
     ready: Manifest = {"grpc": {"port": workload.grpc_port}}
     if workload.ready_path:
@@ -119,8 +130,11 @@ def probes(workload: Workload) -> Manifest:
         alive = {"httpGet": {"path": workload.alive_path, "port": "rest"}}
     every = {"periodSeconds": PROBE_PERIOD, "timeoutSeconds": 5}
     startup_failures = -(-workload.startup_seconds // PROBE_PERIOD)
+    settling = {}
+    if workload.exposure.needs_inference_gateway:
+        settling = {"successThreshold": 1 + -(-SETTLED // PROBE_PERIOD)}
     return {
         "startupProbe": {**ready, **every, "failureThreshold": startup_failures},
-        "readinessProbe": {**ready, **every, "failureThreshold": 2},
+        "readinessProbe": {**ready, **every, "failureThreshold": 2, **settling},
         "livenessProbe": {**alive, **every, "failureThreshold": 6},
     }

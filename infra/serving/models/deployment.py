@@ -4,16 +4,9 @@ from collections.abc import Sequence
 
 from infra.serving.manifest import Manifest
 from infra.serving.models import pod
+from infra.serving.models.container import SETTLED
 from infra.serving.models.rollout import RollingUpdate, progress_deadline
 from infra.serving.models.workload import Workload
-
-SETTLED = 15
-"""Seconds for which a new pod of an InferencePool is ready before a rollout goes on.
-
-GKE's readiness gate waits for the load balancer's health check only in pods behind a Service with
-an endpoint group. The check is every 5 s, and a group is changed within about 10 s:
-https://docs.cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing
-"""
 
 
 def deployment(

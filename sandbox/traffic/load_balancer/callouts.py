@@ -88,8 +88,8 @@ def unasked() -> Json:
 def of_route(name: str, callout: Callout | None) -> Json:
     """The configuration of a filter for the requests that a program is asked about; by filter.
 
-    A program that does not run and need not is not asked: Envoy itself would refuse what has a
-    body, as it cannot take back what it has begun to send there.
+    A program that does not run and need not is not asked: Envoy itself fails open only until the
+    first part of a body is sent there (envoyproxy/envoy#41276), and would refuse the request.
     """
     if callout is None or (callout.port == NOBODY and callout.fails_open):
         return {}

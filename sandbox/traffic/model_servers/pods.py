@@ -15,6 +15,8 @@ from sandbox.traffic.model_servers.load import Settings
 from sandbox.traffic.model_servers.model_server import ModelServer, Signal
 
 Json = Mapping[str, Any]
+_FAILURE = "kwok.x-k8s.io/failure"
+"""Annotation: how a pod fails (`sandbox/kubernetes/lifecycle`)."""
 STARTUP = "sandbox/startup-seconds"
 """Annotation: how long a server of the pod loads its model."""
 ON_SIGTERM = "sandbox/on-sigterm"
@@ -172,12 +174,19 @@ def _containers(pod: Json, fields: Mapping[str, str], annotations: Json) -> list
             Container(
                 server=server,
                 started=None if running is None else str(running.get("startedAt") or ""),
-                is_ready=bool(state.get("ready")),
+                is_ready=bool(state.get("ready"))
+                or (running is not None and _is_probed(one, annotations)),
                 hook=_hook(one),
                 gpus=_gpus(one),
             )
         )
     return found
+
+
+def _is_probed(container: Json, annotations: Json) -> bool:
+    """Whether a container answers before it is ready: its probe must succeed several times."""
+    threshold = (container.get("readinessProbe") or {}).get("successThreshold") or 1
+    return threshold > 1 and _FAILURE not in annotations
 
 
 def _gpus(container: Json) -> int:

@@ -87,6 +87,18 @@ def test_a_quota_of_the_project(collection: str, body: Json | None, metric: str)
     run(scenario)
 
 
+def test_policies_of_a_region_have_a_quota_of_their_own() -> None:
+    async def scenario(client: Client) -> None:
+        policies = f"{COMPUTE}/regions/{REGION}/securityPolicies"
+        await limit(client, "SECURITY_POLICIES_PER_REGION", 1, REGION)
+        await client.call("POST", policies, {"name": "one"})
+        refused = await client.call("POST", policies, {"name": "two"}, status=403)
+        assert "SECURITY_POLICIES_PER_REGION" in refused["error"]["message"]
+        assert (await quota(client, "SECURITY_POLICIES"))["usage"] == 0
+
+    run(scenario)
+
+
 def test_nodes_count_and_a_pool_over_the_quota_is_refused() -> None:
     async def scenario(client: Client) -> None:
         await client.make(

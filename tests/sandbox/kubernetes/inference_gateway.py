@@ -171,12 +171,17 @@ def health(pool_name: str) -> Json:
 
 def draining(pool_name: str, seconds: int) -> Json:
     """The policy by which streams of a pool's pods may end when the pods leave."""
+    return backend_policy(pool_name, connectionDraining={"drainingTimeoutSec": seconds})
+
+
+def backend_policy(pool_name: str, **default: Any) -> Json:
+    """What the backend service of a pool has."""
     return {
         "apiVersion": "networking.gke.io/v1",
         "kind": "GCPBackendPolicy",
         "metadata": {"name": pool_name},
         "spec": {
-            "default": {"connectionDraining": {"drainingTimeoutSec": seconds}},
+            "default": default,
             "targetRef": {
                 "group": "inference.networking.k8s.io",
                 "kind": "InferencePool",

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.kubernetes.controllers import readiness_gates as gates
 from sandbox.kubernetes.controllers.readiness_gates import Found
+from sandbox.traffic.model_servers import pods as model_servers
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SERVICE = "https://www.googleapis.com/compute/v1/projects/p/global/backendServices/resnet"
@@ -124,6 +125,24 @@ def test_a_pod_belongs_to_the_groups_of_services_that_select_it(
     service: dict[str, Any], found: list[str]
 ) -> None:
     assert gates.groups_of(_pod(), [service], "uid") == found
+
+
+@pytest.mark.parametrize(
+    ("threshold", "annotations", "answers"),
+    [(3, {}, True), (1, {}, False), (3, {"kwok.x-k8s.io/failure": "readiness"}, False)],
+)
+def test_a_server_answers_while_its_probe_has_yet_to_succeed_again(
+    threshold: int, annotations: dict[str, str], *, answers: bool
+) -> None:
+    probe = {"httpGet": {"path": "/", "port": 8501}, "successThreshold": threshold}
+    pod = _pod(readinessProbe=probe, ports=[{"containerPort": 8501}])
+    pod["metadata"]["annotations"] = annotations
+    running = {"running": {"startedAt": "2026-11-27T12:00:00Z"}}
+    state = {"name": "server", "ready": False, "state": running}
+    pod["status"] = {"podIP": "10.8.0.1", "phase": "Running", "containerStatuses": [state]}
+    read = model_servers.read(pod, {})
+    assert read is not None
+    assert [one.is_ready for one in read.containers] == [answers]
 
 
 def test_only_pods_with_a_closed_gate_wait() -> None:

@@ -100,6 +100,34 @@ SAMPLES: dict[str, dict[str, Any]] = {
             },
         ],
     },
+    "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy": {
+        "name": "llm",
+        "region": "europe-west4",
+        "type": "CLOUD_ARMOR",
+        "rules": [
+            {
+                "priority": 3000,
+                "action": "deny(403)",
+                "match": {"expr": {"expression": "evaluatePreconfiguredWaf('sqli-v33-stable')"}},
+                "preconfiguredWafConfig": {
+                    "exclusions": [
+                        {
+                            "targetRuleSet": "sqli-v33-stable",
+                            "requestBodies": [{"operator": "EQUALS_ANY"}],
+                        }
+                    ]
+                },
+            },
+            {
+                "priority": 2147483647,
+                "action": "allow",
+                "match": {
+                    "versionedExpr": "SRC_IPS_V1",
+                    "config": {"srcIpRanges": ["*"]},
+                },
+            },
+        ],
+    },
     "gcp:compute/backendBucket:BackendBucket": {
         "name": "static",
         "bucketName": "acme-static",
@@ -380,8 +408,29 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 
 # (type, path of the change, value, whether it replaces)
+_THROTTLED = [
+    {
+        "priority": 4000,
+        "action": "throttle",
+        "match": {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}},
+        "rateLimitOptions": {
+            "conformAction": "allow",
+            "exceedAction": "deny(429)",
+            "enforceOnKey": "IP",
+            "rateLimitThreshold": {"count": 600, "intervalSec": 60},
+        },
+    },
+    {
+        "priority": 2147483647,
+        "action": "allow",
+        "match": {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}},
+    },
+]
 CHANGES: list[tuple[str, str, Any, bool]] = [
     ("gcp:compute/network:Network", "name", "other", True),
+    ("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy", "description", "why", False),
+    ("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy", "rules", _THROTTLED, False),
+    ("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy", "region", "europe-west1", True),
     ("gcp:compute/network:Network", "autoCreateSubnetworks", True, True),
     ("gcp:compute/network:Network", "description", "why", True),
     ("gcp:compute/network:Network", "routingMode", "GLOBAL", False),

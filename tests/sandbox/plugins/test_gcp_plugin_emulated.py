@@ -200,6 +200,14 @@ DRIFT: list[tuple[str, str, str, dict[str, Any], set[str]]] = [
         {"logConfig.filter"},
     ),
     (
+        "gcp:compute/regionSecurityPolicy:RegionSecurityPolicy",
+        "POST",
+        f"/compute/v1/projects/{PROJECT}/regions/{REGION}/securityPolicies/llm/patchRule"
+        "?priority=3000",
+        {"action": "deny(404)", "preview": True},
+        {"rules[0].action", "rules[0].preview"},
+    ),
+    (
         CLUSTER,
         "PUT",
         f"/container/v1/{LOCATION}/clusters/acme-dev",

@@ -17,8 +17,8 @@ from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.serving import waits
 from infra.serving.exposures.gateway_manifests import API, POLICIES
+from infra.serving.exposures.inference import armor, router
 from infra.serving.exposures.inference import gateway_manifests as manifests
-from infra.serving.exposures.inference import router
 from infra.serving.exposures.inference.certificates import HostCertificates
 from infra.serving.exposures.inference.definitions import definitions
 from infra.serving.exposures.inference.gateway_manifests import NAME
@@ -53,6 +53,9 @@ class ModelsInferenceGateway(pulumi.ComponentResource):
     address: pulumi.Output[str]
     proofs: pulumi.Output[list[DomainProof]]
     """Records that prove the hosts of its managed certificates."""
+    armor: compute.RegionSecurityPolicy | None
+    """The policy of models that name no other; None where it is made elsewhere, or there is none.
+    """
     kinds: list[pulumi.Resource]
     """The definitions that endpoint pickers look for when they start."""
 
@@ -94,6 +97,10 @@ class ModelsInferenceGateway(pulumi.ComponentResource):
             opts=child,
         )
         self.address = reserved.address
+        rules = args.settings.armor
+        self.armor = (
+            armor.security_policy(name, rules, naming=naming, opts=child) if rules else None
+        )
         managed: Sequence[HostCertificates] = ()
         if args.settings.managed_certificates:
             managed = [HostCertificates(name, args.hosts, naming=naming, labels=labels, opts=child)]

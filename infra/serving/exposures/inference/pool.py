@@ -5,6 +5,7 @@ GKE's policies: https://docs.cloud.google.com/kubernetes-engine/docs/how-to/cust
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.inference.picker import EXT_PROC, picker_name
@@ -67,14 +68,17 @@ def health_check(server: Server) -> Manifest:
 
 
 def backend_policy(
-    server: Server, exposure: InferencePoolSettings, args: InferenceGatewayArgs
+    server: Server, exposure: InferencePoolSettings, args: InferenceGatewayArgs, *, armor: Any
 ) -> Manifest:
-    """The spec of the GCPBackendPolicy: timeout of a stream, draining, log, Cloud Armor and IAP."""
-    armor = exposure.security_policy or args.security_policy
+    """The spec of the GCPBackendPolicy: timeout of a stream, draining, log, Cloud Armor and IAP.
+
+    `armor` names the Gateway's own security policy, None without one; it may be an Output.
+    """
+    armor = exposure.security_policy or args.security_policy or armor
     return {
         "default": {
             "timeoutSec": exposure.timeout_seconds,
-            **({"securityPolicy": armor} if armor else {}),
+            **({} if armor is None else {"securityPolicy": armor}),
             # Google's own OAuth client signs callers in.
             **({"iap": {"enabled": True}} if exposure.require_iap else {}),
             "connectionDraining": {"drainingTimeoutSec": server.drain_seconds},

@@ -57,9 +57,11 @@ class ServingPool(pulumi.ComponentResource):
         )
         self.pool = made
         after = pulumi.ResourceOptions(parent=self, depends_on=[made])
+        own = gateway.armor.name if gateway.armor else None
+        backend = pool.backend_policy(server, exposure, gateway.args.settings, armor=own)
         for kind, spec in (
             ("HealthCheckPolicy", pool.health_check(server)),
-            ("GCPBackendPolicy", pool.backend_policy(server, exposure, gateway.args.settings)),
+            ("GCPBackendPolicy", backend),
         ):
             CustomResource(
                 name, api_version=POLICIES, kind=kind, metadata=sdk(metadata), spec=spec, opts=after

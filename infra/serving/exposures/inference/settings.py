@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from gkeplatform.armor.rules import ArmorRules
 from gkeplatform.config import Settings
 from infra.serving.patterns import ResourceName
 from infra.serving.quantity import amount
@@ -115,11 +116,18 @@ class InferenceGatewayArgs(Settings):
             "networking layer are in DNS. Without any certificate the Gateway serves HTTP."
         ),
     ] = False
+    armor: Annotated[
+        ArmorRules | None,
+        Meta(
+            description="Cloud Armor policy of `gcp:region`, for models without another one. Its "
+            "WAF rules do not inspect bodies. Default: none."
+        ),
+    ] = None
     security_policy: Annotated[
         ResourceName | None,
         Meta(
-            description="Regional Cloud Armor policy of models without their own. A global policy "
-            "does not apply. Default: none."
+            description="Regional Cloud Armor policy that is made elsewhere, in place of `armor`. "
+            "A global policy does not apply. Default: none."
         ),
     ] = None
     log_sample_rate: Annotated[
@@ -128,6 +136,13 @@ class InferenceGatewayArgs(Settings):
     router: Annotated[
         RouterArgs, Meta(description="The body-based router, for models that share a host.")
     ] = RouterArgs()
+
+    def __post_init__(self) -> None:
+        if self.armor and self.security_policy:
+            raise ValueError(
+                f"security_policy: a model has one policy, and armor makes another than "
+                f"{self.security_policy}; remove one of them"
+            )
 
     @property
     def is_encrypted(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
-from sandbox.gcp.services.compute import cdn, headers
+from sandbox.gcp.services.compute import armor_scopes, cdn, headers
 from sandbox.gcp.services.compute.place import Place, of_reference
 
 # SHA-256 of the empty string: the API shows it where no OAuth client secret is set.
@@ -84,6 +84,8 @@ def _check_policies(state: State, place: Place, document: Json) -> None:
     for field, wanted in _POLICIES.items():
         target = of_reference(document.get(field) or "", place.project)
         stored = state.store.get(target.key) if target else None
+        if target is not None:
+            armor_scopes.check_user(place, field, target)
         if stored is not None and stored.get("type", "CLOUD_ARMOR") != wanted:
             raise invalid(
                 f"resource.{field}",

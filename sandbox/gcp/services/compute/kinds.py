@@ -50,7 +50,8 @@ class Kind:
     patch_operation: str = "patch"
     update_operation: str = "update"
     unpatched: frozenset[str] = frozenset()
-    """Fields that patch ignores: they have methods of their own."""
+    """Fields that patch ignores: they have methods of their own. A regional patch takes those that
+    its mask names: the official provider changes the rules of a regional policy so."""
     not_inserted: frozenset[str] = frozenset()
     """Fields that insert ignores: they have methods of their own."""
 

@@ -196,10 +196,16 @@ METHODS: dict[str, Handler] = {
     "compute.regionTargetHttpProxies.setUrlMap": setter("urlMap"),
     "compute.regionTargetHttpsProxies.setUrlMap": setter("urlMap"),
     "compute.regionTargetHttpsProxies.setSslCertificates": setter("sslCertificates"),
-    "compute.securityPolicies.addRule": security_policy_rules.add,
-    "compute.securityPolicies.getRule": security_policy_rules.get,
-    "compute.securityPolicies.patchRule": security_policy_rules.patch,
-    "compute.securityPolicies.removeRule": security_policy_rules.remove,
+    **{
+        f"compute.{collection}.{method}": handler
+        for collection in ("securityPolicies", "regionSecurityPolicies")
+        for method, handler in (
+            ("addRule", security_policy_rules.add),
+            ("getRule", security_policy_rules.get),
+            ("patchRule", security_policy_rules.patch),
+            ("removeRule", security_policy_rules.remove),
+        )
+    },
     "compute.backendServices.setSecurityPolicy": setter("securityPolicy"),
     "compute.backendServices.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),
     "compute.backendBuckets.setEdgeSecurityPolicy": setter("edgeSecurityPolicy", "securityPolicy"),

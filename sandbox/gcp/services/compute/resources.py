@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from facts.zones import is_region, is_zone, regions
-from sandbox.gcp import labels, quotas
+from sandbox.gcp import field_masks, labels, quotas
 from sandbox.gcp.discovery import Json, document
 from sandbox.gcp.errors import ApiError, already_exists, invalid, not_found
 from sandbox.gcp.filters import page
@@ -295,11 +295,17 @@ def _typed_name(place: Place) -> str:
 
 
 async def patch(call: Call) -> Json:
-    """`<collection>.patch`: merges messages, replaces lists, removes nulls."""
+    """`<collection>.patch`: merges messages, replaces lists, removes nulls.
+
+    A mask in the query chooses the fields: those that the body does not have are removed.
+    """
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
-    given = {k: v for k, v in call.body.items() if k not in KINDS[place.collection].unpatched}
+    kind, mask = KINDS[place.collection], _masked(call)
+    ignored = kind.unpatched - (mask if place.region else frozenset())
+    given = {k: v for k, v in call.body.items() if k not in ignored and (not mask or k in mask)}
+    given |= dict.fromkeys(mask - given.keys() - ignored)
     change = _expanded({k: v for k, v in given.items() if k not in _KEPT}, place.project)
     nulls = {k for k, v in given.items() if v is None}
     fresh = _merged(old, change)
@@ -309,6 +315,15 @@ async def patch(call: Call) -> Json:
     _finish(call.state, place, fresh, old)
     operation = KINDS[place.collection].patch_operation
     return operations.start(call.state, place, operation, old["id"])
+
+
+def _masked(call: Call) -> frozenset[str]:
+    """The fields that the `updateMask` of the query names, by the first part of their paths."""
+    try:
+        paths = field_masks.paths(call.one("updateMask", ""))
+    except ValueError as error:
+        raise invalid("updateMask", call.one("updateMask", ""), str(error)) from None
+    return frozenset(path.partition(".")[0] for path in paths)
 
 
 async def update(call: Call) -> Json:

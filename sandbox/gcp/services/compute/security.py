@@ -8,7 +8,7 @@ import re
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
-from sandbox.gcp.services.compute import armor_expressions
+from sandbox.gcp.services.compute import armor_expressions, armor_scopes
 from sandbox.gcp.services.compute.place import Place
 
 DEFAULT_PRIORITY = 2147483647
@@ -176,6 +176,7 @@ def _is_range(text: str) -> bool:
 def complete_policy(state: State, place: Place, document: Json, old: Json | None) -> None:  # noqa: ARG001
     """Set the defaults of a security policy, which always has a default rule."""
     document.setdefault("type", "CLOUD_ARMOR")
+    armor_scopes.check_policy(place, document)
     if old is not None and document["type"] != old["type"]:
         raise invalid("resource.type", document["type"], "The type cannot be changed.")
     rules = document.setdefault("rules", [])
@@ -192,8 +193,12 @@ def complete_policy(state: State, place: Place, document: Json, old: Json | None
                 "priority": DEFAULT_PRIORITY,
             }
         )
+    before = {rule["priority"]: rule for rule in (old or {}).get("rules") or ()}
     for index, rule in enumerate(rules):
-        check_rule(f"resource.rules[{index}]", rule)
+        field = f"resource.rules[{index}]"
+        check_rule(field, rule)
+        armor_scopes.check_rule(place, field, rule)
+        check_change(field, before.get(rule["priority"], {}), rule)
         rule.setdefault("kind", "compute#securityPolicyRule")
         rule.setdefault("preview", False)
     rules.sort(key=lambda rule: rule["priority"])

@@ -41,6 +41,14 @@ _EXCLUDED = (
     "requestQueryParams",
     "requestUris",
 )
+_EXCLUDED_FIELDS = {
+    **{f"{_EXCLUSIONS}.{kind}": f"{kind}ToExclude" for kind in _EXCLUDED},
+    **{
+        f"{_EXCLUSIONS}.{kind}.{name}": api
+        for kind in _EXCLUDED
+        for name, api in (("operator", "op"), ("value", "val"))
+    },
+}
 SET_LABELS = Call(
     fields=frozenset({"labels"}),
     path="setLabels",
@@ -435,6 +443,21 @@ HANDLERS: tuple[Handler, ...] = (
             secrets=frozenset({"privateKey", "certificate"}),
         )
     ),
+    Handler(
+        Spec(
+            type="gcp:compute/regionSecurityPolicy:RegionSecurityPolicy",
+            schema="compute.v1.SecurityPolicy",
+            collection=f"{REGION}/securityPolicies",
+            update="PATCH",
+            update_mask=True,
+            fingerprint=True,
+            immutable=frozenset({"type"}),
+            computed=frozenset({"rules"}),
+            names={**_EXCLUDED_FIELDS, "policyId": "id"},
+            # The discovery document does not have it.
+            local={"selfLinkWithPolicyId": None},
+        )
+    ),
     SecurityPolicy(
         Spec(
             type="gcp:compute/securityPolicy:SecurityPolicy",
@@ -455,14 +478,7 @@ HANDLERS: tuple[Handler, ...] = (
                     "advancedOptionsConfig.logLevel",
                 }
             ),
-            names={
-                **{f"{_EXCLUSIONS}.{kind}": f"{kind}ToExclude" for kind in _EXCLUDED},
-                **{
-                    f"{_EXCLUSIONS}.{kind}.{name}": api
-                    for kind in _EXCLUDED
-                    for name, api in (("operator", "op"), ("value", "val"))
-                },
-            },
+            names=_EXCLUDED_FIELDS,
             # The API sorts them by priority.
             sets=frozenset({"rules", "rules.match.config.srcIpRanges"}),
             labels="labels",

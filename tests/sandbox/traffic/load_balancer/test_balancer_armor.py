@@ -334,3 +334,34 @@ def test_a_policy_of_one_version_does_not_refuse_the_other(rig: Rig) -> None:
 def test_an_edge_policy_guards_a_bucket(rig: Rig) -> None:
     guarded(rig, ("deny(403)", ranges("198.51.100.9")), field="edgeSecurityPolicy")
     assert [status(rig, ip="198.51.100.9"), status(rig)] == [403, 200]
+
+
+def test_a_policy_of_the_region_guards_a_regional_load_balancer(rig: Rig) -> None:
+    region = "regions/europe-west4"
+    rules = [
+        {"priority": 1, "action": "deny(403)", "match": ranges("198.51.100.0/24")},
+        {
+            "priority": 2,
+            "action": "throttle",
+            "match": ranges("*"),
+            "rateLimitOptions": {
+                "conformAction": "allow",
+                "exceedAction": "deny(429)",
+                "enforceOnKey": "IP",
+                "rateLimitThreshold": {"count": 2, "intervalSec": 3600},
+            },
+        },
+        {"priority": 2147483647, "action": "allow", "match": ranges("*")},
+    ]
+    rig.put(f"{region}/securityPolicies/llm", {"type": "CLOUD_ARMOR", "rules": rules})
+    # A global one of the same name does not apply.
+    everyone = {"priority": 2147483647, "action": "deny(404)", "match": ranges("*")}
+    rig.put("global/securityPolicies/llm", {"type": "CLOUD_ARMOR", "rules": [everyone]})
+    rig.service("pool", 0)
+    service = rig.documents.pop("compute/projects/p/global/backendServices/pool")
+    policy = {"securityPolicy": link(f"{region}/securityPolicies/llm")}
+    rig.put(f"{region}/backendServices/pool", {**service, **policy})
+    found = rig.url_map(defaultService=link(f"{region}/backendServices/pool"))
+    assert not found.unsupported
+    assert status(rig, ip="198.51.100.8") == 403
+    assert [status(rig, ip="203.0.113.7") for _ in range(3)] == [200, 200, 429]

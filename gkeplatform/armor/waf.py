@@ -19,7 +19,7 @@ from msgspec import Meta
 from gkeplatform.config import Settings
 
 if TYPE_CHECKING:
-    from infra.networking.armor import Armor
+    from gkeplatform.armor.rules import ArmorRules
 
 VERSION = "v33-stable"
 """Version of the OWASP Core Rule Set."""
@@ -92,7 +92,7 @@ class Exclusion(Settings):
                 raise ValueError(f"rule_ids: {one} is no signature of {self.rule_set}")
 
 
-def check(args: Armor) -> None:
+def check(args: ArmorRules) -> None:
     """`ValueError` for exclusions that have no effect or that Cloud Armor would refuse."""
     for index, exclusion in enumerate(args.exclusions):
         key = f"exclusions[{index}]"
@@ -122,7 +122,7 @@ def check(args: Armor) -> None:
                     )
 
 
-def rules(args: Armor, *, free_text: bool) -> Iterator[dict[str, Any]]:
+def rules(args: ArmorRules, *, free_text: bool) -> Iterator[dict[str, Any]]:
     """The WAF rules: one per rule set, and one more per list of paths with exclusions."""
     for index, rule_set in enumerate(args.waf):
         groups = _by_paths(args, rule_set)
@@ -159,7 +159,7 @@ def path_pattern(paths: tuple[str, ...]) -> str:
     return f"^({'|'.join(re.sub('[.]', '[.]', path) for path in paths)})(/.*)?$"
 
 
-def _by_paths(args: Armor, rule_set: str) -> dict[tuple[str, ...], list[Exclusion]]:
+def _by_paths(args: ArmorRules, rule_set: str) -> dict[tuple[str, ...], list[Exclusion]]:
     groups: dict[tuple[str, ...], list[Exclusion]] = {}
     for exclusion in args.exclusions:
         if exclusion.rule_set == rule_set and exclusion.paths:

@@ -1,0 +1,1 @@
+"""Cloud Armor: the rules of security policies, which several layers declare."""
