@@ -85,7 +85,7 @@ def make_keys(workspace: Workspace, project: str) -> None:
     services = f"projects/{project}/services"
     workspace.google("service_usage", f"{services}/secretmanager.googleapis.com:enable", "POST")
     for secret, names in SECRETS.items():
-        body = {"replication": {"automatic": {}}}
+        body: Json = {"replication": {"automatic": {}}}
         path = f"projects/{project}/secrets"
         workspace.google("secret_manager", f"{path}?secretId={secret}", "POST", json=body)
         for name in names:

@@ -220,7 +220,7 @@ def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
     for key in CALLERS.keys:
         (folder / "keys" / key.file).write_text(f"{key_of(key.secret_manager)}\n")
     target = folder / "routes.json"
-    words = ["--settings", folder / "settings", "--keys", folder / "keys", "--target", target]
+    words = (f"--settings={folder / 'settings'}", f"--keys={folder / 'keys'}", f"--target={target}")
     here.start("keys.log", sys.executable, PROGRAM, *words)
     until(target.exists)
     bootstrap = envoy.bootstrap(
