@@ -63,6 +63,9 @@ TEMPLATES: Mapping[str, str] = {
     "gcp:gkebackup/backupPlan:BackupPlan": f"{_LOCATION}/backupPlans/{{name}}",
     "gcp:kms/cryptoKey:CryptoKey": "{keyRing}/cryptoKeys/{name}",
     "gcp:kms/keyRing:KeyRing": f"{_LOCATION}/keyRings/{{name}}",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": f"{_LOCATION}/buckets/{{bucketId}}",
+    "gcp:logging/projectExclusion:ProjectExclusion": "projects/{project}/exclusions/{name}",
+    "gcp:logging/projectSink:ProjectSink": "projects/{project}/sinks/{name}",
     "gcp:monitoring/customService:CustomService": "projects/{project}/services/{serviceId}",
     "gcp:monitoring/slo:Slo": (
         "projects/{project}/services/{service}/serviceLevelObjectives/{sloId}"

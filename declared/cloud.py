@@ -95,6 +95,9 @@ class CloudMocks(mocks.Mocks):
                 return f"{place}/keyRings/{inputs['name']}"
             case "gcp:kms/cryptoKey:CryptoKey":
                 return f"{inputs['keyRing']}/cryptoKeys/{inputs['name']}"
+            case "gcp:logging/projectBucketConfig:ProjectBucketConfig":
+                place = f"projects/{inputs['project']}/locations/{inputs['location']}"
+                return f"{place}/buckets/{inputs['bucketId']}"
             case "gcp:pubsub/topic:Topic":
                 return f"projects/{self.project}/topics/{inputs['name']}"
             case _:

@@ -16,6 +16,7 @@ PROTECTED_TYPES = (
     "gcp:gkebackup/backupPlan:BackupPlan",
     "gcp:kms/cryptoKey:CryptoKey",
     "gcp:kms/keyRing:KeyRing",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
     "gcp:sql/databaseInstance:DatabaseInstance",
     "gcp:storage/bucket:Bucket",
     "kubernetes:acid.zalan.do/v1:postgresql",

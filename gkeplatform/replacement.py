@@ -55,6 +55,8 @@ REPLACED_BY_NAME = (
     "gcp:compute/targetHttpsProxy:TargetHttpsProxy",
     "gcp:compute/uRLMap:URLMap",
     "gcp:certificatemanager/certificateMap:CertificateMap",
+    "gcp:logging/projectExclusion:ProjectExclusion",
+    "gcp:logging/projectSink:ProjectSink",
     "gcp:monitoring/customService:CustomService",
     "gcp:pubsub/topic:Topic",
     "gcp:serviceaccount/account:Account",
@@ -69,6 +71,7 @@ NAMED_BY_CONTENT = (
     "gcp:certificatemanager/dnsAuthorization:DnsAuthorization",
     "gcp:compute/managedSslCertificate:ManagedSslCertificate",
     "gcp:compute/sSLCertificate:SSLCertificate",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
     "gcp:monitoring/slo:Slo",
 )
 """Exempt: what cannot change in place is part of the name, so that another content is another name.

@@ -25,6 +25,10 @@ IN_MANIFESTS = MappingProxyType(
         "valueFrom.secretKeyRef, or mount it as a file",
         "disruption-budget-allows-a-drain": "set maxUnavailable to 1, or minAvailable below the "
         "number of replicas",
+        "gateways-get-keys-from-secrets": "leave `credentials` out of the ConfigMap, and give "
+        "Envoy the keys from a Secret, by a file of routes that is followed",
+        "audit-logs-of-callers-have-a-place": "route its lines to a log bucket by a sink of Cloud "
+        "Logging",
         "gateways-terminate-tls": "add an HTTPS listener with tls.certificateRefs, or the "
         "annotation networking.gke.io/certmap",
         "grace-period-outlasts-the-pre-stop-hook": "set terminationGracePeriodSeconds above the "

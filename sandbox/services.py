@@ -282,6 +282,14 @@ SERVICES = (
         needs_enabling=True,
     ),
     GoogleService(
+        name="logging",
+        title="Cloud Logging API",
+        documents={"v2": frozenset({"projects"})},
+        endpoints={"LOGGING": "v2/"},
+        packages=("logging",),
+        needs_enabling=True,
+    ),
+    GoogleService(
         name="networkconnectivity",
         title="Network Connectivity API",
         documents={"v1": frozenset({"projects"})},

@@ -10,6 +10,7 @@ from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.serving import catalog, contract, replaced_cluster
+from infra.serving.callers.audit_log import audit_log
 from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
@@ -114,6 +115,14 @@ gateways = callers_gateways(
     naming=naming,
     labels=labels,
     opts=providers.using(google, kubernetes),
+)
+audit = audit_log(
+    "callers",
+    config.callers,
+    config.workloads,
+    cluster=cluster,
+    naming=naming,
+    opts=providers.using(google),
 )
 groups = leader_worker_sets(
     "lws",

@@ -25,6 +25,13 @@ NAMED_BY_GOOGLE = {
     "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
 }
 """Google gives each its id: a replacement exists beside what it replaces."""
+MADE_ELSEWHERE = {
+    "gcp:compute/sSLCertificate:SSLCertificate",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
+    "gcp:logging/projectExclusion:ProjectExclusion",
+    "gcp:logging/projectSink:ProjectSink",
+}
+"""Made only with a certificate of one's own, or with callers whose audit log has its bucket."""
 NAMES = ("name", "accountId", "serviceId")
 CHANGE_IN_PLACE = ("labels",)
 
@@ -42,8 +49,7 @@ def test_every_fixed_name_has_an_order() -> None:
     kinds = {kind for kind, _, _ in declared()} - NAMED_BY_GOOGLE
     known = {*replacement.DELETED_FIRST, *replacement.CREATED_FIRST, *EXEMPT}
     assert kinds <= known, "say in gkeplatform/replacement.py whether it is deleted first"
-    # Made only where a file has a certificate of its own.
-    assert known - kinds == {"gcp:compute/sSLCertificate:SSLCertificate"}
+    assert known - kinds == MADE_ELSEWHERE
 
 
 def test_each_type_is_listed_once() -> None:

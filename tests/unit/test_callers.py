@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 
 from declared import ROOT, Declared, run_environment, stack_config
 from gkeplatform.errors import PlatformError
@@ -18,43 +17,10 @@ from infra.serving.callers.settings import Caller, CallerKey, CallersArgs, check
 from infra.serving.models import Workload
 from policies.check import judge, pack_for
 from policies.reports.as_text import render
+from tests.unit.callers_of_stage import TWO, edits
 from tests.unit.entries import BASE, VLLM
 
 INFERENCE = {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}
-CALLERS = "gke-serving:callers"
-TWO: dict[str, Any] = {
-    "failure": "close",
-    "allowed": [
-        {
-            "name": "web",
-            "models": ["assistant"],
-            "keys": [
-                {"secret_manager": "key-web", "version": 1},
-                {"secret_manager": "key-web", "version": 2},
-            ],
-            "requests_per_minute": 60,
-            "tokens_per_minute": 20000,
-        },
-        {
-            "name": "batch",
-            "models": ["assistant"],
-            "keys": [{"secret_manager": "key-batch", "version": 1}],
-        },
-    ],
-}
-
-
-def edits(callers: dict[str, Any]) -> dict[str, str]:
-    """Keys of stage with callers, and with the language model off the Inference Gateway."""
-    stage = stack_config("stage")
-    cluster = {**yaml.safe_load(stage["gke-cluster:cluster"]), "secret_sync": True}
-    models = yaml.safe_load(stage["gke-serving:models"])
-    next(one for one in models if one["name"] == "assistant")["exposure"] = {"kind": "cluster-ip"}
-    return {
-        "gke-cluster:cluster": json.dumps(cluster),
-        "gke-serving:models": json.dumps(models),
-        CALLERS: json.dumps(callers),
-    }
 
 
 def caller(name: str = "web", *, secret: str | None = None, **more: object) -> Caller:
@@ -163,6 +129,32 @@ def test_no_key_is_declared_and_all_are_in_one_secret(serving: Declared) -> None
         {"name": "web", "keys": ["key-web.1", "key-web.2"]},
         {"name": "batch", "keys": ["key-batch.1"]},
     ]
+
+
+def test_the_audit_log_is_kept_once_and_in_its_place(serving: Declared) -> None:
+    kind = "gcp:logging/project"
+    (bucket,) = serving.of(f"{kind}BucketConfig:ProjectBucketConfig").values()
+    (sink,) = serving.of(f"{kind}Sink:ProjectSink").values()
+    (exclusion,) = serving.of(f"{kind}Exclusion:ProjectExclusion").values()
+    place = "projects/acme-ml-stage/locations/europe-west4/buckets/acme-ml-stage-callers"
+    assert (bucket["retentionDays"], bucket["location"]) == (400, "europe-west4")
+    assert sink["destination"] == f"logging.googleapis.com/{place}"
+    assert sink["filter"] == exclusion["filter"]
+    deployment = serving.of("kubernetes:apps/v1:Deployment")["assistant-callers"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    for expected in (
+        'resource.labels.cluster_name="acme-ml-stage-cluster"',
+        'resource.labels.namespace_name=("models")',
+        f'resource.labels.container_name="{container["name"]}"',
+        'jsonPayload.audit="callers"',
+    ):
+        assert expected in sink["filter"].splitlines()
+
+
+def test_without_a_place_the_lines_stay_where_they_are() -> None:
+    plain = {key: value for key, value in TWO.items() if key != "audit"}
+    declared = run_environment("stage", edits(plain))["serving"]
+    assert not [kind for kind, _ in declared.inputs if kind.startswith("gcp:logging/")]
 
 
 def test_a_new_key_or_limit_changes_no_pod() -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
+from infra.serving.callers.gateway import server_service
+from infra.serving.callers.pods import GATEWAY
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
 from infra.serving.manifest import Manifest
@@ -273,3 +275,35 @@ def test_a_model_with_the_name_of_a_group_is_refused() -> None:
     values = {"models": [entry(), BASE | {"name": "m1-0"}]}
     with pytest.raises(msgspec.ValidationError, match=r'models\[1\].name: "m1-0" is the name of a'):
         msgspec.convert(values, ServingConfig)
+
+
+def test_callers_reach_a_group_by_the_gateway_only() -> None:
+    one = {"name": "web", "models": ["m1"], "keys": [{"secret_manager": "key", "version": 1}]}
+    callers = {"failure": "close", "allowed": [one]}
+    config = msgspec.convert({"models": [entry()], "callers": callers}, ServingConfig)
+    policies = network_policies(config.tenants[0])
+    # One for pods of one host would select none.
+    assert set(policies) == {"m1-hosts", "callers"}
+    outer, inner = policies["m1-hosts"]["ingress"]
+    gateways, *collectors = outer["from"]
+    assert gateways == {"podSelector": {"matchLabels": {"app.kubernetes.io/component": GATEWAY}}}
+    assert all("namespaceSelector" in one for one in collectors)
+    assert outer["ports"] == [{"port": "rest", "protocol": "TCP"}]
+    assert inner == {"from": [{"podSelector": {"matchLabels": {NAME_LABEL: "m1"}}}]}
+    # Its leaders answer the gateway; its workers answer nobody.
+    chosen = server_service(config.entries[0])["selector"]
+    leader, worker = (one["metadata"]["labels"] for one in templates(entry()))
+    assert chosen.items() <= leader.items()
+    assert not chosen.items() <= worker.items()
+
+
+def test_models_of_one_and_of_several_hosts_with_callers_have_a_policy_each() -> None:
+    one = {"name": "web", "models": ["m1", "m2"], "keys": [{"secret_manager": "k", "version": 1}]}
+    callers = {"failure": "close", "allowed": [one]}
+    models = [entry(), {**VLLM, "name": "m2"}]
+    config = msgspec.convert({"models": models, "callers": callers}, ServingConfig)
+    policies = network_policies(config.tenants[0])
+    assert set(policies) == {"m1-hosts", "guarded", "callers"}
+    assert policies["guarded"]["podSelector"]["matchExpressions"] == [
+        {"key": NAME_LABEL, "operator": "DoesNotExist"}
+    ]

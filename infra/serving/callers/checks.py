@@ -35,11 +35,6 @@ def _check_entry(entry: Workload) -> None:
             f"usage of tokens in its answers; set server: {SERVER}, or remove the model from "
             "gke-serving:callers"
         )
-    if entry.is_group:
-        raise ValueError(
-            f'hosts: callers of "{entry.name}" would reach its leader past the gateway that asks '
-            "for keys; set hosts: 1, or remove the model from gke-serving:callers"
-        )
     for key, one in (("exposure", entry.exposure), ("former_exposure", entry.former_exposure)):
         if one is None:
             continue

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import pulumi
-from pulumi_gcp import secretmanager, serviceaccount
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
@@ -11,7 +10,7 @@ from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.labels import Labels
-from gkeplatform.naming import SERVICE_ACCOUNT, Naming
+from gkeplatform.naming import Naming
 from infra.serving import waits
 from infra.serving.callers import gateway, limits_service, pods
 from infra.serving.callers.pods import GATEWAY, LIMITS
@@ -20,7 +19,7 @@ from infra.serving.manifest import Manifest, sdk
 from infra.serving.models import Workload
 from infra.serving.secret_sync import CLASSES, SYNCS, WAIT
 from infra.serving.tenancy.namespaces import ModelsNamespace
-from infra.serving.tenancy.secret_access import ACCESSOR
+from infra.serving.tenancy.workload_identity import Role, workload_identity
 
 
 class CallerKeys(pulumi.ComponentResource):
@@ -40,55 +39,27 @@ class CallerKeys(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:serving:CallerKeys", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace.namespace])
-        team = namespace.team
-        account = serviceaccount.Account(
+        identity = workload_identity(
             name,
-            account_id=naming.of(
-                f"{team.name}-callers" if team else "callers", longest=SERVICE_ACCOUNT
+            Role(
+                account=gateway.ACCOUNT,
+                component=GATEWAY,
+                name="callers",
+                title="API keys of callers",
+                secrets=[one.secret_manager for one in callers.keys],
             ),
-            display_name=f"API keys of callers ({naming.environment.name}"
-            f"{f', team {team.name}' if team else ''})",
-            opts=child,
+            namespace=namespace,
+            workload_pool=workload_pool,
+            naming=naming,
+            labels=labels,
+            parent=self,
         )
-        metadata: Manifest = {
-            "name": gateway.ACCOUNT,
-            "namespace": namespace.name,
-            "labels": labels.kubernetes(name=gateway.ACCOUNT, component=GATEWAY),
-        }
-        identity = {"iam.gke.io/gcp-service-account": account.email}
-        member = f"serviceAccount:{workload_pool}[{namespace.name}/{gateway.ACCOUNT}]"
-        before: list[pulumi.Resource] = [
-            core.ServiceAccount(
-                name,
-                metadata=sdk({**metadata, "annotations": identity}),
-                automount_service_account_token=False,
-                opts=inside,
-            ),
-            serviceaccount.IAMMember(
-                f"{name}-workload-identity",
-                service_account_id=account.name,
-                role="roles/iam.workloadIdentityUser",
-                member=member,
-                opts=child,
-            ),
-            *(
-                secretmanager.SecretIamMember(
-                    f"{name}-{secret}",
-                    secret_id=secret,
-                    role=ACCESSOR,
-                    member=account.member,
-                    opts=child,
-                )
-                for secret in sorted({one.secret_manager for one in callers.keys})
-            ),
-        ]
         provider_class = CustomResource(
             name,
             api_version=CLASSES,
             kind="SecretProviderClass",
-            metadata=sdk(metadata),
+            metadata=sdk(identity.metadata),
             spec=gateway.provider_class(callers, project=naming.environment.project),
             opts=inside,
         )
@@ -96,9 +67,9 @@ class CallerKeys(pulumi.ComponentResource):
             name,
             api_version=SYNCS,
             kind="SecretSync",
-            metadata=sdk({**metadata, "annotations": WAIT}),
+            metadata=sdk({**identity.metadata, "annotations": WAIT}),
             spec=gateway.secret_sync(callers),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, provider_class]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*identity.grants, provider_class]),
         )
         self.register_outputs({})
 

@@ -22,6 +22,8 @@ ACCOUNT = "caller-keys"
 """The service account of a namespace's gateways; also the name of the Secret with the keys."""
 SUFFIX, SERVER_SUFFIX = "-callers", "-server"
 BOOTSTRAP = "envoy.json"
+CONTAINER = "envoy"
+"""The container that writes the audit log."""
 HEALTH_PORT = 8002
 _SETTINGS, _KEYS, _ROUTES = "/etc/callers", "/etc/keys", "/run/routes"
 _MARGIN = 30
@@ -115,7 +117,7 @@ def deployment(
 
 def _envoy(workload: Workload) -> Manifest:
     return {
-        "name": "envoy",
+        "name": CONTAINER,
         "image": IMAGE,
         "command": ["/usr/local/bin/envoy"],
         "args": [

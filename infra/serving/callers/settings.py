@@ -70,6 +70,29 @@ class Caller(Settings):
             raise ValueError(f"keys lists {twice} twice; once is enough")
 
 
+class Audit(Settings):
+    """Where the audit log is kept, and how long: a log bucket of its own."""
+
+    retention_days: Annotated[
+        int, Meta(ge=1, le=3650, description="Days that a line is kept; then it is deleted.")
+    ]
+    location: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$")] | None,
+        Meta(
+            description="Region of the log bucket, or `eu`, `us`, `global`. Another one makes "
+            "another bucket, and deletes this one with its lines. Default: the environment's "
+            "region."
+        ),
+    ] = None
+    locked: Annotated[
+        bool,
+        Meta(
+            description="Lock the retention: nobody can change it, unlock the bucket, or delete "
+            "it while it has lines. It cannot be undone."
+        ),
+    ] = False
+
+
 class CallersArgs(Settings):
     """API keys and limits of callers. Models that no caller names are open as before."""
 
@@ -86,6 +109,13 @@ class CallersArgs(Settings):
     replicas: Annotated[
         Annotated[int, Meta(ge=2, le=20)], Meta(description="Replicas of each model's gateway.")
     ] = 2
+    audit: Annotated[
+        Audit | None,
+        Meta(
+            description="Keep the audit log in a log bucket of its own. Default: its lines are in "
+            "the project's `_Default` bucket, for as long as that keeps them."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         owners: dict[str, str] = {}

@@ -10,7 +10,7 @@ from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
 from infra.serving.postgres.network import egress_to
 from infra.serving.tenancy.teams import Team
-from infra.serving.tenancy.tenants import Tenant
+from infra.serving.tenancy.tenants import Group, Tenant
 
 SCRAPERS = ("gmp-system", "gke-gmp-system", "kube-system", "ingress-nginx")
 """The cluster's own namespaces that call models: Prometheus collectors, ingress controllers."""
@@ -46,10 +46,13 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     alone = isolation(tenant.team, egress, but=labels)
     if tenant.team or (tenant.has_models and tenant.has_plain_models):
         found["team" if tenant.team else "models"] = alone
-    for name, port in tenant.groups:
-        found[f"{name}-{GROUP_POLICY}"] = group(name, port, alone)
+    for one in tenant.groups:
+        found[f"{one.name}-{GROUP_POLICY}"] = group(
+            one, guarded(egress) if one.is_guarded else alone
+        )
+    if tenant.has_guarded_models:
+        found[GUARDED_POLICY] = guarded(egress, but=[NAME_LABEL] if tenant.groups else [])
     if tenant.limits_namespace is not None:
-        found[GUARDED_POLICY] = guarded(egress)
         found[GATEWAYS_POLICY] = gateways(tenant.team, tenant.limits_namespace)
     if tenant.has_imports and not tenant.team:
         found[IMPORTS_POLICY] = imports()
@@ -70,21 +73,27 @@ def isolation(
     have policies of their own, and are left out: what one policy admits no other can refuse.
     """
     pods: Manifest = {} if team else {"matchLabels": MODEL_SERVERS}
-    if but:
-        absent = [{"key": label, "operator": "DoesNotExist"} for label in but]
-        pods = {**pods, "matchExpressions": absent}
     return {
-        "podSelector": pods,
+        "podSelector": {**pods, **_without(but)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": _callers(team)}],
         "egress": _outward(egress),
     }
 
 
-def guarded(egress: Sequence[Manifest] = ()) -> Manifest:
-    """The spec of the policy on model servers with a gateway: it and Prometheus call them."""
+def _without(labels: Sequence[str]) -> Manifest:
+    """The part of a selector by which pods have none of these labels."""
+    absent = [{"key": label, "operator": "DoesNotExist"} for label in labels]
+    return {"matchExpressions": absent} if absent else {}
+
+
+def guarded(egress: Sequence[Manifest] = (), *, but: Sequence[str] = ()) -> Manifest:
+    """The spec of the policy on model servers with a gateway: it and Prometheus call them.
+
+    Pods with a label of `but` have policies of their own, and are left out.
+    """
     return {
-        "podSelector": {"matchLabels": GUARDED},
+        "podSelector": {"matchLabels": GUARDED, **_without(but)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
             {
@@ -134,19 +143,19 @@ def _outward(egress: Sequence[Manifest]) -> list[Manifest]:
     ]
 
 
-def group(name: str, port: str, alone: Manifest) -> Manifest:
+def group(model: Group, alone: Manifest) -> Manifest:
     """The spec of the policy on the pods of a model on several hosts.
 
-    Callers reach the leader's `port` alone, which is the name of its container's port. All other
-    ports are the group's, and who reaches them runs code in the server:
-    https://docs.vllm.ai/en/stable/usage/security/. `alone` is the policy on models of one host.
+    Callers reach one port of the leader alone. All other ports are the group's, and who reaches
+    them runs code in the server: https://docs.vllm.ai/en/stable/usage/security/. `alone` is the
+    policy on models of one host.
     """
-    pods = {NAME_LABEL: name}
+    pods = {NAME_LABEL: model.name}
     return {
         **alone,
         "podSelector": {"matchLabels": pods},
         "ingress": [
-            {**alone["ingress"][0], "ports": [tcp(port)]},
+            {**alone["ingress"][0], "ports": [tcp(model.port)]},
             {"from": [{"podSelector": {"matchLabels": pods}}]},
         ],
     }

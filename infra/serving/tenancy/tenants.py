@@ -8,6 +8,17 @@ from infra.serving.postgres.clusters import Cluster
 from infra.serving.tenancy.teams import Team
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A model on several hosts, as its network policy needs it."""
+
+    name: str
+    port: str
+    """Name of the port that callers use."""
+    is_guarded: bool = False
+    """Whether callers use it by a gateway that asks for keys."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """One namespace of models."""
@@ -26,8 +37,10 @@ class Tenant:
     """Whether some models run on one host each and have no gateway that asks callers for keys."""
     limits_namespace: str | None = None
     """Where the rate limit service of its gateways runs; None: it has no gateways."""
-    groups: tuple[tuple[str, str], ...] = ()
-    """Its models on several hosts: their names, and the names of their callers' ports."""
+    has_guarded_models: bool = False
+    """Whether some models run on one host each and have such a gateway."""
+    groups: tuple[Group, ...] = ()
+    """Its models on several hosts."""
     postgres_namespaces: tuple[str, ...]
     """Where the Postgres clusters of its models run; empty if it has none."""
 
@@ -62,8 +75,11 @@ def tenants(
             limits_namespace=namespace
             if any(one.namespace == name and one.callers for one in workloads)
             else None,
+            has_guarded_models=any(
+                one.namespace == name and one.callers and not one.is_group for one in workloads
+            ),
             groups=tuple(
-                (one.name, "grpc" if one.rest_port is None else "rest")
+                Group(one.name, "grpc" if one.rest_port is None else "rest", bool(one.callers))
                 for one in workloads
                 if one.namespace == name and one.is_group
             ),

@@ -23,6 +23,8 @@ ORDER = [*FIRST, *(token for token in SAMPLES if token not in FIRST)]
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
 KEY = "gcp:kms/cryptoKey:CryptoKey"
+LOG_BUCKET = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
+"""It stays for seven days, as one that is being deleted."""
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
 # What the API never tells, so that an import cannot know it.
@@ -397,7 +399,7 @@ def test_resources_are_deleted_in_reverse_order(other: Api) -> None:
     # A bucket with versions is not empty once its object is deleted.
     engine.update(made[BUCKET], **{**SAMPLES[BUCKET], "forceDestroy": True})
     # It stays enabled, and there, as officially.
-    kept = {"gcp:projects/service:Service", "gcp:kms/keyRing:KeyRing", KEY}
+    kept = {"gcp:projects/service:Service", "gcp:kms/keyRing:KeyRing", KEY, LOG_BUCKET}
     for token in reversed(ORDER):
         engine.delete(made[token])
         assert engine.refresh(made[token]) is (token in kept), token

@@ -125,30 +125,35 @@ def until(found: Callable[[], Any]) -> Any:
     raise AssertionError("it does not come")
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    binary, counters = envoy_binary(), valkey.valkey_binary()
-    if binary is None or counters is None:
-        pytest.skip("Envoy or Valkey has no binary for this platform")
+class Running:
+    """Processes with a folder of their own, and the model that they lead to."""
+
+    def __init__(self, folder: Path, model: int) -> None:
+        self.folder = folder
+        self.model = model
+        """The port of its server."""
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, log: str, *words: str | Path, **variables: str) -> subprocess.Popen[bytes]:
+        out_file, errors_file = self.folder / log, self.folder / f"{log}.errors"
+        with out_file.open("wb") as out, errors_file.open("wb") as errors:
+            found = subprocess.Popen(words, stdout=out, stderr=errors, env=variables)
+        self.processes.append(found)
+        return found
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Running]:
     # Its socket's path may have a hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="callers-"))
     model = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Model)
     threading.Thread(target=model.serve_forever, daemon=True).start()
-    processes: list[subprocess.Popen[bytes]] = []
     _Model.first.set()
-
-    def start(log: str, *words: str | Path, **variables: str) -> subprocess.Popen[bytes]:
-        with (folder / log).open("wb") as out, (folder / f"{log}.errors").open("wb") as errors:
-            found = subprocess.Popen(words, stdout=out, stderr=errors, env=variables)
-        processes.append(found)
-        return found
-
+    found = Running(folder, model.server_address[1])
     try:
-        started = _started(folder, binary, counters, model.server_address[1], start)
-        with contextlib.closing(started.client):
-            yield started
+        yield found
     finally:
-        for one in processes:
+        for one in found.processes:
             one.kill()
             one.wait()
         model.shutdown()
@@ -156,31 +161,38 @@ def gateway() -> Iterator[Gateway]:
         shutil.rmtree(folder)
 
 
-def _started(
-    folder: Path,
-    binary: Path,
-    counters: Path,
-    model: int,
-    start: Callable[..., subprocess.Popen[bytes]],
-) -> Gateway:
-    port, counting, admin = free_port(), free_port(), free_port()
-    for name in ("settings", "keys", "limits/callers/config"):
-        (folder / name).mkdir(parents=True)
-    routes = envoy.routes(allowed=CALLERS.of("chat"), ready_path="/health", timeout_seconds=30)
-    (folder / "settings/routes.json").write_text(json.dumps(routes))
-    (folder / "settings/callers.json").write_text(json.dumps(envoy.listed(CALLERS)))
-    for key in CALLERS.keys:
-        (folder / "keys" / key.file).write_text(f"{key_of(key.secret_manager)}\n")
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    """The gateway of a model, whose callers pass only while somebody counts."""
+    counters = valkey.valkey_binary()
+    if counters is None:
+        pytest.skip("Valkey has no binary for this platform")
+    with running() as here:
+        service, counting = _counting(here, counters)
+        client = _envoy(here, counting=counting, fails_open=False)
+        with contextlib.closing(client):
+            yield Gateway(client, here.folder, service)
+
+
+@pytest.fixture
+def uncounted() -> Iterator[httpx.Client]:
+    """The gateway of a model whose callers pass also while nobody counts, and nobody does."""
+    with running() as here:
+        client = _envoy(here, counting=free_port(), fails_open=True)
+        with contextlib.closing(client):
+            yield client
+
+
+def _counting(here: Running, counters: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """The rate limit service, and its port."""
+    folder, port = here.folder, free_port()
+    (folder / "limits/callers/config").mkdir(parents=True)
     (folder / "limits/callers/config/limits.yaml").write_text(
         json.dumps(limits.configuration(CALLERS.allowed))
     )
-    target = folder / "routes.json"
-    words = ["--settings", folder / "settings", "--keys", folder / "keys", "--target", target]
-    start("keys.log", sys.executable, PROGRAM, *words)
-    start("valkey.log", counters, *valkey.ARGUMENTS, "--unixsocket", folder / "socket")
+    here.start("valkey.log", counters, *valkey.ARGUMENTS, "--unixsocket", folder / "socket")
     until((folder / "socket").exists)
-    until(target.exists)
-    service = start(
+    service = here.start(
         "limits.log",
         engine.rate_limit() / "ratelimit",
         **limits.environment(socket=str(folder / "socket"), root=str(folder / "limits")),
@@ -188,31 +200,52 @@ def _started(
         GRPC_HOST="127.0.0.1",
         DEBUG_HOST="127.0.0.1",
         PORT=str(free_port()),
-        GRPC_PORT=str(counting),
+        GRPC_PORT=str(port),
         DEBUG_PORT=str(free_port()),
     )
+    return service, port
+
+
+def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
+    """Envoy and the program that gives it the keys, once a key is known."""
+    binary = envoy_binary()
+    if binary is None:
+        pytest.skip("Envoy has no binary for this platform")
+    folder, port = here.folder, free_port()
+    for name in ("settings", "keys"):
+        (folder / name).mkdir()
+    routes = envoy.routes(allowed=CALLERS.of("chat"), ready_path="/health", timeout_seconds=30)
+    (folder / "settings/routes.json").write_text(json.dumps(routes))
+    (folder / "settings/callers.json").write_text(json.dumps(envoy.listed(CALLERS)))
+    for key in CALLERS.keys:
+        (folder / "keys" / key.file).write_text(f"{key_of(key.secret_manager)}\n")
+    target = folder / "routes.json"
+    words = (f"--settings={folder / 'settings'}", f"--keys={folder / 'keys'}", f"--target={target}")
+    here.start("keys.log", sys.executable, PROGRAM, *words)
+    until(target.exists)
     bootstrap = envoy.bootstrap(
         port=port,
         server="127.0.0.1",
         limits="127.0.0.1",
         limits_port=counting,
         routes=str(target),
-        fails_open=False,
+        fails_open=fails_open,
         ready_path="/health",
         health_port=free_port(),
         drain_seconds=1,
     )
     # A pod has an address of its own; here the ports differ.
-    bootstrap["admin"]["address"]["socket_address"]["port_value"] = admin
+    bootstrap["admin"]["address"]["socket_address"]["port_value"] = free_port()
     server = bootstrap["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]
-    server["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] = model
+    server["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] = here.model
     (folder / "envoy.json").write_text(json.dumps(bootstrap))
-    start("audit.log", binary, "-c", folder / "envoy.json", *ARGUMENTS, "--log-level", "warning")
+    configured = ("-c", folder / "envoy.json", *ARGUMENTS, "--log-level", "warning")
+    here.start("audit.log", binary, *configured)
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
 
     def is_up() -> bool:
         try:
-            # One without limits: 503 until somebody counts.
+            # One without limits: 503 until somebody counts, if nobody else passes.
             answers = client.get("/v1/models", headers={"x-api-key": key_of("old")})
         except httpx.TransportError:
             return False
@@ -223,7 +256,7 @@ def _started(
     except BaseException:
         client.close()
         raise
-    return Gateway(client, folder, service)
+    return client
 
 
 def test_a_key_is_needed(gateway: Gateway) -> None:
@@ -311,6 +344,20 @@ def test_a_key_is_changed_without_a_restart(gateway: Gateway) -> None:
     (gateway.folder / "keys" / "old.1").unlink()
     until(lambda: gateway.ask("old").status_code == 401)
     assert gateway.ask("new").status_code == 200
+
+
+def test_who_has_a_key_passes_while_nobody_counts(uncounted: httpx.Client) -> None:
+    """Without limits, and nobody else: keys are checked in any case."""
+
+    def asked(**headers: str) -> int:
+        return uncounted.get("/v1/models", headers=headers).status_code
+
+    # "web" may send three requests a minute.
+    answers = [uncounted.get("/v1/models", headers={"x-api-key": key_of("web")}) for _ in range(6)]
+    assert [one.status_code for one in answers] == [200] * 6
+    assert not [one for one in answers if "x-ratelimit-limit" in one.headers]
+    assert asked() == asked(**{"x-api-key": "somebody-0123456789"}) == 401
+    assert asked(**{"x-api-key": key_of("stranger")}) == 403
 
 
 def test_nobody_passes_while_nobody_counts(gateway: Gateway) -> None:

@@ -1,0 +1,39 @@
+"""Refusals in the form of OpenAI's API, in place of Envoy's own texts."""
+
+from infra.serving.manifest import Manifest
+
+_REFUSALS: tuple[tuple[int, str, str, dict[str, str]], ...] = (
+    (401, "invalid_api_key", "Send a valid API key: Authorization: Bearer KEY.", {}),
+    (403, "model_not_allowed", "This API key may not use this model.", {}),
+    (
+        429,
+        "rate_limit_exceeded",
+        "The limit of this API key is reached; retry after the seconds of retry-after.",
+        # The seconds until the counters of the minute begin anew.
+        {"retry-after": "%RESP(X-RATELIMIT-RESET)%"},
+    ),
+)
+
+
+def refusals() -> list[Manifest]:
+    """The mappers of `local_reply_config`."""
+    return [_said(*one) for one in _REFUSALS]
+
+
+def _said(status: int, code: str, message: str, headers: dict[str, str]) -> Manifest:
+    """An error as OpenAI's API writes it, in place of Envoy's own text."""
+    equals = {
+        "op": "EQ",
+        "value": {"default_value": status, "runtime_key": f"callers.status_{status}"},
+    }
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return {
+        "filter": {"status_code_filter": {"comparison": equals}},
+        "headers_to_add": [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in headers.items()
+        ],
+        "body_format_override": {
+            "json_format": {"error": {key: value for key, value in error.items() if value}}
+        },
+    }
