@@ -1,4 +1,7 @@
-"""A fourth environment is one new file, and its models may be in a folder."""
+"""A fourth environment is one new file, and its models may be in a folder.
+
+It has what no other environment has: a language model for callers with keys.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import pytest
 import yaml
 
+from tests.rehearsal import callers
 from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fourth")]
@@ -21,8 +25,14 @@ def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:
     text = text.replace(
         "        kind: ingress\n        path: /model\n", "        kind: cluster-ip\n"
     )
+    document = yaml.safe_load(text)
+    config = document["config"]
+    config["gke-networking:domains"].append({"name": "llm.qa.acme.example"})
+    config["gke-networking:certificates"][0]["domains"].append("llm.qa.acme.example")
+    callers.add(config, host="llm.qa.acme.example")
+    callers.make_keys(other_workspace, "acme-ml-qa")
     file = stacks / "Pulumi.qa.yaml"
-    file.write_text(text)
+    file.write_text(yaml.safe_dump(document))
 
     listed = json.loads(other_workspace.platformctl("environments", "--json").stdout)
     assert "qa" in listed
@@ -31,9 +41,9 @@ def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:
     assert first["environment"] == "qa"
     assert list(changed(first)) == list(PROJECTS)
     models = {model["name"] for model in first["models"]}
+    callers.check(other_workspace, first)
 
     # The same models as files of two teams: nothing changes.
-    document = yaml.safe_load(text)
     entries = document["config"].pop("gke-serving:models")
     document["config"]["gke-serving:catalogue"] = "models/qa"
     file.write_text(yaml.safe_dump(document))
