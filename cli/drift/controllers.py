@@ -48,7 +48,7 @@ FIELDS = (
         "`kubectl rollout restart` is an operation, not a setting",
     ),
     Field(
-        "Deployment|StatefulSet|ReplicaSet",
+        "Deployment|StatefulSet|ReplicaSet|LeaderWorkerSet",
         r"spec\.replicas$",
         "an autoscaler (HPA, KEDA) scales what declares no count",
     ),

@@ -9,6 +9,7 @@ from pulumi_kubernetes.autoscaling import v2 as autoscaling
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.policy import v1 as policy
 
+from gkeplatform import leader_worker_sets
 from gkeplatform.labels import Labels
 from infra.serving import changed_ports, secret_sync, waits
 from infra.serving.callers import gateway as callers_gateway
@@ -138,8 +139,8 @@ class ModelServer(pulumi.ComponentResource):
             told = {**wait, **waits.AVAILABLE, **group.annotations(args)}
             self.deployment = CustomResource(
                 name,
-                api_version=group.API,
-                kind=group.KIND,
+                api_version=leader_worker_sets.API,
+                kind=leader_worker_sets.KIND,
                 metadata=sdk({**metadata, "annotations": told}),
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *groups]),

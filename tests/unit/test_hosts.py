@@ -7,12 +7,13 @@ import pytest
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
+from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
 from infra.serving.manifest import Manifest
 from infra.serving.models import Model, Workload, expanded
 from infra.serving.models.disruption import disruption_budget
-from infra.serving.models.group import NAME_LABEL, annotations, leader_worker_set
+from infra.serving.models.group import annotations, leader_worker_set
 from infra.serving.models.rollout import RollingUpdate
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.network_policies import network_policies

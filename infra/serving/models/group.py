@@ -10,17 +10,12 @@ import shlex
 from collections.abc import Sequence
 from copy import deepcopy
 
+from gkeplatform.leader_worker_sets import EXCLUSIVE, GROUP_LABEL, NAME_LABEL
 from infra.serving.manifest import Manifest
 from infra.serving.models import pod
 from infra.serving.models.rollout import RollingUpdate
 from infra.serving.models.workload import Workload
 
-API, KIND = "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"
-NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
-"""On all pods of a set. Only the pods of the first component are behind a Service."""
-GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
-"""On all pods of a group, with a value of its own."""
-EXCLUSIVE = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 WORKER = "model-worker"
 """Component of the pods that only their leader calls."""
 COMPONENT_LABEL = "app.kubernetes.io/component"
