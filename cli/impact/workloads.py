@@ -149,7 +149,7 @@ def _of(
     template = [path for path in change.causes if path.startswith(_ROLLED)]
     if change.operation is Operation.UPDATE and template:
         yield _rolled(name, spec, scale.replicas(change), deadline, change)
-    yield from _drained(name, spec, change, pools, scale, deadline)
+    yield from _drained(name, change, pools, scale, deadline)
 
 
 def _rolled(name: str, spec: Json, replicas: int | None, deadline: int, change: Change) -> Loss:
@@ -166,7 +166,6 @@ def _rolled(name: str, spec: Json, replicas: int | None, deadline: int, change: 
 
 def _drained(
     name: str,
-    spec: Json,
     change: Change,
     pools: Mapping[str, Change],
     scale: Scale,

@@ -14,6 +14,7 @@ from cli import kubectl, workloads
 from cli.errors import CliError, Exit
 from cli.steps import Step
 from gkeplatform.layers import SERVING
+from gkeplatform.leader_worker_sets import NAME_LABEL
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -94,7 +95,7 @@ def _late(workload: Json, seconds: float) -> CliError:
     return CliError(
         f"{SERVING.name}: after {seconds:.0f} s {status.get('updatedReplicas', 0)} of {wanted} "
         f"groups of {place} are new, and {workloads.ready(workload)} are ready",
-        f"kubectl get pods -n {metadata['namespace']} -l {workloads.NAME_LABEL}={metadata['name']} "
+        f"kubectl get pods -n {metadata['namespace']} -l {NAME_LABEL}={metadata['name']} "
         "shows what they wait for; then run the same command again",
         Exit.RESOURCE,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli import workloads
+from cli import kubectl, workloads
 from cli.errors import CliError
 from cli.rollouts import groups
 from cli.steps import Step
@@ -99,8 +99,8 @@ class Cluster:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *states: Json) -> None:
         self._states = list(states)
         self.looks = 0
-        monkeypatch.setattr(groups.kubectl, "objects", self._objects)
-        monkeypatch.setattr(groups.kubectl, "kubeconfig", self._kubeconfig)
+        monkeypatch.setattr(kubectl, "objects", self._objects)
+        monkeypatch.setattr(kubectl, "kubeconfig", self._kubeconfig)
 
     def wait(self, *steps: Step) -> list[str]:
         """What is said while it waits."""
