@@ -109,6 +109,10 @@ class NodePoolArgs(Settings):
         Annotated[str, Meta(pattern=r"^\d+x\d+(x\d+)?$")] | None,
         Meta(description="Topology of a TPU slice of several nodes: `2x4`."),
     ] = None
+    compact: Annotated[
+        bool,
+        Meta(description="Compact placement: nodes close to each other, in one zone."),
+    ] = False
     local_ssd_count: Annotated[
         int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")
     ] = 0
@@ -165,5 +169,7 @@ class NodePoolArgs(Settings):
                 f"tpu_topology: {self.machine_type} has no TPUs; choose a machine type that does, "
                 "such as ct5lp-hightpu-4t"
             )
+        if self.compact and self.tpu_topology:
+            raise ValueError("compact: the nodes of a TPU slice are always close; remove compact")
         if self.max_surge + self.max_unavailable == 0:
             raise ValueError("max_surge and max_unavailable are both 0: no node could be upgraded")

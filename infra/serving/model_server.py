@@ -1,6 +1,7 @@
 """The components of a model server: all Kubernetes objects of one workload."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -92,7 +93,8 @@ class ModelServer(pulumi.ComponentResource):
             core.PersistentVolumeClaim(
                 name, metadata=sdk({**metadata, **claim}), spec=sdk(volume), opts=child
             )
-        pods = (leader_worker_set if args.is_group else deployment)(
+        make = partial(leader_worker_set, close=placement.close) if args.is_group else deployment
+        pods = make(
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,

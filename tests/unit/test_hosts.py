@@ -274,3 +274,33 @@ def test_a_model_with_the_name_of_a_group_is_refused() -> None:
     values = {"models": [entry(), BASE | {"name": "m1-0"}]}
     with pytest.raises(msgspec.ValidationError, match=r'models\[1\].name: "m1-0" is the name of a'):
         msgspec.convert(values, ServingConfig)
+
+
+def test_groups_are_in_one_pool_with_compact_placement_where_there_is_one() -> None:
+    near = pool(name="near", zones=("a",), max_nodes=4, compact=True)
+    config = msgspec.convert({"models": [entry()]}, ServingConfig)
+    found = placements(config, (pool(), near))["m1"]
+    assert found.close == ("near",)
+    assert placements(config, (pool(),))["m1"].close == ()
+    update = RollingUpdate(1, 0)
+    own = leader_worker_set(
+        workload(entry()), rolling_update=update, labels={}, account="a", close=["near"]
+    )
+    for template in ("leaderTemplate", "workerTemplate"):
+        affinity = own["leaderWorkerTemplate"][template]["spec"]["affinity"]
+        required = "requiredDuringSchedulingIgnoredDuringExecution"
+        [together] = affinity["podAffinity"][required]
+        assert together["topologyKey"] == "cloud.google.com/gke-nodepool"
+        [term] = affinity["nodeAffinity"][required]["nodeSelectorTerms"]
+        named = {"key": "cloud.google.com/gke-nodepool", "operator": "In", "values": ["near"]}
+        assert named in term["matchExpressions"]
+        assert len(term["matchExpressions"]) > 1, "it is still kept off shared GPUs"
+
+
+def test_only_pools_with_compact_placement_count_then() -> None:
+    near = pool(name="near", zones=("a",), max_nodes=2, compact=True)
+    with pytest.raises(PlatformError, match=r"replicas.max: 2 replicas.*can ever hold, 1 "):
+        placed(entry(), pool(max_nodes=8), near)
+    # A pool that no replica fits is no choice.
+    small = pool(name="near", zones=("a",), max_nodes=1, compact=True)
+    assert placed(entry(), pool(max_nodes=8), small).surge == 1
