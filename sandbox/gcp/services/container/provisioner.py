@@ -79,7 +79,7 @@ def scaling_pool(record: ClusterRecord, pool: PoolRecord) -> Any:
     make = node_spec_factory(pool)
     is_slice = bool((pool["pool"].get("placementPolicy") or {}).get("tpuTopology"))
     # https://docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus: from 0 to all nodes.
-    step = int(limits.get("totalMaxNodeCount") or limits.get("maxNodeCount")) if is_slice else 1
+    step = int(limits.get("totalMaxNodeCount") or limits["maxNodeCount"]) if is_slice else 1
     scaling_groups = tuple(
         ScalingGroup(
             path=group.path("instanceGroupManagers").partition("/")[2].partition("/")[2]
