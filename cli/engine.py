@@ -37,7 +37,7 @@ from cli.events import STEPS, Run
 from cli.guards import losses
 from cli.progress import BOARD
 from cli.release import protected
-from cli.rollouts import lookup
+from cli.rollouts import groups, lookup
 from cli.rollouts.gates import Held
 from cli.updates import stack_state
 from gkeplatform.layers import CLUSTER, Layer
@@ -336,6 +336,9 @@ class Engine:
             if run.taken and failure.code is Exit.RESOURCE:
                 failure.hint += self._adoption(layer, stack, run)
             raise failure
+        if arguments[0] == "up":
+            self._await_groups(layer, stack, run)
+            seconds = time.monotonic() - started
         return Result(layer.name, seconds, run.changes, run.outputs, run.replaced)
 
     def _attempt(
@@ -431,11 +434,15 @@ class Engine:
 
     def _waiting(self, stack: str, run: Run) -> list[Held]:
         """The pods that the engine has waited for, and that a readiness gate holds."""
-
-        def kubeconfig() -> str:
-            return self.secret_output(CLUSTER, stack, "kubeconfig")
-
+        kubeconfig = partial(self.secret_output, CLUSTER, stack, "kubeconfig")
         return lookup.held(run.errors, kubeconfig, self._environment)
+
+    def _await_groups(self, layer: Layer, stack: str, run: Run) -> None:
+        """Wait for what the engine does not: the rollouts of models on several hosts."""
+        kubeconfig = partial(self.secret_output, CLUSTER, stack, "kubeconfig")
+        groups.wait(
+            run.steps, kubeconfig, self._environment, lambda text: self._say(text, layer.name)
+        )
 
     def _unlock(self, layer: Layer, stack: str) -> bool:
         """Remove the lock of a dead process from a file backend of this machine."""

@@ -84,7 +84,7 @@ def error(
 
 
 def with_gates(reason: str, waiting: Sequence[Held]) -> str:
-    """A reason with what the pods of its Deployment wait for."""
+    """A reason with what the pods of its workload wait for."""
     namespaces = {namespace for namespace, _ in gates.failed([reason])}
     own = [one for one in waiting if one.pod.partition("/")[0] in namespaces]
     return gates.told(reason, own) if own else reason

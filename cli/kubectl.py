@@ -17,13 +17,32 @@ Json = dict[str, Any]
 _SECONDS = 60
 
 
+_UNDEFINED = "the server doesn't have a resource type"
+
+
 def objects(
-    kinds: Sequence[str], variables: Mapping[str, str], *options: str, namespace: str = ""
+    kinds: Sequence[str],
+    variables: Mapping[str, str],
+    *options: str,
+    namespace: str = "",
+    optional: Sequence[str] = (),
 ) -> list[Json]:
     """The objects of these kinds in a namespace, or in all of them. Raises CliError.
 
-    `options` choose the cluster: `--context NAME`, `--kubeconfig FILE`.
+    `options` choose the cluster: `--context NAME`, `--kubeconfig FILE`. `optional` kinds may be
+    undefined in it; a cluster without them is asked twice.
     """
+    try:
+        return _objects([*kinds, *optional], variables, *options, namespace=namespace)
+    except CliError as error:
+        if not optional or not error.says(_UNDEFINED):
+            raise
+    return _objects(kinds, variables, *options, namespace=namespace)
+
+
+def _objects(
+    kinds: Sequence[str], variables: Mapping[str, str], *options: str, namespace: str
+) -> list[Json]:
     kubectl = shutil.which("kubectl", path=variables.get("PATH"))
     if kubectl is None:
         raise CliError("`kubectl` is not on the PATH", "https://kubernetes.io/docs/tasks/tools/")

@@ -99,6 +99,8 @@ class NodePool(Part):
     """Allocatable `google.com/tpu`: chips of one node."""
     tpu_topology: str = ""
     """Topology of the slice, which may span nodes; empty without TPUs."""
+    compact: bool = False
+    """Whether its nodes are close to each other, in one zone."""
     spot: bool = False
     flex_start: bool = False
     queued: bool = False

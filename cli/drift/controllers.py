@@ -48,7 +48,7 @@ FIELDS = (
         "`kubectl rollout restart` is an operation, not a setting",
     ),
     Field(
-        "Deployment|StatefulSet|ReplicaSet",
+        "Deployment|StatefulSet|ReplicaSet|LeaderWorkerSet",
         r"spec\.replicas$",
         "an autoscaler (HPA, KEDA) scales what declares no count",
     ),
@@ -80,11 +80,12 @@ FIELDS = (
 """Sources: each controller's page at kubernetes.io/docs, keda.sh and cloud.google.com/kubernetes-
 engine/docs (NEG and Ingress annotations)."""
 
+# `manager` is the program of LWS, as of most controllers that are built with kubebuilder.
 _CLIENTS = re.compile(
     r"kube-(controller-manager|scheduler|apiserver|proxy)|kubelet|kwok.*|cloud-controller-manager"
     r"|clusterrole-aggregation-controller|cluster-autoscaler|vpa-.*|horizontal-pod-autoscaler"
     r"|glbc|neg-controller|ingress-gce|gke-.*|GoogleGKEGatewayController|gcp-.*|networking\.gke\.io"
-    r"|keda.*|cert-manager.*|prometheus-operator|PrometheusOperator|postgres-operator"
+    r"|keda.*|lws|manager|cert-manager.*|prometheus-operator|PrometheusOperator|postgres-operator"
     r"|Patroni|nginx-ingress-controller|backup-agent|sandbox"
 )
 

@@ -1,7 +1,8 @@
 """How long a model had fewer available replicas than its disruption budget demands.
 
 The API server's own count is taken: `currentHealthy` and `desiredHealthy` of the budget's status.
-The disruption controller counts ready pods that do not end.
+The disruption controller counts ready pods that do not end. Of groups it counts all their pods, and
+what is compared here is the groups (`cli/workloads.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cli.drills.cluster import Cluster, Json
+from cli import workloads
+from cli.drills.cluster import Cluster, Json, workload_path
 from cli.errors import CliError
 
 _EVERY = 0.1
@@ -20,7 +22,7 @@ _EVERY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at the budget."""
+    """One look at the budget, in replicas."""
 
     at: float
     healthy: int
@@ -28,7 +30,7 @@ class Sample:
 
 
 def seconds_below(samples: Iterable[Sample]) -> float:
-    """For how long fewer pods were healthy than the budget demands."""
+    """For how long fewer replicas were healthy than the budget demands."""
     return sum(
         after.at - before.at
         for before, after in pairwise(samples)
@@ -39,9 +41,11 @@ def seconds_below(samples: Iterable[Sample]) -> float:
 class BudgetWatch:
     """Looks at a budget several times a second, in a thread of its own."""
 
-    def __init__(self, cluster: Cluster, path: str | None, now: Callable[[], float]) -> None:
+    def __init__(
+        self, cluster: Cluster, path: str | None, workload: Json, now: Callable[[], float]
+    ) -> None:
         """`path` is the budget's; None for a model without one."""
-        self._cluster, self._path, self._now = cluster, path, now
+        self._cluster, self._path, self._workload, self._now = cluster, path, workload, now
         self.samples: list[Sample] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -59,7 +63,7 @@ class BudgetWatch:
 
     @property
     def fewest(self) -> Sample | None:
-        """The look with the fewest healthy pods; None without a budget."""
+        """The look with the fewest healthy replicas; None without a budget."""
         return min(self.samples, key=lambda one: one.healthy, default=None)
 
     def _run(self) -> None:
@@ -67,21 +71,25 @@ class BudgetWatch:
         while not self._stop.wait(_EVERY):
             try:
                 found = self._cluster.get(self._path)
+                groups = self._groups()
             except CliError:
                 continue  # the control plane is busy; the last look holds until the next
             if found is not None:
-                self.samples.append(_sample(self._now(), found))
+                desired, healthy = workloads.budget(groups, found.get("status") or {})
+                self.samples.append(Sample(self._now(), healthy, desired))
+
+    def _groups(self) -> Json | None:
+        """The model's groups as they are now; None where its replicas are pods."""
+        if not workloads.is_groups(self._workload):
+            return None
+        now = self._cluster.get(workload_path(self._workload))
+        return None if now is None else {**self._workload, **now}
 
 
-def _sample(at: float, budget: Json) -> Sample:
-    status = budget.get("status") or {}
-    return Sample(at, status.get("currentHealthy", 0), status.get("desiredHealthy", 0))
-
-
-def budget_of(cluster: Cluster, deployment: Json) -> str | None:
-    """The path of the budget that covers the pods of a Deployment; None if there is none."""
-    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
-    path = f"/apis/policy/v1/namespaces/{deployment['metadata']['namespace']}/poddisruptionbudgets"
+def budget_of(cluster: Cluster, workload: Json) -> str | None:
+    """The path of the budget that covers the pods of a workload; None if there is none."""
+    labels = workloads.template_of(workload)["metadata"].get("labels") or {}
+    path = f"/apis/policy/v1/namespaces/{workload['metadata']['namespace']}/poddisruptionbudgets"
     for one in cluster.items(path):
         selected = (one["spec"].get("selector") or {}).get("matchLabels") or {}
         if selected and selected.items() <= labels.items():

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from cli.errors import CliError, Exit
+from cli.workloads import KINDS
 from sandbox.home import Home
 
 Json = dict[str, Any]
-STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 MODEL_SERVER = "app.kubernetes.io/component=model-server"
@@ -95,13 +95,16 @@ class Cluster:
             raise CliError(f"`{' '.join(command)}`: {lines[-1]}")
         return done.stdout
 
-    def deployment(self, name: str) -> Json:
-        """The Deployment of a model server. Raises CliError where it is not deployed."""
-        selector = f"{MODEL_SERVER},app.kubernetes.io/name={name}"
-        found = self.items("/apis/apps/v1/deployments", labelSelector=selector)
-        if not found:
-            raise CliError(f"{name} has no Deployment in {self.context}", "", Exit.NO_STACK)
-        return found[0]
+    def workload(self, name: str) -> Json:
+        """What runs a model server. Raises CliError where it is not deployed."""
+        query = {"labelSelector": f"{MODEL_SERVER},app.kubernetes.io/name={name}"}
+        for kind in KINDS.values():
+            # A cluster without models on several hosts does not know their kind.
+            path = f"{kind.api}/{kind.collection}"
+            listed = self._request("GET", path, query=query, missing=True) or {"items": []}
+            for item in listed["items"]:
+                return {**item, "kind": kind.name}
+        raise CliError(f"{name} has no pods in {self.context}", "", Exit.NO_STACK)
 
     def nodes(self) -> list[Json]:
         """All nodes."""
@@ -147,6 +150,12 @@ def path_of(item: Json, collection: str, group: str = "/api/v1") -> str:
     """The path of an object in a namespace."""
     metadata = item["metadata"]
     return f"{group}/namespaces/{metadata['namespace']}/{collection}/{metadata['name']}"
+
+
+def workload_path(workload: Json) -> str:
+    """The path of what runs a model server."""
+    kind = KINDS[workload["kind"]]
+    return path_of(workload, kind.collection, kind.api)
 
 
 def is_ready(item: Json) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cli.drills.cluster import STRATEGIC_MERGE, Json, is_ready, path_of
+from cli.drills.cluster import Json, is_ready
 from cli.drills.nodes import POOL, set_schedulable, zone_of
-from cli.drills.rollouts import new_template, roll_back
+from cli.drills.rollouts import change_template, roll_back
 from cli.drills.scene import Scene
 from cli.errors import CliError
+from cli.workloads import template_of
 
-_APPS = "/apis/apps/v1"
 _CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 _LABEL = "cloud.google.com/compute-class"
 _TYPE, _WAY = "node.kubernetes.io/instance-type", "cloud.google.com/gke-provisioning"
@@ -30,15 +30,15 @@ class Choice:
     """Whether pods return to it."""
 
 
-def class_of(deployment: Json) -> str:
+def class_of(workload: Json) -> str:
     """The compute class of a model; empty without one."""
-    spec = deployment["spec"]["template"]["spec"]
+    spec = template_of(workload)["spec"]
     return str((spec.get("nodeSelector") or {}).get(_LABEL, ""))
 
 
 def first_choice(scene: Scene) -> Choice | None:
     """What is taken away from a model with a class; None for one without. Raises CliError."""
-    name = class_of(scene.deployment())
+    name = class_of(scene.workload())
     if not name:
         return None
     found = scene.cluster.get(f"{_CLASSES}/{name}")
@@ -87,9 +87,7 @@ def run_out(scene: Scene, taken: Choice) -> None:
     for node in taken.nodes:
         set_schedulable(scene, node, schedulable=False)
     scene.timeline.note(f"{', '.join(sorted(taken.pools))}: full, and no zone has another node")
-    path = path_of(scene.deployment(), "deployments", _APPS)
-    scene.timeline.note(f"another pod template for {scene.model}")
-    scene.cluster.patch(path, {"spec": {"template": new_template()}}, STRATEGIC_MERGE)
+    change_template(scene)
     scene.wait_until_available()
     pools = {pool for pool in _pools(scene) if pool not in taken.pools}
     scene.timeline.note(f"it runs on {', '.join(sorted(pools))}, the next choice of its class")

@@ -13,12 +13,12 @@ _NOTICED = 120.0
 
 def autoscaler(scene: Scene) -> str:
     """The path of the model's autoscaler, which KEDA made. Raises CliError without a metric."""
-    deployment = scene.deployment()["metadata"]
-    folder = _HPA.format(deployment["namespace"])
+    workload = scene.workload()["metadata"]
+    folder = _HPA.format(workload["namespace"])
     found = [
         str(one["metadata"]["name"])
         for one in scene.cluster.items(folder)
-        if one["spec"]["scaleTargetRef"]["name"] == deployment["name"]
+        if one["spec"]["scaleTargetRef"]["name"] == workload["name"]
     ]
     if not found:
         raise CliError(
@@ -73,4 +73,4 @@ def scaling_is_active(autoscaler_: Json | None) -> bool:
 
 
 def _replicas(scene: Scene) -> int:
-    return int(scene.deployment()["spec"].get("replicas", 1))
+    return int(scene.workload()["spec"].get("replicas", 1))

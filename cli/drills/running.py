@@ -50,8 +50,9 @@ def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
     """Run a drill to its end. Raises CliError."""
     found = drill.prepare(scene)
     timeline = scene.timeline
-    budget = budget_of(scene.cluster, scene.deployment())
-    watch = BudgetWatch(scene.cluster, budget, lambda: timeline.now)
+    workload = scene.workload()
+    budget = budget_of(scene.cluster, workload)
+    watch = BudgetWatch(scene.cluster, budget, workload, lambda: timeline.now)
     play = _Play(drill, scene)
     timeline.begin()
     watch.start()

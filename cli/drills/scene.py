@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cli import workloads
 from cli.drills.callers import Callers
 from cli.drills.cluster import Cluster, Json, is_ready, path_of
 from cli.drills.compute import Compute
@@ -48,24 +49,24 @@ class Scene:
         """Where the load is sent."""
         return self.callers.target
 
-    def deployment(self) -> Json:
-        """The model's Deployment as it is now."""
-        return self.cluster.deployment(self.model)
+    def workload(self) -> Json:
+        """What runs the model, as it is now."""
+        return self.cluster.workload(self.model)
 
     @property
     def namespace(self) -> str:
         """The namespace of the model's pods."""
-        return str(self.deployment()["metadata"]["namespace"])
+        return str(self.workload()["metadata"]["namespace"])
 
     def pods(self) -> list[Json]:
         """The model's pods, those that end included."""
-        deployment = self.deployment()
-        labels: dict[str, str] = deployment["spec"]["selector"]["matchLabels"]
+        workload = self.workload()
+        labels = workloads.selector(workload)
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        return self.cluster.pods(namespace=deployment["metadata"]["namespace"], selector=selector)
+        return self.cluster.pods(namespace=workload["metadata"]["namespace"], selector=selector)
 
     def ready_pods(self) -> list[Json]:
-        """Those that answer requests. Raises CliError if there are none."""
+        """Those that are ready, leaders before their workers. Raises CliError without any."""
         found = [one for one in self.pods() if is_ready(one)]
         if not found:
             raise CliError(f"{self.model} has no ready pod", "kubectl get pods -A")
@@ -88,7 +89,7 @@ class Scene:
 
         def holds() -> bool:
             pods = self.pods()
-            return is_available(self.deployment()) and all(map(is_ready, pods))
+            return workloads.is_over(self.workload()) and all(map(is_ready, pods))
 
         self.wait(f"all replicas of {self.model} are available", holds, patience=patience)
         if not self.servers.are_ending(self.model):
@@ -100,14 +101,3 @@ class Scene:
     def pod_path(self, pod: Json) -> str:
         """The API path of a pod."""
         return path_of(pod, "pods")
-
-
-def is_available(deployment: Json) -> bool:
-    """Whether a rollout is over, as `kubectl rollout status` says, and no replica is missing."""
-    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    return bool(
-        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        and status.get("updatedReplicas", 0) == wanted
-        and status.get("replicas", 0) == wanted
-        and status.get("availableReplicas", 0) == wanted
-    )

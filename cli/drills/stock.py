@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cli.drills import fallback
-from cli.drills.cluster import STRATEGIC_MERGE, Json, path_of
+from cli.drills.cluster import Json
 from cli.drills.fallback import Choice
 from cli.drills.nodes import set_schedulable, zone_of
-from cli.drills.rollouts import new_template, roll_back
+from cli.drills.rollouts import change_template, roll_back
 from cli.drills.scene import Scene
 
-_APPS = "/apis/apps/v1"
 _TYPE = "node.kubernetes.io/instance-type"
 _FAILED = "FailedScaleUp"
 
@@ -29,7 +28,7 @@ class Found:
     stock: frozenset[tuple[str, str]]
     """Zones, and the machine types that they have none left of."""
     pods: frozenset[str]
-    """The model's pods before."""
+    """The model's pods before, by uid: a group's new pods have the names of the former."""
 
 
 def stock(scene: Scene) -> Found | Choice:
@@ -50,7 +49,7 @@ def found(nodes: list[Json], pods: list[Json]) -> Found:
             )
         ),
         stock=frozenset((zone, machine) for zone in zones for machine in types),
-        pods=frozenset(pod["metadata"]["name"] for pod in pods),
+        pods=frozenset(pod["metadata"]["uid"] for pod in pods),
     )
 
 
@@ -64,16 +63,14 @@ def run_out(scene: Scene, taken: Found | Choice) -> None:
     for node in taken.nodes:
         set_schedulable(scene, node, schedulable=False)
     scene.timeline.note("the nodes are full, and no zone has another one")
-    path = path_of(scene.deployment(), "deployments", _APPS)
-    scene.timeline.note(f"another pod template for {scene.model}")
-    scene.cluster.patch(path, {"spec": {"template": new_template()}}, STRATEGIC_MERGE)
+    change_template(scene)
     said: list[str] = []
 
     def told() -> bool:
         waiting = {
             pod["metadata"]["name"]
             for pod in scene.pods()
-            if pod["metadata"]["name"] not in taken.pods and not pod["spec"].get("nodeName")
+            if pod["metadata"]["uid"] not in taken.pods and not pod["spec"].get("nodeName")
         }
         events = scene.cluster.items(f"/api/v1/namespaces/{scene.namespace}/events")
         said[:] = [

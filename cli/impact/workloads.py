@@ -1,7 +1,8 @@
 """Which workloads a change loses or interrupts, and for how long at most.
 
 The arithmetic follows Kubernetes: a rolling update keeps `replicas - maxUnavailable` pods, and a
-drain evicts no more pods than the disruption budget allows. Nothing here asks a cluster.
+drain evicts no more pods than the disruption budget allows. Of a LeaderWorkerSet both count groups.
+Nothing here asks a cluster.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cli import workloads
 from cli.impact.contracts import CLUSTER_TYPE, POOL_TYPE
 from cli.impact.losses import Loss
 from cli.impact.operations import Change, Operation
@@ -17,12 +19,14 @@ from cli.impact.replaced_cluster import REASON
 
 Json = Mapping[str, Any]
 CONTROLLERS = (
-    "kubernetes:apps/v1:Deployment",
+    workloads.DEPLOYMENT.token,
+    workloads.GROUPS.token,
     "kubernetes:apps/v1:StatefulSet",
     "kubernetes:apps/v1:DaemonSet",
 )
 _BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 _AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+_GROUPS = workloads.GROUPS.token
 _POOL_LABEL = "cloud.google.com/gke-nodepool"
 DEADLINE = 600
 """The default of `progressDeadlineSeconds`: after it a rollout has failed."""
@@ -30,6 +34,9 @@ POOL_CREATION = 1800
 """Seconds that the Google provider waits for a node pool to be created, and to be deleted."""
 CLUSTER_CREATION = 2400
 """Seconds that the Google provider waits for a cluster to be created, and to be deleted."""
+_ROLLED = ("spec.template", "spec.leaderWorkerTemplate", "spec.networkConfig")
+"""What rolls out when it changes: LWS replaces groups for the last two."""
+_ROLLING = (workloads.DEPLOYMENT.token, _GROUPS)
 DRAIN_HOUR = 3600
 """Seconds after which GKE ends the pods of a node that it upgrades, budget or not."""
 
@@ -76,17 +83,20 @@ class Scale:
     def evictable(self, change: Change) -> int | None:
         """How many of its pods a drain may evict at once; None where no budget limits it."""
         replicas = self.replicas(change)
-        labels = _at(_spec(change), "template", "metadata", "labels") or {}
+        labels = _at(_template(change), "metadata", "labels") or {}
+        hosts = _hosts(change)
         for namespace, budget in zip(self._budgeted, self._budgets, strict=True):
             wanted = _at(budget, "selector", "matchLabels")
             is_its = bool(wanted) and wanted.items() <= labels.items()
             if namespace != _namespace(change) or not is_its or replicas is None:
                 continue
-            # Kubernetes rounds both percentages up.
+            # Kubernetes rounds both percentages up. It counts the pods of groups, and an evicted
+            # one takes its group with it.
+            pods = replicas * hosts
             if "minAvailable" in budget:
-                least = amount(budget["minAvailable"], replicas, up=True)
-                return None if least is None else max(0, replicas - least)
-            return amount(budget.get("maxUnavailable"), replicas, up=True)
+                least = amount(budget["minAvailable"], pods, up=True)
+                return None if least is None else max(0, pods - least)
+            return amount(budget.get("maxUnavailable"), pods, up=True)
         return None
 
 
@@ -99,7 +109,13 @@ def amount(value: Any, replicas: int, *, up: bool) -> int | None:
 
 
 def rollout(spec: Json, replicas: int) -> tuple[int, bool]:
-    """The pods that serve through a rolling update of a Deployment; whether it is one."""
+    """The replicas that serve through the rollout of a Deployment or of groups; whether any do."""
+    if "leaderWorkerTemplate" in spec:
+        rolling = _at(spec, "rolloutStrategy", "rollingUpdateConfiguration") or {}
+        stopped = amount(rolling.get("maxUnavailable", 1), replicas, up=False) or 0
+        if not stopped and not amount(rolling.get("maxSurge", 0), replicas, up=True):
+            stopped = 1  # the API server refuses both to be 0
+        return max(0, replicas - stopped), True
     strategy = spec.get("strategy") or {}
     if strategy.get("type") == "Recreate":
         return 0, False
@@ -130,14 +146,14 @@ def _of(
             told, limit = "is deleted and created again", deadline
         yield Loss("workload", name, told, limit, change.layer)
         return
-    template = [path for path in change.causes if path.startswith("spec.template")]
+    template = [path for path in change.causes if path.startswith(_ROLLED)]
     if change.operation is Operation.UPDATE and template:
         yield _rolled(name, spec, scale.replicas(change), deadline, change)
-    yield from _drained(name, spec, change, pools, scale, deadline)
+    yield from _drained(name, change, pools, scale, deadline)
 
 
 def _rolled(name: str, spec: Json, replicas: int | None, deadline: int, change: Change) -> Loss:
-    if replicas is None or not change.step.type.endswith(":Deployment"):
+    if replicas is None or change.step.type not in _ROLLING:
         told = "rolls out; how many pods serve meanwhile is not known"
         return Loss("workload", name, told, None, change.layer, is_certain=False)
     remaining, is_rolling = rollout(spec, replicas)
@@ -150,14 +166,13 @@ def _rolled(name: str, spec: Json, replicas: int | None, deadline: int, change: 
 
 def _drained(
     name: str,
-    spec: Json,
     change: Change,
     pools: Mapping[str, Change],
     scale: Scale,
     deadline: int,
 ) -> Iterator[Loss]:
     """What a change of its node pool does; only a pool that the pods name is known to be theirs."""
-    selector = _at(spec, "template", "spec", "nodeSelector") or {}
+    selector = _at(_template(change), "spec", "nodeSelector") or {}
     pool = pools.get(selector.get(_POOL_LABEL, ""))
     if pool is None:
         return
@@ -205,6 +220,17 @@ def _object(change: Change) -> Json:
 def _spec(change: Change) -> Json:
     spec: Json = _object(change).get("spec") or {}
     return spec
+
+
+def _template(change: Change) -> Json:
+    """The template of the pods that answer callers."""
+    kind = workloads.GROUPS if change.step.type == _GROUPS else workloads.DEPLOYMENT
+    return workloads.template(kind, _spec(change))
+
+
+def _hosts(change: Change) -> int:
+    """The pods of one replica."""
+    return _whole(_at(_spec(change), "leaderWorkerTemplate", "size")) or 1
 
 
 def _namespace(change: Change) -> str:

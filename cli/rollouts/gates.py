@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cli import workloads
+
 Json = dict[str, Any]
 NEG = "cloud.google.com/load-balancer-neg-ready"
 _WAITED = "failed to fully initialize"
@@ -49,13 +51,13 @@ def failed(errors: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def held(objects: Sequence[Json], name: str) -> list[Held]:
-    """The pods of a Deployment that wait for gates; `objects` are of its namespace."""
-    deployment = next(
-        (o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == name), None
+    """The pods of a workload that wait for gates; `objects` are of its namespace."""
+    workload = next(
+        (o for o in objects if o["kind"] in workloads.KINDS and o["metadata"]["name"] == name), None
     )
-    if deployment is None:
+    if workload is None:
         return []
-    wanted = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    wanted = workloads.selector(workload)
     return sorted(
         one
         for pod in objects

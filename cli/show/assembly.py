@@ -158,7 +158,10 @@ def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> I
             scaler=sources.live.scalers.get(key),
             image=sources.live.images.get(key, ""),
             traffic=measured.get(backend),
-            console=sources.console.deployment(one.namespace, one.name),
+            hosts=sources.live.hosts.get(key, one.hosts),
+            console=(sources.console.leaders if one.is_group else sources.console.deployment)(
+                one.namespace, one.name
+            ),
             backend_console=sources.console.backend_service(backend) if backend in measured else "",
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from cli import workloads
 from facts.quantity import amount
+from gkeplatform.leader_worker_sets import INDEX_LABEL, NAME_LABEL
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -15,7 +17,7 @@ Key = tuple[str, str]
 KINDS = (
     "nodes",
     "pods",
-    "deployments.apps",
+    workloads.DEPLOYMENT.resource,
     "horizontalpodautoscalers.autoscaling",
     "poddisruptionbudgets.policy",
 )
@@ -54,18 +56,20 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """One pod of a model server."""
+    """One replica of a model server: its pod, or the leader of its group."""
 
     name: str
     node: str
     zone: str
     state: str
-    """ready, starting, pending, stopping or failed."""
+    """ready, starting, pending, stopping or failed; of a group, the first that is not ready."""
+    workers: tuple[str, ...] = ()
+    """The nodes of the group's other pods; empty for those without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A PodDisruptionBudget: how many healthy pods it wants, and evictions that it allows now."""
+    """A PodDisruptionBudget: how many healthy replicas it wants, and evictions allowed now."""
 
     wanted: int
     healthy: int
@@ -87,15 +91,17 @@ class Live:
 
     nodes: Sequence[Node] = ()
     pods: Mapping[Key, Sequence[Pod]] = field(default_factory=dict)
-    """By the Deployment that they belong to."""
+    """By the workload that they belong to."""
     replicas: Mapping[Key, tuple[int, int]] = field(default_factory=dict)
-    """Ready and wanted replicas of each Deployment."""
+    """Ready and wanted replicas of each workload."""
+    hosts: Mapping[Key, int] = field(default_factory=dict)
+    """The pods of one replica, of each workload."""
     images: Mapping[Key, str] = field(default_factory=dict)
-    """Of the first container of each Deployment: the model server's."""
+    """Of the first container of each workload: the model server's."""
     scalers: Mapping[Key, Scaler] = field(default_factory=dict)
-    """By the Deployment that they scale."""
+    """By the workload that they scale."""
     budgets: Mapping[Key, Budget] = field(default_factory=dict)
-    """By the label `app.kubernetes.io/name` that they select."""
+    """By the workload whose label they select."""
 
 
 def of_items(items: Iterable[Json]) -> Live:
@@ -107,17 +113,15 @@ def of_items(items: Iterable[Json]) -> Live:
     used = _requested(pods)
     nodes = [_node(item, used) for item in by_kind.get("Node", [])]
     zones = {node.name: node.zone for node in nodes}
+    runs = {_key(item): item for kind in workloads.KINDS for item in by_kind.get(kind, [])}
     return Live(
         nodes=sorted(nodes, key=lambda node: (node.pool, node.zone, node.name)),
         pods=_servers(pods, zones),
         replicas={
-            _key(item): (
-                (item.get("status") or {}).get("readyReplicas", 0),
-                item["spec"].get("replicas", 1),
-            )
-            for item in by_kind.get("Deployment", [])
+            key: (workloads.ready(item), workloads.replicas(item)) for key, item in runs.items()
         },
-        images={_key(item): _image(item) for item in by_kind.get("Deployment", [])},
+        hosts={key: workloads.hosts(item) for key, item in runs.items()},
+        images={key: _image(item) for key, item in runs.items()},
         scalers={
             (item["metadata"]["namespace"], item["spec"]["scaleTargetRef"]["name"]): Scaler(
                 minimum=item["spec"].get("minReplicas", 1),
@@ -126,7 +130,7 @@ def of_items(items: Iterable[Json]) -> Live:
             )
             for item in by_kind.get("HorizontalPodAutoscaler", [])
         },
-        budgets=dict(filter(None, map(_budget, by_kind.get("PodDisruptionBudget", [])))),
+        budgets=dict(_budgets(by_kind.get("PodDisruptionBudget", []), runs)),
     )
 
 
@@ -134,8 +138,8 @@ def _key(item: Json) -> Key:
     return item["metadata"]["namespace"], item["metadata"]["name"]
 
 
-def _image(deployment: Json) -> str:
-    template = deployment["spec"].get("template") or {}
+def _image(workload: Json) -> str:
+    template = workloads.template_of(workload)
     containers = (template.get("spec") or {}).get("containers") or [{}]
     return str(containers[0].get("image", ""))
 
@@ -181,23 +185,45 @@ def _amounts(quantities: Mapping[str, Any]) -> Amounts:
     )
 
 
-def _servers(pods: Iterable[Json], zones: Mapping[str, str]) -> dict[Key, list[Pod]]:
+def _servers(pods: Sequence[Json], zones: Mapping[str, str]) -> dict[Key, list[Pod]]:
+    groups = _groups(pods)
     found: dict[Key, list[Pod]] = {}
     for item in pods:
         labels = item["metadata"].get("labels") or {}
         if labels.get(_COMPONENT) != "model-server" or _NAME not in labels:
             continue
         node = item["spec"].get("nodeName", "")
+        members = groups.get((item["metadata"]["namespace"], workloads.group_of(item)), [item])
         pod = Pod(
             name=item["metadata"]["name"],
             node=node,
             zone=zones.get(node, ""),
-            state=_state(item),
+            state=_state_of_group(members),
+            workers=tuple(one["spec"].get("nodeName", "") for one in members[1:]),
         )
         found.setdefault((item["metadata"]["namespace"], labels[_NAME]), []).append(pod)
     for listed in found.values():
         listed.sort(key=lambda pod: (pod.zone, pod.name))
     return found
+
+
+def _groups(pods: Iterable[Json]) -> dict[tuple[str, str | None], list[Json]]:
+    """The pods of each group, the leader first."""
+    found: dict[tuple[str, str | None], list[Json]] = {}
+    for pod in pods:
+        if (group := workloads.group_of(pod)) is not None:
+            found.setdefault((pod["metadata"]["namespace"], group), []).append(pod)
+    for members in found.values():
+        members.sort(key=lambda pod: int(pod["metadata"]["labels"].get(INDEX_LABEL, 0)))
+    return found
+
+
+def _state_of_group(pods: Sequence[Json]) -> str:
+    """The state of a replica: of the first of its pods that is not ready."""
+    states = [state for state in map(_state, pods) if state != "ready"]
+    if states:
+        return states[0]
+    return "ready" if workloads.whole(pods) else "starting"
 
 
 def _state(pod: Json) -> str:
@@ -216,14 +242,15 @@ def _has(status: Mapping[str, Any], condition: str) -> bool:
     return any(one["type"] == condition and one["status"] == "True" for one in conditions)
 
 
-def _budget(item: Json) -> tuple[Key, Budget] | None:
-    selected = ((item["spec"].get("selector") or {}).get("matchLabels") or {}).get(_NAME)
-    if selected is None:
-        return None
-    status = item.get("status") or {}
-    budget = Budget(
-        wanted=status.get("desiredHealthy", 0),
-        healthy=status.get("currentHealthy", 0),
-        allowed=status.get("disruptionsAllowed", 0),
-    )
-    return (item["metadata"]["namespace"], selected), budget
+def _budgets(items: Iterable[Json], runs: Mapping[Key, Json]) -> Iterator[tuple[Key, Budget]]:
+    for item in items:
+        labels = (item["spec"].get("selector") or {}).get("matchLabels") or {}
+        selected = labels.get(NAME_LABEL) or labels.get(_NAME)
+        if selected is None:
+            continue
+        key, status = (item["metadata"]["namespace"], selected), item.get("status") or {}
+        wanted, healthy = workloads.budget(runs.get(key), status)
+        yield (
+            key,
+            Budget(wanted=wanted, healthy=healthy, allowed=status.get("disruptionsAllowed", 0)),
+        )

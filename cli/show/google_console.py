@@ -20,6 +20,10 @@ class GoogleConsole:
         """The page of a Deployment."""
         return self._in_cluster("deployment", namespace, name, "overview")
 
+    def leaders(self, namespace: str, name: str) -> str:
+        """The page of the StatefulSet of a LeaderWorkerSet's leaders, which has its name."""
+        return self._in_cluster("statefulset", namespace, name, "overview")
+
     def node_pool(self, name: str) -> str:
         """The page of a node pool."""
         return self._in_cluster("nodepool", name)

@@ -52,9 +52,11 @@ class Version:
     budget: Budget | None
     scaler: Scaler | None
     image: str = ""
-    """What its Deployment runs."""
+    """What its pods run."""
+    hosts: int = 1
+    """The pods of one replica: a group of several lives and ends as a whole."""
     console: str = ""
-    """The address of its Deployment in the Google Cloud console, of a real environment."""
+    """The address of its workload in the Google Cloud console, of a real environment."""
     backend_console: str = ""
     """That of its backend service; empty for another backend."""
     traffic: Traffic | None = None

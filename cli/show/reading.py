@@ -22,6 +22,7 @@ from cli.show.monitoring import Monitoring
 from cli.show.picture import Picture
 from cli.show.stacks import Stack
 from cli.traffic.deployed import sandbox_variables
+from cli.workloads import GROUPS
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, Layer, in_order
 from policies.check import Report
 from policies.sources import stack_export, stack_file
@@ -129,11 +130,18 @@ class Reader:
     def _live(self, known: _Deployed) -> Live:
         if self._real:
             with kubectl.kubeconfig(known.kubeconfig) as option:
-                return cluster.of_items(kubectl.objects(cluster.KINDS, self._variables, option))
+                return self._objects(known, option)
         client = Cluster(lifecycle.Home.default(), known.plan.project, self._variables)
         client.close()
         context = f"--context={client.context}"
-        return cluster.of_items(kubectl.objects(cluster.KINDS, self._variables, context))
+        return self._objects(known, context)
+
+    def _objects(self, known: _Deployed, option: str) -> Live:
+        on_several = any(one.is_group for one in known.plan.serving.workloads)
+        optional = [GROUPS.resource] if on_several else []
+        return cluster.of_items(
+            kubectl.objects(cluster.KINDS, self._variables, option, optional=optional)
+        )
 
 
 def _judged(environment: str, held: Mapping[str, Stack]) -> Report:

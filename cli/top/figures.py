@@ -26,7 +26,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
-    """A model's own Deployment, or its canary's."""
+    """A model's own pods, or its canary's."""
 
     name: str
     image: str

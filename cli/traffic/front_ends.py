@@ -49,11 +49,11 @@ class FrontEnds:
         self._known = [one for one in found if one.project == project]
 
     def pod(self, namespace: str, name: str, port: int) -> int | None:
-        """The port of 127.0.0.1 of a ready pod of a Deployment; None if there is none.
+        """The port of 127.0.0.1 of a ready pod of a model, of a group its leader; None without any.
 
         What a Service inside the cluster would choose, which nobody outside can connect to.
         """
-        pods = re.compile(rf"{re.escape(name)}-[a-z0-9]+-[a-z0-9]{{5}}")
+        pods = re.compile(rf"{re.escape(name)}-(\d+|[a-z0-9]+-[a-z0-9]{{5}})")
         for one in self._pods.listeners:
             place = (one.project, one.namespace, one.port)
             if place == (self._project, namespace, port) and pods.fullmatch(one.pod):

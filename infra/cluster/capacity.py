@@ -43,6 +43,7 @@ def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
         tpu=machine.tpu_kind if machine else "",
         tpus=machine.tpus if machine else 0,
         tpu_topology=args.tpu_topology or (machine.tpu_topology if machine else ""),
+        compact=args.compact,
         spot=args.spot,
         flex_start=args.flex_start,
         queued=args.queued,

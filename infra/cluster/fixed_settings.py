@@ -12,6 +12,7 @@ from infra.cluster.pool_settings import NodePoolArgs
 FIXED = (
     "accelerator",
     "boot_disk_kms_key",
+    "compact",
     "flex_start",
     "local_ssd_count",
     "max_pods_per_node",
@@ -33,6 +34,9 @@ def spans_nodes(args: NodePoolArgs) -> bool:
 def fixed(args: NodePoolArgs) -> dict[str, str]:
     """The values of those keys as JSON."""
     values = {key: getattr(args, key) for key in FIXED}
+    if not args.compact:
+        # Clusters that were deployed before the key existed have published none.
+        del values["compact"]
     if not spans_nodes(args):
         # Where it is the machine's own topology, the pool has no placement.
         values["tpu_topology"] = None

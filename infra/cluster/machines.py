@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from math import prod
 
-from facts import accelerators
+from facts import accelerators, compact_placement
 from facts.machines import MachineType, catalog, machine_type
 from gkeplatform.errors import PlatformError
 from infra.cluster.config import ClusterConfig
@@ -29,6 +29,8 @@ def check(key: str, pool: NodePoolArgs, zones: tuple[str, ...]) -> None:
             _check_accelerator(key, pool.accelerator, machine)
     elif machine is not None:
         _refuse_unnamed_gpus(key, machine)
+    if pool.compact:
+        _check_compact(key, pool, zones)
     if machine is not None:
         _check_boot_disk(key, pool.disk_type, machine)
         _check_local_ssds(key, pool.local_ssd_count, machine)
@@ -181,6 +183,19 @@ def _check_local_ssds(key: str, count: int, machine: MachineType) -> None:
         f"{key}.local_ssd_count: {machine.name} {has}, not {count}; set "
         f"{_either(sorted({0, *allowed}))}"
     )
+
+
+def _check_compact(key: str, pool: NodePoolArgs, zones: tuple[str, ...]) -> None:
+    remedies = {"machine_type": "choose one of them", "zones": f"set zones: [{zones[0]}]"}
+    for setting, reason in compact_placement.problems(
+        pool.machine_type,
+        zones,
+        blue_green=pool.blue_green is not None,
+        queued=pool.queued,
+        flex_start=pool.flex_start,
+    ):
+        remedy = remedies.get(setting, f"remove {setting}")
+        raise PlatformError(f"{key}.{setting}: {reason}; {remedy}, or remove compact")
 
 
 def _check_slice(

@@ -57,11 +57,7 @@ class NodePool(pulumi.ComponentResource):
             node_locations=list(args.zones or zones),
             max_pods_per_node=args.max_pods_per_node,
             queued_provisioning={"enabled": True} if args.queued else None,
-            placement_policy=(
-                {"type": "COMPACT", "tpu_topology": args.tpu_topology}
-                if args.tpu_topology and spans_nodes(args)
-                else None
-            ),
+            placement_policy=placement_policy(args),
             upgrade_settings=upgrade(args),
             node_config=node_config(
                 args, email=identity.email, tag=node_tag(naming), labels=labels
@@ -151,6 +147,13 @@ def autoscaling(args: NodePoolArgs) -> container.NodePoolAutoscalingArgsDict:
         # ANY: wherever capacity is available.
         "location_policy": "ANY" if args.spot or args.is_scarce else "BALANCED",
     }
+
+
+def placement_policy(args: NodePoolArgs) -> container.NodePoolPlacementPolicyArgsDict | None:
+    """How close to each other the nodes are; None leaves it to Google."""
+    if args.tpu_topology and spans_nodes(args):
+        return {"type": "COMPACT", "tpu_topology": args.tpu_topology}
+    return {"type": "COMPACT"} if args.compact else None
 
 
 def upgrade(args: NodePoolArgs) -> container.NodePoolUpgradeSettingsArgsDict:

@@ -109,6 +109,10 @@ class NodePoolArgs(Settings):
         Annotated[str, Meta(pattern=r"^\d+x\d+(x\d+)?$")] | None,
         Meta(description="Topology of a TPU slice of several nodes: `2x4`."),
     ] = None
+    compact: Annotated[
+        bool,
+        Meta(description="Compact placement: nodes close to each other, in one zone."),
+    ] = False
     local_ssd_count: Annotated[
         int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")
     ] = 0
@@ -174,5 +178,7 @@ class NodePoolArgs(Settings):
             )
         if self.boot_disk_kms_key is None and not self.boot_disk_kms_grant:
             raise ValueError("boot_disk_kms_grant applies only to boot_disk_kms_key; remove it")
+        if self.compact and self.tpu_topology:
+            raise ValueError("compact: the nodes of a TPU slice are always close; remove compact")
         if self.max_surge + self.max_unavailable == 0:
             raise ValueError("max_surge and max_unavailable are both 0: no node could be upgraded")

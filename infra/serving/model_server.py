@@ -1,6 +1,7 @@
 """The components of a model server: all Kubernetes objects of one workload."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -9,6 +10,7 @@ from pulumi_kubernetes.autoscaling import v2 as autoscaling
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.policy import v1 as policy
 
+from gkeplatform import leader_worker_sets
 from gkeplatform.labels import Labels
 from infra.serving import changed_ports, secret_sync, waits
 from infra.serving.callers import gateway as callers_gateway
@@ -91,7 +93,8 @@ class ModelServer(pulumi.ComponentResource):
             core.PersistentVolumeClaim(
                 name, metadata=sdk({**metadata, **claim}), spec=sdk(volume), opts=child
             )
-        pods = (leader_worker_set if args.is_group else deployment)(
+        make = partial(leader_worker_set, close=placement.close) if args.is_group else deployment
+        pods = make(
             args,
             rolling_update=placement.rolling_update,
             tolerations=placement.tolerations,
@@ -138,8 +141,8 @@ class ModelServer(pulumi.ComponentResource):
             told = {**wait, **waits.AVAILABLE, **group.annotations(args)}
             self.deployment = CustomResource(
                 name,
-                api_version=group.API,
-                kind=group.KIND,
+                api_version=leader_worker_sets.API,
+                kind=leader_worker_sets.KIND,
                 metadata=sdk({**metadata, "annotations": told}),
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *groups]),

@@ -11,7 +11,7 @@ from policies.objects import WORKLOADS, labels_of
 from policies.pods import deployment
 from policies.rule import Reference, Stack, advisory, google, mandatory
 from policies.rules.credentials import CONFIG_MAPS
-from policies.subjects import Resource, gcp
+from policies.subjects import Resource, gcp, resource_view
 from policies.values import Props, block, number, text
 
 LOG_BUCKETS = gcp("logging/projectBucketConfig:ProjectBucketConfig")
@@ -95,7 +95,7 @@ def _keeps_audit_log(stack: Stack) -> bool:
 
 
 @advisory(
-    WORKLOADS,
+    WORKLOADS.with_view(resource_view),
     layer="serving",
     severity="medium",
     why="Lines in _Default are kept for 30 days, beside all other logs, and whoever reads logs "

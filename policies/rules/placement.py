@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gkeplatform.config import Settings
+from gkeplatform.leader_worker_sets import GROUP_LABEL
 from policies.objects import (
     WORKLOADS,
     Workloads,
@@ -22,7 +23,6 @@ from policies.selection import NAMESPACED_PODS, NamespacedPod, namespaced_pods
 from policies.subjects import Resource, Selector, group_kind, kubernetes, resource_view
 from policies.values import MalformedInputError, Props, block, entries, text, texts
 
-_GROUP_KEY = "leaderworkerset.sigs.k8s.io/group-key"
 REPLICATED = WORKLOADS.with_view(resource_view)
 _POOL = "cloud.google.com/gke-nodepool"
 DEPLOYMENTS = kubernetes("apps", "Deployment") | kubernetes("extensions", "Deployment")
@@ -156,7 +156,7 @@ def _counts(term: Props, own: str, labels: Props) -> bool:
     """Whether a term is about the own pods, which have these labels in the namespace `own`."""
     if term.get("labelSelector") is None and not texts(term, "matchLabelKeys"):
         return False  # without a selector none, with an empty one all
-    if _GROUP_KEY in texts(term, "matchLabelKeys"):
+    if GROUP_LABEL in texts(term, "matchLabelKeys"):
         return False  # it parts the pods of one replica
     namespaces = texts(term, "namespaces")
     if namespaces and own not in namespaces and term.get("namespaceSelector") is None:

@@ -83,6 +83,8 @@ class ScalingGroup:
     """The node removed when the group shrinks by one; empty if the group is empty."""
     template: NodeSpec
     """The next node of the group."""
+    step: int = 1
+    """Nodes that are added or removed at once: all of a TPU slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -348,6 +348,74 @@ def test_a_drain_evicts_what_the_budget_allows(
     assert effect in told
 
 
+GROUPS = "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"
+
+
+def a_set(name: str, *, replicas: int = 2, **rolling: Any) -> dict[str, Any]:
+    """Groups of three hosts, in a pool that their pods name."""
+    template = {"metadata": {"labels": {"app": name}}, "spec": PINNED}
+    return {
+        "metadata": {"name": name, "namespace": "models"},
+        "spec": {
+            "replicas": replicas,
+            "leaderWorkerTemplate": {"size": 3, "leaderTemplate": template},
+            "rolloutStrategy": {"rollingUpdateConfiguration": rolling},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("rolling", "expected"),
+    [
+        ({}, 1),
+        ({"maxUnavailable": 0, "maxSurge": 1}, 2),
+        ({"maxUnavailable": "100%"}, 0),
+        ({"maxUnavailable": "40%", "maxSurge": "10%"}, 2),
+        ({"maxUnavailable": "40%"}, 1),
+    ],
+)
+def test_a_rollout_of_groups_keeps_whole_groups(rolling: dict[str, Any], expected: int) -> None:
+    assert rollout(a_set("a", **rolling)["spec"], 2) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_told"),
+    [
+        ("spec.leaderWorkerTemplate.leaderTemplate.spec", True),
+        ("spec.leaderWorkerTemplate.size", True),
+        ("spec.networkConfig.subdomainPolicy", True),
+        ("spec.replicas", False),
+        ("spec.rolloutStrategy.type", False),
+    ],
+)
+def test_a_change_of_a_set_is_told_where_it_replaces_groups(path: str, is_told: bool) -> None:
+    changed = step(GROUPS, "a", "update", new=a_set("a"), differs=(path,))
+    told = [("no interruption", "rolls out; at least 1 of 2 replicas serve")] if is_told else []
+    assert losses(changed) == told
+
+
+@pytest.mark.parametrize(
+    ("spec", "effect"),
+    [
+        ({"maxUnavailable": 1}, "1 of 2 serve"),
+        ({"maxUnavailable": 3}, "no replica may be left"),
+        # Of the six pods of two groups.
+        ({"maxUnavailable": "10%"}, "1 of 2 serve"),
+        ({"minAvailable": 6}, "allows no eviction of 2"),
+        ({"minAvailable": 5}, "1 of 2 serve"),
+    ],
+)
+def test_a_drain_takes_a_group_for_each_pod_that_it_evicts(
+    spec: dict[str, Any], effect: str
+) -> None:
+    upgraded = step(POOL_TYPE, "gpu", "update", differs=("nodeConfig.machineType",))
+    found = losses(
+        upgraded, step(GROUPS, "a", new=a_set("a")), step(BUDGET, "a", new=budget("a", **spec))
+    )
+    ((_, told),) = found
+    assert effect in told
+
+
 def test_a_budget_of_another_workload_or_namespace_does_not_count() -> None:
     served = step(DEPLOYMENT, "a", new=deployment("a", replicas=3, pod=PINNED))
     upgraded = step(POOL_TYPE, "gpu", "update", differs=("nodeConfig.machineType",))

@@ -59,6 +59,15 @@ def test_pods_whose_containers_are_ready_wait_for_their_gate() -> None:
     assert gates.held(OBJECTS, "absent") == []
 
 
+def test_pods_of_a_group_wait_for_their_gate_too() -> None:
+    label = "leaderworkerset.sigs.k8s.io/name"
+    leader = _pod("chat-0")
+    leader["metadata"]["labels"] = {label: "chat"}
+    metadata = {"namespace": "models", "name": "chat"}
+    sets = {"kind": "LeaderWorkerSet", "metadata": metadata, "spec": {}}
+    assert gates.held([sets, leader, _pod("other")], "chat") == [Held("models/chat-0", NEG)]
+
+
 def test_the_error_names_the_gate_in_place_of_the_providers_line() -> None:
     run = Run(is_preview=False)
     run.errors.append(

@@ -17,6 +17,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-cluster:cluster.secrets_encryption.grant",
         "gke-cluster:node_pools[].boot_disk_kms_grant",
         "gke-cluster:node_pools[].flex_start",
+        "gke-cluster:node_pools[].compact",
         "gke-cluster:compute_classes",
         "gke-cluster:compute_classes[].name",
         "gke-cluster:compute_classes[].priorities",

@@ -281,6 +281,19 @@ def test_a_pool_that_an_older_program_published_is_taken_as_unchanged(
     changes.refuse(edited(another_control_plane), DEV, before, served)
 
 
+def test_compact_placement_replaces_the_pool_and_its_absence_nothing(
+    before: ClusterContract,
+) -> None:
+    def compact(parts: Config) -> None:
+        parts[POOLS][0] |= {"compact": True, "zones": ["europe-west4-a"]}
+
+    # What was deployed before the key existed has published nothing of it.
+    assert not any("compact" in pool.fixed for pool in before.node_pools)
+    assert edited(lambda _: None).pools(DEV.region).replaced_pools(before) == {}
+    replaced = edited(compact).pools(DEV.region).replaced_pools(before)
+    assert list(replaced.values()) == [("compact",)]
+
+
 def test_another_range_of_the_control_plane_replaces_the_cluster(
     before: ClusterContract, served: NetworkingContract
 ) -> None:

@@ -19,6 +19,7 @@ from tests.contracts.refusals import refusal
 Config = dict[str, Any]
 ZONES = ("europe-west4-a", "europe-west4-b")
 POOL = "gke-cluster:node_pools"
+ONE: dict[str, Any] = {"zones": ["europe-west4-a"]}
 KEY = "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/secrets"
 KEY_ELSEWHERE = KEY.replace("west4", "west1")
 
@@ -100,6 +101,33 @@ def tpu_pool(**more: Any) -> Config:
         (
             lambda c: c[POOL][0].update(tpu_topology="2x4"),
             "tpu_topology: n2-standard-4 has no TPUs",
+        ),
+        (
+            lambda c: c[POOL][0].update(compact=True),
+            "gke-cluster:node_pools[0].zones: compact placement is within one zone, not in "
+            "europe-west4-a, europe-west4-b; set zones: [europe-west4-a], or remove compact",
+        ),
+        (
+            lambda c: c[POOL][0].update(compact=True, **ONE, machine_type="e2-standard-4"),
+            "gke-cluster:node_pools[0].machine_type: e2-standard-4 has no compact placement",
+        ),
+        (
+            lambda c: c[POOL][0].update(compact=True, **ONE, blue_green={}),
+            "node_pools[0].blue_green: compact placement has surge upgrades only; remove "
+            "blue_green, or remove compact",
+        ),
+        (
+            lambda c: c[POOL].append(gpu_pool(compact=True, **ONE, queued=True)),
+            "node_pools[2].queued: queued provisioning has no compact placement",
+        ),
+        (
+            lambda c: c[POOL].append(gpu_pool(compact=True, **ONE, flex_start=True)),
+            "node_pools[2].flex_start: flex-start has compact placement for a3-ultragpu-*, a4-*, "
+            "h4d-* only",
+        ),
+        (
+            lambda c: c[POOL].append(tpu_pool(compact=True)),
+            "compact: the nodes of a TPU slice are always close; remove compact",
         ),
         (
             lambda c: c[POOL].append(tpu_pool(max_nodes=3)),

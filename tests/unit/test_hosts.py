@@ -9,12 +9,13 @@ from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
 from infra.serving.callers.gateway import server_service
 from infra.serving.callers.pods import GATEWAY
+from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
 from infra.serving.manifest import Manifest
 from infra.serving.models import Model, Workload, expanded
 from infra.serving.models.disruption import disruption_budget
-from infra.serving.models.group import NAME_LABEL, annotations, leader_worker_set
+from infra.serving.models.group import annotations, leader_worker_set
 from infra.serving.models.rollout import RollingUpdate
 from infra.serving.scaling.autoscaler import autoscaler
 from infra.serving.tenancy.network_policies import network_policies
@@ -307,3 +308,31 @@ def test_models_of_one_and_of_several_hosts_with_callers_have_a_policy_each() ->
     assert policies["guarded"]["podSelector"]["matchExpressions"] == [
         {"key": NAME_LABEL, "operator": "DoesNotExist"}
     ]
+def test_groups_are_in_one_pool_with_compact_placement_where_there_is_one() -> None:
+    near = pool(name="near", zones=("a",), max_nodes=4, compact=True)
+    config = msgspec.convert({"models": [entry()]}, ServingConfig)
+    found = placements(config, (pool(), near))["m1"]
+    assert found.close == ("near",)
+    assert placements(config, (pool(),))["m1"].close == ()
+    update = RollingUpdate(1, 0)
+    own = leader_worker_set(
+        workload(entry()), rolling_update=update, labels={}, account="a", close=["near"]
+    )
+    for template in ("leaderTemplate", "workerTemplate"):
+        affinity = own["leaderWorkerTemplate"][template]["spec"]["affinity"]
+        required = "requiredDuringSchedulingIgnoredDuringExecution"
+        [together] = affinity["podAffinity"][required]
+        assert together["topologyKey"] == "cloud.google.com/gke-nodepool"
+        [term] = affinity["nodeAffinity"][required]["nodeSelectorTerms"]
+        named = {"key": "cloud.google.com/gke-nodepool", "operator": "In", "values": ["near"]}
+        assert named in term["matchExpressions"]
+        assert len(term["matchExpressions"]) > 1, "it is still kept off shared GPUs"
+
+
+def test_only_pools_with_compact_placement_count_then() -> None:
+    near = pool(name="near", zones=("a",), max_nodes=2, compact=True)
+    with pytest.raises(PlatformError, match=r"replicas.max: 2 replicas.*can ever hold, 1 "):
+        placed(entry(), pool(max_nodes=8), near)
+    # A pool that no replica fits is no choice.
+    small = pool(name="near", zones=("a",), max_nodes=1, compact=True)
+    assert placed(entry(), pool(max_nodes=8), small).surge == 1

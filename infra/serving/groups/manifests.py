@@ -6,6 +6,7 @@ https://github.com/kubernetes-sigs/lws/tree/v0.9.0/config.
 
 import hashlib
 
+from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.groups.roles import CERTIFICATE
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.network_policy import dns, tcp
@@ -24,9 +25,7 @@ _USER = 65532
 _FILE = "controller_manager_config.yaml"
 _CONFIGURATION_FOLDER, _CERTIFICATES = "/config", "/certs"
 _SET = "leaderworkerset-x-k8s-io-v1-leaderworkerset"
-_IN_GROUPS: Manifest = {
-    "matchExpressions": [{"key": "leaderworkerset.sigs.k8s.io/name", "operator": "Exists"}]
-}
+_IN_GROUPS: Manifest = {"matchExpressions": [{"key": NAME_LABEL, "operator": "Exists"}]}
 
 
 def configuration() -> dict[str, str]:

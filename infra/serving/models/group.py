@@ -10,17 +10,12 @@ import shlex
 from collections.abc import Sequence
 from copy import deepcopy
 
+from gkeplatform.leader_worker_sets import EXCLUSIVE, GROUP_LABEL, NAME_LABEL
 from infra.serving.manifest import Manifest
 from infra.serving.models import pod
 from infra.serving.models.rollout import RollingUpdate
 from infra.serving.models.workload import Workload
 
-API, KIND = "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"
-NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
-"""On all pods of a set. Only the pods of the first component are behind a Service."""
-GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
-"""On all pods of a group, with a value of its own."""
-EXCLUSIVE = "leaderworkerset.sigs.k8s.io/exclusive-topology"
 WORKER = "model-worker"
 """Component of the pods that only their leader calls."""
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -56,12 +51,16 @@ def leader_worker_set(
     tolerations: Sequence[Manifest] = (),
     labels: dict[str, str],
     account: str,
+    close: Sequence[str] = (),
 ) -> Manifest:
-    """The spec. It leaves out the number of groups if an autoscaler sets it."""
+    """The spec. It leaves out the number of groups if an autoscaler sets it.
+
+    `close`: node pools with compact placement, in one of which each group is to be.
+    """
     # LWS sets these labels too; stated, they tell the policy pack which pods a selector means.
     own = {**labels, **selector(workload)}
     template = pod.template(workload, labels=own, account=account, tolerations=tolerations)
-    _keep_together(workload, template)
+    _keep_together(workload, template, close)
     return {
         **({} if workload.autoscaling else {"replicas": workload.replicas.min}),
         "leaderWorkerTemplate": {
@@ -81,8 +80,8 @@ def leader_worker_set(
     }
 
 
-def _keep_together(workload: Workload, template: Manifest) -> None:
-    """Put the pods of a group into one zone, each on a node of its own."""
+def _keep_together(workload: Workload, template: Manifest, close: Sequence[str]) -> None:
+    """Put the pods of a group into one zone, or one pool of `close`, each on a node of its own."""
     spec = template["spec"]
     own: Manifest = {
         "labelSelector": {"matchLabels": selector(workload)},
@@ -91,9 +90,16 @@ def _keep_together(workload: Workload, template: Manifest) -> None:
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     spec["affinity"] = {
         **spec.get("affinity", {}),
-        "podAffinity": {required: [{**own, "topologyKey": _ZONE}]},
+        "podAffinity": {required: [{**own, "topologyKey": _POOL if close else _ZONE}]},
         "podAntiAffinity": {required: [{**own, "topologyKey": _HOST}]},
     }
+    if close:
+        nodes = deepcopy(spec["affinity"].get("nodeAffinity") or {})
+        terms = nodes.setdefault(required, {}).setdefault("nodeSelectorTerms", [{}])
+        named = {"key": _POOL, "operator": "In", "values": list(close)}
+        for term in terms:  # one of them must hold
+            term["matchExpressions"] = [*term.get("matchExpressions", []), named]
+        spec["affinity"]["nodeAffinity"] = nodes
 
 
 def _leader(workload: Workload, template: Manifest) -> Manifest:

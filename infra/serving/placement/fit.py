@@ -84,7 +84,18 @@ def fitting(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ..
     fit = tuple(pool for pool in pools if not shortages(workload, pool))
     if not fit:
         raise PlatformError(f"{key}.{_unfit(workload, pools)}")
-    return fit
+    return close(workload, fit) or fit
+
+
+def close(workload: Workload, pools: Sequence[NodePool]) -> tuple[NodePool, ...]:
+    """Of pools that can take a replica, those that keep its hosts close to each other.
+
+    Empty where it has one host or none is compact; a compute class chooses by itself, and the
+    nodes of a TPU slice always are.
+    """
+    if not workload.is_group or not workload.resources.gpu or workload.compute_class:
+        return ()
+    return tuple(pool for pool in pools if pool.compact and not shortages(workload, pool))
 
 
 def shortages(workload: Workload, pool: NodePool) -> list[str]:

@@ -10,7 +10,7 @@ from infra.serving.models.rollout import RollingUpdate
 from infra.serving.models.workload import Workload
 from infra.serving.placement import capacity
 from infra.serving.placement.accelerators import asked, offered
-from infra.serving.placement.fit import fitting, hard_taints
+from infra.serving.placement.fit import close, fitting, hard_taints
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Placement:
 
     rolling_update: RollingUpdate
     tolerations: tuple[Manifest, ...] = ()
+    close: tuple[str, ...] = ()
+    """Pools with compact placement, in one of which all pods of a group are."""
 
 
 def placements(
@@ -36,7 +38,9 @@ def placements(
     updates = capacity.rolling_updates(workloads, pools, quotas=quotas or {})
     return {
         workload.name: Placement(
-            updates[workload.name], tuple(tolerations(workload, fits[workload.name]))
+            updates[workload.name],
+            tuple(tolerations(workload, fits[workload.name])),
+            tuple(pool.name for pool in close(workload, fits[workload.name])),
         )
         for workload in workloads
     }

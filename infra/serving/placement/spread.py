@@ -12,7 +12,7 @@ from itertools import product
 from gkeplatform.contracts import NodePool
 from infra.serving.models.workload import Workload
 from infra.serving.placement.demand import of_pod
-from infra.serving.placement.fit import is_eligible, replicas_per_node, shortages
+from infra.serving.placement.fit import close, is_eligible, replicas_per_node, shortages
 
 
 def zone_capacities(workload: Workload, pools: Sequence[NodePool]) -> dict[str, int]:
@@ -22,6 +22,7 @@ def zone_capacities(workload: Workload, pools: Sequence[NodePool]) -> dict[str, 
     several hosts has as many pods, each on a node of its own, in one pool.
     """
     eligible = [pool for pool in pools if is_eligible(workload, pool) and pool.max_nodes]
+    eligible = list(close(workload, eligible)) or eligible
     demand = of_pod(workload)
     per_node = {
         pool.name: 0 if shortages(workload, pool) else replicas_per_node(demand, pool)

@@ -1,5 +1,6 @@
 """The spec of a model's HorizontalPodAutoscaler, and the scaling rules that ScaledObjects share."""
 
+from gkeplatform.leader_worker_sets import API, KIND
 from infra.serving.manifest import Manifest
 from infra.serving.scaling.settings import CPU_UTILIZATION, Autoscaling, Replicas, Step
 
@@ -32,7 +33,7 @@ def autoscaler(
 def target(name: str, hosts: int = 1) -> Manifest:
     """The reference to the Deployment `name`, or with several `hosts` to the LeaderWorkerSet."""
     if hosts > 1:
-        api, kind = "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"
+        api, kind = API, KIND
     else:
         api, kind = "apps/v1", "Deployment"
     return {"apiVersion": api, "kind": kind, "name": name}

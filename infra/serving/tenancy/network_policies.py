@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
+from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.callers.pods import GATEWAY, GUARDED, LIMITS, LIMITS_PORT
 from infra.serving.manifest import Manifest
-from infra.serving.models.group import NAME_LABEL
 from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
 from infra.serving.postgres.network import egress_to

@@ -57,8 +57,8 @@ class GatewayFirewall:
         self._made = wanted, ranges
 
 
-def target_ports(service: Json, port: int, deployments: list[Json]) -> Iterator[int]:
-    """The pods' ports behind a Service's port; a name is one of the Deployments' containers."""
+def target_ports(service: Json, port: int, workloads: list[Json]) -> Iterator[int]:
+    """The pods' ports behind a Service's port; a name is one of the workloads' containers."""
     spec = service["spec"]
     found = next((one for one in spec.get("ports") or () if one["port"] == port), None)
     if found is None:
@@ -68,7 +68,7 @@ def target_ports(service: Json, port: int, deployments: list[Json]) -> Iterator[
         yield target
         return
     namespace, selector = service["metadata"]["namespace"], spec.get("selector") or {}
-    for one in deployments:
+    for one in workloads:
         template = one["spec"]["template"]
         labels = (template.get("metadata") or {}).get("labels") or {}
         if (

@@ -44,7 +44,8 @@ class Snapshot:
     health_checks: list[Json]
     backend_policies: list[Json]
     services: dict[tuple[str, str], Json]
-    deployments: list[Json]
+    workloads: list[Json]
+    """Deployments and StatefulSets; one of these has the leaders of a LeaderWorkerSet."""
     namespaces: dict[str, dict[str, str]]
     """Labels by name."""
     pools: dict[tuple[str, str], Json] = field(default_factory=dict)

@@ -123,7 +123,7 @@ class Gateways:
         if pool is not None:
             serving = set(inference_pools.groups(pool, self._uid))
         elif service is not None:
-            serving = set(target_ports(service, key[2], seen.deployments))
+            serving = set(target_ports(service, key[2], seen.workloads))
         else:
             return set()
         health = objects.policy_of(seen.health_checks, key)

@@ -69,7 +69,8 @@ class HttpControllers:
                 self._namespaces, self._gateways, self._routes, self._checks, self._policies
             ]  # fmt: skip
             self._extensions = self._inform(gateway_api.ROUTING_EXTENSIONS)
-            self._informers.append(self._extensions)
+            self._stateful_sets = self._inform("/apis/apps/v1/statefulsets")
+            self._informers += [self._extensions, self._stateful_sets]
         self.pickers: dict[str, Json] = {}
         """InferencePool by the path of each backend service that it has."""
         self.routers: dict[str, Json] = {}
@@ -136,7 +137,7 @@ class HttpControllers:
                 (one["metadata"]["namespace"], one["metadata"]["name"]): one
                 for one in self._services.objects()
             },
-            deployments=self.deployments.objects(),
+            workloads=[*self.deployments.objects(), *self._stateful_sets.objects()],
             namespaces={
                 one["metadata"]["name"]: one["metadata"].get("labels") or {}
                 for one in self._namespaces.objects()

@@ -227,7 +227,7 @@ class Autoscaler:
         for name, group in idle.items():
             if now - self._idle_since[name] >= self._scaling.unneeded_seconds():
                 # One at a time: its pods may need the next node.
-                await self._resize(group, group.size - 1)
+                await self._resize(group, group.size - group.step)
                 return
 
     def _may_shrink(self, pools: Sequence[ScalingPool]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +71,7 @@ def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
     return rooms
 
 
+_POOL = "cloud.google.com/gke-nodepool"
 _OVER = ("Succeeded", "Failed")
 
 
@@ -111,12 +112,18 @@ def scale_up(
             if room is None:
                 plan.unschedulable.append((pod, reasons))
                 continue
-            open_rooms.append(room)
+            open_rooms += [room, *_rest(room)]
         room.free.subtract(requested)
         placed.append((pod, room.zone))
         if room.group is not None:
             plan.helped.append((pod, room.group))
     return plan
+
+
+def _rest(room: Room) -> list[Room]:
+    """The nodes that come with a new one."""
+    assert room.group is not None  # noqa: S101 (for mypy: it is new)
+    return [replace(room, free=Counter(room.free)) for _ in range(room.group.step - 1)]
 
 
 def _age(pod: Json) -> tuple[int, str]:
@@ -183,7 +190,7 @@ def new_room(
         return None, texts or "there is no node pool that autoscales"
     *_, room = min(found, key=lambda one: one[:4])
     assert room.group is not None  # noqa: S101 (for mypy: _room sets it)
-    plan.growth[room.group] += 1
+    plan.growth[room.group] += room.group.step
     return room, ""
 
 
@@ -201,8 +208,8 @@ def _room(pool: ScalingPool, group: ScalingGroup) -> Room:
 
 def _may_grow(pool: ScalingPool, group: ScalingGroup, plan: Plan) -> bool:
     if pool.is_total:
-        return sum(g.size + plan.growth[g] for g in pool.groups) < pool.max
-    return group.size + plan.growth[group] < pool.max
+        return sum(g.size + plan.growth[g] for g in pool.groups) + group.step <= pool.max
+    return group.size + plan.growth[group] + group.step <= pool.max
 
 
 def _waste(room: Room, requested: Counter[str]) -> Fraction:
@@ -223,7 +230,8 @@ def idle(
 ) -> dict[str, ScalingGroup]:
     """Return the removable nodes by name: under 50 % used, with pods that fit elsewhere.
 
-    Only the newest node of a group is considered, because groups shrink from the end.
+    Only the newest node of a group is considered, because groups shrink from the end. It stands
+    for all nodes of a TPU slice.
     """
     rooms = existing(nodes, pods)
     found: dict[str, ScalingGroup] = {}
@@ -234,10 +242,20 @@ def idle(
                 continue
             name = group.last_node
             own = [pod for pod in pods if pod["spec"].get("nodeName") == name]
-            if name in rooms and _can_go(name, own, rooms, budgets):
+            if group.step > 1:
+                may_go = name in rooms and not _is_used(pool, rooms, pods)
+            else:
+                may_go = name in rooms and _can_go(name, own, rooms, budgets)
+            if may_go:
                 found[name] = group
-                total -= 1
+                total -= group.step
     return found
+
+
+def _is_used(pool: ScalingPool, rooms: Mapping[str, Room], pods: Sequence[Json]) -> bool:
+    """Whether pods, other than those of the nodes, run on a TPU slice: it goes as a whole."""
+    own = {name for name, room in rooms.items() if room.labels.get(_POOL) == pool.name}
+    return any(pod["spec"].get("nodeName") in own and not is_of_node(pod) for pod in pods)
 
 
 def _can_go(

@@ -15,8 +15,8 @@ import yaml
 
 from cli import routing
 from cli.drills import catalog, exposures, fallback, prometheus, staging, stock, updates, weights
-from cli.drills.scene import is_available
 from cli.errors import CliError
+from cli.workloads import is_over
 from declared import ROOT
 from infra.serving.exposures.gateway import Gateway
 from infra.serving.exposures.http_load_balancer import HttpLoadBalancer
@@ -99,9 +99,9 @@ def test_every_machine_type_runs_out_in_every_zone() -> None:
         node("a", "zone-a", "n2-standard-4"),
         node("c", "zone-a", "n2-standard-4", unschedulable=True),
     ]
-    found = stock.found(nodes, [{"metadata": {"name": "resnet-1"}}])
+    found = stock.found(nodes, [{"metadata": {"name": "resnet-1", "uid": "u"}}])
     assert found.nodes == ("a", "b")
-    assert found.pods == {"resnet-1"}
+    assert found.pods == {"u"}
     assert found.stock == {
         (zone, f"n2-standard-{cores}") for zone in ("zone-a", "zone-b") for cores in (4, 8)
     }
@@ -222,11 +222,12 @@ def test_a_canary_gets_its_share_in_every_rule_of_its_model_alone() -> None:
 def test_when_a_rollout_is_over(status: Json, available: bool) -> None:
     whole = {"observedGeneration": 2, "updatedReplicas": 3, "replicas": 3, "availableReplicas": 3}
     deployment = {
+        "kind": "Deployment",
         "metadata": {"generation": 2},
         "spec": {"replicas": 3},
         "status": {**whole, **status},
     }
-    assert is_available(deployment) is available
+    assert is_over(deployment) is available
 
 
 @pytest.mark.parametrize(

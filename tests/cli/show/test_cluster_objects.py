@@ -124,3 +124,74 @@ def test_budgets_and_autoscalers_are_found_by_what_they_are_for() -> None:
     assert live.budgets == {key: Budget(wanted=2, healthy=3, allowed=1)}
     assert live.scalers == {key: Scaler(minimum=1, maximum=5, desired=0)}
     assert live.replicas == {key: (0, 3)}
+
+
+GROUP = "leaderworkerset.sigs.k8s.io"
+
+
+def member(index: int, at: str, *, group: str = "g1", **fields: Any) -> Json:
+    """A pod of a group of two; the first is its leader."""
+    made = pod(f"chat-0-{index}" if index else "chat-0", at, **fields)
+    component = "model-worker" if index else "model-server"
+    made["metadata"] = {
+        "name": made["metadata"]["name"],
+        "namespace": "models",
+        "annotations": {f"{GROUP}/size": "2"},
+        "labels": {
+            "app.kubernetes.io/name": "chat",
+            "app.kubernetes.io/component": component,
+            f"{GROUP}/name": "chat",
+            f"{GROUP}/group-key": group,
+            f"{GROUP}/worker-index": str(index),
+        },
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("pods", "state", "workers"),
+    [
+        ([member(1, "b"), member(0, "a")], "ready", ("b",)),
+        ([member(0, "a")], "starting", ()),
+        ([member(0, "a"), member(1, "")], "pending", ("",)),
+        ([member(0, "a"), member(1, "b", phase="Failed")], "failed", ("b",)),
+        ([member(0, "a"), member(1, "b", group="of-another")], "starting", ()),
+    ],
+)
+def test_a_group_is_one_replica_and_as_ready_as_its_last_pod(
+    pods: list[Json], state: str, workers: tuple[str, ...]
+) -> None:
+    live = of_items([node("a", "zone-a"), node("b", "zone-a"), *pods])
+    [found] = live.pods["models", "chat"]
+    assert (found.name, found.node, found.state, found.workers) == ("chat-0", "a", state, workers)
+
+
+def test_replicas_and_the_budget_of_a_set_are_groups() -> None:
+    container = {"image": "vllm:1"}
+    live = of_items(
+        [
+            {
+                "kind": "LeaderWorkerSet",
+                "metadata": {"name": "chat", "namespace": "models"},
+                "spec": {
+                    "replicas": 2,
+                    "leaderWorkerTemplate": {
+                        "size": 4,
+                        "leaderTemplate": {"spec": {"containers": [container]}},
+                    },
+                },
+                "status": {"readyReplicas": 1},
+            },
+            {
+                "kind": "PodDisruptionBudget",
+                "metadata": {"name": "chat", "namespace": "models"},
+                "spec": {"selector": {"matchLabels": {f"{GROUP}/name": "chat"}}},
+                "status": {"expectedPods": 8, "desiredHealthy": 7, "currentHealthy": 4},
+            },
+        ]
+    )
+    key = ("models", "chat")
+    assert live.replicas == {key: (1, 2)}
+    assert live.hosts == {key: 4}
+    assert live.images == {key: "vllm:1"}
+    assert live.budgets == {key: Budget(wanted=1, healthy=1, allowed=0)}

@@ -177,6 +177,48 @@ def test_a_tpu_slice_has_all_of_its_nodes() -> None:
     asyncio.run(run())
 
 
+COMPACT: Json = {
+    "config": {"machineType": "n2-standard-8"},
+    "placementPolicy": {"type": "COMPACT"},
+    "locations": ["us-central1-b"],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"config": {"machineType": "e2-standard-8"}}, "e2-standard-8 has no compact placement"),
+        ({"locations": ["us-central1-a", "us-central1-b"]}, "within one zone"),
+        ({"upgradeSettings": {"strategy": "BLUE_GREEN"}}, "surge upgrades only"),
+    ],
+)
+def test_nodes_that_cannot_be_close_are_refused(change: Json, reason: str) -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            await cluster(client)
+            body = {"nodePool": {"name": "x", "initialNodeCount": 1, **COMPACT, **change}}
+            answer = await client.call("POST", POOLS, body, status=400)
+            assert "Placement policy COMPACT cannot be used" in answer["error"]["message"]
+            assert reason in answer["error"]["message"]
+
+    asyncio.run(run())
+
+
+def test_close_nodes_stay_in_one_zone_and_without_blue_green_upgrades() -> None:
+    async def run() -> None:
+        async with emulator() as client:
+            await cluster(client)
+            await made(client, {"initialNodeCount": 1, **COMPACT})
+            for change in (
+                {"upgradeSettings": {"strategy": "BLUE_GREEN"}},
+                {"locations": ["us-central1-a", "us-central1-b"]},
+            ):
+                answer = await client.call("PUT", f"{POOLS}/x", change, status=400)
+                assert "COMPACT cannot be used" in answer["error"]["message"]
+
+    asyncio.run(run())
+
+
 def test_a_slice_of_one_node_has_the_topology_of_its_machine() -> None:
     async def run() -> None:
         planes = PretendedControlPlanes()

@@ -11,10 +11,11 @@ import pytest
 from declared import declare
 from gkeplatform.environment import Environment
 from gkeplatform.labels import Labels
+from gkeplatform.leader_worker_sets import API, KIND
 from infra.serving.groups.component import LeaderWorkerSets
 from infra.serving.models import Model, expanded
 from infra.serving.models.disruption import disruption_budget
-from infra.serving.models.group import API, KIND, leader_worker_set
+from infra.serving.models.group import leader_worker_set
 from infra.serving.models.rollout import RollingUpdate
 from sandbox import engine
 from sandbox.gcp.app import create_app

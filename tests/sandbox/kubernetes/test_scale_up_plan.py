@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,3 +187,23 @@ def test_a_group_waits_longer_after_each_failure_and_not_after_it_grew() -> None
     backoff.grew("a")
     backoff.failed("a", 400.0)
     assert backoff.groups(431.0) == frozenset()
+
+
+def _slice(size: int) -> ScalingPool:
+    """A TPU slice of four nodes."""
+    [group, _] = _pool("s", size, most=4).groups
+    return ScalingPool(name="s", groups=(replace(group, step=4),), min=0, max=4, is_total=False)
+
+
+def test_a_tpu_slice_comes_and_goes_as_a_whole() -> None:
+    pods = [_pod(f"p{index}", "3") for index in range(3)]
+    assert _grown(plan.scale_up([_slice(0)], [], pods)) == {"s-a": 4}
+    found = plan.scale_up([_slice(4)], [], pods)
+    assert not found.growth
+    assert {reason for _, reason in found.unschedulable} == {"1 max node group size reached"}
+    nodes = [_node("s", "a") for _ in range(4)]
+    for index, node in enumerate(nodes):
+        node["metadata"] = node["metadata"] | {"name": f"s-a-{index}"}
+    assert not plan.idle([_slice(4)], nodes, [_pod("p", "100m", node="s-a-0")], [])
+    [(name, group)] = plan.idle([_slice(4)], nodes, [], []).items()
+    assert (name, group.size - group.step) == ("s-a-3", 0)

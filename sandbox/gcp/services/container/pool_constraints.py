@@ -1,9 +1,10 @@
-"""Constraints on flex-start, queued provisioning and TPU slice node pools."""
+"""Constraints on flex-start, queued provisioning, compact placement and TPU slice node pools."""
 
 from __future__ import annotations
 
 from math import prod
 
+from facts import compact_placement
 from facts.machines import machine_type
 from sandbox.gcp.services.container.checks import InvalidError
 from sandbox.gcp.services.container.pool_defaults import DEFAULT_MACHINE
@@ -24,9 +25,27 @@ def check(pool: Json, zones: tuple[str, ...]) -> None:
         _check_on_demand_capacity(pool, config)
     if config.get("flexStart") and (config.get("spot") or config.get("preemptible")):
         raise InvalidError("Flex-start cannot be used with Spot or preemptible nodes.")
-    topology = (pool.get("placementPolicy") or {}).get("tpuTopology")
-    if topology:
+    if topology := (pool.get("placementPolicy") or {}).get("tpuTopology"):
         _check_tpu_slice(pool, config, topology, zones)
+    check_placement(pool, zones)
+
+
+def check_placement(pool: Json, zones: tuple[str, ...]) -> None:
+    """Raise `InvalidError` if the nodes are to be close to each other and cannot.
+
+    The rules are Google's, the words are not: its own have not been recorded.
+    """
+    policy, config = pool.get("placementPolicy") or {}, pool.get("config") or {}
+    if policy.get("type") != "COMPACT" or policy.get("tpuTopology"):
+        return
+    for _, reason in compact_placement.problems(
+        config.get("machineType") or DEFAULT_MACHINE,
+        zones,
+        blue_green=(pool.get("upgradeSettings") or {}).get("strategy") == "BLUE_GREEN",
+        queued=bool((pool.get("queuedProvisioning") or {}).get("enabled")),
+        flex_start=bool(config.get("flexStart")),
+    ):
+        raise InvalidError(f"Placement policy COMPACT cannot be used: {reason}.")
 
 
 def _check_on_demand_capacity(pool: Json, config: Json) -> None:

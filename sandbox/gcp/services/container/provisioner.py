@@ -77,6 +77,9 @@ def scaling_pool(record: ClusterRecord, pool: PoolRecord) -> Any:
     if not limits.get("enabled") or queued:  # queued nodes are provisioned by request only
         return None
     make = node_spec_factory(pool)
+    is_slice = bool((pool["pool"].get("placementPolicy") or {}).get("tpuTopology"))
+    # https://docs.cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus: from 0 to all nodes.
+    step = int(limits.get("totalMaxNodeCount") or limits["maxNodeCount"]) if is_slice else 1
     scaling_groups = tuple(
         ScalingGroup(
             path=group.path("instanceGroupManagers").partition("/")[2].partition("/")[2]
@@ -85,6 +88,7 @@ def scaling_pool(record: ClusterRecord, pool: PoolRecord) -> Any:
             size=group.size,
             last_node=group.nodes[-1] if group.nodes else "",
             template=make(names.node(group.base, group.size), group.zone),
+            step=step,
         )
         for group in groups_of(record, pool)
     )

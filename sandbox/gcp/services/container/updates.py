@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox.gcp.services.container import checks, defaults
+from sandbox.gcp.services.container import checks, defaults, pool_constraints
 from sandbox.gcp.services.container.pool_defaults import settle_taints, upgrade_settings
 from sandbox.gcp.services.container.wire_format import Json, merge, without
 
@@ -384,3 +384,4 @@ def check_pool(pool: Json, cluster: Json) -> None:
     checks.node_config(pool["config"], tuple(pool["locations"]))
     checks.confidential(cluster, pool["config"])
     checks.autoscaling(pool.get("autoscaling") or {})
+    pool_constraints.check_placement(pool, tuple(pool["locations"]))
