@@ -1,10 +1,12 @@
 """Models on H100, H200 and B200 GPUs, on TPUs, on a share of a GPU, and beside them on none.
 
-Two of them share a host of the Inference Gateway.
+Two of them share a host of the Inference Gateway. Two run on several hosts: on a TPU slice, and on
+GPUs that are close to each other.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -44,6 +46,17 @@ POOLS = [
         "accelerator": {"type": "nvidia-l4", "sharing": {"clients": 4}},
     },
     HYPERDISK | {"name": "v6e", "machine_type": "ct6e-standard-4t", "zones": [A]},
+    HYPERDISK
+    | {"name": "slice", "machine_type": "ct6e-standard-4t", "zones": [A]}
+    | {"tpu_topology": "2x4", "max_nodes": 2},
+    {
+        "name": "close",
+        "machine_type": "g2-standard-8",
+        "zones": [A],
+        "max_nodes": 4,
+        "accelerator": {"type": "nvidia-l4"},
+        "compact": True,
+    },
 ]
 
 
@@ -77,6 +90,11 @@ MODELS = [
     | {"files": {"via": "gcs-fuse"}, "exposure": SHARED},
     language_model("on-v6e", "64", "256Gi", tpu={"type": "tpu-v6e-slice", "topology": "2x2"})
     | {"image": "vllm/vllm-tpu:v0.12.0"},
+    language_model("on-slice", "64", "256Gi", tpu={"type": "tpu-v6e-slice", "topology": "2x4"})
+    | {"image": "vllm/vllm-tpu:v0.12.0", "hosts": 2},
+    language_model("on-close", "2", "8Gi", gpu={"type": "nvidia-l4"})
+    | {"files": {"via": "gcs-fuse"}, "hosts": 2, "replicas": {"min": 2, "max": 2}}
+    | {"drain_seconds": 1},
     {
         "name": "on-none",
         "server": "tensorflow-serving",
@@ -92,8 +110,12 @@ PLACES = {
     "on-b200": "b200",
     "on-l4": "l4",
     "on-v6e": "v6e",
+    "on-slice": "slice",
+    "on-close": "close",
     "on-none": "general",
 }
+SET = "leaderworkersets.leaderworkerset.x-k8s.io"
+GROUPS = "leaderworkerset.sigs.k8s.io/name"
 
 
 def stack_file(text: str) -> str:
@@ -138,6 +160,8 @@ def test_models_become_ready_on_the_accelerators_that_they_ask_for(
     assert limits["on-l4"]["nvidia.com/gpu"] == "1"
     assert limits["on-v6e"]["google.com/tpu"] == "4"
     _is_routed_by_body(other_workspace)
+    _groups_are_whole_and_close(other_workspace, nodes)
+    _a_changed_group_is_found_and_restored(other_workspace)
 
 
 def _is_routed_by_body(workspace: Workspace) -> None:
@@ -160,3 +184,43 @@ def _is_routed_by_body(workspace: Workspace) -> None:
             pods = {one.headers["x-served-by-pod"].rsplit("-", 2)[0] for one in answers}
             assert pods == {model}
         assert asked("unknown").status_code == 404
+
+
+def _groups_are_whole_and_close(workspace: Workspace, nodes: dict[str, str]) -> None:
+    """Each pod of a group has a node of its own, in the pool that keeps them close."""
+    pods = {
+        name: workspace.kubernetes("pods", "-n", "models", "-l", f"{GROUPS}={name}")["items"]
+        for name in ("on-slice", "on-close")
+    }
+    for name, count in (("on-slice", 2), ("on-close", 4)):
+        assert all(map(is_ready, pods[name]))
+        assert len({pod["spec"]["nodeName"] for pod in pods[name]}) == count
+        assert {nodes[pod["spec"]["nodeName"]] for pod in pods[name]} == {PLACES[name]}
+    variables = [
+        {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+        for pod in sorted(pods["on-slice"], key=lambda one: str(one["metadata"]["name"]))
+    ]
+    assert [one["TPU_WORKER_ID"] for one in variables] == ["0", "1"]
+    for one in variables:
+        assert len(one["TPU_WORKER_HOSTNAMES"].split(",")) == 2, one
+
+
+def _a_changed_group_is_found_and_restored(workspace: Workspace) -> None:
+    """Nothing that LWS owns is drift; a changed image is, and `up` waits for its end."""
+    serving = ("acc", "--layer", "serving")
+    clean = workspace.platformctl("drift", *serving, "--json", check=False)
+    assert clean.returncode == 0, clean.stdout
+    own = f"pods -n models -l {GROUPS}=on-close".split()
+    image = workspace.kubernetes(*own)["items"][0]["spec"]["containers"][0]["image"]
+    path = "/spec/leaderWorkerTemplate/leaderTemplate/spec/containers/0/image"
+    patch = json.dumps([{"op": "replace", "path": path, "value": "vllm/vllm-openai:v0.1.0"}])
+    workspace.kubectl("-n", "models", "patch", SET, "on-close", "--type=json", "-p", patch)
+    found = workspace.platformctl("drift", *serving, check=False)
+    assert found.returncode == 7, found.stdout + found.stderr
+    assert "LeaderWorkerSet models/on-close: changed; `up --refresh` changes it" in found.stdout
+    assert f'"{image}" -> "vllm/vllm-openai:v0.1.0"' in found.stdout
+    workspace.platformctl("rehearse", *serving, "--refresh", timeout=600)
+    pods = workspace.kubernetes(*own)["items"]
+    # `up` has waited for both groups: none of another template is left.
+    assert [is_ready(pod) for pod in pods] == [True] * 4
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {image}

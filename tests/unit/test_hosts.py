@@ -7,9 +7,9 @@ import pytest
 
 from gkeplatform.contracts import NodePool
 from gkeplatform.errors import PlatformError
+from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.callers.gateway import server_service
 from infra.serving.callers.pods import GATEWAY
-from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
 from infra.serving.manifest import Manifest
@@ -308,6 +308,8 @@ def test_models_of_one_and_of_several_hosts_with_callers_have_a_policy_each() ->
     assert policies["guarded"]["podSelector"]["matchExpressions"] == [
         {"key": NAME_LABEL, "operator": "DoesNotExist"}
     ]
+
+
 def test_groups_are_in_one_pool_with_compact_placement_where_there_is_one() -> None:
     near = pool(name="near", zones=("a",), max_nodes=4, compact=True)
     config = msgspec.convert({"models": [entry()]}, ServingConfig)
