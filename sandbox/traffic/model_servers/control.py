@@ -149,6 +149,7 @@ def _described(life: PodLife) -> dict[str, Any]:
                 "kind": process.server.kind,
                 "gpus": gpus.get(name, 0),
                 "models": process.server.models,
+                "words": process.server.words,
                 "listens": {str(port): listens for port, listens in process.listens.items()},
                 "isLoaded": process.is_loaded,
                 "isTerminating": process.is_terminating,
