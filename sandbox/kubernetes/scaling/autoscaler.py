@@ -131,7 +131,7 @@ class Autoscaler:
         self, pools: Sequence[ScalingPool], known: Mapping[str, classes.ComputeClass]
     ) -> None:
         """Say in the status of each class whether it can be followed."""
-        now = timestamp(datetime.now(UTC))
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for one in self._classes.objects():
             name = one["metadata"]["name"]
             wanted = class_health.conditions(one, known[name], pools, now=now)
