@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from facts.accelerator_memory import is_tpu, known
 from facts.gpu_devices import devices
 from infra.serving.models import gpu_start
 from infra.serving.pod_programs import GPU_ARGUMENTS
@@ -80,12 +81,16 @@ def test_a_container_without_the_driver_ends_it(tmp_path: Path) -> None:
     assert "nvidia-smi does not answer" in done.stderr
 
 
+def test_every_type_whose_memory_is_known_has_a_device() -> None:
+    assert set(devices()) == {kind for kind in known() if not is_tpu(kind)}
+
+
 @pytest.mark.parametrize("kind", sorted(devices()))
 def test_every_type_is_recognized_by_its_device_and_by_no_other(kind: str) -> None:
-    known = {name: asdict(device) for name, device in devices().items()}
+    table = {name: asdict(device) for name, device in devices().items()}
     device = devices()[kind]
     # What drivers tell differs by some hundred MiB.
     for told in (device.mebibytes, int(device.mebibytes * 0.98)):
-        found = kinds(device.name, told, known)
+        found = kinds(device.name, told, table)
         assert found == [name for name, other in devices().items() if other == device]
         assert kind in found
