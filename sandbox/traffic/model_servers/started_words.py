@@ -54,7 +54,7 @@ class StartedWords:
     def started(self, pods: Iterable[Json], accelerators: Mapping[str, str]) -> list[Json]:
         """The pods as started; without those whose program has not told its words yet.
 
-        `accelerators` are the GPU types of nodes, by name.
+        `accelerators` are the GPU types of the nodes that are known, by name; empty: it has none.
         """
         present, told = set(), []
         for pod in pods:
@@ -65,8 +65,11 @@ class StartedWords:
             present.add(uid)
             if containers := self._found.get(uid):
                 told.append(_with(pod, containers))
-            elif uid not in self._tasks and (pod.get("status") or {}).get("podIP"):
-                gpu = accelerators.get(pod["spec"].get("nodeName") or "", "")
+                continue
+            gpu = accelerators.get(pod["spec"].get("nodeName") or "")
+            is_run = bool((pod.get("status") or {}).get("podIP"))
+            # A node may be told later than its pods.
+            if uid not in self._tasks and is_run and gpu is not None:
                 self._tasks[uid] = asyncio.create_task(self._start(pod, gpu))
         for uid in [one for one in self._tasks if one not in present]:
             self._tasks.pop(uid).cancel()

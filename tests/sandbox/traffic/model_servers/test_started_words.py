@@ -6,14 +6,15 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from infra.serving.models import gpu_start
+from infra.serving.models import Model, expanded, gpu_start
 from infra.serving.models.pod import template
 from sandbox.traffic.model_servers.kinds import model_server
 from sandbox.traffic.model_servers.started_words import StartedWords, StartError, run
 from tests.sandbox.traffic.model_servers.cluster import Servers, pod, until, with_servers
-from tests.unit.test_compute_classes import catalog, entry
+from tests.unit.entries import VLLM as ENTRY
 
 Json = dict[str, Any]
 FILES = {"/etc/gpu-arguments": gpu_start.data()}
@@ -23,9 +24,14 @@ ON_L4, ON_A100 = {"node-1": "nvidia-l4"}, {"node-1": "nvidia-tesla-a100"}
 
 def platform_pod(gpus: int = 1) -> Json:
     """A pod of the platform's template, with common arguments and those for one type."""
-    model = entry(arguments=["--max-model-len=8192"], arguments_by_gpu=OWN)
-    model["resources"] = model["resources"] | {"gpu": {"count": gpus}}
-    [workload] = catalog(model).workloads
+    keys = {
+        "compute_class": "gpus",
+        "resources": ENTRY["resources"] | {"gpu": {"count": gpus}},
+        "arguments": ["--max-model-len=8192"],
+        "arguments_by_gpu": OWN,
+    }
+    model = msgspec.convert(ENTRY | keys, Model)
+    workload = expanded(model, key="models[0]", namespace="models")
     spec = template(workload, labels={}, account="models")["spec"]
     return pod(*spec.pop("containers"), **spec)
 
@@ -113,6 +119,20 @@ def test_a_pod_whose_program_fails_crashes_and_is_not_ready() -> None:
     asyncio.run(test())
 
 
+def test_a_pod_waits_for_its_node() -> None:
+    async def test(servers: Servers) -> None:
+        cluster: Any = Cluster(gpu_start.data())
+        shown = platform_pod()
+        seen = StartedWords(cluster, lambda: servers.show(*seen.started([shown], ON_L4)))
+        assert seen.started([shown], {}) == []
+        seen.started([shown], ON_L4)
+        await until(lambda: servers.port(8000) is not None)
+        assert cluster.patched == []
+        await seen.stop()
+
+    with_servers(test)
+
+
 def test_a_pod_without_such_a_program_is_left_as_it_is() -> None:
     async def test() -> None:
         cluster: Any = Cluster(None)
@@ -127,4 +147,4 @@ def test_the_server_is_recognized_by_the_words() -> None:
     told = {**container, "command": words("nvidia-tesla-a100"), "args": []}
     found = model_server(told)
     assert found is not None
-    assert (found.kind, found.models, found.longest) == ("vllm", ("assistant",), 65536)
+    assert (found.kind, found.models, found.longest) == ("vllm", ("m1",), 65536)
