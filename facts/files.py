@@ -2,7 +2,8 @@
 
 `machine_types.json` is written by `facts.machine_types_update`. The others are kept by hand and
 name their sources: `series.json` has what that list lacks, `models.json` and
-`accelerator_memory.json` what the memory of a language model's server depends on.
+`accelerator_memory.json` what the memory of a language model's server depends on, and
+`gpu_devices.json` what the driver calls a GPU.
 """
 
 import json
@@ -35,6 +36,12 @@ def models() -> dict[str, Any]:
 def accelerator_memory() -> dict[str, Any]:
     """Memory of GPUs and TPUs."""
     return _read("accelerator_memory.json")
+
+
+@cache
+def gpu_devices() -> dict[str, Any]:
+    """Names of GPUs' devices."""
+    return _read("gpu_devices.json")
 
 
 def _read(name: str) -> dict[str, Any]:

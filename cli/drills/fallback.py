@@ -82,6 +82,7 @@ def choice(found: Json, nodes: list[Json]) -> Choice:
 
 def run_out(scene: Scene, taken: Choice) -> None:
     """Roll the model out where its first choice is full and no zone has another such node."""
+    before = _words(scene)
     for zone, machine, way in sorted(taken.stock):
         scene.control.set_stock(zone, machine, exhausted=True, provisioning=way)
     for node in taken.nodes:
@@ -91,11 +92,13 @@ def run_out(scene: Scene, taken: Choice) -> None:
     scene.wait_until_available()
     pools = {pool for pool in _pools(scene) if pool not in taken.pools}
     scene.timeline.note(f"it runs on {', '.join(sorted(pools))}, the next choice of its class")
+    _note_words(scene, before)
     scene.timeline.sleep(scene.seconds)
 
 
 def restock(scene: Scene, taken: Choice) -> None:
     """Let zones have virtual machines again, and wait until the pods have returned."""
+    before = _words(scene)
     for zone, machine, way in sorted(taken.stock):
         scene.control.set_stock(zone, machine, exhausted=False, provisioning=way)
     for node in taken.nodes:
@@ -107,7 +110,27 @@ def restock(scene: Scene, taken: Choice) -> None:
 
     if taken.returns:
         scene.wait("the pods have returned to the first choice", returned)
+        _note_words(scene, before)
     roll_back(scene)
+
+
+def _words(scene: Scene) -> list[str]:
+    """What the servers of the model's ready pods were started with, each word once."""
+    pods = [pod["metadata"]["name"] for pod in scene.ready_pods()]
+
+    def have_begun() -> bool:
+        return scene.servers.words(scene.model).keys() >= set(pods)
+
+    # The API server has a pod a moment before its server has begun.
+    scene.wait("the servers have begun", have_begun)
+    found = scene.servers.words(scene.model)
+    return list(dict.fromkeys(word for pod in pods for word in found.get(pod, ())))
+
+
+def _note_words(scene: Scene, before: list[str]) -> None:
+    """Tell what the servers are started with now that they were not before."""
+    if added := [word for word in _words(scene) if word not in before]:
+        scene.timeline.note(f"the servers there are started with {' '.join(added)}")
 
 
 def _pools(scene: Scene) -> set[str]:

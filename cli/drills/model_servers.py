@@ -29,6 +29,14 @@ class ModelServers:
         body = {"cluster": self._cluster, "namespace": namespace, "pods": pods}
         return len(self._ask("POST", "/kill", body)["pods"])
 
+    def words(self, workload: str) -> dict[str, list[str]]:
+        """The command lines of the servers of a workload's pods, by pod; of those that run."""
+        return {
+            one["pod"]: [word for server in one["servers"] for word in server["words"]]
+            for one in self._ask("GET", "/pods")
+            if (one["cluster"], one["workload"]) == (self._cluster, workload) and one["servers"]
+        }
+
     def are_ending(self, workload: str) -> bool:
         """Whether a pod of a workload still drains; its object may be gone already."""
         return any(

@@ -26,6 +26,7 @@ from infra.serving.models import (
     Workload,
     adapter_sidecar,
     files,
+    gpu_start,
     group,
     rollout,
     secrets,
@@ -116,7 +117,7 @@ class ModelServer(pulumi.ComponentResource):
             metadata=metadata,
             parent=self,
         )
-        before += self._adapters(args, metadata, imports)
+        before += self._read_by_pods(args, metadata, imports)
         annotations = {
             **endpoint_groups.annotations(
                 {**kept.groups, **args.exposure.endpoint_groups(args, live.names)}
@@ -196,20 +197,26 @@ class ModelServer(pulumi.ComponentResource):
             )
         self.register_outputs({"address": self.address})
 
-    def _adapters(
+    def _read_by_pods(
         self, args: Workload, metadata: Manifest, imports: Mapping[str, pulumi.Resource]
     ) -> list[pulumi.Resource]:
-        """What the pods wait for: the imports of their files, and the list of adapters."""
+        """What the pods wait for: the imports of their files, and their ConfigMaps."""
         jobs = [imports[one.name] for one in args.imports]
-        if args.adapters is None:
-            return jobs
-        listed = core.ConfigMap(
-            adapter_sidecar.config_map(args.name),
-            metadata=sdk({**metadata, "name": adapter_sidecar.config_map(args.name)}),
-            data=adapter_sidecar.data(args.adapters),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=jobs),
-        )
-        return [*jobs, listed]
+        maps: dict[str, dict[str, str]] = {}
+        if args.adapters is not None:
+            maps[adapter_sidecar.config_map(args.name)] = adapter_sidecar.data(args.adapters)
+        if args.arguments_by_gpu:
+            maps[gpu_start.config_map(args.name)] = gpu_start.data()
+        found = [
+            core.ConfigMap(
+                name,
+                metadata=sdk({**metadata, "name": name}),
+                data=data,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=jobs),
+            )
+            for name, data in maps.items()
+        ]
+        return [*jobs, *found]
 
     def _node_ports(
         self,

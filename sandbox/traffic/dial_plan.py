@@ -41,10 +41,15 @@ class DialPlan:
         self._ports: Mapping[tuple[str, str, int], int] = {
             (one.project, one.address, one.port): one.listens for one in self.listeners
         }
+        self._pods = {(one.project, one.address) for one in self.listeners}
 
     def port(self, project: str, address: str, port: int) -> int | None:
         """The port on 127.0.0.1 that answers for a pod's port; None where nobody listens."""
         return self._ports.get((project, address, port))
+
+    def has_begun(self, project: str, address: str) -> bool:
+        """Whether a pod has a server, or had one that crashed, on whatever port."""
+        return (project, address) in self._pods
 
     @classmethod
     def read(cls, path: Path) -> DialPlan:

@@ -57,6 +57,16 @@ def test_the_model_selects_the_class_that_is_declared(declared: dict[str, Declar
     assert LABEL in {one["key"] for one in spec["tolerations"]}
 
 
+def test_the_pod_chooses_its_arguments_by_a_config_map_that_is_declared(
+    declared: dict[str, Declared],
+) -> None:
+    serving = declared["serving"]
+    spec = serving.of("kubernetes:apps/v1:Deployment")["assistant"]["spec"]["template"]["spec"]
+    [name] = (one["configMap"]["name"] for one in spec["volumes"] if "configMap" in one)
+    program = spec["containers"][0]["command"][2].rpartition("/")[2]
+    assert program in serving.of("kubernetes:core/v1:ConfigMap")[name]["data"]
+
+
 def test_the_policies_accept_it(declared: dict[str, Declared]) -> None:
     pack = pack_for("dev", root=ROOT, today=datetime.now(UTC).date())
     report = Report()

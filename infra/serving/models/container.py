@@ -4,7 +4,7 @@ import re
 
 from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
-from infra.serving.models import adapter_sidecar, additions, database, secrets, storage
+from infra.serving.models import adapter_sidecar, additions, database, gpu_start, secrets, storage
 from infra.serving.models.files import Supply, mebibytes
 from infra.serving.models.presets import Preset
 from infra.serving.models.workload import SETTLE_SECONDS, SHUTDOWN_MARGIN, Workload
@@ -50,11 +50,12 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
         *({"name": one["name"], "mountPath": "/dev/shm"} for one in shared_memory(workload)),  # noqa: S108
         *supplied.mounts,
         *adapter_sidecar.mounts(workload),
+        *gpu_start.mounts(workload),
         *additions.mounts(workload.pod),
     ]
     connection = workload.connection
     optional = {
-        "command": [filled(word) for word in server.command],
+        "command": gpu_start.command(workload, [filled(word) for word in server.command]),
         "args": [filled(word) for word in workload.arguments],
         "env": [
             *(
@@ -63,6 +64,7 @@ def container(workload: Workload, supplied: Supply) -> Manifest:
             ),
             *secrets.environment(workload.references, workload=workload.name),
             *(database.environment(connection) if connection else ()),
+            *gpu_start.environment(workload),
         ],
     }
     return {

@@ -97,6 +97,13 @@ class Entry(Settings, dict=True):
         tuple[Text, ...],
         Meta(description="Arguments of the server; a flag replaces the preset's of that name."),
     ] = ()
+    arguments_by_gpu: Annotated[
+        dict[str, tuple[Text, ...]],
+        Meta(
+            description="Arguments by the type of GPU that a pod of a `compute_class` gets "
+            "(`nvidia-l4`), after `arguments`; of a flag that is given twice the last counts."
+        ),
+    ] = field(default_factory=dict)
     environment: Annotated[
         dict[EnvironmentName, EnvironmentValue],
         Meta(description="Environment variables of the server; secrets by reference only."),

@@ -2,13 +2,14 @@
 
 from functools import cached_property
 
+from msgspec import structs
 from msgspec.structs import asdict
 
 from infra.serving.models import validation
 from infra.serving.models.availability import Disruption
 from infra.serving.models.canary import SUFFIX
 from infra.serving.models.entry import Entry
-from infra.serving.scalars import texts
+from infra.serving.scalars import text, texts
 
 
 class Model(Entry, dict=True):
@@ -16,6 +17,10 @@ class Model(Entry, dict=True):
 
     def __post_init__(self) -> None:
         texts(self, "arguments", "environment")
+        by_gpu = self.arguments_by_gpu.items()
+        structs.force_setattr(
+            self, "arguments_by_gpu", {kind: tuple(map(text, own)) for kind, own in by_gpu}
+        )
         validation.check(self)
         try:
             _ = self.canary_version

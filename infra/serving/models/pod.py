@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gkeplatform.contracts import COMPUTE_CLASS
 from infra.serving.manifest import Manifest
-from infra.serving.models import adapter_sidecar, additions, container
+from infra.serving.models import adapter_sidecar, additions, container, gpu_start
 from infra.serving.models.files import supply
 from infra.serving.models.workload import Workload
 
@@ -47,6 +47,7 @@ def template(
             *container.shared_memory(workload),
             *supplied.volumes,
             *adapter_sidecar.volumes(workload),
+            *gpu_start.volumes(workload),
             *additions.volumes(workload.pod),
         ],
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gkeplatform.config import suggestion
-from infra.serving.models import adapters, container_checks
+from infra.serving.models import adapters, container_checks, gpu_arguments
 from infra.serving.models.additions import WRITABLE, writable_folders
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import FOLDER, Direct, InImage
@@ -81,12 +81,18 @@ def _claim(key: str, value: Any, taken: dict[Any, str], owner: str) -> None:
 
 def _check_volumes(model: Entry) -> None:
     settings = model.pod
-    own = adapters.VOLUMES if model.lora_or_default else ()
+    own = (
+        *(adapters.VOLUMES if model.lora_or_default else ()),
+        *((gpu_arguments.VOLUME,) if model.arguments_by_gpu else ()),
+    )
     names = dict.fromkeys((*RESERVED_VOLUMES, *own), "a volume of the platform")
     paths: dict[str, str] = {}
     # With the model in the image, its folder may come from a volume as well.
     is_supplied = not isinstance(model.files_or_default, InImage)
-    folders = (adapters.FOLDER, adapters.LIST_FOLDER) if model.lora_or_default else ()
+    folders = (
+        *((adapters.FOLDER, adapters.LIST_FOLDER) if model.lora_or_default else ()),
+        *((gpu_arguments.FOLDER,) if model.arguments_by_gpu else ()),
+    )
     reserved = (*RESERVED_PATHS, *folders)
     for index, volume in enumerate(settings.volumes):
         key = f"pod.volumes[{index}]"

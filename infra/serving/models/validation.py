@@ -8,7 +8,15 @@ import re
 
 from gkeplatform.config import suggestion
 from infra.serving.exposures import FormerExposure
-from infra.serving.models import adapters, arguments, hosts, memory, pod_checks, streaming
+from infra.serving.models import (
+    adapters,
+    arguments,
+    gpu_arguments,
+    hosts,
+    memory,
+    pod_checks,
+    streaming,
+)
 from infra.serving.models.entry import Entry
 from infra.serving.models.files import InImage
 from infra.serving.models.presets import CUSTOM, DIRECT, IMAGE, REMOVED, SERVERS, Preset
@@ -26,6 +34,7 @@ def check(model: Entry) -> None:
     _files(model, preset)
     _adapters(model, preset)
     _accelerators(model, preset)
+    gpu_arguments.check(model, preset)
     _sizes(model, preset)
     hosts.check(model, preset)
     streaming.check(model)

@@ -1,7 +1,7 @@
 """What an entry of the catalog, or its canary, expands to: plain values, defaults filled in."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infra.serving.exposures import Exposure, FormerExposure
 from infra.serving.models import adapters as lora_adapters
@@ -45,6 +45,8 @@ class Workload:
     image: str
     arguments: tuple[str, ...]
     """The preset's arguments and the entry's own, with the preset's placeholders."""
+    arguments_by_gpu: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is added to them on GPUs of one type, by type."""
     environment: dict[str, str]
     """The preset's environment variables and the entry's own."""
     references: dict[str, ValueFrom]
@@ -284,6 +286,7 @@ def _workload(
             *(loaded.arguments if loaded else ()),
             *(arguments.told_usage(model.arguments) if callers else ()),
         ),
+        arguments_by_gpu=model.arguments_by_gpu,
         environment=plain(variables),
         references=references(model.environment),
         pod=model.pod,

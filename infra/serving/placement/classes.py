@@ -1,7 +1,8 @@
 """Compute classes: whether the cluster has those that models name, and every choice fits.
 
 GKE creates nodes of the first choice that has capacity, and the pod is the same on each: one whose
-pod fits some of the choices only would wait where capacity is found. GKE knows the kind from the
+pod fits some of the choices only would wait where capacity is found. What its server is told may
+differ by the type of GPU (`models/gpu_arguments.py`). GKE knows the kind from the
 version below on:
 https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes
 """
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import ValidationError, structs
 
+from facts.gpu_devices import devices
 from gkeplatform.config import suggestion
 from gkeplatform.contracts import ClusterContract, NodePool
 from gkeplatform.errors import PlatformError
@@ -34,6 +36,7 @@ def check(
             continue
         _check_class(workload, cluster)
         _check_choices(workload, cluster.node_pools)
+        _check_arguments(workload, cluster.node_pools)
         if model := models.get(workload.key):
             _check_memory(model, workload, cluster.node_pools)
 
@@ -68,25 +71,74 @@ def _check_choices(workload: Workload, pools: Sequence[NodePool]) -> None:
             )
 
 
-def _check_memory(model: Model, workload: Workload, pools: Sequence[NodePool]) -> None:
-    """A language model starts on every type of GPU of the class, with the same arguments."""
-    gpu = model.resources.gpu
-    if gpu is None:
-        return
-    kinds = {
+def _kinds(workload: Workload, pools: Sequence[NodePool]) -> dict[str, str]:
+    """The types of GPUs in the workload's class, and a pool that has each."""
+    return {
         pool.accelerator: pool.name
         for pool in pools
         if pool.compute_class == workload.compute_class and pool.accelerator
     }
-    for kind, pool in sorted(kinds.items()):
+
+
+def _check_arguments(workload: Workload, pools: Sequence[NodePool]) -> None:
+    """Refuses arguments for GPUs that the class has not, or that a pod could not recognize."""
+    by_gpu = workload.arguments_by_gpu
+    if not by_gpu:
+        return
+    key, kinds, known = f"{workload.key}.arguments_by_gpu", _kinds(workload, pools), devices()
+    for kind in by_gpu:
+        if kind not in kinds:
+            raise PlatformError(
+                f"{key}.{kind}: no pool of class {workload.compute_class} has it; "
+                f"{suggestion(kind, kinds)}; remove it, or add a pool to the class"
+            )
+    for kind, pool in kinds.items():
+        if kind not in known:
+            raise PlatformError(
+                f"{key}: pool {pool} of class {workload.compute_class} has {kind}, whose device is "
+                "not known, so a pod there would not start; take the pool out of the class, or "
+                "remove arguments_by_gpu"
+            )
+        for other in kinds:
+            is_same = known.get(other) == known[kind]
+            if is_same and by_gpu.get(other) != by_gpu.get(kind):
+                first, second = sorted((kind, other))
+                raise PlatformError(
+                    f"{key}: {first} and {second} are one device, {known[kind].name}, and a pod "
+                    f"cannot tell which it has; write the same for both"
+                )
+
+
+def _check_memory(model: Model, workload: Workload, pools: Sequence[NodePool]) -> None:
+    """A language model starts on every type of GPU of the class, with the arguments for it."""
+    gpu = model.resources.gpu
+    if gpu is None:
+        return
+    for kind, pool in sorted(_kinds(workload, pools).items()):
+        told = (*model.arguments, *model.arguments_by_gpu.get(kind, ()))
         named = structs.replace(model.resources, gpu=structs.replace(gpu, type=kind))
         try:
-            check_memory(structs.replace(model, resources=named, compute_class=None))
+            check_memory(
+                structs.replace(
+                    model,
+                    resources=named,
+                    arguments=told,
+                    arguments_by_gpu={},
+                    compute_class=None,
+                )
+            )
         except (ValueError, ValidationError) as error:
             raise PlatformError(
                 f"{workload.key}.compute_class: pool {pool} of class {workload.compute_class}: "
-                f"{error}"
+                f"{error}{_for_one(model, kind)}"
             ) from None
+
+
+def _for_one(model: Model, kind: str) -> str:
+    """Where an argument for one type is written, for messages."""
+    if not model.preset.chooses_arguments:
+        return ""
+    return f" (an argument for {kind} alone: arguments_by_gpu.{kind})"
 
 
 def _number(version: str) -> tuple[int, ...]:

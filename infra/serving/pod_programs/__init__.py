@@ -10,6 +10,7 @@ IMPORT = "hub_import.py"
 SYNC = "adapter_sync.py"
 KEYS = "caller_keys.py"
 GUARD = "adapter_guard.py"
+GPU_ARGUMENTS = "gpu_arguments.py"
 
 
 def source(name: str) -> str:

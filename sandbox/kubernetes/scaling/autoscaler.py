@@ -23,7 +23,7 @@ from sandbox.kubernetes.compute_classes import CLASSES
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.scaling import classes, migration, plan
+from sandbox.kubernetes.scaling import class_health, classes, migration, plan
 from sandbox.kubernetes.scaling.backoff import Backoff, failure
 from sandbox.kubernetes.scaling.leaving import Leaving
 from sandbox.kubernetes.scaling.pods import is_unschedulable
@@ -108,6 +108,7 @@ class Autoscaler:
             return
         nodes, pods = self._nodes.objects(), self._pods.objects()
         known = classes.read(self._classes.objects())
+        await self._report(pools, known)
         for group in await self._leaving.proceed(pools, nodes, pods):
             await self._resize(group, group.size - 1)
             return  # the sizes have changed
@@ -124,6 +125,22 @@ class Autoscaler:
         if not await self._migrate(pools, nodes, pods, known):
             await self._shrink(pools, nodes, pods)
             self._drop_empty_pools(pools)
+
+    async def _report(
+        self, pools: Sequence[ScalingPool], known: Mapping[str, classes.ComputeClass]
+    ) -> None:
+        """Say in the status of each class whether it can be followed."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for one in self._classes.objects():
+            name = one["metadata"]["name"]
+            wanted = class_health.conditions(one, known[name], pools, now=now)
+            if wanted is not None:
+                await self._server.request(
+                    "PATCH",
+                    f"{CLASSES}/{name}/status",
+                    {"status": {"conditions": wanted}},
+                    content_type="application/merge-patch+json",
+                )
 
     def _provision(
         self,

@@ -20,6 +20,8 @@ from sandbox.kubernetes.specs import ClusterKey, ControlPlaneError
 from sandbox.traffic.model_servers.adapter_lists import AdapterLists
 from sandbox.traffic.model_servers.fleet import Fleet
 from sandbox.traffic.model_servers.pods import ZONE
+from sandbox.traffic.model_servers.started_words import ACCELERATOR as GPU
+from sandbox.traffic.model_servers.started_words import StartedWords
 
 _log = logging.getLogger("sandbox.traffic.model_servers")
 _PERIOD = 0.5
@@ -113,15 +115,22 @@ class Clusters:
                     one["metadata"]["name"]: (one["metadata"].get("labels") or {}).get(ZONE, "")
                     for one in nodes.objects()
                 }
-                self._fleet.follow(key, pods.objects(), zones, missed=pods.is_list)
+                accelerators = {
+                    one["metadata"]["name"]: (one["metadata"].get("labels") or {}).get(GPU, "")
+                    for one in nodes.objects()
+                }
+                running = words.started(pods.objects(), accelerators)
+                self._fleet.follow(key, running, zones, missed=pods.is_list)
                 lists.want(self._fleet.adapter_lists(key))
 
         pods = _PodInformer(server, "/api/v1/pods", changed)
         nodes = Informer(server, "/api/v1/nodes", changed)
+        words = StartedWords(server, changed)
         lists = AdapterLists(server, partial(self._fleet.set_adapters, key))
         try:
             await asyncio.gather(pods.run(), nodes.run())
         finally:
+            await words.stop()
             await lists.stop()
             await server.close()
 

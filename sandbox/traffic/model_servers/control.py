@@ -150,6 +150,7 @@ def _described(life: PodLife) -> dict[str, Any]:
                 "gpus": gpus.get(name, 0),
                 "memoryShare": process.server.memory_share,
                 "models": process.server.models,
+                "words": process.server.words,
                 "listens": {str(port): listens for port, listens in process.listens.items()},
                 "isLoaded": process.is_loaded,
                 "isTerminating": process.is_terminating,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sandbox.traffic.model_servers.command_line import CommandLine
@@ -39,12 +40,14 @@ def model_server(container: Json, *, fields: Mapping[str, str] | None = None) ->
     line = CommandLine(container, fields)
     if ENVOY.search(image) and "--config-path" in (container.get("args") or ()):
         return _envoy(container, line, image)
-    for programs, pattern, read in _KINDS:
-        if line.programs & programs:
-            return read(container, line, image)
-        if not line.has_command and pattern.search(_repository(image)):
-            return read(container, line, image)
-    return _custom(container, line, image)
+    repository = "" if line.has_command else _repository(image)
+    known = (
+        read
+        for programs, pattern, read in _KINDS
+        if line.programs & programs or pattern.search(repository)
+    )
+    found = next(known, _custom)(container, line, image)
+    return found and replace(found, words=line.words)
 
 
 def _repository(image: str) -> str:
@@ -196,6 +199,7 @@ def _vllm(container: Json, line: CommandLine, image: str) -> ModelServer:
         max_loras=int(line.number("max-loras", default=1)) if takes_adapters else 0,
         memory_share=line.number("gpu-memory-utilization", default=UTILIZATION),
         includes_usage=line.is_on("enable-force-include-usage"),
+        longest=int(line.number("max-model-len", default=0)) or None,
         updates_adapters=("pod" if guarded else "anyone") if updates else "",
     )
 

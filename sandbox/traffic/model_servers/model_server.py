@@ -38,6 +38,10 @@ class ModelServer:
     is_sidecar: bool = False
     """Whether it is a restartable init container, which stops after the others."""
     model_version: str = "1"
+    words: tuple[str, ...] = ()
+    """The command line that it was started with."""
+    longest: int | None = None
+    """Tokens of a prompt and its answer at most, of a language model; None: the model's own."""
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Folders of the LoRA adapters that it loads at its start, by name."""
     max_loras: int = 0

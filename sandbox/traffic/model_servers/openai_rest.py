@@ -72,20 +72,23 @@ def answer(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one 
         return Answer.of(served.where())
     if path == "/v1/models":
         names = served.server.models or (served.model,)
-        cards = [_card(name) for name in names]
+        cards = [_card(served, name) for name in names]
         cards += [
-            {**_card(name), "root": root, "parent": names[0]}
+            {**_card(served, name), "root": root, "parent": names[0]}
             for name, root in served.adapters.items()
         ]
         return Answer.of({"object": "list", "data": cards})
     if path.startswith("/v1/models/"):
         name = path.removeprefix("/v1/models/")
-        return Answer.of(_card(name)) if served.has(name) else _unknown(name)
+        return Answer.of(_card(served, name)) if served.has(name) else _unknown(name)
     return Answer.of({"detail": "Not Found"}, 404)
 
 
-def _card(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "vllm", "root": name}
+def _card(served: Served, name: str) -> dict[str, Any]:
+    """vllm/entrypoints/openai/engine/protocol.py: ModelCard."""
+    longest = served.server.longest
+    told = {} if longest is None else {"max_model_len": longest}
+    return {"id": name, "object": "model", "created": 0, "owned_by": "vllm", "root": name, **told}
 
 
 def _adapters(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one a case
@@ -142,7 +145,8 @@ def _worked(served: Served, request: Request) -> Answer:  # noqa: PLR0911  # one
     if path == "/tokenize":
         words = _words(body.get("prompt") or body.get("messages"))
         tokens = [zlib.crc32(word.encode()) % 32_000 for word in words]
-        return Answer.of({"count": len(tokens), "max_model_len": 4096, "tokens": tokens})
+        longest = served.server.longest or 4096
+        return Answer.of({"count": len(tokens), "max_model_len": longest, "tokens": tokens})
     result = {"model": model, "score": score(body), **served.where()}
     if path in _TOOLS:
         return Answer.of(result)

@@ -1,7 +1,8 @@
 """Services of type NodePort and LoadBalancer as Envoy's TCP listeners, as kube-proxy forwards them.
 
 A node port has a listener for each node, a load balancer one for each port of its forwarding rule.
-Requests go to the ready pods; with `externalTrafficPolicy: Local` a node leads to its own alone.
+Requests go to the ready pods whose servers have begun; with `externalTrafficPolicy: Local` a node
+leads to its own alone.
 """
 
 from __future__ import annotations
@@ -181,7 +182,11 @@ class Services:
         ):
             if node is not None and where != node:
                 continue
-            listens = self._plan.port(objects.cluster.project, address, number)
+            project = objects.cluster.project
+            if not self._plan.has_begun(project, address):
+                # Its object is ready a moment before its server, by which a real one becomes ready.
+                continue
+            listens = self._plan.port(project, address, number)
             yield {
                 "endpoint": {
                     "address": {

@@ -31,6 +31,8 @@ def test_one_address_in_two_projects_is_two_listeners(tmp_path: Path) -> None:
     assert read.port("dev", "10.64.1.7", 8501) == 41001
     assert read.port("prod", "10.64.1.7", 8501) == 41002
     assert read.port("prod", "10.64.1.7", 8500) is None
+    assert read.has_begun("prod", "10.64.1.7")
+    assert not read.has_begun("stage", "10.64.1.7")
     assert path.stat().st_mode & 0o077 == 0
 
 

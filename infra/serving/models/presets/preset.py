@@ -92,6 +92,8 @@ class Preset:
     """Accelerators that its image can use: `gpu`, `tpu`."""
     takes_adapters: bool = False
     """Whether it loads LoRA adapters by vLLM's API."""
+    chooses_arguments: bool = False
+    """Whether its image has Python, and the last of a flag that is given twice counts."""
     takes_hosts: bool = False
     """Whether one model can be divided over several hosts."""
     takes_free_text: bool = False

@@ -113,6 +113,7 @@ VLLM = Preset(
     temporary_storage="10Gi",
     needs_gpu=True,
     takes_adapters=True,
+    chooses_arguments=True,
     takes_hosts=True,
     takes_free_text=True,
     language_metrics="vllm",

@@ -81,6 +81,37 @@ def test_a_node_port_leads_to_all_ready_pods_or_to_the_nodes_own(tmp_path: Path)
     asyncio.run(scenario())
 
 
+def test_a_ready_pod_gets_connections_once_its_server_has_begun(tmp_path: Path) -> None:
+    # A real pod is ready because its server answers; here the object may be ready a moment earlier.
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            await one.pod("pod-1", ONE[1])
+            made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
+            give_address(one, made, "127.16.0.2")
+            one.cluster(services=[made], slices=[slice_of("mobilenet", ONE, TWO)], nodes=[])
+            await one.settled()
+            assert await pods_of(one, one.url("service", 80, "/"), 30) == {"pod-1"}
+            await one.pod("pod-2", TWO[1])
+            await one.settled()
+            assert await pods_of(one, one.url("service", 80, "/"), 30) == {"pod-1", "pod-2"}
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_whose_server_has_not_the_port_refuses(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Running(tmp_path) as one:
+            await one.pod("pod-1", ONE[1])
+            made = service("mobilenet", "LoadBalancer", ports={"nodePort": 30003})
+            give_address(one, made, "127.16.0.2")
+            one.cluster(services=[made], slices=[slice_of("mobilenet", ONE, port=1)], nodes=[])
+            await one.settled()
+            with pytest.raises(httpx.TransportError):
+                await one.get(one.url("service", 80, "/"))
+
+    asyncio.run(scenario())
+
+
 def test_a_load_balancer_service_answers_once_it_has_an_address(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Running(tmp_path) as one:
