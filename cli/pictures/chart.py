@@ -74,10 +74,15 @@ class Chart:
     panels: Sequence[Panel]
     marks: Sequence[Mark] = ()
     spans: Sequence[Span] = field(default=())
+    before: int = 0
+    """Seconds that have passed at the axis's beginning; all others are told from there."""
 
 
-def svg(chart: Chart, *, with_events: bool = True) -> str:
-    """The chart as one SVG element; `with_events` writes the texts of the events below it."""
+def svg(chart: Chart, *, with_events: bool = True, name: str = "chart") -> str:
+    """The chart as one SVG element; `with_events` writes the texts of the events below it.
+
+    `name` begins the ids of its elements: each chart of a page has another.
+    """
     at = times(chart.seconds, _LEFT, _RIGHT, ticks=12)
     rows = list(_rows([at.at(mark.at) for mark in chart.marks]))
     top = _TOP + _MARKS * (max(rows, default=-1) + 1)
@@ -85,7 +90,7 @@ def svg(chart: Chart, *, with_events: bool = True) -> str:
     for panel in chart.panels:
         panels.append(_drawn(panel, at, below + _GAP - 12))
         below += _PANEL + _GAP
-    texts = list(_texts(chart.marks, below + 34)) if with_events else []
+    texts = list(_texts(chart, below + 34)) if with_events else []
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -96,6 +101,7 @@ def svg(chart: Chart, *, with_events: bool = True) -> str:
     templates.filters["number"] = lambda value: f"{value:,.10g}"
     return templates.get_template("chart.svg.j2").render(
         chart=chart,
+        name=name,
         width=WIDTH,
         height=round(texts[-1][1] + 14 if texts else below + 26, 1),
         at=at,
@@ -160,10 +166,10 @@ def _rows(places: Sequence[float]) -> Iterator[int]:
         yield row
 
 
-def _texts(marks: Sequence[Mark], top: float) -> Iterator[tuple[str, float]]:
+def _texts(chart: Chart, top: float) -> Iterator[tuple[str, float]]:
     """The lines of the events' texts, and where each is written."""
-    for index, mark in enumerate(marks, start=1):
-        whole = f"{index}   {mark.at:.1f} s   {' '.join(mark.text.split())}"
+    for index, mark in enumerate(chart.marks, start=1):
+        whole = f"{index}   {mark.at + chart.before:.1f} s   {' '.join(mark.text.split())}"
         for line in textwrap.wrap(whole, _CHARACTERS, subsequent_indent="      "):
             yield line, top
             top += _ROW

@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cli.alerting import FIRING, Alert
+from cli.courses import drawing
+from cli.pictures import chart
 from cli.show.picture import Model, Picture
 
 _FOLDER = Path(__file__).parent
@@ -75,6 +77,13 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
                 "it": picture,
                 "counts": counts(picture),
                 "every_alert": alerts(picture),
+                "charts": [
+                    # It escapes what it is given.
+                    Markup(  # noqa: S704
+                        chart.svg(drawing.chart(one), with_events=False, name=f"course-{index}")
+                    )
+                    for index, one in enumerate(picture.courses, start=1)
+                ],
                 "models_of": {
                     front.kind: by_kind.get(front.kind, []) for front in picture.front_ends
                 },
@@ -87,7 +96,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
         found[f"body:{model.name}"] = module.body(model)
     found["frame"] = module.models(dict.fromkeys(found, ""))
     found["models"] = module.models(found)
-    for name in ("summary", "pools", "layers", "alerts", "policies"):
+    for name in ("summary", "courses", "pools", "layers", "alerts", "policies"):
         found[name] = getattr(module, name)()
     return found
 
