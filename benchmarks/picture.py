@@ -10,7 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.history import Entry
 
-_NAMES, _COLUMN, _ROW, _TOP, _LAST = 340.0, 34.0, 44.0, 40.0, 150.0
+_COLUMN, _ROW, _TOP, _LAST = 34.0, 44.0, 40.0, 60.0
+_LETTER = 8.0
+"""Pixels of one of a figure's name, at the most."""
 _TALL = 28.0
 """Pixels of a row's curve."""
 _HIGHEST = 1.2
@@ -46,22 +48,23 @@ def svg(commits: Sequence[tuple[str, str]], rows: Sequence[Row]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    right = _NAMES + _COLUMN * len(commits)
+    left = _LETTER * max(len(row.figure) for row in rows)
+    right = left + _COLUMN * len(commits)
     return templates.get_template("picture.svg.j2").render(
         width=right + _LAST,
         height=_TOP + _ROW * len(rows) + 12,
-        left=_NAMES,
+        left=left,
         right=right,
         top=_TOP,
         below=_TOP + _ROW * len(rows),
-        columns=[(_x(place), place + 1) for place in range(len(commits))],
-        rows=[_drawn(row, _TOP + _ROW * index) for index, row in enumerate(rows)],
+        columns=[(_x(place, left), place + 1) for place in range(len(commits))],
+        rows=[_drawn(row, _TOP + _ROW * index, left) for index, row in enumerate(rows)],
         figures=len(rows),
         commits=commits,
     )
 
 
-def _drawn(row: Row, top: float) -> _Drawn:
+def _drawn(row: Row, top: float, left: float) -> _Drawn:
     ratios = {place: one.ratio or 0.0 for place, one in sorted(row.entries.items())}
     highest, base = max(_HIGHEST, *ratios.values()), top + _ROW - 8
     last = row.entries[max(row.entries)]
@@ -71,12 +74,12 @@ def _drawn(row: Row, top: float) -> _Drawn:
         base=base,
         one=round(base - _TALL / highest, 1),
         points=[
-            (_x(place), round(base - _TALL * ratio / highest, 1), ratio > 1)
+            (_x(place, left), round(base - _TALL * ratio / highest, 1), ratio > 1)
             for place, ratio in ratios.items()
         ],
         last=f"{last.ratio:.2f}",
     )
 
 
-def _x(place: int) -> float:
-    return _NAMES + _COLUMN * (place + 0.5)
+def _x(place: int, left: float) -> float:
+    return left + _COLUMN * (place + 0.5)

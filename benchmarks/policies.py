@@ -222,7 +222,7 @@ def main() -> int:
         print(f"{name:<22} {ratio:5.2f}   (target {target})")
     named = {
         "all rules / checkov": ("policy check of 1,000 objects", "checkov", CHECKOV),
-        "all rules / ten rules": ("all rules", "ten rules", "ten rules"),
+        "all rules / ten rules": ("policy check with all rules", "ten rules", "ten rules"),
     }
     history.keep(
         chosen,

@@ -16,7 +16,7 @@ def chart(course: Course) -> Chart:
             "requests a second",
             [
                 Line("answered", [(at, one.answered) for at, one in each]),
-                Line("lost", [(at, one.lost) for at, one in each]),
+                Line("lost", [(at, one.lost) for at, one in each], is_bad=True),
             ],
             whole=True,
         ),

@@ -22,7 +22,7 @@ _APART = 20.0
 """Pixels between two marks of events in one row."""
 _CHARACTERS = 110
 """Of one line of an event's text, whose letters are all as wide: names may be of wide ones."""
-_LINES = 4
+_LINES = 3
 """Kinds of lines that the style tells apart."""
 
 
@@ -34,6 +34,8 @@ class Line:
     points: Sequence[tuple[float, float | None]]
     is_stepped: bool = False
     """Whether a value holds until the next one."""
+    is_bad: bool = False
+    """Whether anything above 0 is a loss: it is drawn in the colour of what is bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _drawn(panel: Panel, at: Axis, top: float) -> _Drawn:
     values = [value for line in panel.lines for _, value in line.points if value is not None]
     up = axis(max(values, default=0.0), top + _PANEL, top, ticks=4, whole=panel.whole)
     paths = [
-        (f"line-{index % _LINES}", line.name, _path(line, at, up))
+        ("line-bad" if line.is_bad else f"line-{index % _LINES}", line.name, _path(line, at, up))
         for index, line in enumerate(panel.lines)
     ]
     return _Drawn(panel.title, top, top + _PANEL, up, paths)

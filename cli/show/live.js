@@ -1,7 +1,7 @@
 const stated = document.getElementById("live");
 const say = (text) => { if (stated.textContent !== text) stated.textContent = text; };
 const folded = () => [...document.querySelectorAll("details")];
-const named = (one) => one.dataset.name ?? one.dataset.course;
+const named = (one) => one.dataset.name ?? one.dataset.fold;
 const openOnes = () => new Map(folded().map((one) => [named(one), one.open]));
 const source = new EventSource(`events?since=${document.documentElement.dataset.number}`);
 source.addEventListener("parts", (event) => {

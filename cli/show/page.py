@@ -15,7 +15,8 @@ from markupsafe import Markup
 from cli.alerting import FIRING, Alert
 from cli.courses import drawing
 from cli.pictures import chart
-from cli.show.picture import Model, Picture
+from cli.show.picture import Model, Picture, Violation
+from gkeplatform.layers import ENVIRONMENT
 
 _FOLDER = Path(__file__).parent
 SCRIPTS = ("page.js", "live.js")
@@ -60,6 +61,11 @@ def alerts(picture: Picture) -> list[Alert]:
     return sorted(found, key=lambda alert: (alert.state != FIRING, alert.name))
 
 
+def violations(picture: Picture) -> list[Violation]:
+    """What the policy pack found: what stops an update first, what is waived last."""
+    return sorted(picture.violations, key=lambda one: (not one.stops, bool(one.waived)))
+
+
 def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
     """What may change on the page while it is served: the HTML of each part by its name.
 
@@ -77,6 +83,8 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
                 "it": picture,
                 "counts": counts(picture),
                 "every_alert": alerts(picture),
+                "place_of": _places(picture),
+                "every_violation": violations(picture),
                 "charts": [
                     # It escapes what it is given.
                     Markup(  # noqa: S704
@@ -128,6 +136,18 @@ def script(name: str) -> str:
     return f"\n{_own(name)}"
 
 
+def _places(picture: Picture) -> dict[str, str]:
+    """Where each alert comes from: its model's entry, or the layer of all others."""
+    layer = f"{ENVIRONMENT.main}/__main__.py"
+    own = {one.name: model.place for model in picture.models for one in model.alerts}
+    return {**{one.name: layer for one in picture.alerts}, **own}
+
+
+def _with_breaks(text: str) -> Markup:
+    """The text, escaped, which may be broken after slashes, not only where it is too long."""
+    return Markup("/<wbr>").join(text.split("/"))
+
+
 def _own(name: str) -> Markup:
     # The file is part of the program: nothing in it comes from a user.
     return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704
@@ -143,6 +163,7 @@ def _templates(root: str) -> Environment:
         undefined=StrictUndefined,
     )
     templates.filters["link"] = lambda place: f"{root}/{place.replace(':', '#L')}"
+    templates.filters["breaks"] = _with_breaks
     templates.filters["number"] = lambda value: f"{value:.4g}"
     templates.filters["time"] = lambda text: (
         f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

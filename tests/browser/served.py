@@ -35,7 +35,7 @@ class Reader:
 
 
 def main(folder: Path) -> None:
-    show._SECONDS = 0.2  # type: ignore[misc]
+    show._SECONDS = 0.2
     reading.Reader = lambda *_, **__: Reader(folder)  # type: ignore[assignment,misc]
     show._serve("dev", 0, open_=False, real=False)
 
