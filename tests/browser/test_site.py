@@ -45,10 +45,13 @@ def test_the_search_of_a_folder_finds_a_page(context: BrowserContext, site: Path
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto((site / "docs" / "guides" / "adding.html").as_uri())
-    page.keyboard.press("/")
-    page.keyboard.type("Contributing")
-    found = page.get_by_role("link").filter(has_text="Contributing")
-    expect(found.last).to_be_visible(timeout=PATIENT)
+    page.get_by_role("button", name="Search").first.click()
+    query = page.get_by_role("combobox", name="Search")
+    query.press_sequentially("Contributing", delay=20)
+    found = page.get_by_role("option")
+    expect(found.filter(has_text="Contributing").first).to_be_visible(timeout=PATIENT)
+    expect(query).to_have_value("Contributing")
+    expect(found).to_have_count(1)
     assert said == []
 
 
