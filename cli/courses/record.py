@@ -29,33 +29,37 @@ def kept(environment: str, variables: Mapping[str, str] | None) -> Iterator[Keep
     What is noted last stays until another course of the environment begins. A course that ends with
     an error has failed. Without variables there is no place, and nothing is noted.
     """
-    if variables is None:
-        yield lambda _: None
-        return
-    folder = _folder(environment, variables)
-    with contextlib.ExitStack() as held:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _forget(folder)
-            handle, name = tempfile.mkstemp(".lock", dir=folder)
-        except OSError:
-            yield lambda _: None
-            return
-        held.callback(os.close, handle)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        file, last = Path(name).with_suffix(".json"), list[Course]()
+    last: list[Course] = []
+    with _place(environment, variables) as file:
 
         def keep(course: Course) -> None:
             last[:] = [course]
-            _write(file, course)
+            if file is not None:
+                _write(file, course)
 
         try:
             yield keep
         except BaseException as error:
             if last and last[0].state == RUNNING:
-                why = str(error) or "interrupted"
-                _write(file, replace(last[0], state=FAILED, problems=(why,)))
+                keep(replace(last[0], state=FAILED, problems=(str(error) or "interrupted",)))
             raise
+
+
+@contextlib.contextmanager
+def _place(environment: str, variables: Mapping[str, str] | None) -> Iterator[Path | None]:
+    """A file of its own, locked until the block ends; None where there can be none."""
+    with contextlib.ExitStack() as held:
+        file = None
+        if variables is not None:
+            folder = _folder(environment, variables)
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _forget(folder)
+                handle, name = tempfile.mkstemp(".lock", dir=folder)
+                held.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                file = Path(name).with_suffix(".json")
+        yield file
 
 
 def read(environment: str, variables: Mapping[str, str]) -> tuple[Course, ...]:
