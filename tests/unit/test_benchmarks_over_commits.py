@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import history, page
+from benchmarks import history, page, picture
 from benchmarks.history import Entry, Figure
 
 MODULES = sorted(
@@ -100,7 +100,7 @@ def test_the_page_gives_the_last_ratio_of_each_figure() -> None:
 
 def test_the_picture_has_a_row_a_figure_and_marks_what_is_above_one() -> None:
     rows = page.of_figures(ENTRIES)
-    drawing = ElementTree.fromstring(page.picture.svg(page.commits(ENTRIES), rows))
+    drawing = ElementTree.fromstring(picture.svg(page.commits(ENTRIES), rows))
     texts = ["".join(one.itertext()) for one in drawing.iter(f"{SVG}text")]
     assert {"time of <b> & all", "other", "0.50", "0.40"} <= set(texts)
     assert len(list(drawing.iter(f"{SVG}circle"))) == 2
