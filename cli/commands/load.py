@@ -94,7 +94,7 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             name=LOAD,
             environment=environment,
             model=model,
-            url=way.target.url,
+            url=way.target.url.partition("?")[0],  # a query may hold a key
             rate=rate,
             began=following.now(),
         )

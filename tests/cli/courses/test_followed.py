@@ -119,7 +119,9 @@ def test_a_drill_tells_its_course_while_it_runs(port: int) -> None:
 def test_a_load_leaves_its_course(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = Target(address="127.0.0.1", port=port, host="m", path="/", method="POST", body=b"{}")
+    target = Target(
+        address="127.0.0.1", port=port, host="m", path="/p?key=CANARY", method="POST", body=b"{}"
+    )
     monkeypatch.setattr(asked, "way", lambda *_: Way(target, "http-load-balancer", None))
     variables = {"PULUMI_HOME": str(tmp_path), "PULUMI_BACKEND_URL": "file:///x"}
     for name, value in variables.items():
@@ -129,6 +131,7 @@ def test_a_load_leaves_its_course(
     assert done.exit_code == 0, done.output
     (found,) = record.read("dev", variables)
     assert (found.name, found.model, found.state) == ("load", "resnet", ENDED)
+    assert found.url.endswith("/p")
     assert (found.sent, found.answered, found.lost) == (30, 30, 0)
 
 
