@@ -9,7 +9,6 @@ taken after the load. State the machine with the figures.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -27,7 +26,9 @@ from urllib.parse import urlsplit
 import psutil
 import uvloop
 
+from benchmarks import history
 from benchmarks.environments import memory, processes
+from benchmarks.history import Figure
 from cli import routing
 from cli.traffic import load
 from cli.traffic.calls import default_call
@@ -85,12 +86,12 @@ def median(result: Result) -> float:
     return found
 
 
-def measure(environment: str, home: Path, address: str, url: str) -> None:
-    """Print the figures of an environment that is rehearsed in a home."""
+def measure(environment: str, home: Path, address: str, url: str) -> list[Figure]:
+    """Print and return the figures of an environment that is rehearsed in a home."""
     armor = routing.plan(environment).networking.armor
     if armor is not None and armor.rate_limit is not None and not armor.dry_run:
         print(f"{environment:<6} no load: Cloud Armor limits a client's requests")
-        return
+        return []
     direct, balanced = targets(environment, home, address, url)
     for target in (direct, balanced):
         send(target, STEADY, 1)
@@ -119,6 +120,8 @@ def measure(environment: str, home: Path, address: str, url: str) -> None:
             f"{FULL:.0f}, {result.total_lost} lost, p50 {figures['p50']} ms, p99 "
             f"{figures['p99']} ms; µs of processor time a request: {each}"
         )
+    name = f"{environment}: median above direct at {STEADY:.0f} requests/s"
+    return [Figure(figure=name, value=above, unit="ms", peer=MOST_ABOVE)]
 
 
 def processor_seconds(home: Path) -> dict[str, float]:
@@ -135,9 +138,11 @@ def processor_seconds(home: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print the figures, one a line."""
-    parser = argparse.ArgumentParser()
+    parser = history.parser(__doc__)
     parser.add_argument("environments", nargs="*", default=["dev"])
-    for environment in parser.parse_args().environments:
+    options = parser.parse_args()
+    history.check(options)
+    for environment in options.environments:
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder, "home")
             variables = {**os.environ, "PLATFORM_SANDBOX_HOME": str(home)}
@@ -155,7 +160,7 @@ def main() -> None:
                 document = json.loads(run("rehearse", environment, "--json"))
                 urls = {one["name"]: one["url"] for one in document["models"]}
                 time.sleep(SETTLE_SECONDS)
-                measure(environment, home, document["address"], urls[MODEL])
+                figures = measure(environment, home, document["address"], urls[MODEL])
                 pss, rss = memory(str(home))
             finally:
                 run("sandbox", "reset")
@@ -163,6 +168,9 @@ def main() -> None:
         print(
             f"{environment:<6} memory {total} MiB PSS, {resident} MiB RSS (target {MOST_MIB:.0f})"
         )
+        memory_of = f"{environment}: memory after requests (PSS)"
+        figures.append(Figure(figure=memory_of, value=total, unit="MiB", peer=MOST_MIB))
+        history.keep(options, "balanced_requests", figures)
 
 
 if __name__ == "__main__":

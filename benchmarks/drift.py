@@ -9,7 +9,6 @@ and after each, `drift` must find nothing.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks import history
+from benchmarks.history import Figure
 from benchmarks.mutations import Mutation, Resource, resources, revealed
 from cli.drift.values import ABSENT, parsed
 from cli.drills.cluster import Cluster
@@ -62,12 +63,13 @@ class Figures:
 
 def main() -> int:
     """Print the figures; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("environment")
     parser.add_argument("--number", type=int, default=WANTED, help="how many changes at least")
     parser.add_argument("--each", type=int, default=1, help="changes of one resource in one round")
     parser.add_argument("--layer", action="append", help="only these; repeatable")
     options = parser.parse_args()
+    history.check(options)
     layers = [one for one in LAYERS if not options.layer or one.name in options.layer]
     run = Run(options.environment, layers)
     figures = Figures(false=list(told(run.drift())))
@@ -85,6 +87,10 @@ def main() -> int:
         figures.false += [f"after the repair: {one}" for one in told(run.drift()) if not left]
         print(json.dumps(figures.document()), file=sys.stderr, flush=True)
     print(json.dumps(figures.document(), indent=1))
+    missed = 100 * len(figures.missed) / max(len(figures.made), 1)
+    most = round(100 * (1 - REPORTED), 3)
+    of = f"changes of {options.environment} that drift does not report"
+    history.keep(options, "drift", [Figure(figure=of, value=missed, unit="%", peer=most)])
     return int(not figures.passes)
 
 

@@ -6,13 +6,14 @@ that neither a client nor a server is measured with it.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from benchmarks import history
+from benchmarks.history import Figure
 from sandbox.gcp.app import App, create_app
 
 ROUNDS, REQUESTS = 7, 2000
@@ -75,10 +76,18 @@ async def measure(count: int) -> dict[str, float]:
 
 def main() -> None:
     """Print a line a case."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = history.parser(__doc__)
     parser.add_argument("--requests", type=int, default=REQUESTS)
-    for name, rate in asyncio.run(measure(parser.parse_args().requests)).items():
+    options = parser.parse_args()
+    history.check(options)
+    found = asyncio.run(measure(options.requests))
+    for name, rate in found.items():
         print(f"{name:20} {rate:8.0f} requests/s of processor time")
+    figures = [
+        Figure(figure=f"{name}: processor time", value=1e6 / rate, unit="µs")
+        for name, rate in found.items()
+    ]
+    history.keep(options, "emulator_requests", figures)
 
 
 if __name__ == "__main__":

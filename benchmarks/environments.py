@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import history
+from benchmarks.history import Figure
 from gkeplatform.environment import environments
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +62,8 @@ def memory(home: str) -> tuple[Counter[str], Counter[str]]:
 
 def main() -> None:
     """Measure and print the figures, one a line."""
+    options = history.parser(__doc__).parse_args()
+    history.check(options)
     with tempfile.TemporaryDirectory() as folder:
         home = str(Path(folder, "home"))
         environment = {**os.environ, "PLATFORM_SANDBOX_HOME": home}
@@ -101,6 +105,9 @@ def main() -> None:
     total, resident = sum(pss.values()), sum(rss.values())
     target = f"(target {TARGET_MIB} MiB)"
     print(f"{'all together':<26} {total:6} MiB PSS  {resident:6} MiB RSS  {target}")
+    name, most = "memory of all environments (PSS)", TARGET_MIB / 1024
+    figure = Figure(figure=name, value=total / 1024, unit="GiB", peer=most)
+    history.keep(options, "environments", [figure])
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ measure, from the start of the navigation; each round has a window of its own, w
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from benchmarks import history
+from benchmarks.history import Figure
 from cli import chromium
 from cli.show import page as pages
 from tests.cli.show.pictures import picture
@@ -27,10 +28,11 @@ _PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
 
 def main() -> None:
     """Print the median and the longest of the rounds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.first_paint")
+    parser = history.parser(__doc__)
     parser.add_argument("--models", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args()
+    history.check(given)
     if (path := chromium.find()) is None:
         raise SystemExit(chromium.notice())
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -50,6 +52,16 @@ def main() -> None:
         f"{given.models} models, {size:.2f} MB: first paint after "
         f"{statistics.median(found):.0f} ms (median of {given.rounds}; "
         f"the longest {max(found):.0f} ms)"
+    )
+    of = f"{given.models:,} models"
+    paint = statistics.median(found) / 1000
+    history.keep(
+        given,
+        "first_paint",
+        [
+            Figure(figure=f"first paint of {of}", value=paint, unit="s", peer=1),
+            Figure(figure=f"size of the page of {of}", value=size, unit="MB", peer=2),
+        ],
     )
 
 

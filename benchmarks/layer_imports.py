@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import history
+from benchmarks.history import Figure
+
 ROOT = Path(__file__).parent.parent
 BUDGET_SECONDS = 0.2
 RUNS = 5
@@ -38,6 +41,7 @@ compute.Network, storage.Bucket
 """,
     "environment": """
 from pulumi_gcp import monitoring
+
 monitoring.UptimeCheckConfig
 """,
 }
@@ -62,11 +66,16 @@ def imports(layer: str) -> str:
 
 def main() -> int:
     """Print a line a layer; 1 when a layer is over the budget."""
-    is_over = False
+    options = history.parser(__doc__).parse_args()
+    history.check(options)
+    is_over, figures = False, []
     for layer, sdk in SDKS.items():
         theirs, ours = seconds(PROVIDERS + sdk), seconds(imports(layer))
         is_over |= ours - theirs > BUDGET_SECONDS
         print(f"{layer:<12} {ours:.2f} s, SDKs {theirs:.2f} s, ratio {ours / theirs:.2f}")
+        name = f"import of the {layer} layer's own modules"
+        figures.append(Figure(figure=name, value=ours - theirs, unit="s", peer=BUDGET_SECONDS))
+    history.keep(options, "layer_imports", figures)
     return int(is_over)
 
 

@@ -7,12 +7,13 @@ Prints what was sent and answered, the latencies, and the processor time of engi
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 
 import uvloop
 
+from benchmarks import history
+from benchmarks.history import Figure
 from cli.traffic import load
 from cli.traffic.figures import Result
 from cli.traffic.target import Target
@@ -43,10 +44,11 @@ async def measure(rate: float, seconds: float) -> Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = history.parser(__doc__)
     parser.add_argument("--rate", type=float, default=2000)
     parser.add_argument("--seconds", type=float, default=10)
     given = parser.parse_args()
+    history.check(given)
     started = time.process_time()
     result = uvloop.run(measure(given.rate, given.seconds))
     spent = time.process_time() - started
@@ -54,6 +56,9 @@ def main() -> None:
     print(f"{result.sent} sent, {result.answered} answered, {result.total_lost} lost")
     print(f"p50 {found['p50']} ms, p99 {found['p99']} ms, longest {found['max']} ms")
     print(f"{spent:.2f} s of processor time, {spent / result.sent * 1e6:.0f} µs a request")
+    each = f"processor time of a request at {given.rate:g} requests/s"
+    figure = Figure(figure=each, value=spent / result.sent * 1e6, unit="µs")
+    history.keep(given, "load", [figure])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks import history
+from benchmarks.history import Figure
 from sandbox.gcp.app import App
 from sandbox.home import Home
 from sandbox.traffic.runtime.runtime import Runtime
@@ -97,10 +99,14 @@ async def _measure(folder: Path) -> list[float]:
 
 def main() -> None:
     """Measure and print the figures."""
+    options = history.parser(__doc__).parse_args()
+    history.check(options)
     with tempfile.TemporaryDirectory() as folder:
         seconds = asyncio.run(_measure(Path(folder)))
     print(f"median   {statistics.median(seconds):.2f} s")
     print(f"slowest  {max(seconds):.2f} s  (target {TARGET:.0f} s)")
+    slowest = Figure(figure="slowest change of weights", value=max(seconds), unit="s", peer=TARGET)
+    history.keep(options, "load_balancer_changes", [slowest])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ machine with the figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -21,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks import history
+from benchmarks.history import Figure
 from benchmarks.policy_preview import ROOT, run
 from gkeplatform import catalog_files, stack_values
 
@@ -32,10 +33,11 @@ Json = dict[str, Any]
 
 def main() -> int:
     """Measure and print the figures; 1 when the target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--models", type=int, default=MODELS)
     options = parser.parse_args()
+    history.check(options)
     with tempfile.TemporaryDirectory() as folder:
         repository = Repository(Path(folder, "repository"), Path(folder, "home"))
         repository.add(options.models)
@@ -48,6 +50,14 @@ def main() -> int:
         print(f"{name:<16} {value:6.2f} s   {' '.join(f'{one:.2f}' for one in taken[name])}")
     ratio = medians["platformctl up"] / medians["pulumi up"]
     print(f"ratio            {ratio:6.2f}     target {TARGET}")
+    figure = Figure(
+        figure=f"update of one model of {options.models}",
+        value=medians["platformctl up"],
+        unit="s",
+        peer=round(medians["pulumi up"], 2),
+        against="`pulumi up`",
+    )
+    history.keep(options, "one_model", [figure])
     return int(ratio > TARGET)
 
 

@@ -12,7 +12,6 @@ findings.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -25,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from benchmarks import history
+from benchmarks.history import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOV = "checkov==3.3.30"
@@ -180,10 +182,11 @@ main()
 
 def main() -> int:
     """Measure and print the figures; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--checkov", type=Path, help="a checkov that is installed already")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = parser.parse_args()
+    history.check(chosen)
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch, "objects")
         files.mkdir()
@@ -217,6 +220,25 @@ def main() -> int:
     }
     for name, (ratio, target) in ratios.items():
         print(f"{name:<22} {ratio:5.2f}   (target {target})")
+    named = {
+        "all rules / checkov": ("policy check of 1,000 objects", "checkov", CHECKOV),
+        "all rules / ten rules": ("policy check with all rules", "ten rules", "ten rules"),
+    }
+    history.keep(
+        chosen,
+        "policies",
+        [
+            Figure(
+                figure=figure,
+                value=statistics.median(seconds["all rules"]),
+                unit="s",
+                peer=round(statistics.median(seconds[peer]), 2),
+                against=against.replace("==", " "),
+                ratio=round(ratios[name][0], 2),
+            )
+            for name, (figure, peer, against) in named.items()
+        ],
+    )
     return int(any(ratio > target for ratio, target in ratios.values()))
 
 

@@ -8,7 +8,6 @@ with the figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,6 +17,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from benchmarks import history
+from benchmarks.history import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = ROOT / "infra" / "serving"
@@ -38,9 +40,11 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) ->
 
 def main() -> int:
     """Measure and print the figures; 1 when the target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    rounds = parser.parse_args().rounds
+    options = parser.parse_args()
+    history.check(options)
+    rounds = options.rounds
     platformctl = [sys.executable, "-m", "cli"]
     preview = ["pulumi", "preview", "--stack", "dev"]
     commands = {
@@ -66,6 +70,9 @@ def main() -> int:
     pairs = zip(seconds["with the pack"], seconds["without the pack"], strict=True)
     added = statistics.median(one - other for one, other in pairs)
     print(f"{'added':<17} {added:6.2f} s   (target {TARGET} s)")
+    name = "what the pack adds to a preview of serving"
+    figure = Figure(figure=name, value=added, unit="s", peer=TARGET)
+    history.keep(options, "policy_preview", [figure])
     return int(added > TARGET)
 
 

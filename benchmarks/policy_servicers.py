@@ -8,7 +8,6 @@ Both must report the same rules.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -19,6 +18,8 @@ from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy import EnforcementLevel
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
+from benchmarks import history
+from benchmarks.history import Figure
 from benchmarks.policies import Json, model
 from policies.crossguard import policies
 from policies.registry import RULES
@@ -65,10 +66,11 @@ def _timed(servicer: Any, requests: list[Any]) -> tuple[float, set[tuple[str, st
 
 def main() -> int:
     """Measure and print the figures; 1 when the target is missed or the findings differ."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--models", type=int, default=MODELS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = parser.parse_args()
+    history.check(chosen)
     requests = [_request(one) for number in range(chosen.models) for one in model(number)]
     rules = policies(RULES)
     level = EnforcementLevel.MANDATORY
@@ -88,6 +90,10 @@ def main() -> int:
     if found["ours"] != found["SDK"]:
         print(f"the findings differ: {sorted(found['ours'] ^ found['SDK'])[:5]}", file=sys.stderr)
         return 1
+    ours, theirs = (round(statistics.median(seconds[name]), 3) for name in ("ours", "SDK"))
+    name = f"judging {len(requests)} objects"
+    figure = Figure(figure=name, value=ours, unit="s", peer=theirs, against="the SDK's servicer")
+    history.keep(chosen, "policy_servicers", [figure])
     return int(ratio > AGAINST_SDK)
 
 

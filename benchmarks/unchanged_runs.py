@@ -8,7 +8,6 @@ engine. State the machine with the figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import history
+from benchmarks.history import Figure
 from benchmarks.layer_imports import PROVIDERS, SDKS
 from benchmarks.policy_preview import ROOT, run
 
@@ -26,9 +27,11 @@ TARGET, ROUNDS = 0.8, 3
 
 def main() -> int:
     """Measure and print the figures; 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    rounds = parser.parse_args().rounds
+    options = parser.parse_args()
+    history.check(options)
+    rounds = options.rounds
     with tempfile.TemporaryDirectory() as folder:
         home = {**os.environ, "PLATFORM_SANDBOX_HOME": str(Path(folder, "home"))}
         try:
@@ -40,6 +43,20 @@ def main() -> int:
     for name, value in medians.items():
         print(f"{name:<14} {value:6.2f} s   ratio {value / least:.2f}")
     print(f"target         {TARGET * least:6.2f} s   ratio {TARGET} for rehearse and preview")
+    history.keep(
+        options,
+        "unchanged_runs",
+        [
+            Figure(
+                figure=f"{name} of dev without changes",
+                value=medians[name],
+                unit="s",
+                peer=round(least, 2),
+                against="empty previews and SDK imports",
+            )
+            for name in ("rehearse", "preview")
+        ],
+    )
     return int(max(medians["rehearse"], medians["preview"]) > TARGET * least)
 
 

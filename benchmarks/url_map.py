@@ -7,7 +7,6 @@ declared; the mocks know their links.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -18,6 +17,8 @@ from typing import Any
 import msgspec
 import pulumi
 
+from benchmarks import history
+from benchmarks.history import Figure
 from declared import declare
 from gkeplatform.contracts import ClusterContract, SecretText, ServedModel
 from gkeplatform.environment import Environment
@@ -138,10 +139,11 @@ def timed(step: Callable[[], Any], rounds: int) -> tuple[Any, float]:
 
 def main() -> int:
     """Measure and print the figures; 1 when the target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = history.parser(__doc__)
     parser.add_argument("--models", type=int, default=MODELS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = parser.parse_args()
+    history.check(chosen)
     config, reading = timed(lambda: catalog(chosen.models), chosen.rounds)
     routed, publishing = timed(lambda: models(config), chosen.rounds)
     planned, planning = timed(lambda: matchers(routed), chosen.rounds)
@@ -160,6 +162,8 @@ def main() -> int:
     }.items():
         print(f"{name:<30} {seconds:6.3f} s")
     print(f"the map built: {publishing + declaring:.2f} s (target {TARGET})")
+    name, built = f"URL map of {chosen.models} models built", publishing + declaring
+    history.keep(chosen, "url_map", [Figure(figure=name, value=built, unit="s", peer=TARGET)])
     return int(publishing + declaring > TARGET)
 
 

@@ -19,8 +19,8 @@ def docs(
 ) -> None:
     """Build the documentation as a site with search. Fails for a link that leads nowhere.
 
-    It needs the packages of requirements-docs.lock and no network. The site is plain files and
-    works from any web server.
+    It needs the packages of requirements-docs.lock and no network. The site is plain files,
+    which work from a folder as from a web server, and fetch nothing elsewhere.
     """
     pages = build.build(ROOT, output)
     console.say(f"wrote {pages} pages to {output}")

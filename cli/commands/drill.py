@@ -65,6 +65,7 @@ def drill(  # noqa: PLR0913, PLR0917 (an option each)
     or if requests were refused.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
+    from cli.courses import following, record  # noqa: PLC0415
     from cli.drills import catalog, course, running, staging  # noqa: PLC0415
     from cli.pictures import files  # noqa: PLC0415
 
@@ -80,11 +81,15 @@ def drill(  # noqa: PLR0913, PLR0917 (an option each)
     known = staging.model(plan, chosen, model)
     with staging.scene(plan, chosen, known, seconds) as (scene, target):
         console.say(f"{name} of {known.name}  {target.method} {target.url}  {rate:g} requests/s")
-        report = running.run(chosen, scene, target, rate)
-    if report_ is not None:
         subject = course.Subject(
             environment=environment, model=known.name, url=target.url, rate=rate
         )
+        with record.kept(environment, scene.updates.variables) as keep:
+            begun = subject.begun(chosen, began=following.now())
+            follower = following.Follower(begun, keep)
+            report = running.run(chosen, scene, target, rate, follower.note)
+            keep(course.course(report, begun))
+    if report_ is not None:
         files.write(report_, course.picture(report, subject, form))
         console.say(f"wrote {report_}")
     if json:

@@ -14,6 +14,7 @@ from cli.errors import CliError
 
 # Modules with `render() -> {path: text}`. Paths are relative to the repository's root.
 GENERATORS = (
+    "benchmarks.page",
     "cli.diagrams.pages",
     "cli.exit_codes",
     "cli.stack_reference",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -54,6 +56,8 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     has no answer, or one of 500 or more. Ctrl-C ends the load with its summary.
     """
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
+    from cli.courses import following, record  # noqa: PLC0415
+    from cli.courses.course import ENDED, LOAD, Course  # noqa: PLC0415
     from cli.traffic import asked, running, source_ranges  # noqa: PLC0415
 
     given = asked.Options(
@@ -85,7 +89,26 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
     way = replace(way, target=replace(way.target, is_http2=http2))
     kind = "gRPC" if call.is_grpc else way.target.method + (" by HTTP/2" if http2 else "")
     console.say(f"{kind} {way.target.url}  {rate:g} requests/s for {seconds:g} s")
-    result = running.run(way.target, rate, seconds, connections, timeout, live=not json)
+    with record.kept(environment, _variables(real=real)) as keep:
+        begun = Course(
+            name=LOAD,
+            environment=environment,
+            model=model,
+            url=way.target.url.partition("?")[0],  # a query may hold a key
+            rate=rate,
+            began=following.now(),
+        )
+        follower = following.Follower(begun, keep)
+        result = running.run(
+            way.target,
+            rate=rate,
+            seconds=seconds,
+            connections=connections,
+            timeout=timeout,
+            live=not json,
+            note=follower.note,
+        )
+        follower.note(result, state=ENDED)
     if json:
         content = {"environment": environment, "model": model, "url": way.target.url}
         console.document({**content, "rate": rate, **result.document()})
@@ -95,3 +118,13 @@ def load(  # noqa: PLR0913, PLR0917 (an option each)
             console.say(f"hint: {hint}")
     if fail_on_loss and result.total_lost:
         raise typer.Exit(Exit.ERROR)
+
+
+def _variables(*, real: bool) -> Mapping[str, str] | None:
+    """Where the course is kept; None without a sandbox: `--address` needs none."""
+    from cli.traffic.deployed import sandbox_variables  # noqa: PLC0415 (as above)
+
+    try:
+        return os.environ if real else sandbox_variables()
+    except CliError:
+        return None

@@ -79,4 +79,4 @@ def _serve(environment: str, port: int, *, open_: bool, real: bool) -> None:
         console.say(f"{served.url}  Ctrl-C ends it")
         if open_:
             webbrowser.open(served.url)
-        server.watch(reader.picture, served, _SECONDS)
+        server.watch(reader.picture, reader.courses, served, _SECONDS)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cli.documentation import sources
+from cli.documentation import offline, sources
 from cli.errors import CliError
 
 _PACKAGES = "requirements-docs.lock"
@@ -52,6 +52,7 @@ def build(root: Path, output: Path) -> int:
         )
         if done.returncode or not (folder / "site" / "index.html").exists():
             raise _failure(done.stdout + done.stderr)
+        offline.complete(folder / "site")
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(folder / "site", output)
     return len(pages)

@@ -19,7 +19,15 @@ _EXTENSIONS: Mapping[str, Mapping[str, object]] = {
     "tables": {},
     "toc": {"permalink": True},
     "pymdownx.highlight": {},
-    "pymdownx.superfences": {},
+    "pymdownx.superfences": {
+        "custom_fences": [
+            {
+                "name": "mermaid",
+                "class": "mermaid",
+                "format": "pymdownx.superfences.fence_code_format",
+            }
+        ]
+    },
 }
 
 
@@ -98,4 +106,17 @@ def _lines(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Iterato
     for extension, settings in _EXTENSIONS.items():
         yield f'[project.markdown_extensions."{extension}"]'
         for key, value in settings.items():
-            yield f"{key} = {json.dumps(value)}"
+            yield f"{key} = {_toml(value)}"
+    yield "[project.plugins.offline]"  # a page of a folder may not fetch the index of the search
+
+
+def _toml(value: object) -> str:
+    """A value of the settings. TOML differs from JSON in its tables alone."""
+    match value:
+        case dict():
+            pairs = (f"{key} = {_toml(one)}" for key, one in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case _:
+            return json.dumps(value)

@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 from cli import workloads
+from cli.courses.course import Sample
 from cli.drills.cluster import Cluster, Json, workload_path
 from cli.errors import CliError
 
 _EVERY = 0.1
 """Seconds between two looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One look at the budget, in replicas."""
-
-    at: float
-    healthy: int
-    desired: int
 
 
 def seconds_below(samples: Iterable[Sample]) -> float:

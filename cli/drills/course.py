@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
 
+from cli.courses import drawing
+from cli.courses.course import FAILED, PASSED, Course, Seconds, changes
+from cli.drills.drill import Drill
 from cli.drills.report import Report
-from cli.pictures.chart import Chart, Line, Mark, Panel, Span, svg
+from cli.pictures.chart import svg
 from cli.templates import templates_in
 
 _FOLDER = Path(__file__).parent
@@ -26,62 +29,39 @@ class Subject:
     rate: float
     """Requests a second that were to be sent."""
 
-
-def chart(report: Report, subject: Subject) -> Chart:
-    """The lines over time. A second's figures lie at its middle; 5xx are losses."""
-    seconds = report.result.per_second
-    panels = [
-        Panel(
-            "requests a second",
-            [
-                Line("answered", [(at + 0.5, one.answered) for at, one in enumerate(seconds)]),
-                Line("lost", [(at + 0.5, one.total_lost) for at, one in enumerate(seconds)]),
-            ],
-            whole=True,
-        ),
-        Panel(
-            "latency, ms",
-            [
-                Line(
-                    name,
-                    [
-                        (at + 0.5, one.latencies.milliseconds()[name])
-                        for at, one in enumerate(seconds)
-                    ],
-                )
-                for name in ("p99", "p50")
-            ],
-        ),
-    ]
-    if report.replicas:
-        panels.append(
-            Panel(
-                "replicas, by the disruption budget",
-                [
-                    Line("available", [(one.at, one.healthy) for one in report.replicas], True),
-                    Line("demanded", [(one.at, one.desired) for one in report.replicas], True),
-                ],
-                whole=True,
-            )
+    def begun(self, drill: Drill, *, began: str) -> Course:
+        """The course of a drill that begins."""
+        return Course(
+            name=drill.name,
+            environment=self.environment,
+            model=self.model,
+            url=self.url,
+            rate=self.rate,
+            began=began,
         )
+
+
+def course(report: Report, begun: Course) -> Course:
+    """What a drill that began so has come to."""
     result = report.result
-    return Chart(
-        title=f"{report.drill.name} of {subject.model} in {subject.environment}",
-        description=(
-            f"{result.sent} requests were sent at {subject.rate:g} a second, {result.answered} "
-            f"answered and {result.total_lost} lost, in {len(seconds)} seconds with "
-            f"{len(report.events)} events."
-        ),
-        seconds=max(float(len(seconds)), report.restored),
-        panels=panels,
-        marks=[Mark(one.at, one.text) for one in report.events],
-        spans=[Span(report.acted, report.restored, "done, and not yet taken back")],
+    return replace(
+        begun,
+        state=FAILED if report.problems else PASSED,
+        sent=result.sent,
+        answered=result.answered,
+        lost=result.total_lost,
+        seconds=tuple(Seconds().of(result, is_over=True)),
+        replicas=changes(report.replicas),
+        events=report.events,
+        acted=report.acted,
+        restored=report.restored,
+        problems=report.problems,
     )
 
 
 def picture(report: Report, subject: Subject, form: str) -> str:
     """The file's text: a chart alone as `svg`, with all figures as `html`."""
-    drawn = chart(report, subject)
+    drawn = drawing.chart(course(report, subject.begun(report.drill, began="")))
     if form == "svg":
         return svg(drawn)
     templates = templates_in(_FOLDER)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli.drills.budget import Sample
+from cli.courses.course import Event, Sample
 from cli.drills.drill import Drill
-from cli.drills.timeline import Event
 from cli.traffic.connection import Loss
 from cli.traffic.figures import Figures, Result
 

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from cli.courses.course import changes
 from cli.drills.budget import BudgetWatch, budget_of, seconds_below
 from cli.drills.drill import Drill
 from cli.drills.report import Report
@@ -18,6 +19,8 @@ from cli.traffic import load
 from cli.traffic.figures import Result
 from cli.traffic.target import Target
 
+Note = Callable[..., None]
+"""Gets the figures so far, and by name what else a course has (`cli.courses.following`)."""
 _LONGEST = 6 * 3600.0
 """Seconds; a drill ends long before."""
 
@@ -46,19 +49,29 @@ class _Play:
         timeline.sleep(scene.seconds)
 
 
-def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
-    """Run a drill to its end. Raises CliError."""
+def run(drill: Drill, scene: Scene, target: Target, rate: float, note: Note) -> Report:
+    """Run a drill to its end. `note` is told its course each second. Raises CliError."""
     found = drill.prepare(scene)
     timeline = scene.timeline
     workload = scene.workload()
     budget = budget_of(scene.cluster, workload)
     watch = BudgetWatch(scene.cluster, budget, workload, lambda: timeline.now)
     play = _Play(drill, scene)
+
+    def told(result: Result) -> None:
+        note(
+            result,
+            events=tuple(timeline.events),
+            replicas=changes(watch.samples[:]),
+            acted=play.acted or None,
+            restored=play.restored or None,
+        )
+
     timeline.begin()
     watch.start()
     try:
         with asyncio.Runner() as runner:
-            result = runner.run(_loaded(play, found, target, rate, scene))
+            result = runner.run(_loaded(play, found, target, rate, scene, told))
     except CancelledError:
         raise CliError("the drill was interrupted, and taken back", "", Exit.CANCELLED) from None
     except (OSError, ValueError) as error:
@@ -79,11 +92,20 @@ def run(drill: Drill, scene: Scene, target: Target, rate: float) -> Report:
     )
 
 
-async def _loaded(play: _Play, found: object, target: Target, rate: float, scene: Scene) -> Result:
+async def _loaded(
+    play: _Play, found: object, target: Target, rate: float, scene: Scene, told: load.OnTick
+) -> Result:
     end = asyncio.Event()
     with _interruption(scene):
         sending = asyncio.create_task(
-            load.run(target, rate=rate, seconds=_LONGEST, end=end, begun=scene.callers.bind)
+            load.run(
+                target,
+                rate=rate,
+                seconds=_LONGEST,
+                end=end,
+                begun=scene.callers.bind,
+                on_tick=told,
+            )
         )
         try:
             await asyncio.to_thread(play.run, found)

@@ -7,18 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cli.courses.course import Event
+
 
 class CancelledError(Exception):
     """The drill was interrupted; what it has done is to be taken back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of the report."""
-
-    at: float
-    """Seconds since the load began."""
-    text: str
 
 
 @dataclass

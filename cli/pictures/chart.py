@@ -21,7 +21,7 @@ _APART = 20.0
 """Pixels between two marks of events in one row."""
 _CHARACTERS = 110
 """Of one line of an event's text, whose letters are all as wide: names may be of wide ones."""
-_LINES = 4
+_LINES = 3
 """Kinds of lines that the style tells apart."""
 
 
@@ -33,6 +33,8 @@ class Line:
     points: Sequence[tuple[float, float | None]]
     is_stepped: bool = False
     """Whether a value holds until the next one."""
+    is_bad: bool = False
+    """Whether anything above 0 is a loss: it is drawn in the colour of what is bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,15 @@ class Chart:
     panels: Sequence[Panel]
     marks: Sequence[Mark] = ()
     spans: Sequence[Span] = field(default=())
+    before: int = 0
+    """Seconds that have passed at the axis's beginning; all others are told from there."""
 
 
-def svg(chart: Chart, *, with_events: bool = True) -> str:
-    """The chart as one SVG element; `with_events` writes the texts of the events below it."""
+def svg(chart: Chart, *, with_events: bool = True, name: str = "chart") -> str:
+    """The chart as one SVG element; `with_events` writes the texts of the events below it.
+
+    `name` begins the ids of its elements: each chart of a page has another.
+    """
     at = times(chart.seconds, _LEFT, _RIGHT, ticks=12)
     rows = list(_rows([at.at(mark.at) for mark in chart.marks]))
     top = _TOP + _MARKS * (max(rows, default=-1) + 1)
@@ -84,11 +91,12 @@ def svg(chart: Chart, *, with_events: bool = True) -> str:
     for panel in chart.panels:
         panels.append(_drawn(panel, at, below + _GAP - 12))
         below += _PANEL + _GAP
-    texts = list(_texts(chart.marks, below + 34)) if with_events else []
+    texts = list(_texts(chart, below + 34)) if with_events else []
     templates = templates_in(Path(__file__).parent)
     templates.filters["number"] = lambda value: f"{value:,.10g}"
     return templates.get_template("chart.svg.j2").render(
         chart=chart,
+        name=name,
         width=WIDTH,
         height=round(texts[-1][1] + 14 if texts else below + 26, 1),
         at=at,
@@ -119,7 +127,7 @@ def _drawn(panel: Panel, at: Axis, top: float) -> _Drawn:
     values = [value for line in panel.lines for _, value in line.points if value is not None]
     up = axis(max(values, default=0.0), top + _PANEL, top, ticks=4, whole=panel.whole)
     paths = [
-        (f"line-{index % _LINES}", line.name, _path(line, at, up))
+        ("line-bad" if line.is_bad else f"line-{index % _LINES}", line.name, _path(line, at, up))
         for index, line in enumerate(panel.lines)
     ]
     return _Drawn(panel.title, top, top + _PANEL, up, paths)
@@ -153,10 +161,10 @@ def _rows(places: Sequence[float]) -> Iterator[int]:
         yield row
 
 
-def _texts(marks: Sequence[Mark], top: float) -> Iterator[tuple[str, float]]:
+def _texts(chart: Chart, top: float) -> Iterator[tuple[str, float]]:
     """The lines of the events' texts, and where each is written."""
-    for index, mark in enumerate(marks, start=1):
-        whole = f"{index}   {mark.at:.1f} s   {' '.join(mark.text.split())}"
+    for index, mark in enumerate(chart.marks, start=1):
+        whole = f"{index}   {mark.at + chart.before:.1f} s   {' '.join(mark.text.split())}"
         for line in textwrap.wrap(whole, _CHARACTERS, subsequent_indent="      "):
             yield line, top
             top += _ROW

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from cli.alerting import Alert
+from cli.courses.course import Course
 from cli.routing import HTTP_LOAD_BALANCER, Plan
 from cli.show import rules
 from cli.show.cluster import Amounts, Live, Node, Pod
@@ -44,6 +45,7 @@ class Sources:
     report: Report
     measured: Measured = field(default_factory=Measured)
     console: GoogleConsole = field(default_factory=GoogleConsole)
+    courses: Sequence[Course] = ()
 
 
 def picture(sources: Sources) -> Picture:
@@ -68,6 +70,7 @@ def picture(sources: Sources) -> Picture:
         violations=tuple(_violations(sources.report)),
         alerts=tuple(alerts.get("", ())),
         seconds=sources.measured.seconds,
+        courses=tuple(sources.courses),
         console=sources.console.alerts(),
     )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
+from cli.courses.course import Course
 from cli.show import page
 from cli.show.picture import Picture
 
+Courses = tuple[Course, ...]
 Parts = Mapping[str, Markup]
 ROOT = "source"
 """Where the server has the files that a page links to."""
@@ -62,6 +64,17 @@ class Board:
             elif not self._trouble:
                 return
             self._trouble = ""
+            self._changed.notify_all()
+
+    def show_courses(self, courses: Courses) -> None:
+        """Make the present picture with these drills and loads the present version."""
+        with self._changed:
+            last = self._versions[-1]
+            if courses == last.picture.courses:
+                return
+            picture = replace(last.picture, courses=courses)
+            shown = page.parts(picture, root=ROOT)
+            self._versions.append(Version(last.number + 1, picture, shown))
             self._changed.notify_all()
 
     def fail(self, reason: str) -> None:

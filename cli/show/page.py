@@ -13,8 +13,11 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from cli.alerting import FIRING, Alert
-from cli.show.picture import Model, Picture
+from cli.courses import drawing
+from cli.pictures import chart
+from cli.show.picture import Model, Picture, Violation
 from cli.templates import templates_in
+from gkeplatform.layers import ENVIRONMENT
 
 _FOLDER = Path(__file__).parent
 SCRIPTS = ("page.js", "live.js")
@@ -59,6 +62,11 @@ def alerts(picture: Picture) -> list[Alert]:
     return sorted(found, key=lambda alert: (alert.state != FIRING, alert.name))
 
 
+def violations(picture: Picture) -> list[Violation]:
+    """What the policy pack found: what stops an update first, what is waived last."""
+    return sorted(picture.violations, key=lambda one: (not one.stops, bool(one.waived)))
+
+
 def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
     """What may change on the page while it is served: the HTML of each part by its name.
 
@@ -76,6 +84,15 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
                 "it": picture,
                 "counts": counts(picture),
                 "every_alert": alerts(picture),
+                "place_of": _places(picture),
+                "every_violation": violations(picture),
+                "charts": [
+                    # It escapes what it is given.
+                    Markup(  # noqa: S704
+                        chart.svg(drawing.chart(one), with_events=False, name=f"course-{index}")
+                    )
+                    for index, one in enumerate(picture.courses, start=1)
+                ],
                 "models_of": {
                     front.kind: by_kind.get(front.kind, []) for front in picture.front_ends
                 },
@@ -88,7 +105,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
         found[f"body:{model.name}"] = module.body(model)
     found["frame"] = module.models(dict.fromkeys(found, ""))
     found["models"] = module.models(found)
-    for name in ("summary", "pools", "layers", "alerts", "policies"):
+    for name in ("summary", "courses", "pools", "layers", "alerts", "policies"):
         found[name] = getattr(module, name)()
     return found
 
@@ -120,6 +137,18 @@ def script(name: str) -> str:
     return f"\n{_own(name)}"
 
 
+def _places(picture: Picture) -> dict[str, str]:
+    """Where each alert comes from: its model's entry, or the layer of all others."""
+    layer = f"{ENVIRONMENT.main}/__main__.py"
+    own = {one.name: model.place for model in picture.models for one in model.alerts}
+    return {**{one.name: layer for one in picture.alerts}, **own}
+
+
+def _with_breaks(text: str) -> Markup:
+    """The text, escaped, which may be broken after slashes, not only where it is too long."""
+    return Markup("/<wbr>").join(text.split("/"))
+
+
 def _own(name: str) -> Markup:
     # The file is part of the program: nothing in it comes from a user.
     return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704
@@ -129,6 +158,7 @@ def _own(name: str) -> Markup:
 def _templates(root: str) -> Environment:
     templates = templates_in(_FOLDER)
     templates.filters["link"] = lambda place: f"{root}/{place.replace(':', '#L')}"
+    templates.filters["breaks"] = _with_breaks
     templates.filters["number"] = lambda value: f"{value:.4g}"
     templates.filters["time"] = lambda text: (
         f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

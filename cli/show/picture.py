@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cli.alerting import FIRING, Alert
+from cli.courses.course import Course
 from cli.show.cluster import Amounts, Budget, Node, Pod, Scaler
 from cli.show.stacks import LayerState
 from cli.show.traffic import Traffic
@@ -171,5 +172,7 @@ class Picture:
     """Those of no single model."""
     seconds: int = 0
     """How far back traffic is measured."""
+    courses: tuple[Course, ...] = ()
+    """Drills and loads that run on this machine, and the last that have ended."""
     console: str = ""
     """The address of its alerts in the Google Cloud console, of a real environment."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from cli import alerting, environments, file_backend, judging, kubectl, routing
 from cli.console import say
+from cli.courses import record
+from cli.courses.course import Course
 from cli.drills.cluster import Cluster
 from cli.engine import Engine
 from cli.errors import CliError, Exit
@@ -84,8 +86,13 @@ class Reader:
                     report=known.report,
                     measured=measured.result(),
                     console=self._console(known),
+                    courses=self.courses(),
                 )
             )
+
+    def courses(self) -> tuple[Course, ...]:
+        """The drills and loads of this machine, as they are now."""
+        return record.read(self._environment, self._variables)
 
     def _deployed(self) -> _Deployed:
         """What is known of the last deployment, read again where that is not the last."""

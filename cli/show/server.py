@@ -13,6 +13,7 @@ import html
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,12 +22,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cli.environments import ROOT
 from cli.errors import CliError, Exit
 from cli.show import board, page
-from cli.show.board import Board
+from cli.show.board import Board, Courses
 from cli.show.picture import Picture
 
 _ADDRESS = "127.0.0.1"
 _SILENCE = 15.0
 """Seconds after which a line is sent to a browser, so that one that has gone is noticed."""
+_A_SECOND = 1.0
 _SECRET = re.compile(r"^(\s*(?:- )?secure:).*$", re.MULTILINE)
 
 
@@ -85,12 +87,20 @@ class Server(ThreadingHTTPServer):
             self.server_close()
 
 
-def watch(read: Callable[[], Picture], server: Server, interval: float) -> None:
-    """Reads again after each interval while a browser shows the page, until Ctrl-C."""
+def watch(
+    read: Callable[[], Picture], courses: Callable[[], Courses], server: Server, interval: float
+) -> None:
+    """Reads again after each interval while a browser shows the page, until Ctrl-C.
+
+    The drills and loads, which are files of this machine, are read each second meanwhile.
+    """
     pause = threading.Event()
     while True:
         server.watched.wait()
-        pause.wait(interval)
+        again = time.monotonic() + interval
+        while server.watched.is_set() and (left := again - time.monotonic()) > 0:
+            pause.wait(min(left, _A_SECOND))
+            server.board.show_courses(courses())
         if not server.watched.is_set():
             continue
         try:
@@ -157,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
             if news.number != number or (trouble and not news.trouble):
                 parts = json.dumps(news.parts)
                 text += f"event: parts\nid: {news.number}\ndata: {parts}\n\n"
-            if news.trouble and news.trouble != trouble:
+            # What comes with parts would else be taken back by them.
+            if news.trouble and (text or news.trouble != trouble):
                 text += f"event: trouble\ndata: {json.dumps(news.trouble)}\n\n"
             self._event(text or ": still here\n\n")
             number, trouble = news.number, news.trouble

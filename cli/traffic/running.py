@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from cli.errors import CliError
@@ -15,7 +16,9 @@ from cli.traffic.figures import Result
 from cli.traffic.live import Live, plain
 from cli.traffic.target import Target
 
-_PLAIN_SECONDS = 5.0
+_PLAIN_SECONDS = 5
+_A_SECOND = 2
+"""Ticks."""
 
 
 def summary(result: Result) -> str:
@@ -48,11 +51,31 @@ def _latencies(result: Result) -> dict[str, float | None]:
 
 
 def run(
-    target: Target, rate: float, seconds: float, connections: int, timeout: float, *, live: bool
+    target: Target,
+    *,
+    rate: float,
+    seconds: float,
+    connections: int,
+    timeout: float,
+    live: bool,
+    note: load.OnTick,
 ) -> Result:
-    """Run the load to its end, or until Ctrl-C; `live` shows figures. Raises CliError."""
+    """Run the load to its end, or until Ctrl-C; `live` shows figures. Raises CliError.
 
-    async def main(on_tick: Callable[[Result], None] | None, tick: float) -> Result:
+    `note` gets the figures so far each second.
+    """
+
+    async def main(show: load.OnTick | None, every: int) -> Result:
+        """`show` gets the figures every so many ticks."""
+        ticks = itertools.count(1)
+
+        def told(result: Result) -> None:
+            tick = next(ticks)
+            if show is not None and tick % every == 0:
+                show(result)
+            if tick % _A_SECOND == 0:
+                note(result)
+
         stop = asyncio.Event()
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
@@ -60,8 +83,8 @@ def run(
             target,
             rate=rate,
             seconds=seconds,
-            on_tick=on_tick,
-            tick=tick,
+            on_tick=told,
+            tick=1 / _A_SECOND,
             connections=connections,
             timeout=timeout,
             stop=stop,
@@ -70,8 +93,8 @@ def run(
     try:
         if live and sys.stderr.isatty():
             with Live(rate, seconds) as shown:
-                return _loop(main(shown.update, 0.5))
-        return _loop(main(plain if live else None, _PLAIN_SECONDS))
+                return _loop(main(shown.update, 1))
+        return _loop(main(plain if live else None, _PLAIN_SECONDS * _A_SECOND))
     except (OSError, ValueError) as error:
         raise CliError(f"{target.url}: {error}") from None
 

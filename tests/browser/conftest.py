@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from cli.impact.touched import touched
 from cli.show import page as pages
 from cli.show.picture import Picture
 from tests.browser.environments import declared_picture
+from tests.cli.courses import ended, running
 from tests.cli.drills import courses
-from tests.cli.show.pictures import picture
+from tests.cli.show.pictures import picture, troubled
 from tests.cli.test_impact import step
 
 SHIPPED = ("dev", "stage", "prod")
@@ -41,15 +43,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="package")
 def pictures() -> dict[str, Picture]:
-    """The shipped environments, one of 1,000 models, and two with hostile texts."""
+    """The shipped environments, one of 1,000 models, two with hostile texts, and one in trouble."""
     # In a thread of their own: Playwright's loop and that of the programs exclude each other.
     with ThreadPoolExecutor(1) as thread:
         shipped = thread.submit(lambda: {name: declared_picture(name) for name in SHIPPED}).result()
     return {
         **shipped,
         "thousand": picture(1000),
-        "markup": picture(2, MARKUP),
-        "unbroken": picture(2, UNBROKEN),
+        "markup": replace(picture(2, MARKUP), courses=(running(MARKUP), ended(MARKUP))),
+        "unbroken": replace(picture(2, UNBROKEN), courses=(ended(UNBROKEN),)),
+        "troubled": troubled(picture(2)),
     }
 
 

@@ -42,7 +42,7 @@ _FAULTS = """() => {
     }
   }
   for (const element of document.querySelectorAll(
-      "meter, input, svg, .pod, .card, .model, table, summary, article, canvas")) {
+      "meter, input, svg, .pod, .card, .model, .fold, table, summary, article, canvas")) {
     if (!element.checkVisibility({contentVisibilityAuto: true}) || meant(element)) continue;
     const box = element.getBoundingClientRect();
     if (box.width < 1 || box.height < 1) faults.push(`${name(element)} has no size`);

@@ -23,7 +23,7 @@ _FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*SHIPPED, "unbroken", "drill"])
+@pytest.mark.parametrize("name", [*SHIPPED, "unbroken", "troubled", "drill"])
 def test_axe_finds_no_violation(page: Page, files: dict[str, Path], name: str, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(files[name].as_uri())

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.browser import layout
 from tests.browser.conftest import SHIPPED
 
-PAGES = (*SHIPPED, "markup", "unbroken", "drill", "drill-markup", "drill-unbroken")
+PAGES = (*SHIPPED, "markup", "unbroken", "troubled", "drill", "drill-markup", "drill-unbroken")
 WIDTHS = (1280, 768, 360)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from cli.drills.budget import Sample
+from cli.courses.course import Event, Sample
 from cli.drills.course import Subject
 from cli.drills.report import Report
-from cli.drills.timeline import Event
 from cli.traffic.connection import Loss
 from tests.cli.drills.test_reports import figures, report
 

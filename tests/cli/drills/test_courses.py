@@ -38,7 +38,7 @@ def test_a_chart_is_well_formed_and_says_what_it_shows() -> None:
 
 def test_lines_are_told_apart_by_dashes_and_named() -> None:
     text = course.picture(drilled(), SUBJECT, "svg")
-    dashes = re.findall(r"\.line-\d \{ stroke: [^;]*;([^}]*)\}", text)
+    dashes = re.findall(r"\.line-\w+ \{ stroke: [^;]*;([^}]*)\}", text)
     assert len(set(dashes)) == len(dashes) == 4
     for name in ("answered", "lost", "p99", "p50", "available", "demanded"):
         assert name in words(read(text))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from cli.courses.course import Event, Sample
 from cli.drills import catalog
-from cli.drills.budget import Sample, seconds_below
+from cli.drills.budget import seconds_below
 from cli.drills.report import Report
-from cli.drills.timeline import Event
 from cli.traffic.connection import Answer, Loss
 from cli.traffic.figures import Figures, Result
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cli.alerting import Alert
+from cli.drift.record import Compared
 from cli.show.cluster import Amounts, Budget, Node, Pod, Scaler
 from cli.show.picture import FrontEnd, Model, Picture, Pool, Rule, Version, Violation, Zone
 from cli.show.stacks import LayerState
+from tests.cli.courses import running
 
 
 def version(name: str, *, weight: int = 100, pods: int = 2) -> Version:
@@ -120,4 +124,29 @@ def picture(count: int = 2, text: str = "") -> Picture:
             ),
         ),
         alerts=(Alert(name=f"dev-uptime{text}", severity="CRITICAL", state="firing", detail=""),),
+    )
+
+
+def troubled(of: Picture) -> Picture:
+    """The picture with a layer that was interrupted, drift, violations, and pods of all states."""
+    cluster, serving = of.layers
+    drift = Compared(at="2026-11-27T09:51:23+00:00", changed=("resnet",), pending=("url-map",))
+    first, second = of.models
+    pods = tuple(
+        Pod(name=state, node="", zone="", state=state)
+        for state in ("ready", "starting", "pending", "stopping", "failed")
+    )
+    stuck = replace(first.versions[0], ready=1, wanted=5, zones=(Zone(name="", pods=pods),))
+    (violation,) = of.violations
+    stops = replace(violation, rule="images-are-pinned", stops=True, level="mandatory", waived="")
+    return replace(
+        of,
+        layers=(replace(cluster, drift=drift), replace(serving, is_settled=False)),
+        models=(
+            replace(first, name="m" * 60, versions=(stuck, first.versions[1])),
+            replace(second, url="", rules=(), versions=(replace(second.versions[0], zones=()),)),
+        ),
+        violations=(*of.violations, stops),
+        pools=(),
+        courses=(replace(running(), state="killed"),),
     )

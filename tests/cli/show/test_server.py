@@ -18,6 +18,7 @@ from cli.show.board import Board
 from cli.show.cluster import Pod
 from cli.show.picture import Picture, Zone
 from cli.show.server import Server
+from tests.cli.courses import running
 from tests.cli.show.pictures import picture
 
 
@@ -116,6 +117,28 @@ def test_a_failure_is_pushed_and_the_next_reading_takes_it_back(served: Server) 
     assert events(answer, 1) == [("parts", "1", {})]
 
 
+def test_a_drill_is_pushed_between_two_readings_of_the_cluster(served: Server) -> None:
+    def reading() -> Picture:
+        raise AssertionError("it is not yet time")
+
+    watched = (reading, lambda: (running(),), served, 3600.0)
+    threading.Thread(target=server.watch, args=watched, daemon=True).start()
+    ((kind, _, parts),) = events(asked(served, "/events?since=1"), 1)
+    assert kind == "parts"
+    assert isinstance(parts, dict)
+    assert set(parts) == {"courses", "summary"}
+    assert "rolling-update of resnet" in parts["courses"]
+    assert "another pod template" in parts["courses"]
+
+
+def test_a_failure_is_told_again_after_a_change(served: Server) -> None:
+    answer = asked(served, "/events?since=1")
+    served.board.fail("the cluster has not answered in 60 s")
+    assert events(answer, 1)[0][0] == "trouble"
+    served.board.show_courses((running(),))
+    assert [kind for kind, _, _ in events(answer, 2)] == ["parts", "trouble"]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", ""])
 @pytest.mark.parametrize("path", ["/", "/events?since=0", "/source/stacks/Pulumi.dev.yaml"])
 def test_another_name_is_refused(served: Server, path: str, host: str) -> None:
@@ -172,7 +195,8 @@ def test_nothing_is_read_until_a_browser_comes(served: Server) -> None:
         return with_pod(picture(), "failed")
 
     browser = threading.Event()
-    threading.Thread(target=server.watch, args=(reading, served, 0.01), daemon=True).start()
+    watched = (reading, tuple, served, 0.01)
+    threading.Thread(target=server.watch, args=watched, daemon=True).start()
     browser.set()
     answer = asked(served, "/events?since=1")
     assert read.wait(30)
