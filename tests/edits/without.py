@@ -22,6 +22,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-cluster:compute_classes[].priorities[].node_pools",
         "gke-cluster:compute_classes[].active_migration",
         "gke-serving:models[].compute_class",
+        "gke-serving:models[].team",
         "gke-serving:models[].resources",
         "gke-serving:models[].resources.requests",
         "gke-serving:models[].resources.limits",
