@@ -57,6 +57,7 @@ class Runner:
         """Deploy the committed file and take the inventory that every edit goes back to."""
         self._write(committed(self._environment))
         outside.make(self._workspace)
+        self._workspace.forget()  # the variables name the cluster only once there is one
         document, _, output = self._up()
         if document is None:
             raise SystemExit(f"the committed file cannot be deployed: {_reason(output)}")
