@@ -116,6 +116,10 @@ def _renamed(value: Any, drawn: Mapping[str, str]) -> Any:
 def _by_pools(value: Mapping[str, Any]) -> dict[str, Any]:
     """Without numbers of nodes, and with the pools by their names: a new one comes last."""
     kept = {key: one for key, one in value.items() if key not in _OF_AUTOSCALERS}
+    if "authenticatorGroupsConfig" in (kept.get("cluster") or {}):
+        # A cluster keeps its group until the key says `""`.
+        without = {k: v for k, v in kept["cluster"].items() if k != "authenticatorGroupsConfig"}
+        kept["cluster"] = without
     scaling = (kept.get("cluster") or {}).get("autoscaling")
     if scaling and not scaling.get("enableNodeAutoprovisioning"):
         # Google keeps the defaults of pools that it no longer makes.

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import inspect
 
+from tests.edits import outside
 from tests.edits.fields import Key
 
 REMOVED = object()
@@ -83,9 +84,9 @@ BY_PATH: Mapping[str, list[Any]] = {
     ],
     "gke-serving:models[].canary.source": ["gs://acme-ml-stage-models/edited"],
     "gke-serving:models[].canary.weights": [{"stable": 80, "canary": 20}],
-    "gke-serving:models[].import": [{"from": "hf://acme/edited", "revision": "v1.0"}],
+    "gke-serving:models[].import": [{"from": "hf://acme/edited", "revision": "1" * 40}],
     "gke-serving:models[].import.from": ["hf://acme/other"],
-    "gke-serving:models[].import.revision": ["v2.0"],
+    "gke-serving:models[].import.revision": ["2" * 40],
     "gke-serving:models[].import.include": [["*.onnx"]],
     "gke-serving:models[].import.exclude": [["original/*"]],
     "gke-serving:models[].files": [{"via": "gcs-fuse"}, {"via": "download", "size": "6Gi"}],
@@ -93,7 +94,6 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-serving:models[].shared_memory": ["128Mi"],
     "gke-serving:models[].temporary_storage": ["2Gi"],
     "gke-serving:models[].environment": [{"EDITED": "yes"}],
-    "gke-serving:models[].team": ["vision", REMOVED],
     "gke-serving:models[].served_name": ["edited"],
     "gke-serving:models[].priority": ["interactive", "background", REMOVED],
     "gke-serving:models[].node_pool": ["serving", REMOVED],
@@ -142,15 +142,10 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:certificates": [REMOVED],
     "gke-networking:dns": [REMOVED],
     "gke-networking:dns.zone": ["edited"],
-    "gke-cluster:cluster.secrets_encryption.key": [
-        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/secrets"
-    ],
-    "gke-cluster:cluster.backup.key": [
-        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/backups"
-    ],
-    "gke-cluster:node_pools[].boot_disk_kms_key": [
-        "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/disks"
-    ],
+    "gke-cluster:cluster.secrets_encryption.key": [outside.key("secrets")],
+    "gke-cluster:cluster.secrets_encryption.rotation_days": [60],
+    "gke-cluster:cluster.backup.key": [outside.key("backups")],
+    "gke-cluster:node_pools[].boot_disk_kms_key": [outside.key("disks")],
     "gke-cluster:cluster.authorized_networks[].name": ["edited"],
     "gke-cluster:cluster.authorized_networks[].cidr": ["198.51.100.0/25"],
     "gke-cluster:cluster.maintenance.exclusions[].name": ["edited"],

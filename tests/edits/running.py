@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from gkeplatform.layers import LAYERS
+from tests.edits import outside
 from tests.edits.edits import Edit, committed
 from tests.edits.found import Found, differences, found
 from tests.edits.merging import merged
@@ -55,6 +56,8 @@ class Runner:
     def begin(self) -> None:
         """Deploy the committed file and take the inventory that every edit goes back to."""
         self._write(committed(self._environment))
+        outside.make(self._workspace)
+        self._workspace.forget()  # the variables name the cluster only once there is one
         document, _, output = self._up()
         if document is None:
             raise SystemExit(f"the committed file cannot be deployed: {_reason(output)}")
@@ -93,13 +96,19 @@ class Runner:
         return made
 
     def repair(self) -> bool:
-        """Bring the environment back to the committed file after a failure; whether it is."""
+        """Bring the environment back to the committed file after a failure; whether it is.
+
+        Where it is not, the sandbox is made anew: what is left over would be taken for the first
+        inventory of the next edits.
+        """
         for _ in range(2):
             document, _, _ = self._up()
-        after = self._settled(self._first)
-        left = differences(self._first, after)
-        self._first = after
-        return document is not None and not left
+        if document is not None and not differences(self._first, self._settled(self._first)):
+            return True
+        self._workspace.platformctl("sandbox", "reset")
+        self._workspace.forget()
+        self.begin()
+        return False
 
     def _settled(self, wanted: Found) -> Found:
         """What is found once it is as wanted, or controllers change it no more."""

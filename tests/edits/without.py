@@ -25,6 +25,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-cluster:compute_classes[].active_migration",
         "gke-serving:models[].compute_class",
         "gke-serving:models[].arguments_by_gpu",
+        "gke-serving:models[].team",
         "gke-serving:models[].resources",
         "gke-serving:models[].resources.requests",
         "gke-serving:models[].resources.limits",

@@ -78,6 +78,10 @@ class Workspace:
             self._environment = dict(pair.split("=", 1) for pair in pairs)
         return {**self.base_environment(), **self._environment}
 
+    def forget(self) -> None:
+        """Forget the variables: a sandbox that was reset has others."""
+        self._environment.clear()
+
     def run(
         self, *command: str, layer: str | None = None, check: bool = True, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:

@@ -110,7 +110,6 @@ class LoadBalancers:
                 "loadBalancingScheme": "EXTERNAL", "target": made["selfLink"],
                 "portRange": f"{ports[0]}-{ports[-1]}",
             }  # fmt: skip
-        await self._firewall(service, ports, protocol)
         found = await self._compute.get(f"{regional}/forwardingRules/{name}")
         # It cannot be updated in place: the rule is recreated, and keeps its address if
         # that has the same type and no other is requested.
@@ -118,14 +117,21 @@ class LoadBalancers:
             await self._compute.delete(f"{regional}/forwardingRules/{name}")
             if found["loadBalancingScheme"] == body["loadBalancingScheme"]:
                 body.setdefault("IPAddress", found["IPAddress"])
-        return await self._compute.ensure(f"{regional}/forwardingRules", body)
+        rule = await self._compute.ensure(f"{regional}/forwardingRules", body)
+        await self._firewall(service, ports, protocol, rule["IPAddress"])
+        return rule
 
-    async def _firewall(self, service: Json, ports: list[int], protocol: str) -> None:
+    async def _firewall(self, service: Json, ports: list[int], protocol: str, address: str) -> None:
         sources = service["spec"].get("loadBalancerSourceRanges") or ["0.0.0.0/0"]
         allowed = [{"IPProtocol": protocol.lower(), "ports": [str(port) for port in ports]}]
+        # As the Google Cloud provider of Kubernetes describes it.
+        described = (
+            f'{{"kubernetes.io/service-name":"{_full_name(service)}", '
+            f'"kubernetes.io/service-ip":"{address}"}}'
+        )
         body = {
-            "name": f"k8s-fw-{rule_name(service)}", "network": self._network,
-            "sourceRanges": sources, "allowed": allowed,
+            "name": f"k8s-fw-{rule_name(service)}", "description": described,
+            "network": self._network, "sourceRanges": sources, "allowed": allowed,
         }  # fmt: skip
         found = await self._compute.ensure("global/firewalls", body)
         if found["sourceRanges"] != sources or found["allowed"] != allowed:

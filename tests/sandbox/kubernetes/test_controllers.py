@@ -80,6 +80,7 @@ def test_a_load_balancer_service_gets_an_address_and_a_forwarding_rule(sandbox: 
     assert rule["loadBalancingScheme"] == "EXTERNAL"
     assert json.loads(rule["description"]) == {"kubernetes.io/service-name": "default/external"}
     wall = sandbox.compute("GET", f"global/firewalls/k8s-fw-{name}")
+    assert json.loads(wall["description"])["kubernetes.io/service-name"] == "default/external"
     assert wall["allowed"] == [{"IPProtocol": "tcp", "ports": ["8501"]}]
 
     change = {"spec": {"ports": [{"name": "rest", "port": 80, "targetPort": 8501}]}}

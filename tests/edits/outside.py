@@ -1,0 +1,29 @@
+"""What the edits name and another team makes beforehand: keys in a project of its own."""
+
+from __future__ import annotations
+
+from tests.rehearsal.workspace import Workspace
+
+PROJECT, RING, KEYS = "acme-keys", "gke", ("secrets", "backups", "disks")
+LOCATION = f"projects/{PROJECT}/locations/europe-west4"
+
+
+def key(name: str) -> str:
+    """The full name of one of `KEYS`."""
+    return f"{LOCATION}/keyRings/{RING}/cryptoKeys/{name}"
+
+
+def make(workspace: Workspace) -> None:
+    """Make the keys, where the sandbox does not have them yet."""
+    workspace.platformctl("sandbox", "start")
+    workspace.google(
+        "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
+    )
+    rings = f"{LOCATION}/keyRings"
+    if RING in str(workspace.google("kms", rings)):
+        return
+    workspace.google("kms", rings, "POST", params={"keyRingId": RING}, json={})
+    for name in KEYS:
+        purpose = {"purpose": "ENCRYPT_DECRYPT"}
+        path = f"{rings}/{RING}/cryptoKeys"
+        workspace.google("kms", path, "POST", params={"cryptoKeyId": name}, json=purpose)
