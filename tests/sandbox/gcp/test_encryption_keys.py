@@ -205,14 +205,14 @@ def test_a_cluster_refuses_an_unusable_key() -> None:
 def test_compute_engine_must_be_allowed_to_use_the_key_of_boot_disks(location: str) -> None:
     async def run() -> None:
         async with emulator() as client:
-            wanted = {"nodeConfig": {"bootDiskKmsKey": key_in(location)}}
-            told = await client.refused(wanted)
+            config = {"bootDiskKmsKey": key_in(location)}
+            told = await client.refused({"nodeConfig": config})
             assert f"Cloud KMS error when using key {key_in(location)}: Permission" in told
             await granted_key(client, location)  # Kubernetes Engine's agent does not suffice
-            told = await client.refused(wanted)
+            told = await client.refused({"nodeConfig": config})
             assert "@compute-system.iam.gserviceaccount.com the role" in told
             await grant_key(client, key_in(location), "compute-system")
-            await client.make(**wanted)
+            await client.make(nodeConfig=config)
 
     asyncio.run(run())
 
