@@ -40,8 +40,10 @@ _OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authenti
 _DEFINITIONS = ("CustomResourceDefinition", "APIService")
 _OF_ADD_ONS = (".gke.io", "secrets-store.csi.x-k8s.io")
 _PLACES_OF_NODES = ("/clusters", "/instanceGroups", "/instanceGroupManagers")
-_OF_A_SERVICE = re.compile(r"kubernetes\.io/service-name")
-_DRAWN_BY_GOOGLE = frozenset({"name", "IPAddress", "address", "selfLink", "destinationRanges"})
+_OF_A_SERVICE = re.compile(r'kubernetes\.io/service-name":\s*"[^"]*"')
+_DRAWN_BY_GOOGLE = frozenset(
+    {"name", "description", "IPAddress", "address", "selfLink", "destinationRanges"}
+)
 _PASSING_COLLECTIONS = ("/operations", "/changes", "/instances", "/disks", "/serviceAccountKeys")
 _COUNTERS = ("compute-endpoints/", "compute/loopback")
 # Drawn by the API server for a new object.
@@ -77,9 +79,9 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             if key.startswith(("monitoring/", "billingbudgets/")):
                 name = value.get("displayName") or name
-            elif _OF_A_SERVICE.search(str(value.get("description"))):
+            elif service := _OF_A_SERVICE.search(str(value.get("description"))):
                 # Google's controllers draw the name and the address, and tell the Service.
-                name = value["description"]
+                name = service[0]
                 value = {one: it for one, it in value.items() if one not in _DRAWN_BY_GOOGLE}
             if collection.endswith(_PLACES_OF_NODES):
                 value = _by_pools(value)

@@ -1,10 +1,11 @@
-"""What the edits name and another team makes beforehand: keys in a project of its own."""
+"""What the edits name and another team makes beforehand: keys and a bucket in its project."""
 
 from __future__ import annotations
 
 from tests.rehearsal.workspace import Workspace
 
 PROJECT, RING, KEYS = "acme-keys", "gke", ("secrets", "backups", "disks")
+BUCKET = "acme-shared-models"
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
 
@@ -14,7 +15,7 @@ def key(name: str) -> str:
 
 
 def make(workspace: Workspace) -> None:
-    """Make the keys, where the sandbox does not have them yet."""
+    """Make them, where the sandbox does not have them yet."""
     workspace.platformctl("sandbox", "start")
     workspace.google(
         "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
@@ -22,6 +23,7 @@ def make(workspace: Workspace) -> None:
     rings = f"{LOCATION}/keyRings"
     if RING in str(workspace.google("kms", rings)):
         return
+    workspace.google("storage", "b", "POST", params={"project": PROJECT}, json={"name": BUCKET})
     workspace.google("kms", rings, "POST", params={"keyRingId": RING}, json={})
     for name in KEYS:
         purpose = {"purpose": "ENCRYPT_DECRYPT"}

@@ -187,8 +187,9 @@ def _unsettled(document: dict[str, Any] | None, steps: Operations, output: str) 
 
 
 def _reason(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.startswith("error:")]
-    return (lines[-1] if lines else output.strip()[-300:]).removeprefix("error: ")
+    """The last error with the lines that belong to it."""
+    _, said, reason = output.rpartition("error: ")
+    return " ".join(reason.split())[:600] if said else output.strip()[-300:]
 
 
 def records(
