@@ -206,7 +206,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
                 engine_pb2.LogRequest(severity=engine_pb2.ERROR, message=message)
             )
 
-    def _start(  # noqa: PLR0913 (what a process has)
+    def _start(
         self,
         python: str,
         kind: str,

@@ -57,7 +57,7 @@ class Child:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if the child is still there."""
-        try:
+        try:  # noqa: SIM105 (contextlib takes a stand-in milliseconds)
             self._connection.send(bytes([number]))
         except OSError:
             pass  # it has ended
@@ -143,12 +143,14 @@ def main() -> None:
         "module",
         module,
         arguments,
-        folder=os.getcwd(),
+        folder=os.getcwd(),  # noqa: PTH109 (pathlib takes milliseconds)
         environment=dict(os.environ),
         streams=[0, 1, 2],
     )
     if child is None:
-        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+        os.execv(  # noqa: S606 (as the script would have)
+            sys.executable, [sys.executable, "-m", module, *arguments]
+        )
     for number in _FORWARDED:
         signal.signal(number, lambda number, _: child.send_signal(number))
     os._exit(_ended(child, parent))

@@ -8,8 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sandbox.interpreter import client
-from sandbox.interpreter.script import python
+from sandbox.interpreter import client, script
 
 _LOG = logging.getLogger(__name__)
 _SERVER = "sandbox.interpreter.server"
@@ -24,7 +23,7 @@ def start(socket: Path) -> subprocess.Popen[bytes] | None:
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return None
     socket.unlink(missing_ok=True)
-    command = [python(), "-u", "-c", client.BOOT, "module", _SERVER, str(socket)]
+    command = [script.python(), "-u", "-c", client.BOOT, "module", _SERVER, str(socket)]
     # The value with which the plugins' scripts start: gRPC reads it when it is imported.
     environment = {**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"}
     try:

@@ -84,7 +84,7 @@ class Server:
             self._selector.register(listener, selectors.EVENT_READ)
             while True:
                 if self._is_stale and not self._forks:
-                    os.execv(sys.executable, sys.orig_argv)
+                    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 (itself)
                 for key, _ in self._selector.select():
                     fork: _Fork | None = key.data
                     if fork is None:

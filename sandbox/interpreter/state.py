@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.interpreter import modules
 
@@ -23,14 +24,14 @@ _DEFAULTS = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
 _PATH = "PYTHONPATH"
 
 
-class _Recorded(os._Environ):  # type: ignore[type-arg] (a class of the interpreter's own)
+class _Recorded(os._Environ[str]):
     """The environment, noting which variables are read."""
 
     names: set[str]
 
     def __getitem__(self, key: str) -> str:
         self.names.add(key)
-        return super().__getitem__(key)
+        return str(super().__getitem__(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class State:
             default = _DEFAULTS.get(name)
             if order.environment.get(name, default) != self.environment.get(name, default):
                 return f"{name} differs"
-        return None if os.path.isdir(order.folder) else f"there is no {order.folder}"
+        return None if Path(order.folder).is_dir() else f"there is no {order.folder}"
 
     def path_for(self, order: Order) -> list[str]:
         """`sys.path` of a fresh Python with an order's variables."""
@@ -134,7 +135,7 @@ def _files() -> dict[str, tuple[int, int, int]]:
 
 def _stamp(path: str) -> tuple[int, int, int]:
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116 (of two thousand files for each child)
     except OSError:
         return (0, 0, 0)
     return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sandbox.interpreter import client, modules, process
+from sandbox.interpreter import client, modules, process, script
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
@@ -72,7 +72,7 @@ def variables(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psutil.Popen]:
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psutil.Process]:
     """A running interpreter, at a path that is too long for a socket's address."""
     folder = tmp_path_factory.mktemp("x" * 100)
     socket = folder / "interpreter.sock"
@@ -111,7 +111,7 @@ class Run:
                 folder=str(folder),
                 environment=variables(**more),
                 streams=[nothing.fileno(), out.fileno(), err.fileno()],
-                python=process.python(),
+                python=script.python(),
             )
 
     @property
@@ -135,9 +135,9 @@ def test_a_program_sees_what_a_python_of_its_own_sees(
     more = {"PULUMI_CONFIG": '{"a:b": "c"}', "PYTHONPATH": path}
     run = Run(socket, tmp_path, OBSERVE, "--one", "two words", **more)
     assert (run.code, run.err) == (0, "")
-    script = str(tmp_path / "program.py")
+    program = str(tmp_path / "program.py")
     fresh = subprocess.run(
-        [process.python(), "-u", "-c", client.BOOT, "script", script, "--one", "two words"],
+        [script.python(), "-u", "-c", client.BOOT, "script", program, "--one", "two words"],
         cwd=tmp_path,
         env=variables(**more),
         stdin=subprocess.DEVNULL,
@@ -190,7 +190,7 @@ def test_what_would_run_otherwise_than_in_a_fresh_python_is_refused(
         folder=folder,
         environment=variables(**more),
         streams=[0, 1, 2],
-        python=python or process.python(),
+        python=python or script.python(),
     )
     assert child is None
 
@@ -229,9 +229,7 @@ def test_threads_and_exit_handlers_end_before_the_program(socket: str, tmp_path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_reaches_the_program(
-    socket: str, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_reaches_the_program(socket: str, tmp_path: Path, number: signal.Signals) -> None:
     run = Run(socket, tmp_path, "import time; print('here'); time.sleep(300)")
     waited(lambda: run.out)
     assert run.child is not None
@@ -259,7 +257,7 @@ def test_a_module_in_its_place_is_ended_by_signals_and_ends_with_its_parent(
     interpreter: psutil.Process, socket: str, tmp_path: Path
 ) -> None:
     sleeping = ["timeit", "-n1", "-r1", "print('here', flush=True); import time; time.sleep(300)"]
-    stand_in = [process.python(), "-I", "-S", client.__file__, socket, *sleeping]
+    stand_in = [script.python(), "-I", "-S", client.__file__, socket, *sleeping]
     with subprocess.Popen(stand_in, cwd=tmp_path, env=variables(), stdout=subprocess.PIPE) as one:
         assert one.stdout is not None
         assert one.stdout.readline() == b"here\n"
@@ -278,7 +276,7 @@ def test_a_module_in_its_place_is_ended_by_signals_and_ends_with_its_parent(
 
 
 def test_without_an_interpreter_its_place_is_taken_by_a_python(tmp_path: Path) -> None:
-    stand_in = [process.python(), "-I", "-S", client.__file__, str(tmp_path / "none.sock")]
+    stand_in = [script.python(), "-I", "-S", client.__file__, str(tmp_path / "none.sock")]
     (tmp_path / "words.py").write_text("import sys; print(sys.argv[1:]); sys.exit(5)")
     done = subprocess.run(
         [*stand_in, "words", "one"], cwd=tmp_path, env=variables(), capture_output=True, check=False
@@ -322,7 +320,7 @@ def _small_interpreter(folder: Path, imports: str) -> subprocess.Popen[bytes]:
         "modules.PRELOADED = ()\nserver.main()\n"
     )
     started = subprocess.Popen(
-        [process.python(), "-u", "-c", code, str(folder / "i.sock")],
+        [script.python(), "-u", "-c", code, str(folder / "i.sock")],
         env=variables(**_small_variables(folder)),
     )
     waited((folder / "i.sock").exists)
@@ -361,5 +359,3 @@ def test_the_sdks_modules_are_those_that_the_layers_import() -> None:
 def test_no_module_of_the_repository_is_imported_beforehand() -> None:
     ours = {path.name for path in ROOT.iterdir() if path.is_dir()}
     assert not {name for name in modules.PRELOADED if name.partition(".")[0] in ours}
-
-
