@@ -4,8 +4,8 @@ The engine starts one per run and talks `pulumirpc.LanguageRuntime` to it. It ru
 policy pack) in the virtual environment of its `Pulumi.yaml`, through the executor script of the
 engine's version. It neither creates virtual environments nor generates code.
 
-Usage: `language_host.py <executor script> <interpreter's socket, or ""> [engine address]`; it prints
-its port, as the engine expects. Program and host end when the engine ends or is killed.
+Usage: `language_host.py <executor script> <interpreter's socket, or ""> [engine address]`. It
+prints its port, as the engine expects. Program and host end when the engine ends or is killed.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
                 engine_pb2.LogRequest(severity=engine_pb2.ERROR, message=message)
             )
 
-    def _start(
+    def _start(  # noqa: PLR0917 (what a process has)
         self,
         python: str,
         kind: str,
@@ -217,7 +217,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         output: list[int],
     ) -> _Child:
         """Run a module or a script, with descriptors for its output and errors."""
-        folder = folder or os.getcwd()
+        folder = folder or str(Path.cwd())
         child: _Child | None = None
         if self._interpreter:
             with Path(os.devnull).open() as nothing:
