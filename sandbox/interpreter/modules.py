@@ -4,12 +4,10 @@ What is missing here is imported by the child that needs it. Tests hold the SDKs
 imports of the layers.
 """
 
-GCP = (
-    "billing", "certificatemanager", "compute", "container", "dns", "gkebackup", "iap", "kms",
-    "monitoring", "organizations", "projects", "pubsub", "secretmanager", "serviceaccount",
-    "storage",
-)  # fmt: skip
-"""Modules of pulumi_gcp."""
+from sandbox.services import SERVICES
+
+GCP = tuple(sorted({package for row in SERVICES for package in row.packages}))
+"""Modules of pulumi_gcp: those of the emulated services."""
 
 KUBERNETES = (
     "admissionregistration.v1", "apiextensions", "apiextensions.v1", "apiregistration.v1",
@@ -41,6 +39,7 @@ OTHERS = (
     "pulumi.runtime.proto.provider_pb2_grpc",
     "pulumi.runtime.proto.status_pb2",
     "pulumi_gcp",
+    "pulumi_gcp.organizations",
     "pulumi_kubernetes",
     "pulumi_policy",
     "pulumi_random",

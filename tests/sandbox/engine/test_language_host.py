@@ -63,11 +63,12 @@ def _processes(tmp_path: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("PULUMI_HOME") == str(tmp_path / "home"):
+            ours = process.environ().get("PULUMI_HOME") == str(tmp_path / "home")
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
+    return found
 
 
 def _environment(project: Path) -> dict[str, str]:
