@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ import uvicorn
 from sandbox.gcp.app import App, create_app
 from sandbox.gcp.private_keys import PrivateKeys
 from sandbox.home import Home, write_private
+from sandbox.interpreter import process as interpreter
 from sandbox.kubernetes.control_planes import ControlPlanes
 from sandbox.traffic.runtime.runtime import Runtime
 
@@ -36,16 +38,21 @@ class _Server(uvicorn.Server):
         self.home = home
         self._port = port
         self.requests: Runtime | None = None
+        self.interpreter: subprocess.Popen[bytes] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and write the record."""
         await super().startup(sockets)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"port": self._port, "pid": os.getpid(), "started": started}
+        if self.interpreter is not None:
+            record["interpreter"] = self.interpreter.pid
         write_private(self.home.record, json.dumps(record) + "\n")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop. The signal that asked for it ends this process at once afterwards."""
+        if self.interpreter is not None:
+            interpreter.end(self.interpreter)
         if self.requests is not None:
             await self.requests.close()
         await super().shutdown(sockets)
@@ -114,6 +121,7 @@ async def _serve(server: _Server, listener: socket.socket, planes: ControlPlanes
     requests = Runtime(server.home, app.state, planes.objects, storage=port)
     app.state.requests = server.requests = requests
     planes.changed = requests.wake
+    server.interpreter = interpreter.start(server.home.interpreter)
     try:
         await requests.start()
         await server.serve([listener])

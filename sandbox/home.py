@@ -38,6 +38,11 @@ class Home:
         return self.path / "sandbox.json"
 
     @property
+    def interpreter(self) -> Path:
+        """The socket of the preloaded interpreter (`sandbox.interpreter`)."""
+        return self.path / "interpreter.sock"
+
+    @property
     def token(self) -> Path:
         """The bearer token; the Kubernetes API servers accept no other."""
         return self.path / "token"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from pathlib import Path
 from sandbox import services
 from sandbox.engine import Engine
 from sandbox.home import Home, SandboxError, disk_error, write_private
+from sandbox.interpreter.script import script
 from sandbox.kubernetes import auth_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ def install(home: Home, engine: Engine, google_plugin: Path | None = None) -> No
     `google_plugin` is the official plugin for Google Cloud; without it, ours is installed.
     """
     try:
-        engine.install(home.binaries, home.pulumi)
+        engine.install(home.binaries, home.pulumi, home.interpreter)
         auth_plugin.install(home.binaries, token_file=home.token)
         words = (_PULUMI, engine.pulumi, home.path)
         wrapper = " ".join(shlex.quote(str(word)) for word in words)
@@ -51,22 +51,14 @@ def install(home: Home, engine: Engine, google_plugin: Path | None = None) -> No
             if name == "gcp" and google_plugin is not None:
                 _write_link(binary, google_plugin)
             else:
-                _write_script(binary, _plugin(name))
+                module = f"sandbox.plugins.{name}"
+                _write_script(binary, script(module, interpreter=home.interpreter))
         official = google_plugin is not None
         home.plugins.write_text("official\n" if official else "own\n")
     except OSError as error:
         raise disk_error(home.path, error) from error
     if not home.salt.exists():
         _make_salt(home, engine)
-
-
-def _plugin(name: str) -> str:
-    root, python = shlex.quote(str(ROOT)), shlex.quote(sys.executable)
-    return (
-        "#!/bin/sh\n"
-        f"PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} GRPC_ENABLE_FORK_SUPPORT=0 "
-        f'exec {python} -m sandbox.plugins.{name} "$@"\n'
-    )
 
 
 def _write_script(path: Path, text: str) -> None:

@@ -133,8 +133,9 @@ def status(home: Home) -> Status:
         clusters[folder.name] = running if components else "stopped"
         ours.extend(components)
     if record is not None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            ours.append(psutil.Process(record["pid"]))
+        for one in ("pid", "interpreter"):
+            with contextlib.suppress(psutil.NoSuchProcess, KeyError):
+                ours.append(psutil.Process(record[one]))
     ours.extend(traffic_processes.running(home))
     memory = 0
     for process in ours:

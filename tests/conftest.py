@@ -10,8 +10,13 @@ from typing import Any
 import psutil
 import pulumi  # noqa: F401
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import scheduling
+
+# A busy machine draws slowly, and that is no failure of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

@@ -7,7 +7,6 @@ user's cache directory, never in the checkout.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from sandbox.engine import build, google_plugin, kubernetes_plugin, pulumi_cli, tools
 from sandbox.engine.errors import EngineError
+from sandbox.interpreter.script import script
 
 __all__ = [
     "Engine",
@@ -31,7 +31,6 @@ __all__ = [
 
 Progress = Callable[[str], None]
 _CLI = "github.com/pulumi/pulumi/pkg/v3"
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +51,11 @@ class Engine:
     modules: Mapping[str, Path]
     """Data of Go modules, by name: `kwok`, `metrics-server`, `gateway-api`, `inference-gateway`."""
 
-    def install(self, folder: Path, home: Path) -> None:
+    def install(self, folder: Path, home: Path, interpreter: Path | None = None) -> None:
         """Put `pulumi` and `kubectl` into `folder`, for a PATH, and plugins into `home`.
 
         `home` is the PULUMI_HOME that belongs to that PATH. The plugins are the Kubernetes provider
-        and, if needed, our language host.
+        and, if needed, our language host, which asks the preloaded interpreter at `interpreter`.
         """
         _link(folder / "pulumi", self.pulumi)
         _link(folder / "kubectl", self.binaries / "kubectl")
@@ -69,13 +68,9 @@ class Engine:
         plugin = plugins / f"language-python-{build.version(build.PULUMI, _CLI)}"
         plugin.mkdir(parents=True, exist_ok=True)
         host = plugin / "pulumi-language-python"
-        script = (
-            "#!/bin/sh\n"
-            f"PYTHONPATH='{_ROOT}'${{PYTHONPATH:+:$PYTHONPATH}} GRPC_ENABLE_FORK_SUPPORT=0 "
-            f"exec '{sys.executable}' -m sandbox.engine.language_host '{self.executor}' \"$@\"\n"
-        )
+        words = (str(self.executor), str(interpreter or ""))
         partial = host.with_name(f".{host.name}.partial")
-        partial.write_text(script)
+        partial.write_text(script("sandbox.engine.language_host", *words, interpreter=interpreter))
         partial.chmod(0o755)
         partial.replace(host)
 

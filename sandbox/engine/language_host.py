@@ -4,8 +4,8 @@ The engine starts one per run and talks `pulumirpc.LanguageRuntime` to it. It ru
 policy pack) in the virtual environment of its `Pulumi.yaml`, through the executor script of the
 engine's version. It neither creates virtual environments nor generates code.
 
-Usage: `language_host.py <executor script> [engine address]`; it prints its port, as the engine
-expects. Program and host end when the engine ends or is killed.
+Usage: `language_host.py <executor script> <interpreter's socket, or ""> [engine address]`. It
+prints its port, as the engine expects. Program and host end when the engine ends or is killed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import grpc
 
 from facts import configuration_size
+from sandbox.interpreter import client
 from sandbox.protocol import modules, serve_until_the_engine_ends
 
 language_pb2, language_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, empty_pb2 = (
@@ -32,27 +33,13 @@ language_pb2, language_pb2_grpc, plugin_pb2, engine_pb2, engine_pb2_grpc, empty_
 
 # The executor's exit code after it has shown the error to the user itself.
 _SHOWN_ALREADY = 32
-# Runs first in every child: the kernel kills the child when the host ends (PR_SET_PDEATHSIG). It is
-# not a preexec_fn, because a process that uses gRPC cannot fork safely; without one, Python starts
-# children by vfork.
-_BOOT = """
-import runpy, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9)
-kind, name = sys.argv[1:3]
-del sys.argv[1:3]
-sys.path.pop(0)
-sys.argv[0] = name
-if kind == "module":
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
-else:
-    runpy.run_path(name, run_name="__main__")
-"""
 _GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
+
+
+_Child = subprocess.Popen[bytes] | client.Child
 
 
 def _python(info: Any) -> str:
@@ -82,10 +69,11 @@ def _file(stack: str | None) -> str:
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc, name-defined]
     """`pulumirpc.LanguageRuntime` for Python. Fields and meanings are those of language.proto."""
 
-    def __init__(self, executor: str, engine: str) -> None:
+    def __init__(self, executor: str, interpreter: str, engine: str) -> None:
         self._executor = executor
+        self._interpreter = interpreter
         self._engine = engine
-        self._children: set[subprocess.Popen[bytes]] = set()
+        self._children: set[_Child] = set()
         self._cancelled = False
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
@@ -141,8 +129,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run a program to its end. Config and secrets are passed in the environment."""
         python = self._checked(lambda: _python(request.info), context)
-        command = [
-            python, "-u", "-c", _BOOT, "script", self._executor,
+        arguments = [
             "--project", request.project, "--stack", request.stack,
             "--parallel", str(request.parallel), "--dry_run", str(request.dryRun).lower(),
             "--pwd", request.pwd, "--monitor", request.monitor_address, "--engine", self._engine,
@@ -159,7 +146,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
         # The program inherits the host's streams, which the engine shows.
-        child = self._start(command, request.pwd, environment, None)
+        child = self._start(
+            python, "script", self._executor, arguments, request.pwd, environment, [1, 2]
+        )
         code = child.wait()
         self._children.discard(child)
         if code == 0:
@@ -173,20 +162,26 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
         """Run a plugin written in Python, such as a policy pack, and forward its output."""
         python = self._checked(lambda: _python(request.info), context)
         program = request.info.program_directory or request.program
-        entry, arguments = ["script", program], list(request.args)
+        kind, name, arguments = "script", program, list(request.args)
         if request.kind == "analyzer":
             # The SDK's runner takes the engine's address and the pack's folder.
-            entry, arguments = ["module", "pulumi.policy"], [*arguments[:1], program]
+            kind, name, arguments = "module", "pulumi.policy", [*arguments[:1], program]
         environment = dict(pair.split("=", 1) for pair in request.env) or dict(os.environ)
         self._check_size(environment, context)
-        child = self._start(
-            [python, "-u", "-c", _BOOT, *entry, *arguments],
-            request.pwd,
-            environment,
-            subprocess.PIPE,
-        )
+        out, err = os.pipe(), os.pipe()
+        try:
+            child = self._start(
+                python, kind, name, arguments, request.pwd, environment, [out[1], err[1]]
+            )
+        except OSError:
+            os.close(out[0])
+            os.close(err[0])
+            raise
+        finally:
+            os.close(out[1])
+            os.close(err[1])
         context.add_callback(child.kill)
-        for stream, data in _chunks(child):
+        for stream, data in _chunks({"stdout": out[0], "stderr": err[0]}):
             yield language_pb2.RunPluginResponse(**{stream: data})
         self._children.discard(child)
         yield language_pb2.RunPluginResponse(exitcode=child.wait())
@@ -210,17 +205,31 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
                 engine_pb2.LogRequest(severity=engine_pb2.ERROR, message=message)
             )
 
-    def _start(
-        self, command: list[str], folder: str, environment: dict[str, str], out: int | None
-    ) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(
-            command,
-            cwd=folder or None,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
+    def _start(  # noqa: PLR0917 (what a process has)
+        self,
+        python: str,
+        kind: str,
+        name: str,
+        arguments: list[str],
+        folder: str,
+        environment: dict[str, str],
+        output: list[int],
+    ) -> _Child:
+        """Run a module or a script, with descriptors for its output and errors."""
+        folder = folder or str(Path.cwd())
+        child: _Child | None = None
+        if self._interpreter:
+            with Path(os.devnull).open() as nothing:
+                child = client.start(
+                    self._interpreter, kind, name, arguments, python=python, folder=folder,
+                    environment=environment, streams=[nothing.fileno(), *output],
+                )  # fmt: skip
+        if child is None:
+            child = subprocess.Popen(
+                [python, "-u", "-c", client.BOOT, kind, name, *arguments],
+                cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=output[0], stderr=output[1],
+            )  # fmt: skip
         self._children.add(child)
         return child
 
@@ -243,13 +252,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[m
             raise
 
 
-def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """A process's output as it is written: ("stdout" or "stderr", bytes)."""
+def _chunks(streams: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """What is written to the named descriptors, as it is written. It closes them."""
     import selectors  # noqa: PLC0415 (only plugins need it)
 
     with selectors.DefaultSelector() as selector:
-        for name in ("stdout", "stderr"):
-            selector.register(getattr(child, name), selectors.EVENT_READ, name)
+        for name, descriptor in streams.items():
+            selector.register(descriptor, selectors.EVENT_READ, name)
         while selector.get_map():
             for key, _ in selector.select():
                 data = os.read(key.fd, 65536)
@@ -257,11 +266,12 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
                     yield key.data, data
                 else:
                     selector.unregister(key.fileobj)
+                    os.close(key.fd)
 
 
-def serve(executor: str, engine: str = "") -> None:
+def serve(executor: str, interpreter: str, engine: str = "") -> None:
     """Serve on a free port, printed on stdout, until the engine ends."""
-    host = LanguageHost(executor, engine)
+    host = LanguageHost(executor, interpreter, engine)
     server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_GRPC_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
 
@@ -277,4 +287,4 @@ def serve(executor: str, engine: str = "") -> None:
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:3])
+    serve(*sys.argv[1:4])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.rehearsal.workspace import PROJECTS, Workspace, changed, command_line
+from tests.rehearsal.workspace import FORKED, PROJECTS, Workspace, changed, command_line
 
 ENGINE, EVERYTHING, CLI = "engine", "everything", "cli"
 _NAMES = {
@@ -27,7 +27,7 @@ _NAMES = {
     "language host": ("language_host", "pulumi-language-python"),
 }
 PARTS = (CLI, ENGINE, EVERYTHING, *(name for name in _NAMES if name != "random plugin"))
-_OURS = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
+_OURS = ("pulumi", "language_host", "sandbox.plugins", "-m cli", FORKED)
 _STEP = re.compile(r"^(\w+) +(creating|created) ")
 _SECONDS_TO_END = 20.0
 

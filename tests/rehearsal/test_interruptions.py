@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.rehearsal import inventories, kills
-from tests.rehearsal.workspace import Workspace, command_line
+from tests.rehearsal.workspace import FORKED, Workspace, command_line
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def _drain(process: subprocess.Popen[str], timeout: float) -> str:
 
 def _engine_processes(workspace: Workspace) -> list[str]:
     """The engine's processes: CLI, language host, program, plugins; not the sandbox's."""
-    names = ("pulumi", "language_host", "sandbox.plugins", "-m cli")
+    names = ("pulumi", "language_host", "sandbox.plugins", "-m cli", FORKED)
     lines = [command_line(process) for process in workspace.processes()]
     return [line[:150] for line in lines if any(name in line for name in names)]
 

@@ -23,6 +23,7 @@ from gkeplatform.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {layer.name: layer.directory for layer in LAYERS}
+FORKED = "forked by the preloaded interpreter:"
 # Bytecode is copied: compiling it anew takes each workspace seconds.
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
@@ -168,9 +169,16 @@ class Workspace:
 
 
 def command_line(process: psutil.Process) -> str:
-    """The process's command line, empty once it has ended."""
+    """The process's command line, empty once it has ended.
+
+    A program or plugin in the preloaded interpreter has the interpreter's; it is marked.
+    """
     try:
-        return " ".join(process.cmdline())
+        line = process.cmdline()
+        parent = process.parent()
+        if "sandbox.interpreter.server" in line and parent and parent.cmdline() == line:
+            return " ".join([FORKED, *line])
+        return " ".join(line)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return ""
 

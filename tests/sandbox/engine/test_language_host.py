@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +12,43 @@ import psutil
 import pytest
 
 from sandbox import engine
+from sandbox.interpreter import process as preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
-VENV = Path(sys.executable).parent.parent
+ROOT = Path(__file__).resolve().parents[3]
+VENV = ROOT / ".venv"
+PYTHONPATH = os.environ.get("PYTHONPATH", "")
+
+
+@pytest.fixture(scope="module", params=["preloaded", "fresh"])
+def interpreter(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[psutil.Process | None]:
+    """A preloaded interpreter, or none: hosts and programs are the same in both."""
+    if request.param == "fresh":
+        yield None
+        return
+    socket = tmp_path_factory.mktemp("interpreter") / "interpreter.sock"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), PYTHONPATH])))
+        started = preloaded.start(socket)
+    assert started is not None
+    deadline = time.monotonic() + 60
+    while not socket.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield psutil.Process(started.pid)
+    preloaded.end(started)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def project(tmp_path: Path, interpreter: psutil.Process | None) -> Iterator[Path]:
     """A project without providers, with an environment in which `pulumi` uses our host."""
     found = engine.ensure()
     if found.language_host is not None:
         pytest.skip("the official language host is installed here")
-    found.install(tmp_path / "bin", tmp_path / "home")
+    socket = None if interpreter is None else Path(interpreter.cmdline()[-1])
+    found.install(tmp_path / "bin", tmp_path / "home", socket)
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(
@@ -39,11 +63,12 @@ def _processes(tmp_path: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("PULUMI_HOME") == str(tmp_path / "home"):
+            ours = process.environ().get("PULUMI_HOME") == str(tmp_path / "home")
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
+    return found
 
 
 def _environment(project: Path) -> dict[str, str]:
@@ -114,7 +139,9 @@ def test_a_missing_virtual_environment_is_named(project: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_remains_after_the_cli(project: Path, number: signal.Signals) -> None:
+def test_no_process_remains_after_the_cli(
+    project: Path, interpreter: psutil.Process | None, number: signal.Signals
+) -> None:
     _pulumi(project, "stack", "init", "dev")
     (project / "__main__.py").write_text(
         "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"
@@ -132,9 +159,11 @@ def test_no_process_remains_after_the_cli(project: Path, number: signal.Signals)
     while not (project / "started").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    forked = [] if interpreter is None else interpreter.children()
+    assert bool(forked) == (interpreter is not None)
     os.kill(process.pid, number)
     deadline = time.monotonic() + 30
-    while left := _processes(project.parent):
+    while left := _processes(project.parent) + (interpreter.children() if interpreter else []):
         assert time.monotonic() < deadline, [p.cmdline() for p in left]
         time.sleep(0.1)
         process.poll()
