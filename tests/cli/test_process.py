@@ -70,7 +70,12 @@ def test_ctrl_c_while_a_result_is_awaited_ends_the_command_before_it_is_raised(
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=press, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        side_by_side.run({"a": wait})
+    # Python's own, whatever an earlier test left.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=press, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side.run({"a": wait})
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert ended.is_set()

@@ -11,11 +11,15 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
+from declared import ROOT
+from gkeplatform.environment import environments
+from gkeplatform.layers import LAYERS
 from policies.registry import RULES
 from policies.values import Secret, Unknown
-from tests.inventory.golden_files import FOLDER, load
+from tests.inventory.golden_files import load
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -36,8 +40,8 @@ NUMBERS += [float("inf"), float("-inf"), float("nan")]
 def seeds() -> list[tuple[str, str, Any]]:
     """(type, name, properties) of every resource of the inventories and of the rules' examples."""
     found: list[tuple[str, str, Any]] = []
-    for file in sorted(FOLDER.glob("*/*.yaml")):
-        for kind, named in load(file.parent.name, file.stem).items():
+    for environment, layer in product(environments(ROOT), LAYERS):
+        for kind, named in load(environment, layer.name).items():
             found += [(kind, name, props) for name, props in named.items()]
     for rule in RULES:
         for resource in rule.examples("failing") + rule.examples("passing"):

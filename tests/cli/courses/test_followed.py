@@ -70,7 +70,8 @@ def test_a_drill_tells_its_course_while_it_runs(port: int) -> None:
     cluster, told = Cluster(), list[Course]()
     target = Target(address="127.0.0.1", port=port, host="m", path="/", method="POST", body=b"{}")
     deployment = {
-        "metadata": {"namespace": "models"},
+        "kind": "Deployment",
+        "metadata": {"name": "resnet", "namespace": "models"},
         "spec": {"template": {"metadata": {"labels": LABELS}}},
     }
     scene: Any = SimpleNamespace(
@@ -78,7 +79,7 @@ def test_a_drill_tells_its_course_while_it_runs(port: int) -> None:
         seconds=1.2,
         timeline=Timeline(lambda _: None),
         callers=Callers(target),
-        deployment=lambda: deployment,
+        workload=lambda: deployment,
     )
 
     def until(holds: Any) -> None:
