@@ -49,7 +49,7 @@ def _engine_processes(workspace: Workspace) -> list[str]:
     """The engine's processes: CLI, language host, program, plugins; not the sandbox's."""
     names = ("pulumi", "language_host", "sandbox.plugins", "-m cli", FORKED)
     lines = [command_line(process) for process in workspace.processes()]
-    return [line[:150] for line in lines if any(name in line for name in names)]
+    return [line for line in lines if any(name in line for name in names)]
 
 
 def _completes(document: dict[str, Any]) -> None:
