@@ -82,6 +82,7 @@ def add(values: Json, *, host: str) -> None:
 
 def make_keys(workspace: Workspace, project: str) -> None:
     """Create the secrets, which exist before an environment is deployed."""
+    workspace.platformctl("sandbox", "start")
     services = f"projects/{project}/services"
     workspace.google("service_usage", f"{services}/secretmanager.googleapis.com:enable", "POST")
     for secret, names in SECRETS.items():
@@ -92,6 +93,7 @@ def make_keys(workspace: Workspace, project: str) -> None:
             data = base64.b64encode(KEYS[name].encode()).decode()
             added = {"payload": {"data": data}}
             workspace.google("secret_manager", f"{path}/{secret}:addVersion", "POST", json=added)
+    workspace.forget()  # the variables name the cluster only once there is one
 
 
 class Asking:
@@ -109,14 +111,14 @@ class Asking:
         self._at = f"{parts.scheme}://127.0.0.1:{frontend.listens}"
         self._host = str(parts.hostname)
         trust = ssl.create_default_context(cafile=run["requests"]["cacert"])
-        self._client = httpx.Client(verify=trust, trust_env=False, timeout=30)
+        self.client = httpx.Client(verify=trust, trust_env=False, timeout=30)
 
     def __call__(self, key: str | None = None, body: Json | None = None, **more: str) -> Any:
         """The answer to a chat, or without a body to a question for the models."""
         headers = {"host": self._host, **more}
         if key is not None:
             headers["authorization"] = f"Bearer {KEYS.get(key, key)}"
-        return self._client.request(
+        return self.client.request(
             "POST" if body else "GET",
             self._at + (CHAT if body else "/v1/models"),
             headers=headers,
@@ -149,12 +151,13 @@ def eventually(found: Callable[[], Any]) -> Any:
 def check(workspace: Workspace, run: Mapping[str, Any]) -> None:
     """Ask as callers do, also while nobody counts, and look at what the audit log has."""
     ask = Asking(workspace, run)
-    eventually(lambda: ask("web").status_code == 200)
-    _check_keys(ask)
-    _check_tokens(ask)
-    _check_audit_log(ask)
-    _check_place(ask)
-    _check_failure(ask)
+    with ask.client:
+        eventually(lambda: ask("web").status_code == 200)
+        _check_keys(ask)
+        _check_tokens(ask)
+        _check_audit_log(ask)
+        _check_place(ask)
+        _check_failure(ask)
 
 
 def _check_keys(ask: Asking) -> None:
