@@ -98,8 +98,8 @@ def backend_service(
         body["sessionAffinity"] = affinity["type"]
     if affinity.get("cookieTtlSec"):
         body["affinityCookieTtlSec"] = affinity["cookieTtlSec"]
-    if (policy.get("iap") or {}).get("enabled"):
-        body["iap"] = {"enabled": True}
+    # Off is explicit: an update without it leaves what was.
+    body["iap"] = {"enabled": bool((policy.get("iap") or {}).get("enabled"))}
     return body
 
 
