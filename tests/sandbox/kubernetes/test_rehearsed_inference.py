@@ -178,7 +178,9 @@ def served(gateway: Gateway) -> Gateway:
         (ROUTES, objects.route("by-chat", ("chat", 1), host="all.example", model="chat")),
         (ROUTES, objects.route("by-plain", ("plain", 1), host="all.example", model="plain")),
     )
-    assert eventually(lambda: gateway.condition(f"{GATEWAYS}/inference", "Programmed"))
+    assert eventually(
+        lambda: gateway.condition(f"{GATEWAYS}/inference", "Programmed").get("status") == "False"
+    )
     refused = gateway.condition(f"{GATEWAYS}/inference", "Programmed")
     assert refused["status"] == "False"
     assert "An active proxy-only subnetwork is required" in refused["message"]
