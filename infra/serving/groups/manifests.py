@@ -63,9 +63,10 @@ def deployment(labels: dict[str, str]) -> Manifest:
             {"name": "webhook-server", "containerPort": WEBHOOK_PORT, "protocol": "TCP"},
             {"name": "probes", "containerPort": _PROBE_PORT, "protocol": "TCP"},
         ],
-        # Ready once it has its certificate, without which the API server refuses groups.
+        # LWS 0.9.0 tells /readyz before it has its certificate, and listens for the API server only
+        # then; without that, groups are refused.
         "startupProbe": {**_probe("/healthz"), "failureThreshold": 30},
-        "readinessProbe": _probe("/readyz"),
+        "readinessProbe": {"tcpSocket": {"port": "webhook-server"}, "periodSeconds": 10},
         "livenessProbe": _probe("/healthz"),
         "resources": {
             "requests": {"cpu": "100m", "memory": "256Mi"},

@@ -69,7 +69,7 @@ class LeaderWorkerSets:
             return None
         process = await self._programs.keep(NAME, pod, partial(self._program, pod))
         self._proxy.serves(pod, process.port if process else None)
-        is_ready = process is not None and await probes.answers(process.health_port, "/readyz")
+        is_ready = process is not None and await _is_ready(pod, process)
         status = pod_status.containers_ready(pod, is_ready=is_ready)
         await pod_status.show(self._server, pod, status)
         return AGAIN if is_ready else _SOON
@@ -98,3 +98,10 @@ class LeaderWorkerSets:
         own = process.root / "configuration.yaml"
         write_private(own, yaml.safe_dump(document))
         return own
+
+
+async def _is_ready(pod: Json, process: PodProcess) -> bool:
+    """What the pod's readiness probe finds: on the port of the webhooks, or of the health."""
+    if "tcpSocket" in (pod["spec"]["containers"][0].get("readinessProbe") or {}):
+        return await probes.listens(process.port)
+    return await probes.answers(process.health_port, "/readyz")
