@@ -317,8 +317,11 @@ class ServingContract(Contract):
     generation: str = ""
     """Generation of the cluster; empty if the publisher did not know it."""
     kept: tuple[str, ...] = ()
-    """Versions of models with a former way that the load balancer used then. The next deployment
-    after networking's removes it."""
+    """Versions of models with a former way, or with pods that have left the catalogue, which the
+    load balancer used then. The next deployment after networking's removes it."""
+    outlasting: tuple[str, ...] = ()
+    """Versions of models that can stay for a while after they left the catalogue: their pods need
+    nothing but their Deployment and Services."""
     proofs: tuple[DomainProof, ...] = ()
     """Of the hosts that have a front end and certificates of their own."""
 

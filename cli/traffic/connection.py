@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,7 +64,19 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
         self._has_length = False
-        self.is_open = False
+        self._is_connected = False
+        self._arrived = select.poll()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request can be sent: nothing has arrived unasked, above all no end.
+
+        The socket is asked, not the event loop, which may be late: a server's end that this machine
+        has already received costs no request, as with httpx, urllib3 and what is built on them.
+        """
+        if not self._is_connected or self._transport is None or self._transport.is_closing():
+            return False
+        return self._answer is not None or not self._arrived.poll(0)
 
     def send(self, request: bytes) -> None:
         """Send a request; the connection must be open, and idle."""
@@ -80,7 +93,7 @@ class Connection(asyncio.Protocol):
 
         A stream that has begun is cut instead, except by a timeout.
         """
-        self.is_open = False
+        self._is_connected = False
         if self._transport is not None:
             self._transport.abort()
         self._finish(why)
@@ -88,7 +101,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's interface."""
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
-        self.is_open = True
+        self._is_connected = True
+        self._arrived.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio's interface."""
@@ -99,7 +113,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio's interface."""
-        self.is_open = False
+        self._is_connected = False
         answer = self._answer
         if exc is None and answer is not None and answer.status and not self._has_length:
             self._complete(answer)  # an answer without a length ends with its connection
@@ -124,7 +138,7 @@ class Connection(asyncio.Protocol):
             return  # 100 Continue comes before the answer
         self._answer.status = status
         if not self._parser.should_keep_alive():
-            self.is_open = False
+            self._is_connected = False
         if self._is_head:
             self._finish(self._answer)
 

@@ -44,6 +44,7 @@ live = stack.check(
     naming,
     cluster=cluster.generation,
     serving=deployed,
+    tenants=config.tenants,
 )
 stack.warn(replaced_cluster.advice(deployed, cluster.generation, os.environ))
 
@@ -171,6 +172,7 @@ stack.publish(
     models_bucket=store.name,
     generation=cluster.generation,
     kept=live.lasting,
+    outlasting=live.outlasting,
     proofs=route_controllers.proofs,
     models=stack.applied(
         servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)

@@ -3,7 +3,8 @@
 Networking is deployed after this layer. In between, the load balancer sends requests to what
 networking published last. A change of `backend`, `protocol` or `kind` would cut them off; so the
 model keeps its former endpoint groups or node port, and the deployment after networking's removes
-them. Where that is impossible, the operator is told.
+them. A version that has left the catalogue, such as a canary that is taken back, keeps its pods
+just as long (`former_servers.py`). Where that is impossible, the operator is told.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving import changed_ports
+from infra.serving import changed_ports, former_servers
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.models.workload import Workload
@@ -48,16 +49,25 @@ class LiveRoutes:
     """The namespace of the Service that has each node port."""
     ports: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The names of the ports whose numbers change, by version of a model."""
+    leaving: Mapping[str, RoutedVersion] = field(default_factory=dict)
+    """Versions that have left the catalogue, and keep their pods."""
+    outlasting: tuple[str, ...] = ()
+    """The versions that could keep their pods if they left the catalogue."""
 
     @property
     def lasting(self) -> list[str]:
         """The versions that keep something."""
-        return sorted(name for name, kept in self.kept.items() if kept.groups or kept.node_port)
+        kept = {name for name, kept in self.kept.items() if kept.groups or kept.node_port}
+        return sorted({*kept, *self.leaving})
 
     def opened(self, tenants: Sequence[Tenant]) -> tuple[Tenant, ...]:
         """The tenants, open to requests by way of the node ports that are kept."""
         namespaces = {
             self.names.live[name].namespace for name, kept in self.kept.items() if kept.node_port
+        } | {
+            version.namespace
+            for version in self.leaving.values()
+            if isinstance(version.backend, InstanceGroupBackend)
         }
         return tuple(
             replace(one, has_open_models=one.has_open_models or one.namespace in namespaces)
@@ -72,20 +82,24 @@ def live_routes(
     *,
     cluster: str,
     serving: ServingContract | None = None,
+    tenants: Sequence[Tenant] = (),
 ) -> LiveRoutes:
     """`PlatformError` if a model claims a node port by which requests for another still come.
 
     `networking` is what that layer published last, and `serving` what this one did; `cluster` is
-    the cluster's generation.
+    the cluster's generation. `tenants` have the namespaces that stay.
     """
     names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
     before = changed_ports.deployed(serving)
+    leaving = former_servers.leaving(workloads, names, serving, {one.namespace for one in tenants})
     return LiveRoutes(
         names=names,
         kept={one.name: kept(one, names) for one in workloads},
         node_ports=node_ports.namespaces(serving, names.live.values()),
         ports={one.name: changed_ports.changed(one, before) for one in workloads},
+        leaving=leaving,
+        outlasting=former_servers.outlasting(workloads, leaving),
     )
 
 

@@ -12,7 +12,7 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform import leader_worker_sets
 from gkeplatform.labels import Labels
-from infra.serving import changed_ports, secret_sync, waits
+from infra.serving import changed_ports, former_servers, secret_sync, waits
 from infra.serving.callers import gateway as callers_gateway
 from infra.serving.callers.component import CallersGateway
 from infra.serving.callers.pods import GUARDED
@@ -75,7 +75,7 @@ class ModelServer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`groups` is the controller of LeaderWorkerSets."""
-        super().__init__("gkeplatform:serving:ModelServer", name, None, opts)
+        super().__init__(former_servers.TYPE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         kept = live.kept[args.name]
         unknown = live.ports.get(args.name, ()) if pulumi.runtime.is_dry_run() else ()
@@ -297,6 +297,8 @@ class ModelServers(pulumi.ComponentResource):
                 labels=labels,
                 opts=checks.before(workload.name, child) if checks else child,
             )
+        for version in live.leaving.values():
+            former_servers.FormerServer(version.name, version, opts=child)
         addresses = {key: server.address for key, server in servers.items() if server.address}
         # Output.all() of nothing is a list.
         none: pulumi.Output[dict[str, str]] = pulumi.Output.from_input({})

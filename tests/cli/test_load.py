@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.traffic import load
-from cli.traffic.connection import Loss
+from cli.traffic.connection import Connection, Loss
 from cli.traffic.figures import Figures, Latencies, Result
 from cli.traffic.running import summary
 from cli.traffic.target import Target
@@ -214,6 +215,32 @@ def test_a_load_that_is_ended_early_waits_for_its_answers() -> None:
     result = run(slow, seconds=3600, end=end)
     assert 0 < result.sent == result.answered
     assert result.unfinished == 0
+
+
+def test_a_connection_that_the_server_has_closed_gets_no_request() -> None:
+    """Also where the event loop has not seen the end yet, as on a busy machine."""
+
+    async def main() -> tuple[bool, bool]:
+        ends: list[socket.socket] = []
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            loop = asyncio.get_running_loop()
+            accepted = asyncio.create_task(loop.sock_accept(server))
+            _, connection = await loop.create_connection(
+                lambda: Connection(lambda *_: None, lambda _: None), *server.getsockname()
+            )
+            ends.append((await accepted)[0])
+        before = connection.is_open
+        ends[0].close()
+        # The loop does not run in between: only the socket knows.
+        patience = time.monotonic() + 10
+        while connection.is_open and time.monotonic() < patience:
+            time.sleep(0.001)
+        after = connection.is_open
+        connection.close()
+        return before, after
+
+    assert asyncio.run(main()) == (True, False)
 
 
 def test_a_header_cannot_break_a_request() -> None:

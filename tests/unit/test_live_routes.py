@@ -32,6 +32,7 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.live_routes import LiveRoutes, live_routes
+from infra.serving.models.files import CACHE
 from infra.serving.models.pod import OPEN
 from tests.unit.test_exposures import NAMES, NAMING, config, entry
 
@@ -406,3 +407,75 @@ def test_versions_are_published_with_their_canary() -> None:
     live = deployed({**WAYS["groups"], "canary": share})
     assert [one.name for one in live.models[0].versions] == ["words", "words-canary"]
     assert all(isinstance(one, RoutedVersion) for one in live.models[0].versions)
+
+
+SHARE = {"weights": {"stable": 95, "canary": 5}, "image": "tensorflow/serving:2.18.0"}
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+
+def leaving(
+    *now: dict[str, Any],
+    before: dict[str, Any],
+    live: NetworkingContract | None = None,
+    cluster: str = "c1",
+    plain: tuple[str, ...] = ("words", "words-canary"),
+) -> LiveRoutes:
+    """The routes of the catalogue `now`, while the load balancer has those of `before`."""
+    catalogue = config(*now)
+    deployed_ = msgspec.structs.replace(serving_contract("c1"), outlasting=plain)
+    return live_routes(
+        catalogue.workloads, live or deployed(before), NAMING,
+        cluster=cluster, serving=deployed_, tenants=catalogue.tenants,
+    )  # fmt: skip
+
+
+def test_a_canary_that_is_taken_back_keeps_its_pods_until_networking_has_let_go_of_it() -> None:
+    before = {**WAYS["groups"], "canary": SHARE}
+    routes = leaving(WAYS["groups"], before=before)
+    assert list(routes.leaving) == routes.lasting == ["words-canary"]
+    # It stays where serving is deployed once more, and goes once networking was.
+    assert routes.outlasting == ("words", "words-canary")
+    assert leaving(WAYS["groups"], before=before, plain=routes.outlasting).leaving == routes.leaving
+    again = leaving(WAYS["groups"], before=before, live=deployed(WAYS["groups"]))
+    assert (again.lasting, again.outlasting) == ([], ("words",))
+
+
+def test_what_cannot_stay_does_not() -> None:
+    before = {**WAYS["groups"], "canary": SHARE}
+    now = WAYS["groups"]
+    assert leaving(now, before=before, plain=("words",)).leaving == {}, "not what it deployed"
+    assert leaving(now, before=before, cluster="c2").leaving == {}, "another cluster"
+    elsewhere = deployed(before)
+    versions = tuple(
+        msgspec.structs.replace(one, namespace="gone") for one in elsewhere.models[0].versions
+    )
+    model = msgspec.structs.replace(elsewhere.models[0], versions=versions)
+    gone = msgspec.structs.replace(elsewhere, models=(model,))
+    assert leaving(now, before=before, live=gone).leaving == {}, "no such namespace any more"
+
+
+def test_a_model_on_a_node_port_that_another_takes_leaves_at_once() -> None:
+    before, plain = port("a", 30000), ("a", "b")
+    assert list(leaving(port("b", 30001), before=before, plain=plain).leaving) == ["a"]
+    assert leaving(port("b", 30000), before=before, plain=plain).leaving == {}
+
+
+def test_a_model_that_leaves_the_catalogue_stays_as_it_was_deployed() -> None:
+    made = changed(lambda models: [models.pop(name) for name in ("translate", "fraud")])
+    names = {DEPLOYMENT: {"translate", "fraud"}, SERVICE: {"translate", "fraud", "node-port-30001"}}
+    for kind, kept in names.items():
+        for name in kept:
+            assert name in made.of(kind)
+            assert made.ignored[kind, name] == ["metadata", "spec"]
+    assert made.outputs["kept"] == ["fraud", "translate"]
+    policies = made.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    assert "models-open" in policies
+    assert made.ignored[DEPLOYMENT, "resnet"] == []
+
+
+def test_a_version_with_more_than_a_deployment_and_services_does_not_stay() -> None:
+    shared = {
+        **WAYS["groups"],
+        "files": {"via": CACHE, "size": "5Gi", "storage_class": "filestore"},
+    }
+    assert leaving(shared, before=WAYS["groups"]).outlasting == ()
