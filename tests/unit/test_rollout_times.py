@@ -79,6 +79,18 @@ def test_a_timeout_within_the_drain_is_not_reported() -> None:
     assert workload(exposure=ROUTED).advice == ()
 
 
+def test_a_node_port_without_retries_is_reported() -> None:
+    by_port = ROUTED | {"backend": "instance-groups", "node_port": 30001}
+    canary = {"weights": {"stable": 95, "canary": 5}, "image": "tensorflow/serving:2.18.0"}
+    served = workload(exposure=by_port, canary=canary | {"node_port": 30002})
+    (said,) = served.advice
+    assert said.startswith('gke-serving:models[0].exposure.retries: when a pod of "m1" ends')
+    assert "set retries: {attempts: 2, conditions: [5xx]}" in said
+    assert served.canary is not None
+    assert served.canary.advice == ()
+    assert workload(exposure=by_port | {"retries": {"conditions": ["5xx"]}}).advice == ()
+
+
 @pytest.mark.parametrize(
     ("exposure", "drain"),
     [

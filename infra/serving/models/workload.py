@@ -1,6 +1,7 @@
 """What an entry of the catalog, or its canary, expands to: plain values, defaults filled in."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from infra.serving.exposures import Exposure, FormerExposure
@@ -93,6 +94,11 @@ class Workload:
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model-server"}
 
     @property
+    def is_canary(self) -> bool:
+        """Whether it is the second version of a model, which has the routes."""
+        return self.key.endswith(".canary")
+
+    @property
     def is_group(self) -> bool:
         """Whether a replica is a group of pods: a LeaderWorkerSet in place of a Deployment."""
         return self.hosts > 1
@@ -139,13 +145,27 @@ class Workload:
     @property
     def advice(self) -> tuple[str, ...]:
         """Warnings about settings that are valid, but seldom meant."""
+        return (*self._drain_advice(), *self._retry_advice())
+
+    def _drain_advice(self) -> Iterator[str]:
         timeout = self.exposure.timeout_seconds
-        if timeout is None or timeout <= self.drain_seconds:
-            return ()
-        return (
-            f'{self.key}.drain_seconds: model "{self.name}" drains {self.drain_seconds} s, and '
-            f"exposure.timeout_seconds is {timeout}: when a pod stops, longer answers are cut "
-            f"off; remove drain_seconds, set it to {timeout}, or a shorter timeout",
+        if timeout is not None and timeout > self.drain_seconds:
+            yield (
+                f'{self.key}.drain_seconds: model "{self.name}" drains {self.drain_seconds} s, and '
+                f"exposure.timeout_seconds is {timeout}: when a pod stops, longer answers are cut "
+                f"off; remove drain_seconds, set it to {timeout}, or a shorter timeout"
+            )
+
+    def _retry_advice(self) -> Iterator[str]:
+        """A connection to a node port stays with one pod: draining tells nobody to leave it."""
+        exposure = self.exposure
+        if exposure.node_port is None or exposure.retries is not None or self.is_canary:
+            return
+        yield (
+            f'{self.key}.exposure.retries: when a pod of "{self.name}" ends, requests on the load '
+            "balancer's connections to it by the node port are answered 502; set retries: "
+            "{attempts: 2, conditions: [5xx]} if they may be repeated, as predictions may, or "
+            "backend: network-endpoint-groups"
         )
 
     @property
