@@ -67,6 +67,7 @@ def drill(  # noqa: PLR0913, PLR0917 (an option each)
     from cli import routing  # noqa: PLC0415 (the programs' modules are slow)
     from cli.courses import following, record  # noqa: PLC0415
     from cli.drills import catalog, course, running, staging  # noqa: PLC0415
+    from cli.drills.report import hint  # noqa: PLC0415
     from cli.pictures import files  # noqa: PLC0415
 
     form = files.form(report_, course.FORMS) if report_ else ""
@@ -99,4 +100,6 @@ def drill(  # noqa: PLR0913, PLR0917 (an option each)
         print(report.text())
     if report.problems:
         console.say(f"failed: {'; '.join(report.problems)}")
+        if why := hint(report, known.exposure.kind):
+            console.say(f"hint: {why}")
         raise typer.Exit(Exit.ERROR)

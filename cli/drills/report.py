@@ -118,6 +118,17 @@ class Report:
         return "\n".join(lines)
 
 
+def hint(report: Report, kind: str) -> str:
+    """Why callers of an exposure of this kind lost requests, where that is known; else empty."""
+    if kind != "load-balancer" or not report.result.lost[Loss.RESET]:
+        return ""
+    return (
+        "a network load balancer leaves callers' connections with a pod until it ends, in the "
+        "account too; callers repeat such requests, or use the HTTP load balancer: "
+        "docs/guides/ending-pods.md"
+    )
+
+
 def total(seconds: Sequence[Figures]) -> Figures:
     """The figures of several seconds together."""
     whole = Figures()

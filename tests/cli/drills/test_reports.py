@@ -10,7 +10,7 @@ import pytest
 from cli.courses.course import Event, Sample
 from cli.drills import catalog
 from cli.drills.budget import seconds_below
-from cli.drills.report import Report
+from cli.drills.report import Report, hint
 from cli.traffic.connection import Answer, Loss
 from cli.traffic.figures import Figures, Result
 
@@ -69,6 +69,13 @@ def test_lost_requests_are_reported_by_kind_and_phase() -> None:
     assert document["lost"] == {"connect": 0, "reset": 1, "cut": 0, "timeout": 0, "5xx": 1}
     assert [one["lost"] for one in document["phases"].values()] == [0, 2, 0]
     assert "lost 2 (1 5xx, 1 reset)" in found.text()
+
+
+def test_callers_that_keep_connections_to_pods_are_told_why_they_lost_requests() -> None:
+    reset = report(figures([*QUIET[:3], [0.01, Loss.RESET]]))
+    failed = report(figures([*QUIET[:3], [0.01, Loss.SERVER_ERROR]]))
+    assert "docs/guides/ending-pods.md" in hint(reset, "load-balancer")
+    assert hint(reset, "http-load-balancer") == hint(failed, "load-balancer") == ""
 
 
 @pytest.mark.parametrize(("drill", "passes"), [("rolling-update", False), ("pod-crash", True)])
