@@ -226,8 +226,9 @@ def test_a_connection_that_the_server_has_closed_gets_no_request() -> None:
             server.setblocking(False)
             loop = asyncio.get_running_loop()
             accepted = asyncio.create_task(loop.sock_accept(server))
+            host, port = server.getsockname()
             _, connection = await loop.create_connection(
-                lambda: Connection(lambda *_: None, lambda _: None), *server.getsockname()
+                lambda: Connection(lambda *_: None, lambda _: None), host, port
             )
             ends.append((await accepted)[0])
         before = connection.is_open

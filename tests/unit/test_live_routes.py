@@ -461,7 +461,10 @@ def test_a_model_on_a_node_port_that_another_takes_leaves_at_once() -> None:
 
 
 def test_a_model_that_leaves_the_catalogue_stays_as_it_was_deployed() -> None:
-    made = changed(lambda models: [models.pop(name) for name in ("translate", "fraud")])
+    def edit(models: dict[str, Any]) -> None:
+        del models["translate"], models["fraud"]
+
+    made = changed(edit)
     names = {DEPLOYMENT: {"translate", "fraud"}, SERVICE: {"translate", "fraud", "node-port-30001"}}
     for kind, kept in names.items():
         for name in kept:
