@@ -36,6 +36,7 @@ from infra.serving.models.deployment import deployment
 from infra.serving.models.disruption import disruption_budget
 from infra.serving.models.group import leader_worker_set
 from infra.serving.models.pod import OPEN, OPEN_REST
+from infra.serving.models.reference_checks import labels as needed_labels
 from infra.serving.models.reference_checks import references
 from infra.serving.placement import Placement
 from infra.serving.reference_checks import reference_checks
@@ -151,7 +152,13 @@ class ModelServer(pulumi.ComponentResource):
         else:
             self.deployment = apps.Deployment(
                 name,
-                metadata=sdk({**metadata, "annotations": wait}),
+                metadata=sdk(
+                    {
+                        **metadata,
+                        "labels": {**object_labels, **needed_labels(args)},
+                        "annotations": wait,
+                    }
+                ),
                 spec=sdk(spec),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=before),
             )

@@ -8,7 +8,7 @@ import pytest
 from declared import stack_config
 from gkeplatform.errors import PlatformError
 from infra import stack_file
-from infra.serving.models.reference_checks import Reference, binding, policy, references
+from infra.serving.models.reference_checks import Reference, binding, labels, policy, references
 from infra.serving.tenancy.secret_access import readers
 from tests.unit.test_pod_additions import PROXY, model
 
@@ -49,9 +49,20 @@ def test_a_missing_object_denies_the_deployment() -> None:
         "parameterNotFoundAction": "Deny",
     }
     assert spec["matchResources"]["objectSelector"]["matchLabels"] == {
-        "app.kubernetes.io/name": "m1"
+        "app.kubernetes.io/name": "m1",
+        "platform/needs-secret.s": "true",
     }
     assert policy("Secret")["paramKind"] == {"apiVersion": "v1", "kind": "Secret"}
+
+
+def test_a_label_says_what_a_deployment_needs() -> None:
+    assert labels(model(environment=ENVIRONMENT)) == {
+        "platform/needs-configmap.modes": "true",
+        "platform/needs-secret.hugging-face": "true",
+    }
+    long, other = (Reference("Secret", f"{'s' * 60}{end}").label for end in "ab")
+    assert long != other
+    assert {len(one.partition("/")[2]) for one in (long, other)} == {63}
 
 
 def test_a_namespace_is_granted_a_secret_once() -> None:

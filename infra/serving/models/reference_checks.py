@@ -6,6 +6,7 @@ nothing of them is in the program or its state.
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from infra.serving.models.workload import Workload
 Kind = Literal["Secret", "ConfigMap"]
 
 _REFERENCES = {"Secret": "secretKeyRef", "ConfigMap": "configMapKeyRef"}
+_LONGEST_LABEL = 63
+"""Of the part of a label's key behind the slash."""
 _CONTAINERS = (
     "(object.spec.template.spec.containers + "
     "(has(object.spec.template.spec.initContainers) ? "
@@ -33,6 +36,20 @@ class Reference:
     def binding(self, namespace: str, workload: str) -> str:
         """The name of its binding. The API server reports it, so it says what is missing."""
         return f"{namespace}.{workload}.needs-{self.kind.lower()}.{self.name}"
+
+    @property
+    def label(self) -> str:
+        """The label of the workload by which its binding knows that it needs the object."""
+        told = f"needs-{self.kind.lower()}.{self.name}"
+        if len(told) > _LONGEST_LABEL:
+            digest = hashlib.sha256(self.name.encode()).hexdigest()[:8]
+            told = f"{told[: _LONGEST_LABEL - 9]}-{digest}"
+        return f"platform/{told}"
+
+
+def labels(workload: Workload) -> dict[str, str]:
+    """Labels of the Deployment, one for each object that its pods need."""
+    return {one.label: "true" for one in references(workload)}
 
 
 def references(workload: Workload) -> list[Reference]:
@@ -112,7 +129,12 @@ def policy(kind: Kind) -> Manifest:
 
 
 def binding(reference: Reference, *, policy: str, namespace: str, workload: str) -> Manifest:
-    """The spec of the binding for one workload. Without its parameter, changes are denied."""
+    """The spec of the binding for one workload. Without its parameter, changes are denied.
+
+    The API server looks for the parameter before it looks at the conditions of the policy. So the
+    binding matches only a Deployment that says by a label that it needs the object: one that no
+    longer does can be updated while the binding is still there.
+    """
     return {
         "policyName": policy,
         "validationActions": ["Deny"],
@@ -123,7 +145,9 @@ def binding(reference: Reference, *, policy: str, namespace: str, workload: str)
         },
         "matchResources": {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            "objectSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
+            "objectSelector": {
+                "matchLabels": {"app.kubernetes.io/name": workload, reference.label: "true"}
+            },
         },
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.serving.models import pod
-from infra.serving.models.reference_checks import binding, policy, references
+from infra.serving.models.reference_checks import Reference, binding, labels, policy, references
 from sandbox.kubernetes.api_server import ApiServerError
 from tests.sandbox.kubernetes.conftest_kubernetes import Sandbox, eventually
 from tests.unit.test_pod_additions import PROXY, WARM, model
@@ -40,23 +40,26 @@ def models(sandbox: Sandbox) -> Sandbox:
         body = {"metadata": {"name": f"models.{kind.lower()}s-exist"}, "spec": policy(kind)}
         sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicies", body)
     for one in references(model(ADDITIONS, environment=ENVIRONMENT)):
-        spec = binding(
-            one,
-            policy=f"models.{one.kind.lower()}s-exist",
-            namespace=NAMESPACE,
-            workload="m1",
-        )
-        body = {"metadata": {"name": one.binding(NAMESPACE, "m1")}, "spec": spec}
-        sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicybindings", body)
+        bind(sandbox, one)
     return sandbox
 
 
-def deployment() -> dict[str, Any]:
-    served = model(ADDITIONS, environment=ENVIRONMENT)
+def bind(sandbox: Sandbox, one: Reference) -> None:
+    checked_by = f"models.{one.kind.lower()}s-exist"
+    spec = binding(one, policy=checked_by, namespace=NAMESPACE, workload="m1")
+    body = {"metadata": {"name": one.binding(NAMESPACE, "m1")}, "spec": spec}
+    sandbox.kube("POST", f"{ADMISSION}/validatingadmissionpolicybindings", body)
+
+
+def deployment(**changes: Any) -> dict[str, Any]:
+    served = model({**ADDITIONS, **changes}, environment=ENVIRONMENT)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "m1", "labels": {"app.kubernetes.io/name": "m1"}},
+        "metadata": {
+            "name": "m1",
+            "labels": {"app.kubernetes.io/name": "m1", **labels(served)},
+        },
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": served.selector},
@@ -65,9 +68,9 @@ def deployment() -> dict[str, Any]:
     }
 
 
-def refusal(models: Sandbox) -> str:
+def refusal(models: Sandbox, method: str = "POST", at: str = "", **changes: Any) -> str:
     try:
-        models.kube("POST", f"{DEPLOYMENTS}?dryRun=All", deployment())
+        models.kube(method, f"{DEPLOYMENTS}{at}?dryRun=All", deployment(**changes))
     except ApiServerError as error:
         return str(error)
     return ""
@@ -99,3 +102,12 @@ def test_the_pods_are_admitted_and_run(models: Sandbox) -> None:
     (started,) = eventually(running)
     assert [one["name"] for one in started["spec"]["containers"]] == ["m1", "proxy"]
     assert [one["name"] for one in started["spec"]["initContainers"]] == ["warm", "agent"]
+
+
+def test_a_wrong_name_is_corrected_while_its_check_is_still_there(models: Sandbox) -> None:
+    wrong = {"image_pull_secrets": ["registri"]}
+    bind(models, Reference("Secret", "registri"))
+    needed = "models.m1.needs-secret.registri"
+    assert eventually(lambda: needed in refusal(models, "PUT", "/m1", **wrong))
+    # The engine removes the binding after the update of the Deployment.
+    assert refusal(models, "PUT", "/m1", annotations={"acme.example/corrected": "yes"}) == ""
