@@ -5,14 +5,11 @@ where the load balancer does not find the new pods healthy.
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.rehearsal.loads import under_load
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -68,21 +65,6 @@ def test_rollouts_lose_requests_without_prestop_alone(dev: Workspace) -> None:
         _patch_template(dev, {**stays, "spec": kept})
 
 
-@contextmanager
-def _load(dev: Workspace, found: dict[str, Any]) -> Iterator[None]:
-    """Requests to the model until the end of the context; `found` gets what came of them."""
-    command = dev.command("load", "dev", MODEL, "--rate", "50", "--seconds", "300", "--json")
-    with subprocess.Popen(
-        command, cwd=dev.root, env=dev.base_environment(), stdout=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            yield
-        finally:
-            child.send_signal(signal.SIGINT)
-            output, _ = child.communicate(timeout=30)
-    found.update(json.loads(output))
-
-
 def _pods(dev: Workspace) -> dict[str, bool]:
     """The model's pods, and whether each is ready."""
     pods = dev.kubernetes("pods", "-n", "models", "-l", f"app.kubernetes.io/name={MODEL}")["items"]
@@ -108,7 +90,7 @@ def test_a_version_that_is_never_healthy_stops_and_the_former_one_serves_on(dev:
     file.write_text(text.replace(paths, paths + keys))
     sent: dict[str, Any] = {}
     try:
-        with _load(dev, sent):
+        with under_load(dev, "dev", MODEL, sent):
             done = dev.platformctl("rehearse", "dev", "--layer", "serving", check=False)
         assert done.returncode == 4, done.stdout + done.stderr
         pods = _pods(dev)

@@ -8,12 +8,14 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from declared import ROOT, stack_config
 from gkeplatform import promotion
 from gkeplatform.environment import environments
 from sandbox.home import Home
 from tests.rehearsal import asking, sockets
+from tests.rehearsal.loads import under_load
 from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
@@ -277,6 +279,28 @@ def test_a_canary_serves_its_share_and_is_rolled_back_by_its_weight(three: Works
     assert changes == {"cluster": {}, "serving": {}, "networking": {"update": 1}, "environment": {}}
     assert shares(url_map_action(three, "stage", "/v1/models/resnet")) == {stable: 100, canary: 0}
     assert deployments(three, "stage") == before
+
+
+def test_a_promoted_canary_goes_once_no_request_reaches_it(three: Workspace) -> None:
+    file = three.root / "stacks" / "Pulumi.stage.yaml"
+    text = file.read_text()
+    document = yaml.safe_load(text)
+    (resnet,) = (one for one in document["config"]["gke-serving:models"] if one["name"] == "resnet")
+    resnet["source"] = resnet.pop("canary")["source"]
+    found: dict[str, Any] = {}
+    with under_load(three, "stage", "resnet", found):
+        try:
+            file.write_text(yaml.safe_dump(document))
+            changes = changed(three.rehearse("stage"))
+            assert "resnet-canary" not in deployments(three, "stage")
+            assert changed(three.rehearse("stage")) == {layer: {} for layer in PROJECTS}
+        finally:
+            file.write_text(text)
+            three.rehearse("stage")
+    assert changes["networking"]["delete"] >= 1
+    assert "resnet-canary" in deployments(three, "stage")
+    assert found["sent"] > 500
+    assert sum(found["lost"].values()) == 0, found
 
 
 def test_a_mirrored_canary_gets_copies_and_no_weight(three: Workspace) -> None:
