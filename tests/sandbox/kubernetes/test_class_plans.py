@@ -255,7 +255,7 @@ def test_pods_of_daemon_sets_do_not_move() -> None:
     assert nodes[0]["metadata"]["labels"][POOL] == "second"
 
 
-SPOT = {"labels": {"cloud.google.com/gke-spot": "true"}}
+SPOT: dict[str, Any] = {"labels": {"cloud.google.com/gke-spot": "true"}}
 OWN_THEN_SPOT = [{"nodepools": ["first"]}, {"machineType": "n2-standard-4", "spot": True}]
 
 
