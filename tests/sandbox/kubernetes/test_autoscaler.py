@@ -133,56 +133,6 @@ async def _provisioning(cluster: _Cluster) -> None:
     assert await _eventually(gone)
 
 
-async def _creation(cluster: _Cluster) -> None:
-    """A class gets a pool of its own while its first choice has no stock; it goes afterwards."""
-    name = f"{CLASSES}/cheap"
-    rules = [{"nodepools": ["first"]}, {"machineType": "n2-standard-4", "spot": True}]
-    spec = {"priorities": rules, "nodePoolAutoCreation": {"enabled": True}}
-    merge = {"content_type": "application/merge-patch+json"}
-    both = [{"nodepools": ["first"], "machineType": "n2-standard-4"}]
-    with pytest.raises(ApiServerError, match="nodepools cannot be used with other fields"):
-        await cluster.server.request("PATCH", name, {"spec": {"priorities": both}}, **merge)
-    await cluster.server.request("PATCH", name, {"spec": spec}, **merge)
-    stock = {"project": "acme-dev", "zone": "us-central1-a", "machineType": "n2-standard-8"}
-
-    async def in_stock(*, exhausted: bool) -> None:
-        body = {**stock, "exhausted": exhausted}
-        (await cluster.http.put("/sandbox/v1/stock-out", json=body)).raise_for_status()
-
-    async def made() -> list[Json]:
-        answer = await cluster.http.get(f"{CLUSTERS}/main/nodePools")
-        return [one for one in answer.json()["nodePools"] if one["name"].startswith("nap-n2-")]
-
-    async def is_on(pool: str) -> bool:
-        return await cluster.running("classed") == 1 and await cluster.size(pool) == 1
-
-    async def is_on_a_created_one() -> bool:
-        return bool(await cluster.running("classed") == 1 and await made())
-
-    async def is_gone() -> bool:
-        return not await made()
-
-    await in_stock(exhausted=True)
-    await cluster.scale("classed", 1)
-    assert await _eventually(is_on_a_created_one)
-    [pool] = await made()
-    assert pool["autoscaling"]["autoprovisioned"]
-    assert pool["config"]["labels"] == {CLASS: "cheap"}
-    assert pool["config"]["spot"]
-    # No more than the limit of cores allows.
-    assert 4 * int(pool["autoscaling"]["totalMaxNodeCount"]) <= 24
-    [node] = [
-        one
-        for one in (await cluster.server.list("/api/v1/nodes"))["items"]
-        if one["metadata"]["labels"]["cloud.google.com/gke-nodepool"] == pool["name"]
-    ]
-    assert {"key": CLASS, "value": "cheap", "effect": "NoSchedule"} in node["spec"]["taints"]
-    await in_stock(exhausted=False)
-    assert await _eventually(lambda: is_on("first"))
-    assert await _eventually(is_gone)
-    await cluster.scale("classed", 0)
-
-
 async def _scenario(cluster: _Cluster) -> None:
     # An empty pool of GPU nodes grows for the one who asks for a GPU.
     await cluster.deploy("llm", 2, {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"})
@@ -311,7 +261,6 @@ def test_pools_grow_for_pending_pods_and_shrink_when_idle(
                 await _scenario(cluster)
                 await _classes(cluster)
                 await _provisioning(cluster)
-                await _creation(cluster)
             finally:
                 await cluster.server.close()
                 await cluster.http.aclose()
