@@ -77,6 +77,8 @@ class NodePool(Part):
     """Per zone."""
     max_nodes: int
     """Per zone."""
+    max_total: int | None = None
+    """In all zones together; None: `max_nodes` in each."""
     cpu_millis: int | None = None
     """Allocatable CPU in millicores; None for an unknown machine type."""
     memory_bytes: int | None = None
@@ -118,14 +120,36 @@ class NodePool(Part):
         return self.labels.get(COMPUTE_CLASS, "")
 
 
+class CreatedPool(Part):
+    """A choice of a compute class that GKE creates node pools for."""
+
+    priority: int
+    """Its place among the class's priorities, from 0."""
+    nodes: NodePool
+    """What such a pool has. Its name, `class/priority`, is none of a node pool."""
+    gpu_driver: str = ""
+    """Driver version that GKE installs; empty without GPUs."""
+    reservation: str = ""
+    zones: tuple[str, ...] = ()
+    """Empty for those of the cluster."""
+    disk_size_gb: int = 100
+    disk_type: str = "pd-balanced"
+    local_ssds: int = 0
+    max_run_seconds: int | None = None
+    """A node ends after this time."""
+
+
 class ComputeClass(Part):
-    """A compute class: node pools in the order of preference, for pods that select it."""
+    """A compute class: nodes in the order of preference, for pods that select it."""
 
     name: str
     priorities: tuple[tuple[str, ...], ...]
-    """Names of node pools; those of one choice are equal."""
+    """Names of node pools; those of one choice are equal. Empty for a choice in `created`."""
     active_migration: bool = True
     """Whether pods return to a preferred choice once it has nodes again."""
+    created: tuple[CreatedPool, ...] = ()
+    account: str = ""
+    """Email of the service account of nodes that GKE creates; empty without such choices."""
 
 
 class ClusterContract(Contract):
@@ -158,6 +182,12 @@ class ClusterContract(Contract):
     version: str = ""
     """Version of the control plane, `1.36.3-gke.1237000`; empty if the publisher omits it."""
     compute_classes: tuple[ComputeClass, ...] = ()
+
+    @property
+    def all_nodes(self) -> tuple[NodePool, ...]:
+        """The node pools, and the nodes that GKE may create pools for."""
+        made = (one.nodes for class_ in self.compute_classes for one in class_.created)
+        return (*self.node_pools, *made)
 
     @property
     def generation(self) -> str:

@@ -18,6 +18,11 @@ IN_MANIFESTS = MappingProxyType(
         "autoscaler-has-room-to-scale": "set spec.maxReplicas above spec.minReplicas",
         "compute-classes-own-their-pools": "put the label and the taint "
         "cloud.google.com/compute-class with the name of the class on the node pool",
+        "compute-classes-create-nodes-like-declared-ones": "set serviceAccount to an account of "
+        "its own and imageType to cos_containerd in spec.nodePoolConfig, and set "
+        "spec.whenUnsatisfiable to DoNotScaleUp",
+        "compute-classes-create-nodes-within-limits": "enable node auto-provisioning of the "
+        "cluster, with limits of cpu and memory",
         "containers-have-probes": "add a readinessProbe and a livenessProbe to the container",
         "containers-state-requests-and-limits": "set resources.requests for cpu and memory, and "
         "resources.limits.memory",
@@ -29,6 +34,8 @@ IN_MANIFESTS = MappingProxyType(
         "Envoy the keys from a Secret, by a file of routes that is followed",
         "audit-logs-of-callers-have-a-place": "route its lines to a log bucket by a sink of Cloud "
         "Logging",
+        "gateway-services-are-behind-cloud-armor": "name a security policy in "
+        "spec.default.securityPolicy of a GCPBackendPolicy of the Service",
         "gateways-terminate-tls": "add an HTTPS listener with tls.certificateRefs, or the "
         "annotation networking.gke.io/certmap",
         "grace-period-outlasts-the-pre-stop-hook": "set terminationGracePeriodSeconds above the "

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.capacity import node_pools
+from cli.capacity import class_rules, node_pools
+from cli.capacity.class_rules import COMPUTE_CLASS
 from cli.capacity.node_pools import Surroundings
 from facts.quotas import Demand, Metric
 
@@ -74,6 +75,9 @@ def size(kind: str, inputs: Json, around: Surroundings) -> Size:
     if kind == POOL:
         now, most, hidden = node_pools.pool(inputs, around)
         return Size(now, most, hidden)
+    if kind == COMPUTE_CLASS:
+        most, hidden = class_rules.of_class(inputs, around)
+        return Size(most=most, hidden=hidden)
     if kind == CLUSTER:
         return Size(node_pools.first_nodes(inputs, around))
     found = _pieces(kind, inputs, around)

@@ -56,7 +56,13 @@ def first_choice(scene: Scene) -> Choice | None:
 def choice(found: Json, nodes: list[Json]) -> Choice:
     """The same of a ComputeClass and the nodes. Raises CliError if the class has no second one."""
     name, rules = str(found["metadata"]["name"]), found["spec"].get("priorities") or []
-    if len(rules) < 2 or "nodepools" not in rules[0]:
+    if rules and "nodepools" not in rules[0]:
+        raise CliError(
+            f"the first choice of class {name} is nodes that GKE creates pools for, and the drill "
+            "takes node pools away",
+            "put a choice with node_pools first in gke-cluster:compute_classes[].priorities",
+        )
+    if len(rules) < 2:
         raise CliError(
             f"class {name} has no second choice to fall back to",
             "list another one in gke-cluster:compute_classes[].priorities",

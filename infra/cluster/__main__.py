@@ -10,7 +10,7 @@ from infra.cluster import capacity, changes, compute_classes
 from infra.cluster.backup import backup_plan
 from infra.cluster.checks import fits
 from infra.cluster.config import ClusterConfig
-from infra.cluster.gke_cluster import GkeCluster
+from infra.cluster.gke_cluster import GkeCluster, auto_account
 from infra.cluster.kubeconfig import kubeconfig
 from infra.cluster.network import Network
 from infra.cluster.node_pools import NodePools
@@ -70,5 +70,5 @@ stack.publish(
     control_plane_cidr=config.cluster.control_plane_cidr,
     proxies_cidr=config.network.proxies_cidr or "",
     version=cluster.cluster.master_version,
-    compute_classes=compute_classes.published(config.compute_classes),
+    compute_classes=capacity.classes(config, auto_account(naming)),
 )

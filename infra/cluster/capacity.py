@@ -1,11 +1,17 @@
-"""Capacity of each node pool, as the contract publishes it. Pure functions."""
+"""Capacity of node pools and compute classes, as the contract publishes it. Pure functions."""
+
+from collections import Counter
+
+from msgspec import structs
 
 from facts.accelerators import partition_count
 from facts.allocatable import allocatable_disk_gib
 from facts.machines import LOCAL_SSD_GIB, machine_type
-from gkeplatform.contracts import NodePool, NodeTaint
-from infra.cluster.compute_classes import bound
+from gkeplatform.contracts import ComputeClass, CreatedPool, NodePool, NodeTaint
+from infra.cluster import created_pools
+from infra.cluster.compute_classes import bound, of_class
 from infra.cluster.config import ClusterConfig
+from infra.cluster.created_pools import CreatedPoolArgs
 from infra.cluster.fixed_settings import fixed
 from infra.cluster.pool_settings import NodePoolArgs, Taint
 
@@ -50,6 +56,53 @@ def pool(args: NodePoolArgs, zones: tuple[str, ...]) -> NodePool:
         labels=args.labels,
         taints=tuple(_taint(taint) for taint in args.taints),
         fixed=fixed(args),
+    )
+
+
+def classes(config: ClusterConfig, account: str) -> tuple[ComputeClass, ...]:
+    """All compute classes of a configuration; `account` is that of nodes that GKE creates."""
+    limits, zones = config.cluster.auto_provisioning, config.cluster.zones
+    room = created_pools.left(limits, config.node_pools, zones) if limits else Counter[str]()
+    untaken = Counter(room)
+    found = []
+    for one in config.compute_classes:
+        made = []
+        for place, priority in enumerate(one.priorities):
+            if args := priority.create:
+                most = created_pools.most_nodes(args, room)
+                # What one choice may take is not counted again for the next.
+                total = created_pools.most_nodes(args, untaken)
+                taken = {kind: total * amount for kind, amount in created_pools.costs(args).items()}
+                untaken.subtract(taken)
+                made.append(_created(args, one.name, place, (most, total), zones))
+        found.append(
+            ComputeClass(
+                name=one.name,
+                priorities=tuple(priority.node_pools for priority in one.priorities),
+                active_migration=one.active_migration,
+                created=tuple(made),
+                account=account if made else "",
+            )
+        )
+    return tuple(found)
+
+
+def _created(
+    args: CreatedPoolArgs, class_: str, place: int, most: tuple[int, int], zones: tuple[str, ...]
+) -> CreatedPool:
+    """One choice; `most` are its nodes in one zone, and those that count in all zones together."""
+    own = of_class(args.pool(f"{class_}/{place}", most[0]), class_)
+    declared = pool(own, zones)
+    return CreatedPool(
+        priority=place,
+        nodes=structs.replace(declared, max_total=most[1], fixed={}),
+        gpu_driver=args.accelerator.driver if args.accelerator else "",
+        reservation=args.reservation or "",
+        zones=args.zones,
+        disk_size_gb=args.disk_size_gb,
+        disk_type=args.disk_type,
+        local_ssds=args.local_ssd_count,
+        max_run_seconds=args.max_run_seconds,
     )
 
 

@@ -5,13 +5,16 @@ import pulumi
 from gkeplatform.config import suggestion
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.cluster import machines
+from infra.cluster import capacity, compute_classes, machines
 from infra.cluster.addresses import RESERVED, block_of, network, smallest
 from infra.cluster.config import ClusterConfig
 from infra.cluster.encryption_settings import refuse_foreign_key
 from infra.cluster.gke_cluster import AUTO_PROVISIONED
 from infra.cluster.identity import account_id
 from infra.cluster.pool_settings import NodePoolArgs
+
+DEFAULT_PODS = 110
+"""Pods of a node whose pool GKE creates, at most."""
 
 
 def fits(config: ClusterConfig, naming: Naming) -> None:
@@ -39,6 +42,9 @@ def fits(config: ClusterConfig, naming: Naming) -> None:
         refuse_foreign_key(disk_key, pool.boot_disk_kms_key, region, wider=True)
         zones = pool.zones or config.cluster.zones
         machines.check(key, pool, zones)
+    for key, args in compute_classes.created(config.compute_classes):
+        zones = args.zones or config.cluster.zones
+        machines.check(f"gke-cluster:{key}", args.pool(key), zones)
     _refuse_small_ranges(config)
     for warning in machines.unknown(config):
         pulumi.log.warn(warning)
@@ -76,6 +82,8 @@ def _refuse_small_ranges(config: ClusterConfig) -> None:
         pool.name: pool.max_nodes * (len(pool.zones) or zones) + extra(pool)
         for pool in config.node_pools
     }
+    made = [one for class_ in capacity.classes(config, "") for one in class_.created]
+    sizes |= {one.nodes.name: one.nodes.max_total or 0 for one in made}
     nodes, plan = sum(sizes.values()), config.network
     pools = " + ".join(f"{name} {size}" for name, size in sizes.items())
     room = network("nodes_cidr", plan.nodes_cidr).num_addresses - RESERVED
@@ -85,15 +93,13 @@ def _refuse_small_ranges(config: ClusterConfig) -> None:
             f"({room + RESERVED} - {RESERVED} of Google's), and the pools may grow to {nodes} "
             f"nodes with those of an upgrade ({pools}); a /{smallest(nodes + RESERVED)} would do"
         )
-    blocks = {
-        pool.name: sizes[pool.name] * block_of(pool.max_pods_per_node) for pool in config.node_pools
-    }
-    needed = sum(blocks.values())
+    pods_of = {pool.name: pool.max_pods_per_node for pool in config.node_pools}
+    pods_of |= {one.nodes.name: DEFAULT_PODS for one in made}
+    needed = sum(sizes[name] * block_of(pods) for name, pods in pods_of.items())
     pods = network("pods_cidr", plan.pods_cidr).num_addresses
     if needed > pods:
         parts = " + ".join(
-            f"{pool.name} {sizes[pool.name]} x {block_of(pool.max_pods_per_node)}"
-            for pool in config.node_pools
+            f"{name} {sizes[name]} x {block_of(count)}" for name, count in pods_of.items()
         )
         raise PlatformError(
             f"gke-cluster:network.pods_cidr: {plan.pods_cidr} has {pods} addresses, and the pools "

@@ -175,7 +175,7 @@ class ClusterArgs(Settings):
         From GKE 1.30.1-gke.1204000 on, on nodes whose driver GKE installs, which all pools have:
         https://docs.cloud.google.com/kubernetes-engine/docs/how-to/dcgm-metrics.
         """
-        return self.managed_prometheus and "DCGM" in self.metrics
+        return "DCGM" in self.metrics
 
     def __post_init__(self) -> None:
         if network("control_plane_cidr", self.control_plane_cidr).prefixlen != 28:
@@ -186,4 +186,11 @@ class ClusterArgs(Settings):
             raise ValueError(
                 "private_endpoint: only the nodes could reach the API server; list the networks "
                 "that may reach it in authorized_networks"
+            )
+        # https://docs.cloud.google.com/kubernetes-engine/docs/how-to/dcgm-metrics: a requirement.
+        if "DCGM" in self.metrics and not self.managed_prometheus:
+            raise ValueError(
+                "metrics: DCGM is collected by Managed Service for Prometheus, which is off, so "
+                "that nothing of the GPUs would be measured; set managed_prometheus: true, or list "
+                "metrics without DCGM"
             )

@@ -1,7 +1,8 @@
-"""Settings: compute classes, which order node pools by preference, and what GKE needs of the pools.
+"""Settings: compute classes, which order nodes by preference, and what GKE needs of their pools.
 
-A pool belongs to a class by a label and a taint of its nodes. The class itself is an object of the
-cluster, which the serving layer creates from the contract:
+A pool belongs to a class by a label and a taint of its nodes; pools that GKE creates for a class
+get both from GKE. The class itself is an object of the cluster, which the serving layer creates
+from the contract:
 https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes
 """
 
@@ -12,24 +13,45 @@ from typing import Annotated
 from msgspec import Meta, structs
 
 from gkeplatform.config import Settings, suggestion
-from gkeplatform.contracts import COMPUTE_CLASS, ComputeClass
+from gkeplatform.contracts import COMPUTE_CLASS
+from infra.cluster import created_pools
+from infra.cluster.cluster_settings import ClusterArgs
+from infra.cluster.created_pools import CreatedPoolArgs
 from infra.cluster.pool_settings import NodePoolArgs, Taint
 
-_BUILT_IN = ("autopilot", "autopilot-arm", "autopilot-spot", "default")
-"""Classes that GKE defines, and the name of the class of pods that select none."""
+_TAKEN = ("autopilot", "gke")
+"""How names of classes do not begin, on GKE."""
+_DEFAULT = "default"
+"""The name of the class of pods that select none."""
 
 
 class Priority(Settings):
-    """One choice of a class. Pools in one list are equal: the one that fits best grows."""
+    """One choice of a class: node pools, or nodes that GKE creates pools for.
+
+    Pools in one list are equal: the one that fits best grows.
+    """
 
     node_pools: Annotated[
         tuple[str, ...],
-        Meta(min_length=1, description="Names of node pools that are equally good."),
-    ]
+        Meta(description="Names of node pools that are equally good."),
+    ] = ()
+    create: Annotated[
+        CreatedPoolArgs | None,
+        Meta(description="Nodes for which GKE creates pools, in place of `node_pools`."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if bool(self.node_pools) == (self.create is not None):
+            raise ValueError(
+                "a choice has either node_pools or create; GKE takes no rule with both: make two "
+                "choices of it"
+                if self.node_pools
+                else "a choice has either node_pools or create; set one of them"
+            )
 
 
 class ComputeClassArgs(Settings):
-    """A compute class: node pools for the same models, in the order of preference."""
+    """A compute class: nodes for the same models, in the order of preference."""
 
     name: Annotated[
         str,
@@ -56,16 +78,34 @@ class ComputeClassArgs(Settings):
         return tuple(name for one in self.priorities for name in one.node_pools)
 
     def __post_init__(self) -> None:
-        if self.name in _BUILT_IN:
-            raise ValueError(f'name: "{self.name}" is a name that GKE gives; choose another')
+        if self.name == _DEFAULT or self.name.startswith(_TAKEN):
+            raise ValueError(
+                f'name: "{self.name}" is a name that GKE gives, as are all that begin with '
+                f"{' or '.join(_TAKEN)}; choose another"
+            )
         if twice := [name for name, times in Counter(self.pools).items() if times > 1]:
             raise ValueError(f'priorities: pool "{twice[0]}" is listed twice; remove one of them')
 
 
-def check(classes: Sequence[ComputeClassArgs], pools: Sequence[NodePoolArgs]) -> None:
-    """`ValueError` for the first class whose pools cannot be its own."""
+def check(
+    classes: Sequence[ComputeClassArgs], pools: Sequence[NodePoolArgs], cluster: ClusterArgs
+) -> None:
+    """`ValueError` for the first class whose pools cannot be its own, or cannot be created."""
     for problem in _problems(classes, pools):
         raise ValueError(problem)
+    for key, args in created(classes):
+        for problem in created_pools.problems(
+            key, args, cluster.auto_provisioning, pools, cluster.zones
+        ):
+            raise ValueError(problem)
+
+
+def created(classes: Sequence[ComputeClassArgs]) -> Iterator[tuple[str, CreatedPoolArgs]]:
+    """The choices that GKE creates pools for, by their keys."""
+    for index, one in enumerate(classes):
+        for place, priority in enumerate(one.priorities):
+            if priority.create:
+                yield f"compute_classes[{index}].priorities[{place}].create", priority.create
 
 
 def _problems(classes: Sequence[ComputeClassArgs], pools: Sequence[NodePoolArgs]) -> Iterator[str]:
@@ -110,25 +150,13 @@ def bound(
 ) -> tuple[NodePoolArgs, ...]:
     """The pools with the label and the taint of their classes."""
     owner = {name: one.name for one in classes for name in one.pools}
-    return tuple(
-        structs.replace(
-            pool,
-            labels={**pool.labels, COMPUTE_CLASS: owner[pool.name]},
-            taints=(*pool.taints, Taint(key=COMPUTE_CLASS, value=owner[pool.name])),
-        )
-        if pool.name in owner
-        else pool
-        for pool in pools
-    )
+    return tuple(of_class(pool, owner[pool.name]) if pool.name in owner else pool for pool in pools)
 
 
-def published(classes: Sequence[ComputeClassArgs]) -> tuple[ComputeClass, ...]:
-    """The classes as the contract publishes them."""
-    return tuple(
-        ComputeClass(
-            name=one.name,
-            priorities=tuple(priority.node_pools for priority in one.priorities),
-            active_migration=one.active_migration,
-        )
-        for one in classes
+def of_class(pool: NodePoolArgs, name: str) -> NodePoolArgs:
+    """The pool with the label and the taint of a class."""
+    return structs.replace(
+        pool,
+        labels={**pool.labels, COMPUTE_CLASS: name},
+        taints=(*pool.taints, Taint(key=COMPUTE_CLASS, value=name)),
     )

@@ -66,14 +66,14 @@ class ClusterConfig(Settings):
     ]
     compute_classes: Annotated[
         tuple[ComputeClassArgs, ...],
-        Meta(description="Compute classes: pools in an order of preference, for models."),
+        Meta(description="Compute classes: nodes in an order of preference, for models."),
     ] = ()
 
     def __post_init__(self) -> None:
         names = [pool.name for pool in self.node_pools]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f'node_pools: two pools are named "{twice[0]}"; rename one')
-        check_classes(self.compute_classes, self.node_pools)
+        check_classes(self.compute_classes, self.node_pools, self.cluster)
         ranges = self.network.ranges("network.")
         plane = "cluster.control_plane_cidr"
         refuse_overlaps(ranges | {plane: network(plane, self.cluster.control_plane_cidr)})

@@ -8,7 +8,7 @@ from gkeplatform.naming import Naming
 from infra.cluster import features, notifications
 from infra.cluster.cluster_settings import AuthorizedNetwork, ClusterArgs
 from infra.cluster.encryption import SecretsKey, database_encryption
-from infra.cluster.identity import NodeIdentity
+from infra.cluster.identity import NodeIdentity, account_id
 from infra.cluster.network import PODS, SERVICES, Network
 
 AUTO_PROVISIONED = "auto"
@@ -116,6 +116,12 @@ class GkeCluster(pulumi.ComponentResource):
             labels=labels,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def auto_account(naming: Naming) -> str:
+    """Email of the service account of auto-provisioned nodes, whether or not there are any."""
+    project = naming.environment.project
+    return f"{account_id(AUTO_PROVISIONED, naming)}@{project}.iam.gserviceaccount.com"
 
 
 def additional_zones(args: ClusterArgs) -> list[str]:

@@ -11,6 +11,7 @@ from math import prod
 from facts import accelerators, compact_placement
 from facts.machines import MachineType, catalog, machine_type
 from gkeplatform.errors import PlatformError
+from infra.cluster.compute_classes import created
 from infra.cluster.config import ClusterConfig
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs
 
@@ -45,8 +46,10 @@ def unknown(config: ClusterConfig) -> Iterator[str]:
         if kind not in accelerators.accelerators():
             key = "gke-cluster:cluster.auto_provisioning.gpus"
             yield _warning(key, "accelerator", kind, accelerators.accelerators())
-    for index, pool in enumerate(config.node_pools):
-        key = f"gke-cluster:node_pools[{index}]"
+    pools = [(f"node_pools[{index}]", pool) for index, pool in enumerate(config.node_pools)]
+    pools += [(key, args.pool(key)) for key, args in created(config.compute_classes)]
+    for place, pool in pools:
+        key = f"gke-cluster:{place}"
         if machine_type(pool.machine_type) is None:
             known = catalog().machine_types
             yield _warning(f"{key}.machine_type", "machine type", pool.machine_type, known)

@@ -33,7 +33,7 @@ def placed(config: ServingConfig, cluster: ClusterContract, naming: Naming) -> d
         naming.of(workload.name)
     classes.check(config.workloads, _by_key(config), cluster)
     postgres_fit.check(config.clusters, cluster.node_pools)
-    return placements(config, cluster.node_pools)
+    return placements(config, cluster.all_nodes)
 
 
 def _by_key(config: ServingConfig) -> dict[str, Model]:

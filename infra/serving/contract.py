@@ -49,7 +49,7 @@ def _token_metrics(entry: Workload, cluster: ClusterContract) -> TokenMetrics | 
         server=server,
         jobs=(entry.name, *([entry.canary.name] if entry.canary else [])),
         gpus=entry.gpus,
-        pools=tuple(pool.name for pool in fitting(entry, cluster.node_pools)),
+        pools=tuple(pool.name for pool in fitting(entry, cluster.all_nodes)),
         hosts=entry.hosts,
         max_loras=entry.adapters.lora.max_loras if entry.adapters else 0,
     )

@@ -132,3 +132,89 @@ def routes_lead_to_ports_of_services(route: Props, stack: Stack) -> Iterator[str
         where, name = text(backend, "namespace") or namespace, text(backend, "name")
         if stack.cached(Services).lacks(where, name, backend.get("port")):
             yield f'Service "{name}" has no port {backend["port"]}'
+
+
+BACKEND_POLICIES = kubernetes("networking.gke.io", "GCPBackendPolicy")
+_EXTERNAL = ("gke-l7-global-external-managed", "gke-l7-regional-external-managed", "gke-l7-gxlb")
+"""The start of the names of GKE's classes whose Gateways the Internet reaches."""
+
+
+def _from(gateway: str, service: str) -> Resource:
+    props = {
+        "metadata": {"name": service, "namespace": "models"},
+        "spec": {
+            "parentRefs": [{"name": gateway}],
+            "rules": [{"backendRefs": [{"name": service, "port": 80}]}],
+        },
+    }
+    return Resource(ROUTES.example, props, service)
+
+
+def _guard(service: str, **default: object) -> Resource:
+    props = {
+        "metadata": {"name": service, "namespace": "models"},
+        "spec": {"targetRef": {"kind": "Service", "name": service}, "default": default},
+    }
+    return Resource(BACKEND_POLICIES.example, props, service)
+
+
+def _external(stack: Stack) -> frozenset[tuple[str, str]]:
+    """Namespace and name of the declared Gateways that the Internet reaches."""
+    return frozenset(
+        namespace_and_name(one.props)
+        for one in stack.of(GATEWAYS)
+        if text(one.props, "spec", "gatewayClassName").startswith(_EXTERNAL)
+    )
+
+
+def _guarded(stack: Stack) -> frozenset[tuple[str, str]]:
+    """Namespace and name of the Services to whose backends GKE gives a security policy."""
+    return frozenset(
+        (namespace_and_name(one.props)[0], text(one.props, "spec", "targetRef", "name"))
+        for one in stack.of(BACKEND_POLICIES)
+        if text(one.props, "spec", "targetRef", "kind") == "Service"
+        and text(one.props, "spec", "default", "securityPolicy")
+    )
+
+
+def _services(route: Props) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each Service that a route leads or mirrors requests to."""
+    own, _ = namespace_and_name(route)
+    for rule in entries(route, "spec", "rules"):
+        mirrors = (
+            block(one, "requestMirror", "backendRef")
+            for one in entries(rule, "filters")
+            if text(one, "type") == "RequestMirror"
+        )
+        for backend in (*entries(rule, "backendRefs"), *mirrors):
+            if text(backend, "kind") in {"", "Service"} and text(backend, "name"):
+                yield text(backend, "namespace") or own, text(backend, "name")
+
+
+@advisory(
+    ROUTES,
+    layer="serving",
+    severity="high",
+    why="Without a security policy, floods and known attacks reach the models. GKE makes the "
+    "backend service, so that rules about those of the networking layer do not see it; it has the "
+    "policy of the Service's GCPBackendPolicy.",
+    fix="set gke-serving:gateway.armor",
+    references=(
+        google("Cloud Armor", "armor/docs/security-policy-overview"),
+        google("GKE policies", "kubernetes-engine/docs/how-to/configure-gateway-resources"),
+    ),
+    passing=(_gateway(), _from("web", "resnet"), _guard("resnet", securityPolicy="models")),
+    failing=(_gateway(), _from("web", "resnet"), _guard("resnet", timeoutSec=30)),
+)
+def gateway_services_are_behind_cloud_armor(route: Props, stack: Stack) -> Iterator[str]:
+    """A Service behind an external Gateway has a Cloud Armor security policy."""
+    own, _ = namespace_and_name(route)
+    parents = {
+        (text(one, "namespace") or own, text(one, "name"))
+        for one in entries(route, "spec", "parentRefs")
+    }
+    if not parents & stack.cached(_external):
+        return
+    for service in dict.fromkeys(_services(route)):
+        if service not in stack.cached(_guarded):
+            yield f'no GCPBackendPolicy of Service "{service[1]}" sets securityPolicy'

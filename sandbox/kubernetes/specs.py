@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 POD_CIDR = "10.8.0.0/14"
 SERVICE_CIDR = "34.118.224.0/20"  # GKE's default range for Services
@@ -99,13 +99,26 @@ class ScalingPool:
     """Whether the limits are for the whole pool rather than per zone."""
     is_auto: bool = False
     """Whether the pool is auto-provisioned and so deleted when empty."""
+    exists: bool = True
+    """False for one that could be created."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRule:
+    """A rule of a compute class that pools may be created for."""
+
+    class_name: str
+    rule: Mapping[str, Any]
+    """As the class has it, with the defaults of its rules."""
+    nodes: Mapping[str, Any]
+    """The class's `nodePoolConfig`."""
 
 
 class Provisioner(Protocol):
     """Auto-provisions node pools. What it cannot do now is retried at the next iteration."""
 
-    def candidates(self) -> Sequence[ScalingPool]:
-        """Return the pools that could be created."""
+    def candidates(self, rules: Sequence[ClassRule]) -> Sequence[ScalingPool]:
+        """Return the pools that could be created, for these rules and for pods of no class."""
 
     def make(self, name: str) -> None:
         """Start creating one of them."""

@@ -125,6 +125,12 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:armor.exclusions": [
         [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
     ],
+    "gke-serving:gateway.armor": [{"rate_limit": {"requests": 1000}}],
+    "gke-serving:gateway.armor.deny": [["198.51.100.0/24"]],
+    "gke-serving:gateway.armor.allow": [["203.0.113.0/24"]],
+    "gke-serving:gateway.armor.exclusions": [
+        [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
+    ],
     "gke-serving:inference_gateway.armor": [{"rate_limit": {"requests": 1000}}],
     "gke-serving:inference_gateway.armor.deny": [["198.51.100.0/24"]],
     "gke-serving:inference_gateway.armor.allow": [["203.0.113.0/24"]],
@@ -164,7 +170,6 @@ BY_PATH: Mapping[str, list[Any]] = {
     ],
     "gke-serving:models[].exposure(gateway).iap.members": [["group:edited@acme.example"]],
     "gke-serving:models[].exposure(gateway).security_policy": ["edited"],
-    "gke-serving:gateway.security_policy": ["edited"],
     "gke-serving:inference_gateway": [{"log_sample_rate": 0.5}],
     "gke-serving:inference_gateway.certificates": [["edited"]],
     "gke-serving:inference_gateway.managed_certificates": [False],

@@ -110,11 +110,14 @@ def with_values(key: str, values: Mapping[str, Any]) -> dict[str, str]:
         *(
             ("gke-cluster:cluster", {name: value})
             for name, value in PLANE.items()
-            if name != "private_endpoint"
+            if name not in {"private_endpoint", "managed_prometheus"}
         ),
-        (
-            "gke-cluster:cluster",
-            {name: PLANE[name] for name in ("private_endpoint", "authorized_networks")},
+        *(
+            ("gke-cluster:cluster", {name: PLANE[name] for name in together})
+            for together in (
+                ("private_endpoint", "authorized_networks"),
+                ("managed_prometheus", "metrics"),
+            )
         ),
         *(("gke-cluster:node_pools", values) for values in POOLS),
     ],

@@ -444,6 +444,7 @@ def test_what_is_switched_on_reaches_the_cluster() -> None:
         vulnerability_scanning=True,
         security_group="gke-security-groups@acme.example",
         managed_prometheus=False,
+        metrics=("SYSTEM_COMPONENTS",),
     )
     made = features.features(args)
     assert made["binary_authorization"] == {"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"}
@@ -453,6 +454,11 @@ def test_what_is_switched_on_reaches_the_cluster() -> None:
     }
     assert made["monitoring_config"]["managed_prometheus"] == {"enabled": False}
     assert "maintenance_policy" not in made
+
+
+def test_metrics_of_gpus_need_managed_prometheus() -> None:
+    with pytest.raises(ValueError, match="DCGM is collected by Managed Service for Prometheus"):
+        ClusterArgs(zones=ZONES, control_plane_cidr="172.16.0.0/28", managed_prometheus=False)
 
 
 @pytest.mark.parametrize("way", ["flex_start", "queued"])

@@ -6,8 +6,12 @@ import msgspec
 import pytest
 
 from gkeplatform.contracts import COMPUTE_CLASS, ClusterContract, ComputeClass, NodePool, NodeTaint
+from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
-from infra.cluster.compute_classes import bound, published
+from gkeplatform.naming import Naming
+from infra.cluster import capacity
+from infra.cluster.checks import fits
+from infra.cluster.compute_classes import bound
 from infra.cluster.config import ClusterConfig
 from infra.serving.catalog import placements
 from infra.serving.config import ServingConfig
@@ -16,6 +20,7 @@ from infra.serving.placement import classes
 from infra.serving.placement.compute_classes import spec
 
 GIB = 2**30
+DEV = Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="acme-ml")
 
 
 def pool(name: str, accelerator: str = "nvidia-l4", class_: str = "gpus", **told: Any) -> NodePool:
@@ -239,7 +244,7 @@ def test_pools_of_a_class_have_its_label_and_taint() -> None:
     assert [(t.key, t.value, t.effect) for t in first.taints] == [
         (COMPUTE_CLASS, "cheap", "NO_SCHEDULE")
     ]
-    [one] = published(found.compute_classes)
+    [one] = capacity.classes(found, "")
     assert (one.priorities, one.active_migration) == ((("first",), ("second",)), True)
 
 
@@ -279,3 +284,154 @@ def test_pools_that_cannot_be_in_a_class_are_refused(own: dict[str, Any], said: 
     pools = [{"name": "general", **shape}, {"name": "first", **shape, **own}]
     with pytest.raises(msgspec.ValidationError, match=said):
         config(pools=pools, compute_classes=[of("first")])
+
+
+L4_NODES = {"machine_type": "g2-standard-8", "accelerator": {"type": "nvidia-l4"}}
+LIMITS = {"cpu": 64, "memory_gb": 256, "gpus": {"nvidia-l4": 3}}
+
+
+def creating(
+    *choices: dict[str, Any], limits: dict[str, Any] | None = LIMITS, **more: Any
+) -> ClusterConfig:
+    """A class with a pool of one L4 in each of two zones, then what GKE may create."""
+    zones = ["europe-west4-a", "europe-west4-b"]
+    own = {"name": "l4", "max_nodes": 1, **L4_NODES}
+    general = {"name": "general", "machine_type": "e2-standard-4", "max_nodes": 2}
+    priorities = [{"node_pools": ["l4"]}, *({"create": one} for one in choices)]
+    return config(
+        pools=[general, own],
+        cluster={
+            "zones": zones,
+            "control_plane_cidr": "172.16.0.0/28",
+            **({"auto_provisioning": limits} if limits else {}),
+        },
+        compute_classes=[{"name": "gpus", "priorities": priorities}],
+        **more,
+    )
+
+
+def test_what_gke_may_create_is_what_the_limits_leave() -> None:
+    # Two L4s of three are the pool's; the second choice shares the third with the first.
+    [one] = capacity.classes(creating({**L4_NODES, "spot": True}, L4_NODES), "nodes@acme.example")
+    assert one.priorities == (("l4",), (), ())
+    assert one.account == "nodes@acme.example"
+    assert [(made.priority, made.nodes.name, made.nodes.max_total) for made in one.created] == [
+        (1, "gpus/1", 1),
+        (2, "gpus/2", 0),
+    ]
+    assert one.created[0].nodes.spot
+    assert one.created[0].nodes.compute_class == "gpus"
+
+
+def test_gke_is_told_what_to_create() -> None:
+    one = creating(
+        {
+            **L4_NODES,
+            "spot": True,
+            "zones": ["europe-west4-a"],
+            "disk_size_gb": 200,
+            "max_run_seconds": 86400,
+        },
+        {**L4_NODES, "flex_start": True},
+        {**L4_NODES, "reservation": "assistant"},
+    )
+    [class_] = capacity.classes(one, "nodes@acme.example")
+    made = spec(class_)
+    gpu = {"type": "nvidia-l4", "count": 1, "driverVersion": "default"}
+    assert made["nodePoolAutoCreation"] == {"enabled": True}
+    assert made["whenUnsatisfiable"] == "DoNotScaleUp"
+    assert made["nodePoolConfig"] == {
+        "imageType": "cos_containerd",
+        "serviceAccount": "nodes@acme.example",
+    }
+    own, spot, flex, reserved = made["priorities"]
+    assert own == {"nodepools": ["l4"]}
+    assert spot == {
+        "machineType": "g2-standard-8",
+        "gpu": gpu,
+        "spot": True,
+        "location": {"zones": ["europe-west4-a"]},
+        "storage": {"bootDiskType": "pd-balanced", "bootDiskSize": 200},
+        "maxRunDurationSeconds": 86400,
+    }
+    assert (flex["flexStart"], flex["spot"]) == ({"enabled": True}, False)
+    assert reserved["reservations"] == {"affinity": "Specific", "specific": [{"name": "assistant"}]}
+
+
+@pytest.mark.parametrize(
+    ("choice", "limits", "said"),
+    [
+        (L4_NODES, None, r"priorities\[1\].create: nothing limits what GKE may create"),
+        (L4_NODES, {"cpu": 64, "memory_gb": 256}, "there is no limit; set .*gpus.nvidia-l4"),
+        (
+            L4_NODES,
+            LIMITS | {"gpus": {"nvidia-l4": 2}},
+            "takes 1 of the 2 of .*gpus.nvidia-l4, of which the node pools may take 2 .* least 3",
+        ),
+        (L4_NODES, LIMITS | {"cpu": 24}, "takes 8 of the 24 of .*auto_provisioning.cpu"),
+        ({**L4_NODES, "zones": ["europe-west4-c"]}, LIMITS, "is not one of cluster.zones"),
+        ({**L4_NODES, "spot": True, "flex_start": True}, LIMITS, "exclude each other"),
+        (
+            {**L4_NODES, "flex_start": True, "max_run_seconds": 700_000},
+            LIMITS,
+            r"runs for 604800 seconds \(7 days\) at most",
+        ),
+        ({"machine_type": "ct6e-standard-4t"}, LIMITS, "has TPUs, whose slices are pools"),
+    ],
+)
+def test_what_gke_would_not_create_is_refused(
+    choice: dict[str, Any], limits: dict[str, Any] | None, said: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError, match=said):
+        creating(choice, limits=limits)
+
+
+def test_a_choice_is_one_of_both_kinds() -> None:
+    both = {"node_pools": ["first"], "create": L4_NODES}
+    for priority, said in ((both, "takes no rule with both"), ({}, "set one of them")):
+        with pytest.raises(msgspec.ValidationError, match=said):
+            config(compute_classes=[{"name": "cheap", "priorities": [priority]}])
+
+
+def test_a_machine_that_a_zone_lacks_is_refused_for_a_choice_too() -> None:
+    naming = Naming(DEV)
+    fits(creating(L4_NODES), naming)
+    for choice, said in (
+        ({**L4_NODES, "machine_type": "g2-standard-24"}, "comes with 2 x nvidia-l4, not 1"),
+        ({"machine_type": "g2-standard-8"}, "accelerator: missing"),
+    ):
+        with pytest.raises(PlatformError, match=rf"priorities\[1\].create.*{said}"):
+            fits(creating(choice), naming)
+
+
+def test_addresses_count_what_gke_may_create() -> None:
+    naming = Naming(DEV)
+    ranges = {
+        "nodes_cidr": "10.10.0.0/20",
+        "pods_cidr": "10.64.0.0/21",
+        "services_cidr": "10.80.0.0/20",
+    }
+    with pytest.raises(PlatformError, match=r"gpus/1 1 x 256"):
+        fits(creating(L4_NODES, network=ranges), naming)
+
+
+def test_a_model_may_fill_what_gke_creates_and_must_fit_it() -> None:
+    [class_] = capacity.classes(creating({**L4_NODES, "disk_size_gb": 200}), "nodes@acme.example")
+    told: dict[str, Any] = {
+        "version": "1.34.1-gke.1829001",
+        "compute_classes": [msgspec.to_builtins(class_)],
+    }
+    deployed = cluster(GENERAL, L4, **told)
+    assert [one.name for one in deployed.all_nodes] == ["general", "l4", "gpus/1"]
+    assert placements(catalog(entry(replicas={"min": 3, "max": 3})), deployed.all_nodes)
+    with pytest.raises(PlatformError, match=r"can ever hold, 3 \(l4 2 nodes x 1 \+ gpus/1 1 nodes"):
+        placements(catalog(entry(replicas={"min": 4, "max": 4})), deployed.all_nodes)
+    check(GENERAL, L4, told=told)
+    amounts = {"cpu": "4", "memory": "60Gi"}
+    large = {"requests": amounts, "limits": amounts, "gpu": {"count": 1}}
+    roomy = pool("l4", memory_bytes=128 * GIB)
+    assert "pool gpus/1 of class gpus cannot take" in refusal(
+        GENERAL, roomy, told=told, resources=large
+    )
+    old = told | {"version": "1.33.5-gke.1080000"}
+    assert "that create pools need GKE 1.34.1-gke.1431000" in refusal(GENERAL, L4, told=old)

@@ -93,7 +93,8 @@ def test_a_cluster_that_collects_nothing_scales_on_no_gauge(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cluster = yaml.safe_load(stack_config("dev")["gke-cluster:cluster"])
-    edits = {"gke-cluster:cluster": json.dumps({**cluster, "managed_prometheus": False})}
+    off = {"managed_prometheus": False, "metrics": ["SYSTEM_COMPONENTS"]}
+    edits = {"gke-cluster:cluster": json.dumps({**cluster, **off})}
     found = run_environment("dev", edits=edits)["serving"]
     assert found.of(MONITORING) == {}
     with pytest.raises(Refused):

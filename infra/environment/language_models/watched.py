@@ -68,7 +68,7 @@ def watched(
                 f"collected; {suggestion(name, names)}"
             )
     if args.prices:
-        _check_pools(args.prices, cluster.node_pools)
+        _check_pools(args.prices, cluster.all_nodes)
     found = [_of(model, config, cluster) for model in served]
     for one in found:
         refuse_unreachable(config, one.name, {"first_token": one.first_token_goal})
@@ -81,7 +81,7 @@ def _of(model: ServedModel, config: EnvironmentConfig, cluster: ClusterContract)
     args = config.language_models
     own = args.models.get(model.name, TokenObjectives())
     tokens = model.tokens or TokenMetrics(server="vllm", jobs=())
-    pools = [pool for pool in cluster.node_pools if pool.name in tokens.pools]
+    pools = [pool for pool in cluster.all_nodes if pool.name in tokens.pools]
     shares = _shares(tokens, args.prices, pools)
     return LanguageModel(
         name=model.name,

@@ -77,6 +77,7 @@ def controllers(
             namespace=settings.gateway_namespace,
             naming=naming,
             labels=labels,
+            free_text=any(server.takes_free_text for server in servers if _is_on_gateway(server)),
             after=namespace,
             opts=opts,
         )
@@ -102,3 +103,9 @@ def controllers(
             opts=opts,
         )
     return Controllers(settings=settings, nginx=nginx, gateway=gateway, inference=inference)
+
+
+def _is_on_gateway(server: Server) -> bool:
+    """Whether it is behind the Gateway, or was until now."""
+    formerly = [server.formerly.exposure] if server.formerly else []
+    return any(one.needs_gateway_api for one in (server.exposure, *formerly))

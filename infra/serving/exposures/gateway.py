@@ -7,7 +7,7 @@ supports of the Gateway API, in its own conformance reports:
 https://github.com/kubernetes-sigs/gateway-api/tree/main/conformance/reports.
 """
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, field
 
@@ -221,18 +221,23 @@ def health_check(server: Server) -> Manifest:
 
 
 def backend_policy(
-    server: Server, args: GatewayArgs, backend: GatewayBackend | None = None
+    server: Server,
+    args: GatewayArgs,
+    backend: GatewayBackend | None = None,
+    *,
+    armor: Any = None,
 ) -> Manifest:
     """The spec of the GCPBackendPolicy: timeouts, affinity, request log, Cloud Armor and IAP.
 
-    `backend` has the settings of this model; None for those of all.
+    `backend` has the settings of this model; None for those of all. `armor` is the name of the
+    Gateway's policy; None without one.
     """
     timeout = backend.timeout_seconds if backend else None
-    armor = (backend.security_policy if backend else None) or args.security_policy
+    armor = (backend.security_policy if backend else None) or args.security_policy or armor
     return {
         "default": {
             "timeoutSec": timeout or args.timeout_seconds,
-            **({"securityPolicy": armor} if armor else {}),
+            **({} if armor is None else {"securityPolicy": armor}),
             # Google's own OAuth client signs callers in.
             **({"iap": {"enabled": True}} if backend and backend.is_behind_iap else {}),
             **(

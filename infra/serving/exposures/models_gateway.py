@@ -6,6 +6,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
+from infra.serving.exposures import gateway_armor
 from infra.serving.exposures import gateway_manifests as manifests
 from infra.serving.exposures.gateway_manifests import API, NAME
 from infra.serving.exposures.settings import GatewayArgs
@@ -13,9 +14,11 @@ from infra.serving.manifest import Manifest, sdk
 
 
 class ModelsGateway(pulumi.ComponentResource):
-    """The Gateway, its address, and a redirect to HTTPS if it has certificates."""
+    """The Gateway, its address and security policy, and a redirect to HTTPS with certificates."""
 
     address: pulumi.Output[str]
+    armor: compute.SecurityPolicy | None
+    """Of models without another one; None without rules."""
 
     def __init__(
         self,
@@ -25,10 +28,14 @@ class ModelsGateway(pulumi.ComponentResource):
         namespace: str,
         naming: Naming,
         labels: Labels,
+        free_text: bool,
         after: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`after` is what must exist before objects are created in `namespace`."""
+        """`after` is what must exist before objects are created in `namespace`.
+
+        `free_text`: whether a model behind it takes prompts, code or documents.
+        """
         super().__init__("gkeplatform:serving:ModelsGateway", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         metadata: Manifest = {
@@ -41,6 +48,11 @@ class ModelsGateway(pulumi.ComponentResource):
             name, name=naming.of("gateway"), labels=labels.google(), opts=child
         )
         self.address = reserved.address
+        self.armor = None
+        if args.armor:
+            self.armor = gateway_armor.security_policy(
+                name, args.armor, free_text=free_text, naming=naming, opts=child
+            )
         gateway = CustomResource(
             name,
             api_version=API,

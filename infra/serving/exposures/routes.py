@@ -103,7 +103,10 @@ def _gateway_policies(
     after: pulumi.ResourceOptions,
 ) -> None:
     """GKE's policies on the Service of one version."""
-    policy = gateway.backend_policy(server, controllers.settings.gateway, exposure)
+    own = controllers.gateway.armor if controllers.gateway else None
+    policy = gateway.backend_policy(
+        server, controllers.settings.gateway, exposure, armor=own.name if own else None
+    )
     for kind, spec in (
         ("HealthCheckPolicy", gateway.health_check(server)),
         ("GCPBackendPolicy", policy),

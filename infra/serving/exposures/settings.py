@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gkeplatform.armor.rules import ArmorRules
 from gkeplatform.config import Settings
 from infra.serving.exposures.inference.settings import InferenceGatewayArgs
 from infra.serving.patterns import Cidr, ResourceName, SecretName
@@ -52,8 +53,15 @@ class GatewayArgs(Settings):
     security_policy: Annotated[
         ResourceName | None,
         Meta(
-            description="Cloud Armor policy of models without their own. `gke-networking:armor` "
-            "makes `<system>-<environment>-models`. Default: none."
+            description="Cloud Armor policy that is made elsewhere, in place of `armor`, for "
+            "models without their own. Default: none."
+        ),
+    ] = None
+    armor: Annotated[
+        ArmorRules | None,
+        Meta(
+            description="Cloud Armor policy of models without another one. Where a model takes "
+            "free text its WAF rules do not inspect bodies. Default: none."
         ),
     ] = None
     session_affinity: Annotated[
@@ -67,6 +75,13 @@ class GatewayArgs(Settings):
     log_sample_rate: Annotated[
         float, Meta(ge=0, le=1, description="Share of the requests that are logged.")
     ] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.armor and self.security_policy:
+            raise ValueError(
+                f"security_policy: a model has one policy, and armor makes another than "
+                f"{self.security_policy}; remove one of them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from infra.serving.models.memory import check as check_memory
 from infra.serving.placement.fit import requested, shortages
 
 OLDEST = "1.30.3-gke.1451000"
+OLDEST_CREATING = "1.34.1-gke.1431000"
+"""The first version that takes the boot disk of a rule for which GKE creates pools."""
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)-gke\.(\d+)")
 
 
@@ -35,10 +37,10 @@ def check(
         if workload.compute_class is None:
             continue
         _check_class(workload, cluster)
-        _check_choices(workload, cluster.node_pools)
-        _check_arguments(workload, cluster.node_pools)
+        _check_choices(workload, cluster.all_nodes)
+        _check_arguments(workload, cluster.all_nodes)
         if model := models.get(workload.key):
-            _check_memory(model, workload, cluster.node_pools)
+            _check_memory(model, workload, cluster.all_nodes)
 
 
 def _check_class(workload: Workload, cluster: ClusterContract) -> None:
@@ -50,9 +52,12 @@ def _check_class(workload: Workload, cluster: ClusterContract) -> None:
             f'{key}: cluster {cluster.name} has no class "{wanted}"; {near}; classes are '
             "gke-cluster:compute_classes"
         )
-    if cluster.version and _number(cluster.version) < _number(OLDEST):
+    creates = any(one.created for one in cluster.compute_classes if one.name == wanted)
+    oldest = OLDEST_CREATING if creates else OLDEST
+    if cluster.version and _number(cluster.version) < _number(oldest):
+        what = "compute classes that create pools" if creates else "compute classes"
         raise PlatformError(
-            f"{key}: compute classes need GKE {OLDEST} or later, and cluster {cluster.name} runs "
+            f"{key}: {what} need GKE {oldest} or later, and cluster {cluster.name} runs "
             f"{cluster.version}; upgrade the control plane, or set a release channel "
             "(gke-cluster:cluster.release_channel) that offers it"
         )

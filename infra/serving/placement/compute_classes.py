@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from gkeplatform.contracts import ComputeClass
+from gkeplatform.contracts import ComputeClass, CreatedPool
 from gkeplatform.labels import Labels
 from infra.serving.manifest import Manifest
 
@@ -45,11 +45,48 @@ def compute_classes(
 
 
 def spec(one: ComputeClass) -> Manifest:
-    """The class for GKE. It is never satisfied by other nodes than those of its pools."""
+    """The class for GKE. It is never satisfied by other nodes than those of its choices."""
+    created = {choice.priority: choice for choice in one.created}
+    rules = [
+        _rule(created[place]) if place in created else {"nodepools": list(pools)}
+        for place, pools in enumerate(one.priorities)
+    ]
+    # As the declared pools have it: infra/cluster/node_pools.py.
+    nodes = {"imageType": "cos_containerd", "serviceAccount": one.account}
     return {
-        "priorities": [{"nodepools": list(pools)} for pools in one.priorities],
+        "priorities": rules,
         "activeMigration": {"optimizeRulePriority": one.active_migration},
-        "nodePoolAutoCreation": {"enabled": False},
+        "nodePoolAutoCreation": {"enabled": bool(created)},
+        **({"nodePoolConfig": nodes} if created else {}),
         # Explicit: GKE before 1.33 adds nodes without GPUs by default.
         "whenUnsatisfiable": "DoNotScaleUp",
+    }
+
+
+def _rule(choice: CreatedPool) -> Manifest:
+    """The rule for nodes that GKE creates pools for.
+
+    https://docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass
+    """
+    nodes = choice.nodes
+    gpu = {"type": nodes.accelerator, "count": nodes.gpus, "driverVersion": choice.gpu_driver}
+    specific = {"affinity": "Specific", "specific": [{"name": choice.reservation}]}
+    ssds = {"localSSDCount": choice.local_ssds} if choice.local_ssds else {}
+    return {
+        "machineType": nodes.machine_type,
+        **({"gpu": gpu} if nodes.accelerator else {}),
+        "spot": nodes.spot,
+        **({"flexStart": {"enabled": True}} if nodes.flex_start else {}),
+        **({"reservations": specific} if choice.reservation else {}),
+        **({"location": {"zones": list(choice.zones)}} if choice.zones else {}),
+        "storage": {
+            "bootDiskType": choice.disk_type,
+            "bootDiskSize": choice.disk_size_gb,
+            **ssds,
+        },
+        **(
+            {"maxRunDurationSeconds": choice.max_run_seconds}
+            if choice.max_run_seconds is not None
+            else {}
+        ),
     }

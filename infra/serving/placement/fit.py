@@ -46,7 +46,7 @@ def is_reserved(pool: NodePool) -> bool:
 
 def nodes(pool: NodePool) -> int:
     """The maximum number of nodes, over all zones."""
-    return pool.max_nodes * len(pool.zones)
+    return pool.max_nodes * len(pool.zones) if pool.max_total is None else pool.max_total
 
 
 def is_eligible(workload: Workload, pool: NodePool) -> bool:

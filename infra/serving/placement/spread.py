@@ -33,10 +33,18 @@ def zone_capacities(workload: Workload, pools: Sequence[NodePool]) -> dict[str, 
         per_node = {name: min(count, highest) for name, count in per_node.items()}
     zones: dict[str, int] = {}
     for pool in eligible:
-        for zone in pool.zones:
-            pods = per_node[pool.name] * pool.max_nodes
+        for place, zone in enumerate(pool.zones):
+            pods = per_node[pool.name] * _in_zone(pool, place)
             zones[zone] = zones.get(zone, 0) + pods // workload.hosts
     return dict(sorted(zones.items()))
+
+
+def _in_zone(pool: NodePool, place: int) -> int:
+    """Its nodes in one of its zones at most; a limit on all zones is shared out evenly."""
+    if pool.max_total is None:
+        return pool.max_nodes
+    each, rest = divmod(pool.max_total, len(pool.zones))
+    return each + (place < rest)
 
 
 def room(workload: Workload, capacities: Mapping[str, int]) -> int:

@@ -1,8 +1,8 @@
 """The cluster autoscaler of one cluster.
 
 Like GKE's, it resizes the managed instance groups of autoscaled pools, and reports to pending pods
-by events. With node auto-provisioning it also creates fitting pools and deletes empty ones. It does
-not consolidate several nodes at a time.
+by events. With node auto-provisioning, and for compute classes, it also creates fitting pools and
+deletes empty ones. It does not consolidate several nodes at a time.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ class Autoscaler:
             self._empty_since.clear()
             if self._has_all(pools, nodes):
                 backoff = self._backoff.groups(time.monotonic())
-                wanted = plan.scale_up(pools, nodes, pods, backoff, known)
-                if wanted.unschedulable:
-                    self._provision(wanted, pools, nodes, pods, known)
+                new = self._candidates(known)
+                wanted = plan.scale_up([*pools, *new], nodes, pods, backoff, known)
+                self._provision(wanted, new)
                 await self._grow(wanted)
             return
         if not await self._migrate(pools, nodes, pods, known):
@@ -142,29 +142,23 @@ class Autoscaler:
                     content_type="application/merge-patch+json",
                 )
 
-    def _provision(
-        self,
-        wanted: plan.Plan,
-        pools: Sequence[ScalingPool],
-        nodes: Sequence[Json],
-        pods: Sequence[Json],
-        known: Mapping[str, classes.ComputeClass],
-    ) -> None:
-        """Create pools for unschedulable pods, and remove those pods from the plan."""
-        provisioner = self._scaling.provisioner
-        new = list(provisioner.candidates()) if provisioner is not None else []
-        if provisioner is None or not new:
-            return
-        backoff = self._backoff.groups(time.monotonic())
-        better = plan.scale_up([*pools, *new], nodes, pods, backoff, known)
+    def _candidates(self, known: Mapping[str, classes.ComputeClass]) -> Sequence[ScalingPool]:
+        """The pools that could be created now."""
+        if self._scaling.provisioner is None:
+            return ()
+        rules = [rule for one in known.values() for rule in one.creatable]
+        return self._scaling.provisioner.candidates(rules)
+
+    def _provision(self, wanted: plan.Plan, new: Sequence[ScalingPool]) -> None:
+        """Create the pools that a plan needs, and take them out of it: they grow later."""
+        groups = {group for pool in new for group in pool.groups}
         for pool in new:
-            if any(better.growth[group] for group in pool.groups):
+            if self._scaling.provisioner and any(wanted.growth[one] for one in pool.groups):
                 _log.info("%s: creating pool %s", self._cluster, pool.name)
-                provisioner.make(pool.name)
-        still = {pod["metadata"]["uid"] for pod, _ in better.unschedulable}
-        wanted.unschedulable[:] = [
-            one for one in wanted.unschedulable if one[0]["metadata"]["uid"] in still
-        ]
+                self._scaling.provisioner.make(pool.name)
+        for group in groups:
+            del wanted.growth[group]
+        wanted.helped[:] = [one for one in wanted.helped if one[1] not in groups]
 
     def _drop_empty_pools(self, pools: Sequence[ScalingPool]) -> None:
         """Delete auto-provisioned pools that have been empty for long enough."""
@@ -191,11 +185,17 @@ class Autoscaler:
             return True  # one node at a time
         budgets = (await self._server.list(_BUDGETS))["items"]
         backoff = self._backoff.groups(time.monotonic())
-        move = migration.next_move(pools, nodes, pods, budgets, classes=known, backoff=backoff)
+        # Only now, since they are many: pods return to pools that have yet to be created, too.
+        creates = any(one.migrates and one.nodes is not None for one in known.values())
+        new = self._candidates(known) if creates else ()
+        everything = [*pools, *new]
+        move = migration.next_move(everything, nodes, pods, budgets, classes=known, backoff=backoff)
         if move is None:
             return False
         if move.growth:
-            await self._grow(plan.Plan(growth=move.growth))
+            wanted = plan.Plan(growth=move.growth)
+            self._provision(wanted, new)
+            await self._grow(wanted)
         else:
             await self._leaving.begin(move.node)
         return True

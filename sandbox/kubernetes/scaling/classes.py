@@ -1,24 +1,27 @@
 """Compute classes as the cluster autoscaler reads them: which pools a pod prefers. Pure functions.
 
 A class counts for the pools that have its label. GKE also creates pools for a class
-(`nodePoolAutoCreation`); here only those that exist grow.
+(`nodePoolAutoCreation`), by the rules that describe nodes.
 https://docs.cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from facts.quantity import amount
-from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
+from sandbox.kubernetes.specs import ClassRule, NodeSpec, ScalingGroup, ScalingPool
 
 Json = dict[str, Any]
 LABEL = "cloud.google.com/compute-class"
 _SPOT, _FLEX_START = "cloud.google.com/gke-spot", "cloud.google.com/gke-flex-start"
 _GPU, _TPU = "cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator"
 _TOPOLOGY = "cloud.google.com/gke-tpu-topology"
+_RESERVATION = "cloud.google.com/reservation-name"
+_DEFAULT = {"machineFamily": "e2"}
+"""Nodes of a class that is satisfied by any, and of a rule that says nothing else."""
 _GIB = 2**30
 
 
@@ -33,6 +36,18 @@ class ComputeClass:
     """Whether other pools grow once no rule can be met."""
     migrates: bool
     """Whether pods return to nodes of preferred rules."""
+    nodes: Json | None = None
+    """The configuration of nodes whose pools GKE creates; None if it creates none."""
+
+    @property
+    def creatable(self) -> Iterator[ClassRule]:
+        """The rules that pools may be created for."""
+        if self.nodes is None:
+            return
+        anyway = (_DEFAULT,) if self.scales_anyway else ()
+        for rule in (*self.rules, *anyway):
+            if "nodepools" not in rule and not rule.get("podFamily"):
+                yield ClassRule(class_name=self.name, rule=rule, nodes=self.nodes)
 
     def rank(self, pool: ScalingPool, group: ScalingGroup) -> int | None:
         """The first rule that a node of the group meets; None if it may not grow for the class."""
@@ -50,13 +65,20 @@ def read(objects: Iterable[Json]) -> dict[str, ComputeClass]:
     for one in objects:
         name, spec = str(one["metadata"]["name"]), one.get("spec") or {}
         defaults = spec.get("priorityDefaults") or {}
+        creates = (spec.get("nodePoolAutoCreation") or {}).get("enabled")
         found[name] = ComputeClass(
             name=name,
-            rules=tuple(_ranked([{**defaults, **rule} for rule in spec.get("priorities") or ()])),
+            rules=tuple(_ranked([_whole(rule, defaults) for rule in spec.get("priorities") or ()])),
             scales_anyway=spec.get("whenUnsatisfiable") == "ScaleUpAnyway",
             migrates=bool((spec.get("activeMigration") or {}).get("optimizeRulePriority")),
+            nodes=(spec.get("nodePoolConfig") or {}) if creates else None,
         )
     return found
+
+
+def _whole(rule: Json, defaults: Json) -> Json:
+    """A rule with the defaults of all; one that names pools has none."""
+    return rule if "nodepools" in rule else {**defaults, **rule}
 
 
 def _ranked(rules: list[Json]) -> list[Json]:
@@ -79,12 +101,19 @@ def of_pod(pod: Json) -> str:
 
 
 def _meets(rule: Json, pool: str, node: NodeSpec) -> bool:
-    """Whether nodes of a pool are what a rule asks for. Reservations show on no node."""
+    """Whether nodes of a pool are what a rule asks for.
+
+    Nodes of a specific reservation are known by the label that created pools have.
+    """
     if "nodepools" in rule:
         return pool in rule["nodepools"]
-    if rule.get("podFamily") or (rule.get("reservations") or {}).get("affinity") == "Specific":
+    if rule.get("podFamily"):
         return False
-    labels = node.labels
+    labels, held = node.labels, rule.get("reservations") or {}
+    if held.get("affinity") == "Specific":
+        named = [one.get("name") for one in held.get("specific") or ()]
+        if labels.get(_RESERVATION) not in named:
+            return False
     gpu, tpu = rule.get("gpu") or {}, rule.get("tpu") or {}
     zones = (rule.get("location") or {}).get("zones")
     flex = bool((rule.get("flexStart") or {}).get("enabled"))

@@ -155,40 +155,43 @@ def new_room(
 ) -> tuple[Room | None, str]:
     """Choose a new node for the pod: by its class, then least waste, then the smallest group.
 
-    `below`: only choices of its class before this one.
+    Of one choice a pool that exists is preferred to one that could be created. `below`: only
+    choices of its class before this one. The reasons are those of existing pools.
     """
     pod, requested = demand.pod, demand.requested
     reasons: Counter[str] = Counter()
-    found: list[tuple[int, Fraction, int, str, Room]] = []
+    found: list[tuple[int, bool, Fraction, int, str, Room]] = []
     named = compute_classes.of_pod(pod)
     if named and named not in classes:
         return None, f'there is no ComputeClass "{named}"'
     for pool in pools:
+        told = reasons if pool.exists else Counter[str]()
         for group in pool.groups:
             room = _room(pool, group)
             rank = classes[named].rank(pool, group) if named else 0
             taint = needs.tolerates(pod, room.taints)
             if not needs.selects(pod, room.labels):
-                reasons["node(s) didn't match Pod's node affinity/selector"] += 1
+                told["node(s) didn't match Pod's node affinity/selector"] += 1
             elif taint is not None:
-                reasons[f"node(s) had untolerated taint {{{taint['key']}}}"] += 1
+                told[f"node(s) had untolerated taint {{{taint['key']}}}"] += 1
             elif rank is None or (below is not None and rank >= below):
-                reasons[f"node(s) didn't match a priority of ComputeClass {named}"] += 1
+                told[f"node(s) didn't match a priority of ComputeClass {named}"] += 1
             elif lacking := [n for n, amount in requested.items() if room.free.get(n, 0) < amount]:
-                reasons[f"Insufficient {lacking[0]}"] += 1
+                told[f"Insufficient {lacking[0]}"] += 1
             elif not _may_grow(pool, group, plan):
-                reasons["max node group size reached"] += 1
+                told["max node group size reached"] += 1
             elif group.path in backoff:
-                reasons["in backoff after failed scale-up"] += 1
+                told["in backoff after failed scale-up"] += 1
             elif not needs.spreads(pod, group.zone, demand.placed, demand.zones):
-                reasons["node(s) didn't match pod topology spread constraints"] += 1
+                told["node(s) didn't match pod topology spread constraints"] += 1
             else:
                 size = group.size + plan.growth[group]
-                found.append((rank, _waste(room, requested), size, group.path, room))
+                waste = _waste(room, requested)
+                found.append((rank, not pool.exists, waste, size, group.path, room))
     if not found:
         texts = ", ".join(f"{count} {text}" for text, count in sorted(reasons.items()))
         return None, texts or "there is no node pool that autoscales"
-    *_, room = min(found, key=lambda one: one[:4])
+    *_, room = min(found, key=lambda one: one[:5])
     assert room.group is not None  # noqa: S101 (for mypy: _room sets it)
     plan.growth[room.group] += room.group.step
     return room, ""

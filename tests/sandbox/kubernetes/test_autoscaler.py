@@ -59,7 +59,7 @@ def _deployment(name: str, replicas: int, requests: dict[str, str]) -> Json:
     }
 
 
-async def _eventually(look: Callable[[], Awaitable[Any]], patience: float = 30) -> Any:
+async def _eventually(look: Callable[[], Awaitable[Any]], patience: float = 180) -> Any:
     deadline = asyncio.get_running_loop().time() + patience
     while not (found := await look()) and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.2)
@@ -209,7 +209,7 @@ async def _classes(cluster: _Cluster) -> None:
     assert await _eventually(lambda: on("second"))
     assert any("out of resources" in text for text in await cluster.events("FailedScaleUp"))
     await in_stock(exhausted=False)
-    assert await _eventually(back, 60)
+    assert await _eventually(back)
     await cluster.scale("classed", 0)
 
 
@@ -252,7 +252,7 @@ def test_pools_grow_for_pending_pods_and_shrink_when_idle(
                     found = await http.get(f"{CLUSTERS}/main", headers=headers)
                     return bool(found.json()["status"] == "RUNNING")
 
-                assert await _eventually(is_running, 60)
+                assert await _eventually(is_running, 300)
             folder = Folder(tmp_path / "clusters" / str(KEY), KEY)
             ca = folder.state / "pki" / "ca.crt"
             port = int(folder.load().ports["api"])

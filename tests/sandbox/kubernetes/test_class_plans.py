@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ def _pool(name: str, size: int = 0, *, most: int = 1, least: int = 0, **spec: An
         for zone, count in zip(ZONES, (size, 0), strict=True)
     )
     return ScalingPool(name=name, groups=groups, min=least, max=most, is_total=False)
+
+
+def _new(pool: ScalingPool) -> ScalingPool:
+    """The pool as one that could be created."""
+    return replace(pool, exists=False)
 
 
 def _node(pool: str, zone: str = "a", **more: Any) -> Json:
@@ -247,3 +253,71 @@ def test_pods_of_daemon_sets_do_not_move() -> None:
     pools, nodes, _ = FALLEN
     assert _move(pools, nodes, [agent]) is None
     assert nodes[0]["metadata"]["labels"][POOL] == "second"
+
+
+SPOT: dict[str, Any] = {"labels": {"cloud.google.com/gke-spot": "true"}}
+OWN_THEN_SPOT = [{"nodepools": ["first"]}, {"machineType": "n2-standard-4", "spot": True}]
+
+
+def test_a_pool_is_created_once_no_pool_of_a_better_choice_has_room() -> None:
+    made = _new(_pool("nap", **SPOT))
+    both = "zones/a/instanceGroupManagers/first-a", "zones/b/instanceGroupManagers/first-b"
+    assert _grown(FIRST, made, rules=OWN_THEN_SPOT) == ["first-a"]
+    known = classes.read([{"metadata": {"name": "cheap"}, "spec": {"priorities": OWN_THEN_SPOT}}])
+    found = plan.scale_up([FIRST, made], [], [_pod("p")], both, known)
+    assert [group.path.rpartition("/")[2] for group in found.growth] == ["nap-a"]
+
+
+def test_of_one_choice_a_pool_that_exists_is_preferred() -> None:
+    rules = [{"machineFamily": "n2"}]
+    # The one that could be created wastes less.
+    assert _grown(_new(_pool("nap")), _pool("there", cpu="16"), rules=rules) == ["there-a"]
+
+
+def test_pods_return_to_a_pool_that_has_yet_to_be_created() -> None:
+    rules = [{"machineType": "n2-standard-4", "spot": True}, {"nodepools": ["second"]}]
+    spec = {"priorities": rules, **MIGRATES}
+    known = classes.read([{"metadata": {"name": "cheap"}, "spec": spec}])
+    _, nodes, pods = FALLEN
+    found = _move([_pool("second", 1), _new(_pool("nap", **SPOT))], nodes, pods, known=known)
+    assert found
+    assert [group.path.rpartition("/")[2] for group in found.growth] == ["nap-a"]
+
+
+def test_pods_that_fit_nothing_hear_of_existing_pools_alone() -> None:
+    small = _new(_pool("nap", cpu="1", **SPOT))
+    known = classes.read([{"metadata": {"name": "cheap"}, "spec": {"priorities": OWN_THEN_SPOT}}])
+    found = plan.scale_up([_pool("first", cpu="1"), small], [], [_pod("p")], (), known)
+    assert [why for _, why in found.unschedulable] == ["2 Insufficient cpu"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "rules"),
+    [
+        ({}, []),
+        ({"nodePoolAutoCreation": {"enabled": True}}, [{"machineFamily": "n2", "spot": True}]),
+        (
+            {"nodePoolAutoCreation": {"enabled": True}, "whenUnsatisfiable": "ScaleUpAnyway"},
+            [{"machineFamily": "n2", "spot": True}, {"machineFamily": "e2"}],
+        ),
+    ],
+)
+def test_pools_are_created_for_rules_that_describe_nodes(spec: Json, rules: list[Json]) -> None:
+    priorities = [{"nodepools": ["first"]}, {"machineFamily": "n2"}]
+    nodes = {"serviceAccount": "x"}
+    whole = {
+        "priorities": priorities,
+        "priorityDefaults": {"spot": True},
+        "nodePoolConfig": nodes,
+        **spec,
+    }
+    [found] = classes.read([{"metadata": {"name": "cheap"}, "spec": whole}]).values()
+    made = list(found.creatable)
+    assert [dict(one.rule) for one in made] == rules
+    assert all(one.nodes == nodes and one.class_name == "cheap" for one in made)
+
+
+def test_nodes_of_a_reservation_are_known_by_their_label() -> None:
+    rule = {"reservations": {"affinity": "Specific", "specific": [{"name": "held"}]}}
+    held = _pool("nap", labels={"cloud.google.com/reservation-name": "held"})
+    assert _grown(held, rules=[rule]) == ["nap-a"]

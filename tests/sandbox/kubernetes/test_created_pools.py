@@ -1,0 +1,127 @@
+"""The autoscaler and pools that it may have created: one iteration, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import sandbox.kubernetes.control_planes  # noqa: F401 (before the autoscaler, which it imports)
+from sandbox.kubernetes.scaling import autoscaler, plan
+from sandbox.kubernetes.scaling.backoff import Backoff
+from sandbox.kubernetes.specs import ClassRule, ScalingPool
+from tests.sandbox.kubernetes.test_class_plans import (
+    FIRST,
+    OWN_THEN_SPOT,
+    SPOT,
+    ZONES,
+    _new,
+    _node,
+    _pod,
+    _pool,
+)
+
+Json = dict[str, Any]
+CREATES = {
+    "priorities": OWN_THEN_SPOT,
+    "nodePoolAutoCreation": {"enabled": True},
+    "activeMigration": {"optimizeRulePriority": True},
+}
+
+
+@dataclass
+class Provisioner:
+    """Offers these pools, and remembers what it was asked for."""
+
+    offered: Sequence[ScalingPool] = (_new(_pool("nap", **SPOT)),)
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def candidates(self, rules: Sequence[ClassRule]) -> Sequence[ScalingPool]:
+        return self.offered if rules else ()
+
+    def make(self, name: str) -> None:
+        self.made.append(name)
+
+    def drop(self, name: str) -> None:
+        self.dropped.append(name)
+
+
+@dataclass
+class Iteration:
+    """What one iteration did."""
+
+    grown: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def iterate(
+    pools: list[ScalingPool], nodes: list[Json], pods: list[Json], *, off: str = "", **spec: Any
+) -> Iteration:
+    """One iteration; groups of the pool `off` could not grow a moment ago."""
+    done, provisioner = Iteration(), Provisioner()
+
+    async def nothing(*_: Any, **__: Any) -> Any:
+        return {"items": []}
+
+    async def leave(node: str) -> None:
+        done.left.append(node)
+
+    async def grow(wanted: plan.Plan) -> None:
+        done.grown += [group.path.rpartition("/")[2] for group in wanted.growth.elements()]
+
+    def shows(objects: list[Json]) -> Any:
+        return SimpleNamespace(objects=lambda: objects)
+
+    one: Any = autoscaler.Autoscaler.__new__(autoscaler.Autoscaler)
+    one._cluster, one._server = "main", SimpleNamespace(request=nothing, list=nothing)
+    one._nodes, one._pods = shows(nodes), shows(pods)
+    one._classes = shows([{"metadata": {"name": "cheap"}, "spec": CREATES | spec}])
+    one._leaving = SimpleNamespace(proceed=lambda *_: _no_groups(), begin=leave)
+    one._scaling = autoscaler.Scaling(
+        pools=lambda: pools, unneeded_seconds=lambda: 0, provisioner=provisioner
+    )
+    one._idle_since, one._empty_since, one._backoff = {}, {}, Backoff()
+    one._grow = grow
+    for zone in ZONES if off else ():
+        path = f"zones/{zone}/instanceGroupManagers/{off}-{zone}"
+        one._backoff.failed(path, time.monotonic())
+    asyncio.run(one._reconcile())
+    done.made, done.dropped = provisioner.made, provisioner.dropped
+    return done
+
+
+async def _no_groups() -> tuple[Any, ...]:
+    return ()
+
+
+def test_a_pool_is_created_only_where_the_first_choice_cannot_grow() -> None:
+    assert iterate([FIRST], [], [_pod("p")]) == Iteration(grown=["first-a"])
+    assert iterate([FIRST], [], [_pod("p")], off="first") == Iteration(made=["nap"])
+
+
+def test_pods_return_from_a_created_pool() -> None:
+    nap, node = _pool("nap", 1, **SPOT), _node("nap", **SPOT)
+    pods = [_pod("p", node="nap-a-0")]
+    assert iterate([_pool("first"), nap], [node], pods) == Iteration(grown=["first-a"])
+    both = [node, _node("first")]
+    assert iterate([_pool("first", 1), nap], both, pods) == Iteration(left=["nap-a-0"])
+
+
+def test_pods_return_to_a_pool_that_is_created_for_it() -> None:
+    rules = [OWN_THEN_SPOT[1], {"nodepools": ["second"]}]
+    pods = [_pod("p", node="second-a-0")]
+    found = iterate([_pool("second", 1)], [_node("second")], pods, priorities=rules)
+    assert found == Iteration(made=["nap"])
+
+
+def test_an_empty_created_pool_is_deleted() -> None:
+    empty = replace(_pool("nap", **SPOT), is_auto=True)
+    pods = [_pod("p", node="first-a-0")]
+    found = iterate([_pool("first", 1), empty], [_node("first")], pods)
+    assert found == Iteration(dropped=["nap"])
