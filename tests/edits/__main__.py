@@ -68,6 +68,8 @@ def main() -> None:
         unpredicted = f"unpredicted {first.get('unpredicted', [])} of {first.get('resources', 0)}"
         unpredicted += f", unknown {first.get('unknown', [])}"
         say(f"  {', '.join(verdicts)}; {figures}, {unpredicted} {first['says'][:2000]}")
+        for line in first.get("losses", ()):
+            say(f"    lost: {line}")
         results.keep(made)
 
 

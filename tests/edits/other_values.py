@@ -82,7 +82,7 @@ BY_PATH: Mapping[str, list[Any]] = {
             "replicas": {"min": 1, "max": 2},
         }
     ],
-    "gke-serving:models[].canary.source": ["gs://acme-ml-stage-models/edited"],
+    "gke-serving:models[].canary.source": ["gs://acme-ml-dev-models/edited"],
     "gke-serving:models[].canary.weights": [{"stable": 80, "canary": 20}],
     "gke-serving:models[].import": [{"from": "hf://acme/edited", "revision": "1" * 40}],
     "gke-serving:models[].import.from": ["hf://acme/other"],
