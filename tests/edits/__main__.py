@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--environment", default="dev", choices=("dev", "stage"))
     parser.add_argument("--only", default="", help="a part of the edits' names; | between several")
     parser.add_argument("--named", action="store_true", help="not the edits of single keys")
+    parser.add_argument("--alone", action="store_true", help="each edit by itself")
     parser.add_argument("--again", action="store_true", help="also what is in results.json")
     parser.add_argument("--list", action="store_true", help="show the batches and make nothing")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no batch after this time")
@@ -51,7 +52,7 @@ def main() -> None:
         and any(part in edit.name for part in wanted)
         and (given.again or edit.name not in known)
     }
-    groups = batches(edits)
+    groups = [[name] for name in edits] if given.alone else batches(edits)
     if given.list or not groups:
         for names in groups:
             say(f"{len(names)}: {' | '.join(names)}")
@@ -68,6 +69,8 @@ def main() -> None:
         unpredicted = f"unpredicted {first.get('unpredicted', [])} of {first.get('resources', 0)}"
         unpredicted += f", unknown {first.get('unknown', [])}"
         say(f"  {', '.join(verdicts)}; {figures}, {unpredicted} {first['says'][:2000]}")
+        for line in first.get("losses", ()):
+            say(f"    lost: {line}")
         results.keep(made)
 
 

@@ -82,7 +82,7 @@ BY_PATH: Mapping[str, list[Any]] = {
             "replicas": {"min": 1, "max": 2},
         }
     ],
-    "gke-serving:models[].canary.source": ["gs://acme-ml-stage-models/edited"],
+    "gke-serving:models[].canary.source": ["gs://acme-ml-dev-models/edited"],
     "gke-serving:models[].canary.weights": [{"stable": 80, "canary": 20}],
     "gke-serving:models[].import": [{"from": "hf://acme/edited", "revision": "1" * 40}],
     "gke-serving:models[].import.from": ["hf://acme/other"],
@@ -147,7 +147,8 @@ BY_PATH: Mapping[str, list[Any]] = {
     ],
     "gke-networking:certificates": [REMOVED],
     "gke-networking:dns": [REMOVED],
-    "gke-networking:dns.zone": ["edited"],
+    "gke-networking:https.ssl_policy": [{"min_tls": "TLS_1_2", "profile": "RESTRICTED"}],
+    "gke-networking:dns.zone": ["acme-example"],
     "gke-cluster:cluster.secrets_encryption.key": [outside.key("secrets")],
     "gke-cluster:cluster.secrets_encryption.rotation_days": [60],
     "gke-cluster:cluster.backup.key": [outside.key("backups")],

@@ -1,4 +1,4 @@
-"""What the edits name and another team makes beforehand: keys and a bucket in its project."""
+"""What the edits name and another team makes beforehand: keys, a bucket, and a zone of DNS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from tests.rehearsal.workspace import Workspace
 
 PROJECT, RING, KEYS = "acme-keys", "gke", ("secrets", "backups", "disks")
 BUCKET = "acme-shared-models"
+ZONE = "acme-example"
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
 
@@ -20,6 +21,10 @@ def make(workspace: Workspace) -> None:
     workspace.google(
         "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
     )
+    zones = "projects/acme-ml-dev/managedZones"
+    if ZONE not in str(workspace.google("dns", zones)):
+        zone = {"name": ZONE, "dnsName": "dev.acme.example.", "description": ""}
+        workspace.google("dns", zones, "POST", json=zone)
     rings = f"{LOCATION}/keyRings"
     if RING in str(workspace.google("kms", rings)):
         return

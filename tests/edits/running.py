@@ -34,6 +34,8 @@ class Made:
     seconds: float = 0
     lost: int = 0
     sent: int = 0
+    losses: list[str] = field(default_factory=list)
+    """Of which model, why, and at which seconds of its load requests were lost."""
     done: Operations = field(default_factory=dict)
     """What the first update did."""
     predicted: Operations = field(default_factory=dict)
@@ -74,24 +76,31 @@ class Runner:
         if made.refused:
             self._write(committed(self._environment))
             return made
-        loads = [self._load(model) for model in _LOADED]
+        loads = {model: self._load(model) for model in _LOADED}
+        started, phases = time.monotonic(), []
         try:
             document, made.done, output = self._up()
             made.seconds = _seconds(document)
+            phases.append(round(time.monotonic() - started))
             if document is None:
                 made.problems.append(f"failed halfway: {_reason(output)}")
             else:
                 again, steps, output = self._up()
                 made.problems += _unsettled(again, steps, output)
+            phases.append(round(time.monotonic() - started))
             self._write(committed(self._environment))
             back, _, output = self._up()
+            phases.append(round(time.monotonic() - started))
             if back is None:
                 made.problems.append(f"not taken back: {_reason(output)}")
         finally:
             self._write(committed(self._environment))
-            for load in loads:
-                sent, lost = _ended(load)
-                made.sent, made.lost = made.sent + sent, made.lost + lost
+            for model, load in loads.items():
+                figures = _ended(load)
+                lost = sum(figures.get("lost", {}).values())
+                made.sent, made.lost = made.sent + figures.get("sent", 0), made.lost + lost
+                if lost:
+                    made.losses.append(f"{model}: {_losses(figures)}; updated until {phases}")
         made.problems += differences(self._first, self._settled(self._first))[:20]
         return made
 
@@ -163,19 +172,23 @@ def _seconds(document: Mapping[str, Any] | None) -> float:
     return round(sum(one["seconds"] for one in document["layers"]), 1) if document else 0
 
 
-def _ended(load: subprocess.Popen[str]) -> tuple[int, int]:
-    """End a load; how many requests were sent and lost."""
+def _ended(load: subprocess.Popen[str]) -> Mapping[str, Any]:
+    """End a load; its figures, none where it could not begin."""
     load.send_signal(signal.SIGINT)
     try:
         output, _ = load.communicate(timeout=60)
-        document = json.loads(output)
+        document: Mapping[str, Any] = json.loads(output)
     except (subprocess.TimeoutExpired, ValueError):
         load.kill()
         load.communicate()
-        return 0, 0
-    if "sent" not in document:  # it could not begin
-        return 0, 0
-    return document["sent"], sum(document["lost"].values())
+        return {}
+    return document if "sent" in document else {}
+
+
+def _losses(figures: Mapping[str, Any]) -> str:
+    why = ", ".join(f"{count} {name}" for name, count in figures["lost"].items() if count)
+    at = [f"{one['second']} s" for one in figures["per_second"] if one["lost"]]
+    return f"{why} ({figures['by_status']}) at {', '.join(at)} {figures.get('reason', '')}".strip()
 
 
 def _unsettled(document: dict[str, Any] | None, steps: Operations, output: str) -> Iterator[str]:
@@ -240,6 +253,7 @@ def _record(edit: Edit, made: Made, together: int) -> Record:
         "together": together,
         "sent": made.sent,
         "lost": made.lost,
+        **({"losses": made.losses} if made.losses else {}),
         "resources": len(operations),
         "unpredicted": [
             f"{kind} {name}: {made.predicted.get((layer, kind, name), 'nothing')} was predicted, "

@@ -149,6 +149,18 @@ def test_what_google_keeps_without_effect_is_no_difference() -> None:
     bound = {"bindings": [{"role": "r", "members": ["group:ml@acme.example"]}]}
     assert dict(google([(policy, {"policy": {"version": 1}, "generation": 2})])) == {}
     assert differences({}, dict(google([(policy, {"policy": bound})]))) != []
+    bucket = [{"role": "roles/storage.legacyBucketOwner", "members": ["projectOwner:1"]}]
+    at_first: list[tuple[str, object]] = [
+        ("policies/storage/b/b", {"policy": {"bindings": bucket}})
+    ]
+    assert dict(google(at_first)) == {}
+
+    budgets = "billingbudgets/billingAccounts/0/budgets"
+    made = [
+        {f"{budgets}/{one}": {"displayName": "monthly", "name": f"{budgets}/{one}"}}
+        for one in ("1fb2a38c-06ca-4684-bd63-546312a71cd9", "2fb2a38c-4492-410c-85cc-8c02afad6561")
+    ]
+    assert differences(*[dict(google(one.items())) for one in made]) == []
 
 
 def test_the_gravest_operation_of_a_resource_counts() -> None:
