@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.rehearsal.workspace import Workspace
 
 PROJECT, RING, KEYS = "acme-keys", "gke", ("secrets", "backups", "disks")
 BUCKET = "acme-shared-models"
+PULLS = "registry"
 ZONE = "acme-example"
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
@@ -13,6 +16,16 @@ LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 def key(name: str) -> str:
     """The full name of one of `KEYS`."""
     return f"{LOCATION}/keyRings/{RING}/cryptoKeys/{name}"
+
+
+def make_secret(workspace: Workspace, environment: str) -> None:
+    """Make the Secret by which nodes pull images; its namespace is made by serving."""
+    context = ("--context", workspace.context_of(environment), "-n", "models")
+    text = json.dumps({"auths": {}})
+    workspace.kubectl(
+        *context, "create", "secret", "generic", PULLS, "--type=kubernetes.io/dockerconfigjson",
+        f"--from-literal=.dockerconfigjson={text}", check=False,
+    )  # fmt: skip
 
 
 def make(workspace: Workspace) -> None:
