@@ -13,6 +13,8 @@ _REFUSALS: tuple[tuple[int, str, str, dict[str, str]], ...] = (
         {"retry-after": "%RESP(X-RATELIMIT-RESET)%"},
     ),
 )
+_FLAGS = {429: "RL"}
+"""What the rate limit filter alone sets: an endpoint picker may answer 429, too."""
 
 
 def refusals() -> list[Manifest]:
@@ -27,8 +29,12 @@ def _said(status: int, code: str, message: str, headers: dict[str, str]) -> Mani
         "value": {"default_value": status, "runtime_key": f"callers.status_{status}"},
     }
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    said: Manifest = {"status_code_filter": {"comparison": equals}}
+    if status in _FLAGS:
+        flagged = {"response_flag_filter": {"flags": [_FLAGS[status]]}}
+        said = {"and_filter": {"filters": [said, flagged]}}
     return {
-        "filter": {"status_code_filter": {"comparison": equals}},
+        "filter": said,
         "headers_to_add": [
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in headers.items()
