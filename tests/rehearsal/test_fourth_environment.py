@@ -1,7 +1,6 @@
 """A fourth environment is one new file, and its models may be in a folder.
 
-It has what no other environment has: language models for callers with keys, behind the load
-balancer and behind the Inference Gateway.
+It has what no other environment has: a language model for callers with keys.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import json
 import pytest
 import yaml
 
-from tests.rehearsal import callers, pooled_callers
+from tests.rehearsal import callers
 from tests.rehearsal.workspace import PROJECTS, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fourth")]
@@ -31,7 +30,6 @@ def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:
     config["gke-networking:domains"].append({"name": "llm.qa.acme.example"})
     config["gke-networking:certificates"][0]["domains"].append("llm.qa.acme.example")
     callers.add(config, host="llm.qa.acme.example")
-    pooled_callers.add(config)
     callers.make_keys(other_workspace, "acme-ml-qa")
     file = stacks / "Pulumi.qa.yaml"
     file.write_text(yaml.safe_dump(document))
@@ -44,7 +42,6 @@ def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:
     assert list(changed(first)) == list(PROJECTS)
     models = {model["name"] for model in first["models"]}
     callers.check(other_workspace, first)
-    pooled_callers.check(other_workspace, first)
 
     # The same models as files of two teams: nothing changes.
     entries = document["config"].pop("gke-serving:models")
