@@ -15,14 +15,7 @@ from tests.inventory.test_inventory import inventory
 from tests.unit import callers_of_stage
 
 SCENARIOS: Mapping[str, tuple[str, str, dict[str, str]]] = MappingProxyType(
-    {
-        "callers": ("stage", "serving", callers_of_stage.edits(callers_of_stage.TWO)),
-        "callers-of-a-pool": (
-            "stage",
-            "serving",
-            callers_of_stage.edits(callers_of_stage.TWO, pooled=True),
-        ),
-    }
+    {"callers": ("stage", "serving", callers_of_stage.edits(callers_of_stage.TWO))}
 )
 """Environment, layer, and the keys that are edited, by the scenario's name."""
 

@@ -57,7 +57,7 @@ def connections(
                 *([asking(picker)] if picker else []),
                 ROUTER,
             ],
-            "local_reply_config": {"mappers": refusals()},
+            "local_reply_config": {"mappers": refusals(asks_picker=picker is not None)},
             "access_log": [audit_log(ready_path)],
         },
     }
