@@ -6,6 +6,7 @@ endpoint picker that the gateway asks. All of these are the real programs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -87,8 +88,12 @@ def test_callers_with_keys_at_the_inference_gateway(other_workspace: Workspace) 
     ask = Asking(other_workspace, other_workspace.rehearse("tiny"), TALK)
     with ask.client:
         for model in (TALK, CODE):
-            eventually(lambda model=model: _chat(ask, "web", model).status_code == 200)
+            eventually(partial(_answers, ask, model))
         _check_keys(ask)
+
+
+def _answers(ask: Asking, model: str) -> bool:
+    return bool(_chat(ask, "web", model).status_code == 200)
 
 
 def _chat(ask: Asking, key: str | None, model: str, prompt: str = "a b c", **more: Any) -> Any:

@@ -62,7 +62,7 @@ class _Model(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the headers."""
-        told = {**self.headers, "x-answered-at": str(self.server.server_port)}
+        told = {**self.headers, "x-answered-at": str(self.connection.getsockname()[1])}
         self._send("application/json", [json.dumps(told).encode()])
 
     def do_POST(self) -> None:
