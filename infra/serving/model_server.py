@@ -182,12 +182,14 @@ class ModelServer(pulumi.ComponentResource):
             autoscaling.HorizontalPodAutoscaler(
                 name, metadata=sdk(metadata), spec=sdk(scaler), opts=child
             )
+        entrance = callers_gateway.selector(args) if gateway else None
         self.address = route(
             name,
             args,
             args.exposure,
             controllers,
             service=self.service,
+            entrance=entrance,
             metadata=metadata,
             parent=self,
         )
@@ -199,6 +201,7 @@ class ModelServer(pulumi.ComponentResource):
                 former.exposure,
                 controllers,
                 service=self.service,
+                entrance=entrance,
                 metadata=metadata,
                 parent=self,
             )

@@ -99,11 +99,12 @@ def make_keys(workspace: Workspace, project: str) -> None:
 class Asking:
     """Requests to the model of a rehearsed environment."""
 
-    def __init__(self, workspace: Workspace, run: Mapping[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, run: Mapping[str, Any], model: str = MODEL) -> None:
         """`run` is the JSON document of the rehearsal."""
         self.workspace = workspace
+        self.model = model
         self.environment = str(run["environment"])
-        (url,) = (one["url"] for one in run["models"] if one["name"] == MODEL)
+        (url,) = (one["url"] for one in run["models"] if one["name"] == model)
         parts = urlsplit(url)
         found = msgspec.convert(run["requests"]["frontends"], list[Frontend])
         frontend = calls.frontend_of(url, found)
@@ -134,7 +135,7 @@ class Asking:
 
     def audited(self) -> list[Json]:
         """The lines of the audit log of the model's gateway."""
-        logs = self.workspace.home.rglob(f"callers-*-{MODEL}-callers-*.log")
+        logs = self.workspace.home.rglob(f"callers-*-{self.model}-callers-*.log")
         lines = (line for log in logs for line in log.read_text().splitlines())
         return [json.loads(line) for line in lines if line.startswith('{"')]
 

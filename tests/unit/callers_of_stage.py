@@ -31,12 +31,14 @@ TWO: dict[str, Any] = {
 }
 
 
-def edits(callers: dict[str, Any]) -> dict[str, str]:
-    """Keys of stage with callers, and with the language model off the Inference Gateway."""
+def edits(callers: dict[str, Any], *, pooled: bool = False) -> dict[str, str]:
+    """Keys of stage with callers. Only if `pooled` the model stays at the Inference Gateway."""
     stage = stack_config("stage")
     cluster = {**yaml.safe_load(stage["gke-cluster:cluster"]), "secret_sync": True}
     models = yaml.safe_load(stage["gke-serving:models"])
-    next(one for one in models if one["name"] == "assistant")["exposure"] = {"kind": "cluster-ip"}
+    if not pooled:
+        (model,) = (one for one in models if one["name"] == "assistant")
+        model["exposure"] = {"kind": "cluster-ip"}
     return {
         "gke-cluster:cluster": json.dumps(cluster),
         "gke-serving:models": json.dumps(models),

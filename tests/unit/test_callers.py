@@ -20,8 +20,6 @@ from policies.reports.as_text import render
 from tests.unit.callers_of_stage import TWO, edits
 from tests.unit.entries import BASE, VLLM
 
-INFERENCE = {"kind": "inference-gateway", "hosts": ["llm.acme.example"], "failure": "open"}
-
 
 def caller(name: str = "web", *, secret: str | None = None, **more: object) -> Caller:
     key = CallerKey(secret_manager=secret or f"key-{name}", version=1)
@@ -108,11 +106,95 @@ def test_a_guarded_model_is_reached_by_its_gateway_only(serving: Declared) -> No
     assert not selects(peers[0]["podSelector"], labels("assistant"))
 
 
-def test_no_mandatory_rule_refuses_callers(serving: Declared) -> None:
+@pytest.fixture(scope="module")
+def pooled() -> Declared:
+    """The same with the model at the Inference Gateway."""
+    return run_environment("stage", edits(TWO, pooled=True))["serving"]
+
+
+@pytest.mark.parametrize("at", ["serving", "pooled"])
+def test_no_mandatory_rule_refuses_callers(at: str, request: pytest.FixtureRequest) -> None:
+    serving: Declared = request.getfixturevalue(at)
     pack = pack_for("stage", root=ROOT, today=datetime.now(UTC).date())
     resources = serving.resources("stage", SERVING.project)
     report = judge(resources, pack, environment="stage", layer=SERVING.name)
     assert not [one for one in report.findings if one.stops], render(report)
+
+
+def _policies(pooled: Declared, target: dict[str, str]) -> list[dict[str, Any]]:
+    """The specs of the network policies that select pods with these labels."""
+    found = pooled.of("kubernetes:networking.k8s.io/v1:NetworkPolicy").values()
+    return [
+        one["spec"]
+        for one in found
+        if one["metadata"]["namespace"] == "models" and selects(one["spec"]["podSelector"], target)
+    ]
+
+
+def _admits(specs: list[dict[str, Any]], peer: dict[str, Any], port: int) -> bool:
+    wanted = {"port": port, "protocol": "TCP"}
+    rules = [rule for spec in specs for rule in spec["ingress"] if peer in rule["from"]]
+    return any(not rule.get("ports") or wanted in rule["ports"] for rule in rules)
+
+
+def test_a_pool_is_reached_by_its_gateway_which_asks_the_picker(pooled: Declared) -> None:
+    deployments = pooled.of("kubernetes:apps/v1:Deployment")
+
+    def labels(name: str) -> dict[str, str]:
+        found: dict[str, str] = deployments[name]["spec"]["template"]["metadata"]["labels"]
+        return found
+
+    def chosen(name: str) -> dict[str, Any]:
+        return {"podSelector": {"matchLabels": labels_of[name]}}
+
+    labels_of = {
+        "gateway": {
+            "app.kubernetes.io/name": "assistant-callers",
+            "app.kubernetes.io/component": "callers-gateway",
+        },
+        "gateways": {"app.kubernetes.io/component": "callers-gateway"},
+        "picker": {
+            "app.kubernetes.io/name": "assistant-epp",
+            "app.kubernetes.io/component": "endpoint-picker",
+        },
+    }
+    proxies = {"ipBlock": {"cidr": "10.250.0.0/23"}}
+    server = _policies(pooled, labels("assistant"))
+    assert _admits(server, chosen("gateways"), 8000)
+    assert _admits(server, chosen("picker"), 8000)
+    assert not _admits(server, proxies, 8000)
+    assert _admits(_policies(pooled, labels("assistant-callers")), proxies, 8000)
+    assert _admits(_policies(pooled, labels("assistant-epp")), chosen("gateway"), 9002)
+    (route,) = (
+        one["spec"]
+        for name, one in pooled.of("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute").items()
+        if name == "assistant"
+    )
+    (rule,) = route["rules"]
+    assert rule["backendRefs"] == [{"name": "assistant", "port": 8000}]
+    service = {"group": "", "kind": "Service", "name": "assistant"}
+    for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+        found = pooled.of(f"kubernetes:networking.gke.io/v1:{kind}")
+        assert service in [one["spec"]["targetRef"] for one in found.values()]
+
+
+def test_keys_and_limits_come_before_the_picker(pooled: Declared) -> None:
+    data = pooled.of("kubernetes:core/v1:ConfigMap")["assistant-callers"]["data"]
+    bootstrap = json.loads(data["envoy.json"])["static_resources"]
+    manager = bootstrap["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    kinds = [one["name"].rpartition(".")[2] for one in manager["http_filters"]]
+    assert kinds == [
+        "api_key_auth", "json_to_metadata", "sse_to_metadata", "ratelimit", "ext_proc", "router",
+    ]  # fmt: skip
+    asking = manager["http_filters"][4]["typed_config"]
+    assert asking["failure_mode_allow"]  # stage has failure: open
+    (picker,) = (one for one in bootstrap["clusters"] if one["name"] == "picker")
+    (group,) = picker["load_assignment"]["endpoints"]
+    address = group["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+    name, namespace, *_ = address["address"].split(".")
+    spec = pooled.of("kubernetes:core/v1:Service")[name]["spec"]
+    assert (namespace, spec["clusterIP"]) == ("models", "None")
+    assert [one["port"] for one in spec["ports"]] == [address["port_value"]]
 
 
 def test_no_key_is_declared_and_all_are_in_one_secret(serving: Declared) -> None:
@@ -174,7 +256,6 @@ def test_a_new_key_or_limit_changes_no_pod() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"exposure": INFERENCE}, "exposure.kind: inference-gateway chooses the pod"),
         ({"exposure": {"kind": "load-balancer"}}, "past the gateway"),
         ({"arguments": ["--api-key=abc"]}, "--api-key"),
         ({"arguments": ["--no-enable-force-include-usage"]}, "would not be counted"),

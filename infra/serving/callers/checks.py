@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from infra.serving.callers import gateway
 from infra.serving.callers.pods import LIMITS
 from infra.serving.callers.settings import CallersArgs, check_models
+from infra.serving.exposures.inference import picker
 from infra.serving.models import Workload, arguments
 
 SERVER = "vllm"
@@ -38,12 +39,6 @@ def _check_entry(entry: Workload) -> None:
     for key, one in (("exposure", entry.exposure), ("former_exposure", entry.former_exposure)):
         if one is None:
             continue
-        if one.needs_inference_gateway:
-            raise ValueError(
-                f"{key}.kind: {one.kind} chooses the pod of each request itself, so that no "
-                "gateway that asks for keys fits in between; set kind: http-load-balancer or "
-                "gateway, or remove the model from gke-serving:callers"
-            )
         if one.is_open:
             raise ValueError(
                 f"{key}: a port of the nodes or an address of its own leads to the pods of "
@@ -85,7 +80,12 @@ def _refuse_names(entries: Sequence[Workload]) -> None:
         for entry in entries
         for one in (entry, entry.canary)
         if one is not None and one.callers
-        for name in (gateway.name(one), gateway.server_service_name(one), LIMITS)
+        for name in (
+            gateway.name(one),
+            gateway.server_service_name(one),
+            picker.ready_service_name(one),
+            LIMITS,
+        )
     }
     for index, entry in enumerate(entries):
         owner = taken.get((entry.namespace, entry.name))

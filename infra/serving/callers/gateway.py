@@ -10,6 +10,8 @@ import json
 from infra.serving.callers import envoy, pods
 from infra.serving.callers.pods import GATEWAY, LIMITS, LIMITS_PORT
 from infra.serving.callers.settings import CallersArgs
+from infra.serving.exposures.inference import picker
+from infra.serving.exposures.inference_gateway import InferencePoolSettings
 from infra.serving.manifest import Manifest
 from infra.serving.models import Workload
 from infra.serving.models.files import DOWNLOADER
@@ -51,6 +53,7 @@ def settings(workload: Workload, callers: CallersArgs, *, namespace: str) -> dic
     """The data of the ConfigMap. `namespace` is that of the rate limit service."""
     if workload.rest_port is None or workload.ready_path is None:
         raise ValueError(f"{workload.name} speaks gRPC only")  # see `checks`
+    asked = _picker(workload)
     bootstrap = envoy.bootstrap(
         port=workload.rest_port,
         server=f"{server_service_name(workload)}.{workload.namespace}.svc.cluster.local",
@@ -61,11 +64,13 @@ def settings(workload: Workload, callers: CallersArgs, *, namespace: str) -> dic
         ready_path=workload.ready_path,
         health_port=HEALTH_PORT,
         drain_seconds=workload.drain_seconds,
+        picker=asked,
     )
     routes = envoy.routes(
         allowed=workload.callers,
         ready_path=workload.ready_path,
         timeout_seconds=workload.exposure.timeout_seconds or _DEFAULT_TIMEOUT,
+        asks_picker=asked is not None,
     )
     return {
         BOOTSTRAP: json.dumps(bootstrap, indent=1),
@@ -73,6 +78,17 @@ def settings(workload: Workload, callers: CallersArgs, *, namespace: str) -> dic
         envoy.CALLERS: json.dumps(envoy.listed(callers), indent=1),
         KEYS: source(KEYS),
     }
+
+
+def _picker(workload: Workload) -> envoy.Picker | None:
+    """The endpoint picker of a model behind the Inference Gateway; None for others."""
+    if not isinstance(workload.exposure, InferencePoolSettings):
+        return None
+    return envoy.Picker(
+        host=f"{picker.ready_service_name(workload)}.{workload.namespace}.svc.cluster.local",
+        port=picker.EXT_PROC,
+        fails_open=workload.exposure.failure == "open",
+    )
 
 
 def digest(data: dict[str, str]) -> str:

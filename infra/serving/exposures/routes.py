@@ -1,6 +1,6 @@
 """The objects that lead callers to a model's Service, and the address where it is reached."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -27,11 +27,13 @@ def route(
     controllers: Controllers,
     *,
     service: core.Service,
+    entrance: Mapping[str, str] | None,
     metadata: Manifest,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str] | None:
     """Declares the route of `server`; the address where it is reached, if this layer knows it.
 
+    `entrance` has the labels of the gateway for callers, where the Service leads to one.
     The address of an Ingress is empty until its controller assigns one.
     """
     after = pulumi.ResourceOptions(parent=parent, depends_on=[service])
@@ -63,6 +65,7 @@ def route(
                 server,
                 exposure,
                 gateway=controllers.inference,
+                entrance=entrance,
                 before_route=controllers.before_routes,
                 metadata=metadata,
                 opts=after,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from facts.front_ends import FRONT_END_RANGES
 from gkeplatform.leader_worker_sets import NAME_LABEL
 from infra.serving.callers.pods import GATEWAY, GUARDED, LIMITS, LIMITS_PORT
+from infra.serving.exposures.inference import picker
 from infra.serving.manifest import Manifest
 from infra.serving.models.pod import OPEN, OPEN_GRPC, OPEN_REST
 from infra.serving.network_policy import dns, metadata_servers, namespace_selector, tcp
@@ -19,6 +20,7 @@ MODEL_SERVERS = {"app.kubernetes.io/component": "model-server"}
 IMPORTS = {"app.kubernetes.io/component": "model-import"}
 IMPORTS_POLICY = "imports"
 """Name of the policy on the pods of imports, where the namespace's own does not select them."""
+PICKERS = {"app.kubernetes.io/component": picker.COMPONENT}
 GATEWAYS = {"app.kubernetes.io/component": GATEWAY}
 GUARDED_POLICY, GATEWAYS_POLICY = "guarded", "callers"
 """Names of the policies on models with a gateway, and on the gateways."""
@@ -53,7 +55,9 @@ def network_policies(tenant: Tenant) -> dict[str, Manifest]:
     if tenant.has_guarded_models:
         found[GUARDED_POLICY] = guarded(egress, but=[NAME_LABEL] if tenant.groups else [])
     if tenant.limits_namespace is not None:
-        found[GATEWAYS_POLICY] = gateways(tenant.team, tenant.limits_namespace)
+        found[GATEWAYS_POLICY] = gateways(
+            tenant.team, tenant.limits_namespace, asks_pickers=tenant.has_asked_pickers
+        )
     if tenant.has_imports and not tenant.team:
         found[IMPORTS_POLICY] = imports()
     if tenant.has_open_models:
@@ -107,7 +111,7 @@ def guarded(egress: Sequence[Manifest] = (), *, but: Sequence[str] = ()) -> Mani
     }
 
 
-def gateways(team: Team | None, limits_namespace: str) -> Manifest:
+def gateways(team: Team | None, limits_namespace: str, *, asks_pickers: bool = False) -> Manifest:
     """The spec of the policy on gateways: those may call that could call the models."""
     limits = {
         **namespace_selector(limits_namespace),
@@ -120,6 +124,16 @@ def gateways(team: Team | None, limits_namespace: str) -> Manifest:
         "egress": [
             {"to": [{"podSelector": {"matchLabels": GUARDED}}]},
             {"to": [limits], "ports": [tcp(LIMITS_PORT)]},
+            *(
+                [
+                    {
+                        "to": [{"podSelector": {"matchLabels": PICKERS}}],
+                        "ports": [tcp(picker.EXT_PROC)],
+                    }
+                ]
+                if asks_pickers
+                else []
+            ),
             dns(),
         ],
     }

@@ -39,6 +39,8 @@ class Tenant:
     """Where the rate limit service of its gateways runs; None: it has no gateways."""
     has_guarded_models: bool = False
     """Whether some models run on one host each and have such a gateway."""
+    has_asked_pickers: bool = False
+    """Whether such gateways ask endpoint pickers."""
     groups: tuple[Group, ...] = ()
     """Its models on several hosts."""
     postgres_namespaces: tuple[str, ...]
@@ -77,6 +79,10 @@ def tenants(
             else None,
             has_guarded_models=any(
                 one.namespace == name and one.callers and not one.is_group for one in workloads
+            ),
+            has_asked_pickers=any(
+                one.namespace == name and one.callers and one.exposure.needs_inference_gateway
+                for one in workloads
             ),
             groups=tuple(
                 Group(one.name, "grpc" if one.rest_port is None else "rest", bool(one.callers))

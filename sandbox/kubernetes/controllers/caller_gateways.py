@@ -44,12 +44,18 @@ class CallerGateways:
         pods: Callable[[], list[Json]],
         services: Callable[[], list[Json]],
         slices: Callable[[], list[Json]],
+        callout: Callable[[str, str, int], int | None],
     ) -> None:
+        """`callout` has the port of 127.0.0.1 of the endpoint picker behind a Service; None: none.
+
+        Its arguments are the Service's namespace and name, and its port.
+        """
         self._folder = folder
         self._dial_plan = dial_plan
         self._pods = pods
         self._services = services
         self._slices = slices
+        self._callout = callout
         prefixes = caller_pods.PREFIXES
         self._programs = PodPrograms("callers", server, folder, prefixes=prefixes)
         self.wake = self._programs.wake
@@ -117,18 +123,21 @@ class CallerGateways:
         plan = DialPlan.read(self._dial_plan)
         for cluster, (service, port) in endpoints.items():
             found = self._endpoints(plan, service, port)
-            _replace(folder / caller_pods.endpoints_file(cluster), found | {"cluster": cluster})
+            text = json.dumps(caller_pods.assignment(cluster, [*found.values()], [*found]))
+            _replace(folder / caller_pods.endpoints_file(cluster), text)
         await self._programs.keep(name, pod, partial(_envoy, pod, binary, changed))
 
-    def _endpoints(self, plan: DialPlan, service: tuple[str, str], port: int) -> Json:
-        """Where the ready pods of a Service really listen."""
+    def _endpoints(self, plan: DialPlan, service: tuple[str, str], port: int) -> dict[str, int]:
+        """Where the ready pods of a Service listen, by the address and port that they say."""
         found = caller_pods.ready(self._services(), self._slices(), service, port)
         project = self._folder.key.project
-        ports = [
-            self._limits.get(address) or plan.port(project, address, number)
+        ports = {
+            f"{address}:{number}": self._limits.get(address) or plan.port(project, address, number)
             for address, number in found
-        ]
-        return {"ports": [one for one in ports if one]}
+        }
+        if picker := self._callout(*service, port):
+            ports = {"picker": picker}
+        return {name: one for name, one in ports.items() if one}
 
 
 async def _envoy(pod: Json, binary: Path, bootstrap: Json, process: PodProcess) -> Program:
@@ -148,9 +157,8 @@ def _counters_name(name: str) -> str:
     return f"{name}-counters"
 
 
-def _replace(file: Path, found: Json) -> None:
+def _replace(file: Path, text: str) -> None:
     """Write the endpoints of a cluster, if they differ; a rename is what Envoy notices."""
-    text = json.dumps(caller_pods.assignment(found["cluster"], found["ports"]))
     if file.exists() and file.read_text() == text:
         return
     part = file.with_suffix(".part")

@@ -23,6 +23,9 @@ PREFIXES = ("callers-", "limits-")
 BOOTSTRAP = "envoy.json"
 _LIMITS = re.compile(r"(^|/)envoyproxy/ratelimit[:@]")
 _SERVICE = re.compile(r"^([^.]+)\.([^.]+)\.svc(\.cluster\.local)?$")
+DESTINATION = "x-gateway-destination-endpoint"
+"""Key of the metadata in which an endpoint picker names the address and port of a pod."""
+_CHOSEN = "envoy.load_balancing_policies.override_host"
 _TYPE = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 
 
@@ -107,14 +110,33 @@ def translated(
         if match := _SERVICE.match(target["address"]):
             services[cluster["name"]] = (match[2], match[1]), int(target["port_value"])
             del cluster["load_assignment"]
+            policy = cluster.pop("load_balancing_policy", None)
             file = {"path": str(folder / endpoints_file(cluster["name"]))}
             cluster |= {
+                **_subsets(policy),
                 "type": "EDS",
                 "eds_cluster_config": {
                     "eds_config": {"resource_api_version": "V3", "path_config_source": file}
                 },
             }
     return found, services
+
+
+def _subsets(policy: Json | None) -> Json:
+    """What finds the pod that a picker names where pods listen elsewhere than they say.
+
+    Envoy's own policy compares the name with the addresses of the endpoints, which are others here.
+    """
+    if policy is None:
+        return {}
+    (chosen,) = (one["typed_extension_config"] for one in policy["policies"])
+    if chosen["name"] != _CHOSEN:
+        raise ValueError(f"the load balancing policy {chosen['name']} is not simulated")
+    named = {"keys": [DESTINATION], "fallback_policy": "ANY_ENDPOINT"}
+    return {
+        "lb_policy": "LEAST_REQUEST",
+        "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [named]},
+    }
 
 
 def _sources(value: Any) -> Iterator[Json]:
@@ -133,11 +155,16 @@ def endpoints_file(cluster: str) -> str:
     return f"endpoints-{cluster}.json"
 
 
-def assignment(cluster: str, ports: list[int]) -> Json:
-    """The content of that file."""
+def assignment(cluster: str, ports: list[int], names: list[str]) -> Json:
+    """The content of that file. `names` are the addresses and ports that a picker knows."""
     endpoints = [
-        {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-        for port in ports
+        {
+            "endpoint": {
+                "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+            },
+            "metadata": {"filter_metadata": {"envoy.lb": {DESTINATION: name}}},
+        }
+        for port, name in zip(ports, names, strict=True)
     ]
     found = {
         "@type": _TYPE,

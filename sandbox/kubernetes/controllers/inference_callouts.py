@@ -99,6 +99,11 @@ class InferenceCallouts:
             )
         return callouts
 
+    def ready(self, namespace: str, service: str, port: int) -> int | None:
+        """The port of 127.0.0.1 of the program behind a port of a Service; None: none is ready."""
+        found = self._port(namespace, service, port)
+        return None if found == NOBODY else found
+
     def _port(self, namespace: str, service: str, port: int) -> int:
         """The port of 127.0.0.1 that answers for a port of a Service; NOBODY where none does."""
         found = next(

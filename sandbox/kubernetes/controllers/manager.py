@@ -89,6 +89,7 @@ class Controllers:
             pods=self._pods.objects,
             services=self._services.objects,
             slices=self._slices.objects,
+            callout=self._callouts.ready,
         )
         self._scaling = scaling
         self._autoscaler = Autoscaler(folder.key, server, api=api, scaling=scaling, pods=self._pods)

@@ -62,7 +62,8 @@ class _Model(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the headers."""
-        self._send("application/json", [json.dumps(dict(self.headers)).encode()])
+        told = {**self.headers, "x-answered-at": str(self.connection.getsockname()[1])}
+        self._send("application/json", [json.dumps(told).encode()])
 
     def do_POST(self) -> None:
         """Answer with usage, as a stream if that is asked."""
@@ -206,7 +207,14 @@ def _counting(here: Running, counters: Path) -> tuple[subprocess.Popen[bytes], i
     return service, port
 
 
-def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
+def _envoy(
+    here: Running,
+    *,
+    counting: int,
+    fails_open: bool,
+    picker: envoy.Picker | None = None,
+    changed: Callable[[Json], None] = lambda _: None,
+) -> httpx.Client:
     """Envoy and the program that gives it the keys, once a key is known."""
     binary = envoy_binary()
     if binary is None:
@@ -214,7 +222,12 @@ def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
     folder, port = here.folder, free_port()
     for name in ("settings", "keys"):
         (folder / name).mkdir()
-    routes = envoy.routes(allowed=CALLERS.of("chat"), ready_path="/health", timeout_seconds=30)
+    routes = envoy.routes(
+        allowed=CALLERS.of("chat"),
+        ready_path="/health",
+        timeout_seconds=30,
+        asks_picker=picker is not None,
+    )
     (folder / "settings/routes.json").write_text(json.dumps(routes))
     (folder / "settings/callers.json").write_text(json.dumps(envoy.listed(CALLERS)))
     for key in CALLERS.keys:
@@ -233,11 +246,13 @@ def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
         ready_path="/health",
         health_port=free_port(),
         drain_seconds=1,
+        picker=picker,
     )
     # A pod has an address of its own; here the ports differ.
     bootstrap["admin"]["address"]["socket_address"]["port_value"] = free_port()
     server = bootstrap["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]
     server["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"] = here.model
+    changed(bootstrap)
     (folder / "envoy.json").write_text(json.dumps(bootstrap))
     configured = ("-c", folder / "envoy.json", *ARGUMENTS, "--log-level", "warning")
     here.start("audit.log", binary, *configured)
@@ -246,7 +261,8 @@ def _envoy(here: Running, *, counting: int, fails_open: bool) -> httpx.Client:
     def is_up() -> bool:
         try:
             # One without limits: 503 until somebody counts, if nobody else passes.
-            answers = client.get("/v1/models", headers={"x-api-key": key_of("old")})
+            path = "/v1/models" if picker is None else "/health"
+            answers = client.get(path, headers={"x-api-key": key_of("old")})
         except httpx.TransportError:
             return False
         return answers.status_code == 200
@@ -358,6 +374,86 @@ def test_who_has_a_key_passes_while_nobody_counts(uncounted: httpx.Client) -> No
     assert not [one for one in answers if "x-ratelimit-limit" in one.headers]
     assert asked() == asked(**{"x-api-key": "somebody-0123456789"}) == 401
     assert asked(**{"x-api-key": key_of("stranger")}) == 403
+
+
+@pytest.fixture(params=["open", "close"])
+def unpicked(request: pytest.FixtureRequest) -> Iterator[tuple[str, httpx.Client]]:
+    """The gateway of a model whose endpoint picker does not run, and what happens then."""
+    with running() as here:
+        picker = envoy.Picker(
+            host="127.0.0.1", port=free_port(), fails_open=request.param == "open"
+        )
+
+        def without_pickers(bootstrap: Json) -> None:
+            # The name of a headless Service without a ready pod has no address.
+            _cluster(bootstrap, "picker")["load_assignment"]["endpoints"] = []
+
+        client = _envoy(
+            here, counting=free_port(), fails_open=True, picker=picker, changed=without_pickers
+        )
+        with contextlib.closing(client):
+            yield request.param, client
+
+
+def _cluster(bootstrap: Json, name: str) -> Json:
+    clusters = bootstrap["static_resources"]["clusters"]
+    found: Json = next(one for one in clusters if one["name"] == name)
+    return found
+
+
+def test_without_a_picker_requests_do_what_its_failure_says(
+    unpicked: tuple[str, httpx.Client],
+) -> None:
+    failure, client = unpicked
+    known = {"x-api-key": key_of("old")}
+    asked = {"model": "chat", "stream": True}
+    statuses = {client.post(CHAT, headers=known, json=asked).status_code for _ in range(5)}
+    assert statuses == ({200} if failure == "open" else {503})
+    # Keys are checked in any case, and health checks ask no picker.
+    assert client.post(CHAT, json=asked).status_code == 401
+    assert client.get("/health").status_code == 200
+
+
+def test_the_pod_that_a_picker_names_gets_the_request() -> None:
+    """The name is in metadata, which no caller can set; here a header stands for the picker."""
+    key = "x-gateway-destination-endpoint"
+    rule = {"metadata_namespace": "envoy.lb", "key": key, "type": "STRING"}
+    kind = "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config"
+    named = {
+        "name": "envoy.filters.http.header_to_metadata",
+        "typed_config": {
+            "@type": kind,
+            "request_rules": [{"header": "x-picked", "on_header_present": rule}],
+        },
+    }
+    with running() as one, running() as other:
+
+        def two_pods(bootstrap: Json) -> None:
+            (chain,) = bootstrap["static_resources"]["listeners"][0]["filter_chains"]
+            filters = chain["filters"][0]["typed_config"]["http_filters"]
+            (place,) = (i for i, f in enumerate(filters) if f["name"].endswith(".ext_proc"))
+            filters[place] = named
+            pods = _cluster(bootstrap, "server")["load_assignment"]["endpoints"][0]["lb_endpoints"]
+            again = json.loads(json.dumps(pods[0]))
+            again["endpoint"]["address"]["socket_address"]["port_value"] = other.model
+            pods.append(again)
+
+        picker = envoy.Picker(host="127.0.0.1", port=free_port(), fails_open=False)
+        client = _envoy(one, counting=free_port(), fails_open=True, picker=picker, changed=two_pods)
+        with contextlib.closing(client):
+
+            def answered(**headers: str) -> str:
+                known = {"x-api-key": key_of("old"), **headers}
+                return str(client.get("/any", headers=known).json()["x-answered-at"])
+
+            for port in (one.model, other.model):
+                assert {answered(**{"x-picked": f"127.0.0.1:{port}"}) for _ in range(6)} == {
+                    str(port)
+                }
+            both = {str(one.model), str(other.model)}
+            gone = f"127.0.0.1:{free_port()}"
+            for headers in ({}, {"x-picked": gone}, {key: f"127.0.0.1:{one.model}"}):
+                assert {answered(**headers) for _ in range(20)} == both
 
 
 def test_nobody_passes_while_nobody_counts(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 from infra.serving.callers.envoy.connections import connections
 from infra.serving.callers.envoy.names import AUDIT, MANAGER, ROUTER, TYPE, address
+from infra.serving.callers.envoy.picker import CLUSTER, Picker, encrypted, named_pod
 from infra.serving.manifest import Manifest
 
 ADMIN_PORT = 9901
@@ -21,10 +22,12 @@ def bootstrap(  # noqa: PLR0913 (what differs between two gateways)
     ready_path: str,
     health_port: int,
     drain_seconds: int,
+    picker: Picker | None = None,
 ) -> Manifest:
     """The whole configuration but the routes, which are the file `routes`.
 
-    `server` is the host of the model's servers, `limits` that of the rate limit service.
+    `server` is the host of the model's servers, `limits` that of the rate limit service. `picker`
+    chooses the pod of each request; None: the one with the fewest.
     """
     return {
         "node": {"id": server, "cluster": AUDIT},
@@ -36,12 +39,20 @@ def bootstrap(  # noqa: PLR0913 (what differs between two gateways)
                     "address": address("0.0.0.0", port),  # noqa: S104 - in the container
                     "per_connection_buffer_limit_bytes": LARGEST_BODY,
                     "filter_chains": [
-                        {"filters": [connections(routes, fails_open, ready_path, drain_seconds)]}
+                        {
+                            "filters": [
+                                connections(routes, fails_open, ready_path, drain_seconds, picker)
+                            ]
+                        }
                     ],
                 },
                 _health(health_port),
             ],
-            "clusters": [_server(server, port), _limits(limits, limits_port)],
+            "clusters": [
+                _server(server, port, picker),
+                _called("limits", limits, limits_port),
+                *([_picker(picker)] if picker else []),
+            ],
         },
     }
 
@@ -75,22 +86,34 @@ def _health(port: int) -> Manifest:
     }
 
 
-def _server(host: str, port: int) -> Manifest:
+def _server(host: str, port: int, picker: Picker | None) -> Manifest:
     """The ready pods of the model, which the name of a headless Service has."""
+    chosen = {"load_balancing_policy": named_pod()} if picker else {"lb_policy": "LEAST_REQUEST"}
     return {
         "name": "server",
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
-        "lb_policy": "LEAST_REQUEST",
+        **chosen,
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "per_connection_buffer_limit_bytes": LARGEST_BODY,
         "load_assignment": _assignment("server", host, port),
     }
 
 
-def _limits(host: str, port: int) -> Manifest:
+def _picker(picker: Picker) -> Manifest:
+    """The pickers that are ready; without any, requests do at once what `failure` says."""
     return {
-        "name": "limits",
+        **_called(CLUSTER, picker.host, picker.port),
+        # A picker that moves has another address.
+        "dns_refresh_rate": "1s",
+        "transport_socket": encrypted(),
+    }
+
+
+def _called(name: str, host: str, port: int) -> Manifest:
+    """A service that a filter calls by gRPC."""
+    return {
+        "name": name,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
@@ -99,7 +122,7 @@ def _limits(host: str, port: int) -> Manifest:
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
-        "load_assignment": _assignment("limits", host, port),
+        "load_assignment": _assignment(name, host, port),
     }
 
 

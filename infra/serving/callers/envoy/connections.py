@@ -8,12 +8,18 @@ from infra.serving.callers.envoy.filters import (
     usage_of_streams,
 )
 from infra.serving.callers.envoy.names import CALLER, MANAGER, ROUTER, TYPE
+from infra.serving.callers.envoy.picker import Picker, asking
 from infra.serving.callers.envoy.refusals import refusals
 from infra.serving.manifest import Manifest
 
 
-def connections(routes: str, fails_open: bool, ready_path: str, drain_seconds: int) -> Manifest:
-    """The manager of the callers' connections; its routes are the file `routes`."""
+def connections(
+    routes: str, fails_open: bool, ready_path: str, drain_seconds: int, picker: Picker | None
+) -> Manifest:
+    """The manager of the callers' connections; its routes are the file `routes`.
+
+    The picker is asked last: it sees no request that a key or a limit refuses.
+    """
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -48,9 +54,10 @@ def connections(routes: str, fails_open: bool, ready_path: str, drain_seconds: i
                 usage_of_documents(),
                 usage_of_streams(),
                 rate_limit(fails_open),
+                *([asking(picker)] if picker else []),
                 ROUTER,
             ],
-            "local_reply_config": {"mappers": refusals()},
+            "local_reply_config": {"mappers": refusals(asks_picker=picker is not None)},
             "access_log": [audit_log(ready_path)],
         },
     }

@@ -13,22 +13,30 @@ _REFUSALS: tuple[tuple[int, str, str, dict[str, str]], ...] = (
         {"retry-after": "%RESP(X-RATELIMIT-RESET)%"},
     ),
 )
+_LIMITED = 429
+_BY_LIMIT = {"response_flag_filter": {"flags": ["RL"]}}
+"""What the rate limit filter alone sets."""
 
 
-def refusals() -> list[Manifest]:
-    """The mappers of `local_reply_config`."""
-    return [_said(*one) for one in _REFUSALS]
+def refusals(*, asks_picker: bool) -> list[Manifest]:
+    """The mappers of `local_reply_config`. A picker may answer 429, too, for a full pool."""
+    return [_said(*one, by_limit=asks_picker and one[0] == _LIMITED) for one in _REFUSALS]
 
 
-def _said(status: int, code: str, message: str, headers: dict[str, str]) -> Manifest:
+def _said(
+    status: int, code: str, message: str, headers: dict[str, str], *, by_limit: bool
+) -> Manifest:
     """An error as OpenAI's API writes it, in place of Envoy's own text."""
     equals = {
         "op": "EQ",
         "value": {"default_value": status, "runtime_key": f"callers.status_{status}"},
     }
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    said: Manifest = {"status_code_filter": {"comparison": equals}}
+    if by_limit:
+        said = {"and_filter": {"filters": [said, _BY_LIMIT]}}
     return {
-        "filter": {"status_code_filter": {"comparison": equals}},
+        "filter": said,
         "headers_to_add": [
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in headers.items()

@@ -12,6 +12,7 @@ from infra.serving.callers.envoy.names import (
     TOTAL,
     TYPE,
 )
+from infra.serving.callers.envoy.picker import PICKER, unasked
 from infra.serving.callers.limits import CALLER as DESCRIPTOR
 from infra.serving.callers.limits import KIND, REQUESTS, TOKENS
 from infra.serving.callers.settings import CallersArgs
@@ -23,10 +24,12 @@ CALLERS = "callers.json"
 """The file that says which keys are whose."""
 
 
-def routes(*, allowed: Sequence[str], ready_path: str, timeout_seconds: int) -> Manifest:
+def routes(
+    *, allowed: Sequence[str], ready_path: str, timeout_seconds: int, asks_picker: bool = False
+) -> Manifest:
     """The content of `ROUTES` without keys: `caller_keys.py` adds them in the pod.
 
-    `ready_path` is answered to anyone: health checks have no key.
+    `ready_path` is answered to anyone: health checks have no key. They ask no picker either.
     """
     to_server = {"cluster": "server", "timeout": f"{timeout_seconds}s"}
     retried = {
@@ -66,7 +69,10 @@ def routes(*, allowed: Sequence[str], ready_path: str, timeout_seconds: int) -> 
                             {
                                 "match": {"path": ready_path},
                                 "route": {**to_server, "retry_policy": retried},
-                                "typed_per_filter_config": {API_KEYS: open_route},
+                                "typed_per_filter_config": {
+                                    API_KEYS: open_route,
+                                    **({PICKER: unasked()} if asks_picker else {}),
+                                },
                             },
                             {
                                 "match": {"prefix": "/"},

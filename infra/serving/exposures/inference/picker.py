@@ -44,6 +44,11 @@ def picker_name(server: Server) -> str:
     return f"{server.name}{SUFFIX}"
 
 
+def ready_service_name(server: Server) -> str:
+    """The name of the Service by which a gateway for callers finds the pickers that are ready."""
+    return f"{picker_name(server)}-ready"
+
+
 def selector(server: Server) -> dict[str, str]:
     """Labels that select the picker's pods."""
     return {"app.kubernetes.io/name": picker_name(server), "app.kubernetes.io/component": COMPONENT}
@@ -199,6 +204,15 @@ def service(server: Server) -> Manifest:
             },
         ],
     }
+
+
+def ready_service(server: Server) -> Manifest:
+    """The spec of the headless Service: without a picker its name has no address.
+
+    A caller of the other one would wait for a connection, with a request's body on the way, and
+    could not do without a picker any more.
+    """
+    return {**service(server), "clusterIP": "None"}
 
 
 def disruption_budget(server: Server, args: PickerArgs) -> Manifest:

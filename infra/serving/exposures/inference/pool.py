@@ -68,11 +68,17 @@ def health_check(server: Server) -> Manifest:
 
 
 def backend_policy(
-    server: Server, exposure: InferencePoolSettings, args: InferenceGatewayArgs, *, armor: Any
+    server: Server,
+    exposure: InferencePoolSettings,
+    args: InferenceGatewayArgs,
+    *,
+    armor: Any,
+    of: Manifest,
 ) -> Manifest:
     """The spec of the GCPBackendPolicy: timeout of a stream, draining, log, Cloud Armor and IAP.
 
-    `armor` names the Gateway's own security policy, None without one; it may be an Output.
+    `of` is the reference to the pool, or to the Service of a gateway for callers. `armor` names the
+    Gateway's own security policy, None without one; it may be an Output.
     """
     armor = exposure.security_policy or args.security_policy or armor
     return {
@@ -87,7 +93,7 @@ def backend_policy(
                 "sampleRate": round(args.log_sample_rate * _MILLION),
             },
         },
-        "targetRef": target(server),
+        "targetRef": of,
     }
 
 

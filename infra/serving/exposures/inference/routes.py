@@ -1,5 +1,7 @@
 """The HTTPRoute of a model on the Inference Gateway."""
 
+from collections.abc import Callable
+
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_manifests import HTTP, HTTPS
 from infra.serving.exposures.inference.gateway_manifests import parent
@@ -21,11 +23,13 @@ def route(
     *,
     namespace: str,
     shares_host: bool,
+    is_guarded: bool = False,
 ) -> Manifest:
     """The spec of the HTTPRoute, which leads to the model's pool and its canary's.
 
-    `namespace` is the Gateway's. A model that shares a host gets the requests that name it, or
-    one of its adapters.
+    `namespace` is the Gateway's. A guarded model is reached by its Service, which has the gateway
+    that asks for keys. A model that shares a host gets the requests that name it, or one of its
+    adapters.
     """
     everything: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
     matches = [everything]
@@ -34,10 +38,11 @@ def route(
             {**everything, "headers": [{"type": "Exact", "name": MODEL_HEADER, "value": name}]}
             for name in server.served_names
         ]
+    backends = _backends(server, _gateway_service if is_guarded else target)
     return {
         "parentRefs": [parent(namespace, HTTPS if args.is_encrypted else HTTP)],
         "hostnames": list(exposure.hosts),
-        "rules": [{"matches": some, "backendRefs": _pools(server)} for some in _parts(matches)],
+        "rules": [{"matches": some, "backendRefs": backends} for some in _parts(matches)],
     }
 
 
@@ -47,8 +52,12 @@ def _parts(matches: list[Manifest]) -> list[list[Manifest]]:
     return [matches[start : start + MATCHES_OF_RULE] for start in starts]
 
 
-def _pools(server: Server) -> list[Manifest]:
-    """The pools of the route; with a canary, by weight."""
+def _backends(server: Server, backend: Callable[[Server], Manifest]) -> list[Manifest]:
+    """The pools of the route, or Services; with a canary, by weight."""
     if server.canary is None:
-        return [target(server)]
-    return [{**target(one), "weight": one.weight} for one in (server, server.canary)]
+        return [backend(server)]
+    return [{**backend(one), "weight": one.weight} for one in (server, server.canary)]
+
+
+def _gateway_service(server: Server) -> Manifest:
+    return {"name": server.name, "port": server.rest_port}

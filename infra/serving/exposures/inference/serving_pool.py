@@ -1,7 +1,12 @@
-"""The component of one version's InferencePool and of its endpoint picker."""
+"""The component of one version's InferencePool and of its endpoint picker.
+
+For a model with callers the load balancer leads to the gateway that asks for keys, and the gateway
+asks the picker. What then differs has other names: it is there before the route moves, and Pulumi
+deletes the former afterwards.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -12,11 +17,12 @@ from pulumi_kubernetes.policy import v1 as policy
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.serving import waits
+from infra.serving.exposures import gateway as of_service
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.gateway_manifests import API, POLICIES
 from infra.serving.exposures.inference import picker, pool
 from infra.serving.exposures.inference.gateway import ModelsInferenceGateway
-from infra.serving.exposures.inference.pool_access import from_proxies
+from infra.serving.exposures.inference.pool_access import GUARDED, access
 from infra.serving.exposures.inference.routes import route
 from infra.serving.exposures.inference_gateway import InferenceGateway, InferencePoolSettings
 from infra.serving.manifest import Manifest, role_reference, sdk
@@ -32,20 +38,25 @@ class ServingPool(pulumi.ComponentResource):
         exposure: InferencePoolSettings,
         *,
         gateway: ModelsInferenceGateway,
+        entrance: Mapping[str, str] | None,
         before_route: Sequence[pulumi.Resource],
         metadata: Manifest,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`entrance` has the labels of the pods of the gateway for callers; None: it has none."""
         super().__init__("gkeplatform:serving:ServingPool", name, None, opts)
         self._metadata = metadata
         child = pulumi.ResourceOptions(parent=self)
         running = self._picker(server, exposure, gateway)
-        networking.NetworkPolicy(
-            name,
-            metadata=sdk({**metadata, "name": f"{server.name}-proxies"}),
-            spec=sdk(from_proxies(server, proxies=gateway.args.proxies)),
-            opts=child,
-        )
+        if entrance is not None:
+            running += self._ready_pickers(server)
+        for suffix, spec in access(server, entrance, proxies=gateway.args.proxies).items():
+            networking.NetworkPolicy(
+                name if entrance is None else f"{name}{suffix}",
+                metadata=sdk({**metadata, "name": f"{server.name}{suffix}"}),
+                spec=sdk(spec),
+                opts=child,
+            )
         made = CustomResource(
             name,
             api_version=pool.API,
@@ -58,13 +69,20 @@ class ServingPool(pulumi.ComponentResource):
         self.pool = made
         after = pulumi.ResourceOptions(parent=self, depends_on=[made])
         own = gateway.armor.name if gateway.armor else None
-        backend = pool.backend_policy(server, exposure, gateway.args.settings, armor=own)
-        for kind, spec in (
-            ("HealthCheckPolicy", pool.health_check(server)),
-            ("GCPBackendPolicy", backend),
-        ):
+        called, check = name, pool.health_check(server)
+        if entrance is not None:
+            called, check = f"{name}{GUARDED}", of_service.health_check(server)
+        backend = pool.backend_policy(
+            server, exposure, gateway.args.settings, armor=own, of=check["targetRef"]
+        )
+        for kind, spec in (("HealthCheckPolicy", check), ("GCPBackendPolicy", backend)):
             CustomResource(
-                name, api_version=POLICIES, kind=kind, metadata=sdk(metadata), spec=spec, opts=after
+                called,
+                api_version=POLICIES,
+                kind=kind,
+                metadata=sdk({**metadata, "name": called}),
+                spec=spec,
+                opts=after,
             )
         if isinstance(exposure, InferenceGateway):
             self._objectives(server, exposure, gateway)
@@ -79,10 +97,25 @@ class ServingPool(pulumi.ComponentResource):
                     gateway.args.settings,
                     namespace=gateway.args.namespace,
                     shares_host=server.name in gateway.args.shared,
+                    is_guarded=entrance is not None,
                 ),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[made, gateway, *before_route]),
             )
         self.register_outputs({})
+
+    def _ready_pickers(self, server: Server) -> list[pulumi.Resource]:
+        """The Service by which the gateway for callers finds the pickers that are ready."""
+        name = picker.ready_service_name(server)
+        labels = {**self._metadata["labels"], **picker.selector(server)}
+        metadata: Manifest = {**self._metadata, "name": name, "labels": labels}
+        return [
+            core.Service(
+                name,
+                metadata=sdk({**metadata, "annotations": waits.NOTHING}),
+                spec=sdk(picker.ready_service(server)),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        ]
 
     def _objectives(
         self, server: Server, exposure: InferenceGateway, gateway: ModelsInferenceGateway
