@@ -67,10 +67,11 @@ def violations(picture: Picture) -> list[Violation]:
     return sorted(picture.violations, key=lambda one: (not one.stops, bool(one.waived)))
 
 
-def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
+def parts(picture: Picture, *, root: str, named: bool = True) -> dict[str, Markup]:
     """What may change on the page while it is served: the HTML of each part by its name.
 
     `head:NAME` and `body:NAME` are within `models`, whose `frame` is what is left without them.
+    There they bear their names, unless the page is not served (`named`).
     """
     by_kind: dict[str, list[Model]] = {}
     for model in picture.models:
@@ -82,6 +83,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
         .make_module(
             {
                 "it": picture,
+                "named": named,
                 "counts": counts(picture),
                 "every_alert": alerts(picture),
                 "place_of": _places(picture),
@@ -112,7 +114,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
 
 def html(picture: Picture, *, root: str) -> str:
     """The page. `root` is the way from its folder to the repository's, or a URL of it."""
-    return document(picture, parts(picture, root=root))
+    return document(picture, parts(picture, root=root, named=False))
 
 
 def document(picture: Picture, shown: Mapping[str, Markup], *, number: int | None = None) -> str:
