@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -54,6 +54,14 @@ def counts(picture: Picture) -> Counts:
         advice=len(picture.violations) - waived - stops,
         waived=waived,
     )
+
+
+def described(picture: Picture) -> dict[str, Any]:
+    """The document of `--json`, which has every figure of the page."""
+    found = asdict(picture)
+    for one, model in zip(found["models"], picture.models, strict=True):
+        one |= {"ready": model.ready, "wanted": model.wanted, "firing": model.firing}
+    return {"counts": asdict(counts(picture)), **found}
 
 
 def alerts(picture: Picture) -> list[Alert]:
