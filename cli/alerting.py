@@ -139,8 +139,8 @@ def ask(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -
     except urllib.error.HTTPError as error:
         unavailable = error.code == HTTPStatus.SERVICE_UNAVAILABLE
         with error:
-            kind = UnavailableError if unavailable else CliError
-            raise kind(f"{where}: {error.code} {_reason(error.read())}") from None
+            refusal = UnavailableError if unavailable else CliError
+            raise refusal(f"{where}: {error.code} {_reason(error.read())}") from None
     except (OSError, ValueError) as error:
         raise CliError(f"{where}: {error}", "is the network up?") from None
     return found
