@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from cli.environments import ROOT
@@ -20,6 +21,10 @@ FIRING, QUIET, UNKNOWN = "firing", "quiet", "unknown"
 MONITORING = "https://monitoring.googleapis.com/v3"
 _TOKEN = ("auth", "print-access-token")
 _SECONDS = 30
+
+
+class UnavailableError(CliError):
+    """It answers with 503: it starts, or cannot answer for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,10 @@ def access_token() -> str:
 
 
 def ask(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The answer of Cloud Monitoring or the sandbox to a GET, or to a POST. Raises CliError."""
+    """The answer of Cloud Monitoring or the sandbox to a GET, or to a POST.
+
+    Raises CliError; after a 503, UnavailableError.
+    """
     data = None if body is None else json.dumps(body).encode()
     kind = {} if body is None else {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data, {**headers, **kind})  # noqa: S310 (either address)
@@ -129,8 +137,10 @@ def ask(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
+        unavailable = error.code == HTTPStatus.SERVICE_UNAVAILABLE
         with error:
-            raise CliError(f"{where}: {error.code} {_reason(error.read())}") from None
+            refusal = UnavailableError if unavailable else CliError
+            raise refusal(f"{where}: {error.code} {_reason(error.read())}") from None
     except (OSError, ValueError) as error:
         raise CliError(f"{where}: {error}", "is the network up?") from None
     return found

@@ -94,15 +94,17 @@ def dying_with_us(command: Sequence[str]) -> list[str]:
     return [*boot, *command]
 
 
-def interrupt() -> None:
+def interrupt(*, again: bool = True) -> None:
     """Forward a Ctrl-C to the commands of all threads, except one that has the terminal.
 
     At the first, the engine finishes the operations in progress; at the second it ends at once.
+    Without `again` only commands get one that have had none.
     """
     with _guard:
         for command in _commands:
-            command.is_interrupted = True
-            command.child.send_signal(signal.SIGINT)
+            if again or not command.is_interrupted:
+                command.is_interrupted = True
+                command.child.send_signal(signal.SIGINT)
 
 
 def _wait(child: subprocess.Popen[bytes], *, has_terminal: bool) -> tuple[int, bool]:

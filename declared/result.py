@@ -44,4 +44,6 @@ class Declared:
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """The inputs of the resources of one type, by logical name."""
-        return {name: inputs for (typ, name), inputs in self.inputs.items() if typ == kind}
+        # The mocks ask while other threads still declare: a copy is made in one step.
+        known = self.inputs.copy()
+        return {name: inputs for (typ, name), inputs in known.items() if typ == kind}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import webbrowser
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +64,7 @@ def show(  # noqa: PLR0917 (an option each)
         if not json:
             console.say(f"wrote {file}")
     if json:
-        console.document({"counts": asdict(page.counts(picture)), **asdict(picture)})
+        console.document(page.described(picture))
     if open_ and file is not None:
         webbrowser.open(file.resolve().as_uri())
 

@@ -26,6 +26,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.layers import CLUSTER, NETWORKING, SERVING
 from infra.environment import objectives
+from infra.serving.exposures.inference.picker import picker_name
 from infra.serving.models import Workload
 from infra.serving.scaling.settings import Autoscaling, GpuDutyCycle, PubSubBacklog
 from policies.check import Report
@@ -70,6 +71,7 @@ def picture(sources: Sources) -> Picture:
         violations=tuple(_violations(sources.report)),
         alerts=tuple(alerts.get("", ())),
         seconds=sources.measured.seconds,
+        audit_log=_audit_log(plan),
         courses=tuple(sources.courses),
         console=sources.console.alerts(),
     )
@@ -135,6 +137,7 @@ def _models(
             targets=tuple(_targets(scaling)) if scaling else (),
             goals=_goals(sources.plan, route) if route else (),
             alerts=tuple(alerts.get(entry.name, ())),
+            callers=entry.callers,
             traffic=sources.measured.model(entry.name, _backends(route)) if route else None,
         )
 
@@ -153,7 +156,7 @@ def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> I
             weight=one.weight,
             mirror=one.mirror,
             backend=backend,
-            group=_group(groups.get(one.name)),
+            group=_group(groups.get(one.name)) or _picker(one),
             ready=ready,
             wanted=wanted,
             zones=tuple(_zones(sources.live.pods.get(key, ()))),
@@ -190,6 +193,22 @@ def _group(backend: NegBackend | InstanceGroupBackend | None) -> str:
     if backend is not None:
         return f"instance groups, node port {backend.node_port}"
     return ""
+
+
+def _picker(version: Workload) -> str:
+    """What chooses the pod of each request behind the Inference Gateway; else nothing."""
+    if not version.exposure.needs_inference_gateway:
+        return ""
+    return f"endpoint picker {picker_name(version)}"
+
+
+def _audit_log(plan: Plan) -> str:
+    if (callers := plan.serving.callers) is None:
+        return ""
+    if (audit := callers.audit) is None:
+        return "in the bucket _Default of the project"
+    locked = ", locked" if audit.locked else ""
+    return f"{audit.retention_days} days, in {audit.location or plan.region}{locked}"
 
 
 def _zones(pods: Sequence[Pod]) -> Iterator[Zone]:
@@ -246,6 +265,7 @@ def _pools(sources: Sources, published: Sequence[object]) -> Iterator[Pool]:
             nodes=nodes,
             allocatable=sum((node.allocatable for node in nodes), Amounts()),
             requested=sum((node.requested for node in nodes), Amounts()),
+            compact=pool.compact,
             console=sources.console.node_pool(pool.name),
         )
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from cli import alerting
+from cli.console import say
 from cli.errors import CliError
 from cli.show import traffic
 from cli.show.traffic import Measured, Series
@@ -18,6 +19,9 @@ _REAL, _REHEARSED = 300, 60
 """Seconds that rates are of. In the account a minute's value may come 4 minutes late:
 https://cloud.google.com/monitoring/api/metrics_gcp_i_o#gcp-loadbalancing. The sandbox has one each
 10 s."""
+_PATIENCE, _PAUSE = 60.0, 1.0
+"""Seconds that a first answer is waited for, and between two questions. In a rehearsal Prometheus
+starts while the first layers are deployed."""
 _TOKEN_SECONDS = 1800
 """How long an access token is used; it is valid for an hour."""
 
@@ -28,16 +32,35 @@ class Monitoring:
     def __init__(self, project: str, *, real: bool) -> None:
         self._project, self._real = project, real
         self._token, self._token_at = "", 0.0
+        self._waits = True
 
     def measured(self, prefix: str, several: Mapping[str, Sequence[str]]) -> Measured:
-        """What the load balancer measured of an environment. Raises CliError."""
+        """What the load balancer measured of an environment. Raises CliError.
+
+        The first time it waits for a Prometheus that does not answer yet, and says so.
+        """
         seconds = _REAL if self._real else _REHEARSED
         named = traffic.queries(prefix, seconds, several)
-        ask = self._asked()
-        with ThreadPoolExecutor(len(named)) as pool:
-            answers = list(pool.map(ask, (query for _, query in named)))
+        answers = self._answers([query for _, query in named])
         names = (name for name, _ in named)
         return traffic.measured(seconds, zip(names, answers, strict=True))
+
+    def _answers(self, queries: Sequence[str]) -> list[list[Series]]:
+        ask = self._asked()
+        waits, self._waits = self._waits, False
+        deadline = time.monotonic() + _PATIENCE
+        is_said = False
+        while True:
+            try:
+                with ThreadPoolExecutor(len(queries)) as pool:
+                    return list(pool.map(ask, queries))
+            except alerting.UnavailableError as error:
+                if not waits or time.monotonic() > deadline:
+                    raise
+                if not is_said:
+                    say(f"waiting for the requests' figures, {_PATIENCE:.0f} s at most: {error}")
+                    is_said = True
+                time.sleep(_PAUSE)
 
     def _asked(self) -> Callable[[str], list[Series]]:
         """A function that asks one query."""

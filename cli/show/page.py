@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -56,6 +56,14 @@ def counts(picture: Picture) -> Counts:
     )
 
 
+def described(picture: Picture) -> dict[str, Any]:
+    """The document of `--json`, which has every figure of the page."""
+    found = asdict(picture)
+    for one, model in zip(found["models"], picture.models, strict=True):
+        one |= {"ready": model.ready, "wanted": model.wanted, "firing": model.firing}
+    return {"counts": asdict(counts(picture)), **found}
+
+
 def alerts(picture: Picture) -> list[Alert]:
     """All alerts of an environment, those that fire first."""
     found = [*picture.alerts, *(alert for model in picture.models for alert in model.alerts)]
@@ -67,10 +75,11 @@ def violations(picture: Picture) -> list[Violation]:
     return sorted(picture.violations, key=lambda one: (not one.stops, bool(one.waived)))
 
 
-def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
+def parts(picture: Picture, *, root: str, named: bool = True) -> dict[str, Markup]:
     """What may change on the page while it is served: the HTML of each part by its name.
 
     `head:NAME` and `body:NAME` are within `models`, whose `frame` is what is left without them.
+    There they bear their names, unless the page is not served (`named`).
     """
     by_kind: dict[str, list[Model]] = {}
     for model in picture.models:
@@ -82,6 +91,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
         .make_module(
             {
                 "it": picture,
+                "named": named,
                 "counts": counts(picture),
                 "every_alert": alerts(picture),
                 "place_of": _places(picture),
@@ -112,7 +122,7 @@ def parts(picture: Picture, *, root: str) -> dict[str, Markup]:
 
 def html(picture: Picture, *, root: str) -> str:
     """The page. `root` is the way from its folder to the repository's, or a URL of it."""
-    return document(picture, parts(picture, root=root))
+    return document(picture, parts(picture, root=root, named=False))
 
 
 def document(picture: Picture, shown: Mapping[str, Markup], *, number: int | None = None) -> str:

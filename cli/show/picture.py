@@ -46,7 +46,7 @@ class Version:
     backend: str
     """The backend service, or the Service."""
     group: str
-    """What is behind it: endpoint groups, or a node port of every node."""
+    """What is behind it: endpoint groups, a node port of every node, or an endpoint picker."""
     ready: int
     wanted: int
     zones: tuple[Zone, ...]
@@ -85,6 +85,8 @@ class Model:
     goals: tuple[str, ...]
     """Its objectives; empty for a model that the load balancer does not route."""
     alerts: tuple[Alert, ...]
+    callers: tuple[str, ...] = ()
+    """Who may use it, with a key; empty for a model that asks for none."""
     traffic: Traffic | None = None
     """Of all its versions; None where no load balancer measures it."""
 
@@ -120,6 +122,8 @@ class Pool:
     nodes: tuple[Node, ...]
     allocatable: Amounts
     requested: Amounts
+    compact: bool = False
+    """Whether its nodes are near each other."""
     console: str = ""
     """Its address in the Google Cloud console, of a real environment."""
 
@@ -172,6 +176,8 @@ class Picture:
     """Those of no single model."""
     seconds: int = 0
     """How far back traffic is measured."""
+    audit_log: str = ""
+    """Where the audit log of callers is kept, and how long; empty without callers."""
     courses: tuple[Course, ...] = ()
     """Drills and loads that run on this machine, and the last that have ended."""
     console: str = ""

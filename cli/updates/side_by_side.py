@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from cli import process
 
 T = TypeVar("T")
+_A_MOMENT = 0.5
+"""Seconds between two looks for commands that have begun since a Ctrl-C."""
 
 
 class SideBySide(Generic[T]):
@@ -25,9 +27,12 @@ class SideBySide(Generic[T]):
         self._futures: dict[str, Future[T]] = {}
 
     def __enter__(self) -> Self:
-        self._futures = {
-            name: self._pool.submit(function) for name, function in self._functions.items()
-        }
+        try:
+            for name, function in self._functions.items():
+                self._futures[name] = self._pool.submit(function)
+        except BaseException as error:  # `with` ends only what has begun whole
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(
@@ -42,6 +47,10 @@ class SideBySide(Generic[T]):
         is_interrupted = False
         while True:
             try:
+                while running := [one for one in self._futures.values() if not one.done()]:
+                    wait(running, _A_MOMENT)
+                    if kind is not None or is_interrupted:
+                        process.interrupt(again=False)
                 self._pool.shutdown(wait=True)
                 break
             except KeyboardInterrupt:

@@ -106,7 +106,7 @@ class NodePools(pulumi.ComponentResource):
                 cluster=cluster,
                 naming=naming,
                 labels=labels,
-                disk_grants=[grants[key] for key in (pool.boot_disk_kms_key,) if key in grants],
+                disk_grants=grants.get(pool.boot_disk_kms_key, []),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for pool in args
@@ -120,11 +120,11 @@ class NodePools(pulumi.ComponentResource):
 
     def _disk_grants(
         self, args: Sequence[NodePoolArgs], naming: Naming
-    ) -> dict[str | None, pulumi.Resource]:
+    ) -> dict[str | None, list[pulumi.Resource]]:
         """Compute Engine's access to the keys of boot disks, by key: pools may share one."""
         keys = {pool.boot_disk_kms_key for pool in args if pool.boot_disk_kms_grant} - {None}
         return {
-            key: grant_key(disks_name(key), key, agent=COMPUTE_ENGINE, naming=naming, parent=self)
+            key: [grant_key(disks_name(key), key, agent=COMPUTE_ENGINE, naming=naming, parent=self)]
             for key in sorted(filter(None, keys))
         }
 

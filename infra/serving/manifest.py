@@ -13,6 +13,12 @@ SECURITY_CONTEXT: Manifest = {
 }
 """Of a container under the restricted Pod Security Standard; its pod states the user."""
 
+SURGE_STRATEGY: Manifest = {
+    "type": "RollingUpdate",
+    "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+}
+"""Of a Deployment that has no replica less during a rollout."""
+
 
 def role_reference(kind: str, name: str) -> Manifest:
     """The `roleRef` of a binding to a Role or ClusterRole."""

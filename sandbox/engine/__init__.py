@@ -61,18 +61,15 @@ class Engine:
         _link(folder / "kubectl", self.binaries / "kubectl")
         plugins = home / "plugins"
         provider = f"resource-kubernetes-v{version('pulumi-kubernetes')}"
-        _link(plugins / provider / kubernetes_plugin.BINARY, self.kubernetes_plugin)
+        plugin = plugins / provider / kubernetes_plugin.BINARY
+        _write_script(plugin, kubernetes_plugin.script(self.kubernetes_plugin, home / "tmp"))
         if self.language_host is not None:
             return  # it is beside the CLI, which looks there first
         # On the PATH it would work as well, but with a warning on every run.
-        plugin = plugins / f"language-python-{build.version(build.PULUMI, _CLI)}"
-        plugin.mkdir(parents=True, exist_ok=True)
-        host = plugin / "pulumi-language-python"
+        folder = plugins / f"language-python-{build.version(build.PULUMI, _CLI)}"
         words = (str(self.executor), str(interpreter or ""))
-        partial = host.with_name(f".{host.name}.partial")
-        partial.write_text(script("sandbox.engine.language_host", *words, interpreter=interpreter))
-        partial.chmod(0o755)
-        partial.replace(host)
+        host = script("sandbox.engine.language_host", *words, interpreter=interpreter)
+        _write_script(folder / "pulumi-language-python", host)
 
 
 def ensure(progress: Progress = lambda _: None) -> Engine:
@@ -149,3 +146,12 @@ def _link(link: Path, target: Path) -> None:
     except OSError:  # the file system has no links
         shutil.copy2(target, partial)
     partial.replace(link)
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.write_text(text)
+    partial.chmod(0o755)
+    partial.replace(path)

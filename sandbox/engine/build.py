@@ -270,7 +270,9 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     # A copy, so that nothing is written beside the pinned files.
     source = folder / "source"
     shutil.copytree(_MODULES / tool_set.name, source)
-    run = _Go(compiler, source)
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    run = _Go(compiler, source, scratch)
     progress(f"downloading the sources of {tool_set.name}")
     run.quietly("mod", "download")
     for module, files in tool_set.embedded.items():
@@ -286,6 +288,7 @@ def _build(tool_set: ToolSet, folder: Path, progress: Progress) -> None:
     if tool_set.module_folders:
         _make_writable(folder / "modules")
     shutil.rmtree(source)
+    shutil.rmtree(scratch)
     progress(f"built {tool_set.name}")
 
 
@@ -345,12 +348,14 @@ def _make_writable(folder: Path) -> None:
 class _Go:
     """The `go` command in a module's folder, with its own environment."""
 
-    def __init__(self, compiler: Path, folder: Path) -> None:
+    def __init__(self, compiler: Path, folder: Path, scratch: Path) -> None:
+        """`scratch` is where an interrupted compiler leaves what it made so far."""
         self._compiler = compiler
         self._folder = folder
         self._environment = {
             **os.environ,
             "GOFLAGS": "-mod=readonly",
+            "GOTMPDIR": str(scratch),
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
             "CGO_ENABLED": "0",  # no C compiler is needed, and no C library is linked

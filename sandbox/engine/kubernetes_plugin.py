@@ -8,6 +8,7 @@ has that code under the SDK's version, with the one change below.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
@@ -29,6 +30,16 @@ _CREATES = build.Edit(
     new="if c.ServerSideApply && kinds.IsPatchResource(c.URN, c.Inputs.GetKind()) {\n"
     "\t\t\t\tforce := patchForce(c.Inputs, nil, c.Preview)",
 )
+_SCRIPT = """#!/bin/sh
+scratch={scratch}
+TMPDIR=$scratch/$$
+for one in "$scratch"/*; do
+  kill -0 "${{one##*/}}" 2>/dev/null || rm -rf "$one" 2>/dev/null
+done
+mkdir -p "$scratch" && mkdir -p -m 700 "$TMPDIR" || exit 1
+export TMPDIR
+exec {binary} "$@"
+"""
 _FAILURE = "Error downloading plugin: "
 
 
@@ -68,6 +79,16 @@ def tool_set() -> build.ToolSet:
         edits={MODULE: (_CREATES,)},
         embedded={MODULE: (f"{_EMBEDDED}/schema.json", f"{_EMBEDDED}/terraform-mapping.json")},
     )
+
+
+def script(binary: Path, scratch: Path) -> str:
+    """The script that runs the provider in a folder of its own below `scratch`.
+
+    The provider writes its kubeconfig into the temporary directory and leaves it there: into
+    `os.CreateTemp("", "kubeconfig")`, `provider/pkg/provider/util.go`. So each run has a directory
+    that bears its process id, and removes those of runs that have ended.
+    """
+    return _SCRIPT.format(binary=shlex.quote(str(binary)), scratch=shlex.quote(str(scratch)))
 
 
 def _in_home(home: Path) -> Path | None:

@@ -18,7 +18,7 @@ from cli.impact.preview import LayerPlan
 from cli.impact.touched import touched
 from cli.show import page as pages
 from cli.show.picture import Picture
-from tests.browser.environments import declared_picture
+from tests.browser.environments import declared_picture, multiplied
 from tests.cli.courses import ended, running
 from tests.cli.drills import courses
 from tests.cli.show.pictures import picture, troubled
@@ -43,13 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="package")
 def pictures() -> dict[str, Picture]:
-    """The shipped environments, one of 1,000 models, two with hostile texts, and one in trouble."""
+    """The shipped environments, two of 1,000 models, two with hostile texts, and one in trouble."""
     # In a thread of their own: Playwright's loop and that of the programs exclude each other.
     with ThreadPoolExecutor(1) as thread:
         shipped = thread.submit(lambda: {name: declared_picture(name) for name in SHIPPED}).result()
     return {
         **shipped,
         "thousand": picture(1000),
+        "thousand-of-prod": multiplied(shipped["prod"], 1000),
         "markup": replace(picture(2, MARKUP), courses=(running(MARKUP), ended(MARKUP))),
         "unbroken": replace(picture(2, UNBROKEN), courses=(ended(UNBROKEN),)),
         "troubled": troubled(picture(2)),

@@ -50,6 +50,22 @@ def declared_picture(environment: str) -> Picture:
     )
 
 
+def multiplied(of: Picture, count: int) -> Picture:
+    """The picture with so many models, which are those that it has with other names."""
+    names = {
+        (one.name, index): f"{one.name}-{index:03}"
+        for index in range(-(-count // len(of.models)))
+        for one in of.models
+    }
+    models = {one.name: one for one in of.models}
+    return dataclasses.replace(
+        of,
+        models=tuple(
+            dataclasses.replace(models[first], name=name) for (first, _), name in names.items()
+        )[:count],
+    )
+
+
 def _export(layer: Declared) -> dict[str, Any]:
     """What `pulumi stack export` says of a layer; secret values are encrypted."""
     outputs = {

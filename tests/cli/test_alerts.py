@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from cli import alerting
 from cli.app import application
 from cli.errors import CliError, Exit
-from cli.show import traffic
+from cli.show import monitoring, traffic
 from cli.show.monitoring import Monitoring
 from sandbox import lifecycle
 
@@ -77,7 +77,9 @@ def policy(name: str, state: str, **condition: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def rehearsed(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+def rehearsed(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    (tmp_path / "token").write_text("sandbox\n")
+    monkeypatch.setenv("PLATFORM_SANDBOX_HOME", str(tmp_path))
     monkeypatch.setattr(lifecycle, "daemon_record", lambda _: {"port": server.port})
     return server
 
@@ -180,3 +182,32 @@ def test_a_refused_query_is_one_line(account: Server) -> None:
     account.answers += [(403, {"error": {"message": "Permission denied"}})] * 5
     with pytest.raises(CliError, match="403 Permission denied"):
         Monitoring(PROJECT, real=True).measured("acme-ml-dev-", {})
+
+
+UNAVAILABLE = (503, {"error": {"message": "the sandbox's Prometheus: it starts"}})
+ANSWER = (200, {"status": "success", "data": {"result": []}})
+
+
+def test_the_first_figures_are_waited_for_and_that_is_said(
+    rehearsed: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(monitoring, "_PAUSE", 0.01)
+    asked = Monitoring(PROJECT, real=False)
+    rehearsed.answers += [UNAVAILABLE] * 10 + [ANSWER] * 20  # a question may be asked in vain
+    assert asked.measured("acme-ml-dev-", {}).seconds == 60
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "waiting for the requests' figures, 60 s at most" in said[0]
+    assert "503 the sandbox's Prometheus: it starts" in said[0]
+    rehearsed.answers[:] = [UNAVAILABLE] * 10
+    with pytest.raises(CliError, match="503 the sandbox"):  # later, what is shown says so at once
+        asked.measured("acme-ml-dev-", {})
+
+
+def test_figures_are_not_waited_for_without_end(
+    rehearsed: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring, "_PATIENCE", 0.0)
+    rehearsed.answers += [UNAVAILABLE] * 10
+    with pytest.raises(CliError, match="503 the sandbox"):
+        Monitoring(PROJECT, real=False).measured("acme-ml-dev-", {})

@@ -262,7 +262,7 @@ def test_functions_run_at_the_same_time() -> None:
 
 def test_an_error_of_one_ends_the_commands_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(process, "interrupt", ended.set)
+    monkeypatch.setattr(process, "interrupt", lambda **_: ended.set())
 
     def fail() -> None:
         raise ValueError("one")

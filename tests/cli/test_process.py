@@ -1,9 +1,11 @@
 """The event log of a command, read while it is written."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,32 +52,81 @@ def test_ctrl_c_ends_the_commands_of_all_threads(tmp_path: Path) -> None:
     assert found == {"a": (3, True, ""), "b": (3, True, "")}
 
 
-def test_ctrl_c_while_a_result_is_awaited_ends_the_command_before_it_is_raised(
-    tmp_path: Path,
-) -> None:
-    ended = threading.Event()
+def sleeping(folder: Path, ended: threading.Event) -> Callable[[], None]:
+    """A function that runs a command of a minute, and says when that has ended."""
 
-    def wait() -> None:
+    def run() -> None:
         process.run(
             ["/bin/sh", "-c", "exec sleep 60"],
-            folder=tmp_path,
+            folder=folder,
             environment=dict(os.environ),
             interactive=False,
             take=lambda _: None,
         )
         ended.set()
 
-    def press() -> None:
-        while not process._commands:
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
+    return run
 
-    # Python's own, whatever an earlier test left.
+
+@contextlib.contextmanager
+def pythons_own_ctrl_c() -> Iterator[None]:
+    """Python's handler, whatever an earlier test left."""
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        threading.Thread(target=press, daemon=True).start()
-        with pytest.raises(KeyboardInterrupt):
-            side_by_side.run({"a": wait})
+        yield
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def press_once_a_command_runs() -> None:
+    while not process._commands:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_while_a_result_is_awaited_ends_the_command_before_it_is_raised(
+    tmp_path: Path,
+) -> None:
+    ended = threading.Event()
+    with pythons_own_ctrl_c():
+        threading.Thread(target=press_once_a_command_runs, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side.run({"a": sleeping(tmp_path, ended)})
+    assert ended.is_set()
+
+
+def test_ctrl_c_before_all_have_begun_ends_the_commands_of_those_that_have(tmp_path: Path) -> None:
+    ended, others = threading.Event(), threading.Event()
+
+    class Slow(dict[str, Callable[[], None]]):
+        """Functions between which Ctrl-C is pressed: once a command of the first runs."""
+
+        def items(self) -> Iterator[tuple[str, Callable[[], None]]]:  # type: ignore[override]
+            for item in super().items():
+                yield item
+                press_once_a_command_runs()
+
+    with pythons_own_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        side_by_side.run(Slow(a=sleeping(tmp_path, ended), b=others.set))
+    assert ended.is_set()
+    assert not others.is_set()
+
+
+def test_a_command_that_begins_just_after_ctrl_c_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, pressed = threading.Event(), threading.Event()
+    forward = process.interrupt
+
+    def interrupt(*, again: bool = True) -> None:
+        forward(again=again)
+        pressed.set()
+
+    def late() -> None:
+        assert pressed.wait(30)
+        sleeping(tmp_path, ended)()
+
+    monkeypatch.setattr(process, "interrupt", interrupt)
+    with pytest.raises(ValueError, match="wrong"), side_by_side.SideBySide({"a": late}):
+        raise ValueError("wrong")
     assert ended.is_set()

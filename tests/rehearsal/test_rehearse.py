@@ -129,6 +129,11 @@ def test_no_secret_is_in_plaintext(dev: Workspace) -> None:
         assert "certificate-authority-data" not in texts[place]
 
 
+def test_no_kubeconfig_is_left_in_the_temporary_directory(dev: Workspace) -> None:
+    assert dev.temporary.is_dir()
+    assert not list(dev.temporary.rglob("kubeconfig*"))
+
+
 def _inputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """The inputs of every resource of the serving layer, by URN; a secret is encrypted anew."""
     resources = workspace.state("serving")["resources"]

@@ -39,12 +39,22 @@ class Workspace:
     home: Path
     _environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def temporary(self) -> Path:
+        """Where its commands make temporary files."""
+        return self.home.with_name("tmp")
+
     def base_environment(self) -> dict[str, str]:
-        """This process's environment with the copy's code on the path and its own sandbox home."""
+        """This process's environment with the copy's code on the path and its own sandbox home.
+
+        What a killed command leaves is below the tests' folder.
+        """
+        self.temporary.mkdir(parents=True, exist_ok=True)
         return {
             **os.environ,
             "PYTHONPATH": str(self.root),
             "PLATFORM_SANDBOX_HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
             "NO_COLOR": "1",
             "PLATFORM_PLUGINS": "own",  # the same with and without internet
         }

@@ -12,7 +12,7 @@ from infra.serving.callers.pods import GATEWAY, LIMITS, LIMITS_PORT
 from infra.serving.callers.settings import CallersArgs
 from infra.serving.exposures.inference import picker
 from infra.serving.exposures.inference_gateway import InferencePoolSettings
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SURGE_STRATEGY, Manifest
 from infra.serving.models import Workload
 from infra.serving.models.files import DOWNLOADER
 from infra.serving.pod_programs import KEYS, source
@@ -105,10 +105,7 @@ def deployment(
     return {
         "replicas": replicas,
         "selector": {"matchLabels": chosen},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
+        "strategy": SURGE_STRATEGY,
         "template": {
             "metadata": {
                 "labels": {**labels, **chosen},

@@ -10,7 +10,7 @@ import json
 from infra.serving.callers import limits, pods
 from infra.serving.callers.pods import GATEWAY, LIMITS, LIMITS_PORT
 from infra.serving.callers.settings import CallersArgs
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SURGE_STRATEGY, Manifest
 from infra.serving.network_policy import tcp
 
 IMAGE = "docker.io/envoyproxy/ratelimit:3fb70258"
@@ -32,10 +32,7 @@ def deployment(*, labels: dict[str, str]) -> Manifest:
     return {
         "replicas": 1,
         "selector": {"matchLabels": SELECTOR},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
+        "strategy": SURGE_STRATEGY,
         "template": {
             "metadata": {"labels": {**labels, **SELECTOR}},
             "spec": pods.pod(

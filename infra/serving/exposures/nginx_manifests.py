@@ -4,7 +4,7 @@ Source: the project's own deployment, https://kubernetes.github.io/ingress-nginx
 """
 
 from infra.serving.exposures.settings import NginxArgs
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SURGE_STRATEGY, Manifest
 
 NAMESPACE = "ingress-nginx"
 NAME = "ingress-nginx"
@@ -97,10 +97,7 @@ def deployment(args: NginxArgs, class_name: str, *, labels: dict[str, str]) -> M
     return {
         "replicas": args.replicas,
         "selector": {"matchLabels": SELECTOR},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
+        "strategy": SURGE_STRATEGY,
         "template": {
             "metadata": {"labels": {**labels, **SELECTOR}},
             "spec": {

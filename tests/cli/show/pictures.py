@@ -53,6 +53,7 @@ def model(name: str, text: str = "") -> Model:
         least=2,
         most=4,
         targets=(f"CPU 50 %{text}",),
+        callers=(f"search{text}",),
         goals=(f"99 % of requests succeed{text}",),
         alerts=(Alert(name=f"dev-{name}", severity="ERROR", state="quiet", detail=text),),
     )
@@ -95,6 +96,7 @@ def picture(count: int = 2, text: str = "") -> Picture:
                 least=1,
                 most=4,
                 spot=True,
+                compact=True,
                 nodes=(node,),
                 allocatable=node.allocatable,
                 requested=node.requested,
@@ -123,6 +125,7 @@ def picture(count: int = 2, text: str = "") -> Picture:
                 waived=f"reviewed{text}",
             ),
         ),
+        audit_log=f"400 days, in eu{text}",
         alerts=(Alert(name=f"dev-uptime{text}", severity="CRITICAL", state="firing", detail=""),),
     )
 

@@ -13,8 +13,11 @@ from cli.show.assembly import Sources
 from cli.show.cluster import Live
 from cli.show.stacks import of_document
 from cli.show.traffic import Measured, Traffic
+from gkeplatform.config import load
 from gkeplatform.layers import LAYERS
+from infra.serving.config import ServingConfig
 from policies.check import Report
+from tests.unit.entries import BASE, VLLM
 
 BUSY = Traffic(rate=4, p99=20)
 
@@ -59,12 +62,51 @@ def test_every_model_of_the_plan_has_its_rules_and_its_image(sources: Sources) -
     assert models["embeddings"].rules == ()
 
 
+@pytest.mark.parametrize(
+    ("audit", "place"),
+    [
+        (None, "in the bucket _Default of the project"),
+        ({"retention_days": 400, "locked": True}, "400 days, in europe-west4, locked"),
+        ({"retention_days": 30, "location": "eu"}, "30 days, in eu"),
+    ],
+)
+def test_callers_and_the_place_of_their_audit_log_are_told(
+    sources: Sources, audit: dict[str, object] | None, place: str
+) -> None:
+    key = {"secret_manager": "search-key", "version": 1}
+    caller = {"name": "search", "models": ["m1"], "keys": [key]}
+    serving = load(
+        ServingConfig,
+        namespace="gke-serving",
+        values={
+            "gke-serving:models": [VLLM, {**BASE, "name": "m2"}],
+            "gke-serving:callers": {"failure": "open", "allowed": [caller], "audit": audit},
+        },
+        file="stacks/Pulumi.dev.yaml",
+    )
+    picture = assembly.picture(replace(sources, plan=replace(sources.plan, serving=serving)))
+    assert {one.name: one.callers for one in picture.models} == {"m1": ("search",), "m2": ()}
+    assert picture.audit_log == place
+    assert assembly.picture(sources).audit_log == ""
+
+
 def test_only_models_that_the_load_balancer_routes_have_traffic(sources: Sources) -> None:
     picture = assembly.picture(sources)
     found = {one.name: one.traffic for one in picture.models if one.traffic is not None}
     assert found == {"resnet": BUSY}
     assert picture.models[0].versions[0].traffic == BUSY
     assert picture.seconds == 60
+
+
+def test_the_picker_of_a_model_behind_the_inference_gateway_is_told(sources: Sources) -> None:
+    stage = replace(sources, plan=routing.plan("stage"))
+    groups = {
+        version.name: version.group
+        for one in assembly.picture(stage).models
+        if one.exposure == "inference-gateway"
+        for version in one.versions
+    }
+    assert groups == {"assistant": "endpoint picker assistant-epp"}
 
 
 def test_only_models_with_a_canary_behind_the_load_balancer_have_several_backends(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from cli.show import page
+from cli.show.cluster import Amounts
 from cli.show.google_console import GoogleConsole
-from tests.cli.show.pictures import picture
+from cli.show.traffic import Traffic
+from tests.cli.show.pictures import picture, troubled
 
 MARKUP = "<b onmouseover=alert(1)>&\"'</b><script>alert(2)</script>"
 
@@ -63,6 +68,55 @@ def test_the_page_says_what_the_environment_is_made_of() -> None:
         "Memory: 14 of 28 GiB requested",
     }
     assert sum("pod" in (one.get("class") or "").split() for one in found.all("span")) == 6
+
+
+BUSY = Traffic(rate=17.3, errors=0.25, in_flight=1.5, p50=4.2, p99=61.7)
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
+"""One that is no part of a name."""
+
+
+def figures(value: object) -> Iterator[str]:
+    """The numbers of a document as the page may write them, those in texts and of lengths too."""
+    match value:
+        case dict():
+            for one in value.values():
+                yield from figures(one)
+        case list() | tuple():
+            yield str(len(value))
+            for one in value:
+                yield from figures(one)
+        case int() | float():
+            yield from (str(value), f"{value:.4g}", f"{value:.1f}", f"{value / 2**30:.4g}")
+        case str():
+            yield from NUMBER.findall(value)
+            with contextlib.suppress(ValueError):
+                moment = datetime.fromisoformat(value).astimezone(UTC)
+                yield from NUMBER.findall(f"{moment:%Y %m %d %H %M}")
+
+
+def test_every_figure_of_the_page_is_in_the_document() -> None:
+    quiet = picture()
+    (first, *others), (pool,) = quiet.models, quiet.pools
+    busy = replace(
+        quiet,
+        models=(replace(first, traffic=BUSY), *others),
+        pools=(replace(pool, requested=Amounts(5.123456, 13_958_643_712)),),
+    )
+    seen: set[str] = set()
+    for one in (quiet, busy, troubled(busy), picture(13)):
+        known = set(figures(page.described(one)))
+        for name, part in page.parts(one, root="..").items():
+            if name != "courses":  # the numbers of its axes are the chart's own
+                shown = set(NUMBER.findall(Read(part).text))
+                assert shown <= known, (name, shown - known)
+                seen |= shown
+    assert seen >= {"17.3", "0.25", "1.5", "61.7", "5.123", "13", "45", "28", "95"}
+
+
+def test_a_figure_that_the_document_has_not_is_noticed() -> None:
+    known = set(figures(page.described(picture())))
+    assert "6" in known
+    assert not {"7777", "3.25"} & known
 
 
 def test_what_fires_comes_first_and_is_counted() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine import EngineError, build
+from sandbox.engine import EngineError, build, go
 
 HELLO = build.ToolSet(
     name="hello",
@@ -71,6 +71,21 @@ def test_a_failed_build_names_the_reason_and_leaves_nothing(source: Path, tmp_pa
     (source / "main.go").write_text("package main\n\nfunc main() { nonsense }\n")
     with pytest.raises(EngineError, match="nonsense"):
         build.ensure(HELLO, lambda _: None)
+    assert _entries(tmp_path) == []
+
+
+def test_a_killed_compiler_leaves_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler, temporary = tmp_path / "go", tmp_path / "tmp"
+    compiler.write_text('#!/bin/sh\nmktemp -d "${GOTMPDIR:-$TMPDIR}/go-buildXXXXXX"; kill -9 $$\n')
+    compiler.chmod(0o755)
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(go, "ensure", lambda _: compiler)
+    with pytest.raises(EngineError):
+        build.ensure(HELLO, lambda _: None)
+    assert list(temporary.iterdir()) == []
     assert _entries(tmp_path) == []
 
 

@@ -24,7 +24,7 @@ from infra.serving.exposures.base import Server
 from infra.serving.exposures.inference import ext_proc_pods
 from infra.serving.exposures.inference.ext_proc_pods import REGISTRY, VERSION
 from infra.serving.exposures.inference.settings import PickerArgs
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SURGE_STRATEGY, Manifest
 from infra.serving.network_policy import tcp
 
 IMAGE = f"{REGISTRY}/epp:{VERSION}"
@@ -121,8 +121,7 @@ def deployment(
     chosen = selector(server)
     strategy: Manifest = {"type": "Recreate"}
     if args.replicas == 1:
-        steps = {"maxSurge": 1, "maxUnavailable": 0}
-        strategy = {"type": "RollingUpdate", "rollingUpdate": steps}
+        strategy = SURGE_STRATEGY
     return {
         "replicas": args.replicas,
         "selector": {"matchLabels": chosen},

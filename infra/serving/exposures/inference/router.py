@@ -14,7 +14,7 @@ from infra.serving.exposures.inference.ext_proc_pods import REGISTRY, VERSION
 from infra.serving.exposures.inference.gateway_manifests import NAME as GATEWAY
 from infra.serving.exposures.inference.routes import MODEL_HEADER
 from infra.serving.exposures.inference.settings import RouterArgs
-from infra.serving.manifest import Manifest
+from infra.serving.manifest import SURGE_STRATEGY, Manifest
 
 IMAGE = f"{REGISTRY}/bbr:{VERSION}"
 NAME = "body-based-router"
@@ -33,10 +33,7 @@ def deployment(args: RouterArgs, *, labels: dict[str, str]) -> Manifest:
     return {
         "replicas": args.replicas,
         "selector": {"matchLabels": SELECTOR},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
+        "strategy": SURGE_STRATEGY,
         "template": {
             "metadata": {"labels": {**labels, **SELECTOR}},
             "spec": ext_proc_pods.pod(
