@@ -74,8 +74,15 @@ def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
-            until(lambda: bool(followed.now), "the watch tells of pods")
-            time.sleep(1)
+            listed = {
+                pod["metadata"]["name"]
+                for pod in workspace.kubernetes("pods", "-n", namespace, "-l", NAME)["items"]
+                if is_ready(pod)
+            }
+            until(
+                lambda: listed <= set().union(*list(followed.now.values())),
+                "the watch tells of every ready pod",
+            )
             followed.start()
             yield followed
         finally:
