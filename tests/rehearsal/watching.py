@@ -54,6 +54,12 @@ class ReadyPods:
         self.fewest = {model: len(names) for model, names in self.now.items()}
 
 
+def _ready(workspace: Workspace, namespace: str) -> set[str]:
+    """The names of the models' ready pods."""
+    items = workspace.kubernetes("pods", "-n", namespace, "-l", NAME)["items"]
+    return {pod["metadata"]["name"] for pod in items if is_ready(pod)}
+
+
 @contextmanager
 def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
     """Track the ready pods of a namespace by a watch."""
@@ -74,14 +80,10 @@ def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
-            listed = {
-                pod["metadata"]["name"]
-                for pod in workspace.kubernetes("pods", "-n", namespace, "-l", NAME)["items"]
-                if is_ready(pod)
-            }
+            # It tells of what there is one by one, and a pod may end meanwhile.
             until(
-                lambda: listed <= set().union(*list(followed.now.values())),
-                "the watch tells of every ready pod",
+                lambda: _ready(workspace, namespace) <= set[str]().union(*followed.now.values()),
+                "the watch has told of every ready pod",
             )
             followed.start()
             yield followed
