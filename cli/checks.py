@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +26,8 @@ CODE: Mapping[str, Sequence[str]] = {
     "shellcheck": ["shellcheck", ".ci/run", "platformctl", "sandbox/pulumi.sh"],
     "generated files": ["python", "-m", "cli", "generate", "--check"],
 }
+LONGEST = "mypy"
+"""The check that takes a minute of one core, where its cache is empty."""
 
 
 def workflows(actionlint: Path) -> Mapping[str, Sequence[str]]:
@@ -57,26 +60,38 @@ def passes(name: str, command: Sequence[str], out: TextIO | None = None) -> bool
 
 
 def failed(commands: Mapping[str, Sequence[str]], out: TextIO) -> list[str]:
-    """Run checks side by side, as many as there are cores; return the names of those that fail.
+    """Run checks side by side; tell what they found, and return the names of those that fail."""
+    with running(commands) as told:
+        return told(out)
 
-    The output of each is written when it has ended, in the order of `commands`: what a check
-    prints goes to `out`, its messages to stderr.
+
+@contextmanager
+def running(commands: Mapping[str, Sequence[str]]) -> Iterator[Callable[[TextIO], list[str]]]:
+    """Run checks side by side, as many as there are cores, while the context is open.
+
+    What it gives waits for them, and returns the names of those that fail. It writes the output
+    of each in the order of `commands`: what a check prints goes to the file, its messages to
+    stderr.
     """
-    found = []
     pool = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
+    every = pool.map(_captured, commands.values())
     try:
-        for (name, command), done in zip(
-            commands.items(), pool.map(_captured, commands.values()), strict=True
-        ):
-            console.say(_heading(name, command))
-            out.write(done.stdout)
-            out.flush()
-            sys.stderr.write(done.stderr)
-            if done.returncode:
-                found.append(name)
+        yield lambda out: [
+            name
+            for (name, command), done in zip(commands.items(), every, strict=True)
+            if not _told(_heading(name, command), done, out)
+        ]
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C no other begins
-    return found
+
+
+def _told(heading: str, done: subprocess.CompletedProcess[str], out: TextIO) -> bool:
+    """Write what a check said, and return whether it passed."""
+    console.say(heading)
+    out.write(done.stdout)
+    out.flush()
+    sys.stderr.write(done.stderr)
+    return not done.returncode
 
 
 def _captured(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,8 @@ from typing import Any
 from xdist.scheduler import LoadGroupScheduling
 
 LONGEST = (
-    "rehearsal", "kubernetes", "environments", "plugins-cluster", "interruptions", "fourth",
-    "smallest",
+    "rehearsal", "kubernetes", "environments", "accelerators", "interruptions", "smallest",
+    "fourth", "plugins-cluster",
 )  # fmt: skip
 """Groups that take minutes. One that began last would keep the other workers waiting."""
 NICENESS = 5

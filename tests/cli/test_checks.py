@@ -35,6 +35,15 @@ def test_checks_run_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert said.index("== one: python -c") < said.index("== two: python -c")
 
 
+def test_a_check_runs_beside_others_and_is_told_when_asked(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    out = io.StringIO()
+    with checks.running({"long": ["python", "-c", MEETS, first, second]}) as told:
+        assert checks.failed({"quick": ["python", "-c", MEETS, second, first]}, out) == []
+        assert told(out) == []
+    assert out.getvalue() == "met first\nmet second\n"
+
+
 def test_a_check_that_fails_is_named_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
     commands = {
         "bad": ["python", "-c", "import sys; sys.exit('it is wrong')"],

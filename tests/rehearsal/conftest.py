@@ -1,4 +1,4 @@
-"""Fixtures: a workspace with a sandbox, and environments deployed in it."""
+"""Fixtures: a workspace with a sandbox, and dev deployed in it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from declared import ROOT
-from gkeplatform.environment import environments
 from tests.rehearsal.workspace import Workspace, workspace_in
-
-ENVIRONMENTS = environments(ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -32,19 +28,6 @@ def first_run(workspace: Workspace) -> dict[str, Any]:
 @pytest.fixture
 def dev(workspace: Workspace, first_run: dict[str, Any]) -> Workspace:
     """The workspace with dev deployed."""
-    return workspace
-
-
-@pytest.fixture(scope="session")
-def runs(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """The JSON documents of rehearsing every environment; dev may be deployed already."""
-    return {environment: workspace.rehearse(environment) for environment in ENVIRONMENTS}
-
-
-@pytest.fixture
-def three(workspace: Workspace, runs: dict[str, dict[str, Any]]) -> Workspace:
-    """The workspace with every environment deployed."""
-    assert set(runs) == set(ENVIRONMENTS)
     return workspace
 
 

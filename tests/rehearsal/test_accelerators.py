@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cli.traffic.front_ends import FrontEnds
-from tests.rehearsal.watching import NAME, is_ready
+from tests.rehearsal.watching import NAME, is_ready, until
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("accelerators")]
@@ -180,7 +180,9 @@ def _is_routed_by_body(workspace: Workspace) -> None:
                 json={"model": model, "prompt": "Once upon a time", "max_tokens": 4},
             )
 
-        for model in ("on-h100", "on-l4"):
+        models = ("on-h100", "on-l4")
+        until(lambda: all(asked(one).status_code == 200 for one in models), "the pickers answer")
+        for model in models:
             answers = [asked(model) for _ in range(3)]
             assert [one.status_code for one in answers] == [200] * 3, answers[0].text
             pods = {one.headers["x-served-by-pod"].rsplit("-", 2)[0] for one in answers}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.rehearsal.watching import until
 from tests.rehearsal.workspace import ROOT, Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("accelerators")]
@@ -85,9 +86,11 @@ def test_each_choice_serves_with_the_arguments_for_its_gpu(other_workspace: Work
     [card] = json.loads(other_workspace.platformctl(*listed).stdout)["data"]
     assert card["max_model_len"] == 8192
 
-    [class_] = other_workspace.kubernetes("computeclasses")["items"]
-    [health] = class_["status"]["conditions"]
-    assert (health["type"], health["status"]) == ("Health", "True")
+    def health() -> list[tuple[str, str]]:
+        [class_] = other_workspace.kubernetes("computeclasses")["items"]
+        return [(one["type"], one["status"]) for one in class_["status"]["conditions"]]
+
+    until(lambda: health() == [("Health", "True")], "the class is healthy")
     drift = other_workspace.run(
         *other_workspace.command("drift", "choices", "--layer", "serving", "--json"), check=False
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal.watching import NAME, ready_pods, until
+from tests.rehearsal.watching import NAME, is_ready, ready_pods, until
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -24,6 +24,11 @@ def pods(dev: Workspace, model: str, namespace: str = "models") -> list[dict[str
     return found
 
 
+def ready(dev: Workspace, model: str) -> list[dict[str, Any]]:
+    """The model's ready pods, without those that are ending."""
+    return [pod for pod in pods(dev, model) if is_ready(pod)]
+
+
 def settled(dev: Workspace) -> None:
     for name in dev.kubectl("get", "deployments", "-n", "models", "-o", "name").split():
         dev.kubectl("rollout", "status", "-n", "models", name, "--timeout=120s")
@@ -34,7 +39,8 @@ def test_a_highly_available_model_has_an_address_and_a_replica_in_every_zone(
 ) -> None:
     service = dev.kubernetes("service", "mobilenet", "-n", "models")
     (port,) = service["spec"]["ports"]
-    running = pods(dev, "mobilenet")
+    until(lambda: len(ready(dev, "mobilenet")) == 3, "three replicas are ready")
+    running = ready(dev, "mobilenet")
     listening = {
         p["name"]: p["containerPort"] for p in running[0]["spec"]["containers"][0]["ports"]
     }
@@ -82,10 +88,16 @@ def test_draining_each_node_in_turn_keeps_every_model_within_its_budget(dev: Wor
 
 def test_an_eviction_beyond_the_budget_is_answered_429(dev: Workspace) -> None:
     settled(dev)
+
+    def allowed() -> int:
+        budget = dev.kubernetes("pdb", "mobilenet", "-n", "models")
+        return int(budget["status"]["disruptionsAllowed"])
+
+    until(lambda: allowed() == 1, "the budget counts every replica")
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]
     dev.kubectl("cordon", *nodes)
     try:
-        running = [pod["metadata"]["name"] for pod in pods(dev, "mobilenet")]
+        running = [pod["metadata"]["name"] for pod in ready(dev, "mobilenet")]
         # Two at once: the autoscaler soon adds a schedulable node, which allows a third eviction.
         answers = [dev.evict("models", name) for name in running[:2]]
     finally:
@@ -98,7 +110,7 @@ def test_an_eviction_beyond_the_budget_is_answered_429(dev: Workspace) -> None:
 @contextmanager
 def load(dev: Workspace, model: str, **usage: str) -> Iterator[None]:
     """Within the context, one pod of the model has the given usage."""
-    busy = pods(dev, model)[0]["metadata"]["name"]
+    busy = ready(dev, model)[0]["metadata"]["name"]
     told = [f"kwok.x-k8s.io/usage-{kind}={amount}" for kind, amount in usage.items()]
     dev.kubectl("annotate", "pod", "-n", "models", busy, "--overwrite", *told)
     try:
@@ -128,14 +140,16 @@ def test_models_scale_to_their_maximum_under_load_and_back_to_their_minimum(
     def running() -> dict[str, int]:
         return {model: replicas(dev, model) for model in bounds}
 
+    def limited() -> set[str]:
+        scalers = [dev.kubernetes("hpa", model, "-n", "models") for model in bounds]
+        conditions = [one for scaler in scalers for one in scaler["status"]["conditions"]]
+        return {one["reason"] for one in conditions if one["type"] == "ScalingLimited"}
+
     until(lambda: running() == floors, "both are at rest")
     # 4 cores need 32 replicas of 250m at 50 %; 30Gi need 20 replicas of 2Gi at 75 %.
     with load(dev, "recommender", cpu="4"), load(dev, "embeddings", memory="30Gi"):
         until(lambda: running() == ceilings, f"both are at {ceilings}")
-        for model in bounds:
-            scaler = dev.kubernetes("hpa", model, "-n", "models")
-            reasons = {c["type"]: c["reason"] for c in scaler["status"]["conditions"]}
-            assert reasons["ScalingLimited"] == "TooManyReplicas", model
+        until(lambda: limited() == {"TooManyReplicas"}, "neither may grow further")
     until(lambda: running() == floors, f"both are back at {floors}")
 
 
@@ -235,4 +249,8 @@ def test_a_teams_pods_refuse_other_namespaces(dev: Workspace) -> None:
     allowed = json.dumps(policy["ingress"])
     assert "gmp-system" in allowed
     assert '"models"' not in allowed
-    assert [pod["status"]["phase"] for pod in pods(dev, "segmenter", "vision")] == ["Running"]
+
+    def phases() -> list[str]:
+        return [pod["status"]["phase"] for pod in pods(dev, "segmenter", "vision")]
+
+    until(lambda: phases() == ["Running"], "the team's pod runs alone")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from tests.rehearsal.watching import is_ready, until
 from tests.rehearsal.workspace import PROJECTS, Workspace, command_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -68,12 +70,21 @@ def test_refresh_without_drift_finds_nothing(dev: Workspace) -> None:
 
 
 def test_every_models_pods_are_ready(dev: Workspace) -> None:
-    deployments = dev.kubernetes("deployments", "-A")["items"]
-    serving = [d for d in deployments if d["metadata"]["namespace"] != "kube-system"]
-    assert serving
-    for deployment in serving:
-        status = deployment["status"]
-        assert status["availableReplicas"] == status["replicas"] > 0, deployment["metadata"]["name"]
+    def available() -> dict[str, tuple[int, int]]:
+        return {
+            one["metadata"]["name"]: (
+                one["status"].get("availableReplicas", 0),
+                one["status"].get("replicas", 0),
+            )
+            for one in dev.kubernetes("deployments", "-A")["items"]
+            if one["metadata"]["namespace"] != "kube-system"
+        }
+
+    assert available()
+    until(
+        lambda: all(ready == wanted > 0 for ready, wanted in available().values()),
+        "every model's pods are ready",
+    )
 
 
 def test_replicas_spread_over_the_zones(dev: Workspace) -> None:
@@ -81,7 +92,9 @@ def test_replicas_spread_over_the_zones(dev: Workspace) -> None:
         node["metadata"]["name"]: node["metadata"]["labels"]["topology.kubernetes.io/zone"]
         for node in dev.kubernetes("nodes")["items"]
     }
-    pods = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
+    chosen = ("pods", "-A", "-l", "app.kubernetes.io/name=resnet")
+    until(lambda: all(map(is_ready, dev.kubernetes(*chosen)["items"])), "no pod comes or goes")
+    pods = dev.kubernetes(*chosen)["items"]
     zones = {nodes[pod["spec"]["nodeName"]] for pod in pods}
     assert len(pods) >= 3
     assert len(zones) == min(len(pods), len(set(nodes.values())))
@@ -89,15 +102,17 @@ def test_replicas_spread_over_the_zones(dev: Workspace) -> None:
 
 def test_every_routed_backend_has_endpoints(dev: Workspace) -> None:
     project = _project(dev)
-    listed = dev.google("compute", f"projects/{project}/aggregated/networkEndpointGroups")
-    groups = [
-        g for scope in listed["items"].values() for g in scope.get("networkEndpointGroups", [])
-    ]
-    assert groups
-    by_name: dict[str, int] = {}
-    for group in groups:
-        by_name[group["name"]] = by_name.get(group["name"], 0) + group["size"]
-    assert all(size > 0 for size in by_name.values()), by_name
+
+    def sizes() -> Counter[str]:
+        listed = dev.google("compute", f"projects/{project}/aggregated/networkEndpointGroups")
+        found: Counter[str] = Counter()
+        for scope in listed["items"].values():
+            for group in scope.get("networkEndpointGroups", []):
+                found[group["name"]] += group["size"]
+        return found
+
+    assert sizes()
+    until(lambda: all(sizes().values()), "every group has endpoints")
 
 
 def _project(dev: Workspace) -> str:
@@ -118,9 +133,14 @@ def test_no_secret_is_in_plaintext(dev: Workspace) -> None:
             "pulumi", "stack", "output", "--json", "-s", "dev", layer=layer
         ).stdout
     page = dev.home / "page.html"
-    shown = json.loads(dev.platformctl("show", "dev", "--json", "-o", str(page)).stdout)
+    shown: dict[str, Any] = {}
+
+    def all_ready() -> bool:
+        shown.update(json.loads(dev.platformctl("show", "dev", "--json", "-o", str(page)).stdout))
+        return bool(shown["counts"]["ready"] == shown["counts"]["wanted"] > 0)
+
+    until(all_ready, "every pod is shown as ready")
     texts["document of show"], texts["page of show"] = json.dumps(shown), page.read_text()
-    assert shown["counts"]["ready"] == shown["counts"]["wanted"] > 0
     for place, text in texts.items():
         assert token not in text, place
         assert passphrase not in text, place
@@ -217,7 +237,13 @@ def test_drift_is_found_and_repaired(dev: Workspace) -> None:
 
 
 def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
-    pods = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
+    budget = ("pdb", "resnet", "-n", "models")
+    until(
+        lambda: dev.kubernetes(*budget)["status"]["disruptionsAllowed"] == 1,
+        "the budget counts every replica",
+    )
+    listed = dev.kubernetes("pods", "-A", "-l", "app.kubernetes.io/name=resnet")["items"]
+    pods = [pod for pod in listed if is_ready(pod)]
     namespace = pods[0]["metadata"]["namespace"]
     # With all nodes cordoned no replacement is scheduled, as when a whole pool is drained.
     nodes = [node["metadata"]["name"] for node in dev.kubernetes("nodes")["items"]]

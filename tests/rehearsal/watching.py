@@ -54,6 +54,12 @@ class ReadyPods:
         self.fewest = {model: len(names) for model, names in self.now.items()}
 
 
+def _ready(workspace: Workspace, namespace: str) -> set[str]:
+    """The names of the models' ready pods."""
+    items = workspace.kubernetes("pods", "-n", namespace, "-l", NAME)["items"]
+    return {pod["metadata"]["name"] for pod in items if is_ready(pod)}
+
+
 @contextmanager
 def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
     """Track the ready pods of a namespace by a watch."""
@@ -74,8 +80,11 @@ def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
-            until(lambda: bool(followed.now), "the watch tells of pods")
-            time.sleep(1)
+            # It tells of what there is one by one, and a pod may end meanwhile.
+            until(
+                lambda: _ready(workspace, namespace) <= set[str]().union(*followed.now.values()),
+                "the watch has told of every ready pod",
+            )
             followed.start()
             yield followed
         finally:

@@ -18,8 +18,14 @@ HELLO = build.ToolSet(
 PROGRAM = 'package main\n\nvar version = "unset"\n\nfunc main() { println(version) }\n'
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Go compiler's cache. Go's own library is compiled once for all these tests."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def source(tmp_path: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "modules" / "hello"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "note").write_text("kept")
@@ -28,6 +34,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "main.go").write_text(PROGRAM)
     monkeypatch.setattr(build, "_MODULES", tmp_path / "modules")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GOCACHE", str(compiled))
     return folder
 
 

@@ -220,8 +220,8 @@ def running(
         loop.close()
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+@contextmanager
+def two_zones(home: Path) -> Iterator[Sandbox]:
     """A cluster with two zones of two nodes, its controllers, and the emulated compute API."""
 
     def emulator(state: Path, _: ControlPlanes) -> App:
@@ -230,9 +230,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         return app
 
     with running(
-        tmp_path_factory.mktemp("home"),
+        home,
         emulator,
         nodes=[node(zone, index) for zone in "ab" for index in range(2)],
         features=Features(gateway_api=True),
     ) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A cluster of `two_zones` for the tests of a module."""
+    with two_zones(tmp_path_factory.mktemp("home")) as found:
         yield found

@@ -1,4 +1,7 @@
-"""One real control plane for all plugin tests that need one."""
+"""A real control plane for the tests of a module.
+
+It ends with them: a cluster takes its share of the processor for as long as it runs.
+"""
 
 import asyncio
 import json
@@ -16,7 +19,7 @@ CLUSTER = ClusterKey("acme-dev", "europe-west4", "plugins")
 Kubectl = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An API server with two nodes."""
     tools = engine.ensure()
@@ -55,7 +58,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         asyncio.run(end())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kubeconfig(endpoint: Endpoint) -> str:
     """Contents of a kubeconfig of the control plane."""
     cluster = {
@@ -74,7 +77,7 @@ def kubeconfig(endpoint: Endpoint) -> str:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kubectl(kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """Somebody who changes things behind Pulumi's back."""
     file = tmp_path_factory.mktemp("kubectl") / "config"

@@ -24,7 +24,7 @@ def project(tmp_path: Path, kubeconfig: str) -> Project:
     return Project(tmp_path, kubeconfig)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(kubectl: Kubectl) -> None:
     """Waits until the scheduler and KWOK have run a pod: a new control plane is slow at first."""
     kubectl("run", "first", "--image=server:1")
