@@ -32,8 +32,8 @@ from infra.serving.config import ServingConfig
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.live_routes import LiveRoutes, live_routes
-from infra.serving.models.files import CACHE
 from infra.serving.models.pod import OPEN
+from infra.serving.models.presets import CACHE
 from tests.unit.test_exposures import NAMES, NAMING, config, entry
 
 OWN_SERVER: dict[str, Any] = {
