@@ -14,8 +14,10 @@ VARIABLE = "PULUMI_OPTION_DEBUG"
 
 def hold_back(variables: Mapping[str, str]) -> None:
     """Send no debug messages from here on, unless the variable is set to true."""
-    is_asked = variables.get(VARIABLE, "").lower() in ("1", "t", "true")
-    pulumi.log.debug = _SDKS if is_asked else _nothing
+    if variables.get(VARIABLE, "").lower() in ("1", "t", "true"):
+        pulumi.log.debug = _SDKS
+    else:
+        pulumi.log.debug = _nothing
 
 
 def _nothing(*_args: object, **_options: object) -> None:
