@@ -32,14 +32,16 @@ def up(  # noqa: PLR0913 (an update has its options)
     refresh: bool = False,
     allowed: Collection[str] = (),
     done: dict[str, Result] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
     before: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
 
     `refresh`: read the account first, so that what was changed there is changed back. `allowed` may
     be replaced or deleted although it is protected. `done` gets the layers' results as they come,
-    also when a later layer fails. `before` is called before a layer is touched; layers that have
-    nothing to change are not.
+    also when a later layer fails. `meanwhile` is called once, while the layers are looked at and
+    before any is touched. `before` is called before a layer is touched; layers that have nothing to
+    change are not.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
@@ -70,6 +72,7 @@ def up(  # noqa: PLR0913 (an update has its options)
         foresight.updated(layer, made)
 
     with foresight:
+        meanwhile()
         for layer in order:
             unchanged = foresight.unchanged(layer)
             if unchanged is not None:

@@ -6,14 +6,16 @@ before it registers any resource. `gkeplatform.stack` does both; no other code n
 
 import hashlib
 import re
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import pulumi
 from msgspec import field
 
 from gkeplatform import layers
 from gkeplatform.layers import Layer
 from gkeplatform.struct import Frozen
+
+if TYPE_CHECKING:
+    import pulumi
 
 COMPUTE_CLASS = "cloud.google.com/compute-class"
 """Label and taint of the nodes of a compute class, and label by which pods select it."""
@@ -28,8 +30,10 @@ class SecretText:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def output(self) -> pulumi.Output[str]:
+    def output(self) -> "pulumi.Output[str]":
         """The text as a secret output, encrypted in the state."""
+        import pulumi  # noqa: PLC0415 (the command line reads contracts without the SDK)
+
         return pulumi.Output.secret(self._text)
 
     def authority_digest(self) -> str:

@@ -4,6 +4,7 @@ Whatever is refused here is refused before the program registers a resource, wit
 no traceback. Decisions are made elsewhere, in functions over plain values.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
@@ -15,7 +16,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime import config as engine_config
 
-from gkeplatform import namespaces, planned, positions
+from gkeplatform import debug_messages, namespaces, planned, positions
 from gkeplatform.config import Settings, load
 from gkeplatform.contracts import Contract, SecretText
 from gkeplatform.environment import (
@@ -61,6 +62,7 @@ A layer reads its own stack while it is deployed. Buckets replace an object whol
 
 def environment() -> Environment:
     """The environment of this stack. From here on, what it protects is registered protected."""
+    debug_messages.hold_back(os.environ)
     check(namespaces.check, values(), file=file())
     shared = config(SharedConfig, namespace=NAMESPACE)
     place = config(GoogleConfig, namespace=namespaces.GOOGLE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from cli import judging
 from cli.alerting import project as project_of
 from cli.capacity import changes, comparison, report
 from cli.capacity.comparison import Change, Comparison
@@ -43,6 +42,8 @@ def of_update(
 
     Raises CliError where a program refuses its settings.
     """
+    from cli import judging  # noqa: PLC0415 (with it come the SDK and all rules)
+
     engine = Engine(variables, _quiet)
     states = side_by_side.run(
         {layer.name: partial(engine.state, layer, environment) for layer in layers}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from cli.guards.run import Command, alone
 from gkeplatform import stack_values
 from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
-from gkeplatform.layers import CLUSTER, SERVING
+from gkeplatform.layers import CLUSTER, SERVING, Layer
 from gkeplatform.naming import Naming
 from sandbox import engine, front_ends, lifecycle
 from sandbox.expected_cluster import ExpectedCluster, expected
@@ -53,12 +55,6 @@ def rehearse(  # noqa: PLR0913 (a command has its options)
     environments.deployable(environment)
     chosen = layers.selected([*(only or ()), *(layer or ())], start)
     variables = running_environment(dict(os.environ), plugins)
-    if SERVING in chosen:
-        try:
-            for operator in _operators(environment):
-                operator(console.say)
-        except engine.EngineError as error:
-            raise CliError(str(error), error.hint) from error
     given = allow_replace or ()
     command = Command(
         "rehearse",
@@ -67,10 +63,8 @@ def rehearse(  # noqa: PLR0913 (a command has its options)
         [word for name in given for word in ("--allow-replace", name)],
     )
     done: dict[str, Result] = {}
-    with (
-        alone(command, chosen, done, variables),
-        expected(Home.default(), _cluster(environment) if CLUSTER in chosen else None),
-    ):
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(alone(command, chosen, done, variables))
         # The engine refuses each loss when its turn comes; nothing real is at stake before.
         document = deployment.up(
             environment,
@@ -81,6 +75,8 @@ def rehearse(  # noqa: PLR0913 (a command has its options)
             refresh=refresh,
             allowed=guard.permitted(environment, variables, chosen, given),
             done=done,
+            # To read the stack file, the layers' modules are imported, which takes a moment.
+            meanwhile=partial(_prepare, environment, chosen, opened),
         )
     requests = _requests()
     if json or events:
@@ -88,6 +84,18 @@ def rehearse(  # noqa: PLR0913 (a command has its options)
         return
     print("\n" + deployment.summary(document) + calls.text(document["models"], requests), end="")
     print(LOOK_AROUND.format(environment=environment))
+
+
+def _prepare(environment: str, chosen: Sequence[Layer], opened: contextlib.ExitStack) -> None:
+    """Have the tools that the layers need, and boot the cluster until `opened` closes."""
+    if SERVING in chosen:
+        try:
+            for operator in _operators(environment):
+                operator(console.say)
+        except engine.EngineError as error:
+            raise CliError(str(error), error.hint) from error
+    cluster = _cluster(environment) if CLUSTER in chosen else None
+    opened.enter_context(expected(Home.default(), cluster))
 
 
 def _requests() -> front_ends.Requests:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from cli import console, judging
+from cli import console
 from cli.alerting import project
 from cli.capacity import changes, check
 from cli.capacity import report as capacity
@@ -52,4 +52,6 @@ def _declared(environment: str, plans: Sequence[LayerPlan]) -> dict[str, list[Re
     missing = [named(plan.layer) for plan in plans if not plan.is_deployed]
     if not missing:
         return {}
+    from cli import judging  # noqa: PLC0415 (with it come the SDK and all rules)
+
     return {layer.name: its for layer, its in judging.declared_by(environment, missing)}

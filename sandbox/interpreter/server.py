@@ -168,8 +168,12 @@ def _listening(path: Path) -> socket.socket:
     return listener
 
 
-def run(order: Order, state: State) -> None:
-    """Run an order in this process, as a Python of its own would."""
+def run(order: Order, state: State, bytecode: Path) -> None:
+    """Run an order in this process, as a Python of its own would.
+
+    Where the variables keep bytecode out of the checkout, that of our modules is kept in
+    `bytecode`: to compile them is a third of the time to import them.
+    """
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
@@ -179,6 +183,8 @@ def run(order: Order, state: State) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
     importlib.invalidate_caches()
+    if sys.dont_write_bytecode and sys.pycache_prefix is None:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(bytecode)
     if order.kind == "module":
         runpy.run_module(order.name, run_name="__main__", alter_sys=True)
     else:
@@ -218,9 +224,10 @@ def main() -> None:
     """Import, answer, and run what a child has been asked for."""
     last = _Exit()
     state = load()
-    order = Server(state, Path(sys.argv[1])).serve()
+    path = Path(sys.argv[1])
+    order = Server(state, path).serve()
     with last.following():
-        run(order, state)
+        run(order, state, path.parent / "bytecode")
 
 
 if __name__ == "__main__":

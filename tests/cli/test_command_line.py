@@ -113,6 +113,19 @@ def test_a_command_loads_no_other() -> None:
     assert done.stdout.strip() == "['cli.commands.policy']"
 
 
+@pytest.mark.parametrize("command", ["rehearse", "up", "preview"])
+def test_a_deployment_begins_without_the_sdk(command: str) -> None:
+    """The engine's runs wait for these imports (benchmarks/unchanged_runs.py)."""
+    loads = (
+        f"import sys; from cli.app import application; application([{command!r}]); "
+        "print({m.partition('.')[0] for m in sys.modules} & {'pulumi', 'grpc', 'infra'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
 INTERRUPTED = """
 import builtins, runpy
 real = builtins.__import__

@@ -313,6 +313,26 @@ def test_changed_packages_are_imported_anew(tmp_path: Path) -> None:
         started.wait()
 
 
+def test_bytecode_is_kept_beside_the_socket_where_it_is_kept_out_of_the_checkout(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "words.py").write_text("VALUE = 1")
+    started = _small_interpreter(tmp_path, "import json")
+    socket = str(tmp_path / "i.sock")
+    program = "import words; print(words.VALUE, words.__cached__)"
+    try:
+        for value in ("1", "another"):
+            (tmp_path / "words.py").write_text(f"VALUE = {value!r}")
+            printed, _, cached = str(_printed(socket, tmp_path, program)).strip().partition(" ")
+            assert printed == value
+            assert Path(cached).is_file()
+            assert Path(cached).is_relative_to(tmp_path / "bytecode")
+    finally:
+        started.kill()
+        started.wait()
+    assert not list(tmp_path.glob("__pycache__"))
+
+
 def _small_interpreter(folder: Path, imports: str) -> subprocess.Popen[bytes]:
     """An interpreter that imports little, with `folder` on its path."""
     code = (
