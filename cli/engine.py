@@ -285,6 +285,15 @@ class Engine:
         lines = [f"$ cd {layer.directory}", *(f"$ {command}" for command in commands)]
         return "\nwhat exists, and is this stack's, is adopted by\n  " + "\n  ".join(lines)
 
+    def _keeps_replaced(self, layer: Layer, stack: str, run: Run) -> bool:
+        """Whether the names that were refused are those of what an earlier update replaced."""
+        if not run.taken:
+            return False
+        try:
+            return settling.restore(layer, stack, self._plain, self._say, run.taken)
+        except CliError:
+            return False
+
     def _settle_unanswered(self, layer: Layer, stack: str, run: Run) -> None:
         """Adopt what was created although its creation failed."""
         if not run.unanswered:
@@ -322,6 +331,8 @@ class Engine:
             self._plain(layer, ["stack", "init", stack, "--no-select", "--non-interactive"])
             code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         if code and _has(output, "is currently locked") and self._unlock(layer, stack):
+            code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
+        if code and self._keeps_replaced(layer, stack, run):
             code, run, output = self._attempt(layer, arguments, interactive=interactive, log=log)
         seconds = time.monotonic() - started
         if code:

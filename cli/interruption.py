@@ -109,6 +109,35 @@ def resource(export: Json, urn: str, id_: str) -> Json | None:
     return None
 
 
+def leaving(export: Json, urn: str, id_: str) -> Json | None:
+    """The resource of this URN and id that a failed update has replaced and not yet deleted."""
+    for one in _resources(export):
+        if one.get("urn") == urn and one.get("id") == id_ and one.get("delete"):
+            return one
+    return None
+
+
+def with_kept(export: Json, ids: Mapping[str, str]) -> Json:
+    """The state in which what was to be deleted stays, and its replacement is to be deleted.
+
+    `ids` is by URN. The two change places, so that what depends on the URN still comes behind it.
+    """
+    result = copy.deepcopy(export)
+    resources: list[Json] = result["deployment"]["resources"]
+    for urn, id_ in ids.items():
+        kept = leaving(result, urn, id_)
+        if kept is None:
+            continue
+        del kept["delete"]
+        for index, one in enumerate(resources):
+            if one.get("urn") == urn and one is not kept and not one.get("delete"):
+                there = next(i for i, other in enumerate(resources) if other is kept)
+                one["delete"] = True
+                resources[index], resources[there] = kept, one
+                break
+    return result
+
+
 def unread(export: Json, urn: str) -> Json:
     """The state with this resource as one that is still to be settled."""
     result = copy.deepcopy(export)

@@ -85,6 +85,31 @@ def adoption(
     return commands
 
 
+def restore(
+    layer: Layer, stack: str, pulumi: Pulumi, say: Say, refused: Sequence[dict[str, Any]]
+) -> bool:
+    """Keep what an update that failed halfway has replaced, and whose name is wanted again.
+
+    The engine deletes it at the end of the next update, so a creation under its name is refused
+    before. Whether anything is kept. Raises CliError.
+    """
+    export = json.loads(pulumi(layer, ["stack", "export", "--stack", stack]))
+    kept: dict[str, str] = {}
+    for one in refused:
+        provider = interruption.provider_inputs(export, one)
+        id_ = id_of(str(one["type"]), one.get("inputs") or {}, provider)
+        if id_ and interruption.leaving(export, str(one["urn"]), id_):
+            kept[str(one["urn"])] = id_
+    if not kept:
+        return False
+    _import(layer, stack, pulumi, interruption.with_kept(export, kept))
+    for one in refused:
+        if one["urn"] in kept:
+            label = Operation("creating", one).label
+            say(f"{label} is still there from before an update that failed: keeps it", layer.name)
+    return True
+
+
 def _taken(
     layer: Layer, stack: str, foreign: Sequence[tuple[Operation, str]], ids: Mapping[str, str]
 ) -> CliError:

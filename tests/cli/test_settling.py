@@ -86,6 +86,26 @@ class Stack:
         return resources[1:]
 
 
+def test_what_a_failed_update_replaced_is_kept_where_its_name_is_wanted_again() -> None:
+    old = _resource(NETWORK, id=ID, inputs={"name": "n"}, delete=True)
+    new = _resource(NETWORK, id=f"{ID}2", inputs={"name": "n2"})
+    depends = _resource(SUBNET, id="s", inputs={}, dependencies=[URN])
+    stack = Stack(_export(new, depends, old))
+    refused = [_resource(NETWORK, inputs={"name": "n"})]
+
+    def say(text: str, _: str) -> None:
+        stack.said.append(text)
+
+    assert settling.restore(CLUSTER, "dev", stack.run, say, refused)
+    kept = {key: value for key, value in old.items() if key != "delete"}
+    assert stack.state["deployment"]["resources"][1:] == [kept, depends, {**new, "delete": True}]
+    assert stack.said == ["Network main is still there from before an update that failed: keeps it"]
+    # Now it is the resource of the program, and somebody else's name is refused as before.
+    assert not settling.restore(CLUSTER, "dev", stack.run, say, refused)
+    other = [_resource(NETWORK, inputs={"name": "other"})]
+    assert not settling.restore(CLUSTER, "dev", stack.run, say, other)
+
+
 def test_a_state_without_notes_is_left_alone() -> None:
     stack = Stack(_export(_resource(NETWORK, id=ID)))
     assert stack.settle() == [_resource(NETWORK, id=ID)]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.pairs import pair
-from tests.rehearsal.workspace import Workspace
+from tests.rehearsal.workspace import Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
@@ -147,6 +147,28 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
         "certificate_manager", f"{base}/certificateMaps/acme-ml-dev-models/certificateMapEntries"
     )["certificateMapEntries"]
     assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
+
+
+def test_a_replacement_that_failed_halfway_is_taken_back(stack_file: Workspace) -> None:
+    dev = stack_file
+    path = dev.root / "stacks" / "Pulumi.dev.yaml"
+    text = path.read_text()
+    before = names(dev)
+    document = yaml.safe_load(text)
+    (certificate,) = document["config"][KEY]
+    certificate["domains"] = [*DOMAINS, "new.dev.acme.example"]
+    document["config"]["gke-networking:dns"]["zone"] = "absent"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    failed = dev.platformctl("rehearse", "dev", "--layer", "networking", check=False)
+    assert "absent" in failed.stdout + failed.stderr
+    assert len(names(dev)) == 2, "the engine has not come to deletions"
+
+    path.write_text(text)
+    dev.platformctl("rehearse", "dev", "--layer", "networking")
+    assert names(dev) == before
+    _, proxy = served(dev)
+    assert [link.rpartition("/")[2] for link in proxy["sslCertificates"]] == before
+    assert changed(dev.rehearse("dev"))["networking"] == {}
 
 
 def test_no_private_key_is_in_plaintext(stack_file: Workspace) -> None:
