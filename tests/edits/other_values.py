@@ -16,6 +16,21 @@ REMOVED = object()
 _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|[KMGT]i?)?$")
 _NUMBER = inspect.IntType | inspect.FloatType
 
+_ARMOR = (
+    "gke-networking:armor",
+    "gke-serving:gateway.armor",
+    "gke-serving:inference_gateway.armor",
+)
+_EXCLUSION = {"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}
+_OF_ARMOR: Mapping[str, list[Any]] = {
+    "deny": [["198.51.100.0/24"]],
+    "allow": [["203.0.113.0/24"]],
+    "exclusions": [[_EXCLUSION]],
+    "exclusions[].rule_set": ["xss"],
+    "exclusions[].fields": [[{"kind": "header", "value": "X-Edited"}]],
+    "exclusions[].fields[].value": ["edited"],
+    "exclusions[].paths": [["/v1"]],
+}
 BY_PATH: Mapping[str, list[Any]] = {
     "gke-cluster:network.nodes_cidr": ["10.10.0.0/19", "10.11.0.0/19"],
     "gke-cluster:network.pods_cidr": ["10.96.0.0/14"],
@@ -120,23 +135,9 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-networking:armor": [
         {"rate_limit": {"requests": 1000, "interval_seconds": 60}, "adaptive_protection": True}
     ],
-    "gke-networking:armor.deny": [["198.51.100.0/24"]],
-    "gke-networking:armor.allow": [["203.0.113.0/24"]],
-    "gke-networking:armor.exclusions": [
-        [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
-    ],
     "gke-serving:gateway.armor": [{"rate_limit": {"requests": 1000}}],
-    "gke-serving:gateway.armor.deny": [["198.51.100.0/24"]],
-    "gke-serving:gateway.armor.allow": [["203.0.113.0/24"]],
-    "gke-serving:gateway.armor.exclusions": [
-        [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
-    ],
     "gke-serving:inference_gateway.armor": [{"rate_limit": {"requests": 1000}}],
-    "gke-serving:inference_gateway.armor.deny": [["198.51.100.0/24"]],
-    "gke-serving:inference_gateway.armor.allow": [["203.0.113.0/24"]],
-    "gke-serving:inference_gateway.armor.exclusions": [
-        [{"rule_set": "sqli", "fields": [{"kind": "cookie", "value": "session"}]}]
-    ],
+    **{f"{place}.{key}": values for place in _ARMOR for key, values in _OF_ARMOR.items()},
     "gke-networking:iap": [{"members": ["group:ml@acme.example"]}],
     "gke-networking:domains": [
         [
@@ -206,16 +207,6 @@ BY_PATH: Mapping[str, list[Any]] = {
         ["stage.acme.example", "*.stage.acme.example", "edited.stage.acme.example"]
     ],
     "gke-networking:domains[].name": ["edited.stage.acme.example"],
-    "gke-networking:armor.exclusions[].rule_set": ["xss"],
-    "gke-networking:armor.exclusions[].fields": [[{"kind": "header", "value": "X-Edited"}]],
-    "gke-networking:armor.exclusions[].fields[].value": ["edited"],
-    "gke-networking:armor.exclusions[].paths": [["/v1"]],
-    "gke-serving:inference_gateway.armor.exclusions[].rule_set": ["xss"],
-    "gke-serving:inference_gateway.armor.exclusions[].fields": [
-        [{"kind": "header", "value": "X-Edited"}]
-    ],
-    "gke-serving:inference_gateway.armor.exclusions[].fields[].value": ["edited"],
-    "gke-serving:inference_gateway.armor.exclusions[].paths": [["/v1"]],
     "gke-platform:notifications": [[], REMOVED],
     "gke-platform:notifications[](email).name": ["edited"],
     "gke-platform:notifications[](email).address": ["edited@acme.example"],
@@ -246,10 +237,7 @@ PARENTS: Mapping[str, Any] = {
     "gke-serving:models[].import": BY_PATH["gke-serving:models[].import"][0],
     "gke-serving:teams[].container_default": {"cpu": "250m", "memory": "256Mi"},
     "gke-networking:iap": {"members": ["group:a@acme.example"]},
-    "gke-networking:armor.exclusions": BY_PATH["gke-networking:armor.exclusions"][0],
-    "gke-serving:inference_gateway.armor.exclusions": BY_PATH[
-        "gke-serving:inference_gateway.armor.exclusions"
-    ][0],
+    **{f"{place}.exclusions": [_EXCLUSION] for place in _ARMOR},
     "gke-networking:static_files.cache": {},
 }
 """What a mapping or list that no environment has is, where a key within it is edited."""

@@ -14,6 +14,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
     "only together with other keys: see the named edits, or open": (
         "gke-cluster:network",
         "gke-cluster:cluster",
+        "gke-cluster:cluster.managed_prometheus",
         "gke-cluster:cluster.secrets_encryption.grant",
         "gke-cluster:node_pools[].boot_disk_kms_grant",
         "gke-cluster:node_pools[].flex_start",
