@@ -9,7 +9,7 @@ from tests.edits.merging import merged, paths
 
 MOST, MOST_NAMED = 60, 12
 """Edits in a batch: a batch of named edits fails more often, and is halved then."""
-# They replace the cluster, or move what all models use, or protect what others take back.
+# They replace the cluster, move what all models use, or protect what others take back.
 _ALONE = (
     "platform:protect",
     "gke-cluster:cluster.control_plane",
@@ -20,11 +20,26 @@ _ALONE = (
     "a zonal control plane",
     "without HTTPS",
 )
+# They interrupt requests by what they say, or may: nobody else's edit is to bear that.
+_INTERRUPTING = (
+    "gke-networking:certificates",
+    "gke-networking:dns.",
+    "gke-serving:models[].exposure(http-load-balancer).backend",
+    "gke-serving:models[].exposure(http-load-balancer).node_port",
+    "a certificate swapped",
+    "a domain added",
+    "a model from instance groups",
+    "a model to instance groups",
+    "a model on a node port to a team",
+    "a model to another node port",
+    "other ports behind a node port",
+    "without DNS",
+)
 
 
 def is_alone(name: str) -> bool:
     """Whether the edit is made by itself."""
-    return name.startswith(_ALONE)
+    return name.startswith((*_ALONE, *_INTERRUPTING))
 
 
 def batches(edits: Mapping[str, Edit]) -> list[list[str]]:
