@@ -64,6 +64,7 @@ backends = ModelBackends(
     groups=groups,
     instance_groups=instance_groups,
     security_policies=policies,
+    routed=stack.deployed(NetworkingContract),
     naming=naming,
     opts=children,
 )

@@ -1,6 +1,6 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
@@ -10,13 +10,14 @@ from gkeplatform.contracts import (
     InstanceGroup,
     InstanceGroupBackend,
     NegBackend,
+    NetworkingContract,
     Route,
     ServedModel,
 )
 from gkeplatform.naming import Naming
 from infra.networking.config import BackendArgs, NetworkingConfig
 from infra.networking.endpoint_groups import group_name
-from infra.networking.health_checks import health_check
+from infra.networking.health_checks import found_healthy, health_check
 from infra.networking.iap import grant_access, iap_config, members_of
 
 SCHEME = "EXTERNAL_MANAGED"
@@ -34,7 +35,7 @@ class ModelBackend(pulumi.ComponentResource):
 
     service: compute.BackendService
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what differs between two versions)
         self,
         name: str,
         args: NetworkingConfig,
@@ -44,6 +45,7 @@ class ModelBackend(pulumi.ComponentResource):
         security_policy: pulumi.Input[str] | None,
         instance_groups: Mapping[InstanceGroup, str],
         naming: Naming,
+        hooks: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:networking:ModelBackend", name, None, opts)
@@ -69,7 +71,7 @@ class ModelBackend(pulumi.ComponentResource):
             iap=iap_config(members),
             **resilience(args.backends),
             log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=ports),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ports, hooks=hooks),
         )
         grant_access(name, members, service=self.service, opts=child)
         self.register_outputs({"service": self.service.name})
@@ -83,7 +85,7 @@ class ModelBackends(pulumi.ComponentResource):
     names: pulumi.Output[dict[str, str]]
     """Physical names by version."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what the rooms beside it give)
         self,
         name: str,
         args: NetworkingConfig,
@@ -92,10 +94,14 @@ class ModelBackends(pulumi.ComponentResource):
         groups: dict[str, tuple[str, ...]],
         security_policies: Mapping[str, pulumi.Input[str]],
         instance_groups: Mapping[InstanceGroup, str],
+        routed: NetworkingContract | None,
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`routed` is what this layer published last."""
         super().__init__("gkeplatform:networking:ModelBackends", name, None, opts)
+        joining = joining_canaries(models, routed)
+        wait = found_healthy(args.probes) if joining else None
         backends = {
             model.name: ModelBackend(
                 model.name,
@@ -105,6 +111,7 @@ class ModelBackends(pulumi.ComponentResource):
                 security_policy=security_policies.get(model.name),
                 instance_groups=instance_groups,
                 naming=naming,
+                hooks=wait if model.name in joining else None,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for model in models
@@ -113,6 +120,20 @@ class ModelBackends(pulumi.ComponentResource):
         self.links = {key: made.service.self_link for key, made in backends.items()}
         self.names = pulumi.Output.all(**{key: made.service.name for key, made in backends.items()})
         self.register_outputs({})
+
+
+def joining_canaries(
+    models: Iterable[ServedModel], routed: NetworkingContract | None
+) -> frozenset[str]:
+    """The canaries that are new beside a model which the load balancer sends requests to."""
+    known = routed.models if routed else ()
+    live = {version.name for model in known for version in model.versions}
+    found = {
+        model.route.canary.name
+        for model in models
+        if model.route and model.route.canary and model.name in live
+    }
+    return frozenset(found - live)
 
 
 def backend(

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import Declared, run_environment, stack_config
+from declared import Declared, run_environment, run_layer, stack_config
 from gkeplatform import routes
 from gkeplatform.contracts import CanaryRoute, NegBackend, Route, RouteRetries, ServedModel
 from gkeplatform.errors import PlatformError
+from gkeplatform.layers import NETWORKING
 from infra import stack_file
 from infra.networking.url_map.actions import retry_policy
 from infra.networking.url_map.expectations import cases
@@ -187,3 +188,19 @@ def test_layers_that_contradict_each_other_are_refused(old: str, new: str, said:
     with pytest.raises(PlatformError) as raised:
         stack_file.read(edited, file="f.yaml")
     assert str(raised.value).startswith(said)
+
+
+def test_a_canary_joins_a_live_model_once_probes_may_have_found_it_healthy() -> None:
+    outputs = {name: made.outputs for name, made in environment_run("stage").items()}
+    upstream = {f"organization/gke-{name}/stage": outputs[name] for name in ("cluster", "serving")}
+    service = ("gcp:compute/backendService:BackendService", "resnet-canary")
+    # Nobody waits for the first deployment, nor once the canary is there.
+    assert run_layer(NETWORKING, "stage", upstream).hooks == {}
+    own = "organization/gke-networking/stage"
+    assert run_layer(NETWORKING, "stage", upstream | {own: outputs["networking"]}).hooks == {}
+
+    before = json.loads(json.dumps(outputs["networking"]))
+    for one in before["models"]:
+        one["versions"] = [of for of in one["versions"] if of["name"] != "resnet-canary"]
+    joining = run_layer(NETWORKING, "stage", upstream | {own: before})
+    assert {key: set(hooks) for key, hooks in joining.hooks.items()} == {service: {"after_create"}}
