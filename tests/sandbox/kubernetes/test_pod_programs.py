@@ -62,11 +62,22 @@ class Component:
         return Program(binary=SHELL, arguments=arguments, calls_api_server=False)
 
     def running(self) -> list[psutil.Process]:
-        return [one for one, name in processes.below(self.folder.path).items() if name == NAME]
+        found = [one for one, name in processes.below(self.folder.path).items() if name == NAME]
+        own = {one.pid for one in found}
+        # A shell that starts a command is there twice until the command is in its place.
+        return [one for one in found if parent(one) not in {*own, None}]
 
     def start(self) -> None:
         self.programs.start(self.reconcile)
         self.programs.wake()
+
+
+def parent(process: psutil.Process) -> int | None:
+    """None for a process that has ended."""
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def pod(uid: str, **spec: Any) -> Any:
