@@ -180,7 +180,8 @@ def competitors(before: Declared, after: Declared) -> Iterator[str]:
 
 def node_ports(declared: Declared) -> Iterator[tuple[int, tuple[str, str]]]:
     for name, service in declared.of(SERVICE).items():
-        for port in service["spec"]["ports"]:
+        # A former server's are what they were: the engine keeps them.
+        for port in service["spec"].get("ports", ()):
             if "nodePort" in port:
                 yield port["nodePort"], (name, service["metadata"]["namespace"])
 
