@@ -107,12 +107,15 @@ def test_requests_share_a_connection(pair: KeyPair) -> None:
 
 
 def test_a_server_s_limit_of_streams_opens_further_connections(pair: KeyPair) -> None:
-    def late(server: Server, stream: int) -> None:
-        def answer() -> None:
-            server.answer(stream)
-            server.transport.write(server.h2.data_to_send())
+    asked: list[tuple[Server, int]] = []
 
-        asyncio.get_running_loop().call_later(0.5, answer)
+    def late(server: Server, stream: int) -> None:
+        """No stream becomes free before all twelve requests have arrived."""
+        asked.append((server, stream))
+        if len(asked) == 12:
+            for one, its in asked:
+                one.answer(its)
+                one.transport.write(one.h2.data_to_send())
 
     found, made = run(pair, late, streams=4, connections=12, rate=60)
     assert (found.answered, found.total_lost) == (12, 0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.rehearsal.watching import until
 from tests.rehearsal.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
@@ -61,6 +62,14 @@ class Lab:
         told = self.workspace.kubectl("--kubeconfig", str(path), "get", "nodes", "-o", "json")
         items: list[dict[str, Any]] = json.loads(told)["items"]
         return items
+
+    def tpus(self, topology: str) -> list[str]:
+        """The chips of each node that has this topology."""
+        return [
+            node["status"]["allocatable"].get("google.com/tpu", "")
+            for node in self.nodes()
+            if node["metadata"]["labels"].get("cloud.google.com/gke-tpu-topology") == topology
+        ]
 
     def keys(self) -> list[str]:
         """The state of each key's first version, oldest key ring first."""
@@ -163,12 +172,11 @@ def test_a_tpu_slice_is_provisioned_as_a_whole(lab: Lab) -> None:
     (cluster,) = lab.google("container", "locations/-/clusters")["clusters"]
     path = f"locations/{ZONE}/clusters/{cluster['name']}/nodePools/tpu"
     lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 2})
-    lab.workspace.kubectl(
-        "--kubeconfig", str(lab.workspace.home / "lab.kubeconfig"), "wait", "nodes",
-        "--selector", "cloud.google.com/gke-tpu-topology=2x4",
-        "--for", "jsonpath={.status.allocatable.google\\.com/tpu}=4", "--timeout", "60s",
-    )  # fmt: skip
-    lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 0})
+    try:
+        until(lambda: lab.tpus("2x4") == ["4", "4"], "the slice has two nodes")
+    finally:  # the slice counts against the limits of auto-provisioned pools
+        lab.google("container", f"{path}:setSize", "POST", json={"nodeCount": 0})
+        until(lambda: not lab.tpus("2x4"), "its nodes are gone")
 
 
 def test_a_pod_that_fits_no_pool_gets_an_auto_provisioned_one(lab: Lab) -> None:
