@@ -188,7 +188,7 @@ class Engine:
         code, run, output = self._attempt(layer, arguments, interactive=False)
         if code and _has(output, "no stack named"):
             raise _no_stack(layer, stack)
-        if code and not run.mandatory:
+        if code and not run.refusals:
             raise self._failure(layer, stack, code, run, output)
         return not code
 
@@ -337,7 +337,7 @@ class Engine:
         seconds = time.monotonic() - started
         if code:
             self._settle_unanswered(layer, stack, run)
-        if code and interactive and not run.errors and not run.mandatory:
+        if code and interactive and not run.errors and not run.refusals:
             if not run.steps:
                 self._check_reachable(layer, stack)
             # The preview was shown on the terminal and the confirmation declined.

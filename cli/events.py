@@ -39,7 +39,8 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     violations: dict[tuple[str, str], str] = field(default_factory=dict)
     """(policy, URN) → the line to show; the engine sends each violation twice."""
-    mandatory: bool = False
+    refusals: list[str] = field(default_factory=list)
+    """The lines of the violations that are mandatory, and so refuse the run."""
     interrupted: bool = False
     """Whether the run was cancelled with Ctrl-C."""
     is_preview: bool = False
@@ -155,8 +156,6 @@ class Run:
 
     def _policy(self, event: Json) -> str | None:
         key = (event["policyName"], event.get("resourceUrn", ""))
-        is_mandatory = event.get("enforcementLevel") == "mandatory"
-        self.mandatory = self.mandatory or is_mandatory
         if key in self.violations:
             return None
         text = plain(event.get("message", "")).strip()
@@ -164,7 +163,10 @@ class Run:
         level = event.get("enforcementLevel", "")
         shown = f"policy {event['policyName']} ({level}): {urns.name(key[1])}: {' '.join(lines)}"
         self.violations[key] = shown
-        return None if is_mandatory else shown
+        if level != "mandatory":
+            return shown
+        self.refusals.append(shown)
+        return None
 
 
 def plain(text: str) -> str:

@@ -62,8 +62,8 @@ def error(
             "run the same command again to complete it",
             Exit.CANCELLED,
         )
-    if run.mandatory:
-        shown = "\n".join(f"  {text}" for text in run.violations.values())
+    if run.refusals:  # the advisory ones were shown as they came
+        shown = "\n".join(f"  {text}" for text in run.refusals)
         return CliError(
             f"{layer.name}: refused by policy:\n{shown}",
             "change the configuration; docs/reference/policies.md explains each rule",

@@ -29,7 +29,7 @@ def test_a_repeated_violation_counts_once() -> None:
     run.take(_policy())
     run.take(_policy())
     assert len(run.violations) == 1
-    assert run.mandatory
+    assert len(run.refusals) == 1
 
 
 def test_an_advisory_violation_is_shown_and_stops_nothing() -> None:
@@ -37,7 +37,7 @@ def test_an_advisory_violation_is_shown_and_stops_nothing() -> None:
     shown = run.take(_policy("advisory"))
     assert shown is not None
     assert "cluster-nodes-are-private (advisory): main" in shown
-    assert not run.mandatory
+    assert not run.refusals
 
 
 def test_an_error_names_its_resource_without_colour_marks() -> None:

@@ -94,3 +94,14 @@ def test_what_goes_first_is_read_from_the_hint() -> None:
     assert LET_GO_FIRST not in str(failed)
     assert failed.says(LET_GO_FIRST)
     assert failed.says("groups are in use")
+
+
+def test_a_refusal_by_policy_names_the_rules_that_refuse() -> None:
+    """Advisory violations were shown as they came."""
+    run = Run()
+    for name, level in (("spot-nodes", "advisory"), ("clusters-log", "mandatory")):
+        event = {"policyName": name, "resourceUrn": URN, "message": "no", "enforcementLevel": level}
+        run.take({"policyEvent": event})
+    told = str(failures.error(CLUSTER, "dev", 255, run, ""))
+    assert "clusters-log (mandatory)" in told
+    assert "spot-nodes" not in told
