@@ -1,10 +1,10 @@
 """Model servers that have left the catalogue while the load balancer still sends requests to them.
 
 A canary that is taken back, or a model that is renamed, would be gone before networking, which is
-deployed next, has let go of it: its share of the requests would meet no endpoint. So its Deployment
-and Services stay as they are, whatever they are: the engine keeps their former inputs
-(`ignore_changes`), which the stack file does not say any more. The deployment after networking's
-removes them. What else it had (autoscaler, disruption budget) goes at once.
+deployed next, has let go of it: its share of the requests would meet no endpoint. So its
+Deployment, Services and disruption budget stay as they are, whatever they are: the engine keeps
+their former inputs (`ignore_changes`), which the stack file does not say any more. The deployment
+after networking's removes them. What else it had (autoscaler, secrets) goes at once.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform.contracts import InstanceGroupBackend, RoutedVersion, ServingContract
 from infra.serving.exposures import node_ports
@@ -66,7 +67,7 @@ def leaving(
 
 
 class FormerServer(pulumi.ComponentResource):
-    """The Deployment and Services of a version that has left the catalogue, as they were."""
+    """The Deployment, Services and budget of a version that has left the catalogue."""
 
     def __init__(
         self, name: str, version: RoutedVersion, *, opts: pulumi.ResourceOptions | None = None
@@ -83,6 +84,10 @@ class FormerServer(pulumi.ComponentResource):
         for service in _services(version):
             core.Service(service, metadata=_metadata(version, service), spec=unsaid, opts=former)
         apps.Deployment(name, metadata=_metadata(version, name), spec=unsaid, opts=former)
+        # It serves requests, so a drain must not evict all of it.
+        policy.PodDisruptionBudget(
+            name, metadata=_metadata(version, name), spec=unsaid, opts=former
+        )
         self.register_outputs({})
 
 

@@ -411,6 +411,7 @@ def test_versions_are_published_with_their_canary() -> None:
 
 SHARE = {"weights": {"stable": 95, "canary": 5}, "image": "tensorflow/serving:2.18.0"}
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 
 
 def leaving(
@@ -465,7 +466,8 @@ def test_a_model_that_leaves_the_catalogue_stays_as_it_was_deployed() -> None:
         del models["translate"], models["fraud"]
 
     made = changed(edit)
-    names = {DEPLOYMENT: {"translate", "fraud"}, SERVICE: {"translate", "fraud", "node-port-30001"}}
+    both = {"translate", "fraud"}
+    names = {DEPLOYMENT: both, BUDGET: both, SERVICE: {"translate", "fraud", "node-port-30001"}}
     for kind, kept in names.items():
         for name in kept:
             assert name in made.of(kind)
