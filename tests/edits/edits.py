@@ -21,6 +21,9 @@ from tests.edits.other_values import PARENTS, REMOVED, candidates
 ENVIRONMENTS = ("dev", "stage")
 """In this order: an edit is made in the first that has the key's place."""
 
+_USED_IN_STAGE = ("gke-serving:gateway", "gke-serving:inference_gateway")
+"""Dev takes these keys, and has no model behind such a Gateway: they would change nothing there."""
+
 MOST_NEW, MOST_VALUES = 2, 4
 """How many places that a file does not have, and how many values in a place, are tried."""
 
@@ -64,7 +67,8 @@ def problem(environment: str, values: Values) -> str:
 def of_key(key: Key) -> Edit | str:
     """The first edit of the key that the file's checks accept; else the last refusal."""
     said = "no environment has its place"
-    for environment in ENVIRONMENTS:
+    in_stage = str(key).startswith(_USED_IN_STAGE)
+    for environment in ENVIRONMENTS[1:] if in_stage else ENVIRONMENTS:
         for values, refusal in _tries(key, environment):
             if not refusal:
                 return Edit(str(key), environment, values)
