@@ -102,6 +102,7 @@ class Runner:
                 made.sent, made.lost = made.sent + figures.get("sent", 0), made.lost + lost
                 if lost:
                     made.losses.append(f"{model}: {_losses(figures)}; updated until {phases}")
+        self._workspace.forget()  # a cluster that was replaced has another address
         made.problems += differences(self._first, self._settled(self._first))[:20]
         return made
 
