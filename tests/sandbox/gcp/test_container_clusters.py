@@ -455,5 +455,12 @@ def test_a_private_api_server_has_a_private_address_only(is_private: bool) -> No
             kind = "privateEndpoint" if is_private else "publicEndpoint"
             assert shown[kind] == made["endpoint"]
             assert ("publicEndpoint" in shown) is not is_private
+            # What is changed and taken back is as it was.
+            before = shown
+            for one in (not is_private, is_private):
+                update = {"update": {"desiredEnablePrivateEndpoint": one}}
+                await client.wait(await client.call("PUT", client.cluster("main"), update))
+            again = await client.call("GET", client.cluster("main"))
+            assert again["privateClusterConfig"] == before
 
     asyncio.run(run())

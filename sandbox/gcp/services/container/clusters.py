@@ -107,7 +107,7 @@ def _record(
         pods_range_name=placed.pods_name,
         services_range=placed.services,
         services_range_name=placed.services_name,
-        private_endpoint=f"10.128.{host >> 8}.{host % 250 + 2}",
+        private_endpoint=defaults.private_address(cluster_id),
         public_endpoint=f"127.1.{host >> 8}.{host % 250 + 2}",
         created=now(),
         etag="",

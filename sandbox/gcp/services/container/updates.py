@@ -123,9 +123,11 @@ def _mirror(cluster: Json) -> None:
     public = endpoints["ipEndpointsConfig"].get("enablePublicEndpoint")
     # The address that clients use stays reachable; what changes is what it is called.
     for holder in (endpoints["ipEndpointsConfig"], private):
-        holder["publicEndpoint" if public else "privateEndpoint"] = cluster["endpoint"]
-        if not public:
-            holder.pop("publicEndpoint", None)
+        holder.pop("publicEndpoint", None)
+        holder["privateEndpoint"] = cluster["endpoint"]
+        if public:
+            holder["publicEndpoint"] = cluster["endpoint"]
+            holder["privateEndpoint"] = defaults.private_address(cluster["id"])
 
 
 def _encryption(cluster: Json, value: Json) -> None:
