@@ -34,23 +34,31 @@ class Limits(Settings):
         check_amounts(self.cpu, self.memory)
 
 
-class Resources(Settings):
-    """Requests and limits of a replica."""
+class ContainerResources(Settings):
+    """Requests and limits of a container without accelerators."""
 
     requests: Annotated[
         Amounts, Meta(description="Reserved on the node; CPU utilization is relative to it.")
     ]
     limits: Annotated[Limits, Meta(description="Upper bounds; exceeding memory kills the pod.")]
+
+    def __post_init__(self) -> None:
+        for kind in self.requests.__struct_fields__:
+            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
+            if limit is not None and amount(request) > amount(limit):
+                raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
+
+
+class Resources(ContainerResources):
+    """Requests and limits of a replica of a model."""
+
     gpu: Annotated[Gpu | None, Meta(description="GPUs; a node pool must have them.")] = None
     tpu: Annotated[Tpu | None, Meta(description="TPUs; a node pool must have them.")] = None
 
     def __post_init__(self) -> None:
         if self.gpu and self.tpu:
             raise ValueError("gpu and tpu: no machine has both; remove one")
-        for kind in self.requests.__struct_fields__:
-            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if limit is not None and amount(request) > amount(limit):
-                raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
+        super().__post_init__()
 
 
 def check_amounts(cpu: str | None, memory: str) -> None:

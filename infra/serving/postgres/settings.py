@@ -8,7 +8,7 @@ from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings, suggestion
 from infra.serving.patterns import RESERVED_NAMESPACES, Name, StorageClass
 from infra.serving.quantity import Size
-from infra.serving.resources import Resources
+from infra.serving.resources import ContainerResources
 
 SYSTEM_USERS = ("postgres", "standby")
 """Users that the operator creates: the superuser, and the replicas' user."""
@@ -66,7 +66,9 @@ class PostgresCluster(Settings):
     name: Annotated[Name, Meta(description="Name of the cluster and of its Service.")]
     instances: Annotated[int, Meta(ge=1, le=9, description="Primary and replicas together.")]
     volume: Annotated[Volume, Meta(description="Disk of each instance.")]
-    resources: Annotated[Resources, Meta(description="Requests and limits of each instance.")]
+    resources: Annotated[
+        ContainerResources, Meta(description="Requests and limits of each instance.")
+    ]
     users: Annotated[
         dict[UserName, tuple[Flag, ...]],
         Meta(min_length=1, description="Users by name, with their role attributes."),
@@ -104,9 +106,6 @@ class PostgresCluster(Settings):
             raise ValueError(
                 "synchronous: one instance has no replica to wait for; set instances to 2 or more"
             )
-        for kind in ("gpu", "tpu"):
-            if getattr(self.resources, kind) is not None:
-                raise ValueError(f"resources.{kind} is for model servers; remove it")
         if self.resources.limits.cpu is None:
             raise ValueError(
                 "resources.limits.cpu is missing; Postgres' operator would set a limit of its own, "

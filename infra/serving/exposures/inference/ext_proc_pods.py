@@ -6,9 +6,9 @@ Both answer Envoy's ext_proc by gRPC over TLS, with a certificate that they make
 from collections.abc import Sequence
 
 from facts.front_ends import FRONT_END_RANGES
-from infra.serving.exposures.inference.settings import ProxyResources
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
 from infra.serving.network_policy import dns, namespace_selector, tcp
+from infra.serving.resources import ContainerResources
 
 VERSION = "v1.5.0"
 """Release of the Gateway API Inference Extension."""
@@ -57,7 +57,7 @@ def pause(seconds: int) -> Manifest:
     return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
-def resources(args: ProxyResources) -> Manifest:
+def resources(args: ContainerResources) -> Manifest:
     """Requests and limits of the container."""
     limits = {"cpu": args.limits.cpu, "memory": args.limits.memory}
     return {

@@ -11,8 +11,7 @@ from msgspec import Meta, field
 from gkeplatform.armor.rules import ArmorRules
 from gkeplatform.config import Settings
 from infra.serving.patterns import ResourceName
-from infra.serving.quantity import amount
-from infra.serving.resources import Amounts, Limits
+from infra.serving.resources import Amounts, ContainerResources, Limits
 
 MOST_CERTIFICATES = 15
 """Certificates of a regional load balancer."""
@@ -43,21 +42,8 @@ class ScorerWeights(Settings):
             )
 
 
-class ProxyResources(Settings):
-    """Requests and limits of a pod that answers ext_proc."""
-
-    requests: Annotated[Amounts, Meta(description="Reserved on the node.")]
-    limits: Annotated[Limits, Meta(description="Upper bounds; exceeding memory kills the pod.")]
-
-    def __post_init__(self) -> None:
-        for kind in ("cpu", "memory"):
-            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if limit is not None and amount(request) > amount(limit):
-                raise ValueError(f"requests.{kind} {request} exceeds limits.{kind} {limit}")
-
-
-def _resources(cpu: str, memory: str, limit: str) -> ProxyResources:
-    return ProxyResources(requests=Amounts(cpu=cpu, memory=memory), limits=Limits(memory=limit))
+def _resources(cpu: str, memory: str, limit: str) -> ContainerResources:
+    return ContainerResources(requests=Amounts(cpu=cpu, memory=memory), limits=Limits(memory=limit))
 
 
 class PickerArgs(Settings):
@@ -81,9 +67,9 @@ class PickerArgs(Settings):
             "priority, and takes all others."
         ),
     ] = False
-    resources: Annotated[ProxyResources, Meta(description="Requests and limits of a replica.")] = (
-        field(default_factory=lambda: _resources("1", "1Gi", "4Gi"))
-    )
+    resources: Annotated[
+        ContainerResources, Meta(description="Requests and limits of a replica.")
+    ] = field(default_factory=lambda: _resources("1", "1Gi", "4Gi"))
 
 
 class RouterArgs(Settings):
@@ -93,9 +79,9 @@ class RouterArgs(Settings):
         Annotated[int, Meta(ge=2, le=20)],
         Meta(description="Replicas; without a ready one, no request is answered."),
     ] = 2
-    resources: Annotated[ProxyResources, Meta(description="Requests and limits of a replica.")] = (
-        field(default_factory=lambda: _resources("250m", "256Mi", "512Mi"))
-    )
+    resources: Annotated[
+        ContainerResources, Meta(description="Requests and limits of a replica.")
+    ] = field(default_factory=lambda: _resources("250m", "256Mi", "512Mi"))
 
 
 class InferenceGatewayArgs(Settings):
