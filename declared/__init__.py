@@ -11,6 +11,7 @@ from declared.environment import (
     STACKS,
     run_environment,
     run_layer,
+    run_layers,
     stack_config,
 )
 from declared.program import declare
@@ -23,5 +24,6 @@ __all__ = [
     "declare",
     "run_environment",
     "run_layer",
+    "run_layers",
     "stack_config",
 ]

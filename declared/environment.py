@@ -49,7 +49,11 @@ def run_environment(
 
     `edits` replaces keys of the stack file.
     """
-    config = stack_config(environment) | dict(edits or {})
+    return run_layers(environment, stack_config(environment) | dict(edits or {}))
+
+
+def run_layers(environment: str, config: Mapping[str, str]) -> dict[str, Declared]:
+    """Run all layers in order on `config`, the keys as the engine passes them."""
     upstream: dict[str, dict[str, Any]] = {}
     result: dict[str, Declared] = {}
     for layer in in_order(LAYERS):

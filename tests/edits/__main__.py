@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.edits import results
-from tests.edits.edits import Edit, committed, of_keys
+from tests.edits.edits import ENVIRONMENTS, Edit, committed, of_keys
 from tests.edits.effects import effect
 from tests.edits.merging import merged
 from tests.edits.named import named
@@ -32,7 +32,7 @@ def say(text: str) -> None:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.edits")
-    parser.add_argument("--environment", default="dev", choices=("dev", "stage"))
+    parser.add_argument("--environment", default="dev", choices=ENVIRONMENTS)
     parser.add_argument("--only", default="", help="a part of the edits' names; | between several")
     parser.add_argument("--named", action="store_true", help="not the edits of single keys")
     parser.add_argument("--alone", action="store_true", help="each edit by itself")

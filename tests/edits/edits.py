@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,13 +17,21 @@ from gkeplatform import stack_values
 from gkeplatform.errors import PlatformError
 from infra import stack_file
 from tests.edits.fields import Key, Values, keys, places, target
-from tests.edits.other_values import PARENTS, REMOVED, candidates
+from tests.edits.more_values import REMOVED, With
+from tests.edits.other_values import PARENTS, candidates
 
-ENVIRONMENTS = ("dev", "stage")
+LAB = "lab"
+"""The environment of this folder's `lab.yaml`: it has what the committed ones do not."""
+ENVIRONMENTS = ("dev", "stage", LAB)
 """In this order: an edit is made in the first that has the key's place."""
 
-_USED_IN_STAGE = ("gke-serving:gateway", "gke-serving:inference_gateway")
-"""Dev takes these keys, and has no model behind such a Gateway: they would change nothing there."""
+_USED_IN: Mapping[str, str] = {
+    "gke-serving:gateway": "stage",
+    "gke-serving:inference_gateway": "stage",
+    "gke-serving:models[].compute_class": LAB,
+    "gke-serving:models[].resources.gpu": LAB,
+}
+"""Where keys have an effect: another environment has no model behind a Gateway, or no such GPUs."""
 
 MOST_NEW, MOST_VALUES = 2, 4
 """How many places that a file does not have, and how many values in a place, are tried."""
@@ -45,8 +54,9 @@ def committed(environment: str) -> Values:
 
 @cache
 def _document(environment: str) -> Values:
-    text = (STACKS / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8")
-    values: Values = yaml.safe_load(text)["config"]
+    own = Path(__file__).with_name("lab.yaml")
+    file = own if environment == LAB else STACKS / f"Pulumi.{environment}.yaml"
+    values: Values = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
     return values
 
 
@@ -67,8 +77,8 @@ def problem(environment: str, values: Values) -> str:
 def of_key(key: Key) -> Edit | str:
     """The first edit of the key that the file's checks accept; else the last refusal."""
     said = "no environment has its place"
-    in_stage = str(key).startswith(_USED_IN_STAGE)
-    for environment in ENVIRONMENTS[1:] if in_stage else ENVIRONMENTS:
+    used = next((one for above, one in _USED_IN.items() if str(key).startswith(above)), None)
+    for environment in (used,) if used else ENVIRONMENTS:
         for values, refusal in _tries(key, environment):
             if not refusal:
                 return Edit(str(key), environment, values)
@@ -91,7 +101,10 @@ def _tries(key: Key, environment: str) -> Iterator[tuple[Values, str]]:
 
 
 def _set(mapping: Values, name: str, value: Any) -> None:
-    if value is REMOVED:
+    if isinstance(value, With):
+        for one, its in {name: value.value, **value.others}.items():
+            _set(mapping, one, its)
+    elif value is REMOVED:
         mapping.pop(name, None)
     else:
         mapping[name] = copy.deepcopy(value)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from declared import Declared, run_environment, run_layer
+from declared import Declared, run_layer, run_layers
 from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import LAYERS, in_order
 from gkeplatform.stack import Refused
-from tests.edits.edits import Edit, as_passed
+from tests.edits.edits import Edit, as_passed, committed
 
 At = tuple[str, str]
 
@@ -29,7 +29,7 @@ class Effect:
 
 @cache
 def _base(environment: str) -> Mapping[str, Declared]:
-    return run_environment(environment)
+    return run_layers(environment, as_passed(committed(environment)))
 
 
 def effect(edit: Edit) -> Effect:

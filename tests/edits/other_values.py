@@ -10,9 +10,8 @@ from msgspec import inspect
 
 from tests.edits import outside
 from tests.edits.fields import Key
+from tests.edits.more_values import MORE, REMOVED, RESOURCES
 
-REMOVED = object()
-"""The key is taken out."""
 _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|[KMGT]i?)?$")
 _NUMBER = inspect.IntType | inspect.FloatType
 
@@ -237,6 +236,8 @@ PARENTS: Mapping[str, Any] = {
     "gke-serving:models[].import": BY_PATH["gke-serving:models[].import"][0],
     "gke-serving:teams[].container_default": {"cpu": "250m", "memory": "256Mi"},
     "gke-networking:iap": {"members": ["group:a@acme.example"]},
+    "gke-serving:models[].exposure.picker.resources": RESOURCES,
+    "gke-serving:inference_gateway.router.resources": RESOURCES,
     **{f"{place}.exclusions": [_EXCLUSION] for place in _ARMOR},
     "gke-networking:static_files.cache": {},
 }
@@ -248,7 +249,8 @@ def candidates(key: Key, present: Any) -> Iterator[Any]:
 
     A key whose type is a mapping of its own keys is taken out, where it may be.
     """
-    yield from (one for one in BY_PATH.get(str(key), ()) if one != present)
+    told = (*MORE.get(str(key), ()), *BY_PATH.get(str(key), ()))
+    yield from (one for one in told if one != present)
     now = key.default if present is None else present
     yield from (one for one in _of_type(key.type, now) if one != now)
     if present is not None and not key.required:

@@ -1,7 +1,8 @@
-"""What the edits name and another team makes beforehand: keys, a bucket, and a zone of DNS."""
+"""What the edits name and another team makes beforehand: keys, a bucket, secrets, a zone of DNS."""
 
 from __future__ import annotations
 
+import base64
 import json
 
 from tests.rehearsal.workspace import Workspace
@@ -10,6 +11,10 @@ PROJECT, RING, KEYS = "acme-keys", "gke", ("secrets", "backups", "disks")
 BUCKET = "acme-shared-models"
 PULLS = "registry"
 ZONE = "acme-example"
+VOLUMES = {"config_map": "settings", "secret": "credentials"}
+"""Of `lab.yaml`, in the cluster: what a pod mounts."""
+SECRETS = {"key-web": 2, "key-more": 1, "hub": 2, "hub-edited": 1}
+"""Of `lab.yaml`, in Secret Manager: how many versions each has."""
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
 
@@ -18,19 +23,34 @@ def key(name: str) -> str:
     return f"{LOCATION}/keyRings/{RING}/cryptoKeys/{name}"
 
 
-def make_secret(workspace: Workspace, environment: str) -> None:
-    """Make the Secret by which nodes pull images; its namespace is made by serving."""
+def make_in_cluster(workspace: Workspace, environment: str) -> None:
+    """Make the Secret by which nodes pull images, and what pods mount.
+
+    Their namespace is made by serving.
+    """
     context = ("--context", workspace.context_of(environment), "-n", "models")
     text = json.dumps({"auths": {}})
     workspace.kubectl(
         *context, "create", "secret", "generic", PULLS, "--type=kubernetes.io/dockerconfigjson",
         f"--from-literal=.dockerconfigjson={text}", check=False,
     )  # fmt: skip
+    settings = VOLUMES["config_map"]
+    workspace.kubectl(*context, "create", "configmap", settings, "--from-literal=a=b", check=False)
+    workspace.kubectl(
+        *context,
+        "create",
+        "secret",
+        "generic",
+        VOLUMES["secret"],
+        "--from-literal=a=b",
+        check=False,
+    )
 
 
 def make(workspace: Workspace) -> None:
     """Make them, where the sandbox does not have them yet."""
     workspace.platformctl("sandbox", "start")
+    _make_secrets(workspace, "acme-ml-lab")
     workspace.google(
         "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
     )
@@ -47,3 +67,19 @@ def make(workspace: Workspace) -> None:
         purpose = {"purpose": "ENCRYPT_DECRYPT"}
         path = f"{rings}/{RING}/cryptoKeys"
         workspace.google("kms", path, "POST", params={"cryptoKeyId": name}, json=purpose)
+
+
+def _make_secrets(workspace: Workspace, project: str) -> None:
+    services = f"projects/{project}/services"
+    workspace.google("service_usage", f"{services}/secretmanager.googleapis.com:enable", "POST")
+    path = f"projects/{project}/secrets"
+    there = str(workspace.google("secret_manager", path))
+    for secret, versions in SECRETS.items():
+        if f"/{secret}'" in there:
+            continue
+        body: dict[str, object] = {"replication": {"automatic": {}}}
+        workspace.google("secret_manager", f"{path}?secretId={secret}", "POST", json=body)
+        for number in range(versions):
+            data = base64.b64encode(f"{secret}-{number}-0123456789abcdef".encode()).decode()
+            added = {"payload": {"data": data}}
+            workspace.google("secret_manager", f"{path}/{secret}:addVersion", "POST", json=added)

@@ -63,7 +63,7 @@ class Runner:
         document, _, output = self._up()
         if document is None:
             raise SystemExit(f"the committed file cannot be deployed: {_reason(output)}")
-        outside.make_secret(self._workspace, self._environment)
+        outside.make_in_cluster(self._workspace, self._environment)
         self._first = self._settled({})
 
     def make(self, edits: Sequence[Edit]) -> Made:
