@@ -26,12 +26,15 @@ ENVIRONMENTS = ("dev", "stage", LAB)
 """In this order: an edit is made in the first that has the key's place."""
 
 _USED_IN: Mapping[str, str] = {
+    "gke-cluster:node_pools[].accelerator": LAB,
+    "gke-cluster:node_pools[].queued": LAB,
+    "gke-cluster:node_pools[].flex_start": LAB,
     "gke-serving:gateway": "stage",
     "gke-serving:inference_gateway": "stage",
     "gke-serving:models[].compute_class": LAB,
     "gke-serving:models[].resources.gpu": LAB,
 }
-"""Where keys have an effect: another environment has no model behind a Gateway, or no such GPUs."""
+"""Where keys have an effect: elsewhere no model is behind a Gateway, or all GPUs are in use."""
 
 MOST_NEW, MOST_VALUES = 2, 4
 """How many places that a file does not have, and how many values in a place, are tried."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from declared import Declared, run_layer, run_layers
 from gkeplatform.errors import LET_GO_FIRST
-from gkeplatform.layers import LAYERS, in_order
+from gkeplatform.layers import LAYERS, NETWORKING, Layer, in_order
 from gkeplatform.stack import Refused
 from tests.edits.edits import Edit, as_passed, committed
 
@@ -32,6 +32,19 @@ def _base(environment: str) -> Mapping[str, Declared]:
     return run_layers(environment, as_passed(committed(environment)))
 
 
+def _run(layer: Layer, edit: Edit, outputs: Mapping[str, dict[str, Any]]) -> Declared:
+    config = as_passed(edit.values)
+    try:
+        return run_layer(layer, edit.environment, outputs, config)
+    except Refused as refusal:
+        if LET_GO_FIRST not in refusal.message:
+            raise
+    # The command deploys networking first, which then uses none of what goes.
+    networking = f"organization/{NETWORKING.project}/{edit.environment}"
+    others = {name: its for name, its in outputs.items() if name != networking}
+    return run_layer(layer, edit.environment, others, config)
+
+
 def effect(edit: Edit) -> Effect:
     """Deploy the edited file on mocks after the committed one."""
     base = _base(edit.environment)
@@ -43,10 +56,8 @@ def effect(edit: Edit) -> Effect:
     resources: set[tuple[str, str, str]] = set()
     for layer in in_order(LAYERS):
         try:
-            after = run_layer(layer, edit.environment, outputs, as_passed(edit.values))
+            after = _run(layer, edit, outputs)
         except Refused as refusal:
-            if LET_GO_FIRST in refusal.message:  # which the command then does
-                return Effect(tuple(one.name for one in in_order(LAYERS)), frozenset(resources))
             return Effect(tuple(layers), frozenset(resources), refusal.message)
         before = base[layer.name]
         changed = {
