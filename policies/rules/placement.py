@@ -271,11 +271,12 @@ def rollouts_keep_pods_serving(workload: Props) -> Iterator[str]:
     waits for the old ones to stop.
     """
     strategy = block(workload, "spec", "strategy")
-    if text(strategy, "type") == "Recreate" and not _elects_the_one_that_serves(workload):
+    one_serves = _elects_the_one_that_serves(workload)
+    if text(strategy, "type") == "Recreate" and not one_serves:
         yield "strategy.type is Recreate"
     rolling = block(strategy, "rollingUpdate")
     unavailable = rolling.get("maxUnavailable")
-    if unavailable == "100%":
+    if unavailable == "100%" and not one_serves:
         yield "strategy.rollingUpdate.maxUnavailable is 100%"
     if _is_zero(unavailable) and _is_zero(rolling.get("maxSurge")):
         yield "strategy.rollingUpdate has maxSurge and maxUnavailable 0, so no pod is replaced"

@@ -284,7 +284,9 @@ def test_a_picker_is_one_or_elects_a_leader(serving: Declared) -> None:
         assert deployment["spec"]["replicas"] == replicas
         assert elects == (replicas > 1)
         # A waiting replica is not ready: a surge, or a wait for all, would never end.
-        assert deployment["spec"]["strategy"]["type"] == ("Recreate" if elects else "RollingUpdate")
+        strategy = deployment["spec"]["strategy"]
+        assert strategy["type"] == "RollingUpdate", "replicas could not be changed in place"
+        assert strategy["rollingUpdate"]["maxUnavailable"] == ("100%" if elects else 0)
         waits = deployment["metadata"].get("annotations", {}).get("pulumi.com/waitFor")
         assert waits == ("jsonpath={.status.readyReplicas}=1" if elects else None)
         assert budgets[name]["spec"]["maxUnavailable"] == replicas

@@ -7,9 +7,10 @@ One replica picks. A second picker would know half of the prompts, so that the e
 replicas wait for a lease, not ready, and the Deployment is never fully available:
 
 - With one replica a rollout starts the new pod first, and both pick for a moment.
-- With more, a rollout ends all pods first (`Recreate`): a new pod becomes ready only when the old
-  leader has gone. A budget that keeps a pod available would block the drain of the leader's node,
-  since the waiting pods do not count.
+- With more, a rollout ends all pods at once: a new pod becomes ready only when the old leader has
+  gone. The strategy is not `Recreate`: it would change with `replicas`, and the API server refuses
+  it beside the defaults that `rollingUpdate` has left in the object. A budget that keeps a pod
+  available would block the drain of the leader's node, since the waiting pods do not count.
 
 A picker that is told to stop goes on for the answers that pass through it: one that is alone waits
 for them, since another one has the new requests by then. A leader stops at once, and its lease ends
@@ -28,6 +29,10 @@ from infra.serving.manifest import SURGE_STRATEGY, Manifest
 from infra.serving.network_policy import tcp
 
 IMAGE = f"{REGISTRY}/epp:{VERSION}"
+_ALL_AT_ONCE: Manifest = {
+    "type": "RollingUpdate",
+    "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"},
+}
 EXT_PROC, HEALTH, METRICS = 9002, 9003, 9090
 COMPONENT = "endpoint-picker"
 SUFFIX = "-epp"
@@ -119,9 +124,7 @@ def deployment(
 ) -> Manifest:
     """The spec of the Deployment. `config_digest` changes with the configuration, read at start."""
     chosen = selector(server)
-    strategy: Manifest = {"type": "Recreate"}
-    if args.replicas == 1:
-        strategy = SURGE_STRATEGY
+    strategy = SURGE_STRATEGY if args.replicas == 1 else _ALL_AT_ONCE
     return {
         "replicas": args.replicas,
         "selector": {"matchLabels": chosen},
