@@ -168,7 +168,7 @@ async def quiet_and_firing(
     alerts = (
         gpu_queries.idle_while_requests_wait(CHAT),
         gpu_queries.nearly_full(CHAT),
-        adapter_queries.more_wait_than_fit(CHAT),
+        adapter_queries.more_are_asked_than_fit(CHAT),
     )
     assert [await values(service, one) for one in alerts] == [[], [], []]
     assert await values(service, adapter_queries.full_pods(CHAT)) == [0]
