@@ -97,7 +97,7 @@ def test_each_adapter_gets_a_first_request_once() -> None:
     async def test(servers: Servers) -> None:
         servers.show(platform_pod())
         await until(lambda: servers.port(8000) is not None)
-        counts = []
+        counts: list[float] = []
         for names in ([], ["support", "sql"], ["support", "sql"], ["sql"], ["support", "sql"]):
             servers.fleet.set_adapters(KEY, {NAME: adapters({"data": listed(*names)})})
             page = samples((await servers.ask(8000, "/metrics"))[2])
