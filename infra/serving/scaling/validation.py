@@ -9,28 +9,11 @@ from infra.serving.scaling.settings import (
 )
 
 
-def starts_by_metrics(autoscaling: Autoscaling | None) -> bool:
-    """Whether a model without replicas has a metric that exists without pods."""
-    metrics = autoscaling.metrics if autoscaling else ()
-    return any(isinstance(metric, PubSubBacklog | ExternalMetric) for metric in metrics)
-
-
-def check_zero(
-    replicas: Replicas, autoscaling: Autoscaling | None, *, has_picker: bool = False
-) -> None:
-    """`ValueError` if a model without replicas could never start again, or keys have no effect.
-
-    A model whose requests an endpoint picker counts may start by these.
-    """
+def check_zero(replicas: Replicas, autoscaling: Autoscaling | None) -> None:
+    """`ValueError` if a model without replicas could never start again, or keys have no effect."""
     metrics = autoscaling.metrics if autoscaling else ()
     if replicas.min == 0:
-        if has_picker and not metrics:
-            raise ValueError(
-                "replicas.min 0: KEDA starts the model, and scales on metrics; add one to "
-                "autoscaling.metrics, such as {kind: pod, name: vllm:num_requests_waiting, "
-                'average: "4"}, or set replicas.min 1'
-            )
-        if not has_picker and not starts_by_metrics(autoscaling):
+        if not any(isinstance(metric, PubSubBacklog | ExternalMetric) for metric in metrics):
             raise ValueError(
                 "replicas.min 0: without replicas there are no pods to measure, so the model "
                 "would never start; add a pubsub-backlog or external metric to "

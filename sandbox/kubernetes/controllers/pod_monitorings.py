@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from sandbox import tasks
@@ -13,7 +12,7 @@ from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.managed_prometheus import POD_MONITORINGS
 from sandbox.kubernetes.specs import ClusterKey
-from sandbox.traffic.dial_plan import DialPlan, Listener
+from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.metrics import scrape_jobs
 from sandbox.traffic.metrics.managed_service import EngineError, ManagedService, PrometheusError
 
@@ -26,20 +25,12 @@ class PodMonitorings:
     """Tells the managed service what the cluster collects, whenever it changes."""
 
     def __init__(
-        self,
-        server: ApiServer,
-        *,
-        key: ClusterKey,
-        plan: Path,
-        programs: Callable[[], list[Listener]],
-        service: ManagedService,
+        self, server: ApiServer, *, key: ClusterKey, plan: Path, service: ManagedService
     ) -> None:
-        """`programs` tells where the metrics of real programs are, which no plan has."""
         self._cluster = scrape_jobs.Cluster(
             project=key.project, location=key.location, name=key.name
         )
         self._plan = plan
-        self._programs = programs
         self._service = service
         self._wake = asyncio.Event()
         self._monitorings = Informer(server, POD_MONITORINGS, self._wake.set)
@@ -61,11 +52,11 @@ class PodMonitorings:
     async def _run(self) -> None:
         await self._monitorings.synced.wait()
         await self._pods.synced.wait()
-        seen: tuple[int, list[Listener]] = 0, []
+        seen = 0
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK)
-            written = self._written(), self._programs()
+            written = self._written()
             if not self._wake.is_set() and written == seen:
                 continue
             await asyncio.sleep(_SETTLE)
@@ -75,7 +66,7 @@ class PodMonitorings:
                     self._cluster,
                     self._monitorings.objects(),
                     self._pods.objects(),
-                    DialPlan([*DialPlan.read(self._plan).listeners, *written[1]]),
+                    DialPlan.read(self._plan),
                 )
                 await self._service.collect(self._cluster, jobs)
                 seen = written
