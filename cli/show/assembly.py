@@ -10,7 +10,8 @@ import msgspec
 from cli.alerting import Alert
 from cli.courses.course import Course
 from cli.routing import HTTP_LOAD_BALANCER, Plan
-from cli.show import rules
+from cli.show import adapters, rules
+from cli.show.adapters import Adapters
 from cli.show.cluster import Amounts, Live, Node, Pod
 from cli.show.google_console import GoogleConsole
 from cli.show.picture import FrontEnd, Model, Picture, Pool, Version, Violation, Zone
@@ -139,7 +140,19 @@ def _models(
             alerts=tuple(alerts.get(entry.name, ())),
             callers=entry.callers,
             traffic=sources.measured.model(entry.name, _backends(route)) if route else None,
+            adapters=_adapters(sources.measured, entry),
         )
+
+
+def _adapters(measured: Measured, entry: Workload) -> Adapters | None:
+    if entry.adapters is None:
+        return None
+    return adapters.of_model(
+        measured.adapters,
+        [(one.namespace, one.name) for one in (entry, *filter(None, [entry.canary]))],
+        names=[one.name for one in entry.adapters.loaded],
+        fit=entry.adapters.lora.max_loras,
+    )
 
 
 def _versions(sources: Sources, entry: Workload, route: RoutedModel | None) -> Iterator[Version]:

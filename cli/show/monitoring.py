@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from cli import alerting
 from cli.console import say
 from cli.errors import CliError
-from cli.show import traffic
+from cli.show import adapters, traffic
 from cli.show.traffic import Measured, Series
 from sandbox import lifecycle
 
@@ -34,16 +35,21 @@ class Monitoring:
         self._token, self._token_at = "", 0.0
         self._waits = True
 
-    def measured(self, prefix: str, several: Mapping[str, Sequence[str]]) -> Measured:
+    def measured(
+        self, prefix: str, several: Mapping[str, Sequence[str]], *, asked: str = ""
+    ) -> Measured:
         """What the load balancer measured of an environment. Raises CliError.
+
+        `asked` is the query for LoRA adapters, where models have some.
 
         The first time it waits for a Prometheus that does not answer yet, and says so.
         """
         seconds = _REAL if self._real else _REHEARSED
         named = traffic.queries(prefix, seconds, several)
-        answers = self._answers([query for _, query in named])
-        names = (name for name, _ in named)
-        return traffic.measured(seconds, zip(names, answers, strict=True))
+        answers = self._answers([*(query for _, query in named), *([asked] if asked else [])])
+        names = [name for name, _ in named]
+        found = traffic.measured(seconds, zip(names, answers[: len(names)], strict=True))
+        return replace(found, adapters=adapters.asked(answers[-1])) if asked else found
 
     def _answers(self, queries: Sequence[str]) -> list[list[Series]]:
         ask = self._asked()

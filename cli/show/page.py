@@ -15,6 +15,7 @@ from markupsafe import Markup
 from cli.alerting import FIRING, Alert
 from cli.courses import drawing
 from cli.pictures import chart
+from cli.show import adapters
 from cli.show.picture import Model, Picture, Violation
 from cli.templates import templates_in
 from gkeplatform.layers import ENVIRONMENT
@@ -169,6 +170,7 @@ def _templates(root: str) -> Environment:
     templates = templates_in(_FOLDER)
     templates.filters["link"] = lambda place: f"{root}/{place.replace(':', '#L')}"
     templates.filters["breaks"] = _with_breaks
+    templates.filters["adapters"] = adapters.text
     templates.filters["number"] = lambda value: f"{value:.4g}"
     templates.filters["time"] = lambda text: (
         f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

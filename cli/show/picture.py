@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cli.alerting import FIRING, Alert
 from cli.courses.course import Course
+from cli.show.adapters import Adapters
 from cli.show.cluster import Amounts, Budget, Node, Pod, Scaler
 from cli.show.stacks import LayerState
 from cli.show.traffic import Traffic
@@ -89,6 +90,8 @@ class Model:
     """Who may use it, with a key; empty for a model that asks for none."""
     traffic: Traffic | None = None
     """Of all its versions; None where no load balancer measures it."""
+    adapters: Adapters | None = None
+    """Its LoRA adapters; None: its server takes none."""
 
     @property
     def ready(self) -> int:

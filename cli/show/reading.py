@@ -16,7 +16,7 @@ from cli.drills.cluster import Cluster
 from cli.engine import Engine
 from cli.errors import CliError, Exit
 from cli.routing import Plan
-from cli.show import assembly, cluster, stacks
+from cli.show import adapters, assembly, cluster, stacks
 from cli.show.assembly import Sources
 from cli.show.cluster import Live
 from cli.show.google_console import GoogleConsole
@@ -73,7 +73,9 @@ class Reader:
         several = assembly.several(assembly.published(known.stacks[NETWORKING.name]))
         with ThreadPoolExecutor(2) as pool:
             firing = pool.submit(alerting.real if self._real else alerting.rehearsed, project)
-            measured = pool.submit(self._monitoring.measured, known.plan.prefix, several)
+            measured = pool.submit(
+                self._monitoring.measured, known.plan.prefix, several, asked=_adapters(known)
+            )
             live = self._live(known)
             return assembly.picture(
                 Sources(
@@ -149,6 +151,14 @@ class Reader:
         return cluster.of_items(
             kubectl.objects(cluster.KINDS, self._variables, option, optional=optional)
         )
+
+
+def _adapters(known: _Deployed) -> str:
+    """The query for LoRA adapters; empty where no model takes any."""
+    if all(one.adapters is None for one in known.plan.serving.entries):
+        return ""
+    outputs = known.stacks[CLUSTER.name].outputs
+    return adapters.query(str(outputs.get("name", "")), str(outputs.get("location", "")))
 
 
 def _judged(environment: str, held: Mapping[str, Stack]) -> Report:

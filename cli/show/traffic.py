@@ -16,6 +16,8 @@ from infra.environment.objectives import LATENCIES, REQUESTS
 
 Series = tuple[Mapping[str, str], float]
 """Labels, and the value now."""
+Asked = Mapping[tuple[str, str], Sequence[tuple[tuple[str, ...], int]]]
+"""By the namespace and name of a version: adapters with requests, and how many pods have these."""
 DURATIONS = "loadbalancing.googleapis.com/https/total_latencies"
 """From the first byte of a request to the last byte of its answer, whatever its status."""
 BACKEND, MODEL = "backend_target_name", "model"
@@ -54,6 +56,8 @@ class Measured:
     backends: Mapping[str, Traffic] = field(default_factory=dict)
     models: Mapping[str, Traffic] = field(default_factory=dict)
     """The quantiles of models with several backend services; their sums are the backends'."""
+    adapters: Asked = field(default_factory=dict)
+    """The LoRA adapters that pods have requests for."""
 
     def backend(self, name: str) -> Traffic:
         """That of a backend service; one without series had no requests."""

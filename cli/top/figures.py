@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cli.alerting import FIRING, Alert
 from cli.show import page
+from cli.show.adapters import Adapters
 from cli.show.picture import Model, Picture, Pool, Version
 from cli.show.traffic import Traffic
 
@@ -52,6 +53,8 @@ class ModelRow:
     """Bounds of its replicas."""
     firing: int
     """Of its alerts."""
+    adapters: Adapters | None
+    """Its LoRA adapters; None: its server takes none."""
     requests: Requests
     versions: tuple[VersionRow, ...]
 
@@ -116,6 +119,7 @@ def _model(model: Model) -> ModelRow:
         minimum=model.least,
         maximum=model.most,
         firing=model.firing,
+        adapters=model.adapters,
         requests=_requests(model.traffic),
         versions=tuple(map(_version, model.versions)),
     )

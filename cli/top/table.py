@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.alerting import Alert
+from cli.show.adapters import text
 from cli.top.figures import ModelRow, PoolRow, Requests, Top, VersionRow
 
 _NONE = "-"
@@ -24,7 +25,8 @@ def whole(top: Top, at: str, *, height: int | None = None) -> Group:
     if height is not None and len(rows) > (room := max(_FEWEST, height - fixed - 1)):
         left = sum(isinstance(row, ModelRow) for row in rows[room:])
         rows = rows[:room]
-    parts: list[RenderableType] = [_headline(top, at), Text(), _pools(top), Text(), _models(rows)]
+    models = _models(rows, adapters=any(row.adapters for row in top.models))
+    parts: list[RenderableType] = [_headline(top, at), Text(), _pools(top), Text(), models]
     if left:
         parts.append(Text(f"and {left} more models: --once shows all", style="dim"))
     if top.firing:
@@ -52,7 +54,8 @@ def _rows(top: Top) -> list[ModelRow | VersionRow]:
     return found
 
 
-def _models(rows: Sequence[ModelRow | VersionRow]) -> Table:
+def _models(rows: Sequence[ModelRow | VersionRow], *, adapters: bool) -> Table:
+    """`adapters`: whether there is a column for LoRA adapters."""
     table = _table(
         "MODEL",
         "READY",
@@ -63,6 +66,7 @@ def _models(rows: Sequence[ModelRow | VersionRow]) -> Table:
         "P99 MS",
         "IN FLIGHT",
         "FIRING",
+        *(["ADAPTERS"] if adapters else []),
         "VERSION",
     )
     for row in rows:
@@ -73,9 +77,23 @@ def _models(rows: Sequence[ModelRow | VersionRow]) -> Table:
         if isinstance(row, ModelRow):
             firing = Text(str(row.firing), "red" if row.firing else "")
         table.add_row(
-            Text(name), ready, Text(bounds), *_figures(row.requests), firing, Text(_version(row))
+            Text(name),
+            ready,
+            Text(bounds),
+            *_figures(row.requests),
+            firing,
+            *([_adapters(row)] if adapters else []),
+            Text(_version(row)),
         )
     return table
+
+
+def _adapters(row: ModelRow | VersionRow) -> Text:
+    if not isinstance(row, ModelRow) or row.adapters is None:
+        return Text("" if isinstance(row, VersionRow) else _NONE)
+    said = Text(text(row.adapters))
+    crowded = row.adapters.crowded
+    return said.append(f"; {crowded} crowded", "yellow") if crowded else said
 
 
 def _share(row: VersionRow) -> str:
@@ -148,6 +166,6 @@ def _alert(alert: Alert) -> Text:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        is_name = heading in {"MODEL", "NODE POOL", "VERSION"}
+        is_name = heading in {"MODEL", "NODE POOL", "ADAPTERS", "VERSION"}
         table.add_column(heading, justify="left" if is_name else "right", no_wrap=True)
     return table

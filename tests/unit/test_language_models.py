@@ -251,8 +251,9 @@ def test_adapters_are_watched_where_a_server_takes_them() -> None:
     found = only(served(max_loras=2))
     assert "adapters" in suffixes(found)
     assert "LoRA adapters" in titles(found)
-    # Three or more names wait.
-    assert 'waiting_lora_adapters=~"[^,]+(,[^,]+){2,}"' in adapter_queries.more_wait_than_fit(found)
+    # Three names or more.
+    query = adapter_queries.more_are_asked_than_fit(found)
+    assert 'running_lora_adapters=~"[^,]+(,[^,]+){2,}"' in query
 
 
 @pytest.fixture(scope="module")

@@ -154,13 +154,13 @@ def _waiting_adapters(model: LanguageModel) -> Alert:
     return Alert(
         suffix="adapters",
         severity="WARNING",
-        title=f"More adapters of {model.name} wait than fit",
-        query=adapter_queries.more_wait_than_fit(model),
+        title=f"More adapters of {model.name} are asked for than fit",
+        query=adapter_queries.more_are_asked_than_fit(model),
         minutes=model.waiting_minutes,
         text=(
-            f"At a pod of **{model.name}**, requests for more than {model.max_loras} adapters have "
-            f"waited for {model.waiting_minutes} minutes, and a batch has {model.max_loras} at "
-            "most: they take turns.\n\n"
+            f"A pod of **{model.name}** has had requests for more than {model.max_loras} adapters "
+            f"for {model.waiting_minutes} minutes, and a batch has {model.max_loras} at most: they "
+            "take turns.\n\n"
             "1. Raise `lora.max_loras`, if the GPU has memory for it: `platformctl size --loras`.\n"
             "2. Or raise `replicas`: behind the Inference Gateway, requests for an adapter go to "
             "pods that run it.\n"

@@ -113,13 +113,16 @@ def _accelerators(model: LanguageModel) -> Iterator[Json]:
 def _adapters(model: LanguageModel) -> Iterator[Json]:
     if not model.max_loras:
         return
-    yield _chart("Pods by the LoRA adapters that they run", {"": adapter_queries.running(model)})
+    yield _chart(
+        "Pods by the LoRA adapters that they have requests for",
+        {"": adapter_queries.running(model)},
+    )
     yield _chart(
         "LoRA adapters",
         {
             "pods": adapter_queries.pods(model),
-            f"pods that run {model.max_loras}, as many as fit": adapter_queries.full_pods(model),
-            "pods where some wait": adapter_queries.waiting_pods(model),
+            f"pods with requests for {model.max_loras} or more": adapter_queries.full_pods(model),
+            "pods with more than fit, where some wait": adapter_queries.waiting_pods(model),
         },
     )
 

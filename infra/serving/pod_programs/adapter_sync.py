@@ -4,6 +4,10 @@ The file is mounted from a ConfigMap, which the kubelet renews about a minute af
 adapter's files are copied from its bucket to the pod's disk and checked; then the server is told to
 load it. What is no longer listed is unloaded. A server that starts again gets all of them again.
 
+Each adapter that is loaded gets a first request of one token. It shows that the adapter works, and
+vLLM's gauge `vllm:lora_requests_info` has no series before a first request: without one, the
+endpoint picker of the Inference Gateway takes the pod for full.
+
 The server's API: vLLM 0.33, https://docs.vllm.ai/en/latest/features/lora/. The pod is ready
 (`--ready`) once each adapter has been tried: one that is broken does not keep a pod from serving
 the others, and what is wrong with it is in the log.
@@ -24,6 +28,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,11 +37,20 @@ PERIOD = 5.0
 RETRY = 60.0
 """Seconds after which an adapter that failed is tried again."""
 LARGEST_CONFIG = 2**20
+FIRST_REQUESTS = (
+    ("completions", {"prompt": "a", "max_tokens": 1}),
+    ("embeddings", {"input": "a"}),
+)
+"""Path and body of an adapter's first request: a server has the path of its own task alone."""
 Json = Any
 
 
 class AdapterError(Exception):
     """An adapter cannot be loaded; the message says why."""
+
+
+class NotFoundError(AdapterError):
+    """The server has no such path, or no such model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +169,8 @@ class Sync:
         self._disk = disk
         self._max_rank = max_rank
         self._failed: dict[Wanted, float] = {}
+        self._answered: set[Wanted] = set()
+        """Those that have answered a first request since they were loaded."""
 
     def once(self, wanted: Sequence[Wanted]) -> bool:
         """Load and unload what differs. Whether the server answers, and all have been tried."""
@@ -164,8 +180,11 @@ class Sync:
             self._prepare(wanted)  # while the server loads its model
             return False
         for one in wanted:
-            if served.get(one.name) != str(self._disk / one.folder) and self._is_due(one):
-                self._try(one, load=True, replaces=one.name in served)
+            is_loaded = served.get(one.name) == str(self._disk / one.folder)
+            if not is_loaded:
+                self._answered.discard(one)
+            if one not in self._answered and self._is_due(one):
+                self._try(one, load=not is_loaded, replaces=one.name in served, asks=True)
         names = {one.name for one in wanted}
         for name in served.keys() - names:
             self._post("unload_lora_adapter", {"lora_name": name})
@@ -179,19 +198,37 @@ class Sync:
     def _prepare(self, wanted: Sequence[Wanted]) -> None:
         for one in wanted:
             if self._is_due(one):
-                self._try(one, load=False, replaces=False)
+                self._try(one, load=False, replaces=False, asks=False)
 
-    def _try(self, one: Wanted, *, load: bool, replaces: bool) -> None:
+    def _try(self, one: Wanted, *, load: bool, replaces: bool, asks: bool) -> None:
         try:
             folder = self._fetched(one)
             if load:
                 body = {"lora_name": one.name, "lora_path": str(folder), "load_inplace": replaces}
                 self._post("load_lora_adapter", body)
                 print(f"loaded {one.name} from {one.source}", flush=True)
+            if asks:
+                self._ask(one)
+                self._answered.add(one)
             self._failed.pop(one, None)
         except (AdapterError, OSError, http.client.HTTPException, ValueError) as error:
             self._failed[one] = time.monotonic()
             print(f"adapter {one.name} ({one.source}): {error}", file=sys.stderr, flush=True)
+
+    def _ask(self, one: Wanted) -> None:
+        """Send its first request. `AdapterError` if it is not answered."""
+        reason = ""
+        for path, body in FIRST_REQUESTS:
+            try:
+                self._post(path, {"model": one.name, **body})
+            except NotFoundError as error:
+                reason = reason or str(error)
+                continue
+            except AdapterError as error:
+                reason = str(error)
+                break
+            return
+        raise AdapterError(f"it is loaded, and its first request fails: {reason}")
 
     def _is_due(self, one: Wanted) -> bool:
         failed = self._failed.get(one)
@@ -227,7 +264,8 @@ class Sync:
                 reason = str(json.loads(error.read())["error"]["message"])
             except (ValueError, KeyError, TypeError, OSError):
                 reason = f"HTTP {error.code}"
-            raise AdapterError(reason) from None
+            kind = NotFoundError if error.code == HTTPStatus.NOT_FOUND else AdapterError
+            raise kind(reason) from None
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -3,7 +3,13 @@
 A batch has requests of `--max-loras` adapters at most; a request for another one waits, and those
 behind it that fit go first (`vllm/v1/core/sched/scheduler.py`). The gauge is
 `vllm:lora_requests_info`: the names are its labels, the value is the time of the last step. Each
-pair of names is a series that stays (`vllm/v1/metrics/loggers.py`).
+pair of names is a series that stays (`vllm/v1/metrics/loggers.py`). There is none before the first
+request.
+
+Both labels have each adapter that has requests, whether these run or wait: vLLM counts both for
+each adapter, also none, and joins the names alone (`LoRARequestStates.update_scheduler_stats` in
+`vllm/v1/metrics/stats.py` of v0.30; an adapter that only waits is counted with 0 running in
+`tests/v1/engine/test_output_processor.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ class AdapterBatch:
         self.most = most
         self._running: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
-        self._seen: dict[tuple[str, str], float] = {}
+        self._seen: dict[str, float] = {}
         self._last = 0.0
 
     def fits(self, adapter: str) -> bool:
@@ -52,8 +58,8 @@ class AdapterBatch:
         _remove(self._running, adapter)
         self._step()
 
-    def series(self) -> dict[tuple[str, str], float]:
-        """The time of the last step by the names of those that run and of those that wait.
+    def series(self) -> dict[str, float]:
+        """The time of the last step by the names of those that have requests.
 
         A server that works makes steps; one that is idle makes none.
         """
@@ -63,8 +69,8 @@ class AdapterBatch:
 
     def _step(self) -> None:
         self._last = max(time.time(), self._last + _STEP)
-        names = ",".join(sorted(self._running)), ",".join(sorted(self._waiting))
-        self._seen[names] = self._last
+        names = self._running.keys() | self._waiting.keys()
+        self._seen[",".join(sorted(names))] = self._last
 
 
 def _add(counted: Counter[str], adapter: str) -> None:

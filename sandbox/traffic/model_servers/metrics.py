@@ -220,18 +220,18 @@ def _vllm(served: Served, load: Load) -> Iterator[_Family]:
 
 
 def _adapters(batch: AdapterBatch) -> _Samples:
-    """A series for all adapters that ever ran and waited together; the value is the last time."""
+    """A series for all adapters that ever had requests together; the value is the last time."""
     return [
         (
             "",
             {
                 "max_lora": str(batch.most),
-                "running_lora_adapters": running,
-                "waiting_lora_adapters": waiting,
+                "running_lora_adapters": names,
+                "waiting_lora_adapters": names,
             },
             when,
         )
-        for (running, waiting), when in batch.series().items()
+        for names, when in batch.series().items()
     ]
 
 

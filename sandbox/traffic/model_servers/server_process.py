@@ -67,6 +67,8 @@ class ServerProcess:
         self._uid = pod.uid
         self._served = _served(pod, container)
         self._served.is_loaded = False
+        self._asked: Mapping[str, str] = {}
+        """Folders of the adapters that have had their first request, by name."""
         self.identity = b""
         self.update(pod, pod.settings)
 
@@ -94,6 +96,21 @@ class ServerProcess:
         """Have these adapters beside those of its start, as the pod's sidecar tells it."""
         if self.server.updates_adapters:
             self._served.adapters = {**self.server.adapters, **adapters}
+            self._ask_adapters()
+
+    def _ask_adapters(self) -> None:
+        """Take the sidecar's first request for each adapter, once the server answers.
+
+        It takes no time here, whatever the pod's latency.
+        """
+        if not self.is_loaded:
+            return
+        found = self._served.adapters
+        for name, folder in found.items():
+            if self.server.adapters.get(name) != folder and self._asked.get(name) != folder:
+                self.load.pass_at_once(name)
+                self.load.count(name, "completions", 200, None, (1, 1))
+        self._asked = dict(found)
 
     def set_loaded(self, loaded: bool) -> None:
         """Say whether its model is loaded; it listens from then on at the latest."""
@@ -103,6 +120,7 @@ class ServerProcess:
             for one in self._sockets.values():
                 one.listen(_BACKLOG)  # at once: the kernel takes connections until they are read
             self._spawn(self._listen())
+        self._ask_adapters()
 
     async def _listen(self) -> None:
         while self._sockets:

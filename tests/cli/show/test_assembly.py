@@ -109,6 +109,23 @@ def test_the_picker_of_a_model_behind_the_inference_gateway_is_told(sources: Sou
     assert groups == {"assistant": "endpoint picker assistant-epp"}
 
 
+def test_adapters_are_told_of_models_that_take_some(sources: Sources) -> None:
+    asked = {("models", "assistant"): [((), 1), (("sql", "support"), 2), (("old",), 1)]}
+    measured = Measured(seconds=60, adapters=asked)
+    stage = replace(sources, plan=routing.plan("stage"), measured=measured)
+    found = {one.name: one.adapters for one in assembly.picture(stage).models if one.adapters}
+    assert list(found) == ["assistant"]
+    told = found["assistant"]
+    names = [one.name for one in told.listed]
+    entry = next(one for one in stage.plan.serving.entries if one.name == "assistant")
+    assert entry.adapters is not None
+    assert names[:-1] == sorted(one.name for one in entry.adapters.loaded)
+    # A server still has it.
+    assert (names[-1], told.listed[-1].pods) == ("old", 1)
+    assert told.fit == entry.adapters.lora.max_loras
+    assert not any(one.adapters for one in assembly.picture(sources).models)
+
+
 def test_only_models_with_a_canary_behind_the_load_balancer_have_several_backends(
     sources: Sources,
 ) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from cli.show import page
+from cli.show.adapters import Adapter, Adapters
 from cli.show.cluster import Amounts
 from cli.show.google_console import GoogleConsole
 from cli.show.traffic import Traffic
@@ -203,3 +204,17 @@ def test_headings_go_down_one_level_at_a_time_and_ids_are_unique() -> None:
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
     ids = [one["id"] for _, one in found.elements if "id" in one]
     assert len(ids) == len(set(ids))
+
+
+def test_adapters_are_told_where_a_model_takes_some() -> None:
+    of = picture(1)
+    listed = (Adapter(name=f"sql{MARKUP}", pods=1), Adapter(name="idle", pods=0))
+    own = Adapters(fit=1, listed=listed, crowded=2)
+    told = Read(page.html(replace(of, models=(replace(of.models[0], adapters=own),)), root=".."))
+    words = " ".join(told.text.split())
+    assert f"requests for adapters, by pods: sql{MARKUP} 1; 2 crowded" in words
+    assert not [one for _, one in told.elements if "onmouseover" in one]
+    quiet = Adapters(fit=1, listed=listed[1:], crowded=0)
+    told = Read(page.html(replace(of, models=(replace(of.models[0], adapters=quiet),)), root=".."))
+    assert "requests for adapters, by pods: none" in " ".join(told.text.split())
+    assert "adapters" not in Read(page.html(of, root="..")).text

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from cli.app import application
 from cli.errors import CliError, Exit
 from cli.show import reading
+from cli.show.adapters import Adapter, Adapters
 from cli.show.picture import Picture
 from cli.show.traffic import Traffic
 from cli.top import figures, table, watching
@@ -67,6 +68,25 @@ def test_a_model_that_no_load_balancer_measures_has_no_figures() -> None:
     assert line(shown(idle), "model-0000")[3:8] == ["0", "-", "-", "-", "0"]
 
 
+def with_adapters(crowded: int = 0) -> Picture:
+    """A picture whose last model takes adapters; some text of theirs is markup."""
+    of = busy()
+    listed = (Adapter(name="sql", pods=0), Adapter(name="[red]x[/red]", pods=2))
+    own = Adapters(fit=1, listed=listed, crowded=crowded)
+    return replace(of, models=(of.models[0], replace(of.models[1], adapters=own)))
+
+
+def test_adapters_have_a_column_where_a_model_takes_some() -> None:
+    assert "ADAPTERS" not in shown(busy())
+    text = shown(with_adapters(crowded=1))
+    assert "ADAPTERS" in text
+    assert line(text, "model-0001")[10:] == ["[red]x[/red]", "2;", "1", "crowded"]
+    assert line(text, "model-0000")[9:] == ["-"]
+    assert "crowded" not in shown(with_adapters())
+    top = figures.of_picture(with_adapters(crowded=1))
+    assert top.models[0].adapters == with_adapters(crowded=1).models[1].adapters
+
+
 def test_what_fires_is_listed() -> None:
     assert "firing CRITICAL  dev-uptime" in shown(busy())
     assert "1 alert fires" in shown(busy())
@@ -114,6 +134,7 @@ def test_json_has_every_model_and_every_pool(monkeypatch: pytest.MonkeyPatch) ->
     document = json.loads(done.stdout)
     assert document["ok"]
     assert [one["requests"]["p99_ms"] for one in document["models"]] == [96.5, None]
+    assert [one["adapters"] for one in document["models"]] == [None, None]
     assert document["pools"][0]["memory"] == 28 * 2**30
     assert document["firing"][0]["name"] == "dev-uptime"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from infra.serving.pod_programs.adapter_sync import main
+from infra.serving.pod_programs import adapter_sync
+from infra.serving.pod_programs.adapter_sync import Storage, Sync, Wanted, main
 from sandbox.traffic.model_servers import openai_rest
 from sandbox.traffic.model_servers.kinds import model_server
 from sandbox.traffic.model_servers.messages import Answer, Request
@@ -40,6 +41,9 @@ class Server:
         self.vllm = Served(pod="p", namespace="n", node="n", zone="z", version="v", server=found)
         self.is_up = True
         self.asked: list[str] = []
+        """Paths and adapters of the POSTs."""
+        self.refusals: dict[str, Answer] = {}
+        """What it answers in place of its own answers, by path."""
 
     @contextmanager
     def on_loopback(self) -> Iterator[str]:
@@ -55,10 +59,13 @@ class Server:
                     self.close_connection = True
                     return
                 if self.command == "POST":
-                    outer.asked.append(f"{self.path} {json.loads(body)['lora_name']}")
+                    given = json.loads(body)
+                    name = given.get("lora_name") or given["model"]
+                    outer.asked.append(f"{self.path} {name}")
                 headers = [(b"content-type", b"application/json")]
                 request = Request(self.command, self.path.encode(), headers, body)
-                answer = openai_rest.answer(outer.vllm, request)
+                found = outer.refusals.get(self.path)
+                answer = found or openai_rest.answer(outer.vllm, request)
                 self.send_response(answer.status)
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
@@ -129,9 +136,11 @@ def test_adapters_are_copied_and_loaded(pod: Pod) -> None:
 
 def test_a_second_look_changes_nothing(pod: Pod) -> None:
     pod.look(a="a")
-    told, read = len(pod.server.asked), len(pod.world.asked)
+    read = len(pod.world.asked)
     pod.look(a="a")
-    assert (len(pod.server.asked), len(pod.world.asked)) == (told, read)
+    # A sidecar that starts again does not know whether there was a first request.
+    assert pod.server.asked == ["/v1/load_lora_adapter a", *["/v1/completions a"] * 2]
+    assert len(pod.world.asked) == read
 
 
 def test_an_adapter_that_is_listed_no_more_is_unloaded_and_its_files_deleted(pod: Pod) -> None:
@@ -144,13 +153,47 @@ def test_another_source_takes_the_place_of_the_former_one(pod: Pod) -> None:
     pod.look(a="a")
     assert pod.look(a="b") == {"a": f"{pod.disk}/a-b"}
     # In place: no request meets a server without the adapter.
-    assert pod.server.asked == ["/v1/load_lora_adapter a"] * 2
+    assert pod.server.asked == ["/v1/load_lora_adapter a", "/v1/completions a"] * 2
 
 
 def test_a_server_that_starts_again_gets_all_of_them_again(pod: Pod) -> None:
     pod.look(a="a", b="b")
     pod.server.vllm.adapters.clear()
     assert pod.look(a="a", b="b").keys() == {"a", "b"}
+
+
+def in_one_process(pod: Pod, looks: int) -> None:
+    """Several looks of one program, which remembers what it has done."""
+    given = pod.world.environment
+    storage = Storage(endpoint=given["STORAGE_ENDPOINT"], metadata=given["GCE_METADATA_HOST"])
+    sync = Sync(pod.url, storage, pod.disk, max_rank=16)
+    for _ in range(looks):
+        assert sync.once([Wanted("a", "gs://models/adapters/a", "a-a")])
+
+
+def test_an_adapter_s_first_request_is_sent_once(pod: Pod) -> None:
+    in_one_process(pod, looks=3)
+    assert pod.server.asked == ["/v1/load_lora_adapter a", "/v1/completions a"]
+
+
+def test_a_server_that_writes_no_text_is_asked_for_an_embedding(pod: Pod) -> None:
+    pod.server.refusals["/v1/completions"] = Answer.of({"detail": "Not Found"}, 404)
+    in_one_process(pod, looks=2)
+    assert pod.server.asked[1:] == ["/v1/completions a", "/v1/embeddings a"]
+
+
+def test_a_first_request_that_fails_is_said_and_sent_again_later(
+    pod: Pod, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = {"error": {"message": "EngineCore encountered an issue."}}
+    pod.server.refusals["/v1/completions"] = Answer.of(refusal, 500)
+    in_one_process(pod, looks=2)
+    assert pod.server.asked == ["/v1/load_lora_adapter a", "/v1/completions a"]
+    said = "it is loaded, and its first request fails: EngineCore encountered an issue."
+    assert f"adapter a (gs://models/adapters/a): {said}" in capfd.readouterr().err
+    monkeypatch.setattr(adapter_sync, "RETRY", 0.0)
+    in_one_process(pod, looks=2)
+    assert pod.server.asked[2:] == ["/v1/completions a"] * 2
 
 
 def test_files_are_copied_while_the_server_loads_its_model(pod: Pod) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cli.show import adapters
 from infra.environment.language_models import adapter_queries, gpu_queries, queries
 from infra.environment.language_models.dashboard import dashboard
 from infra.environment.language_models.watched import LanguageModel
@@ -110,12 +111,17 @@ class Chat:
         return metrics.text(self._served, self.load, None).decode()
 
 
-async def values(service: ManagedService, query: str) -> list[float]:
+async def series(service: ManagedService, query: str) -> list[tuple[dict[str, str], float]]:
+    """Labels and value of each series that a query finds."""
     asked = {"query": query.replace(queries.WINDOW, "10m")}
     status, content = await service.ask("dev", "api/v1/query", asked)
     assert status == 200, content
     found: list[dict[str, Any]] = json.loads(content)["data"]["result"]
-    return [float(one["value"][1]) for one in found]
+    return [(one["metric"], float(one["value"][1])) for one in found]
+
+
+async def values(service: ManagedService, query: str) -> list[float]:
+    return [value for _, value in await series(service, query)]
 
 
 async def until(service: ManagedService, query: str) -> list[float]:
@@ -147,8 +153,8 @@ async def scenario(home: Home, server: GaugeServer, google: GaugeServer) -> None
         chat.answer(10)
         server.text = chat.page()
         for tile in json.loads(dashboard("chat", CHAT))["mosaicLayout"]["tiles"]:
-            for series in tile["widget"]["xyChart"]["dataSets"]:
-                await until(service, series["timeSeriesQuery"]["prometheusQuery"])
+            for one in tile["widget"]["xyChart"]["dataSets"]:
+                await until(service, one["timeSeriesQuery"]["prometheusQuery"])
         assert await until(service, gpu_queries.active(gpu_queries.ENGINE, CHAT)) == [0.4]
         (full,) = await until(service, gpu_queries.memory(CHAT))
         assert 0.91 < full < 0.93
@@ -168,7 +174,7 @@ async def quiet_and_firing(
     alerts = (
         gpu_queries.idle_while_requests_wait(CHAT),
         gpu_queries.nearly_full(CHAT),
-        adapter_queries.more_wait_than_fit(CHAT),
+        adapter_queries.more_are_asked_than_fit(CHAT),
     )
     assert [await values(service, one) for one in alerts] == [[], [], []]
     assert await values(service, adapter_queries.full_pods(CHAT)) == [0]
@@ -185,6 +191,11 @@ async def quiet_and_firing(
     assert await values(service, adapter_queries.waiting_pods(CHAT)) == [2]
     # Of each pod the newest series counts.
     assert await values(service, adapter_queries.running(CHAT)) == [2]
+    answered = await series(service, adapters.query(CHAT.cluster, CHAT.location))
+    versions = [(CHAT.namespace, job) for job in CHAT.jobs]
+    told = adapters.of_model(adapters.asked(answered), versions, names=["f"], fit=CHAT.max_loras)
+    assert adapters.text(told) == "a 2, b 2, c 2, d 2, e 2"
+    assert told.crowded == 2
 
 
 def test_every_chart_and_alert_finds_what_is_measured(tmp_path: Path) -> None:

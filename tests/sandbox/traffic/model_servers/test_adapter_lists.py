@@ -21,6 +21,7 @@ from tests.sandbox.traffic.model_servers.cluster import (
     until,
     with_servers,
 )
+from tests.sandbox.traffic.model_servers.test_load import samples
 from tests.unit.entries import VLLM as ENTRY
 
 NAME = ("models", "m1-adapters")
@@ -86,6 +87,26 @@ def test_a_pod_that_starts_has_the_list_of_the_others() -> None:
         servers.fleet.set_adapters(KEY, {NAME: adapters({"data": listed("sql")})})
         await until(lambda: servers.port(8000) is not None)
         assert await served(servers) == ["m1", "sql"]
+
+    with_servers(test)
+
+
+def test_each_adapter_gets_a_first_request_once() -> None:
+    """As the sidecar sends it; without one the endpoint picker takes the pod for full."""
+
+    async def test(servers: Servers) -> None:
+        servers.show(platform_pod())
+        await until(lambda: servers.port(8000) is not None)
+        counts: list[float] = []
+        for names in ([], ["support", "sql"], ["support", "sql"], ["sql"], ["support", "sql"]):
+            servers.fleet.set_adapters(KEY, {NAME: adapters({"data": listed(*names)})})
+            page = samples((await servers.ask(8000, "/metrics"))[2])
+            told = [one for one in page if one.startswith("vllm:lora_requests_info")]
+            assert bool(told) == bool(counts)
+            counts.append(
+                sum(at for key, at in page.items() if key.startswith("vllm:request_success_total"))
+            )
+        assert counts == [0, 2, 2, 2, 3]
 
     with_servers(test)
 
