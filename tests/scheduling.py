@@ -14,10 +14,13 @@ from typing import Any
 from xdist.scheduler import LoadGroupScheduling
 
 LONGEST = (
-    "rehearsal", "kubernetes", "environments", "accelerators", "interruptions", "smallest",
-    "fourth", "plugins-cluster",
+    "rehearsal", "kubernetes", "environments", "accelerators", "interruptions", "pooled",
+    "fourth", "plugins-cluster", "smallest", "test_language_model_charts", "test_prometheus",
 )  # fmt: skip
-"""Groups that take minutes. One that began last would keep the other workers waiting."""
+"""Groups that take long, the longest first; the last ones a minute and half of one.
+
+One that began last would keep the other workers waiting.
+"""
 NICENESS = 5
 """Of the worker that fills the gaps."""
 
@@ -47,6 +50,16 @@ def next_scope(sizes: Mapping[str, int], *, is_filling: bool) -> str:
     return next(modules, scopes[0]) if is_filling else scopes[0]
 
 
+def needs_more(pending: int) -> bool:
+    """Whether a worker needs more than the tests that it has, of which it runs the first.
+
+    It runs a test once it knows the next one, since that says which fixtures end. xdist gives
+    more while there are two: then a worker in a long test holds two groups that idle ones could
+    take.
+    """
+    return pending < 2
+
+
 def fills_gaps(worker: str, workers: int) -> bool:
     """Whether the worker, such as `gw2`, is the one that fills the gaps: the last of several."""
     return workers > 2 and worker == f"gw{workers - 1}"
@@ -57,6 +70,13 @@ class Scheduling(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no typ
 
     def _split_scope(self, nodeid: str) -> str:
         return scope(nodeid)
+
+    def _reschedule(self, node: Any) -> None:
+        pending = self._pending_of(self.assigned_work[node])
+        if (
+            needs_more(pending) or not self.workqueue
+        ):  # with nothing left, the worker is told to end
+            super()._reschedule(node)
 
     def _assign_work_unit(self, node: Any) -> None:
         sizes = {one: len(tests) for one, tests in self.workqueue.items()}

@@ -74,8 +74,6 @@ _EXTRA: Mapping[str, Mapping[str, str]] = {
 }
 # The API server reaches Services through the sandbox, which stands in for the cluster's network.
 _NOT_PROXIED = "127.0.0.1,localhost"
-# The control planes of a laptop are small; collecting earlier halves the API server's heap.
-_ENVIRONMENT = {"GOGC": "50"}
 
 
 def render(
@@ -144,10 +142,7 @@ def _patch(
                 for key, value in _OVERRIDES.get(component, {}).items()
             ),
         ],
-        "extraEnvs": [
-            {"name": name, "value": value}
-            for name, value in {**_ENVIRONMENT, **environment}.items()
-        ],
+        "extraEnvs": [{"name": name, "value": value} for name, value in environment.items()],
     }
 
 

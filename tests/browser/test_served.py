@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from declared import ROOT
 from tests.browser import layout
 
-PATIENT = 30_000
+PATIENT = 120_000
 """Milliseconds until something must be seen on a busy machine."""
 
 

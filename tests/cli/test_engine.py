@@ -196,7 +196,7 @@ def test_a_creation_that_failed_just_before_the_kill_is_settled_by_the_next_run(
 
 
 def _until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)

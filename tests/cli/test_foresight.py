@@ -256,7 +256,7 @@ def test_no_state_is_no_stack(document: object) -> None:
 
 
 def test_functions_run_at_the_same_time() -> None:
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=60)
     assert side_by_side.run({"a": both.wait, "b": both.wait}).keys() == {"a", "b"}
 
 

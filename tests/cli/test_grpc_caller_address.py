@@ -54,7 +54,7 @@ def server() -> Iterator[int]:
 
 @pytest.mark.parametrize("caller", ["", ADMITTED])
 def test_a_request_comes_from_the_caller_s_address(server: int, caller: str) -> None:
-    with GrpcCaller(target(server, caller=caller), timeout=10) as one:
+    with GrpcCaller(target(server, caller=caller), timeout=60) as one:
         found = [one.call() for _ in range(3)]
     assert [answer.served_by["pod"] for answer in found] == [caller or "127.0.0.1"] * 3
 
@@ -92,18 +92,18 @@ def refusing() -> Iterator[int]:
 def test_a_connection_that_is_closed_is_told(refusing: int) -> None:
     said = f"127.0.0.1:{refusing} closed the connection without an answer"
     with (
-        GrpcCaller(target(refusing), timeout=10) as one,
+        GrpcCaller(target(refusing), timeout=60) as one,
         pytest.raises(CliError, match=said),
     ):
         one.call()
-    found = asyncio.run(load.run(target(refusing), rate=20, seconds=0.2, timeout=10))
+    found = asyncio.run(load.run(target(refusing), rate=20, seconds=0.2, timeout=60))
     assert (found.answered, found.lost.keys() <= {Loss.CONNECT, Loss.RESET}) == (0, True)
     assert found.reason == said
 
 
 def test_an_address_that_this_machine_has_not_is_told(server: int) -> None:
     with (
-        GrpcCaller(target(server, caller="192.0.2.9"), timeout=10) as one,
+        GrpcCaller(target(server, caller="192.0.2.9"), timeout=60) as one,
         pytest.raises(CliError, match="assign requested address"),
     ):
         one.call()

@@ -112,7 +112,7 @@ def test_calls_that_are_cut_are_lost() -> None:
         server = await asyncio.start_server(cut, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
-            return await load.run(target(port), rate=50, seconds=0.2, timeout=5)
+            return await load.run(target(port), rate=50, seconds=0.2, timeout=60)
         finally:
             server.close()
 
@@ -126,6 +126,6 @@ def test_a_closed_port_is_told_with_its_reason() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        found = asyncio.run(load.run(target(port), rate=50, seconds=0.1, timeout=5))
+        found = asyncio.run(load.run(target(port), rate=50, seconds=0.1, timeout=60))
     assert found.lost == {Loss.CONNECT: 5}
     assert "failed to connect" in found.reason

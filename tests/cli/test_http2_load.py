@@ -157,7 +157,8 @@ def test_an_ending_connection_loses_nothing(pair: KeyPair) -> None:
 def test_a_lost_request_is_counted_by_its_kind(
     pair: KeyPair, answer: Answering, lost: Loss
 ) -> None:
-    found, _ = run(pair, answer, rate=20, timeout=0.3)
+    # Only the last case may end by its time: an answer may be late on a busy machine.
+    found, _ = run(pair, answer, rate=20, timeout=0.3 if lost is Loss.TIMEOUT else 60)
     assert (found.sent, found.answered, found.lost) == (4, 0, {lost: 4})
 
 

@@ -40,7 +40,7 @@ def _request(home: Home, method: str, path: str, body: object = None) -> int:
         headers={"Authorization": "Bearer any"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -140,7 +140,7 @@ def test_a_taken_port_is_replaced_by_a_free_one(home: Home) -> None:
          f"import socket,time; s=socket.create_server(('127.0.0.1',{first.port})); time.sleep(60)"]
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not any(c.status == "LISTEN" for c in psutil.Process(squatter.pid).net_connections()):
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -42,7 +42,7 @@ def test_ctrl_c_ends_the_commands_of_all_threads(tmp_path: Path) -> None:
     threads = [threading.Thread(target=run, args=[name]) for name in ("a", "b")]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not all((tmp_path / name).exists() for name in ("a", "b")):
         assert time.monotonic() < deadline
         time.sleep(0.02)

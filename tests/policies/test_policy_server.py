@@ -404,7 +404,7 @@ def test_the_pack_starts_as_the_engine_starts_it_and_leaves_quietly() -> None:
         assert int(process.stdout.readline()) > 0
     finally:
         process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate(timeout=20)
+        shown, errors = process.communicate(timeout=120)
     assert (process.returncode, shown, errors) == (0, "", "")
 
 
@@ -420,7 +420,7 @@ def test_a_broken_rule_is_one_line_and_no_service(tmp_path: Path) -> None:
     )
     (tmp_path / "__main__.py").write_text(program)
     process = start(tmp_path, str(tmp_path))
-    shown, errors = process.communicate(timeout=20)
+    shown, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert shown == ""
     assert errors.strip() == "error: __main__.nodes_are_blue: the rule lacks fix, references"

@@ -112,7 +112,7 @@ class Asking:
         self._at = f"{parts.scheme}://127.0.0.1:{frontend.listens}"
         self._host = str(parts.hostname)
         trust = ssl.create_default_context(cafile=run["requests"]["cacert"])
-        self.client = httpx.Client(verify=trust, trust_env=False, timeout=30)
+        self.client = httpx.Client(verify=trust, trust_env=False, timeout=60)
 
     def __call__(self, key: str | None = None, body: Json | None = None, **more: str) -> Any:
         """The answer to a chat, or without a body to a question for the models."""

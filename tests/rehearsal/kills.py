@@ -29,7 +29,7 @@ _NAMES = {
 PARTS = (CLI, ENGINE, EVERYTHING, *(name for name in _NAMES if name != "random plugin"))
 _OURS = ("pulumi", "language_host", "sandbox.plugins", "-m cli", FORKED)
 _STEP = re.compile(r"^(\w+) +(creating|created) ")
-_SECONDS_TO_END = 20.0
+_SECONDS_TO_END = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,5 +31,5 @@ def under_load(
             yield
         finally:
             child.send_signal(signal.SIGINT)
-            output, _ = child.communicate(timeout=30)
+            output, _ = child.communicate(timeout=120)
     found.update(json.loads(output))

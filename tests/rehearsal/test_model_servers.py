@@ -31,7 +31,7 @@ def ready(dev: Workspace, model: str) -> list[dict[str, Any]]:
 
 def settled(dev: Workspace) -> None:
     for name in dev.kubectl("get", "deployments", "-n", "models", "-o", "name").split():
-        dev.kubectl("rollout", "status", "-n", "models", name, "--timeout=120s")
+        dev.kubectl("rollout", "status", "-n", "models", name, "--timeout=300s")
 
 
 def test_a_highly_available_model_has_an_address_and_a_replica_in_every_zone(
@@ -72,7 +72,7 @@ def test_draining_each_node_in_turn_keeps_every_model_within_its_budget(dev: Wor
         for node in nodes:
             try:
                 dev.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data",
-                            "--timeout=180s")  # fmt: skip
+                            "--timeout=300s")  # fmt: skip
                 left = dev.kubernetes(
                     "pods", "-n", "models", f"--field-selector=spec.nodeName={node}"
                 )

@@ -57,7 +57,7 @@ def test_looking_around_works_as_written(dev: Workspace, block: str) -> None:
         env=dev.base_environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

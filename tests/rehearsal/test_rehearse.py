@@ -255,7 +255,7 @@ def test_an_eviction_below_the_budget_is_refused(dev: Workspace) -> None:
         dev.kubectl("uncordon", *nodes)
     assert '"status":"Success"' in answers[0]
     assert "disruption budget" in answers[1], answers
-    dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=60s")
+    dev.kubectl("rollout", "status", "-n", namespace, "deployment/resnet", "--timeout=300s")
 
 
 def test_a_restarted_sandbox_keeps_its_state(dev: Workspace) -> None:

@@ -89,4 +89,4 @@ def ready_pods(workspace: Workspace, namespace: str) -> Iterator[ReadyPods]:
             yield followed
         finally:
             watch.terminate()
-            reader.join(timeout=10)
+            reader.join(timeout=60)

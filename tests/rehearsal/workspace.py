@@ -150,7 +150,7 @@ class Workspace:
         """A request to the emulated API by the address that the environment names."""
         base = self.environment()[f"GOOGLE_{service.upper()}_CUSTOM_ENDPOINT"]
         answer = httpx.request(
-            method, base + path, headers={"Authorization": "Bearer any"}, timeout=30, **options
+            method, base + path, headers={"Authorization": "Bearer any"}, timeout=60, **options
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()

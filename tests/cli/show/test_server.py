@@ -39,7 +39,7 @@ def served() -> Iterator[Server]:
 
 
 def asked(served: Server, path: str, host: str | None = None) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", served.server_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.server_port, timeout=60)
     connection.request("GET", path, headers={"Host": host} if host else {})
     return connection.getresponse()
 

@@ -135,7 +135,7 @@ def node(zone: str, index: int = 0, **more: Any) -> NodeSpec:
     return NodeSpec(**(facts | more))
 
 
-def eventually(look: Callable[[], T], patience: float = 60.0) -> T:
+def eventually(look: Callable[[], T], patience: float = 120.0) -> T:
     """Return the first answer that is true; the last one where none is."""
     deadline = time.monotonic() + patience
     while not (found := look()) and time.monotonic() < deadline:

@@ -35,7 +35,7 @@ def test_a_request_cancelled_during_the_handshake_closes_its_connection(
         with contextlib.suppress(asyncio.CancelledError):
             await task
         try:
-            return await asyncio.wait_for(ended, 5)
+            return await asyncio.wait_for(ended, 60)
         finally:
             await client.close()
             listener.close()

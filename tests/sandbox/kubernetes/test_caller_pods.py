@@ -102,7 +102,7 @@ async def _first_bytes() -> bytes:
     port = server.sockets[0].getsockname()[1]
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\n")
-    found = await asyncio.wait_for(taken, 10)
+    found = await asyncio.wait_for(taken, 60)
     writer.close()
     server.close()
     return found

@@ -219,17 +219,17 @@ def logs(sandbox: Sandbox) -> str:
 
 
 def test_a_gauge_that_no_pod_reports_scales_nothing(keda: Sandbox) -> None:
-    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 120), logs(keda)
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric"), logs(keda)
     assert replicas(keda) == 1
 
 
 def test_a_gauge_scales_the_model(keda: Sandbox, gauges: GaugeServer) -> None:
     # The target is 8 by pod, and the maximum 4 pods.
     measure(keda, gauges, "32")
-    assert eventually(lambda: replicas(keda) == 4, 60), (reason(keda), logs(keda))
+    assert eventually(lambda: replicas(keda) == 4), (reason(keda), logs(keda))
     assert eventually(lambda: reason(keda) == "ValidMetricFound")
     measure(keda, gauges, "0")
-    assert eventually(lambda: replicas(keda) == 1, 60)
+    assert eventually(lambda: replicas(keda) == 1)
 
 
 def test_without_its_pod_monitoring_the_model_no_longer_scales(
@@ -239,14 +239,14 @@ def test_without_its_pod_monitoring_the_model_no_longer_scales(
     keda.kube("DELETE", f"{MONITORED}/segmenter")
     measure(keda, gauges, "32")
     # Prometheus takes a series for ended two intervals after its target is gone.
-    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 120)
+    assert eventually(lambda: reason(keda) == "FailedGetExternalMetric")
     assert replicas(keda) == 1
     apply(keda, {key: body[key] for key in ("apiVersion", "kind", "spec")} | {
         "metadata": {"name": "segmenter", "namespace": "vision"}
     })  # fmt: skip
-    assert eventually(lambda: replicas(keda) == 4, 60)
+    assert eventually(lambda: replicas(keda) == 4)
     measure(keda, gauges, "0")
-    assert eventually(lambda: replicas(keda) == 1, 60)
+    assert eventually(lambda: replicas(keda) == 1)
 
 
 def test_an_account_that_may_not_read_metrics_scales_nothing(
@@ -255,12 +255,12 @@ def test_an_account_that_may_not_read_metrics_scales_nothing(
     allow(keda)
     try:
         measure(keda, gauges, "32")
-        assert eventually(lambda: reason(keda) == "FailedGetExternalMetric", 60)
+        assert eventually(lambda: reason(keda) == "FailedGetExternalMetric")
         assert replicas(keda) == 1
     finally:
         measure(keda, gauges, "0")
         allow(keda, VIEWER)
-    assert eventually(lambda: reason(keda) == "ValidMetricFound", 60)
+    assert eventually(lambda: reason(keda) == "ValidMetricFound")
 
 
 def test_a_backlog_starts_a_model_from_zero_and_its_end_stops_it(keda: Sandbox) -> None:
@@ -299,13 +299,13 @@ def test_a_backlog_starts_a_model_from_zero_and_its_end_stops_it(keda: Sandbox) 
         known = [one["ackId"] for one in pulled["receivedMessages"]]
         assert keda.http.post(f"{subscription}:acknowledge", json={"ackIds": known}).is_success
 
-    assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
+    assert eventually(lambda: replicas(keda, "worker") == 0), logs(keda)
     publish(4)  # the activation threshold is 5
     assert not eventually(lambda: replicas(keda, "worker") > 0, 15)
     publish(56)
-    assert eventually(lambda: replicas(keda, "worker") == 3, 60), reason(keda, "worker")
+    assert eventually(lambda: replicas(keda, "worker") == 3), reason(keda, "worker")
     work()
-    assert eventually(lambda: replicas(keda, "worker") == 0, 60), logs(keda)
+    assert eventually(lambda: replicas(keda, "worker") == 0), logs(keda)
 
 
 def test_it_lacks_no_right_and_has_none_that_it_does_not_need(keda: Sandbox) -> None:
@@ -330,4 +330,4 @@ def test_it_ends_with_its_pod(keda: Sandbox) -> None:
         found = processes.below(keda.folder.path)
         return [process for process, name in found.items() if name == "keda"]
 
-    assert eventually(lambda: not running(), 30)
+    assert eventually(lambda: not running())

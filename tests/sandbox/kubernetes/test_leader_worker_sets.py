@@ -144,7 +144,7 @@ def end_now(sandbox: Sandbox, name: str, uid: str) -> None:
 
 def test_an_evicted_worker_takes_its_group_and_no_other(lws: Sandbox) -> None:
     every = {"chat-0", "chat-0-1", "chat-1", "chat-1-1"}
-    assert eventually(lambda: set(uids(lws)) == every, 60)
+    assert eventually(lambda: set(uids(lws)) == every)
     before = uids(lws)
     worker = lws.kube("GET", f"{PODS}/chat-0-1")
     variables = {one["name"]: one.get("value") for one in worker["spec"]["containers"][0]["env"]}
@@ -154,9 +154,9 @@ def test_an_evicted_worker_takes_its_group_and_no_other(lws: Sandbox) -> None:
     # One group may be disturbed at a time.
     assert evict(lws, "chat-1-1") == 429
     # Its leader ends too. It drains as a kubelet's pod does: the test does not wait for that.
-    assert eventually(lambda: before["chat-0"] != uids(lws).get("chat-0"), 60)
+    assert eventually(lambda: before["chat-0"] != uids(lws).get("chat-0"))
     end_now(lws, "chat-0", before["chat-0"])
-    assert eventually(lambda: set(uids(lws)) == every, 60)
+    assert eventually(lambda: set(uids(lws)) == every)
     after = uids(lws)
     replaced = {name for name in every if before[name] != after[name]}
     assert replaced == {"chat-0", "chat-0-1"}

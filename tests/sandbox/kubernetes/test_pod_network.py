@@ -86,7 +86,7 @@ def test_a_pod_gets_a_token_and_reaches_google_by_name(tmp_path: Path) -> None:
 
         def ask() -> tuple[Any, Any]:
             path = "computeMetadata/v1/instance/service-accounts/default/token?scopes=x"
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
                 assert answer.headers["Metadata-Flavor"] == "Google"
                 token = json.load(answer)
             trust = ssl.create_default_context(cafile=str(tmp_path / "authorities" / "ca.crt"))
@@ -98,7 +98,7 @@ def test_a_pod_gets_a_token_and_reaches_google_by_name(tmp_path: Path) -> None:
                 "https://monitoring.googleapis.com/v1/x?query=a",
                 headers={"Authorization": "Bearer secret"},
             )
-            with opener.open(request, timeout=10) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return token, json.load(answer)
 
         try:

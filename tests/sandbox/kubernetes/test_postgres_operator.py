@@ -96,7 +96,7 @@ def databases(sandbox: Sandbox) -> Sandbox:
             path = PATHS[kind].format("postgres")
             assert eventually(partial(is_served, sandbox, path))
         apply(sandbox, kind, body)
-    assert eventually(lambda: status(sandbox) == "Running", 90), (
+    assert eventually(lambda: status(sandbox) == "Running"), (
         status(sandbox),
         sandbox.folder.log("postgres-operator").read_text()[-5000:],
     )
@@ -218,17 +218,17 @@ def test_the_operator_moves_the_primary_off_a_drained_node(databases: Sandbox) -
     node = pods(databases)[old]["spec"]["nodeName"]
     cordon(databases, node, is_closed=True)
     try:
-        assert eventually(lambda: roles(databases).get(new) == "master", 60)
+        assert eventually(lambda: roles(databases).get(new) == "master")
         evict(databases, old)
     finally:
         cordon(databases, node, is_closed=False)
-    assert eventually(lambda: has_both(databases), 60)
+    assert eventually(lambda: has_both(databases))
     assert named(databases, "master") == new
 
 
 def test_disks_grow_with_their_cluster(databases: Sandbox) -> None:
     change(databases, volume={"size": "30Gi"})
-    assert eventually(lambda: has_grown(databases, "30Gi"), 60)
+    assert eventually(lambda: has_grown(databases, "30Gi"))
 
 
 def test_a_synchronous_cluster_fails_over_to_the_synchronous_replica(
@@ -244,13 +244,13 @@ def test_a_synchronous_cluster_fails_over_to_the_synchronous_replica(
         told = databases.kube("GET", path)["metadata"]["annotations"]["config"]
         return bool(json.loads(told).get("synchronous_mode"))
 
-    assert eventually(is_agreed, 30)
-    assert eventually(lambda: status(databases) == "Running", 60)
+    assert eventually(is_agreed)
+    assert eventually(lambda: status(databases) == "Running")
     old, new = named(databases, "master"), named(databases, "replica")
     node = pods(databases)[old]["spec"]["nodeName"]
     cordon(databases, node, is_closed=True)
     try:
-        assert eventually(lambda: roles(databases).get(new) == "master", 60)
+        assert eventually(lambda: roles(databases).get(new) == "master")
     finally:
         cordon(databases, node, is_closed=False)
 
@@ -259,13 +259,13 @@ def test_a_cluster_shrinks_to_its_primary_and_grows_again(databases: Sandbox) ->
     assert eventually(lambda: has_both(databases))
     change(databases, numberOfInstances=1)
     # Whoever is left leads, be it the primary or not until now.
-    assert eventually(lambda: roles(databases) == {"features-0": "master"}, 60)
-    assert eventually(lambda: status(databases) == "Running", 60)
+    assert eventually(lambda: roles(databases) == {"features-0": "master"})
+    assert eventually(lambda: status(databases) == "Running")
     assert set(claims(databases)) == {"pgdata-features-0", "pgdata-features-1"}
     change(databases, numberOfInstances=2)
-    assert eventually(lambda: has_both(databases), 60)
+    assert eventually(lambda: has_both(databases))
     assert named(databases, "master") == "features-0"
-    assert eventually(lambda: status(databases) == "Running", 60)
+    assert eventually(lambda: status(databases) == "Running")
 
 
 def test_an_invalid_postgresql_object_is_reported(databases: Sandbox) -> None:
@@ -290,7 +290,7 @@ def operators(sandbox: Sandbox) -> list[psutil.Process]:
 
 def grows_to(sandbox: Sandbox, size: str) -> bool:
     change(sandbox, volume={"size": size})
-    return eventually(lambda: has_grown(sandbox, size), 40)
+    return eventually(lambda: has_grown(sandbox, size))
 
 
 def test_a_dead_operator_is_restarted(databases: Sandbox) -> None:
@@ -320,12 +320,12 @@ def test_the_definition_refuses_an_unknown_postgres_version(databases: Sandbox) 
 def test_deleting_a_cluster_keeps_its_disks(databases: Sandbox) -> None:
     # An operator that has just begun forgets where a cluster is when that is deleted meanwhile.
     change(databases, volume={"size": "32Gi"})
-    assert eventually(lambda: has_grown(databases, "32Gi"), 60)
+    assert eventually(lambda: has_grown(databases, "32Gi"))
     databases.kube("DELETE", CR)
-    assert eventually(lambda: not pods(databases), 30)
-    assert eventually(lambda: not is_served(databases, CR), 30)
+    assert eventually(lambda: not pods(databases))
+    assert eventually(lambda: not is_served(databases, CR))
     secret = f"/api/v1/namespaces/models/secrets/{SECRET}"
-    assert eventually(lambda: not is_served(databases, secret), 30)
+    assert eventually(lambda: not is_served(databases, secret))
     assert all(claim["status"]["phase"] == "Bound" for claim in claims(databases).values())
     assert len(claims(databases)) == 2
     log = databases.folder.log("postgres-operator").read_text()

@@ -25,7 +25,7 @@ class Api:
         self.address = address
         self._engines: list[Engine] = []
         self._http = httpx.Client(
-            base_url=address, headers={"Authorization": "Bearer by-hand"}, timeout=30
+            base_url=address, headers={"Authorization": "Bearer by-hand"}, timeout=60
         )
 
     def engine(self, **settings: Any) -> Engine:
@@ -44,7 +44,7 @@ class Api:
         assert answer.is_success, answer.text
         made = answer.json() if answer.content else {}
         service = path.lstrip("/").partition("/")[0]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while made.get("status") in ("PENDING", "RUNNING") and "operationType" in made:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -81,7 +81,7 @@ def running_api(folder: Path) -> Iterator[Api]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive(), "the API did not start"
         assert time.monotonic() < deadline, "the API did not start"
@@ -92,5 +92,5 @@ def running_api(folder: Path) -> Iterator[Api]:
     finally:
         api.close()
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         listener.close()

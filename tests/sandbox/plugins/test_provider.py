@@ -261,7 +261,7 @@ def waits(servicer: _Engine, stub: Any) -> Any:
     found = stub.Create.future(
         provider_pb2.CreateRequest(urn=URN, properties=encode({"do": "wait"}))
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not servicer.said:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -278,7 +278,7 @@ def test_a_cancel_ends_a_wait(toy: Path, engine: tuple[_Engine, str]) -> None:
         assert servicer.said[0].ephemeral
         assert servicer.said[0].urn == URN
         stub.Cancel(_empty())
-        assert waiting.exception(timeout=30).details() == "cancelled"
+        assert waiting.exception(timeout=60).details() == "cancelled"
         process.terminate()
 
 
@@ -306,8 +306,8 @@ def test_a_signal_ends_the_plugin_during_a_call(
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
         waiting = waits(servicer, stub)
         process.send_signal(number)
-        assert process.wait(timeout=30) == 0
-        assert waiting.exception(timeout=30).details() == "cancelled"
+        assert process.wait(timeout=60) == 0
+        assert waiting.exception(timeout=60).details() == "cancelled"
 
 
 def test_the_plugin_exits_with_its_parent(toy: Path) -> None:
@@ -326,7 +326,7 @@ def test_the_plugin_exits_with_its_parent(toy: Path) -> None:
         child = int(parent.stdout.readline())
         os.kill(child, 0)
         parent.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and _is_alive(child):
         time.sleep(0.05)
     assert not _is_alive(child)

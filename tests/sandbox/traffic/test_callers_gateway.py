@@ -118,7 +118,7 @@ def key_of(name: str) -> str:
 
 
 def until(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if result := found():
             return result
@@ -256,7 +256,7 @@ def _envoy(
     (folder / "envoy.json").write_text(json.dumps(bootstrap))
     configured = ("-c", folder / "envoy.json", *ARGUMENTS, "--log-level", "warning")
     here.start("audit.log", binary, *configured)
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
 
     def is_up() -> bool:
         try:

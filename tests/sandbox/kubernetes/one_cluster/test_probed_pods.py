@@ -37,7 +37,7 @@ def test_it_runs_first_and_is_ready_after_the_periods_between(sandbox: Sandbox) 
     sandbox.kube("POST", PODS, _pod("once", periodSeconds=4))
     sandbox.kube("POST", PODS, _pod("thrice", periodSeconds=4, successThreshold=3))
     for name in ("once", "thrice"):
-        assert eventually(partial(_is_ready, sandbox, name), 60), name
+        assert eventually(partial(_is_ready, sandbox, name)), name
     conditions = _conditions(sandbox, "thrice")
     assert conditions["ContainersReady"]["status"] == "True"
     state = sandbox.kube("GET", f"{PODS}/thrice")["status"]["containerStatuses"][0]

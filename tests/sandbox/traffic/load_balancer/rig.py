@@ -25,7 +25,7 @@ from tests.sandbox.traffic.load_balancer.static import BINARY
 SERVERS = 4
 ZONE = "europe-west4-a"
 PREFIX = "https://www.googleapis.com/compute/v1/projects/p/"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _OPTIONS = (*ARGUMENTS, "-l", "warning")
 
 
@@ -69,7 +69,7 @@ class Rig:
             dial_plan=plan,
             access_log=folder / "access.log",
         )
-        self.client = httpx.Client(timeout=10)
+        self.client = httpx.Client(timeout=60)
         self._versions = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "envoy.log"

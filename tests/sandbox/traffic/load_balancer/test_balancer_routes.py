@@ -167,7 +167,7 @@ def test_weights_hold_within_three_standard_deviations(rig: Rig, links: list[str
 
 def pipelined(port: int, count: int, batch: int = 100) -> None:
     """Many requests in one connection, and as many answers of 200."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as stream:
         for _ in range(count // batch):
             stream.sendall(b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n" * batch)
             answers = b""

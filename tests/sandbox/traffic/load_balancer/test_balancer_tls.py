@@ -41,7 +41,7 @@ def shake(rig: Rig, host: str, **limits: Any) -> tuple[str, str, str]:
     for name, value in limits.items():
         setattr(context, name, value)
     with (
-        socket.create_connection(("127.0.0.1", rig.https), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", rig.https), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=host) as secure,
     ):
         raw = secure.getpeercert(binary_form=True) or b""

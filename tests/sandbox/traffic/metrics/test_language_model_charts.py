@@ -126,7 +126,7 @@ async def values(service: ManagedService, query: str) -> list[float]:
 
 async def until(service: ManagedService, query: str) -> list[float]:
     """The values of a query, once it has numbers."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         found = await values(service, query)
         if found and all(math.isfinite(one) for one in found):

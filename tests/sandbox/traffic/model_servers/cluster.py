@@ -154,7 +154,7 @@ class Caller:
         await self.writer.drain()
 
     async def answer(self, *, is_head: bool = False) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.strip().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines if ": " in line)
@@ -171,7 +171,7 @@ class Caller:
     async def is_closed(self) -> bool:
         """Whether the server closes the connection, by an end or a reset."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await self.reader.read(1) == b""
         except ConnectionResetError:
             return True
@@ -204,6 +204,6 @@ def with_servers(test: Callable[[Servers], Awaitable[None]]) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.005)

@@ -49,7 +49,7 @@ async def call(channel: Channel, path: str, request: Any, answer: str) -> Any:
         request_serializer=lambda one: one.SerializeToString(),
         response_deserializer=message(answer).FromString,
     )
-    return await method(request, timeout=10)
+    return await method(request, timeout=60)
 
 
 def raw(channel: Channel, path: str) -> Any:
@@ -187,7 +187,7 @@ def test_health_where_the_server_has_it(container: Json, port: int, expected: in
 
 def test_a_server_of_ones_own_answers_any_method() -> None:
     async def test(channel: Channel, servers: Servers) -> None:
-        assert await raw(channel, "/acme.Web/Do")(b"\x08\x01", timeout=10) == b""
+        assert await raw(channel, "/acme.Web/Do")(b"\x08\x01", timeout=60) == b""
         # The same port speaks HTTP/1.1.
         assert (await servers.ask(8080, "/"))[0] == 200
 
@@ -220,7 +220,7 @@ def test_a_port_of_grpc_speaks_nothing_else() -> None:
 def test_draining_finishes_calls() -> None:
     async def test(channel: Channel, servers: Servers) -> None:
         method = raw(channel, "/acme.Web/Do")
-        done = asyncio.ensure_future(method(b"", timeout=10))
+        done = asyncio.ensure_future(method(b"", timeout=60))
         (_, life), *_ = servers.fleet.lives()
         await until(lambda: life.processes["web"].load.running == 1)
         servers.show(deleted(pod(CUSTOM), grace=30))

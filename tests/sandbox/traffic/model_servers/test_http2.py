@@ -123,7 +123,7 @@ def test_grpc_calls_are_taken_on_the_same_port() -> None:
         assert (found.http_version, found.content) == ("HTTP/2", b"\0\0\0\0\0")
         assert found.headers["x-served-by-path"] == "/acme.Web/Do"
         async with grpc.aio.insecure_channel(f"127.0.0.1:{servers.port(8080)}") as channel:
-            call = channel.unary_unary("/acme.Web/Do", None, None)(b"\x08\x01", timeout=10)
+            call = channel.unary_unary("/acme.Web/Do", None, None)(b"\x08\x01", timeout=60)
             assert await call == b""
             told = dict(await call.initial_metadata())
             assert told["x-served-by-pod"] == "pod-1"

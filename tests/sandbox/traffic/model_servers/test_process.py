@@ -36,7 +36,7 @@ def test_it_starts_and_ends(tmp_path: Path) -> None:
         assert found["pid"] == process.pid
         assert DialPlan.read(traffic / "dial-plan.json").listeners == ()
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0, errors

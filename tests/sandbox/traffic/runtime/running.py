@@ -101,7 +101,7 @@ class Running:
             allowed=[{"IPProtocol": "tcp"}],
         )
         self._servers: list[asyncio.Server] = []
-        self.http = httpx.AsyncClient(trust_env=False, timeout=5)
+        self.http = httpx.AsyncClient(trust_env=False, timeout=60)
 
     async def __aenter__(self) -> Running:
         await self.runtime.start()

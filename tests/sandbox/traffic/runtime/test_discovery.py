@@ -78,10 +78,10 @@ def test_both_of_two_that_follow_a_resource_get_its_next_version() -> None:
         both = [asyncio.create_task(ask(server, "a", version)) for _ in range(2)]
         assert await is_waiting(both[0])
         server.set({A: {"name": "a", "x": 1}})
-        answers = await asyncio.wait_for(asyncio.gather(*both), 5)
+        answers = await asyncio.wait_for(asyncio.gather(*both), 60)
         assert [status for status, _ in answers] == [200, 200]
         # One that asked a moment later is not taken for one that has refused it.
-        late = await asyncio.wait_for(ask(server, "a", version), 5)
+        late = await asyncio.wait_for(ask(server, "a", version), 60)
         assert late[1]["resources"][0]["x"] == 1
 
     asyncio.run(scenario())
