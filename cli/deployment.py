@@ -112,8 +112,10 @@ def up(  # noqa: PLR0913 (an update has its options)
                 what = "what only the load balancer's former routes used is removed"
                 console.say(what, SERVING.name)
                 deploy(SERVING)
-        if issuing := _issuing(results):
-            certificates.wait(issuing, variables, lambda text: console.say(text, NETWORKING.name))
+        issuing = _issuing(results)
+        if issuing and certificates.wait(
+            issuing, variables, lambda text: console.say(text, NETWORKING.name)
+        ):
             console.say("the former certificate leaves the load balancer", NETWORKING.name)
             deploy(NETWORKING)
     last = results.get(ENVIRONMENT.name)

@@ -19,6 +19,8 @@ LONGEST = 3600.0
 
 https://docs.cloud.google.com/load-balancing/docs/ssl-certificates/google-managed-certs
 """
+LONGEST_FAILED = 60.0
+"""Seconds that a domain may be FAILED, such as one without a record yet: a person is needed."""
 _LOOKS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between looks; the last one for the rest
 
 
@@ -27,26 +29,29 @@ def wait(
     variables: Mapping[str, str],
     say: Callable[[str], None],
     *,
-    longest: float = LONGEST,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Wait until all are ACTIVE. Raises CliError with what is missing after `longest` seconds."""
-    began, last, looks = time.monotonic(), "", 0
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Wait until all are ACTIVE. False where that takes too long: the former then serve on."""
+    began = failed_since = clock()
+    last, looks = "", 0
     while states := _states(ids, variables):
         now = "; ".join(f"{name} is {state}" for name, state in states.items())
+        if "FAILED" not in now:
+            failed_since = clock()
+        if clock() - began > LONGEST or clock() - failed_since > LONGEST_FAILED:
+            say(
+                f"{now}: not waited for any longer; all else is deployed, and the former serves "
+                "on. The domains must resolve to the load balancer (output `records` of this "
+                "layer); run the same command again when they do"
+            )
+            return False
         if now != last:
             last = now
             say(f"waits until Google has issued the new certificate: {now}; the former serves on")
-        if time.monotonic() - began > longest:
-            raise CliError(
-                f"after {longest / 60:.0f} min {now}; all else is deployed, and the former "
-                "certificate serves on",
-                "the domains must resolve to the load balancer's address: compare the output "
-                "`records` of networking with what DNS answers; then run the same command again",
-                Exit.RESOURCE,
-            )
         sleep(_LOOKS[min(looks, len(_LOOKS) - 1)])
         looks += 1
+    return True
 
 
 def _states(ids: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:

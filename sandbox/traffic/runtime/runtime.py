@@ -242,6 +242,7 @@ class Runtime:
         documents = self._documents.read()
         if not has_forwarding_rules(documents):
             self._certificates.has_pending = False
+            self._certificates.issuing = {}
             if not self._frontends:
                 # Envoy is not needed yet, or no more since the last run.
                 self._plan = None
