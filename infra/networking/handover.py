@@ -74,8 +74,10 @@ def handover(
     former = [one for name, one in served.items() if name not in wanted]
     pending = {
         name: one
-        for name, one in (wanted.items() if former else ())
-        if isinstance(one, GoogleManagedCertificate) and not (name in served and is_issued(name))
+        for name, one in wanted.items()
+        if former
+        and isinstance(one, GoogleManagedCertificate)
+        and not (name in served and is_issued(name))
     }
     ready = [
         domain for name, one in wanted.items() if name not in pending for domain in one.domains
