@@ -12,6 +12,7 @@ from cli.engine import Engine, Result
 from cli.environments import ROOT
 from cli.errors import CliError
 from cli.release import released
+from cli.rollouts import certificates
 from cli.updates import inputs
 from cli.updates.foresight import Foresight
 from cli.updates.records import Records
@@ -111,6 +112,12 @@ def up(  # noqa: PLR0913 (an update has its options)
                 what = "what only the load balancer's former routes used is removed"
                 console.say(what, SERVING.name)
                 deploy(SERVING)
+        issuing = _issuing(results)
+        if issuing and certificates.wait(
+            issuing, variables, lambda text: console.say(text, NETWORKING.name)
+        ):
+            console.say("the former certificate leaves the load balancer", NETWORKING.name)
+            deploy(NETWORKING)
     last = results.get(ENVIRONMENT.name)
     outputs: Mapping[str, Any] = last.outputs if last else {}
     return {
@@ -144,6 +151,15 @@ def _keeps_former_ways(results: Mapping[str, Result]) -> bool:
     """Whether serving, deployed before networking, kept what the former routes used."""
     serving = results.get(SERVING.name)
     return serving is not None and bool(serving.outputs.get("kept"))
+
+
+def _issuing(results: Mapping[str, Result]) -> Sequence[str]:
+    """The certificates that take over once Google has issued them: the former ones stay till then.
+
+    They come last: whoever ends the wait has everything else deployed.
+    """
+    networking = results.get(NETWORKING.name)
+    return networking.outputs.get("issuing") or () if networking else ()
 
 
 def _joined(earlier: Result | None, later: Result) -> Result:

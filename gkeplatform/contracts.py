@@ -398,6 +398,20 @@ class DnsRecord(Part):
     data: str
 
 
+class ServedCertificate(Part):
+    """A classic certificate of the load balancer's target proxy."""
+
+    name: str
+    """In the stack file."""
+    resource: str
+    """Its resource's name in the program."""
+    physical: str
+    """In Google Cloud."""
+    domains: tuple[str, ...]
+    is_managed: bool
+    """Whether Google issues it."""
+
+
 class NetworkingContract(Contract):
     """Published by `infra/networking`; read by environment."""
 
@@ -417,6 +431,10 @@ class NetworkingContract(Contract):
     """Required DNS records, whether or not the layer manages them."""
     name_servers: tuple[str, ...] = ()
     """Name servers of the layer's own zone, for delegation."""
+    certificates: tuple[ServedCertificate, ...] = ()
+    """Those of the target proxy; none where a certificate map has them."""
+    issuing: tuple[str, ...] = ()
+    """Ids of certificates of which Google must issue each before its former one is removed."""
 
 
 class ModelUrl(Part):

@@ -22,6 +22,7 @@ import uvicorn
 
 from sandbox.gcp.app import App, create_app
 from sandbox.gcp.private_keys import PrivateKeys
+from sandbox.gcp.service import ISSUANCE_SECONDS
 from sandbox.home import Home, write_private
 from sandbox.interpreter import process as interpreter
 from sandbox.kubernetes.control_planes import ControlPlanes
@@ -104,6 +105,7 @@ def main() -> None:
     app = create_app(home.database, planes)
     app.state.enforce_enabled_services = True
     app.state.patience = _PATIENCE_SECONDS
+    app.state.issuance = ISSUANCE_SECONDS
     app.state.private_keys = PrivateKeys(home.traffic / "keys")
     config = uvicorn.Config(
         app,

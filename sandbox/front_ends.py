@@ -6,9 +6,11 @@ The command line imports it, beside `sandbox.lifecycle`.
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,10 @@ from sandbox.home import Home, SandboxError
 from sandbox.lifecycle import daemon_record
 from sandbox.traffic.runtime import frontends as frontend_files
 from sandbox.traffic.runtime.frontends import Frontend
+
+ISSUED_WITHIN = 120.0
+"""Seconds that a certificate is waited for: a sandbox that is told to take longer takes longer."""
+_LOOK = 0.2
 
 __all__ = ["Frontend", "Requests", "frontends", "requests"]
 
@@ -32,6 +38,8 @@ class Requests:
     frontends: list[Frontend]
     unsupported: list[dict[str, str]]
     """What is set and not carried out: resource, field, why."""
+    issuing: list[str] = field(default_factory=list)
+    """The managed certificates that Google is issuing: until then they are not served."""
     problem: str | None
     """Why the last changes are not in force; None where they are."""
 
@@ -46,11 +54,27 @@ def frontends(home: Home) -> list[Frontend]:
         ) from error
 
 
-def requests(home: Home, *, patience: float = 10.0) -> Requests:
+def requests(
+    home: Home, *, patience: float = 10.0, say: Callable[[str], None] = lambda _: None
+) -> Requests:
     """How to call what runs, once all changes are in force or `patience` seconds have passed.
 
-    Raises SandboxError where no sandbox runs.
+    `say` is told which certificates Google issues meanwhile: they are waited for as well, for
+    `ISSUED_WITHIN` seconds at most. Raises SandboxError where no sandbox runs.
     """
+    found = _found(home, patience)
+    deadline = time.monotonic() + ISSUED_WITHIN
+    told: list[str] = []
+    while found.issuing and time.monotonic() < deadline:
+        if found.issuing != told:
+            told = found.issuing
+            say(f"waits until Google has issued {', '.join(told)}: PROVISIONING")
+        time.sleep(_LOOK)
+        found = _found(home, patience)
+    return found
+
+
+def _found(home: Home, patience: float) -> Requests:
     record = daemon_record(home)
     if record is None:
         raise SandboxError(
@@ -84,6 +108,7 @@ def requests(home: Home, *, patience: float = 10.0) -> Requests:
         cacert=Path(found["cacert"]),
         frontends=msgspec.convert(found["frontends"], list[Frontend]),
         unsupported=found["unsupported"],
+        issuing=found["issuing"],
         problem=found["refusal"]
         or (None if found["isSettled"] else f"changes are not in force after {patience:.0f} s"),
     )

@@ -1,4 +1,4 @@
-"""Reads quotas and sizes of instance groups from the Compute API, with the user's credentials."""
+"""Reads quotas, sizes of instance groups and others from the Compute API, as the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ComputeApi:
         found = {}
         for region in sorted(set(regions)):
             path = f"projects/{self._project}" + (f"/regions/{region}" if region else "")
-            for one in self._get(path).get("quotas") or ():
+            for one in self.read(path).get("quotas") or ():
                 quota = Quota(float(one.get("limit") or 0), float(one.get("usage") or 0))
                 found[region, str(one["metric"])] = quota
         return found
@@ -59,9 +59,10 @@ class ComputeApi:
 
     def _size(self, group: str) -> int:
         path = f"projects/{group.partition('/projects/')[2]}"
-        return int(self._get(path).get("targetSize") or 0)
+        return int(self.read(path).get("targetSize") or 0)
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def read(self, path: str) -> dict[str, Any]:
+        """A resource, by its path below the API's version. Raises UnreadableError."""
         self._token = self._token or _access_token(self._variables)
         headers = {"Authorization": f"Bearer {self._token}"}
         url = f"{self._base.rstrip('/')}/{path}"

@@ -100,7 +100,7 @@ def _prepare(environment: str, chosen: Sequence[Layer], opened: contextlib.ExitS
 
 def _requests() -> front_ends.Requests:
     try:
-        return front_ends.requests(lifecycle.Home.default())
+        return front_ends.requests(lifecycle.Home.default(), say=console.say)
     except lifecycle.SandboxError as error:
         raise CliError(str(error), error.hint) from error
 

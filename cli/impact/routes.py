@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cli.impact.losses import Loss
 from cli.impact.operations import Change, Operation
@@ -35,11 +36,12 @@ PROVISIONING = 3600
 
 def losses(changes: Sequence[Change]) -> Iterator[Loss]:
     """The routes, addresses, certificates and data that the changes of all layers lose."""
+    former = _former(changes)
     for change in changes:
         kind, name = change.step.type, f"{change.step.kind} {change.step.name}"
         goes = change.operation in (Operation.REPLACE, Operation.DELETE)
         if kind in _CERTIFICATES and (goes or change.operation is Operation.CREATE):
-            yield _certificate(name, change)
+            yield _certificate(name, change, former)
         elif not goes:
             continue
         elif kind in _ADDRESSES:
@@ -59,13 +61,39 @@ def losses(changes: Sequence[Change]) -> Iterator[Loss]:
             yield Loss("data", name, told, None, change.layer, is_final=True)
 
 
-def _certificate(name: str, change: Change) -> Loss:
+def _former(changes: Sequence[Change]) -> dict[str, Change]:
+    """By the URN of a new classic certificate, the deleted one that serves until it is issued."""
+    classic = [one for one in changes if one.step.type == _CERTIFICATES[0]]
+    return {
+        new.step.urn: old
+        for new in classic
+        for old in classic
+        if (new.operation, old.operation) == (Operation.CREATE, Operation.DELETE)
+        and _domains(new.step.new) & _domains(old.step.old)
+    }
+
+
+def _domains(certificate: Mapping[str, Any]) -> set[str]:
+    return set((certificate.get("managed") or {}).get("domains") or ())
+
+
+def _certificate(name: str, change: Change, former: Mapping[str, Change]) -> Loss:
+    issued = f"usually within {PROVISIONING // 60} min, at times within a day"
+    if (old := former.get(change.step.urn)) is not None:
+        told = (
+            f"takes over from {old.step.name} once Google has issued it, {issued}; until then "
+            "both are on the load balancer, `up` waits, and only new domains lack HTTPS"
+        )
+        return Loss("certificate", name, told, 0, change.layer)
+    if change in former.values():
+        told = "is deleted once Google has issued what takes over from it"
+        return Loss("certificate", name, told, 0, change.layer)
     if change.operation is Operation.DELETE:
         told = "is deleted; HTTPS fails for domains that no other certificate has"
         return Loss("certificate", name, told, None, change.layer, is_final=True)
     told = (
-        "is issued by Google once DNS points to the load balancer, usually within "
-        f"{PROVISIONING // 60} min, at times within a day; until then HTTPS with it fails"
+        f"is issued by Google once DNS points to the load balancer, {issued}; "
+        "until then HTTPS with it fails"
     )
     return Loss("certificate", name, told, None, change.layer, is_certain=False)
 

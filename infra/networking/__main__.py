@@ -11,7 +11,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.networking import endpoint_groups, issuance, own_certificates
+from infra.networking import endpoint_groups, handover, issuance, own_certificates
 from infra.networking.armor import security_policies
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
@@ -43,6 +43,11 @@ labels = Labels(environment, NETWORKING.name)
 
 google = providers.google(environment, labels)
 children = providers.using(google)
+routed = stack.deployed(NetworkingContract)
+certificates = stack.check(
+    handover.handover, config.certificates, routed, naming, handover.lookup(google)
+)
+stack.warn(handover.told(certificates))
 groups = stack.check(
     endpoint_groups.groups,
     cluster,
@@ -64,7 +69,7 @@ backends = ModelBackends(
     groups=groups,
     instance_groups=instance_groups,
     security_policies=policies,
-    routed=stack.deployed(NetworkingContract),
+    routed=routed,
     naming=naming,
     opts=children,
 )
@@ -91,6 +96,8 @@ https = https_stack(
     url_map=frontend.url_map.self_link,
     address=frontend.address,
     states=issuance.states(google),
+    handover=certificates,
+    has_classic=bool(routed and routed.certificates),
     naming=naming,
     labels=labels,
     opts=children,
@@ -118,6 +125,8 @@ stack.publish(
     name_servers=name_servers,
     url_map=frontend.url_map.name,
     static_bucket=static.bucket.name,
+    certificates=certificates.served,
+    issuing=certificates.ids(environment.project),
     models=stack.applied(
         pulumi.Output.all(address=frontend.address, services=backends.names),
         lambda known: partial(

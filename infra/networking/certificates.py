@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_gcp import certificatemanager, compute
 
+from gkeplatform.contracts import ServedCertificate
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
 from infra.networking import certificate_plan as plan
 from infra.networking.config import NetworkingConfig
+from infra.networking.handover import Handover
 from infra.networking.issuance import States, awaited
 from infra.networking.tls import Certificate, ManagerCertificate, OwnCertificate
 
@@ -26,39 +28,47 @@ class ClassicCertificates(pulumi.ComponentResource):
         name: str,
         certificates: Sequence[Certificate],
         *,
+        handover: Handover,
         keys: dict[str, str],
-        naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("gkeplatform:networking:ClassicCertificates", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.links = []
+        declared = {one.name: one for one in handover.declared}
+        # Clients that name no host get the first: what takes over is not issued yet.
+        self.links = [_managed(former, child) for former in handover.present]
         for certificate in plan.in_order(certificates):
-            physical = naming.of(plan.role(certificate))
-            made: compute.SSLCertificate | compute.ManagedSslCertificate
+            served = declared[certificate.name]
             if isinstance(certificate, OwnCertificate):
-                made = compute.SSLCertificate(
-                    certificate.name,
-                    name=physical,
+                own = compute.SSLCertificate(
+                    served.resource,
+                    name=served.physical,
                     certificate=certificate.certificate,
                     private_key=pulumi.Output.secret(keys[certificate.name]),
                     opts=child,
                 )
+                self.links.append(own.self_link)
             else:
-                made = compute.ManagedSslCertificate(
-                    certificate.name,
-                    name=physical,
-                    managed={"domains": sorted(certificate.domains)},
-                    opts=child,
-                )
-            self.links.append(made.self_link)
+                self.links.append(_managed(served, child))
         self.register_outputs({})
+
+
+def _managed(served: ServedCertificate, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    made = compute.ManagedSslCertificate(
+        served.resource,
+        name=served.physical,
+        managed={"domains": list(served.domains)},
+        opts=opts,
+    )
+    return made.self_link
 
 
 class CertificateMap(pulumi.ComponentResource):
     """A certificate map: one entry per domain, and a primary one for clients without SNI."""
 
     link: pulumi.Output[str]
+    entries: list[certificatemanager.CertificateMapEntry]
+    """Without them no handshake succeeds."""
     proofs: dict[str, certificatemanager.DnsAuthorization]
     """DNS authorizations by domain: each is a record that must be in DNS."""
 
@@ -68,11 +78,14 @@ class CertificateMap(pulumi.ComponentResource):
         config: NetworkingConfig,
         *,
         states: States,
+        is_takeover: bool,
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`is_takeover`: classic certificates serve until the map can."""
         super().__init__("gkeplatform:networking:CertificateMap", name, None, opts)
+        self._is_takeover = is_takeover
         child = pulumi.ResourceOptions(parent=self)
         zone = config.dns.domain if config.dns else None
         certificates = config.certificates
@@ -95,7 +108,7 @@ class CertificateMap(pulumi.ComponentResource):
         made = certificatemanager.CertificateMap(
             name, name=naming.of(name), labels=labels.google(), opts=child
         )
-        for domain in config.domains:
+        self.entries = [
             certificatemanager.CertificateMapEntry(
                 f"host-{plan.label(domain.name, zone)}",
                 name=naming.of(plan.slug(domain.name, zone)),
@@ -105,7 +118,9 @@ class CertificateMap(pulumi.ComponentResource):
                 labels=labels.google(),
                 opts=child,
             )
-        certificatemanager.CertificateMapEntry(
+            for domain in config.domains
+        ]
+        primary = certificatemanager.CertificateMapEntry(
             "primary",
             name=naming.of("primary"),
             map=made.name,
@@ -114,6 +129,7 @@ class CertificateMap(pulumi.ComponentResource):
             labels=labels.google(),
             opts=child,
         )
+        self.entries.append(primary)
         self.link = pulumi.Output.concat(MAP_HOST, made.id)
         self.register_outputs({})
 
@@ -152,5 +168,7 @@ class CertificateMap(pulumi.ComponentResource):
             opts=opts,
         )
         if isinstance(args, ManagerCertificate) and by_dns:
-            return awaited(made, states, wait_seconds=args.wait_seconds)
+            return awaited(
+                made, states, wait_seconds=args.wait_seconds, is_takeover=self._is_takeover
+            )
         return made.id

@@ -18,18 +18,20 @@ class HttpsFrontend(pulumi.ComponentResource):
     from a proxy, so the forwarding rule moves from one proxy to the other.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what the rooms beside it give)
         self,
         name: str,
         args: SslPolicyArgs,
         *,
         certificates: Sequence[pulumi.Output[str]] | pulumi.Output[str],
+        after: Sequence[pulumi.Resource] = (),
         url_map: pulumi.Output[str],
         address: pulumi.Output[str],
         naming: Naming,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`after` is what the certificate map needs before it serves."""
         super().__init__("gkeplatform:networking:HttpsFrontend", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         policy = compute.SSLPolicy(
@@ -47,7 +49,7 @@ class HttpsFrontend(pulumi.ComponentResource):
             ssl_certificates=None if isinstance(certificates, pulumi.Output) else [*certificates],
             certificate_map=certificates if isinstance(certificates, pulumi.Output) else None,
             ssl_policy=policy.self_link,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
         compute.GlobalForwardingRule(
             f"{name}-https",

@@ -13,6 +13,7 @@ from infra.networking.certificate_plan import is_mapped
 from infra.networking.certificates import CertificateMap, ClassicCertificates
 from infra.networking.config import NetworkingConfig
 from infra.networking.dns_records import DnsRecords, within
+from infra.networking.handover import Handover
 from infra.networking.https import HttpsFrontend
 from infra.networking.issuance import States
 
@@ -27,35 +28,48 @@ class HttpsStack:
     """DNS authorizations by domain."""
 
 
-def https_stack(
+def https_stack(  # noqa: PLR0913 (what the rooms beside it give)
     config: NetworkingConfig,
     *,
     url_map: pulumi.Output[str],
     address: pulumi.Output[str],
     states: States,
+    handover: Handover,
+    has_classic: bool,
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> HttpsStack:
-    """Declares HTTPS for the URL map; nothing without certificates."""
+    """Declares HTTPS for the URL map; nothing without certificates.
+
+    `has_classic`: classic certificates are deployed.
+    """
     if not config.serves_https:
         return HttpsStack()
     certificates: Sequence[pulumi.Output[str]] | pulumi.Output[str]
     proofs: Mapping[str, certificatemanager.DnsAuthorization] = {}
+    entries: Sequence[pulumi.Resource] = ()
     if is_mapped(config.certificates):
         mapped = CertificateMap(
-            ROLE, config, states=states, naming=naming, labels=labels, opts=opts
+            ROLE,
+            config,
+            states=states,
+            is_takeover=has_classic,
+            naming=naming,
+            labels=labels,
+            opts=opts,
         )
-        certificates, proofs = mapped.link, mapped.proofs
+        certificates, proofs, entries = mapped.link, mapped.proofs, mapped.entries
     else:
         classic = ClassicCertificates(
-            ROLE, config.certificates, keys=config.private_keys, naming=naming, opts=opts
+            ROLE, config.certificates, handover=handover, keys=config.private_keys, opts=opts
         )
         certificates = classic.links
     HttpsFrontend(
         ROLE,
         config.https.ssl_policy,
         certificates=certificates,
+        after=entries,
         url_map=url_map,
         address=address,
         naming=naming,

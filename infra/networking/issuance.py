@@ -1,7 +1,8 @@
 """Waits until Google has issued a certificate that replaces another one.
 
 The old certificate serves until the new one can; if Google does not issue it in time, the update
-fails and the old one still serves. The first certificate is not waited for. This works only with
+fails and the old one still serves. The first certificate is not waited for, unless classic ones
+serve, which a certificate map replaces at once. This works only with
 DNS authorization, which needs no load balancer.
 """
 
@@ -21,18 +22,24 @@ States = Callable[[], Awaitable[dict[str, str]]]
 """The state of every managed certificate, by physical name."""
 
 
-async def issued(name: str, states: States, *, wait_seconds: float) -> None:
-    """Returns when `name` is ACTIVE or replaces none; `PlatformError` after `wait_seconds`."""
+async def issued(
+    name: str, states: States, *, wait_seconds: float, is_takeover: bool = False
+) -> None:
+    """Returns when `name` is ACTIVE or replaces none; `PlatformError` after `wait_seconds`.
+
+    `is_takeover`: it replaces classic certificates.
+    """
     deadline = time.monotonic() + wait_seconds
     while True:
         found = await states()
         older = [one for one in generations(name, found) if found[one] == "ACTIVE"]
-        if found.get(name) == "ACTIVE" or not older:
+        if found.get(name) == "ACTIVE" or not (older or is_takeover):
             return
         if time.monotonic() >= deadline:
+            serves = f"{older[0]} still serves" if older else "the former ones still serve"
             raise PlatformError(
                 f"certificate {name} is {found.get(name, 'absent')} after {wait_seconds:.0f} "
-                f"seconds; {older[0]} still serves. Google issues it once the records of its DNS "
+                f"seconds; {serves}. Google issues it once the records of its DNS "
                 "authorizations resolve: see the layer's output `records`, then run the update "
                 "again"
             )
@@ -56,7 +63,11 @@ def states(provider: pulumi.ProviderResource) -> States:
 
 
 def awaited(
-    certificate: certificatemanager.Certificate, look: States, *, wait_seconds: float
+    certificate: certificatemanager.Certificate,
+    look: States,
+    *,
+    wait_seconds: float,
+    is_takeover: bool = False,
 ) -> pulumi.Output[str]:
     """The certificate's id, once it can replace the old one."""
 
@@ -64,7 +75,7 @@ def awaited(
         name, id_ = known
         if not pulumi.runtime.is_dry_run():
             try:
-                await issued(name, look, wait_seconds=wait_seconds)
+                await issued(name, look, wait_seconds=wait_seconds, is_takeover=is_takeover)
             except PlatformError as error:
                 # In an output, only RunError is shown without a traceback.
                 raise pulumi.RunError(str(error)) from None

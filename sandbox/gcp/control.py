@@ -3,6 +3,7 @@
 GET    health              {"status": "ok"}
 GET    requests            the last requests: [{"method", "path", "status"}]
 PUT    latency             {"seconds": 0.2}: the least that an operation takes
+PUT    certificates        {"seconds": 10}: how long Google takes to issue a managed certificate
 PUT    scale-down          {"seconds": 5}: how long a node is idle before its pool shrinks
 PUT    prometheus          {"project", "runs": false}: takes its Prometheus away, or brings it back
 POST   faults              {"method", "path" (a regular expression), "status", "times"}
@@ -77,6 +78,8 @@ class Control:
                 return found
             case "PUT", "latency":
                 self._state.latency = float(given["seconds"])
+            case "PUT", "certificates":
+                self._state.issuance = float(given["seconds"])
             case "PUT", "scale-down" if self._state.control_planes is not None:
                 self._state.control_planes.unneeded_seconds = float(given["seconds"])
             case "PUT", "prometheus" if self._state.control_planes is not None:

@@ -17,6 +17,8 @@ from sandbox.gcp.private_keys import PrivateKeys
 from sandbox.gcp.store import Store
 from sandbox.well_known_types import timestamp
 
+ISSUANCE_SECONDS = 2.0
+"""Seconds that a managed certificate takes in the sandbox, unless `PUT certificates` says other."""
 USER = "user@example.com"
 """The user in every answer: any token is accepted, and all belong to this user."""
 
@@ -35,6 +37,12 @@ class State:
 
     The official plugin looks once, and then every 10 s: without patience, work of half a second
     costs it ten. The daemon sets it; a latency, which asks for the real course, disables it.
+    """
+    issuance: float = 0.0
+    """Seconds from the proof of a managed certificate's domains until Google has issued it.
+
+    Google takes up to an hour; the daemon sets `ISSUANCE_SECONDS`. The time counts from the first
+    look that finds the domains proven.
     """
     enforce_enabled_services: bool = False
     """Whether a call to an API that the project has not enabled is refused, as Google does.

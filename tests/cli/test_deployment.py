@@ -12,6 +12,7 @@ import pytest
 from cli import deployment, replaced_clusters
 from cli.engine import Result
 from cli.errors import CliError
+from cli.rollouts import certificates
 from gkeplatform.engine_variables import FORGET
 from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import CLUSTER, LAYERS, NETWORKING, SERVING, Layer
@@ -109,6 +110,27 @@ def test_what_serving_kept_for_the_load_balancer_is_removed_in_the_same_deployme
     assert [one["layer"] for one in document["layers"]] == ORDER
     done = {"create": 1, "update": 4, "delete": 1, "replace": 0, "same": 48}
     assert document["layers"][1]["changes"] == done
+
+
+@pytest.mark.parametrize("is_issued", [True, False])
+def test_a_certificate_that_takes_over_is_waited_for_once_all_else_is_deployed(
+    is_issued: bool, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[tuple[list[str], list[str]]] = []
+
+    def wait(ids: list[str], *_: Any) -> bool:
+        waited.append((ids, runs.layers))
+        return is_issued
+
+    monkeypatch.setattr(certificates, "wait", wait)
+    new = "projects/p/global/sslCertificates/new"
+    first = {"outputs": {"issuing": [new]}, "changes": {"create": 1, "update": 1}}
+    runs.answers[NETWORKING.name] = iter([first, {"changes": {"update": 1, "delete": 1}}])
+    document = runs.up()
+    assert waited == [([new], ORDER)]
+    assert runs.layers == [*ORDER, *(["networking"] if is_issued else [])]
+    done = {"create": 1, "update": 1 + is_issued, "delete": int(is_issued)}
+    assert document["layers"][2]["changes"] == {**done, "replace": 0, "same": 0}
 
 
 @pytest.mark.parametrize("alone", [SERVING, NETWORKING])

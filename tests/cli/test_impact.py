@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.errors import CliError, Exit
-from cli.impact import contracts, prediction, replaced_cluster, report, text
+from cli.impact import contracts, prediction, replaced_cluster, report, routes, text
 from cli.impact import preview as previews
 from cli.impact.contracts import CLUSTER_TYPE, POOL_TYPE, Planned
 from cli.impact.operations import Operation, changes
@@ -545,3 +545,20 @@ def test_later_layers_see_no_change_where_the_outputs_are_the_deployed_ones(
 
 def test_a_new_stack_is_not_as_deployed() -> None:
     assert not contracts.planned("serving", [], {}).is_as_deployed
+
+
+def test_a_classic_certificate_that_takes_over_from_another_loses_nothing() -> None:
+    classic = "gcp:compute/managedSslCertificate:ManagedSslCertificate"
+    old, new = ({"managed": {"domains": found}} for found in (["a.example"], ["a.example", "b"]))
+    taken = [
+        step(classic, "models", "delete", old=old),
+        step(classic, "models-1", "create", new=new),
+    ]
+    found = {one.subject: one for one in routes.losses([*changes("networking", taken).values()])}
+    former, taking = found.values()
+    assert {one.length for one in found.values()} == {"no interruption"}
+    assert "once Google has issued what takes over" in former.effect
+    assert "takes over from models once Google has issued it" in taking.effect
+    other = step(classic, "models-1", "create", new={"managed": {"domains": ["c.example"]}})
+    final, first = routes.losses([*changes("networking", [taken[0], other]).values()])
+    assert (final.is_final, first.length) == (True, "length not known")

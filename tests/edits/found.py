@@ -27,7 +27,8 @@ _SERVERS = frozenset(
      "creationRecord", "status", "tunnelId", "uniqueId", "pscServiceAttachment",
      "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
-     "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_changes"}
+     "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_proven",
+     "_changes"}
 )  # fmt: skip
 # What controllers make and remove as time passes, and what follows from random node names.
 _PASSING = frozenset(

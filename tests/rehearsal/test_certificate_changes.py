@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.gcp.service import ISSUANCE_SECONDS
 from tests.pairs import pair
+from tests.rehearsal.loads import under_load
 from tests.rehearsal.workspace import Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 
 PROJECT = "projects/acme-ml-dev"
 DOMAINS = ["models.dev.acme.example", "translate.dev.acme.example"]
+NEW = "new.dev.acme.example"
 KEY = "gke-networking:certificates"
 
 
@@ -28,14 +32,22 @@ def stack_file(dev: Workspace) -> Iterator[Workspace]:
         yield dev
     finally:
         path.write_text(before)
-        up(dev)
+        issuing_takes(dev, 0)
+        dev.platformctl("rehearse", "dev", "--layer", "networking")
+        issuing_takes(dev, ISSUANCE_SECONDS)
 
 
-def certificates(dev: Workspace, *wanted: dict[str, Any]) -> None:
-    """Write the stack file with the given certificates."""
+def issuing_takes(dev: Workspace, seconds: float) -> None:
+    """Let the emulated Google take so long to issue a certificate."""
+    dev.google("compute", "../../sandbox/v1/certificates", "PUT", json={"seconds": seconds})
+
+
+def certificates(dev: Workspace, *wanted: dict[str, Any], domains: tuple[str, ...] = ()) -> None:
+    """Write the stack file with the given certificates, and further domains."""
     path = dev.root / "stacks" / "Pulumi.dev.yaml"
     document = yaml.safe_load(path.read_text())
     document["config"][KEY] = list(wanted)
+    document["config"]["gke-networking:domains"] += [{"name": one} for one in domains]
     path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
@@ -84,38 +96,51 @@ def test_a_classic_certificate_is_active_on_the_proxy_of_the_models(dev: Workspa
 def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     dev = stack_file
     (old,) = names(dev)
+    found: dict[str, Any] = {}
+    with under_load(dev, "dev", "resnet", found):
+        # Google issues a classic certificate only once the proxy has it, beside the former one.
+        issuing_takes(dev, 10)
+        kept = {"name": "models", "kind": "google-managed"}
+        certificates(dev, {**kept, "domains": [*DOMAINS, NEW]}, domains=(NEW,))
+        said = dev.platformctl("rehearse", "dev", "--layer", "networking").stderr
+        (new,) = names(dev)
+        assert new != old
+        assert f"{new} is PROVISIONING" in said
+        steps = [step.replace(old, "OLD") for step in writes(dev, "POST global/sslCertificates")]
+        assert steps == [
+            "POST global/sslCertificates",
+            *["POST targetHttpsProxies/acme-ml-dev-models-https/setSslCertificates"] * 2,
+            "DELETE global/sslCertificates/OLD",
+        ]
+        proxy_name, proxy = served(dev)
+        assert [link.rpartition("/")[2] for link in proxy["sslCertificates"]] == [new]
+        again = dev.platformctl("rehearse", "dev", "--layer", "networking", "--json").stdout
+        assert changed(json.loads(again))["networking"] == {}
 
-    # A changed set of domains makes another classic certificate.
-    kept = {"name": "models", "kind": "google-managed"}
-    certificates(dev, {**kept, "domains": [*DOMAINS, "new.dev.acme.example"]})
-    up(dev)
-    (new,) = names(dev)
-    assert new != old
-    steps = [step.replace(old, "OLD") for step in writes(dev, "POST global/sslCertificates")]
-    assert steps == [
-        "POST global/sslCertificates",
-        "POST targetHttpsProxies/acme-ml-dev-models-https/setSslCertificates",
-        "DELETE global/sslCertificates/OLD",
-    ]
-    proxy_name, proxy = served(dev)
-    assert [link.rpartition("/")[2] for link in proxy["sslCertificates"]] == [new]
-
-    # From a classic certificate to a map: the rule moves to another proxy, which has the map.
-    wide = {
-        "name": "wide",
-        "kind": "certificate-manager",
-        "domains": ["dev.acme.example", "*.dev.acme.example"],
-    }
-    certificates(dev, wide)
-    up(dev)
+        # From a classic certificate to a map: once that can serve, the rule moves to another proxy.
+        issuing_takes(dev, 2)
+        wide = {
+            "name": "wide",
+            "kind": "certificate-manager",
+            "domains": ["dev.acme.example", "*.dev.acme.example"],
+        }
+        certificates(dev, wide)
+        up(dev)
+    assert found["sent"] > 0
+    assert not any(found["lost"].values()), found
     assert names(dev) == []
     steps = writes(dev, "POST locations/global/certificates")
     (moved,) = [i for i, step in enumerate(steps) if "setTarget" in step]
     assert all("DELETE" not in step for step in steps[:moved])
     assert f"DELETE global/targetHttpsProxies/{proxy_name}" in steps[moved:]
+    entries = [i for i, step in enumerate(steps) if "POST" in step and "MapEntries" in step]
+    assert max(entries) < moved
     _, proxy = served(dev)
     assert proxy["certificateMap"].endswith("/certificateMaps/acme-ml-dev-models")
+    _in_the_map(dev, wide)
 
+
+def _in_the_map(dev: Workspace, wide: dict[str, Any]) -> None:
     # In the map the new one is issued, authorized by DNS, before an entry names it.
     base = f"{PROJECT}/locations/global"
     (first,) = dev.google("certificate_manager", f"{base}/certificates")["certificates"]
@@ -128,7 +153,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     steps = [step.split("/")[-2] if "PATCH" in step else step for step in made]
     assert steps == [
         "POST locations/global/certificates",
-        *["certificateMapEntries"] * 3,
+        *["certificateMapEntries"] * 4,
         f"DELETE {first['name'].removeprefix(f'{PROJECT}/')}",
     ]
 
@@ -147,6 +172,25 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
         "certificate_manager", f"{base}/certificateMaps/acme-ml-dev-models/certificateMapEntries"
     )["certificateMapEntries"]
     assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
+
+
+def test_plain_updates_keep_the_former_certificate_until_the_new_one_is_issued(
+    stack_file: Workspace,
+) -> None:
+    dev = stack_file
+    (old,) = names(dev)
+    issuing_takes(dev, 600)
+    changed_one = {"name": "renamed", "kind": "google-managed", "domains": [*DOMAINS, NEW]}
+    certificates(dev, changed_one, domains=(NEW,))
+    for _ in range(2):  # the second finds it as it is: Google is not done
+        said = up(dev)
+        assert f"{old} serves until Google has issued acme-ml-dev-renamed-" in said
+        _, proxy = served(dev)
+        first, second = (link.rpartition("/")[2] for link in proxy["sslCertificates"])
+        assert (first, {first, second}) == (old, set(names(dev)))
+    issuing_takes(dev, 0)
+    assert "serves until" not in up(dev)
+    assert names(dev) == [second]
 
 
 def test_a_replacement_that_failed_halfway_is_taken_back(stack_file: Workspace) -> None:

@@ -308,7 +308,9 @@ def test_records_go_into_a_zone_that_is_there() -> None:
     assert declared.outputs["name_servers"] == []
 
 
-def waiting(*answers: dict[str, str], wait_seconds: float = 60) -> list[dict[str, str]]:
+def waiting(
+    *answers: dict[str, str], wait_seconds: float = 60, is_takeover: bool = False
+) -> list[dict[str, str]]:
     """What was asked for until it ended."""
     left = list(answers)
     seen: list[dict[str, str]] = []
@@ -317,7 +319,8 @@ def waiting(*answers: dict[str, str], wait_seconds: float = 60) -> list[dict[str
         seen.append(left.pop(0) if len(left) > 1 else left[0])
         return seen[-1]
 
-    asyncio.run(issuance.issued("m-00000002", states, wait_seconds=wait_seconds))
+    wait = issuance.issued("m-00000002", states, wait_seconds=wait_seconds, is_takeover=is_takeover)
+    asyncio.run(wait)
     return seen
 
 
@@ -333,3 +336,13 @@ def test_a_new_certificate_serves_only_when_it_is_issued(monkeypatch: pytest.Mon
     assert len(waiting(*answers)) == 3
     with pytest.raises(PlatformError, match=r"m-00000002 is PROVISIONING .* m-00000001 still"):
         waiting(answers[0], wait_seconds=0)
+
+
+def test_a_first_certificate_of_a_map_is_waited_for_while_classic_ones_serve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(issuance, "POLL_SECONDS", 0)
+    answers = [{"m-00000002": state} for state in ("PROVISIONING", "ACTIVE")]
+    assert len(waiting(*answers, is_takeover=True)) == 2
+    with pytest.raises(PlatformError, match="the former ones still serve"):
+        waiting(answers[0], wait_seconds=0, is_takeover=True)

@@ -151,6 +151,29 @@ def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001
     }
 
 
+def get_certificate(context: Context, args: Values) -> Values:
+    """A classic certificate, self-managed or managed; `expireTime` is empty before it is issued."""
+    _set_location(context, args, "compute")
+    context.subject = f"certificate {args.get('name')}"
+    path = context.fill("projects/{project}/global/sslCertificates/{name}")
+    try:
+        body = context.get(path)
+    except ApiFailure as failure:
+        if failure.code == 404:
+            raise PluginError(f"{path} not found") from failure
+        raise
+    empty = ("deletionPolicy", "namePrefix", "privateKey", "privateKeyWo", "privateKeyWoVersion")
+    same = ("name", "certificate", "creationTimestamp", "description", "expireTime")
+    return {
+        "id": path,
+        "project": context.fill("{project}"),
+        "selfLink": context.link(path),
+        "certificateId": int(body["id"]),
+        **dict.fromkeys(empty, ""),
+        **{key: body.get(key, "") for key in same},
+    }
+
+
 def get_certificates(context: Context, args: Values) -> Values:
     """The certificates of a location in Certificate Manager; by default global."""
     _set_location(context, args, "certificatemanager")
@@ -215,6 +238,7 @@ FUNCTIONS: dict[str, Function] = {
     "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup": get_network_endpoint_group,
     "gcp:compute/getInstanceGroupManager:getInstanceGroupManager": get_instance_group_manager,
     "gcp:compute/getZones:getZones": get_zones,
+    "gcp:compute/getCertificate:getCertificate": get_certificate,
     "gcp:certificatemanager/getCertificates:getCertificates": get_certificates,
     "gcp:organizations/getProject:getProject": get_project,
     "gcp:organizations/getClientConfig:getClientConfig": get_client_config,

@@ -7,6 +7,7 @@ a self-managed one is served with its own. What has none yet is left out.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,13 @@ class Certificates:
         self._folder = folder / "certificates"
         self.has_pending = False
         """Whether a managed certificate waits to be issued, so that a look later is needed."""
+        self.issuing: dict[str, float] = {}
+        """Certificates whose domains are proven, by name, and the time at which each is issued."""
 
     def pairs(self) -> dict[str, KeyPair]:
         """All that can be served now. Raises OSError."""
         self.has_pending = False
+        self.issuing = {}
         return dict([*self._classic(), *self._of_manager()])
 
     def _classic(self) -> Iterator[tuple[str, KeyPair]]:
@@ -51,7 +55,7 @@ class Certificates:
             if document["managed"]["status"] == "ACTIVE":
                 yield place.path, self._authority.issue(document["managed"]["domains"], key)
             else:
-                self.has_pending = True
+                self._wait(key, is_proven=classic.is_being_issued(document))
 
     def _of_manager(self) -> Iterator[tuple[str, KeyPair]]:
         for key, document in self._below(MANAGER, "certificates"):
@@ -64,7 +68,14 @@ class Certificates:
             if managed["state"] == "ACTIVE":
                 yield path, self._authority.issue(managed["domains"], key)
             else:
-                self.has_pending = True
+                noted = self._state.store.get(key) or document
+                self._wait(key, is_proven=issuance.is_being_issued(noted))
+
+    def _wait(self, key: str, *, is_proven: bool) -> None:
+        self.has_pending = True
+        if is_proven:
+            since = float((self._state.store.get(key) or {}).get("_proven") or time.time())
+            self.issuing[key.rpartition("/")[2]] = since + self._state.issuance
 
     def _below(self, service: str, collection: str) -> list[tuple[str, Json]]:
         found = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ _log = logging.getLogger("sandbox.traffic")
 Json = dict[str, Any]
 _SETTLE, _LONGEST = 0.1, 0.5  # seconds
 _LOOK = 0.1  # seconds between looks at the dial plan
-_AGAIN = 1.0  # seconds until a look at what waits: certificates, failures
+_AGAIN = 1.0  # seconds until a look at what waits, at most
 _ATTEMPTS = 3
 _HEALTH_AGE = 0.1  # seconds for which what Envoy said of its hosts is used again
 _LARGEST_LOG = 64 << 20  # bytes
@@ -177,6 +178,7 @@ class Runtime:
         return {
             "isAvailable": self._envoy is not None,
             "isSettled": self._idle.is_set(),
+            "issuing": sorted(self._certificates.issuing),
             "cacert": str(self._authority.certificate),
             "frontends": [msgspec.to_builtins(one) for one in self._frontends],
             "unsupported": [
@@ -203,7 +205,7 @@ class Runtime:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _AGAIN if self._waits() else None)
+                await asyncio.wait_for(self._wake.wait(), self._pause())
             # A machine under load gets longer bursts instead of more work.
             await asyncio.sleep(min(_LONGEST, max(_SETTLE, 2 * self._planning)))
             self._wake.clear()
@@ -227,8 +229,12 @@ class Runtime:
             return message
         return None
 
-    def _waits(self) -> bool:
-        return self._certificates.has_pending or self._failure is not None
+    def _pause(self) -> float | None:
+        """Seconds until a look at what waits: certificates, failures; None where nothing does."""
+        if not (self._certificates.has_pending or self._failure is not None):
+            return None
+        due = min(self._certificates.issuing.values(), default=math.inf) - time.time()
+        return min(_AGAIN, max(due, 0.0))
 
     async def _apply(self) -> None:
         if any((self._home.path / "clusters").glob("*/cluster.json")):
@@ -236,6 +242,7 @@ class Runtime:
         documents = self._documents.read()
         if not has_forwarding_rules(documents):
             self._certificates.has_pending = False
+            self._certificates.issuing = {}
             if not self._frontends:
                 # Envoy is not needed yet, or no more since the last run.
                 self._plan = None

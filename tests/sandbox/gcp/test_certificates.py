@@ -94,6 +94,30 @@ def test_a_managed_certificate_is_active_once_its_domains_resolve_to_it(chain: C
     assert classic(chain, "cert")["status"] == "ACTIVE"
 
 
+def test_issuing_takes_its_time_once_the_domains_are_proven(chain: Cloud) -> None:
+    chain.app.state.issuance = 600
+    certificate(chain, "cert", DOMAIN)
+    serve(chain, sslCertificates=["global/sslCertificates/cert"])
+    proof = manager(chain, "dnsAuthorizations", "models", domain=DOMAIN)
+    managed = {"domains": [DOMAIN], "dnsAuthorizations": [proof]}
+    name = f"/certificatemanager/v1/{manager(chain, 'certificates', 'm', managed=managed)}"
+    wanted = chain.call("GET", f"/certificatemanager/v1/{proof}")["dnsResourceRecord"]
+    record(chain, f"{DOMAIN}.", "A", address(chain))
+    record(chain, wanted["name"], wanted["type"], wanted["data"])
+    assert classic(chain, "cert")["domainStatus"] == {DOMAIN: "PROVISIONING"}
+    assert "expireTime" not in chain.compute("GET", "global/sslCertificates/cert")
+    shown = chain.call("GET", name)["managed"]
+    assert (shown["state"], shown["authorizationAttemptInfo"][0]["state"]) == (
+        "PROVISIONING",
+        "AUTHORIZED",
+    )
+    assert "provisioningIssue" not in shown
+    chain.call("PUT", "/sandbox/v1/certificates", {"seconds": 0})
+    assert classic(chain, "cert")["status"] == "ACTIVE"
+    assert chain.compute("GET", "global/sslCertificates/cert")["expireTime"]
+    assert chain.call("GET", name)["managed"]["state"] == "ACTIVE"
+
+
 def test_a_certificate_in_use_cannot_be_deleted_and_a_proxy_needs_one(chain: Cloud) -> None:
     certificate(chain, "old", DOMAIN)
     serve(chain, sslCertificates=["global/sslCertificates/old"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.service import State
+from sandbox.gcp.services import issuance_time
 from sandbox.gcp.services.certificatemanager.shared import HOST, PREFIX
 from sandbox.gcp.services.compute import serving
 from sandbox.gcp.services.dns.lookup import lookup
@@ -27,12 +28,31 @@ def managed(state: State, name: str, document: Json) -> Json:
         for domain, is_proven in proven.items()
     ]
     if proven and all(proven.values()):
-        if not document.get("_issued"):
-            state.store.put(f"{PREFIX}/{name}", {**document, "_issued": True})
-        return {**part, "state": "ACTIVE", "authorizationAttemptInfo": attempts}
+        if document.get("_issued") or _is_issued_now(state, name, document):
+            return {**part, "state": "ACTIVE", "authorizationAttemptInfo": attempts}
+        return {**part, "state": "PROVISIONING", "authorizationAttemptInfo": attempts}
+    if document.get("_proven"):
+        state.store.put(f"{PREFIX}/{name}", {**document, "_proven": 0.0})
     issue = {"reason": "AUTHORIZATION_ISSUE", "details": _advice(part)}
     shown = {**part, "state": "PROVISIONING", "authorizationAttemptInfo": attempts}
     return shown | ({"provisioningIssue": issue} if attempts else {})
+
+
+def is_being_issued(document: Json) -> bool:
+    """Whether the domains of a managed certificate are proven, and it is not issued yet."""
+    return bool(document.get("_proven")) and not document.get("_issued")
+
+
+def _is_issued_now(state: State, name: str, document: Json) -> bool:
+    """Note since when the domains are proven; whether the certificate is issued by now."""
+    since = document.get("_proven") or time.time()
+    is_over = issuance_time.is_over(state, since)
+    if is_over or not document.get("_proven"):
+        noted = {**document, "_proven": since, "_issued": is_over}
+        if is_over:
+            noted["expireTime"] = issuance_time.expiry("%Y-%m-%dT%H:%M:%SZ")
+        state.store.put(f"{PREFIX}/{name}", noted)
+    return is_over
 
 
 def _advice(part: Json) -> str:

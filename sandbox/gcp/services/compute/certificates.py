@@ -8,7 +8,7 @@ import time
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError, invalid
 from sandbox.gcp.service import State
-from sandbox.gcp.services import pem
+from sandbox.gcp.services import issuance_time, pem
 from sandbox.gcp.services.compute import serving
 from sandbox.gcp.services.compute.place import Place
 from sandbox.gcp.services.dns.lookup import lookup
@@ -68,7 +68,8 @@ def _check_domains(domains: list[str]) -> None:
 def shown(state: State, place: Place, document: Json) -> None:
     """A managed certificate is PROVISIONING until its domains resolve to a proxy that serves it.
 
-    Google validates a domain over the load balancer. An issued certificate stays ACTIVE.
+    Google validates a domain over the load balancer, and takes its time then (`State.issuance`).
+    An issued certificate stays ACTIVE.
     """
     managed = document.get("managed")
     if not managed:
@@ -78,12 +79,25 @@ def shown(state: State, place: Place, document: Json) -> None:
         found = set(serving.addresses_of_certificate(state, place.path))
         proven = {domain: bool(found & set(lookup(state, domain, "A"))) for domain in domains}
         if not all(proven.values()):
+            if document.pop("_proven", None):
+                state.store.put(place.key, document)
             managed["status"] = "PROVISIONING"
             failed = "FAILED_NOT_VISIBLE" if found else "PROVISIONING"
             managed["domainStatus"] = {d: "ACTIVE" if proven[d] else failed for d in domains}
             return
-        document["_active"] = True
-        state.store.put(place.key, document)
+        if "_proven" not in document:
+            document["_proven"] = time.time()
+            state.store.put(place.key, document)
+        if issuance_time.is_over(state, document["_proven"]):
+            document["_active"] = True
+            document["expireTime"] = issuance_time.expiry("%Y-%m-%dT%H:%M:%S.000-00:00")
+            document["subjectAlternativeNames"] = list(domains)
+            state.store.put(place.key, document)
     status = "ACTIVE" if document.get("_active") else "PROVISIONING"
     managed["status"] = status
     managed["domainStatus"] = dict.fromkeys(domains, status)
+
+
+def is_being_issued(document: Json) -> bool:
+    """Whether the domains of a managed certificate are proven, and it is not issued yet."""
+    return "_proven" in document and not document.get("_active")

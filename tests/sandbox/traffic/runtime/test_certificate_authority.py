@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,18 @@ def test_a_managed_certificate_has_a_pair_once_it_is_active(app: App, tmp_path: 
     }
     assert names(pairs["projects/p/locations/global/certificates/new"].chain) == ["b.example"]
     assert found.has_pending
+
+
+def test_what_google_is_issuing_is_told_and_not_served(app: App, tmp_path: Path) -> None:
+    app.state.issuance = 600
+    managed = {"managed": {"domains": []}, "type": "MANAGED", "_issued": 0.0}
+    app.state.store.put(f"{CLASSIC}/classic", managed)
+    proven = {"name": "projects/p/locations/global/certificates/new", "_proven": time.time()}
+    app.state.store.put(f"{MANAGER}/new", {**proven, "managed": {"domains": ["b.example"]}})
+    found = certificates(app, tmp_path)
+    assert found.pairs() == {}
+    assert set(found.issuing) == {"classic"}
+    assert found.issuing["classic"] > time.time() + 500
 
 
 def test_two_certificates_of_the_same_domains_differ(tmp_path: Path) -> None:
