@@ -159,7 +159,7 @@ MORE: Mapping[str, list[Any]] = {
     ],
     "gke-serving:callers.allowed[].keys[].secret_manager": ["key-more"],
     "gke-serving:callers.audit.location": ["europe-west4"],
-    "gke-serving:postgres.clusters[].volume": [{"size": "40Gi", "storage_class": "premium-rwo"}],
+    "gke-serving:postgres.clusters[].instances": [1],
     "gke-serving:postgres.clusters[].resources": [
         {
             "requests": {"cpu": "600m", "memory": "2Gi"},

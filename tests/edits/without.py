@@ -87,6 +87,10 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].autoscaling.metrics[](pod).activation",
         "gke-serving:models[].autoscaling.metrics[](gpu-duty-cycle).activation",
     ),
+    "of disks, which grow and never shrink: it cannot be taken back": (
+        "gke-serving:postgres.clusters[].volume",
+        "gke-serving:postgres.clusters[].volume.size",
+    ),
     "of a restored database, which needs a former cluster": (
         "gke-serving:postgres.clusters[].restore",
         "gke-serving:postgres.clusters[].restore.cluster",
