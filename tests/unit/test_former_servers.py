@@ -37,10 +37,13 @@ def stage(edit: Callable[[Models], object], callers: Json | None = None) -> dict
         if pool["name"] == "gpu":
             pool |= {"machine_type": "g2-standard-96", "max_nodes": 8}
             pool["accelerator"]["count"] = 8
+    teams = json.loads(values["gke-serving:teams"])
+    teams[0]["quota"]["gpus"] = 2
     models = {one["name"]: one for one in json.loads(values["gke-serving:models"])}
     edit(models)
     return values | {
         "gke-cluster:node_pools": json.dumps(pools),
+        "gke-serving:teams": json.dumps(teams),
         "gke-serving:models": json.dumps(list(models.values())),
     }
 
@@ -123,7 +126,7 @@ def test_the_last_model_with_callers_keeps_keys_limits_and_the_way_to_its_pods()
 
     def moved(models: Models) -> None:
         without_canary(models)
-        amounts = {"cpu": "2", "memory": "8Gi"}
+        amounts = {"cpu": "1", "memory": "4Gi"}
         models["other"] = {
             **models.pop("assistant"),
             "name": "other",

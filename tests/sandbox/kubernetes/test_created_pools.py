@@ -141,4 +141,4 @@ def test_nodes_that_have_yet_to_start_are_not_requested_again() -> None:
     for starting in (silent, tainted):
         assert iterate([_pool("first", 1)], [starting], pods) == Iteration()
     failed = {**tainted, "status": {**node["status"], "conditions": []}}
-    assert iterate([_pool("first", 1)], [failed], pods) == Iteration(grown=["first-a"])
+    assert iterate([_pool("first", 1)], [failed], pods) == Iteration(grown=["first-b"])
