@@ -338,6 +338,28 @@ class DomainProof(Part):
     data: str
 
 
+class OwnObject(Part):
+    """A Kubernetes object of one version of a model, as the engine knows it."""
+
+    type: str
+    """Type token, such as `kubernetes:apps/v1:Deployment`."""
+    name: str
+    """Logical name."""
+    owner: str
+    """Type token of its component, which has the name of the version."""
+
+
+class Outlasting(Part):
+    """What stays of a version that has left the catalogue, and what that needs around it."""
+
+    name: str
+    objects: tuple[OwnObject, ...]
+    is_guarded: bool = False
+    """Whether callers reach it by a gateway that asks for keys."""
+    group_port: str = ""
+    """Of a version on several hosts, the name of the port that callers use; empty for others."""
+
+
 class ServingContract(Contract):
     """Published by `infra/serving`; read by networking and environment."""
 
@@ -353,9 +375,8 @@ class ServingContract(Contract):
     kept: tuple[str, ...] = ()
     """Versions of models with a former way, or with pods that have left the catalogue, which the
     load balancer used then. The next deployment after networking's removes it."""
-    outlasting: tuple[str, ...] = ()
-    """Versions of models that can stay for a while after they left the catalogue: their pods need
-    nothing but their Deployment and Services."""
+    outlasts: tuple[Outlasting, ...] = ()
+    """Versions of models that can stay for a while after they left the catalogue."""
     proofs: tuple[DomainProof, ...] = ()
     """Of the hosts that have a front end and certificates of their own."""
 

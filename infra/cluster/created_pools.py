@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from facts.machines import machine_type
-from gkeplatform.config import Settings
-from infra.cluster.addresses import Zone
 from infra.cluster.cluster_settings import AutoProvisioning
+from infra.cluster.node_settings import Nodes
 from infra.cluster.pool_settings import Accelerator, NodePoolArgs
 
 FLEX_START_SECONDS = 7 * 24 * 3600
@@ -25,60 +24,17 @@ https://docs.cloud.google.com/kubernetes-engine/docs/concepts/dws"""
 _LIMITS = "gke-cluster:cluster.auto_provisioning"
 
 
-class CreatedGpu(Settings):
-    """GPUs of each node."""
-
-    type: Annotated[str, Meta(description="Accelerator type, such as `nvidia-l4`.")]
-    count: Annotated[int, Meta(ge=1, le=16, description="GPUs per node.")] = 1
-    driver: Annotated[
-        Literal["default", "latest"], Meta(description="Driver version that GKE installs.")
-    ] = "default"
-
-
-class CreatedPoolArgs(Settings):
+class CreatedPoolArgs(Nodes):
     """Nodes for which GKE creates pools, within the limits of `cluster.auto_provisioning`."""
 
-    machine_type: Annotated[
-        str,
-        Meta(
-            pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$",
-            description="Machine type of the nodes.",
-        ),
-    ]
-    accelerator: Annotated[CreatedGpu | None, Meta(description="GPUs of each node.")] = None
-    spot: Annotated[
-        bool, Meta(description="Spot VMs: cheaper, preempted at 30 seconds' notice.")
-    ] = False
-    flex_start: Annotated[
-        bool, Meta(description="Flex-start nodes, created when capacity is available.")
-    ] = False
-    reservation: Annotated[
-        Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Name of a reservation of the project, which the nodes use."),
-    ] = None
-    zones: Annotated[
-        tuple[Zone, ...], Meta(description="Zones, among the cluster's. Empty uses all.")
-    ] = ()
-    disk_size_gb: Annotated[int, Meta(ge=20, description="Boot disk size, in GB.")] = 100
-    disk_type: Annotated[
-        Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"],
-        Meta(description="Boot disk type."),
-    ] = "pd-balanced"
-    local_ssd_count: Annotated[
-        int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")
-    ] = 0
     max_run_seconds: Annotated[
         Annotated[int, Meta(ge=600, le=10_368_000)] | None,
         Meta(description="A node ends after this time, and its pods move. Default: never."),
     ] = None
 
     def __post_init__(self) -> None:
-        options = [name for name in ("spot", "flex_start", "reservation") if getattr(self, name)]
-        if len(options) > 1:
-            raise ValueError(
-                f"{options[1]} and {options[0]} exclude each other; choose one of them"
-            )
-        if self.machine_type.startswith(("ct", "tpu")):
+        super().__post_init__()
+        if self.may_have_tpus:
             raise ValueError(
                 f"machine_type: {self.machine_type} has TPUs, whose slices are pools of their own; "
                 "add one to node_pools, and name it in the class"
@@ -91,25 +47,13 @@ class CreatedPoolArgs(Settings):
 
     def pool(self, name: str, most: int = 1) -> NodePoolArgs:
         """A node pool of such nodes, for the checks and the capacity of declared ones."""
-        gpu = self.accelerator
-        return NodePoolArgs(
-            name=name,
-            machine_type=self.machine_type,
-            max_nodes=most,
-            disk_size_gb=self.disk_size_gb,
-            disk_type=self.disk_type,
-            spot=self.spot,
-            accelerator=Accelerator(type=gpu.type, count=gpu.count, driver=gpu.driver)
-            if gpu
-            else None,
-            flex_start=self.flex_start,
-            reservation=self.reservation,
-            local_ssd_count=self.local_ssd_count,
-            zones=self.zones,
-        )
+        shared = {key: getattr(self, key) for key in Nodes.__struct_fields__}
+        if gpu := self.accelerator:
+            shared["accelerator"] = Accelerator(type=gpu.type, count=gpu.count, driver=gpu.driver)
+        return NodePoolArgs(name=name, max_nodes=most, **shared)
 
 
-def costs(pool: NodePoolArgs | CreatedPoolArgs) -> Counter[str]:
+def costs(pool: Nodes) -> Counter[str]:
     """What one node takes of each limit; nothing of cores and memory if its machine is unknown."""
     machine, gpu = machine_type(pool.machine_type), pool.accelerator
     found: Counter[str] = Counter()

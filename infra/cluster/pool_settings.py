@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gkeplatform.config import Settings
-from infra.cluster.addresses import Zone
 from infra.cluster.encryption_settings import KmsKey
+from infra.cluster.node_settings import Gpus, Nodes
 
 
 class Sharing(Settings):
@@ -18,14 +18,9 @@ class Sharing(Settings):
     clients: Annotated[int, Meta(ge=2, le=48, description="Maximum pods per GPU.")] = 2
 
 
-class Accelerator(Settings):
-    """GPUs of a node pool."""
+class Accelerator(Gpus):
+    """GPUs of a node pool, and how pods share them."""
 
-    type: Annotated[str, Meta(description="Accelerator type, such as `nvidia-l4`.")]
-    count: Annotated[int, Meta(ge=1, le=16, description="GPUs per node.")] = 1
-    driver: Annotated[
-        Literal["default", "latest"], Meta(description="Driver version that GKE installs.")
-    ] = "default"
     partition: Annotated[
         Annotated[str, Meta(pattern=r"^\d+g\.\d+gb$")] | None,
         Meta(description="Multi-Instance GPU partition size: `1g.5gb`."),
@@ -63,7 +58,7 @@ class BlueGreen(Settings):
     ] = 3600
 
 
-class NodePoolArgs(Settings):
+class NodePoolArgs(Nodes, kw_only=True):
     """A node pool. Sizes are node counts per zone."""
 
     name: Annotated[
@@ -73,38 +68,15 @@ class NodePoolArgs(Settings):
             description="Name of the pool. Changing it creates a new pool.",
         ),
     ]
-    machine_type: Annotated[
-        str,
-        Meta(
-            pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$",
-            description="Machine type. Changing it recreates the nodes (rolling).",
-        ),
-    ]
     max_nodes: Annotated[
         int, Meta(ge=1, le=1000, description="Maximum nodes per zone; limits the cost.")
     ]
     min_nodes: Annotated[int, Meta(ge=0, description="Minimum nodes per zone, also when idle.")] = 0
-    disk_size_gb: Annotated[int, Meta(ge=20, description="Boot disk size, in GB.")] = 100
-    disk_type: Annotated[
-        Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"],
-        Meta(description="Boot disk type."),
-    ] = "pd-balanced"
-    spot: Annotated[
-        bool, Meta(description="Spot VMs: cheaper, preempted at 30 seconds' notice.")
-    ] = False
     accelerator: Annotated[Accelerator | None, Meta(description="GPUs per node.")] = None
-    flex_start: Annotated[
-        bool,
-        Meta(description="Flex-start nodes, created when capacity is available."),
-    ] = False
     queued: Annotated[
         bool,
         Meta(description="Queued provisioning: nodes only by ProvisioningRequest, all at once."),
     ] = False
-    reservation: Annotated[
-        Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Name of a reservation to use."),
-    ] = None
     tpu_topology: Annotated[
         Annotated[str, Meta(pattern=r"^\d+x\d+(x\d+)?$")] | None,
         Meta(description="Topology of a TPU slice of several nodes: `2x4`."),
@@ -113,9 +85,6 @@ class NodePoolArgs(Settings):
         bool,
         Meta(description="Compact placement: nodes close to each other, in one zone."),
     ] = False
-    local_ssd_count: Annotated[
-        int, Meta(ge=0, le=32, description="Local SSDs per node, for ephemeral storage.")
-    ] = 0
     image_streaming: Annotated[bool, Meta(description="Image streaming.")] = True
     boot_disk_kms_key: Annotated[
         KmsKey | None,
@@ -131,10 +100,6 @@ class NodePoolArgs(Settings):
     max_pods_per_node: Annotated[
         int, Meta(ge=8, le=256, description="Maximum pods per node; sets the node's pod range.")
     ] = 110
-    zones: Annotated[
-        tuple[Zone, ...],
-        Meta(description="Zones of the pool, among the cluster's. Empty uses all."),
-    ] = ()
     labels: Annotated[dict[str, str], Meta(description="Kubernetes labels of the nodes.")] = field(
         default_factory=dict
     )
@@ -154,13 +119,9 @@ class NodePoolArgs(Settings):
         return self.flex_start or self.queued
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.min_nodes > self.max_nodes:
             raise ValueError(f"min_nodes {self.min_nodes} exceeds max_nodes {self.max_nodes}")
-        options = [name for name in ("spot", "flex_start", "reservation") if getattr(self, name)]
-        if len(options) > 1:
-            raise ValueError(
-                f"{options[1]} and {options[0]} exclude each other; choose one of them"
-            )
         if self.queued and not (self.flex_start or self.accelerator or self.tpu_topology):
             raise ValueError("queued: only for pools with accelerators; set accelerator")
         if self.queued and self.reservation:
@@ -171,7 +132,7 @@ class NodePoolArgs(Settings):
             raise ValueError(
                 f"min_nodes {self.min_nodes}: flex-start and queued nodes cannot be kept; set 0"
             )
-        if self.tpu_topology and not self.machine_type.startswith(("ct", "tpu")):
+        if self.tpu_topology and not self.may_have_tpus:
             raise ValueError(
                 f"tpu_topology: {self.machine_type} has no TPUs; choose a machine type that does, "
                 "such as ct5lp-hightpu-4t"

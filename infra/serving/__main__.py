@@ -9,7 +9,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.serving import catalog, contract, replaced_cluster
+from infra.serving import catalog, contract, former_servers, replaced_cluster
 from infra.serving.callers.audit_log import audit_log
 from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
@@ -20,6 +20,7 @@ from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
+from infra.serving.own_objects import OwnObjects
 from infra.serving.placement.compute_classes import compute_classes
 from infra.serving.postgres.databases import databases
 from infra.serving.scaling.keda import keda
@@ -45,7 +46,9 @@ live = stack.check(
     cluster=cluster.generation,
     serving=deployed,
     tenants=config.tenants,
+    has_keys=config.callers is not None,
 )
+objects = OwnObjects()
 stack.warn(replaced_cluster.advice(deployed, cluster.generation, os.environ))
 
 google = providers.google(environment, labels)
@@ -112,6 +115,8 @@ gateways = callers_gateways(
     config.workloads,
     namespaces=model_namespaces,
     limits_namespace=config.namespace,
+    live=live,
+    objects=objects,
     workload_pool=cluster.workload_pool,
     naming=naming,
     labels=labels,
@@ -121,13 +126,14 @@ audit = audit_log(
     "callers",
     config.callers,
     config.workloads,
+    staying=live.guarded,
     cluster=cluster,
     naming=naming,
     opts=providers.using(google),
 )
 groups = leader_worker_sets(
     "lws",
-    needed=config.needs_groups,
+    needed=config.needs_groups or live.has_groups,
     labels=labels,
     opts=providers.using(kubernetes),
 )
@@ -141,6 +147,7 @@ servers = ModelServers(
     imports=imports,
     gateways=gateways,
     groups=groups,
+    objects=objects,
     labels=labels,
     opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
 )
@@ -172,7 +179,9 @@ stack.publish(
     models_bucket=store.name,
     generation=cluster.generation,
     kept=live.lasting,
-    outlasting=live.outlasting,
+    outlasts=former_servers.outlasting(
+        config.workloads, live.names, live.leaving, objects.by_version()
+    ),
     proofs=route_controllers.proofs,
     models=stack.applied(
         servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)

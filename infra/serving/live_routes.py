@@ -22,6 +22,7 @@ from gkeplatform.naming import Naming
 from infra.serving import changed_ports, former_servers
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
+from infra.serving.former_servers import Former
 from infra.serving.models.workload import Workload
 from infra.serving.patterns import NODE_PORTS
 from infra.serving.tenancy.tenants import Tenant
@@ -49,10 +50,8 @@ class LiveRoutes:
     """The namespace of the Service that has each node port."""
     ports: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The names of the ports whose numbers change, by version of a model."""
-    leaving: Mapping[str, RoutedVersion] = field(default_factory=dict)
+    leaving: Mapping[str, Former] = field(default_factory=dict)
     """Versions that have left the catalogue, and keep their pods."""
-    outlasting: tuple[str, ...] = ()
-    """The versions that could keep their pods if they left the catalogue."""
 
     @property
     def lasting(self) -> list[str]:
@@ -60,17 +59,33 @@ class LiveRoutes:
         kept = {name for name, kept in self.kept.items() if kept.groups or kept.node_port}
         return sorted({*kept, *self.leaving})
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether pods on several hosts are among those that stay."""
+        return any(one.outlasting.group_port for one in self.leaving.values())
+
+    @property
+    def guarded(self) -> frozenset[str]:
+        """The namespaces in which gateways that ask for keys are among what stays."""
+        return frozenset(
+            one.version.namespace for one in self.leaving.values() if one.outlasting.is_guarded
+        )
+
     def opened(self, tenants: Sequence[Tenant]) -> tuple[Tenant, ...]:
-        """The tenants, open to requests by way of the node ports that are kept."""
+        """The tenants, open to requests for what is kept and for what stays."""
         namespaces = {
             self.names.live[name].namespace for name, kept in self.kept.items() if kept.node_port
         } | {
-            version.namespace
-            for version in self.leaving.values()
-            if isinstance(version.backend, InstanceGroupBackend)
+            one.version.namespace
+            for one in self.leaving.values()
+            if isinstance(one.version.backend, InstanceGroupBackend)
         }
         return tuple(
-            replace(one, has_open_models=one.has_open_models or one.namespace in namespaces)
+            former_servers.housing(
+                replace(one, has_open_models=one.has_open_models or one.namespace in namespaces),
+                self.leaving.values(),
+                shared=tenants[0].namespace,
+            )
             for one in tenants
         )
 
@@ -83,23 +98,26 @@ def live_routes(
     cluster: str,
     serving: ServingContract | None = None,
     tenants: Sequence[Tenant] = (),
+    has_keys: bool = False,
 ) -> LiveRoutes:
     """`PlatformError` if a model claims a node port by which requests for another still come.
 
     `networking` is what that layer published last, and `serving` what this one did; `cluster` is
-    the cluster's generation. `tenants` have the namespaces that stay.
+    the cluster's generation. `tenants` have the namespaces that stay, and `has_keys` tells whether
+    there are callers' keys for the gateways that stay.
     """
     names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
     before = changed_ports.deployed(serving)
-    leaving = former_servers.leaving(workloads, names, serving, {one.namespace for one in tenants})
+    leaving = former_servers.leaving(
+        workloads, names, serving, {one.namespace for one in tenants}, has_keys=has_keys
+    )
     return LiveRoutes(
         names=names,
         kept={one.name: kept(one, names) for one in workloads},
         node_ports=node_ports.namespaces(serving, names.live.values()),
         ports={one.name: changed_ports.changed(one, before) for one in workloads},
         leaving=leaving,
-        outlasting=former_servers.outlasting(workloads, leaving),
     )
 
 

@@ -38,6 +38,7 @@ from infra.serving.models.group import leader_worker_set
 from infra.serving.models.pod import OPEN, OPEN_REST
 from infra.serving.models.reference_checks import labels as needed_labels
 from infra.serving.models.reference_checks import references
+from infra.serving.own_objects import OwnObjects
 from infra.serving.placement import Placement
 from infra.serving.reference_checks import reference_checks
 from infra.serving.scaling.autoscaler import autoscaler
@@ -279,6 +280,7 @@ class ModelServers(pulumi.ComponentResource):
         imports: Mapping[str, pulumi.Resource],
         gateways: Mapping[str, CallersGateway],
         groups: Sequence[pulumi.Resource],
+        objects: OwnObjects,
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -286,6 +288,7 @@ class ModelServers(pulumi.ComponentResource):
 
         `gateways` are those for callers, by model.
         `groups` is the controller of models on several hosts.
+        The objects of each model are noted in `objects`.
         """
         super().__init__("gkeplatform:serving:ModelServers", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -305,10 +308,12 @@ class ModelServers(pulumi.ComponentResource):
                 gateway=gateways.get(workload.name),
                 groups=groups,
                 labels=labels,
-                opts=checks.before(workload.name, child) if checks else child,
+                opts=objects.noting(
+                    workload.name, checks.before(workload.name, child) if checks else child
+                ),
             )
-        for version in live.leaving.values():
-            former_servers.FormerServer(version.name, version, opts=child)
+        for former_name, former in live.leaving.items():
+            former_servers.FormerServer(former_name, former.outlasting.objects, opts=child)
         addresses = {key: server.address for key, server in servers.items() if server.address}
         # Output.all() of nothing is a list.
         none: pulumi.Output[dict[str, str]] = pulumi.Output.from_input({})

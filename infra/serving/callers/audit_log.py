@@ -92,12 +92,16 @@ def audit_log(
     callers: CallersArgs | None,
     workloads: Sequence[Workload],
     *,
+    staying: Iterable[str] = (),
     cluster: ClusterContract,
     naming: Naming,
     opts: pulumi.ResourceOptions,
 ) -> AuditLog | None:
-    """The audit log's place; None without callers, or where the lines stay in `_Default`."""
-    namespaces = {one.namespace for one in workloads if one.callers}
+    """The audit log's place; None without callers, or where the lines stay in `_Default`.
+
+    `staying` are the namespaces of gateways that have left the catalogue and stay for a while.
+    """
+    namespaces = {*(one.namespace for one in workloads if one.callers), *staying}
     if callers is None or callers.audit is None or not namespaces:
         return None
     return AuditLog(

@@ -15,11 +15,16 @@ from infra.serving import waits
 from infra.serving.callers import gateway, limits_service, pods
 from infra.serving.callers.pods import GATEWAY, LIMITS
 from infra.serving.callers.settings import CallersArgs
+from infra.serving.former_servers import FormerServer
+from infra.serving.live_routes import LiveRoutes
 from infra.serving.manifest import Manifest, sdk
 from infra.serving.models import Workload
+from infra.serving.own_objects import OwnObjects
 from infra.serving.secret_sync import CLASSES, SYNCS, WAIT
 from infra.serving.tenancy.namespaces import ModelsNamespace
 from infra.serving.tenancy.workload_identity import Role, workload_identity
+
+TYPE = "gkeplatform:serving:CallersGateway"
 
 
 class CallerKeys(pulumi.ComponentResource):
@@ -136,7 +141,7 @@ class CallersGateway(pulumi.ComponentResource):
         labels: Labels,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("gkeplatform:serving:CallersGateway", name, None, opts)
+        super().__init__(TYPE, name, None, opts)
         own = labels.kubernetes(name=gateway.name(workload), component=GATEWAY)
         metadata: Manifest = {
             "name": gateway.name(workload),
@@ -188,14 +193,20 @@ def callers_gateways(  # noqa: PLR0913 (what the rooms beside it give)
     *,
     namespaces: Mapping[str, ModelsNamespace],
     limits_namespace: str,
+    live: LiveRoutes,
+    objects: OwnObjects,
     workload_pool: str,
     naming: Naming,
     labels: Labels,
     opts: pulumi.ResourceOptions,
 ) -> Mapping[str, CallersGateway]:
-    """The gateways by workload; none without callers."""
+    """The gateways by workload; none without callers. Their objects are noted in `objects`.
+
+    Those of versions that have left the catalogue and stay for the load balancer stay as well.
+    """
     guarded = [one for one in workloads if one.callers]
-    if callers is None or not guarded:
+    served = {one.namespace for one in guarded} | live.guarded
+    if callers is None or not served:
         return {}
     limits = CallerLimits(
         name, callers, namespace=namespaces[limits_namespace], labels=labels, opts=opts
@@ -210,8 +221,11 @@ def callers_gateways(  # noqa: PLR0913 (what the rooms beside it give)
             labels=labels,
             opts=opts,
         )
-        for namespace in sorted({one.namespace for one in guarded})
+        for namespace in sorted(served)
     }
+    for name_, former in live.leaving.items():
+        if former.outlasting.is_guarded:
+            FormerServer(name_, former.outlasting.objects, type_=TYPE, opts=opts)
     return {
         one.name: CallersGateway(
             one.name,
@@ -220,7 +234,7 @@ def callers_gateways(  # noqa: PLR0913 (what the rooms beside it give)
             limits_namespace=limits_namespace,
             after=[keys[one.namespace].synchronized, limits],
             labels=labels,
-            opts=opts,
+            opts=objects.noting(one.name, opts),
         )
         for one in guarded
     }

@@ -99,6 +99,11 @@ class Workload:
         return self.key.endswith(".canary")
 
     @property
+    def port_name(self) -> str:
+        """Name of the port of its pods that callers use."""
+        return "grpc" if self.rest_port is None else "rest"
+
+    @property
     def is_group(self) -> bool:
         """Whether a replica is a group of pods: a LeaderWorkerSet in place of a Deployment."""
         return self.hosts > 1

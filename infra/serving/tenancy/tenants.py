@@ -85,7 +85,7 @@ def tenants(
                 for one in workloads
             ),
             groups=tuple(
-                Group(one.name, "grpc" if one.rest_port is None else "rest", bool(one.callers))
+                Group(one.name, one.port_name, bool(one.callers))
                 for one in workloads
                 if one.namespace == name and one.is_group
             ),

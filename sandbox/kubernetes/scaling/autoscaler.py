@@ -201,7 +201,9 @@ class Autoscaler:
         return True
 
     def _has_all(self, pools: Sequence[ScalingPool], nodes: Sequence[Json]) -> bool:
-        """Whether all requested nodes exist. Until then no more are requested."""
+        """Whether all requested nodes exist and take pods. Until then no more are requested."""
+        if any(map(plan.is_starting, nodes)):
+            return False
         present = {node["metadata"]["name"] for node in nodes}
         groups = [group for pool in pools for group in pool.groups]
         return all(not group.last_node or group.last_node in present for group in groups)

@@ -71,6 +71,19 @@ def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
     return rooms
 
 
+def is_starting(node: Json) -> bool:
+    """Whether a node is new and takes no pods yet; one that has failed is not starting.
+
+    It says what pods may use a moment after it is created, and Kubernetes removes its taint
+    another moment later.
+    """
+    found = node.get("status") or {}
+    ready = {c["status"] for c in found.get("conditions") or () if c["type"] == "Ready"}
+    taints = {taint["key"] for taint in node["spec"].get("taints") or ()}
+    return not found.get("allocatable") or (ready == {"True"} and _NOT_READY in taints)
+
+
+_NOT_READY = "node.kubernetes.io/not-ready"
 _POOL = "cloud.google.com/gke-nodepool"
 _OVER = ("Succeeded", "Failed")
 

@@ -125,3 +125,20 @@ def test_an_empty_created_pool_is_deleted() -> None:
     pods = [_pod("p", node="first-a-0")]
     found = iterate([_pool("first", 1), empty], [_node("first")], pods)
     assert found == Iteration(dropped=["nap"])
+
+
+def test_nodes_that_have_yet_to_start_are_not_requested_again() -> None:
+    pods = [_pod("p")]
+    node = _node("first")
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    silent = {**node, "status": {}}
+    ready = [{"type": "Ready", "status": "True"}]
+    tainted = {
+        **node,
+        "spec": {**node["spec"], "taints": [*node["spec"].get("taints", ()), taint]},
+        "status": {**node["status"], "conditions": ready},
+    }
+    for starting in (silent, tainted):
+        assert iterate([_pool("first", 1)], [starting], pods) == Iteration()
+    failed = {**tainted, "status": {**node["status"], "conditions": []}}
+    assert iterate([_pool("first", 1)], [failed], pods) == Iteration(grown=["first-b"])
