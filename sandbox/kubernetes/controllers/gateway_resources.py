@@ -22,8 +22,10 @@ _COLLECTIONS = (
     "backendServices",
     "healthChecks",
 )
-_FIXED = frozenset({"forwardingRules", "targetHttpsProxies", "targetHttpProxies"})
+_FIXED = frozenset({"forwardingRules", "targetHttpProxies"})
 """Collections whose resources are recreated instead of updated."""
+_PATCHED = frozenset({"targetHttpsProxies"})
+"""Collections without a method for a whole update. Other certificates replace no proxy."""
 
 
 class GatewayResources:
@@ -57,7 +59,7 @@ class GatewayResources:
             change = (
                 {**body, "fingerprint": found["fingerprint"]} if "fingerprint" in found else body
             )
-            await self._compute.request("PUT", path, change)
+            await self._compute.request("PATCH" if kind in _PATCHED else "PUT", path, change)
         made = await self._compute.request("GET", path)
         self._known[path] = (signature, made)
         return made
