@@ -181,7 +181,7 @@ def competitors(before: Declared, after: Declared) -> Iterator[str]:
 def node_ports(declared: Declared) -> Iterator[tuple[int, tuple[str, str]]]:
     for name, service in declared.of(SERVICE).items():
         # A former server's are what they were: the engine keeps them.
-        for port in service["spec"].get("ports", ()):
+        for port in service.get("spec", {}).get("ports", ()):
             if "nodePort" in port:
                 yield port["nodePort"], (name, service["metadata"]["namespace"])
 

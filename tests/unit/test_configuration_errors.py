@@ -56,7 +56,7 @@ CLUSTER: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (
         lambda d: d["gke-cluster:node_pools"][0].pop("machine_type"),
         'gke-cluster:node_pools[0]: the key "machine_type" is missing\n'
-        "hint: Machine type. Changing",
+        "hint: Machine type. Another one",
     ),
     (
         lambda d: d["gke-cluster:node_pools"][0].update(min_nodes=-1),
