@@ -9,6 +9,7 @@ from gkeplatform.config import suggestion
 from gkeplatform.contracts import ClusterContract, NodePool
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
+from infra.serving import picker_metrics
 from infra.serving.accelerators import GPU_RESOURCE, TPU_RESOURCE
 from infra.serving.config import ServingConfig
 from infra.serving.models import Model, Workload
@@ -16,6 +17,7 @@ from infra.serving.placement import Placement, classes
 from infra.serving.placement import placements as pool_placements
 from infra.serving.postgres import fit as postgres_fit
 from infra.serving.scaling.settings import PodMetric
+from infra.serving.scaling.validation import starts_by_metrics
 from infra.serving.tenancy import quota
 from infra.serving.tenancy.bucket import models_bucket
 
@@ -117,7 +119,10 @@ def _check_imports(workload: Workload, naming: Naming) -> None:
 def _check_metrics(workload: Workload, cluster: ClusterContract) -> None:
     scaling = workload.autoscaling
     metrics = scaling.metrics if scaling else ()
-    if not cluster.managed_prometheus and any(isinstance(one, PodMetric) for one in metrics):
+    needed = any(isinstance(one, PodMetric) for one in metrics) or (
+        picker_metrics.starts(workload) and not starts_by_metrics(scaling)
+    )
+    if needed and not cluster.managed_prometheus:
         raise PlatformError(
             f"{workload.key}.autoscaling.metrics: cluster {cluster.name} does not collect gauges "
             "of pods, so the model would never scale; set "

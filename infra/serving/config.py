@@ -99,6 +99,7 @@ class ServingConfig(Settings, dict=True):
         _check_groups(self)
         claims.check(self.entries)
         caller_checks.check(self.callers, self.entries)
+        caller_checks.check_zero(self.entries)
         sharing.check(self.entries)
         certificates.check(self.inference_gateway, self.entries)
         for index, entry in enumerate(self.entries):

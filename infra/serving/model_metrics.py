@@ -6,6 +6,8 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from gkeplatform.labels import Labels
+from infra.serving import picker_metrics
+from infra.serving.exposures.inference import picker
 from infra.serving.manifest import Manifest, sdk
 from infra.serving.models import Workload
 from infra.serving.scaling import monitoring as collection
@@ -14,7 +16,10 @@ from infra.serving.scaling.monitoring import Monitoring
 
 
 class ModelMetrics(pulumi.ComponentResource):
-    """A PodMonitoring for each model with metrics, a ScaledObject for each that scales on any."""
+    """A PodMonitoring for each model with metrics, a ScaledObject for each that scales on any.
+
+    A model that its endpoint picker starts has a PodMonitoring of the picker, too.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,16 @@ class ModelMetrics(pulumi.ComponentResource):
                     ),
                     opts=child,
                 )
+            if monitoring.collects and picker_metrics.starts(workload):
+                picker_name = picker.picker_name(workload)
+                CustomResource(
+                    picker_name,
+                    api_version=collection.API,
+                    kind=collection.KIND,
+                    metadata=sdk({**metadata, "name": picker_name}),
+                    spec=picker_metrics.pod_monitoring(workload),
+                    opts=child,
+                )
             if spec := _scaled_object(workload, monitoring):
                 CustomResource(
                     workload.name,
@@ -68,4 +83,7 @@ def _scaled_object(workload: Workload, monitoring: Monitoring) -> Manifest | Non
         namespace=workload.namespace,
         gpus=workload.gpus or 1,
         hosts=workload.hosts,
+        demand=picker_metrics.query(workload, monitoring)
+        if monitoring.collects and picker_metrics.starts(workload)
+        else "",
     )

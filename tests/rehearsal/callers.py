@@ -109,7 +109,7 @@ class Asking:
         found = msgspec.convert(run["requests"]["frontends"], list[Frontend])
         frontend = calls.frontend_of(url, found)
         assert frontend is not None, url
-        self._at = f"{parts.scheme}://127.0.0.1:{frontend.listens}"
+        self._at = self.address = f"{parts.scheme}://127.0.0.1:{frontend.listens}"
         self._host = str(parts.hostname)
         trust = ssl.create_default_context(cafile=run["requests"]["cacert"])
         self.client = httpx.Client(verify=trust, trust_env=False, timeout=60)
@@ -140,9 +140,9 @@ class Asking:
         return [json.loads(line) for line in lines if line.startswith('{"')]
 
 
-def eventually(found: Callable[[], Any]) -> Any:
+def eventually(found: Callable[[], Any], *, patience: float = _PATIENCE) -> Any:
     """The first result that is true."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while not (result := found()):
         assert time.monotonic() < deadline, "it does not come"
         time.sleep(0.1)

@@ -7,6 +7,7 @@ from infra.serving.callers.pods import LIMITS
 from infra.serving.callers.settings import CallersArgs, check_models
 from infra.serving.exposures.inference import picker
 from infra.serving.models import Workload, arguments
+from infra.serving.scaling.validation import starts_by_metrics
 
 SERVER = "vllm"
 """The preset whose answers tell the tokens that were used."""
@@ -27,6 +28,29 @@ def check(callers: CallersArgs | None, entries: Sequence[Workload]) -> None:
             except ValueError as error:
                 raise ValueError(f"models[{index}].{error}") from None
     _refuse_names(entries)
+
+
+def check_zero(entries: Sequence[Workload]) -> None:
+    """`ValueError` for a model behind the Inference Gateway that nothing would start.
+
+    Requests at its endpoint picker do with callers: their gateway asks the picker in any case.
+    """
+    for index, entry in enumerate(entries):
+        for at, version in (("", entry), ("canary.", entry.canary)):
+            if (
+                version is not None
+                and version.replicas.min == 0
+                and version.exposure.needs_inference_gateway
+                and not version.callers
+                and not starts_by_metrics(version.autoscaling)
+            ):
+                raise ValueError(
+                    f"models[{index}].{at}replicas.min 0: a load balancer need not ask the "
+                    f'endpoint picker of a pool without pods, so that "{version.name}" might never '
+                    "start; name its callers in gke-serving:callers, whose gateway asks, add a "
+                    "pubsub-backlog or external metric to autoscaling.metrics, or set "
+                    "replicas.min 1"
+                )
 
 
 def _check_entry(entry: Workload) -> None:

@@ -223,7 +223,11 @@ def _replicas(model: Entry) -> None:
             f"autoscaling has no room between {low} and {high} "
             "replicas; remove it, or raise replicas.max"
         )
-    check_zero(model.replicas, model.autoscaling)
+    check_zero(
+        model.replicas,
+        model.autoscaling,
+        has_picker=model.exposure.needs_inference_gateway,
+    )
     kept = model.disruption.min_available
     if kept is not None and kept >= low:
         remedy = f"set at most {low - 1}, or max_unavailable" if low > 1 else "set max_unavailable"

@@ -37,10 +37,12 @@ def scaled_object(
     namespace: str,
     gpus: int,
     hosts: int = 1,
+    demand: str = "",
 ) -> Manifest:
     """The spec for the Deployment `name`, or with several `hosts` for the LeaderWorkerSet.
 
-    `gpus` are those of one replica.
+    `gpus` are those of one replica. `demand` is a query that has the value 1 while a model without
+    replicas has requests.
 
     A metric without a value never scales a model down; without replicas, it counts as 0.
     """
@@ -61,24 +63,45 @@ def scaled_object(
                 for resource, percent in utilizations(autoscaling).items()
             ),
             *(
-                {
-                    "type": "prometheus",
-                    "metricType": "Value" if _is_total(metric) else "AverageValue",
-                    "authenticationRef": {
-                        "kind": "ClusterTriggerAuthentication",
-                        "name": AUTHENTICATION,
-                    },
-                    "metadata": {
-                        "serverAddress": monitoring.address,
-                        "query": query(metric, monitoring, name=name, namespace=namespace),
-                        "threshold": _number(threshold(metric, gpus)),
-                        "ignoreNullValues": "true" if replicas.min == 0 else "false",
-                        **_activation(metric, replicas),
-                    },
-                }
+                _prometheus(
+                    monitoring,
+                    query(metric, monitoring, name=name, namespace=namespace),
+                    threshold=threshold(metric, gpus),
+                    is_total=isinstance(metric, ExternalMetric) and metric.total is not None,
+                    activation=(metric.activation or "0") if replicas.min == 0 else None,
+                )
                 for metric in autoscaling.metrics
             ),
+            *(
+                [_prometheus(monitoring, demand, threshold=Fraction(1), activation="0")]
+                if demand
+                else []
+            ),
         ],
+    }
+
+
+def _prometheus(
+    monitoring: Monitoring,
+    query: str,
+    *,
+    threshold: Fraction,
+    is_total: bool = False,
+    activation: Quantity | None,
+) -> Manifest:
+    """A trigger. `activation` is what starts the first replica; None: there always is one."""
+    first = {} if activation is None else {"activationThreshold": _number(amount(activation))}
+    return {
+        "type": "prometheus",
+        "metricType": "Value" if is_total else "AverageValue",
+        "authenticationRef": {"kind": "ClusterTriggerAuthentication", "name": AUTHENTICATION},
+        "metadata": {
+            "serverAddress": monitoring.address,
+            "query": query,
+            "threshold": _number(threshold),
+            "ignoreNullValues": "false" if activation is None else "true",
+            **first,
+        },
     }
 
 
@@ -89,17 +112,6 @@ def threshold(metric: Metric, gpus: int) -> Fraction:
     if isinstance(metric, GpuDutyCycle):
         return Fraction(metric.average * gpus)  # each GPU of a pod has a time series
     return amount(metric.average)
-
-
-def _is_total(metric: Metric) -> bool:
-    return isinstance(metric, ExternalMetric) and metric.total is not None
-
-
-def _activation(metric: Metric, replicas: Replicas) -> Manifest:
-    if replicas.min > 0:
-        return {}
-    quantity: Quantity = metric.activation or "0"
-    return {"activationThreshold": _number(amount(quantity))}
 
 
 def _number(value: Fraction) -> str:

@@ -9,11 +9,28 @@ from infra.serving.scaling.settings import (
 )
 
 
-def check_zero(replicas: Replicas, autoscaling: Autoscaling | None) -> None:
-    """`ValueError` if a model without replicas could never start again, or keys have no effect."""
+def starts_by_metrics(autoscaling: Autoscaling | None) -> bool:
+    """Whether a model without replicas has a metric that exists without pods."""
+    metrics = autoscaling.metrics if autoscaling else ()
+    return any(isinstance(metric, PubSubBacklog | ExternalMetric) for metric in metrics)
+
+
+def check_zero(
+    replicas: Replicas, autoscaling: Autoscaling | None, *, has_picker: bool = False
+) -> None:
+    """`ValueError` if a model without replicas could never start again, or keys have no effect.
+
+    A model whose requests an endpoint picker counts may start by these.
+    """
     metrics = autoscaling.metrics if autoscaling else ()
     if replicas.min == 0:
-        if not any(isinstance(metric, PubSubBacklog | ExternalMetric) for metric in metrics):
+        if has_picker and not metrics:
+            raise ValueError(
+                "replicas.min 0: KEDA starts the model, and scales on metrics; add one to "
+                "autoscaling.metrics, such as {kind: pod, name: vllm:num_requests_waiting, "
+                'average: "4"}, or set replicas.min 1'
+            )
+        if not has_picker and not starts_by_metrics(autoscaling):
             raise ValueError(
                 "replicas.min 0: without replicas there are no pods to measure, so the model "
                 "would never start; add a pubsub-backlog or external metric to "

@@ -32,6 +32,8 @@ class Served:
     pod: Json
     listens: int
     """Its port on 127.0.0.1."""
+    metrics: int
+    """The port on 127.0.0.1 of its metrics."""
 
     def answers(self, service: Json, port: int) -> bool:
         """Whether a port of a Service leads to the program's own port."""
@@ -121,6 +123,11 @@ def environment(pod: Json) -> dict[str, str]:
 def grpc_port(pod: Json) -> int:
     """The port that the program of a pod listens on."""
     return _port(pod, "grpc-port", _DEFAULT_PORTS)
+
+
+def metrics_port(pod: Json) -> int:
+    """The port of the metrics of a pod's program."""
+    return _port(pod, "metrics-port", {PICKER: 9090, ROUTER: 9090})
 
 
 def _port(pod: Json, flag: str, defaults: Mapping[str, int]) -> int:

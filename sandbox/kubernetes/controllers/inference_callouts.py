@@ -25,6 +25,7 @@ from sandbox.kubernetes.controllers.pod_process import PodProcess, Program
 from sandbox.kubernetes.controllers.pod_programs import PodPrograms
 from sandbox.kubernetes.folder import Folder
 from sandbox.kubernetes.ports import free_port
+from sandbox.traffic.dial_plan import Listener
 
 Json = dict[str, Any]
 _WATCH, _SOON = 0.5, 0.2
@@ -99,6 +100,24 @@ class InferenceCallouts:
             )
         return callouts
 
+    def metrics(self) -> list[Listener]:
+        """Where the metrics of the programs that answer are reached, by their pods' ports."""
+        key = self._folder.key
+        return [
+            Listener(
+                project=key.project,
+                cluster=str(key),
+                namespace=one.pod["metadata"]["namespace"],
+                pod=one.pod["metadata"]["name"],
+                node=one.pod["spec"].get("nodeName") or "",
+                zone="",
+                address=one.pod["status"].get("podIP") or "",
+                port=pods.metrics_port(one.pod),
+                listens=one.metrics,
+            )
+            for one in self._served.values()
+        ]
+
     def ready(self, namespace: str, service: str, port: int) -> int | None:
         """The port of 127.0.0.1 of the program behind a port of a Service; None: none is ready."""
         found = self._port(namespace, service, port)
@@ -130,8 +149,11 @@ class InferenceCallouts:
         for name, pod in wanted.items():
             process = await self._programs.keep(name, pod, partial(self._program, pod))
             is_ready = process is not None and await self._answers(process, pod)
-            listens = process.port if process is not None else NOBODY
-            self._note(name, Served(pod=pod, listens=listens) if is_ready else None)
+            if process is not None and is_ready:
+                served = Served(pod=pod, listens=process.port, metrics=process.metrics_port)
+                self._note(name, served)
+            else:
+                self._note(name, None)
             status = pod_status.containers_ready(pod, is_ready=is_ready)
             await pod_status.show(self._server, pod, status)
         return None if not wanted else _WATCH if self._served.keys() >= wanted.keys() else _SOON
@@ -156,14 +178,14 @@ class InferenceCallouts:
 
     async def _program(self, pod: Json, process: PodProcess) -> Program:
         binaries = await self._programs.binaries(build.INFERENCE_GATEWAY, pod)
-        process.port, process.health_port = free_port(), free_port()
+        process.port, process.health_port, process.metrics_port = (free_port() for _ in range(3))
         return Program(
             binary=binaries / str(pods.program(pod)),
             arguments=[
                 *pods.arguments(pod, process.root),
                 f"--grpc-port={process.port}",
                 f"--grpc-health-port={process.health_port}",
-                f"--metrics-port={free_port()}",
+                f"--metrics-port={process.metrics_port}",
                 "--tracing=false",
             ],
             environment={

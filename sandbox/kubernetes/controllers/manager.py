@@ -133,7 +133,13 @@ class Controllers:
         )
         self._metrics = metrics
         self._pod_monitorings = (
-            PodMonitorings(server, key=folder.key, plan=metrics.dial_plan, service=metrics)
+            PodMonitorings(
+                server,
+                key=folder.key,
+                plan=metrics.dial_plan,
+                programs=self._callouts.metrics,
+                service=metrics,
+            )
             if features.managed_prometheus
             else None
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox import tasks
@@ -12,7 +13,7 @@ from sandbox.kubernetes.api_server import ApiServer
 from sandbox.kubernetes.controllers.informer import Informer
 from sandbox.kubernetes.managed_prometheus import POD_MONITORINGS
 from sandbox.kubernetes.specs import ClusterKey
-from sandbox.traffic.dial_plan import DialPlan
+from sandbox.traffic.dial_plan import DialPlan, Listener
 from sandbox.traffic.metrics import scrape_jobs
 from sandbox.traffic.metrics.managed_service import EngineError, ManagedService, PrometheusError
 
@@ -25,12 +26,20 @@ class PodMonitorings:
     """Tells the managed service what the cluster collects, whenever it changes."""
 
     def __init__(
-        self, server: ApiServer, *, key: ClusterKey, plan: Path, service: ManagedService
+        self,
+        server: ApiServer,
+        *,
+        key: ClusterKey,
+        plan: Path,
+        programs: Callable[[], list[Listener]],
+        service: ManagedService,
     ) -> None:
+        """`programs` tells where the metrics of real programs are, which no plan has."""
         self._cluster = scrape_jobs.Cluster(
             project=key.project, location=key.location, name=key.name
         )
         self._plan = plan
+        self._programs = programs
         self._service = service
         self._wake = asyncio.Event()
         self._monitorings = Informer(server, POD_MONITORINGS, self._wake.set)
@@ -52,11 +61,11 @@ class PodMonitorings:
     async def _run(self) -> None:
         await self._monitorings.synced.wait()
         await self._pods.synced.wait()
-        seen = 0
+        seen: tuple[int, list[Listener]] = 0, []
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK)
-            written = self._written()
+            written = self._written(), self._programs()
             if not self._wake.is_set() and written == seen:
                 continue
             await asyncio.sleep(_SETTLE)
@@ -66,7 +75,7 @@ class PodMonitorings:
                     self._cluster,
                     self._monitorings.objects(),
                     self._pods.objects(),
-                    DialPlan.read(self._plan),
+                    DialPlan([*DialPlan.read(self._plan).listeners, *written[1]]),
                 )
                 await self._service.collect(self._cluster, jobs)
                 seen = written

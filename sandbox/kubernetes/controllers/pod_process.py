@@ -40,6 +40,7 @@ class PodProcess:
         self.port = 0
         """The port of 127.0.0.1 that it answers on, where its user notes one."""
         self.health_port = 0
+        self.metrics_port = 0
         self.pod = ""
         """The uid of the pod that it runs for."""
         self._folder = folder

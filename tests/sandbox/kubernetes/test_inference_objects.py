@@ -128,7 +128,7 @@ def _service(target: Any, **selector: str) -> Any:
 def test_a_picker_answers_where_its_service_leads_to_it(
     target: Any, arguments: list[str], is_reached: bool
 ) -> None:
-    served = Served(pod=_picker(args=arguments), listens=1234)
+    served = Served(pod=_picker(args=arguments), listens=1234, metrics=1235)
     assert served.answers(_service(target), 9002) is is_reached
     assert not served.answers(_service(target), 9009)
     assert not served.answers(_service(target, app="other"), 9002)
