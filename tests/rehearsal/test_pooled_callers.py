@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +48,11 @@ ALLOWED = (("web", [TALK, CODE], 100_000), ("batch", [TALK], None), ("other", [C
 """Name, models and requests per minute of each caller."""
 
 
-def environment(*adapters: str) -> Json:
-    """The smallest one with two models on a host, one with adapters and one with a canary."""
+def environment(*adapters: str, wakes: bool = False) -> Json:
+    """The smallest one with two models on a host, one with adapters and one with a canary.
+
+    `wakes`: the latter has no pods without requests, and KEDA starts them.
+    """
     content: Json = yaml.safe_load((ROOT / "tests" / "smallest.yaml").read_text())
     values = content["config"]
     values["gke-cluster:network"]["proxies_cidr"] = "10.250.0.0/23"
@@ -59,15 +63,13 @@ def environment(*adapters: str) -> Json:
     )
     # The pickers ask the API server, and KEDA looks for what it scales; an environment that has
     # them waives this.
-    waived = (
-        "pods-mount-no-token-without-need",
-        "roles-name-what-they-grant",
-        "roles-do-not-read-all-secrets",
-    )
+    of_keda = ("roles-name-what-they-grant", "roles-do-not-read-all-secrets") if wakes else ()
+    waived = ("pods-mount-no-token-without-need", *of_keda)
     values["gke-policies:levels"] = dict.fromkeys(waived, "advisory")
     bucket = f"gs://{PROJECT}-models"
     canary = {"weights": {"stable": 50, "canary": 50}, "source": f"{bucket}/code-next"}
     listed = [{"name": one, "source": f"{bucket}/{one}"} for one in adapters]
+    woken = WAKES if wakes else {}
     values["gke-serving:models"] = [
         {
             "name": name,
@@ -86,7 +88,7 @@ def environment(*adapters: str) -> Json:
         }
         for name, failure, replicas, more in (
             (TALK, "open", 2, {"adapters": listed, "lora": {"max_loras": 1}}),
-            (CODE, "close", 1, {"canary": {**canary, "replicas": {"min": 1, "max": 1}}, **WAKES}),
+            (CODE, "close", 1, {"canary": {**canary, "replicas": {"min": 1, "max": 1}}, **woken}),
         )
     ]
     values["gke-serving:callers"] = {
@@ -109,21 +111,34 @@ def environment(*adapters: str) -> Json:
 
 
 def test_callers_with_keys_at_the_inference_gateway(other_workspace: Workspace) -> None:
-    file = other_workspace.root / "stacks" / "Pulumi.tiny.yaml"
-    file.write_text(yaml.safe_dump(environment(ADAPTER, OTHER)))
-    callers.make_keys(other_workspace, PROJECT)
-    ask = Asking(other_workspace, other_workspace.rehearse("tiny"), TALK)
+    ask = _rehearsed(other_workspace, wakes=False)
+    with ask.client:
+        for model in (TALK, CODE):
+            eventually(partial(_answers, ask, model), patience=COLD_SECONDS)
+        _check_keys(ask)
+        _check_tokens(ask)
+        _check_audit_log(ask)
+
+
+@pytest.mark.skipif(not os.environ.get("PLATFORM_POOLS"), reason="PLATFORM_POOLS is not set")
+def test_pods_of_a_pool_are_chosen_replaced_and_started(other_workspace: Workspace) -> None:
+    """It takes minutes, since KEDA and Prometheus look at intervals as in a real cluster."""
+    ask = _rehearsed(other_workspace, wakes=True)
     with ask.client:
         eventually(partial(_answers, ask, TALK), patience=COLD_SECONDS)
         eventually(partial(_is_asked_for, ask), patience=COLD_SECONDS)
         eventually(partial(_answers, ask, CODE), patience=COLD_SECONDS)
-        _check_keys(ask)
-        _check_tokens(ask)
-        _check_audit_log(ask)
         _check_adapters(ask)
         _check_a_new_pod(ask)
         _check_streams(ask)
         _check_no_pods(ask)
+
+
+def _rehearsed(workspace: Workspace, *, wakes: bool) -> Asking:
+    file = workspace.root / "stacks" / "Pulumi.tiny.yaml"
+    file.write_text(yaml.safe_dump(environment(ADAPTER, OTHER, wakes=wakes)))
+    callers.make_keys(workspace, PROJECT)
+    return Asking(workspace, workspace.rehearse("tiny"), TALK)
 
 
 def _is_asked_for(ask: Asking) -> bool:

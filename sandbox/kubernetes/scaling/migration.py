@@ -17,6 +17,7 @@ from sandbox.kubernetes.scaling import pods as needs
 from sandbox.kubernetes.scaling.classes import LABEL, ComputeClass
 from sandbox.kubernetes.scaling.plan import (
     Demand,
+    Domains,
     Plan,
     Room,
     existing,
@@ -140,12 +141,12 @@ def _growth(
 ) -> Counter[ScalingGroup] | None:
     """The nodes to add so that pods fit on better ones; None if they cannot all fit there."""
     plan = Plan()
-    zones = {room.zone for room in better} | {g.zone for pool in pools for g in pool.groups}
+    domains = Domains.of(better, pools)
     rooms = [
         Room(room.zone, room.labels, room.taints, Counter(room.free), room.group) for room in better
     ]
     for pod in own:
-        requested = needs.requests(pod)
+        requested, zones = needs.requests(pod), domains.zones(pod)
         room = next(
             (
                 one

@@ -71,6 +71,27 @@ def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
     return rooms
 
 
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """Zones with their nodes' labels. A pod is spread over those of nodes that it selects.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+    (`nodeAffinityPolicy`, by default Honor)
+    """
+
+    nodes: tuple[tuple[str, Mapping[str, str]], ...]
+
+    @classmethod
+    def of(cls, rooms: Iterable[Room], pools: Iterable[ScalingPool]) -> Domains:
+        """Those of nodes, and of nodes that pools could have."""
+        new = (_room(pool, group) for pool in pools for group in pool.groups)
+        return cls(tuple((room.zone, room.labels) for room in (*rooms, *new)))
+
+    def zones(self, pod: Json) -> set[str]:
+        """The zones of nodes that the pod selects."""
+        return {zone for zone, labels in self.nodes if needs.selects(pod, labels)}
+
+
 def is_starting(node: Json) -> bool:
     """Whether a node is new and takes no pods yet; one that has failed is not starting.
 
@@ -102,7 +123,7 @@ def scale_up(
     """
     plan = Plan()
     rooms = existing(nodes, pods)
-    zones = {room.zone for room in rooms.values()} | {g.zone for p in pools for g in p.groups}
+    domains = Domains.of(rooms.values(), pools)
     placed = [
         (pod, rooms[pod["spec"]["nodeName"]].zone)
         for pod in pods
@@ -110,7 +131,7 @@ def scale_up(
     ]
     open_rooms = list(rooms.values())
     for pod in sorted(filter(needs.is_unschedulable, pods), key=_age):
-        requested = needs.requests(pod)
+        requested, zones = needs.requests(pod), domains.zones(pod)
         room = next(
             (
                 room

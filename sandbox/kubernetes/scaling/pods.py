@@ -133,7 +133,7 @@ def is_selected_by(selector: Json | None, pod: Json) -> bool:
 def spreads(pod: Json, zone: str, placed: Iterable[tuple[Json, str]], zones: set[str]) -> bool:
     """Whether placing the pod in `zone` satisfies its mandatory zone spread constraints.
 
-    `placed` are the scheduled pods with their zones.
+    `placed` are the scheduled pods with their zones, `zones` those that the pod is spread over.
     """
     for constraint in pod["spec"].get("topologySpreadConstraints") or ():
         if constraint["whenUnsatisfiable"] != "DoNotSchedule":
@@ -143,7 +143,7 @@ def spreads(pod: Json, zone: str, placed: Iterable[tuple[Json, str]], zones: set
         counts = Counter(dict.fromkeys(zones, 0))
         for other, where in placed:
             same = other["metadata"].get("namespace") == pod["metadata"].get("namespace")
-            if same and where and is_selected_by(constraint.get("labelSelector"), other):
+            if same and where in zones and is_selected_by(constraint.get("labelSelector"), other):
                 counts[where] += 1
         if counts[zone] + 1 - min(counts.values()) > constraint["maxSkew"]:
             return False

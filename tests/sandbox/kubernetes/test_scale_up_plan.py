@@ -126,6 +126,25 @@ def test_a_node_is_added_in_the_zone_that_the_spread_requires() -> None:
     assert _grown(found) == {"g-a": 1}
 
 
+def test_a_pod_is_spread_over_the_zones_of_nodes_that_it_selects() -> None:
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "x"}},
+    }
+    close = _pool("close", 1, most=3)
+    close = replace(close, groups=close.groups[:1])  # in one zone
+    chosen: Json = {"nodeSelector": {"pool": "close"}, "topologySpreadConstraints": [spread]}
+    there = _pod("there", "3", node="close-a-0", **chosen)
+    found = plan.scale_up(
+        [close, _pool("g", 1, most=5)],
+        [_node("close", "a"), _node("g", "b")],
+        [there, _pod("waits", "3", **chosen)],
+    )
+    assert _grown(found) == {"close-a": 1}
+
+
 def test_a_pods_requests_include_sidecars_and_the_largest_init_container() -> None:
     def container(cpu: str, **more: Any) -> Json:
         return {"resources": {"requests": {"cpu": cpu}}} | more
