@@ -29,18 +29,23 @@ def get_network_endpoint_group(context: Context, args: Values) -> Values:
     return _resource(context, "gcp:compute/networkEndpointGroup:NetworkEndpointGroup", template)
 
 
+def _found(context: Context, path: str) -> Values:
+    """The resource at a path. `PluginError` where there is none."""
+    try:
+        return context.get(path)
+    except ApiFailure as failure:
+        if failure.code == 404:
+            raise PluginError(f"{path} not found") from failure
+        raise
+
+
 def get_instance_group_manager(context: Context, args: Values) -> Values:
     """An instance group manager, by name and zone or by its link."""
     _set_location(context, args, "compute", "zone")
     context.from_link("name", args.get("selfLink"))
     context.subject = f"instance group manager {context.values.get('name')}"
     path = context.fill("projects/{project}/zones/{zone}/instanceGroupManagers/{name}")
-    try:
-        body = context.get(path)
-    except ApiFailure as failure:
-        if failure.code == 404:
-            raise PluginError(f"{path} not found") from failure
-        raise
+    body = _found(context, path)
     same = ("name", "baseInstanceName", "creationTimestamp", "fingerprint", "instanceGroup")
     return {
         "id": path,
@@ -156,12 +161,7 @@ def get_certificate(context: Context, args: Values) -> Values:
     _set_location(context, args, "compute")
     context.subject = f"certificate {args.get('name')}"
     path = context.fill("projects/{project}/global/sslCertificates/{name}")
-    try:
-        body = context.get(path)
-    except ApiFailure as failure:
-        if failure.code == 404:
-            raise PluginError(f"{path} not found") from failure
-        raise
+    body = _found(context, path)
     empty = ("deletionPolicy", "namePrefix", "privateKey", "privateKeyWo", "privateKeyWoVersion")
     same = ("name", "certificate", "creationTimestamp", "description", "expireTime")
     return {
@@ -211,12 +211,7 @@ def _resource(context: Context, token: str, template: str) -> Values:
     handler = handler_of(token)
     assert handler is not None  # noqa: S101  # a type of this plugin's own
     path = context.fill(template)
-    try:
-        body = context.get(path)
-    except ApiFailure as failure:
-        if failure.code == 404:
-            raise PluginError(f"{path} not found") from failure
-        raise
+    body = _found(context, path)
     return handler.outputs(context, {}, body, None)
 
 

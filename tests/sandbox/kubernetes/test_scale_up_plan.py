@@ -16,6 +16,12 @@ from sandbox.kubernetes.scaling.pods import requests
 from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
 
 Json = dict[str, Any]
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "topology.kubernetes.io/zone",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {"matchLabels": {"app": "x"}},
+}
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 
 
@@ -114,28 +120,16 @@ def test_nodes_with_accelerators_are_added_only_for_pods_that_request_them() -> 
 
 
 def test_a_node_is_added_in_the_zone_that_the_spread_requires() -> None:
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "topology.kubernetes.io/zone",
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app": "x"}},
-    }
     there = _pod("there", "3", node="g-b-0")
-    waits = _pod("waits", "3", topologySpreadConstraints=[spread])
+    waits = _pod("waits", "3", topologySpreadConstraints=[SPREAD])
     found = plan.scale_up([_pool("g", 1, most=5)], [_node("g", "b")], [there, waits])
     assert _grown(found) == {"g-a": 1}
 
 
 def test_a_pod_is_spread_over_the_zones_of_nodes_that_it_selects() -> None:
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "topology.kubernetes.io/zone",
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app": "x"}},
-    }
     close = _pool("close", 1, most=3)
     close = replace(close, groups=close.groups[:1])  # in one zone
-    chosen: Json = {"nodeSelector": {"pool": "close"}, "topologySpreadConstraints": [spread]}
+    chosen: Json = {"nodeSelector": {"pool": "close"}, "topologySpreadConstraints": [SPREAD]}
     there = _pod("there", "3", node="close-a-0", **chosen)
     found = plan.scale_up(
         [close, _pool("g", 1, most=5)],
