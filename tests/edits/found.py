@@ -17,7 +17,7 @@ from tests.rehearsal.workspace import Workspace
 Found = Mapping[str, Any]
 _DIGEST = re.compile(
     r"(?<![0-9a-z])a?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|[0-9a-f]{32}|[0-9a-f]{31}|[0-9a-f]{8}|[0-9]{12,21})(?![0-9a-z])"
+    r"|[0-9a-f]{32}|[0-9a-f]{31}|[0-9a-f]{16}|[0-9a-f]{8}|[0-9]{12,21})(?![0-9a-z])"
 )
 # Drawn, counted or timed by the server: another after each replacement or update.
 _SERVERS = frozenset(
@@ -28,7 +28,7 @@ _SERVERS = frozenset(
      "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
      "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_proven",
-     "_changes"}
+     "_changes", "_from"}
 )  # fmt: skip
 # What controllers make and remove as time passes, and what follows from random node names.
 _PASSING = frozenset(
@@ -36,7 +36,7 @@ _PASSING = frozenset(
      "IPAddress", "Node", "CSINode", "ReplicaSet", "ControllerRevision"}
 )  # fmt: skip
 # An autoscaler's, and those of a cluster's own authority, which is another after a replacement.
-_OF_AUTOSCALERS = frozenset({"size", "sizes", "targetSize", "_instances"})
+_OF_AUTOSCALERS = frozenset({"size", "sizes", "targetSize", "_instances", "currentActions"})
 _OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authentication"})
 # GKE makes them for an add-on, and turning that off is no reason to lose its objects.
 _DEFINITIONS = ("CustomResourceDefinition", "APIService")
