@@ -36,7 +36,9 @@ _PASSING = frozenset(
      "IPAddress", "Node", "CSINode", "ReplicaSet", "ControllerRevision"}
 )  # fmt: skip
 # An autoscaler's, and those of a cluster's own authority, which is another after a replacement.
-_OF_AUTOSCALERS = frozenset({"size", "sizes", "targetSize", "_instances", "currentActions"})
+_OF_AUTOSCALERS = frozenset(
+    {"size", "sizes", "targetSize", "_instances", "currentActions", "versions"}
+)
 _OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authentication"})
 # GKE makes them for an add-on, and turning that off is no reason to lose its objects.
 _DEFINITIONS = ("CustomResourceDefinition", "APIService")

@@ -106,6 +106,13 @@ class Runner:
         made.problems += differences(self._first, self._settled(self._first))[:20]
         return made
 
+    def is_refused(self, edits: Sequence[Edit]) -> bool:
+        """Whether the preview refuses the edits. Nothing is made."""
+        self._write(merged(committed(self._environment), edits))
+        refused = self._preview()[2]
+        self._write(committed(self._environment))
+        return bool(refused)
+
     def repair(self) -> bool:
         """Bring the environment back to the committed file after a failure; whether it is.
 
@@ -214,7 +221,10 @@ def records(
     say: Callable[[str], None],
     is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[list[Record]]:
-    """Make each batch; halve one that fails, down to one edit. Begins none when it is over."""
+    """Make each batch, and begin none when it is over.
+
+    One that is refused goes on without the edit that is; one that fails is halved, down to one.
+    """
     coming = iter(batches)
     waiting: list[Sequence[str]] = []
     while not is_over():
@@ -223,17 +233,29 @@ def records(
             return
         say(f"{len(names)} edits: {' | '.join(names)[:1500]}")
         made = runner.make([edits[name] for name in names])
-        if (made.problems or made.refused) and len(names) > 1:
-            reasons = made.problems[:5] or [made.refused]
-            say("  halved: " + "\n  ".join(reasons))
-            if made.problems:
-                runner.repair()
+        if made.refused and len(names) > 1:
+            one = _refused(names, edits, runner)
+            say(f"  made without {one}: {made.refused}")
+            waiting[:0] = [[one], [name for name in names if name != one]]
+            continue
+        if made.problems and len(names) > 1:
+            say("  halved: " + "\n  ".join(made.problems[:5]))
+            runner.repair()
             half = len(names) // 2
             waiting[:0] = [names[:half], names[half:]]
             continue
         if made.problems and not runner.repair():
             made.problems.append("the environment was not restored")
         yield [_record(edits[name], made, len(names)) for name in names]
+
+
+def _refused(names: Sequence[str], edits: Mapping[str, Edit], runner: Runner) -> str:
+    """One edit without which the others may be made."""
+    while len(names) > 1:
+        half = len(names) // 2
+        first = names[:half]
+        names = first if runner.is_refused([edits[name] for name in first]) else names[half:]
+    return names[0]
 
 
 def _record(edit: Edit, made: Made, together: int) -> Record:
