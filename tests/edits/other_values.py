@@ -172,7 +172,7 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-serving:models[].exposure(gateway).iap.members": [["group:edited@acme.example"]],
     "gke-serving:models[].exposure(gateway).security_policy": ["edited"],
     "gke-serving:inference_gateway": [{"log_sample_rate": 0.5}],
-    "gke-serving:inference_gateway.certificates": [["edited"]],
+    "gke-serving:inference_gateway.certificates": [[outside.CERTIFICATE]],
     "gke-serving:inference_gateway.managed_certificates": [False],
     "gke-serving:models[].canary.image": ["nvcr.io/nvidia/tritonserver@sha256:" + "0" * 64],
     "gke-serving:models[].canary.arguments": [["--edited=1"]],

@@ -1,4 +1,4 @@
-"""What the edits name and another team makes beforehand: keys, a bucket, secrets, a zone of DNS."""
+"""What the edits name and another team makes beforehand: keys, secrets, a certificate and more."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ VOLUMES = {"config_map": "settings", "secret": "credentials"}
 """Of `lab.yaml`, in the cluster: what a pod mounts."""
 SECRETS = {"key-web": 2, "key-more": 1, "hub": 2, "hub-edited": 1}
 """Of `lab.yaml`, in Secret Manager: how many versions each has."""
+CERTIFICATE = "edited"
+"""Of the inference Gateway in stage's project."""
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
 
@@ -51,6 +53,7 @@ def make(workspace: Workspace) -> None:
     """Make them, where the sandbox does not have them yet."""
     workspace.platformctl("sandbox", "start")
     _make_secrets(workspace, "acme-ml-lab")
+    _make_certificate(workspace, "acme-ml-stage")
     workspace.google(
         "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
     )
@@ -83,3 +86,16 @@ def _make_secrets(workspace: Workspace, project: str) -> None:
             data = base64.b64encode(f"{secret}-{number}-0123456789abcdef".encode()).decode()
             added = {"payload": {"data": data}}
             workspace.google("secret_manager", f"{path}/{secret}:addVersion", "POST", json=added)
+
+
+def _make_certificate(workspace: Workspace, project: str) -> None:
+    services = f"projects/{project}/services"
+    workspace.google(
+        "service_usage", f"{services}/certificatemanager.googleapis.com:enable", "POST"
+    )
+    path = f"projects/{project}/locations/europe-west4/certificates"
+    if f"/{CERTIFICATE}'" in str(workspace.google("certificate_manager", path)):
+        return
+    body = {"managed": {"domains": ["llm.stage.acme.example"]}}
+    options = {"certificateId": CERTIFICATE}
+    workspace.google("certificate_manager", path, "POST", params=options, json=body)
