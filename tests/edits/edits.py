@@ -19,6 +19,7 @@ from infra import stack_file
 from tests.edits.fields import Key, Values, keys, places, target
 from tests.edits.more_values import REMOVED, With
 from tests.edits.other_values import PARENTS, candidates
+from tests.edits.without import WITHOUT
 
 LAB = "lab"
 """The environment of this folder's `lab.yaml`: it has what the committed ones do not."""
@@ -115,11 +116,12 @@ def _set(mapping: Values, name: str, value: Any) -> None:
 
 @cache
 def of_keys() -> tuple[dict[str, Edit], dict[str, str]]:
-    """The edit of every key that has one, and the last refusal of each that has none."""
+    """The edit of every key that has one, and why each other has none."""
     found: dict[str, Edit] = {}
     without: dict[str, str] = {}
+    reasons = {key: reason for reason, names in WITHOUT.items() for key in names}
     for key in keys():
-        result = of_key(key)
+        result = reasons.get(str(key)) or of_key(key)
         if isinstance(result, Edit):
             found[str(key)] = result
         else:

@@ -124,7 +124,6 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-serving:shared_buckets": [["acme-shared-models"]],
     "gke-serving:ingress.class_name": ["edited"],
     "gke-serving:ingress.controller.source_ranges": [["198.51.100.0/24"]],
-    "gke-serving:postgres.clusters[].volume.size": ["30Gi"],
     "gke-serving:postgres.clusters[].backups.schedule": ["0 2 * * *"],
     "gke-serving:postgres.clusters[].parameters": [{"work_mem": "8MB"}],
     "gke-serving:postgres.namespace": ["databases"],
