@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from tests.edits import outside
 from tests.edits.fields import Key
-from tests.edits.more_values import MORE, REMOVED, RESOURCES
+from tests.edits.more_values import MORE, REMOVED, RESOURCES, With
 
 _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|[KMGT]i?)?$")
 _NUMBER = inspect.IntType | inspect.FloatType
@@ -170,9 +170,11 @@ BY_PATH: Mapping[str, list[Any]] = {
     ],
     "gke-serving:models[].exposure(gateway).iap.members": [["group:edited@acme.example"]],
     "gke-serving:models[].exposure(gateway).security_policy": ["edited"],
-    "gke-serving:inference_gateway": [{"log_sample_rate": 0.5}],
+    "gke-serving:inference_gateway": [{"managed_certificates": True, "log_sample_rate": 0.5}],
     "gke-serving:inference_gateway.certificates": [[outside.CERTIFICATE]],
-    "gke-serving:inference_gateway.managed_certificates": [False],
+    "gke-serving:inference_gateway.managed_certificates": [
+        With(REMOVED, {"certificates": [outside.CERTIFICATE]})
+    ],
     "gke-serving:models[].canary.image": ["nvcr.io/nvidia/tritonserver@sha256:" + "0" * 64],
     "gke-serving:models[].canary.arguments": [["--edited=1"]],
     "gke-serving:models[].image": ["tensorflow/serving@sha256:" + "0" * 64],
