@@ -259,6 +259,24 @@ def test_rules_of_a_security_policy_change_one_by_one(cloud: Cloud) -> None:
     assert [r["priority"] for r in cloud.compute("GET", path)["rules"]] == [2147483647]
 
 
+def test_a_mask_clears_the_exclusions_of_a_rule_and_changes_nothing_else(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/securityPolicies", {"name": "edge"})
+    waf = {"expr": {"expression": "evaluatePreconfiguredWaf('sqli-v33-stable')"}}
+    bodies = {"targetRuleSet": "sqli-v33-stable", "requestBodiesToExclude": [{"op": "EQUALS_ANY"}]}
+    excluded = {"exclusions": [bodies]}
+    rule = {"priority": 10, "action": "deny(403)", "match": waf, "preconfiguredWafConfig": excluded}
+    path = "global/securityPolicies/edge"
+    cloud.compute("POST", f"{path}/addRule", rule)
+    cloud.compute("POST", f"{path}/patchRule?priority=10", {"preview": True})
+    left = cloud.compute("GET", f"{path}/getRule?priority=10")
+    assert left["preconfiguredWafConfig"] == excluded
+    mask = "updateMask=preconfigured_waf_config"
+    cloud.compute("POST", f"{path}/patchRule?priority=10&{mask}", {"preview": False})
+    left = cloud.compute("GET", f"{path}/getRule?priority=10")
+    assert "preconfiguredWafConfig" not in left
+    assert left["preview"] is True
+
+
 def test_an_aggregated_list_has_every_scope(cloud: Cloud) -> None:
     endpoint_group(cloud)
     items = cloud.compute("GET", "aggregated/networkEndpointGroups")["items"]

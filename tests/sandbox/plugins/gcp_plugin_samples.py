@@ -18,6 +18,19 @@ LATENCIES = (
     'resource.type = "https_lb_rule"'
 )
 
+_WITHOUT_BODIES: dict[str, Any] = {
+    "priority": 3000,
+    "action": "deny(403)",
+    "match": {"expr": {"expression": "evaluatePreconfiguredWaf('sqli-v33-stable')"}},
+    "preconfiguredWafConfig": {
+        "exclusions": [
+            {
+                "targetRuleSet": "sqli-v33-stable",
+                "requestBodies": [{"operator": "EQUALS_ANY"}],
+            }
+        ]
+    },
+}
 SAMPLES: dict[str, dict[str, Any]] = {
     "gcp:compute/network:Network": {
         "name": "vpc",
@@ -76,6 +89,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "name": "armor",
         "type": "CLOUD_ARMOR",
         "rules": [
+            _WITHOUT_BODIES,
             {
                 "priority": 4000,
                 "action": "throttle",
@@ -105,19 +119,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "region": "europe-west4",
         "type": "CLOUD_ARMOR",
         "rules": [
-            {
-                "priority": 3000,
-                "action": "deny(403)",
-                "match": {"expr": {"expression": "evaluatePreconfiguredWaf('sqli-v33-stable')"}},
-                "preconfiguredWafConfig": {
-                    "exclusions": [
-                        {
-                            "targetRuleSet": "sqli-v33-stable",
-                            "requestBodies": [{"operator": "EQUALS_ANY"}],
-                        }
-                    ]
-                },
-            },
+            _WITHOUT_BODIES,
             {
                 "priority": 2147483647,
                 "action": "allow",
@@ -442,6 +444,11 @@ _THROTTLED = [
         "match": {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": ["*"]}},
     },
 ]
+INSPECTED: list[dict[str, Any]] = [
+    {key: value for key, value in _WITHOUT_BODIES.items() if key != "preconfiguredWafConfig"},
+    _THROTTLED[-1],
+]
+"""Rules of WAF that inspect what those of the samples do not."""
 CHANGES: list[tuple[str, str, Any, bool]] = [
     ("gcp:compute/network:Network", "name", "other", True),
     ("gcp:compute/regionSecurityPolicy:RegionSecurityPolicy", "description", "why", False),

@@ -12,7 +12,14 @@ from sandbox.plugins.provider import PluginError
 from sandbox.plugins.values import reveal
 from tests.sandbox.plugins.gcp_plugin_api import Api, running_api
 from tests.sandbox.plugins.gcp_plugin_harness import PROJECT, REGION, ZONE, Engine, Resource
-from tests.sandbox.plugins.gcp_plugin_samples import CHANGES, GLOBAL, LOCATION, SAMPLES, changed
+from tests.sandbox.plugins.gcp_plugin_samples import (
+    CHANGES,
+    GLOBAL,
+    INSPECTED,
+    LOCATION,
+    SAMPLES,
+    changed,
+)
 
 pytestmark = pytest.mark.xdist_group("gcp-plugin")
 
@@ -160,6 +167,21 @@ def test_an_update_is_applied_and_reverted(
     assert engine.refresh(resource)
     back = engine.diff(resource, SAMPLES[token])
     assert not back.changes, back.detailed
+
+
+@pytest.mark.parametrize(
+    "kind", ["securityPolicy:SecurityPolicy", "regionSecurityPolicy:RegionSecurityPolicy"]
+)
+def test_what_a_waf_rule_does_not_inspect_is_taken_back(
+    engine: Engine, world: World, kind: str
+) -> None:
+    token = f"gcp:compute/{kind}"
+    policy = world[token]
+    assert "preconfiguredWafConfig" in policy.outputs["rules"][0]
+    engine.update(policy, **changed(SAMPLES[token], "rules", INSPECTED))
+    assert "preconfiguredWafConfig" not in policy.outputs["rules"][0]
+    engine.update(policy, **SAMPLES[token])
+    assert "preconfiguredWafConfig" in policy.outputs["rules"][0]
 
 
 # (type, how somebody changes it by hand, the paths that show it)

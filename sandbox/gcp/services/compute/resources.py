@@ -302,7 +302,7 @@ async def patch(call: Call) -> Json:
     place = place_of(call)
     old = load(call.state, place)
     check_fingerprint(call.body, old)
-    kind, mask = KINDS[place.collection], _masked(call)
+    kind, mask = KINDS[place.collection], masked(call)
     ignored = kind.unpatched - (mask if place.region else frozenset())
     given = {k: v for k, v in call.body.items() if k not in ignored and (not mask or k in mask)}
     given |= dict.fromkeys(mask - given.keys() - ignored)
@@ -317,7 +317,7 @@ async def patch(call: Call) -> Json:
     return operations.start(call.state, place, operation, old["id"])
 
 
-def _masked(call: Call) -> frozenset[str]:
+def masked(call: Call) -> frozenset[str]:
     """The fields that the `updateMask` of the query names, by the first part of their paths."""
     try:
         paths = field_masks.paths(call.one("updateMask", ""))

@@ -50,13 +50,17 @@ async def add(call: Call) -> Json:
 
 
 async def patch(call: Call) -> Json:
-    """`securityPolicies.patchRule`."""
+    """`securityPolicies.patchRule`; a mask chooses the fields, and clears those not given."""
     place, rules = _policy(call)
     index = _index(call, rules)
-    before = rules[index]
-    rules[index] = before | {k: v for k, v in call.body.items() if v is not None}
+    old = kept = rules[index]
+    given = {k: v for k, v in call.body.items() if v is not None}
+    if mask := resources.masked(call):
+        given = {k: v for k, v in given.items() if k in mask}
+        kept = {k: v for k, v in old.items() if k not in mask}
+    rules[index] = kept | given
     security.check_rule("resource", rules[index])
-    security.check_change("resource", before, rules[index])
+    security.check_change("resource", old, rules[index])
     return _store(call, place, rules, "patchRule")
 
 

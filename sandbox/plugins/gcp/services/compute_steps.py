@@ -180,8 +180,15 @@ def _is_address(value: Any) -> bool:
     return True
 
 
+_EXCLUSIONS = "preconfiguredWafConfig"
+
+
 class SecurityPolicy(Handler):
-    """A security policy; its rules, identified by priority, change one by one."""
+    """A security policy; its rules, identified by priority, change one by one.
+
+    Google's provider asks that removed exclusions be cleared since its version of May 2026
+    (hashicorp/terraform-provider-google#27177).
+    """
 
     def update_remote(
         self, context: Context, inputs: Values, state: Values, changed: set[str]
@@ -195,13 +202,20 @@ class SecurityPolicy(Handler):
         path = self.path(context)
         old = {int(rule["priority"]): rule for rule in context.get(path).get("rules", ())}
         new = {int(rule["priority"]): rule for rule in self.to_api(inputs).get("rules", ())}
-        for priority in old.keys() - new.keys() - {_LAST_RULE}:
-            context.call("POST", f"{path}/removeRule", {}, {"priority": str(priority)})
         for priority, rule in sorted(new.items()):
             if priority not in old:
                 context.call("POST", f"{path}/addRule", rule)
-            elif any(old[priority].get(key) != value for key, value in rule.items()):
-                context.call("POST", f"{path}/patchRule", rule, {"priority": str(priority)})
+                continue
+            changed = {key for key, value in rule.items() if old[priority].get(key) != value}
+            # A patch leaves what it does not give, unless the mask names it.
+            mask = {}
+            if rule.get(_EXCLUSIONS) != old[priority].get(_EXCLUSIONS):
+                mask = {"updateMask": ",".join(sorted(changed | {_EXCLUSIONS}))}
+            if changed or mask:
+                query = {"priority": str(priority), **mask}
+                context.call("POST", f"{path}/patchRule", rule, query)
+        for priority in old.keys() - new.keys() - {_LAST_RULE}:
+            context.call("POST", f"{path}/removeRule", {}, {"priority": str(priority)})
 
 
 class RouterNat(Handler):
