@@ -470,6 +470,9 @@ class NetworkingContract(Contract):
     """Those of the target proxy; none where a certificate map has them."""
     issuing: tuple[str, ...] = ()
     """Ids of certificates of which Google must issue each before its former one is removed."""
+    mapped: tuple[str, ...] = ()
+    """Domains that a certificate map serves; none without a map, or if the publisher does not say
+    it."""
 
 
 class ModelUrl(Part):

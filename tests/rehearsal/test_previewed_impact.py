@@ -15,7 +15,7 @@ SAMPLE = (
     "a pool added",
     "a model added",
     "traffic split",
-    "a certificate swapped",
+    "a certificate for each domain",
     "without a CDN",
     "gke-cluster:node_pools[].labels",
     "gke-serving:models[].environment",
