@@ -27,7 +27,7 @@ from gkeplatform.naming import Naming
 from infra.networking import certificate_plan as plan
 from infra.networking.certificate_coverage import MOST_CERTIFICATES
 from infra.networking.config import NetworkingConfig
-from infra.networking.endpoint_groups import is_absence
+from infra.networking.lookups import existing
 from infra.networking.tls import Certificate, GoogleManagedCertificate, OwnCertificate
 
 IsIssued = Callable[[str], bool]
@@ -122,15 +122,8 @@ def lookup(provider: pulumi.ProviderResource) -> IsIssued:
     """Asks Google: a managed certificate has a time of expiry once it is issued."""
 
     def is_issued(name: str) -> bool:
-        options = pulumi.InvokeOptions(provider=provider)
-        try:
-            return bool(compute.get_certificate(name=name, opts=options).expire_time)
-        except Exception as error:
-            if is_absence(str(error)):
-                return False
-            raise PlatformError(
-                f"certificate {name} cannot be read: {str(error).strip().splitlines()[-1]}"
-            ) from None
+        found = existing(compute.get_certificate, "certificate", provider, name=name)
+        return bool(found and found.expire_time)
 
     return is_issued
 
