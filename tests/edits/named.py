@@ -176,10 +176,11 @@ def _without_postgres(values: Values) -> None:
     _of(values, "recommender").pop("postgres")
 
 
+# Of one replica the share is lost while its node is drained, as with the pool that leaves it.
 _CANARY = {
     "weights": {"stable": 90, "canary": 10},
     "source": "gs://acme-ml-dev-models/next",
-    "replicas": {"min": 1, "max": 2},
+    "replicas": {"min": 2, "max": 3},
 }
 _FOR_EACH_DOMAIN = [
     {"name": name, "kind": "google-managed", "domains": [f"{name}.dev.acme.example"]}
