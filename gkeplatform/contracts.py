@@ -360,6 +360,18 @@ class Outlasting(Part):
     """Of a version on several hosts, the name of the port that callers use; empty for others."""
 
 
+class Disk(Part):
+    """A persistent volume, or those of the instances of a Postgres cluster."""
+
+    kind: Literal["files", "postgres"]
+    """What it is of: the files that the replicas of a model share, or a Postgres cluster."""
+    owner: str
+    """Name of the version of a model, or of the cluster."""
+    namespace: str
+    size: str
+    storage_class: str
+
+
 class ServingContract(Contract):
     """Published by `infra/serving`; read by networking and environment."""
 
@@ -377,6 +389,8 @@ class ServingContract(Contract):
     load balancer used then. The next deployment after networking's removes it."""
     outlasts: tuple[Outlasting, ...] = ()
     """Versions of models that can stay for a while after they left the catalogue."""
+    disks: tuple[Disk, ...] = ()
+    """Persistent volumes; none if the publisher does not say them."""
     proofs: tuple[DomainProof, ...] = ()
     """Of the hosts that have a front end and certificates of their own."""
 
@@ -456,6 +470,9 @@ class NetworkingContract(Contract):
     """Those of the target proxy; none where a certificate map has them."""
     issuing: tuple[str, ...] = ()
     """Ids of certificates of which Google must issue each before its former one is removed."""
+    mapped: tuple[str, ...] = ()
+    """Domains that a certificate map serves; none without a map, or if the publisher does not say
+    it."""
 
 
 class ModelUrl(Part):

@@ -127,6 +127,7 @@ stack.publish(
     static_bucket=static.bucket.name,
     certificates=certificates.served,
     issuing=certificates.ids(environment.project),
+    mapped=handover.mapped(config),
     models=stack.applied(
         pulumi.Output.all(address=frontend.address, services=backends.names),
         lambda known: partial(

@@ -7,7 +7,6 @@ asks for them, so the layer waits for them before it declares a backend service.
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import pulumi
 from pulumi_gcp import compute
@@ -22,9 +21,9 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import SERVING
+from infra.networking.lookups import existing
 from infra.networking.url_map.versions import versions
 
-T = TypeVar("T")
 Find = Callable[[str, str], str | None]
 """The self link of a NEG by name and zone; None while it does not exist."""
 
@@ -77,28 +76,13 @@ def finder(provider: pulumi.ProviderResource) -> Find:
     serving_is_planned = planned.is_planned(SERVING)
 
     def find(name: str, zone: str) -> str | None:
-        found = _existing(
-            compute.get_network_endpoint_group, "network endpoint group", name, zone, provider
-        )
+        get = compute.get_network_endpoint_group
+        found = existing(get, "network endpoint group", provider, name=name, zone=zone)
         if found is None and serving_is_planned:
             return planned.UNKNOWN
         return None if found is None else str(found.self_link)
 
     return find
-
-
-def _existing(
-    get: Callable[..., T], noun: str, name: str, zone: str, provider: pulumi.ProviderResource
-) -> T | None:
-    """What a data source reads; None if Google has no such resource."""
-    try:
-        return get(name=name, zone=zone, opts=pulumi.InvokeOptions(provider=provider))
-    except Exception as error:
-        if is_absence(str(error)):
-            return None
-        raise PlatformError(
-            f"{noun} {name} in zone {zone} cannot be read: {str(error).strip().splitlines()[-1]}"
-        ) from None
 
 
 def creation_times(
@@ -130,9 +114,8 @@ def clock(provider: pulumi.ProviderResource) -> Created:
     """Looks up when instance groups were created: their managers say it."""
 
     def created(name: str, zone: str) -> str | None:
-        found = _existing(
-            compute.get_instance_group_manager, "instance group", name, zone, provider
-        )
+        get = compute.get_instance_group_manager
+        found = existing(get, "instance group", provider, name=name, zone=zone)
         return None if found is None else str(found.creation_timestamp)
 
     return created
@@ -146,9 +129,3 @@ def group_name(url: str) -> str:
     if match is None:
         raise ValueError(f"{url} is not the self link of an instance group")
     return match[2]
-
-
-def is_absence(message: str) -> bool:
-    """Whether a provider's error means that the resource does not exist."""
-    text = message.lower()
-    return "not found" in text or "notfound" in text or "404" in text

@@ -5,7 +5,11 @@ update changes the proxy once. So it takes two: the first puts the new certifica
 one, and the next, once the new one is issued, removes that. A preview shows the end of both.
 `./platformctl up` makes both, and waits in between.
 
+In place of a certificate map there is no such way, since a proxy ignores its certificates while it
+has a map: Google documents no issuance of what is ignored. So that is refused.
+
 https://docs.cloud.google.com/load-balancing/docs/ssl-certificates/google-managed-certs
+https://docs.cloud.google.com/certificate-manager/docs/maps ("Attach a certificate map to a proxy")
 """
 
 from __future__ import annotations
@@ -22,8 +26,9 @@ from gkeplatform.hosts import covers
 from gkeplatform.naming import Naming
 from infra.networking import certificate_plan as plan
 from infra.networking.certificate_coverage import MOST_CERTIFICATES
-from infra.networking.endpoint_groups import is_absence
-from infra.networking.tls import Certificate, GoogleManagedCertificate
+from infra.networking.config import NetworkingConfig
+from infra.networking.lookups import existing
+from infra.networking.tls import Certificate, GoogleManagedCertificate, OwnCertificate
 
 IsIssued = Callable[[str], bool]
 """Whether Google has issued the managed certificate of this physical name."""
@@ -64,11 +69,12 @@ def handover(
 ) -> Handover:
     """What the proxy must have. `deployed` is what this layer published last.
 
-    `PlatformError` where the former certificates cannot be kept: self-managed ones, whose keys the
-    stack file has no more, or more than a proxy takes.
+    `PlatformError` where the former certificates cannot be kept: those of a certificate map,
+    self-managed ones, whose keys the stack file has no more, or more than a proxy takes.
     """
     if not certificates or plan.is_mapped(certificates):
         return Handover()
+    _refuse_from_map(certificates, deployed.mapped if deployed else ())
     served = {one.physical: one for one in (deployed.certificates if deployed else ())}
     wanted = {naming.of(plan.role(one)): one for one in certificates}
     former = [one for name, one in served.items() if name not in wanted]
@@ -85,7 +91,7 @@ def handover(
     kept = [
         one
         for one in former
-        if any(_overlap(one, new, ready) for new in pending.values())
+        if any(_overlap(one.domains, new, ready) for new in pending.values())
         and (not one.is_managed or is_issued(one.physical))
     ]
     _refuse_own(certificates, kept, pending, ready)
@@ -100,24 +106,24 @@ def handover(
         tuple(_served(name, one, served.get(name), taken) for name, one in wanted.items()),
         tuple(kept),
         tuple(
-            name for name, new in pending.items() if any(_overlap(one, new, ready) for one in kept)
+            name
+            for name, new in pending.items()
+            if any(_overlap(one.domains, new, ready) for one in kept)
         ),
     )
+
+
+def mapped(config: NetworkingConfig) -> list[str]:
+    """The domains that a certificate map serves, to publish."""
+    return [one.name for one in config.domains] if plan.is_mapped(config.certificates) else []
 
 
 def lookup(provider: pulumi.ProviderResource) -> IsIssued:
     """Asks Google: a managed certificate has a time of expiry once it is issued."""
 
     def is_issued(name: str) -> bool:
-        options = pulumi.InvokeOptions(provider=provider)
-        try:
-            return bool(compute.get_certificate(name=name, opts=options).expire_time)
-        except Exception as error:
-            if is_absence(str(error)):
-                return False
-            raise PlatformError(
-                f"certificate {name} cannot be read: {str(error).strip().splitlines()[-1]}"
-            ) from None
+        found = existing(compute.get_certificate, "certificate", provider, name=name)
+        return bool(found and found.expire_time)
 
     return is_issued
 
@@ -133,14 +139,32 @@ def told(found: Handover) -> list[str]:
     ]
 
 
-def _overlap(former: ServedCertificate, new: Certificate, ready: Sequence[str]) -> list[str]:
+def _overlap(former: Sequence[str], new: Certificate, ready: Sequence[str]) -> list[str]:
     """The domains that `new` takes over, and that nothing else serves."""
     return [
         domain
         for domain in new.domains
-        if any(covers(pattern, domain) for pattern in former.domains)
+        if any(covers(pattern, domain) for pattern in former)
         and not any(covers(pattern, domain) for pattern in ready)
     ]
+
+
+def _refuse_from_map(certificates: Sequence[Certificate], of_map: Sequence[str]) -> None:
+    ready = [
+        domain for one in certificates if isinstance(one, OwnCertificate) for domain in one.domains
+    ]
+    for index, new in enumerate(certificates):
+        if isinstance(new, GoogleManagedCertificate) and (lost := _overlap(of_map, new, ready)):
+            raise PlatformError(
+                f"gke-networking:certificates[{index}].kind: google-managed {new.name} would take "
+                "the place of a certificate map at once, and Google issues it only once the load "
+                f"balancer serves it, which it does not beside a map: HTTPS of {lost[0]} would "
+                "fail for up to an hour; keep kind: certificate-manager\n"
+                "hint: two steps lose nothing: list a self-managed certificate of the same domains "
+                f"too, which serves at once, and name it in `replaces` of {new.name}; remove it "
+                f"when {new.name} is ACTIVE. Where HTTPS may fail meanwhile, deploy once without "
+                "certificates"
+            )
 
 
 def _refuse_own(
@@ -150,13 +174,14 @@ def _refuse_own(
     ready: Sequence[str],
 ) -> None:
     for own in (one for one in kept if not one.is_managed):
-        new = next(one for one in pending.values() if _overlap(own, one, ready))
+        new = next(one for one in pending.values() if _overlap(own.domains, one, ready))
+        domain = _overlap(own.domains, new, ready)[0]
         raise PlatformError(
             f"gke-networking:certificates[{list(certificates).index(new)}].kind: google-managed "
             f"{new.name} would take the place of self-managed {own.name} at once, and Google "
-            f"issues it only once the load balancer has it: HTTPS of {_overlap(own, new, ready)[0]}"
-            f" would fail for up to an hour; keep {own.name}, set `replaces: {own.name}` in "
-            f"{new.name}, and remove {own.name} when that is ACTIVE"
+            f"issues it only once the load balancer has it: HTTPS of {domain} would fail for up to "
+            f"an hour; keep {own.name}, set `replaces: {own.name}` in {new.name}, and remove "
+            f"{own.name} when that is ACTIVE"
         )
 
 

@@ -9,7 +9,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.serving import catalog, contract, former_servers, replaced_cluster
+from infra.serving import catalog, contract, disks, former_servers, replaced_cluster
 from infra.serving.callers.audit_log import audit_log
 from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
@@ -38,6 +38,7 @@ labels = Labels(environment, SERVING.name)
 stack.check(requirements.check, config.entries, cluster)
 placements = stack.check(catalog.placed, config, cluster, naming)
 deployed = stack.deployed(ServingContract)
+stack.check(disks.refuse, config, deployed, cluster=cluster.generation)
 live = stack.check(
     live_routes,
     config.workloads,
@@ -182,6 +183,7 @@ stack.publish(
     outlasts=former_servers.outlasting(
         config.workloads, live.names, live.leaving, objects.by_version()
     ),
+    disks=disks.published(config, deployed, live.leaving),
     proofs=route_controllers.proofs,
     models=stack.applied(
         servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)

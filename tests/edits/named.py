@@ -176,17 +176,15 @@ def _without_postgres(values: Values) -> None:
     _of(values, "recommender").pop("postgres")
 
 
+# Of one replica the share is lost while its node is drained, as with the pool that leaves it.
 _CANARY = {
     "weights": {"stable": 90, "canary": 10},
     "source": "gs://acme-ml-dev-models/next",
-    "replicas": {"min": 1, "max": 2},
+    "replicas": {"min": 2, "max": 3},
 }
-_MAP = [
-    {
-        "name": "wide",
-        "kind": "certificate-manager",
-        "domains": ["dev.acme.example", "*.dev.acme.example"],
-    }
+_FOR_EACH_DOMAIN = [
+    {"name": name, "kind": "google-managed", "domains": [f"{name}.dev.acme.example"]}
+    for name in ("models", "translate")
 ]
 _CLUSTER = "gke-cluster:cluster"
 
@@ -230,7 +228,7 @@ _DEV: dict[str, Change] = {
     "traffic mirrored": _model(
         "resnet", canary={**_CANARY, "weights": {"stable": 100, "canary": 0}, "mirror": 10}
     ),
-    "a certificate swapped": _key("gke-networking:certificates", _MAP),
+    "a certificate for each domain": _key("gke-networking:certificates", _FOR_EACH_DOMAIN),
     "a domain added": _another_domain,
     "without HTTPS": _without_https,
     "without DNS": _key("gke-networking:dns"),

@@ -93,7 +93,7 @@ BY_PATH: Mapping[str, list[Any]] = {
         {
             "weights": {"stable": 90, "canary": 10},
             "source": "gs://acme-ml-dev-models/next",
-            "replicas": {"min": 1, "max": 2},
+            "replicas": {"min": 2, "max": 3},
         }
     ],
     "gke-serving:models[].canary.source": ["gs://acme-ml-dev-models/edited"],

@@ -26,7 +26,6 @@ _INTERRUPTING = (
     "gke-networking:dns.",
     "gke-serving:models[].exposure(http-load-balancer).backend",
     "gke-serving:models[].exposure(http-load-balancer).node_port",
-    "a certificate swapped",
     "a domain added",
     "a model from instance groups",
     "a model to instance groups",

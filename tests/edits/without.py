@@ -90,6 +90,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
     "of disks, which grow and never shrink: it cannot be taken back": (
         "gke-serving:postgres.clusters[].volume",
         "gke-serving:postgres.clusters[].volume.size",
+        "gke-serving:models[].files(cache).size",
     ),
     "of a restored database, which needs a former cluster": (
         "gke-serving:postgres.clusters[].restore",

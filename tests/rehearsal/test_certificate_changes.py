@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 
 from sandbox.gcp.service import ISSUANCE_SECONDS
+from sandbox.traffic.runtime.authority import Authority
 from tests.pairs import pair
 from tests.rehearsal.loads import under_load
 from tests.rehearsal.workspace import Workspace, changed
@@ -21,6 +23,12 @@ PROJECT = "projects/acme-ml-dev"
 DOMAINS = ["models.dev.acme.example", "translate.dev.acme.example"]
 NEW = "new.dev.acme.example"
 KEY = "gke-networking:certificates"
+WIDE = {
+    "name": "wide",
+    "kind": "certificate-manager",
+    "domains": ["dev.acme.example", "*.dev.acme.example"],
+}
+"""In place of the classic certificate it makes a certificate map."""
 
 
 @pytest.fixture
@@ -33,7 +41,13 @@ def stack_file(dev: Workspace) -> Iterator[Workspace]:
     finally:
         path.write_text(before)
         issuing_takes(dev, 0)
-        dev.platformctl("rehearse", "dev", "--layer", "networking")
+        restore = partial(dev.platformctl, "rehearse", "dev", "--layer", "networking")
+        if restore(check=False).returncode:
+            # Not in place of a certificate map, nor of a self-managed one: without HTTPS first.
+            certificates(dev)
+            up(dev)
+            path.write_text(before)
+            restore()
         issuing_takes(dev, ISSUANCE_SECONDS)
 
 
@@ -119,12 +133,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
 
         # From a classic certificate to a map: once that can serve, the rule moves to another proxy.
         issuing_takes(dev, 2)
-        wide = {
-            "name": "wide",
-            "kind": "certificate-manager",
-            "domains": ["dev.acme.example", "*.dev.acme.example"],
-        }
-        certificates(dev, wide)
+        certificates(dev, WIDE)
         up(dev)
     assert found["sent"] > 0
     assert not any(found["lost"].values()), found
@@ -137,7 +146,7 @@ def test_a_certificate_changes_without_a_gap(stack_file: Workspace) -> None:
     assert max(entries) < moved
     _, proxy = served(dev)
     assert proxy["certificateMap"].endswith("/certificateMaps/acme-ml-dev-models")
-    _in_the_map(dev, wide)
+    _in_the_map(dev, WIDE)
 
 
 def _in_the_map(dev: Workspace, wide: dict[str, Any]) -> None:
@@ -172,6 +181,47 @@ def _in_the_map(dev: Workspace, wide: dict[str, Any]) -> None:
         "certificate_manager", f"{base}/certificateMaps/acme-ml-dev-models/certificateMapEntries"
     )["certificateMapEntries"]
     assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
+
+
+def test_a_certificate_map_is_left_by_a_self_managed_certificate(stack_file: Workspace) -> None:
+    dev = stack_file
+    certificates(dev, WIDE)
+    up(dev)
+    before = served(dev)
+    assert before[1]["certificateMap"]
+    managed = {"name": "models", "kind": "google-managed", "domains": DOMAINS}
+    certificates(dev, managed)
+    refused = dev.platformctl("rehearse", "dev", "--layer", "networking", check=False)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "certificate map at once, and Google issues it only once the load balancer" in said
+    assert "stacks/Pulumi.dev.yaml:" in said
+    assert (served(dev), names(dev)) == (before, [])
+
+    pair = Authority(dev.home / "traffic").issue(DOMAINS, "of one's own")
+    own = {"name": "own", "kind": "self-managed", "domains": DOMAINS}
+    found: dict[str, Any] = {}
+    with under_load(dev, "dev", "resnet", found):
+        issuing_takes(dev, 10)
+        certificates(
+            dev,
+            {**own, "certificate": pair.chain.read_text()},
+            {**managed, "replaces": "own"},
+        )
+        setting = ["pulumi", "config", "set", "-s", "dev", "--secret", "--path"]
+        key = "gke-networking:private_keys.own"
+        dev.run(*setting, key, "--", pair.key.read_text(), layer="networking")
+        up(dev)
+        assert len(served(dev)[1]["sslCertificates"]) == 2
+        issuing_takes(dev, 0)
+        dev.run("pulumi", "config", "rm", "-s", "dev", "--path", key, layer="networking")
+        certificates(dev, managed)
+        up(dev)
+        assert [name for name in names(dev) if "own" in name] == []
+    assert found["sent"] > 0
+    assert not any(found["lost"].values()), found
+    again = dev.platformctl("rehearse", "dev", "--layer", "networking", "--json").stdout
+    assert changed(json.loads(again))["networking"] == {}
 
 
 def test_plain_updates_keep_the_former_certificate_until_the_new_one_is_issued(

@@ -35,7 +35,7 @@ def physical(certificate: Certificate) -> str:
     return NAMING.of(role(certificate))
 
 
-def after(*former: ServedCertificate) -> NetworkingContract:
+def after(*former: ServedCertificate, mapped: tuple[str, ...] = ()) -> NetworkingContract:
     return NetworkingContract(
         cluster="c",
         address="192.0.2.1",
@@ -44,6 +44,7 @@ def after(*former: ServedCertificate) -> NetworkingContract:
         static_bucket="b",
         models=(),
         certificates=former,
+        mapped=mapped,
     )
 
 
@@ -102,6 +103,27 @@ def test_a_former_certificate_stays_for_its_domains_alone() -> None:
 def test_a_certificate_map_has_its_own_way() -> None:
     mapped = ManagerCertificate(name="models", domains=(A,))
     assert change(first(google("models", A)), mapped) == Handover()
+
+
+def test_what_google_has_yet_to_issue_cannot_take_the_place_of_a_certificate_map() -> None:
+    def now(*certificates: Certificate) -> Handover:
+        return handover(
+            certificates, after(mapped=(A, "*.b.acme.example")), NAMING, lambda _: False
+        )
+
+    with pytest.raises(PlatformError, match=r"certificates\[1\]\.kind: .* HTTPS of a\.acme") as one:
+        now(google("new", C), google("models", A, C))
+    assert "list a self-managed certificate of the same domains" in str(one.value)
+    with pytest.raises(PlatformError, match=r"HTTPS of x\.b\.acme\.example would fail"):
+        now(google("models", f"x.{B}"))
+    with pytest.raises(PlatformError, match=rf"HTTPS of {A}"):
+        now(own("own", f"x.{B}"), google("models", A, f"x.{B}"))
+    # Nothing is lost of what the map has not served, or a self-managed certificate serves at once.
+    assert not now(google("models", B, C)).kept
+    beside = now(own("own", A), google("models", A, C, replaces="own"))
+    assert [one.name for one in beside.served] == ["own", "models"]
+    assert not now(own("own", A)).kept
+    assert now(ManagerCertificate(name="models", domains=(A,))) == Handover()
 
 
 def test_a_self_managed_certificate_cannot_be_kept_without_its_key() -> None:

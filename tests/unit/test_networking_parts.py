@@ -20,7 +20,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.url_map_limits import MOST_TESTS
-from infra.networking import endpoint_groups, firewall
+from infra.networking import endpoint_groups, firewall, lookups
 from infra.networking.backends import backend
 from infra.networking.contract import url
 from infra.networking.health_checks import port
@@ -227,7 +227,7 @@ def test_an_endpoint_group_that_does_not_come_is_named() -> None:
     ],
 )
 def test_only_absence_is_waited_out(message: str, is_absent: bool) -> None:
-    assert endpoint_groups.is_absence(message) is is_absent
+    assert lookups.is_absence(message) is is_absent
 
 
 def test_models_on_hosts_of_their_own_may_claim_the_same_path() -> None:

@@ -90,7 +90,13 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
 class SharedCache(Settings, tag_field="via", tag=CACHE):
     """Copied once onto a volume that all replicas share."""
 
-    size: Annotated[Size, Meta(description="Size of the volume, for all versions that it holds.")]
+    size: Annotated[
+        Size,
+        Meta(
+            description="Size of the volume, for all versions that it holds; it can grow but not "
+            "shrink."
+        ),
+    ]
     storage_class: Annotated[
         StorageClass,
         Meta(description="A storage class with access mode ReadWriteMany, such as Filestore's."),
