@@ -193,7 +193,8 @@ def test_of_a_node_with_gpus_only_these_count_as_used() -> None:
         ]
         return list(removal.idle([pool], nodes, pods, []))
 
-    assert idle(("100m", "1"), ("100m", "1")) == []  # half of them is used, and both would fit on one
+    # Half of the GPUs is used, and both pods would fit on one node.
+    assert idle(("100m", "1"), ("100m", "1")) == []
     assert idle(("3500m", "0"), ("100m", "1")) == ["g-a-0"]
 
 
