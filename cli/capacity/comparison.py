@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.capacity import node_pools
+from cli.capacity import class_rules, node_pools
+from cli.capacity.class_rules import COMPUTE_CLASS
 from cli.capacity.node_pools import Surroundings
 from cli.capacity.resources import CLUSTER, POOL, Size, size
 from facts import quotas
@@ -166,10 +167,13 @@ def _at_most(
     limits: Mapping[tuple[str, str], float],
     running: Mapping[str, int],
 ) -> Demand:
-    """What all resources may still ask for: pools at their maximum, less the nodes they have."""
-    found = Counter[Metric]()
+    """What all resources may still ask for: pools at their maximum, less the nodes they have.
+
+    With them what compute classes may have Kubernetes Engine create.
+    """
+    found = Counter(_settled(_of_classes(changes, around), limits))
     for change in changes:
-        if change.after is None:
+        if change.after is None or change.type == COMPUTE_CLASS:
             continue
         after = size(change.type, change.after, around)
         if change.type != POOL or change.before is None:
@@ -183,6 +187,17 @@ def _at_most(
             continue
         found.subtract(_settled(_present(change.name, change.before, around, running), limits))
     return found
+
+
+def _of_classes(changes: Sequence[Change], around: Surroundings) -> Demand:
+    alive = [(one, one.after) for one in changes if one.after is not None]
+    pools = [inputs for one, inputs in alive if one.type == POOL]
+    room: dict[str, int] = {}
+    for one, inputs in alive:
+        if one.type == CLUSTER:
+            room = class_rules.room(inputs, pools, around)
+    classes = [(inputs, not one.before) for one, inputs in alive if one.type == COMPUTE_CLASS]
+    return class_rules.at_most(classes, around, room)
 
 
 def _present(name: str, inputs: Json, around: Surroundings, running: Mapping[str, int]) -> Demand:

@@ -54,12 +54,17 @@ def nodes_now(inputs: Json, around: Surroundings) -> int:
     return max(least, _count(scaling.get("totalMinNodeCount")))
 
 
-def nodes_at_most(inputs: Json, around: Surroundings) -> int:
-    """The largest number of nodes: the autoscaler's maximum, and what an upgrade adds to it."""
+def autoscaled(inputs: Json, around: Surroundings) -> int:
+    """The autoscaler's maximum, in all zones; at least the nodes that the pool begins with."""
     count = len(_zones(inputs, around))
     scaling = inputs.get("autoscaling") or {}
     most = _count(scaling.get("maxNodeCount")) * count
-    most = max(most, _count(scaling.get("totalMaxNodeCount")), nodes_now(inputs, around))
+    return max(most, _count(scaling.get("totalMaxNodeCount")), nodes_now(inputs, around))
+
+
+def nodes_at_most(inputs: Json, around: Surroundings) -> int:
+    """The largest number of nodes: the autoscaler's maximum, and what an upgrade adds to it."""
+    most = autoscaled(inputs, around)
     upgrade = inputs.get("upgradeSettings") or {}
     if upgrade.get("strategy") == "BLUE_GREEN":
         return 2 * most

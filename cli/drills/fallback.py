@@ -14,6 +14,7 @@ from cli.workloads import template_of
 _CLASSES = "/apis/cloud.google.com/v1/computeclasses"
 _LABEL = "cloud.google.com/compute-class"
 _TYPE, _WAY = "node.kubernetes.io/instance-type", "cloud.google.com/gke-provisioning"
+_FLEX = "flex-start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,12 @@ def first_choice(scene: Scene) -> Choice | None:
 def choice(found: Json, nodes: list[Json]) -> Choice:
     """The same of a ComputeClass and the nodes. Raises CliError if the class has no second one."""
     name, rules = str(found["metadata"]["name"]), found["spec"].get("priorities") or []
-    if rules and "nodepools" not in rules[0]:
-        raise CliError(
-            f"the first choice of class {name} is nodes that GKE creates pools for, and the drill "
-            "takes node pools away",
-            "put a choice with node_pools first in gke-cluster:compute_classes[].priorities",
-        )
     if len(rules) < 2:
         raise CliError(
             f"class {name} has no second choice to fall back to",
             "list another one in gke-cluster:compute_classes[].priorities",
         )
-    pools = frozenset(rules[0]["nodepools"])
+    pools = _first_pools(name, rules, nodes)
     own = [node for node in nodes if node["metadata"]["labels"].get(POOL) in pools]
     kinds = {
         (node["metadata"]["labels"].get(_TYPE, ""), node["metadata"]["labels"].get(_WAY, ""))
@@ -84,6 +79,28 @@ def choice(found: Json, nodes: list[Json]) -> Choice:
         ),
         returns=bool((found["spec"].get("activeMigration") or {}).get("optimizeRulePriority")),
     )
+
+
+def _first_pools(class_name: str, rules: list[Json], nodes: list[Json]) -> frozenset[str]:
+    """The pools of the first choice: those that it names, or that GKE has created for it."""
+    rule = rules[0]
+    if named := rule.get("nodepools"):
+        return frozenset(named)
+    declared = {pool for other in rules for pool in other.get("nodepools") or ()}
+    zones = (rule.get("location") or {}).get("zones")
+    found = set()
+    for node in nodes:
+        labels = node["metadata"]["labels"]
+        if (
+            labels.get(_LABEL) == class_name
+            and labels[POOL] not in declared
+            and rule.get("machineType") == labels.get(_TYPE)
+            and bool(rule.get("spot")) == (labels.get(_WAY) == "spot")
+            and bool((rule.get("flexStart") or {}).get("enabled")) == (labels.get(_WAY) == _FLEX)
+            and (zones is None or zone_of(node) in zones)
+        ):
+            found.add(labels[POOL])
+    return frozenset(found)
 
 
 def run_out(scene: Scene, taken: Choice) -> None:

@@ -8,14 +8,16 @@ Nothing here asks a cluster.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cli import workloads
+from cli.capacity.class_rules import COMPUTE_CLASS
 from cli.impact.contracts import CLUSTER_TYPE, POOL_TYPE
 from cli.impact.losses import Loss
 from cli.impact.operations import Change, Operation
 from cli.impact.replaced_cluster import REASON
+from gkeplatform.contracts import COMPUTE_CLASS as CLASS_LABEL
 
 Json = Mapping[str, Any]
 CONTROLLERS = (
@@ -53,9 +55,11 @@ def losses(changes: Sequence[Change]) -> Iterator[Loss]:
         for one in changes
     )
     scale = Scale(changes)
+    reordered = {_object_name(one) for one in changes if _prefers_others(one)}
     for change in changes:
         if change.step.type in CONTROLLERS:
             yield from _of(change, pools, scale, cluster_goes=cluster_goes)
+            yield from _migrating(change, reordered, scale)
 
 
 class Scale:
@@ -211,6 +215,35 @@ def upgraded(name: str, pool: str, replicas: int | None, evictable: int | None, 
     if remaining := replicas - min(evictable, replicas):
         return Loss("workload", name, f"{told}; {remaining} of {replicas} serve", 0, layer)
     return Loss("workload", name, f"{told}; no replica may be left", DEADLINE, layer)
+
+
+def _prefers_others(change: Change) -> bool:
+    """Whether a compute class changes its choices, and GKE moves pods to those that it prefers."""
+    return (
+        change.step.type == COMPUTE_CLASS
+        and change.operation is Operation.UPDATE
+        and any(path.startswith("spec.priorities") for path in change.causes)
+        and bool(_at(_spec(change), "activeMigration", "optimizeRulePriority"))
+    )
+
+
+def _migrating(change: Change, reordered: Collection[str], scale: Scale) -> Iterator[Loss]:
+    """What GKE's active migration may do to a workload; it evicts no more than budgets allow."""
+    selector = _at(_template(change), "spec", "nodeSelector") or {}
+    class_ = selector.get(CLASS_LABEL, "")
+    if class_ not in reordered or change.operation not in (Operation.SAME, Operation.UPDATE):
+        return
+    replicas, evictable = scale.replicas(change), scale.evictable(change)
+    if evictable == 0 or not replicas:
+        return
+    told = f"may move to nodes that class {class_} prefers now"
+    left = None if evictable is None else replicas - min(evictable, replicas)
+    if left:
+        told, seconds = f"{told}; {left} of {replicas} serve", 0
+    else:
+        told, seconds = f"{told}; no replica may be left", DEADLINE
+    name = f"{change.step.kind} {_namespace(change)}/{_object_name(change)}"
+    yield Loss("workload", name, told, seconds, change.layer)
 
 
 def _object(change: Change) -> Json:

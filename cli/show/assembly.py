@@ -10,11 +10,11 @@ import msgspec
 from cli.alerting import Alert
 from cli.courses.course import Course
 from cli.routing import HTTP_LOAD_BALANCER, Plan
-from cli.show import adapters, rules
+from cli.show import adapters, pools, rules
 from cli.show.adapters import Adapters
-from cli.show.cluster import Amounts, Live, Node, Pod
+from cli.show.cluster import Live, Pod
 from cli.show.google_console import GoogleConsole
-from cli.show.picture import FrontEnd, Model, Picture, Pool, Version, Violation, Zone
+from cli.show.picture import FrontEnd, Model, Picture, Version, Violation, Zone
 from cli.show.stacks import Stack
 from cli.show.traffic import Measured, Traffic
 from gkeplatform.contracts import (
@@ -67,7 +67,14 @@ def picture(sources: Sources) -> Picture:
         url=networking.url if networking else "",
         front_ends=tuple(_front_ends(plan, networking, models)),
         models=models,
-        pools=tuple(_pools(sources, cluster.get("node_pools") or [])),
+        pools=tuple(
+            pools.of_cluster(
+                msgspec.convert(cluster.get("node_pools") or [], list[NodePool]),
+                sources.live.nodes,
+                place=lambda name: _place(sources.places, name),
+                console=sources.console,
+            )
+        ),
         layers=tuple(stack.state for stack in sources.stacks.values()),
         violations=tuple(_violations(sources.report)),
         alerts=tuple(alerts.get("", ())),
@@ -138,6 +145,7 @@ def _models(
             targets=tuple(_targets(scaling)) if scaling else (),
             goals=_goals(sources.plan, route) if route else (),
             alerts=tuple(alerts.get(entry.name, ())),
+            compute_class=entry.compute_class or "",
             callers=entry.callers,
             traffic=sources.measured.model(entry.name, _backends(route)) if route else None,
             adapters=_adapters(sources.measured, entry),
@@ -255,37 +263,6 @@ def _front_ends(
             else (),
             models=held,
         )
-
-
-def _pools(sources: Sources, published: Sequence[object]) -> Iterator[Pool]:
-    """The contract's pools, then those that the cluster made by itself."""
-    by_pool: dict[str, list[Node]] = {}
-    for node in sources.live.nodes:
-        by_pool.setdefault(node.pool, []).append(node)
-    pools = msgspec.convert(published, list[NodePool])
-    others = by_pool.keys() - {pool.name for pool in pools}
-    for pool in (*pools, *(_provisioned(name, by_pool[name]) for name in sorted(others))):
-        nodes = tuple(by_pool.get(pool.name, ()))
-        yield Pool(
-            name=pool.name,
-            place=_place(sources.places, pool.name),
-            machine_type=pool.machine_type,
-            accelerator=pool.accelerator or pool.tpu,
-            zones=pool.zones,
-            least=pool.min_nodes * len(pool.zones),
-            most=pool.max_nodes * len(pool.zones),
-            spot=pool.spot,
-            nodes=nodes,
-            allocatable=sum((node.allocatable for node in nodes), Amounts()),
-            requested=sum((node.requested for node in nodes), Amounts()),
-            compact=pool.compact,
-            console=sources.console.node_pool(pool.name),
-        )
-
-
-def _provisioned(name: str, nodes: Sequence[Node]) -> NodePool:
-    zones = tuple(sorted({node.zone for node in nodes}))
-    return NodePool(name=name, zones=zones, machine_type="", min_nodes=0, max_nodes=len(nodes))
 
 
 def _place(places: Mapping[str, Place], name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cli import workloads
 from facts.quantity import amount
+from gkeplatform.contracts import COMPUTE_CLASS
 from gkeplatform.leader_worker_sets import INDEX_LABEL, NAME_LABEL
 
 Json = dict[str, Any]
@@ -23,6 +24,7 @@ KINDS = (
 )
 _POOL, _ZONE = "cloud.google.com/gke-nodepool", "topology.kubernetes.io/zone"
 _NAME, _COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
+_TYPES = ("cloud.google.com/gke-accelerator", "cloud.google.com/gke-tpu-accelerator")
 _ACCELERATORS = ("nvidia.com/gpu", "google.com/tpu")
 
 
@@ -52,6 +54,12 @@ class Node:
     is_ready: bool
     allocatable: Amounts
     requested: Amounts
+    machine_type: str = ""
+    accelerator: str = ""
+    """GPU or TPU type; empty without any."""
+    compute_class: str = ""
+    """Empty for a node of none."""
+    spot: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +162,10 @@ def _node(item: Json, used: Mapping[str, Amounts]) -> Node:
         is_ready=_has(status, "Ready"),
         allocatable=_amounts(status.get("allocatable") or {}),
         requested=used.get(metadata["name"], Amounts()),
+        machine_type=labels.get("node.kubernetes.io/instance-type", ""),
+        accelerator=next((labels[one] for one in _TYPES if one in labels), ""),
+        compute_class=labels.get(COMPUTE_CLASS, ""),
+        spot=labels.get("cloud.google.com/gke-spot") == "true",
     )
 
 

@@ -86,6 +86,8 @@ class Model:
     goals: tuple[str, ...]
     """Its objectives; empty for a model that the load balancer does not route."""
     alerts: tuple[Alert, ...]
+    compute_class: str = ""
+    """The class that its pods are placed by; empty without one."""
     callers: tuple[str, ...] = ()
     """Who may use it, with a key; empty for a model that asks for none."""
     traffic: Traffic | None = None
@@ -119,12 +121,14 @@ class Pool:
     accelerator: str
     zones: tuple[str, ...]
     least: int
-    most: int
-    """Of nodes, in all zones."""
+    most: int | None
+    """Of nodes, in all zones; None for a pool that the cluster made, within limits of its own."""
     spot: bool
     nodes: tuple[Node, ...]
     allocatable: Amounts
     requested: Amounts
+    compute_class: str = ""
+    """The class whose pods its nodes are for; empty without one."""
     compact: bool = False
     """Whether its nodes are near each other."""
     console: str = ""

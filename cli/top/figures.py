@@ -51,6 +51,8 @@ class ModelRow:
     minimum: int
     maximum: int
     """Bounds of its replicas."""
+    compute_class: str
+    """The class that its pods are placed by; empty without one."""
     firing: int
     """Of its alerts."""
     adapters: Adapters | None
@@ -67,7 +69,10 @@ class PoolRow:
     nodes: int
     ready: int
     minimum: int
-    maximum: int
+    maximum: int | None
+    """None for a pool that the cluster made, within limits of its own."""
+    compute_class: str
+    """The class whose pods its nodes are for; empty without one."""
     cpu_requested: float
     cpu: float
     """Cores."""
@@ -118,6 +123,7 @@ def _model(model: Model) -> ModelRow:
         wanted=model.wanted,
         minimum=model.least,
         maximum=model.most,
+        compute_class=model.compute_class,
         firing=model.firing,
         adapters=model.adapters,
         requests=_requests(model.traffic),
@@ -156,6 +162,7 @@ def _pool(pool: Pool) -> PoolRow:
         ready=sum(node.is_ready for node in pool.nodes),
         minimum=pool.least,
         maximum=pool.most,
+        compute_class=pool.compute_class,
         cpu_requested=pool.requested.cpu,
         cpu=pool.allocatable.cpu,
         memory_requested=pool.requested.memory,

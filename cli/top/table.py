@@ -131,7 +131,16 @@ def _number(value: float | None) -> str:
 
 
 def _pools(top: Top) -> Table:
-    table = _table("NODE POOL", "NODES", "BOUNDS", "CPU", "MEMORY GIB", "ACCELERATORS")
+    classes = any(row.compute_class for row in top.pools)
+    table = _table(
+        "NODE POOL",
+        *(["CLASS"] if classes else []),
+        "NODES",
+        "BOUNDS",
+        "CPU",
+        "MEMORY GIB",
+        "ACCELERATORS",
+    )
     for row in top.pools:
         nodes = Text(
             str(row.nodes) if row.ready == row.nodes else f"{row.ready}/{row.nodes}",
@@ -139,8 +148,9 @@ def _pools(top: Top) -> Table:
         )
         table.add_row(
             Text(row.name),
+            *([Text(row.compute_class or _NONE)] if classes else []),
             nodes,
-            Text(f"{row.minimum}-{row.maximum}"),
+            Text(_NONE if row.maximum is None else f"{row.minimum}-{row.maximum}"),
             Text(_used(row.cpu_requested, row.cpu)),
             Text(_used(row.memory_requested / _GIB, row.memory / _GIB)),
             Text(_accelerators(row)),
@@ -166,6 +176,6 @@ def _alert(alert: Alert) -> Text:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        is_name = heading in {"MODEL", "NODE POOL", "ADAPTERS", "VERSION"}
+        is_name = heading in {"MODEL", "NODE POOL", "CLASS", "ADAPTERS", "VERSION"}
         table.add_column(heading, justify="left" if is_name else "right", no_wrap=True)
     return table

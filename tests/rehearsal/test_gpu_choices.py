@@ -66,7 +66,7 @@ ASSISTANT = model(
     arguments_by_gpu={"nvidia-tesla-a100": ["--max-model-len=65536"]},
     exposure={"kind": "load-balancer"},
 )
-TALK = model("talk", "made", exposure={"kind": "cluster-ip"})
+TALK = model("talk", "made", exposure={"kind": "load-balancer"})
 # Above what the declared pools may take at their maximum, for two nodes that are created.
 LIMITS = {"cpu": 112, "memory_gb": 560, "gpus": {"nvidia-l4": 7}}
 KEYS: dict[str, Any] = {
@@ -172,3 +172,42 @@ def test_pools_that_gke_creates_for_a_class_are_gkes(choices: Workspace) -> None
     found = drift(choices)
     assert name not in found
     assert "ComputeClass" not in found
+
+
+def control(workspace: Workspace, what: str, body: dict[str, Any]) -> None:
+    """Change how the sandbox behaves."""
+    workspace.google("container", f"../../sandbox/v1/{what}", "PUT", json=body)
+
+
+def nodes_in(workspace: Workspace, pool_: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = workspace.kubernetes("nodes", "-l", f"{POOL}={pool_}")["items"]
+    return found
+
+
+def test_a_created_pool_goes_with_its_last_pods(choices: Workspace) -> None:
+    [name] = created(choices)
+    # A cordoned node is of no use either.
+    choices.kubectl("cordon", nodes_in(choices, name)[0]["metadata"]["name"])
+    control(choices, "scale-down", {"seconds": 1})
+    deploy(choices, ASSISTANT)
+    until(lambda: created(choices) == [], "the pool is deleted")
+    assert nodes_in(choices, name) == []
+    assert pools_of(choices, "assistant") == {"l4"}  # its nodes are used, and stay
+    shown = choices.platformctl("top", "choices", "--once", "--json").stdout
+    assert name not in shown
+    assert all(not layer for layer in changed(deploy(choices, ASSISTANT)).values())
+    assert name not in drift(choices)
+
+
+def test_pods_return_to_a_pool_that_could_not_be_had_at_first(choices: Workspace) -> None:
+    kind = {"machineType": SPOT_L4, "provisioning": "spot"}
+    stock = {"project": PROJECT, "zone": A, **kind}
+    control(choices, "stock-out", {**stock, "exhausted": True})
+    deploy(choices, ASSISTANT, TALK)
+    until(lambda: pools_of(choices, "talk") == {"standby"}, "the next choice serves")
+    control(choices, "stock-out", {**stock, "exhausted": False})
+    until(
+        lambda: pools_of(choices, "talk") == set(created(choices)) != set(),
+        "the pods have returned",
+    )
+    until(lambda: not nodes_in(choices, "standby"), "the nodes that they left are gone")

@@ -23,7 +23,7 @@ from sandbox.kubernetes.compute_classes import CLASSES
 from sandbox.kubernetes.controllers.compute import Compute, ComputeError
 from sandbox.kubernetes.controllers.events import Events
 from sandbox.kubernetes.controllers.informer import Informer
-from sandbox.kubernetes.scaling import class_health, classes, migration, plan
+from sandbox.kubernetes.scaling import class_health, classes, migration, plan, removal
 from sandbox.kubernetes.scaling.backoff import Backoff, failure
 from sandbox.kubernetes.scaling.leaving import Leaving
 from sandbox.kubernetes.scaling.pods import is_unschedulable
@@ -109,8 +109,9 @@ class Autoscaler:
         nodes, pods = self._nodes.objects(), self._pods.objects()
         known = classes.read(self._classes.objects())
         await self._report(pools, known)
-        for group in await self._leaving.proceed(pools, nodes, pods):
+        if group := await self._leaving.proceed(pools, nodes, pods):
             await self._resize(group, group.size - 1)
+            self._leaving.removed(group.last_node)
             return  # the sizes have changed
         if any(is_unschedulable(pod) for pod in pods):
             self._idle_since.clear()
@@ -240,7 +241,7 @@ class Autoscaler:
         self, pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]
     ) -> None:
         budgets = (await self._server.list(_BUDGETS))["items"] if self._may_shrink(pools) else []
-        idle: Mapping[str, ScalingGroup] = plan.idle(pools, nodes, pods, budgets)
+        idle: Mapping[str, ScalingGroup] = removal.idle(pools, nodes, pods, budgets)
         now = time.monotonic()
         self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
         for name, group in idle.items():

@@ -31,12 +31,15 @@ class Leaving:
 
     async def proceed(
         self, pools: Sequence[ScalingPool], nodes: Sequence[Json], pods: Sequence[Json]
-    ) -> list[ScalingGroup]:
-        """Evict what budgets allow, and return the groups whose newest node is empty."""
+    ) -> ScalingGroup | None:
+        """Evict what budgets allow, and return a group that is to shrink: its newest node is empty.
+
+        It is returned again until `removed` is called, since a resize may fail.
+        """
         newest = {
             group.last_node: group for pool in pools for group in pool.groups if group.last_node
         }
-        done = []
+        empty = None
         marked = migration.leaving(nodes)
         self._removed &= set(marked)
         for name in marked:
@@ -47,9 +50,12 @@ class Leaving:
             elif own := migration.left_behind(name, pods):
                 await asyncio.gather(*(evict(self._server, pod, forced=False) for pod in own))
             else:
-                self._removed.add(name)
-                done.append(newest[name])
-        return done
+                empty = newest[name]
+        return empty
+
+    def removed(self, name: str) -> None:
+        """Take note that the group of an empty node has been told to shrink."""
+        self._removed.add(name)
 
     async def _mark(self, name: str, *, leaves: bool) -> None:
         body = {

@@ -21,10 +21,9 @@ from sandbox.kubernetes.scaling.plan import (
     Plan,
     Room,
     existing,
-    is_of_node,
-    is_pinned,
     new_room,
 )
+from sandbox.kubernetes.scaling.removal import is_of_node, is_pinned
 from sandbox.kubernetes.specs import ScalingGroup, ScalingPool
 
 Json = dict[str, Any]

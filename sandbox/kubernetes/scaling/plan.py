@@ -1,4 +1,4 @@
-"""Scale-up and scale-down decisions of the cluster autoscaler. Pure functions.
+"""Scale-up decisions of the cluster autoscaler. Pure functions.
 
 Like the cluster autoscaler, it simulates adding nodes of each group and checks which pods fit. It
 ignores inter-pod affinity and zonal volumes.
@@ -32,11 +32,13 @@ class Room:
     free: Counter[str]
     group: ScalingGroup | None = None
     """The group of a simulated node; None for an existing one."""
+    is_cordoned: bool = False
 
     def fits(self, pod: Json, requested: Mapping[str, Any]) -> bool:
-        """Whether the pod fits on the node."""
+        """Whether the pod fits on the node, and the node takes pods."""
         return (
-            needs.tolerates(pod, self.taints) is None
+            not self.is_cordoned
+            and needs.tolerates(pod, self.taints) is None
             and needs.selects(pod, self.labels)
             and all(self.free.get(name, 0) >= amount for name, amount in requested.items())
         )
@@ -52,17 +54,23 @@ class Plan:
     """Pods that fit no group's nodes, each with the reasons."""
 
 
-def existing(nodes: Iterable[Json], pods: Iterable[Json]) -> dict[str, Room]:
-    """Return the cluster's nodes by name, with their free resources."""
+def existing(
+    nodes: Iterable[Json], pods: Iterable[Json], *, cordoned: bool = False
+) -> dict[str, Room]:
+    """Return the cluster's nodes by name, with their free resources.
+
+    `cordoned`: those too that take no pods.
+    """
     rooms = {
         node["metadata"]["name"]: Room(
             zone=node["metadata"]["labels"].get("topology.kubernetes.io/zone", ""),
             labels=node["metadata"]["labels"],
             taints=node["spec"].get("taints") or (),
             free=needs.amounts((node.get("status") or {}).get("allocatable") or {}),
+            is_cordoned=bool(node["spec"].get("unschedulable")),
         )
         for node in nodes
-        if not node["spec"].get("unschedulable")
+        if cordoned or not node["spec"].get("unschedulable")
     }
     for pod in pods:
         room = rooms.get(pod["spec"].get("nodeName") or "")
@@ -105,7 +113,6 @@ def is_starting(node: Json) -> bool:
 
 
 _NOT_READY = "node.kubernetes.io/not-ready"
-_POOL = "cloud.google.com/gke-nodepool"
 _OVER = ("Succeeded", "Failed")
 
 
@@ -257,88 +264,3 @@ def _waste(room: Room, requested: Counter[str]) -> Fraction:
         if amount and name in ("cpu", "memory", "nvidia.com/gpu", "google.com/tpu")
     ]
     return sum(shares, Fraction(0)) / max(len(shares), 1)
-
-
-def idle(
-    pools: Sequence[ScalingPool],
-    nodes: Sequence[Json],
-    pods: Sequence[Json],
-    budgets: Sequence[Json],
-) -> dict[str, ScalingGroup]:
-    """Return the removable nodes by name: under 50 % used, with pods that fit elsewhere.
-
-    Only the newest node of a group is considered, because groups shrink from the end. It stands
-    for all nodes of a TPU slice.
-    """
-    rooms = existing(nodes, pods)
-    found: dict[str, ScalingGroup] = {}
-    for pool in pools:
-        total = sum(group.size for group in pool.groups)
-        for group in pool.groups:
-            if (total if pool.is_total else group.size) <= pool.min or not group.size:
-                continue
-            name = group.last_node
-            own = [pod for pod in pods if pod["spec"].get("nodeName") == name]
-            if group.step > 1:
-                may_go = name in rooms and not _is_used(pool, rooms, pods)
-            else:
-                may_go = name in rooms and _can_go(name, own, rooms, budgets)
-            if may_go:
-                found[name] = group
-                total -= group.step
-    return found
-
-
-def _is_used(pool: ScalingPool, rooms: Mapping[str, Room], pods: Sequence[Json]) -> bool:
-    """Whether pods, other than those of the nodes, run on a TPU slice: it goes as a whole."""
-    own = {name for name, room in rooms.items() if room.labels.get(_POOL) == pool.name}
-    return any(pod["spec"].get("nodeName") in own and not is_of_node(pod) for pod in pods)
-
-
-def _can_go(
-    name: str, own: Sequence[Json], rooms: Mapping[str, Room], budgets: Sequence[Json]
-) -> bool:
-    movable = [pod for pod in own if not is_of_node(pod)]
-    if any(is_pinned(pod, budgets) for pod in movable):
-        return False
-    used: Counter[str] = Counter()
-    for pod in movable:
-        used.update(needs.requests(pod))
-    free = rooms[name].free
-    for resource in ("cpu", "memory"):
-        whole = free.get(resource, 0) + used.get(resource, 0)
-        if whole and 2 * used.get(resource, 0) >= whole:
-            return False
-    left = {other: Counter(room.free) for other, room in rooms.items() if other != name}
-    for pod in movable:
-        requested = needs.requests(pod)
-        for other, amounts in left.items():
-            room = rooms[other]
-            if Room(room.zone, room.labels, room.taints, amounts).fits(pod, requested):
-                amounts.subtract(requested)
-                break
-        else:
-            return False
-    return True
-
-
-def is_of_node(pod: Json) -> bool:
-    """Whether the pod belongs to its node, and does not move."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    return any(owner["kind"] in ("DaemonSet", "Node") for owner in owners)
-
-
-def is_pinned(pod: Json, budgets: Sequence[Json]) -> bool:
-    """Whether a pod prevents the removal of its node."""
-    metadata = pod["metadata"]
-    annotations = metadata.get("annotations") or {}
-    if annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict") == "false":
-        return True
-    if not metadata.get("ownerReferences"):
-        return True  # no controller would recreate it
-    return any(
-        budget["metadata"]["namespace"] == metadata["namespace"]
-        and needs.is_selected_by(budget["spec"].get("selector"), pod)
-        and not (budget.get("status") or {}).get("disruptionsAllowed")
-        for budget in budgets
-    )

@@ -127,6 +127,35 @@ def test_a_model_with_a_class_loses_the_first_choice_alone() -> None:
         fallback.choice({"metadata": {"name": "gpus"}, "spec": {"priorities": rules[:1]}}, nodes)
 
 
+def test_the_first_choice_may_be_pools_that_gke_has_created() -> None:
+    def node(pool: str, machine: str, way: str, class_: str = "gpus") -> Json:
+        labels = {
+            "cloud.google.com/compute-class": class_,
+            "cloud.google.com/gke-nodepool": pool,
+            "cloud.google.com/gke-provisioning": way,
+            "node.kubernetes.io/instance-type": machine,
+            "topology.kubernetes.io/zone": "zone-a",
+        }
+        return {"metadata": {"name": f"of-{pool}", "labels": labels}, "spec": {}}
+
+    nodes = [
+        node("nap-1", "g2-standard-12", "spot"),
+        node("nap-2", "g2-standard-12", "flex-start"),
+        node("nap-3", "g2-standard-12", "spot", "other"),
+        node("standby", "g2-standard-12", "spot"),
+    ]
+    spot: Json = {"machineType": "g2-standard-12", "spot": True}
+    flex: Json = {"machineType": "g2-standard-12", "flexStart": {"enabled": True}}
+
+    def pools(rule: Json) -> set[str]:
+        spec = {"priorities": [rule, {"nodepools": ["standby"]}]}
+        return set(fallback.choice({"metadata": {"name": "gpus"}, "spec": spec}, nodes).pools)
+
+    assert pools(spot) == {"nap-1"}
+    assert pools(flex) == {"nap-2"}
+    assert pools({**spot, "location": {"zones": ["zone-b"]}}) == set()
+
+
 def _changed(environment: str, model: str, **changes: Any) -> routing.Plan:
     """The plan of an environment in which one model is another."""
     plan = routing.plan(environment)

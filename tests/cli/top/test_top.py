@@ -15,6 +15,7 @@ from cli.app import application
 from cli.errors import CliError, Exit
 from cli.show import reading
 from cli.show.adapters import Adapter, Adapters
+from cli.show.cluster import Amounts
 from cli.show.picture import Picture
 from cli.show.traffic import Traffic
 from cli.top import figures, table, watching
@@ -85,6 +86,18 @@ def test_adapters_have_a_column_where_a_model_takes_some() -> None:
     assert "crowded" not in shown(with_adapters())
     top = figures.of_picture(with_adapters(crowded=1))
     assert top.models[0].adapters == with_adapters(crowded=1).models[1].adapters
+
+
+def test_classes_have_a_column_where_a_pool_has_one() -> None:
+    of = busy()
+    assert "CLASS" not in shown(of)
+    own, used = of.pools[0], Amounts(12, 48 * 2**30, 1)
+    made = replace(own, name="nap-1", most=None, compute_class="gpus", accelerator="nvidia-l4")
+    text = shown(replace(of, pools=(own, replace(made, allocatable=used, requested=used))))
+    assert line(text, "serving")[:4] == ["serving", "-", "1", "1-4"]
+    assert line(text, "nap-1") == (
+        ["nap-1", "gpus", "1", "-", "12/12", "48/48", "1/1", "nvidia-l4"]
+    )
 
 
 def test_what_fires_is_listed() -> None:

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import sandbox.kubernetes.control_planes  # noqa: F401 (before the autoscaler, which it imports)
-from sandbox.kubernetes.scaling import autoscaler, plan
+from sandbox.kubernetes.scaling import autoscaler, migration, plan
 from sandbox.kubernetes.scaling.backoff import Backoff
-from sandbox.kubernetes.specs import ClassRule, ScalingPool
+from sandbox.kubernetes.scaling.leaving import Leaving
+from sandbox.kubernetes.specs import ClassRule, ScalingGroup, ScalingPool
 from tests.sandbox.kubernetes.test_class_plans import (
     FIRST,
     OWN_THEN_SPOT,
@@ -58,6 +59,7 @@ class Iteration:
     made: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
 
 
 def iterate(
@@ -75,6 +77,9 @@ def iterate(
     async def grow(wanted: plan.Plan) -> None:
         done.grown += [group.path.rpartition("/")[2] for group in wanted.growth.elements()]
 
+    async def resize(group: ScalingGroup, size: int) -> None:
+        done.resized.append(f"{group.path.rpartition('/')[2]} {size}")
+
     def shows(objects: list[Json]) -> Any:
         return SimpleNamespace(objects=lambda: objects)
 
@@ -87,7 +92,7 @@ def iterate(
         pools=lambda: pools, unneeded_seconds=lambda: 0, provisioner=provisioner
     )
     one._idle_since, one._empty_since, one._backoff = {}, {}, Backoff()
-    one._grow = grow
+    one._grow, one._resize = grow, resize
     for zone in ZONES if off else ():
         path = f"zones/{zone}/instanceGroupManagers/{off}-{zone}"
         one._backoff.failed(path, time.monotonic())
@@ -96,8 +101,8 @@ def iterate(
     return done
 
 
-async def _no_groups() -> tuple[Any, ...]:
-    return ()
+async def _no_groups() -> None:
+    return None
 
 
 def test_a_pool_is_created_only_where_the_first_choice_cannot_grow() -> None:
@@ -142,3 +147,31 @@ def test_nodes_that_have_yet_to_start_are_not_requested_again() -> None:
         assert iterate([_pool("first", 1)], [starting], pods) == Iteration()
     failed = {**tainted, "status": {**node["status"], "conditions": []}}
     assert iterate([_pool("first", 1)], [failed], pods) == Iteration(grown=["first-b"])
+
+
+def test_a_node_that_was_left_goes_though_its_group_could_not_be_resized_at_first() -> None:
+    pools = [_pool("first", 1), _pool("second", 1)]
+    nodes = [_node("first"), _node("second")]
+    for node in nodes:
+        node["metadata"]["annotations"] |= {migration.LEAVING: "true"}
+    server: Any = SimpleNamespace()
+    leaving = Leaving(server)
+
+    def empty() -> str:
+        group = asyncio.run(leaving.proceed(pools, nodes, []))
+        return group.last_node if group else ""
+
+    names = {empty(), empty()}  # the first time nothing was done
+    assert len(names) == 1
+    leaving.removed(next(iter(names)))
+    other = empty()
+    assert names | {other} == {"first-a-0", "second-a-0"}
+    leaving.removed(other)
+    assert empty() == ""
+
+
+def test_cordoned_nodes_of_a_created_pool_go_and_the_pool_with_them() -> None:
+    nap = replace(_pool("nap", 1, **SPOT), is_auto=True)
+    node = _node("nap", **SPOT)
+    cordoned = {**node, "spec": {**node["spec"], "unschedulable": True}}
+    assert iterate([nap], [cordoned], []) == Iteration(resized=["nap-a 0"])

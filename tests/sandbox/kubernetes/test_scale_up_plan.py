@@ -10,7 +10,7 @@ import pytest
 
 from facts.quantity import amount
 from sandbox.kubernetes.nodes import manifest, status
-from sandbox.kubernetes.scaling import plan
+from sandbox.kubernetes.scaling import plan, removal
 from sandbox.kubernetes.scaling.backoff import Backoff
 from sandbox.kubernetes.scaling.pods import requests
 from sandbox.kubernetes.specs import NodeSpec, ScalingGroup, ScalingPool
@@ -44,8 +44,8 @@ def _pool(name: str, size: int, *, most: int, is_total: bool = False, **spec: An
     return ScalingPool(name=name, groups=groups, min=0, max=most, is_total=is_total)
 
 
-def _node(pool: str, zone: str) -> Json:
-    spec = _spec(pool, zone)
+def _node(pool: str, zone: str, **more: Any) -> Json:
+    spec = _spec(pool, zone, **more)
     return manifest(spec, pool, project="p", pod_cidr=None) | {
         "status": status(spec, version="1", kubelet_port=1)
     }
@@ -158,16 +158,44 @@ def test_an_idle_node_is_removed_and_a_used_or_protected_one_is_not() -> None:
     nodes = [_node("g", "a"), _node("g", "b")]
     small = _pod("small", "500m", node="g-a-0")
     big = _pod("big", "3", node="g-b-0")
-    assert list(plan.idle([pool], nodes, [small, big], [])) == ["g-a-0"]
+    assert list(removal.idle([pool], nodes, [small, big], [])) == ["g-a-0"]
     guard = {
         "metadata": {"namespace": "n"},
         "spec": {"selector": {"matchLabels": {"app": "x"}}},
         "status": {"disruptionsAllowed": 0},
     }
-    assert not plan.idle([pool], nodes, [small, big], [guard])
+    assert not removal.idle([pool], nodes, [small, big], [guard])
     alone = _pod("alone", "500m", node="g-a-0")
     del alone["metadata"]["ownerReferences"]
-    assert not plan.idle([pool], nodes, [alone, big], [])
+    assert not removal.idle([pool], nodes, [alone, big], [])
+
+
+def test_a_cordoned_node_is_removed_too_and_takes_no_pods_of_others() -> None:
+    pool = _pool("g", 1, most=5)
+    first, second = _node("g", "a"), _node("g", "b")
+    cordoned = {**first, "spec": {**first["spec"], "unschedulable": True}}
+    assert list(removal.idle([pool], [cordoned, second], [], [])) == ["g-a-0", "g-b-0"]
+    small = _pod("small", "500m", node="g-b-0")
+    assert list(removal.idle([pool], [first, second], [small], [])) == ["g-a-0", "g-b-0"]
+    assert list(removal.idle([pool], [cordoned, second], [small], [])) == ["g-a-0"]
+
+
+def test_of_a_node_with_gpus_only_these_count_as_used() -> None:
+    kind = {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+    gpus: Json = {"accelerators": 2, "labels": kind}
+    nodes = [_node("g", zone, **gpus) for zone in ("a", "b")]
+    pool = _pool("g", 1, most=5, **gpus)
+
+    def idle(*amounts: tuple[str, str]) -> list[str]:
+        pods = [
+            _pod(f"p{zone}", cpu, node=f"g-{zone}-0", more={"nvidia.com/gpu": count})
+            for zone, (cpu, count) in zip(("a", "b"), amounts, strict=True)
+        ]
+        return list(removal.idle([pool], nodes, pods, []))
+
+    # Half of the GPUs is used, and both pods would fit on one node.
+    assert idle(("100m", "1"), ("100m", "1")) == []
+    assert idle(("3500m", "0"), ("100m", "1")) == ["g-a-0"]
 
 
 def test_quantities_are_exact() -> None:
@@ -217,6 +245,6 @@ def test_a_tpu_slice_comes_and_goes_as_a_whole() -> None:
     nodes = [_node("s", "a") for _ in range(4)]
     for index, node in enumerate(nodes):
         node["metadata"] = node["metadata"] | {"name": f"s-a-{index}"}
-    assert not plan.idle([_slice(4)], nodes, [_pod("p", "100m", node="s-a-0")], [])
-    [(name, group)] = plan.idle([_slice(4)], nodes, [], []).items()
+    assert not removal.idle([_slice(4)], nodes, [_pod("p", "100m", node="s-a-0")], [])
+    [(name, group)] = removal.idle([_slice(4)], nodes, [], []).items()
     assert (name, group.size - group.step) == ("s-a-3", 0)
