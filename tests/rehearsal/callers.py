@@ -21,6 +21,7 @@ import msgspec
 from cli import calls
 from sandbox.front_ends import Frontend
 from sandbox.gcp.services.logging import filters
+from tests.rehearsal.language_models import L4, on_l4
 from tests.rehearsal.workspace import Workspace
 
 Json = dict[str, Any]
@@ -31,8 +32,6 @@ MODEL, OTHER = "chat", "draft"
 CHAT = "/v1/chat/completions"
 TOKENS = 40
 PROMPT = "words that no log may have"
-GPU = {"type": "nvidia-l4", "count": 1}
-_AMOUNTS = {"cpu": "500m", "memory": "4Gi"}
 RETENTION_DAYS = 400
 _PATIENCE = 90.0
 """Seconds: more than the minute of a limit, and than a pod takes to start."""
@@ -41,13 +40,13 @@ _PATIENCE = 90.0
 def add(values: Json, *, host: str) -> None:
     """Put two models with callers, and GPUs for them, into an environment's configuration."""
     values["gke-cluster:cluster"]["secret_sync"] = True
-    pool = {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": GPU}
+    pool = {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": L4}
     values["gke-cluster:node_pools"].append({**pool, "min_nodes": 1, "max_nodes": 2})
     for name, exposure in (
         (MODEL, {"kind": "http-load-balancer", "hosts": [host], "paths": ["/v1", "/health"]}),
         (OTHER, {"kind": "cluster-ip"}),
     ):
-        values["gke-serving:models"].append(vllm(name, values["gcp:project"], exposure))
+        values["gke-serving:models"].append(on_l4(name, values["gcp:project"], exposure))
     values["gke-serving:callers"] = {
         "failure": "open",
         "audit": {"retention_days": RETENTION_DAYS},
@@ -64,19 +63,6 @@ def add(values: Json, *, host: str) -> None:
                 ("other", OTHER, {}),
             )
         ],
-    }
-
-
-def vllm(name: str, project: str, exposure: Json, *, replicas: int = 1) -> Json:
-    """The entry of a language model on a GPU; its files are in the models' bucket."""
-    return {
-        "name": name,
-        "server": "vllm",
-        "source": f"gs://{project}-models/{name}",
-        "files": {"via": "download", "size": "1Gi"},
-        "replicas": {"min": replicas, "max": replicas},
-        "resources": {"requests": _AMOUNTS, "limits": _AMOUNTS, "gpu": GPU},
-        "exposure": exposure,
     }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from tests.rehearsal import callers
-from tests.rehearsal.callers import GPU, Asking, vllm
+from tests.rehearsal.callers import Asking
+from tests.rehearsal.language_models import L4, on_l4
 from tests.rehearsal.watching import is_ready
 from tests.rehearsal.workspace import ROOT, Workspace
 
@@ -45,7 +46,7 @@ def environment() -> Json:
     values["gke-cluster:cluster"]["secret_sync"] = True
     values["gke-cluster:node_pools"][0]["max_nodes"] = 4
     values["gke-cluster:node_pools"].append(
-        {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": GPU, "max_nodes": 6}
+        {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": L4, "max_nodes": 6}
     )
     values["gke-policies:levels"] = dict.fromkeys(_WAIVED, "advisory")
     values["gke-serving:models"] = list(_models())
@@ -69,13 +70,14 @@ def _models() -> Iterator[Json]:
     bucket = f"gs://{PROJECT}-models"
     exposure = {"kind": "inference-gateway", "hosts": [HOST], "timeout_seconds": 20}
     yield {
-        **vllm(TALK, PROJECT, {**exposure, "failure": "open"}, replicas=2),
+        **on_l4(TALK, PROJECT, {**exposure, "failure": "open"}),
+        "replicas": {"min": 2, "max": 2},
         "adapters": [{"name": one, "source": f"{bucket}/{one}"} for one in (ADAPTER, OTHER)],
         "lora": {"max_loras": 1},
         "rollout": {"max_surge": 2},
     }
     yield {
-        **vllm(CODE, PROJECT, {**exposure, "failure": "close"}),
+        **on_l4(CODE, PROJECT, {**exposure, "failure": "close"}),
         "replicas": {"min": 0, "max": 1},
         "autoscaling": {"metrics": [_WAITING], "scale_to_zero_after_seconds": _STAYS},
         "canary": {
