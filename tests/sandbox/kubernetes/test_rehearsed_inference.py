@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -327,6 +328,20 @@ def test_models_share_a_host_by_the_name_in_the_body(served: Gateway) -> None:
 
     assert eventually(reached)
     assert served.ask("a", model="other", host="all.example").status_code == 404
+
+
+def test_a_prompt_may_arrive_slowly(served: Gateway) -> None:
+    """Router and picker answer once they have all of it: Envoy has no timeout of their messages."""
+
+    def parts() -> Iterator[bytes]:
+        yield b'{"model": "chat", '
+        time.sleep(2)
+        yield b'"prompt": "a", "max_tokens": 4}'
+
+    answer = served.http.post(
+        f"{served.url}/v1/completions", content=parts(), headers={"host": "all.example"}
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def test_weights_count_between_pools(served: Gateway) -> None:
