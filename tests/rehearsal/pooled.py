@@ -136,6 +136,24 @@ class Pooled(Asking):
         chosen = ("-l", f"app.kubernetes.io/name={model}")
         self.kubectl("annotate", "pods", *chosen, "--overwrite", told)
 
+    def health(self, part: str) -> set[str]:
+        """What the load balancer's checks have found of a backend service, by a part of its name.
+
+        GKE names it by the namespace, and by the Service as far as there is room.
+        """
+        services = f"projects/{PROJECT}/regions/europe-west4/backendServices"
+        (found,) = (
+            one
+            for one in self.workspace.google("compute", services)["items"]
+            if f"-models-{part}-" in one["name"]
+        )
+        path = f"{services}/{found['name']}/getHealth"
+        answers = [
+            self.workspace.google("compute", path, "POST", json={"group": one["group"]})
+            for one in found["backends"]
+        ]
+        return {one["healthState"] for answer in answers for one in answer.get("healthStatus", ())}
+
     def told_by_keda(self) -> str:
         """What KEDA says of the model that it starts, and the end of its log."""
         status = self.objects("scaledobject", CODE).get("status")

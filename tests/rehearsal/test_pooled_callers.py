@@ -97,11 +97,14 @@ def test_requests_for_an_adapter_go_to_the_server_that_runs_it(ask: Pooled) -> N
 def test_pools_without_pods_answer_503_and_requests_start_them(ask: Pooled) -> None:
     """KEDA takes away the first pod, which nobody has asked, and learns of requests by the picker.
 
-    The canary has a pod always.
+    The canary has a pod always, and nothing starts it: its gateway is unhealthy without, and gets
+    no requests. The other stays healthy, since its picker has to hear of them.
     """
     wait = partial(eventually, patience=COLD_SECONDS, pause=1, told=ask.told_by_keda)
     wait(lambda: not ask.servers(CODE))
     ask.kubectl("scale", "deployment", f"{CODE}-canary", "--replicas=0")
+    wait(lambda: ask.health(f"{CODE}-ca") == {"UNHEALTHY"})
+    assert ask.health(f"{CODE}-80") == {"HEALTHY"}
     wait(lambda: ask.statuses(CODE, 4) == {503})
     wait(lambda: ask.statuses(CODE, 4) and ask.servers(CODE))
     ask.kubectl("scale", "deployment", f"{CODE}-canary", "--replicas=1")

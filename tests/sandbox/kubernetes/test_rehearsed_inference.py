@@ -420,7 +420,7 @@ def _pods_that_pause(served: Gateway) -> None:
             "metadata": {"annotations": pace},
             "spec": {"terminationGracePeriodSeconds": 40, "containers": [changed]},
         }
-        strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        strategy = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
         body = {"spec": {"replicas": 1 if name == "chat-epp" else REPLICAS, "strategy": strategy}}
         body["spec"]["template"] = template
         kube("PATCH", f"{objects.APPS}/{name}", body, content_type=STRATEGIC)

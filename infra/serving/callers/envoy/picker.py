@@ -15,7 +15,7 @@ _NAMESPACE, _DESTINATION = "envoy.lb", "x-gateway-destination-endpoint"
 _TIMEOUT = "10s"
 """The longest that a load balancer of Google waits for a callout:
 https://docs.cloud.google.com/service-extensions/docs/quotas. Envoy has no timeout of messages while
-bodies are streamed both ways; then the route's ends a request that no picker answers."""
+bodies are streamed both ways; then the load balancer's ends a request that no picker answers."""
 _POLICIES = "envoy.extensions.load_balancing_policies"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 
