@@ -14,7 +14,7 @@ from typing import Any
 from xdist.scheduler import LoadGroupScheduling
 
 LONGEST = (
-    "rehearsal", "kubernetes", "environments", "accelerators", "interruptions", "pooled",
+    "rehearsal", "kubernetes", "environments", "accelerators", "pooled", "interruptions",
     "fourth", "plugins-cluster", "smallest", "test_language_model_charts", "test_prometheus",
 )  # fmt: skip
 """Groups that take long, the longest first; the last ones a minute and half of one.

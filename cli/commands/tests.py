@@ -28,6 +28,7 @@ def run(
                 engine.keda(console.say)
                 engine.prometheus(console.say)
                 engine.inference_gateway(console.say)
+                engine.rate_limit(console.say)
                 engine.leader_worker_sets(console.say)
         except engine.EngineError as error:
             raise CliError(str(error), error.hint) from error

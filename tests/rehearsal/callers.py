@@ -21,6 +21,7 @@ import msgspec
 from cli import calls
 from sandbox.front_ends import Frontend
 from sandbox.gcp.services.logging import filters
+from tests.rehearsal.language_models import L4, on_l4
 from tests.rehearsal.workspace import Workspace
 
 Json = dict[str, Any]
@@ -31,7 +32,6 @@ MODEL, OTHER = "chat", "draft"
 CHAT = "/v1/chat/completions"
 TOKENS = 40
 PROMPT = "words that no log may have"
-AMOUNTS = {"cpu": "500m", "memory": "4Gi"}
 RETENTION_DAYS = 400
 _PATIENCE = 90.0
 """Seconds: more than the minute of a limit, and than a pod takes to start."""
@@ -40,24 +40,13 @@ _PATIENCE = 90.0
 def add(values: Json, *, host: str) -> None:
     """Put two models with callers, and GPUs for them, into an environment's configuration."""
     values["gke-cluster:cluster"]["secret_sync"] = True
-    gpu = {"type": "nvidia-l4", "count": 1}
-    pool = {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": gpu}
+    pool = {"name": "gpu", "machine_type": "g2-standard-8", "accelerator": L4}
     values["gke-cluster:node_pools"].append({**pool, "min_nodes": 1, "max_nodes": 2})
     for name, exposure in (
         (MODEL, {"kind": "http-load-balancer", "hosts": [host], "paths": ["/v1", "/health"]}),
         (OTHER, {"kind": "cluster-ip"}),
     ):
-        values["gke-serving:models"].append(
-            {
-                "name": name,
-                "server": "vllm",
-                "source": f"gs://{values['gcp:project']}-models/{name}",
-                "files": {"via": "download", "size": "1Gi"},
-                "replicas": {"min": 1, "max": 1},
-                "resources": {"requests": AMOUNTS, "limits": AMOUNTS, "gpu": gpu},
-                "exposure": exposure,
-            }
-        )
+        values["gke-serving:models"].append(on_l4(name, values["gcp:project"], exposure))
     values["gke-serving:callers"] = {
         "failure": "open",
         "audit": {"retention_days": RETENTION_DAYS},
@@ -65,10 +54,7 @@ def add(values: Json, *, host: str) -> None:
             {
                 "name": name,
                 "models": [model],
-                "keys": [
-                    {"secret_manager": f"key-{name}", "version": number + 1}
-                    for number in range(len(SECRETS[f"key-{name}"]))
-                ],
+                "keys": keys(name),
                 **limits,
             }
             for name, model, limits in (
@@ -78,6 +64,15 @@ def add(values: Json, *, host: str) -> None:
             )
         ],
     }
+
+
+def keys(caller: str) -> list[Json]:
+    """The keys of a caller, as its entry names them."""
+    secret = f"key-{caller}"
+    return [
+        {"secret_manager": secret, "version": number}
+        for number, _ in enumerate(SECRETS[secret], start=1)
+    ]
 
 
 def make_keys(workspace: Workspace, project: str) -> None:
@@ -140,12 +135,18 @@ class Asking:
         return [json.loads(line) for line in lines if line.startswith('{"')]
 
 
-def eventually(found: Callable[[], Any], *, patience: float = _PATIENCE) -> Any:
-    """The first result that is true."""
+def eventually(
+    found: Callable[[], Any],
+    *,
+    patience: float = _PATIENCE,
+    pause: float = 0.1,
+    told: Callable[[], str] = str,
+) -> Any:
+    """The first result that is true; `told` says why it may not come."""
     deadline = time.monotonic() + patience
     while not (result := found()):
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.1)
+        assert time.monotonic() < deadline, f"it does not come: {told()}"
+        time.sleep(pause)
     return result
 
 

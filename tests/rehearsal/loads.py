@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
+from cli.traffic import load
+from cli.traffic.figures import Result
+from cli.traffic.target import Target
 from tests.rehearsal.workspace import Workspace
+
+SECONDS = 300
+"""The longest that a load goes on; it ends with what it is for."""
 
 
 @contextmanager
@@ -18,7 +26,7 @@ def under_load(
 ) -> Iterator[None]:
     """Requests to the model until the end of the context; `found` gets what came of them."""
     command = workspace.command(
-        "load", environment, model, "--rate", "50", "--seconds", "300", "--json"
+        "load", environment, model, "--rate", "50", "--seconds", str(SECONDS), "--json"
     )
     with subprocess.Popen(
         command,
@@ -33,3 +41,46 @@ def under_load(
             child.send_signal(signal.SIGINT)
             output, _ = child.communicate(timeout=120)
     found.update(json.loads(output))
+
+
+def streams(url: str, host: str, body: dict[str, Any], **headers: str) -> Target:
+    """Streamed answers of a language model. `url` has the front end's port, and the path."""
+    parts = urlsplit(url)
+    return Target(
+        address=str(parts.hostname),
+        port=parts.port or 0,
+        host=host,
+        path=parts.path,
+        method="POST",
+        headers={"Content-Type": "application/json", **headers},
+        body=json.dumps({**body, "stream": True}).encode(),
+    )
+
+
+def streams_during(target: Target, act: Callable[[], None], *, rate: float) -> Result:
+    """What became of streams, some of which were under way while something was done.
+
+    `act` begins once the first of them has its answer, and later ones are under way.
+    """
+
+    async def main() -> Result:
+        answered, end = asyncio.Event(), asyncio.Event()
+
+        def look(found: Result) -> None:
+            if found.answered:
+                answered.set()
+
+        sent = asyncio.create_task(
+            load.run(target, rate=rate, seconds=SECONDS, end=end, on_tick=look, tick=0.1)
+        )
+        first = asyncio.create_task(answered.wait())
+        try:
+            await asyncio.wait((sent, first), return_when=asyncio.FIRST_COMPLETED)
+            assert answered.is_set(), "no stream was answered"
+            await asyncio.to_thread(act)
+        finally:
+            end.set()
+            first.cancel()
+        return await sent
+
+    return asyncio.run(main())

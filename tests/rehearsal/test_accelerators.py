@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cli.traffic.front_ends import FrontEnds
+from tests.rehearsal.language_models import vllm
 from tests.rehearsal.watching import NAME, is_ready, until
 from tests.rehearsal.workspace import Workspace
 
@@ -65,16 +66,10 @@ SHARED = {"kind": "inference-gateway", "hosts": [HOST], "failure": "close"}
 
 
 def language_model(name: str, cpu: str, memory: str, **resources: Any) -> dict[str, Any]:
-    amounts = {"cpu": cpu, "memory": memory}
-    return {
-        "name": name,
-        "server": "vllm",
-        "source": f"gs://acme-ml-acc-models/{name}",
-        "files": {"via": "gcs-fuse", "cache": "150Gi"},
-        "replicas": {"min": 1, "max": 1},
-        "resources": {"requests": amounts, "limits": amounts, **resources},
-        "exposure": {"kind": "cluster-ip"},
-    }
+    """An entry with much to load."""
+    made = vllm(name, "acme-ml-acc", cpu, memory, **resources)
+    files = {"via": "gcs-fuse", "cache": "150Gi"}
+    return {**made, "files": files, "exposure": {"kind": "cluster-ip"}}
 
 
 def of_eight(name: str, kind: str) -> dict[str, Any]:

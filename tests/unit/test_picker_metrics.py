@@ -77,6 +77,31 @@ def test_a_model_with_pods_is_started_by_nothing_else() -> None:
     assert not [one for one in queries if "inference_objective" in one]
 
 
+def _health(serving: Declared) -> Any:
+    """What answers the load balancer's health check of the gateway for callers."""
+    data = serving.of("kubernetes:core/v1:ConfigMap")["assistant-callers"]["data"]
+    (table,) = json.loads(data["routes.json"])["resources"]
+    (host,) = table["virtual_hosts"]
+    return next(one for one in host["routes"] if one["match"] == {"path": "/health"})
+
+
+def test_the_load_balancer_sends_requests_to_a_gateway_without_servers(serving: Declared) -> None:
+    """Else it would answer them itself, and nothing would start the model."""
+    checks = serving.of("kubernetes:networking.gke.io/v1:HealthCheckPolicy")
+    check = checks["assistant-callers"]["spec"]["default"]["config"]["httpHealthCheck"]
+    assert check["requestPath"] == "/health"
+    found = _health(serving)
+    assert found["direct_response"] == {"status": 200}
+    assert "route" not in found
+    filters = found["typed_per_filter_config"].values()
+    assert [one["disabled"] for one in filters] == [True, True]  # neither a key nor a picker
+
+
+def test_a_gateway_without_its_servers_is_unhealthy_where_nothing_starts_them() -> None:
+    serving = run_environment("stage", edits=edits(TWO, pooled=True))[SERVING.name]
+    assert _health(serving)["route"]["cluster"] == "server"
+
+
 def test_waiting_requests_start_it_with_flow_control() -> None:
     stage = json.loads(edits(TWO, pooled=True)["gke-serving:models"])
     (exposure,) = (one["exposure"] for one in stage if one["name"] == "assistant")

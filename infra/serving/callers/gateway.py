@@ -7,6 +7,7 @@ model's own pods have a headless Service for the gateway alone.
 import hashlib
 import json
 
+from infra.serving import picker_metrics
 from infra.serving.callers import envoy, pods
 from infra.serving.callers.pods import GATEWAY, LIMITS, LIMITS_PORT
 from infra.serving.callers.settings import CallersArgs
@@ -71,6 +72,7 @@ def settings(workload: Workload, callers: CallersArgs, *, namespace: str) -> dic
         ready_path=workload.ready_path,
         timeout_seconds=workload.exposure.timeout_seconds or _DEFAULT_TIMEOUT,
         asks_picker=asked is not None,
+        starts=picker_metrics.starts(workload),
     )
     return {
         BOOTSTRAP: json.dumps(bootstrap, indent=1),

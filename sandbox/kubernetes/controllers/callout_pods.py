@@ -102,6 +102,11 @@ def probed_service(pod: Json) -> str | None:
     return str(probe["grpc"].get("service") or "")
 
 
+def failure_threshold(pod: Json) -> int:
+    """How often in a row the readiness probe fails until the pod is not ready; Kubernetes' is 3."""
+    return int((_container(pod).get("readinessProbe") or {}).get("failureThreshold") or 3)
+
+
 def pause(pod: Json) -> float:
     """Seconds that a pod goes on once it is deleted: its preStop sleep, within its grace period."""
     hook = (_container(pod).get("lifecycle") or {}).get("preStop") or {}

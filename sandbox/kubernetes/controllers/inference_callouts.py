@@ -58,6 +58,10 @@ class InferenceCallouts:
         self.wake = self._programs.wake
         self._served: dict[str, Served] = {}
         """What each process that answers serves, by its name."""
+        self._measured: dict[str, Served] = {}
+        """What is collected of each process, ready or not: collectors do not look at readiness."""
+        self._failures: dict[str, int] = {}
+        """How often in a row the probe of a process has failed."""
 
     def start(self) -> None:
         """Start the controller."""
@@ -101,7 +105,7 @@ class InferenceCallouts:
         return callouts
 
     def metrics(self) -> list[Listener]:
-        """Where the metrics of the programs that answer are reached, by their pods' ports."""
+        """Where the metrics of the programs are reached, by their pods' ports."""
         key = self._folder.key
         return [
             Listener(
@@ -115,7 +119,7 @@ class InferenceCallouts:
                 port=pods.metrics_port(one.pod),
                 listens=one.metrics,
             )
-            for one in self._served.values()
+            for one in self._measured.values()
         ]
 
     def ready(self, namespace: str, service: str, port: int) -> int | None:
@@ -146,14 +150,18 @@ class InferenceCallouts:
         # They are asked no more, and end later.
         for name in await self._programs.retire(wanted, found, pause=pods.pause):
             self._note(name, None)
+            self._measured.pop(name, None)
         for name, pod in wanted.items():
             process = await self._programs.keep(name, pod, partial(self._program, pod))
-            is_ready = process is not None and await self._answers(process, pod)
-            if process is not None and is_ready:
-                served = Served(pod=pod, listens=process.port, metrics=process.metrics_port)
-                self._note(name, served)
-            else:
+            if process is None:
+                is_ready = False
                 self._note(name, None)
+                self._measured.pop(name, None)
+            else:
+                is_ready = await self._answers(name, process, pod)
+                served = Served(pod=pod, listens=process.port, metrics=process.metrics_port)
+                self._note(name, served if is_ready else None)
+                self._measured[name] = served
             status = pod_status.containers_ready(pod, is_ready=is_ready)
             await pod_status.show(self._server, pod, status)
         return None if not wanted else _WATCH if self._served.keys() >= wanted.keys() else _SOON
@@ -166,15 +174,25 @@ class InferenceCallouts:
         if (before and before.listens) != (served and served.listens):
             self._changed()
 
-    async def _answers(self, process: PodProcess, pod: Json) -> bool:
-        """Whether a program answers, and its pod's readiness probe finds it ready."""
+    async def _answers(self, name: str, process: PodProcess, pod: Json) -> bool:
+        """Whether a program answers, and its pod's readiness probe finds it ready.
+
+        One that was ready stays it until its probe has failed `failureThreshold` times in a row: a
+        busy machine answers late now and then.
+        """
         if not await probes.listens(process.port):
             return False
         try:
             service = pods.probed_service(pod)
         except ValueError:
             return False
-        return service is None or await probes.is_serving(process.health_port, service)
+        if service is None or await probes.is_serving(process.health_port, service):
+            self._failures.pop(name, None)
+            return True
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        before = self._served.get(name)
+        was_ready = before is not None and before.listens == process.port
+        return was_ready and failures < pods.failure_threshold(pod)
 
     async def _program(self, pod: Json, process: PodProcess) -> Program:
         binaries = await self._programs.binaries(build.INFERENCE_GATEWAY, pod)

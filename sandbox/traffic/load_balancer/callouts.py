@@ -73,7 +73,6 @@ def _filter(name: str, mode: Json, **settings: Any) -> Json:
             "processing_mode": mode,
             # It sets x-gateway headers, the host and the length.
             "mutation_rules": {"allow_all_routing": {"value": True}},
-            "message_timeout": "10s",
             "status_on_error": {"code": "ServiceUnavailable"},
             **settings,
         },

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import yaml
 
-from cli.traffic import load
 from cli.traffic.connection import Loss
-from cli.traffic.figures import Result
-from cli.traffic.target import Target
 from sandbox import engine
 from sandbox.gcp.app import App, create_app
 from sandbox.home import Home
@@ -29,6 +25,7 @@ from sandbox.kubernetes.features import Features
 from sandbox.traffic.dial_plan import DialPlan
 from sandbox.traffic.runtime.frontends import read
 from sandbox.traffic.runtime.runtime import Runtime
+from tests.rehearsal.loads import streams, streams_during
 from tests.sandbox.kubernetes import inference_gateway as objects
 from tests.sandbox.kubernetes.conftest_kubernetes import (
     NETWORK,
@@ -46,6 +43,8 @@ STRATEGIC = "application/strategic-merge-patch+json"
 GATEWAYS = f"{objects.GATEWAY_API}/gateways"
 ROUTES = f"{objects.GATEWAY_API}/httproutes"
 REPLICAS = 3
+PATIENCE = 60
+"""Seconds that an answer may take on a busy machine."""
 HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"
 
 
@@ -59,9 +58,7 @@ class Gateway:
 
     def ask(self, prompt: str, *, model: str = "chat", host: str = "chat.example") -> Any:
         body = {"model": model, "prompt": prompt, "max_tokens": 4}
-        return self.http.post(
-            f"{self.url}/v1/completions", json=body, headers={"host": host}, timeout=15
-        )
+        return self.http.post(f"{self.url}/v1/completions", json=body, headers={"host": host})
 
     def served_by(self, prompt: str, **where: str) -> str:
         answer = self.ask(prompt, **where)
@@ -145,7 +142,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
         runtime = sandbox.loop.run(begin())
         try:
-            with httpx.Client(trust_env=False) as http:
+            with httpx.Client(trust_env=False, timeout=PATIENCE) as http:
                 yield Gateway(sandbox, home, http)
         finally:
             sandbox.loop.run(runtime.close())
@@ -204,7 +201,7 @@ def served(gateway: Gateway) -> Gateway:
         except httpx.HTTPError:
             return False
 
-    assert eventually(settled, 60), (gateway.pickers(), gateway.url)
+    assert eventually(settled), (gateway.pickers(), gateway.url)
     return gateway
 
 
@@ -260,7 +257,6 @@ def _refused_to(served: Gateway, address: str) -> int:
         f"{served.url}/v1/completions",
         json={"model": "plain", "prompt": "a", "max_tokens": 1},
         headers={"host": "plain.example", "x-sandbox-client-ip": address},
-        timeout=15,
     )
     return int(answer.status_code)
 
@@ -312,7 +308,6 @@ def test_a_stream_is_not_held_back(served: Gateway) -> None:
         f"{served.url}/v1/completions",
         json=body,
         headers={"host": "chat.example"},
-        timeout=15,
     ) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()
@@ -333,6 +328,20 @@ def test_models_share_a_host_by_the_name_in_the_body(served: Gateway) -> None:
 
     assert eventually(reached)
     assert served.ask("a", model="other", host="all.example").status_code == 404
+
+
+def test_a_prompt_may_arrive_slowly(served: Gateway) -> None:
+    """Router and picker answer once they have all of it: Envoy has no timeout of their messages."""
+
+    def parts() -> Iterator[bytes]:
+        yield b'{"model": "chat", '
+        time.sleep(2)
+        yield b'"prompt": "a", "max_tokens": 4}'
+
+    answer = served.http.post(
+        f"{served.url}/v1/completions", content=parts(), headers={"host": "all.example"}
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def test_weights_count_between_pools(served: Gateway) -> None:
@@ -385,6 +394,8 @@ def test_a_crash_of_a_picker_is_over_soon_where_the_pool_fails_open(served: Gate
 
 
 STREAM_SECONDS = 2.0
+LONG = 280.0
+"""Seconds that a rollout may take on a busy machine; streams go on for longer."""
 PAUSE = {"preStop": {"sleep": {"seconds": 20}}}
 
 
@@ -409,11 +420,11 @@ def _pods_that_pause(served: Gateway) -> None:
             "metadata": {"annotations": pace},
             "spec": {"terminationGracePeriodSeconds": 40, "containers": [changed]},
         }
-        strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        strategy = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
         body = {"spec": {"replicas": 1 if name == "chat-epp" else REPLICAS, "strategy": strategy}}
         body["spec"]["template"] = template
         kube("PATCH", f"{objects.APPS}/{name}", body, content_type=STRATEGIC)
-        assert eventually(partial(_is_rolled_out, served, name), 120)
+        assert eventually(partial(_is_rolled_out, served, name), LONG)
 
 
 def _is_rolled_out(served: Gateway, name: str) -> bool:
@@ -431,7 +442,7 @@ def _roll_out(served: Gateway, name: str) -> None:
     again = {"metadata": {"annotations": {"again": "yes"}}}
     body = {"spec": {"template": again}}
     served.sandbox.kube("PATCH", f"{objects.APPS}/{name}", body, content_type=MERGE)
-    assert eventually(lambda: _is_rolled_out(served, name), 120)
+    assert eventually(partial(_is_rolled_out, served, name), LONG)
 
 
 def _drain_node_of(served: Gateway, name: str) -> None:
@@ -446,47 +457,22 @@ def _drain_node_of(served: Gateway, name: str) -> None:
             body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
             kube("POST", f"{objects.CORE}/pods/{metadata['name']}/eviction", body)
     for each in ("chat", "chat-epp"):
-        assert eventually(partial(_is_rolled_out, served, each), 120)
+        assert eventually(partial(_is_rolled_out, served, each), LONG)
     kube("PATCH", place, {"spec": {"unschedulable": False}}, content_type=MERGE)
-
-
-def _streams_during(served: Gateway, act: Callable[[], None]) -> Result:
-    """What became of streams that were under way while something was done."""
-    url = urlsplit(served.url)
-    body = {"model": "chat", "prompt": "one two three four five six", "stream": True}
-    target = Target(
-        address=str(url.hostname),
-        port=url.port or 0,
-        host="chat.example",
-        path="/v1/completions",
-        method="POST",
-        headers={"Content-Type": "application/json"},
-        body=json.dumps(body).encode(),
-    )
-
-    async def main() -> Result:
-        end = asyncio.Event()
-        sent = asyncio.create_task(load.run(target, rate=8, seconds=120, end=end))
-        await asyncio.sleep(STREAM_SECONDS)
-        try:
-            await asyncio.to_thread(act)
-        finally:
-            end.set()
-        return await sent
-
-    return asyncio.run(main())
 
 
 def test_streams_survive_rollouts_and_drains(served: Gateway) -> None:
     _pods_that_pause(served)
     assert eventually(lambda: served.ask("ready").status_code == 200)
+    body = {"model": "chat", "prompt": "one two three four five six"}
+    target = streams(f"{served.url}/v1/completions", "chat.example", body)
     for act in (
         partial(_roll_out, served, "chat"),
         partial(_roll_out, served, "chat-epp"),
         partial(_drain_node_of, served, "chat"),
         partial(_drain_node_of, served, "chat-epp"),
     ):
-        found = _streams_during(served, act)
+        found = streams_during(target, act, rate=8)
         if act.func is _roll_out and act.args[1] == "chat":
             assert not found.lost, found.lost
         # A picker that moves may cost some: no stream of theirs begins.

@@ -14,7 +14,8 @@ CLUSTER = "picker"
 _NAMESPACE, _DESTINATION = "envoy.lb", "x-gateway-destination-endpoint"
 _TIMEOUT = "10s"
 """The longest that a load balancer of Google waits for a callout:
-https://docs.cloud.google.com/service-extensions/docs/quotas."""
+https://docs.cloud.google.com/service-extensions/docs/quotas. Envoy has no timeout of messages while
+bodies are streamed both ways; then the load balancer's ends a request that no picker answers."""
 _POLICIES = "envoy.extensions.load_balancing_policies"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 

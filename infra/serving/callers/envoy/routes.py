@@ -25,11 +25,18 @@ CALLERS = "callers.json"
 
 
 def routes(
-    *, allowed: Sequence[str], ready_path: str, timeout_seconds: int, asks_picker: bool = False
+    *,
+    allowed: Sequence[str],
+    ready_path: str,
+    timeout_seconds: int,
+    asks_picker: bool = False,
+    starts: bool = False,
 ) -> Manifest:
     """The content of `ROUTES` without keys: `caller_keys.py` adds them in the pod.
 
-    `ready_path` is answered to anyone: health checks have no key. They ask no picker either.
+    `ready_path` is answered to anyone: health checks have no key. They ask no picker either. The
+    server answers, except where requests start it (`starts`). A load balancer sends nothing to a
+    gateway that it finds unhealthy: then no request would reach the picker that counts them.
     """
     to_server = {"cluster": "server", "timeout": f"{timeout_seconds}s"}
     retried = {
@@ -46,6 +53,11 @@ def routes(
             }
         ],
     }
+    ready = (
+        {"direct_response": {"status": 200}}
+        if starts
+        else {"route": {**to_server, "retry_policy": retried}}
+    )
     open_route = {"@type": f"{TYPE}envoy.config.route.v3.FilterConfig", "disabled": True}
     return {
         "resources": [
@@ -68,7 +80,7 @@ def routes(
                         "routes": [
                             {
                                 "match": {"path": ready_path},
-                                "route": {**to_server, "retry_policy": retried},
+                                **ready,
                                 "typed_per_filter_config": {
                                     API_KEYS: open_route,
                                     **({PICKER: unasked()} if asks_picker else {}),
