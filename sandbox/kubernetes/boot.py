@@ -203,7 +203,8 @@ async def _kwokctl(
     try:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), 0.5)
+                async with asyncio.timeout(0.5):
+                    await asyncio.shield(process.wait())
             if process.returncode is not None:
                 break
             await asyncio.to_thread(_check_alive, folder)

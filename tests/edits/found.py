@@ -150,8 +150,12 @@ def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, A
     )
     kinds = listed.split()
     wanted = ",".join(kind for kind in kinds if kind.split(".")[0] not in ("events", "leases"))
-    for one in workspace.kubernetes_of(environment, wanted, "-A")["items"]:
+    items = workspace.kubernetes_of(environment, wanted, "-A")["items"]
+    of_pods = {_place(one) for one in items if _is_of_a_pod(one)}
+    for one in items:
         metadata = one["metadata"]
+        if _place(one) in of_pods or _place(one.get("spec", {}).get("claimRef")) in of_pods:
+            continue
         if one["kind"] in _PASSING or metadata["name"] in _OF_THE_AUTHORITY:
             continue
         if one["kind"] in _DEFINITIONS and metadata["name"].endswith(_OF_ADD_ONS):
@@ -166,6 +170,19 @@ def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, A
                     for name in _DRAWN:
                         part.pop(name, None)
         yield f"{one['kind']} {metadata.get('namespace', '')}/{metadata['name']}", value
+
+
+def _is_of_a_pod(one: Mapping[str, Any]) -> bool:
+    """Whether it is the claim of a volume that lives as long as its pod."""
+    owners = one["metadata"].get("ownerReferences") or ()
+    return one["kind"] == "PersistentVolumeClaim" and any(by["kind"] == "Pod" for by in owners)
+
+
+def _place(one: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Kind, namespace and name of an object or of a reference; empty texts for none."""
+    named = (one or {}).get("metadata") or one or {}
+    kind = str((one or {}).get("kind", ""))
+    return kind, str(named.get("namespace", "")), str(named.get("name", ""))
 
 
 def normal(value: Any) -> Any:

@@ -64,7 +64,8 @@ class PodMonitorings:
         seen: tuple[int, list[Listener]] = 0, []
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK)
+                async with asyncio.timeout(_LOOK):
+                    await self._wake.wait()
             written = self._written(), self._programs()
             if not self._wake.is_set() and written == seen:
                 continue

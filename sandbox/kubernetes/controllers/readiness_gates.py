@@ -169,7 +169,8 @@ class ReadinessGates:
         pause: float | None = None
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await wake.wait()
             wake.clear()
             try:
                 pause = await self.reconcile()

@@ -35,7 +35,8 @@ async def reconcile_loop(
     failed = StateLog(_log)
     while True:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), again)
+            async with asyncio.timeout(again):
+                await wake.wait()
         await asyncio.sleep(settle)
         wake.clear()
         try:

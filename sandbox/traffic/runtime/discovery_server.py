@@ -114,7 +114,8 @@ class DiscoveryServer:
             # not at once.
             hold = _HOLD if kept.version == has else _AGAIN
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(kept.changed.wait(), hold)
+                async with asyncio.timeout(hold):
+                    await kept.changed.wait()
         if kept.body is None or kept.version == has:
             return _UNCHANGED, b""
         kept.sent = kept.version

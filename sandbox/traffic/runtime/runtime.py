@@ -174,7 +174,8 @@ class Runtime:
     async def document(self, patience: float = 0.0) -> Json:
         """What is served and what is not, after at most `patience` seconds of waiting."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), patience or 0.001)
+            async with asyncio.timeout(patience or 0.001):
+                await self._idle.wait()
         return {
             "isAvailable": self._envoy is not None,
             "isSettled": self._idle.is_set(),
@@ -205,7 +206,8 @@ class Runtime:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
             # A machine under load gets longer bursts instead of more work.
             await asyncio.sleep(min(_LONGEST, max(_SETTLE, 2 * self._planning)))
             self._wake.clear()
