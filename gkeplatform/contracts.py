@@ -326,6 +326,9 @@ class ServedModel(Part):
     """None for a model that produces no tokens, or whose metrics are not collected."""
     ports: dict[str, int] = field(default_factory=dict)
     """Ports of its server by name; empty if the publisher does not say them."""
+    kinds: dict[str, str] | None = None
+    """Kinds of its pods' volumes, probes, hooks and variables, by place, without the usual ones;
+    None if the publisher does not say them."""
 
 
 class DomainProof(Part):

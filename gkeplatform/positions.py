@@ -60,7 +60,10 @@ def _named(document: Any, key: str, steps: list[str | int]) -> str:
 
 
 def _singular(noun: str) -> str:
-    return noun.removesuffix("s").replace("_", " ")
+    for plural, singular in (("sses", "ss"), ("ies", "y"), ("s", "")):
+        if noun.endswith(plural):
+            return (noun.removesuffix(plural) + singular).replace("_", " ")
+    return noun.replace("_", " ")
 
 
 def _catalog_entry(

@@ -11,7 +11,7 @@ from gkeplatform.naming import Naming
 from infra.networking import certificate_plan as plan
 from infra.networking.config import NetworkingConfig
 from infra.networking.handover import Handover
-from infra.networking.issuance import States, awaited
+from infra.networking.issuance import States, Wait, awaited
 from infra.networking.tls import Certificate, ManagerCertificate, OwnCertificate
 
 MAP_HOST = "//certificatemanager.googleapis.com/"
@@ -85,7 +85,6 @@ class CertificateMap(pulumi.ComponentResource):
     ) -> None:
         """`is_takeover`: classic certificates serve until the map can."""
         super().__init__("gkeplatform:networking:CertificateMap", name, None, opts)
-        self._is_takeover = is_takeover
         child = pulumi.ResourceOptions(parent=self)
         zone = config.dns.domain if config.dns else None
         certificates = config.certificates
@@ -99,11 +98,22 @@ class CertificateMap(pulumi.ComponentResource):
             )
             for domain in plan.dns_validated(certificates)
         }
+        serving = {domain.name: plan.chosen(domain, certificates) for domain in config.domains}
         ids = {
-            certificate.name: self._certificate(
-                certificate, config.private_keys, states, naming, labels
+            one.name: self._certificate(
+                one,
+                config.private_keys,
+                states,
+                Wait(
+                    hosts=tuple(host for host, by in serving.items() if by == one.name),
+                    of=naming.of("x")[:-1],
+                    seconds=one.wait_seconds if isinstance(one, ManagerCertificate) else 0,
+                    is_takeover=is_takeover,
+                ),
+                naming,
+                labels,
             )
-            for certificate in certificates
+            for one in certificates
         }
         made = certificatemanager.CertificateMap(
             name, name=naming.of(name), labels=labels.google(), opts=child
@@ -114,7 +124,7 @@ class CertificateMap(pulumi.ComponentResource):
                 name=naming.of(plan.slug(domain.name, zone)),
                 map=made.name,
                 hostname=domain.name,
-                certificates=[ids[plan.chosen(domain, certificates)]],
+                certificates=[ids[serving[domain.name]]],
                 labels=labels.google(),
                 opts=child,
             )
@@ -125,7 +135,7 @@ class CertificateMap(pulumi.ComponentResource):
             name=naming.of("primary"),
             map=made.name,
             matcher="PRIMARY",
-            certificates=[ids[plan.chosen(config.domains[0], certificates)]],
+            certificates=[ids[serving[config.domains[0].name]]],
             labels=labels.google(),
             opts=child,
         )
@@ -138,6 +148,7 @@ class CertificateMap(pulumi.ComponentResource):
         args: Certificate,
         keys: dict[str, str],
         states: States,
+        wait: Wait,
         naming: Naming,
         labels: Labels,
     ) -> pulumi.Output[str]:
@@ -168,7 +179,5 @@ class CertificateMap(pulumi.ComponentResource):
             opts=opts,
         )
         if isinstance(args, ManagerCertificate) and by_dns:
-            return awaited(
-                made, states, wait_seconds=args.wait_seconds, is_takeover=self._is_takeover
-            )
+            return awaited(made, states, wait)
         return made.id

@@ -1,44 +1,68 @@
 """Waits until Google has issued a certificate that replaces another one.
 
-The old certificate serves until the new one can; if Google does not issue it in time, the update
-fails and the old one still serves. The first certificate is not waited for, unless classic ones
-serve, which a certificate map replaces at once. This works only with
-DNS authorization, which needs no load balancer.
+The old certificate serves until the new one can, be it the same with other domains, or one of
+another name for the same host; if Google does not issue the new one in time, the update fails and
+the old one still serves. The first certificate is not waited for, unless classic ones serve, which
+a certificate map replaces at once. This works only with DNS authorization, which needs no load
+balancer.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_gcp import certificatemanager
 
 from gkeplatform.errors import PlatformError
+from gkeplatform.hosts import covers
 from infra.networking.certificate_plan import generations
 
 POLL_SECONDS = 5.0
 
-States = Callable[[], Awaitable[dict[str, str]]]
-"""The state of every managed certificate, by physical name."""
+ACTIVE = "ACTIVE"
 
 
-async def issued(
-    name: str, states: States, *, wait_seconds: float, is_takeover: bool = False
-) -> None:
-    """Returns when `name` is ACTIVE or replaces none; `PlatformError` after `wait_seconds`.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A certificate as Google has it."""
 
-    `is_takeover`: it replaces classic certificates.
-    """
-    deadline = time.monotonic() + wait_seconds
+    state: str
+    """ACTIVE once it can serve, which one of the user's own always is."""
+    domains: tuple[str, ...] = ()
+
+
+States = Callable[[], Awaitable[Mapping[str, Found]]]
+"""Every certificate of the project, by physical name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a new certificate is waited for."""
+
+    hosts: tuple[str, ...]
+    """Those that it serves."""
+    of: str
+    """Beginning of the physical names of this environment's certificates."""
+    seconds: float
+    is_takeover: bool = False
+    """Whether it replaces classic certificates."""
+
+
+async def issued(name: str, states: States, wait: Wait) -> None:
+    """Returns when `name` is ACTIVE or replaces none; `PlatformError` after `wait.seconds`."""
+    deadline = time.monotonic() + wait.seconds
     while True:
         found = await states()
-        older = [one for one in generations(name, found) if found[one] == "ACTIVE"]
-        if found.get(name) == "ACTIVE" or not (older or is_takeover):
+        older = _serving(name, found, wait)
+        state = found[name].state if name in found else "absent"
+        if state == ACTIVE or not (older or wait.is_takeover):
             return
         if time.monotonic() >= deadline:
             serves = f"{older[0]} still serves" if older else "the former ones still serve"
             raise PlatformError(
-                f"certificate {name} is {found.get(name, 'absent')} after {wait_seconds:.0f} "
+                f"certificate {name} is {state} after {wait.seconds:.0f} "
                 f"seconds; {serves}. Google issues it once the records of its DNS "
                 "authorizations resolve: see the layer's output `records`, then run the update "
                 "again"
@@ -46,39 +70,51 @@ async def issued(
         await asyncio.sleep(POLL_SECONDS)
 
 
+def _serving(name: str, found: Mapping[str, Found], wait: Wait) -> list[str]:
+    """Other certificates that can serve what this one is for: its own former ones first."""
+    former = generations(name, found)
+    others = [
+        one
+        for one, it in found.items()
+        if one not in {name, *former} and one.startswith(wait.of) and _covers(it, wait.hosts)
+    ]
+    return [one for one in (*former, *others) if found[one].state == ACTIVE]
+
+
+def _covers(certificate: Found, hosts: Collection[str]) -> bool:
+    return any(covers(pattern, host) for pattern in certificate.domains for host in hosts)
+
+
 def states(provider: pulumi.ProviderResource) -> States:
     """Reads the states from Certificate Manager."""
 
-    async def look() -> dict[str, str]:
+    async def look() -> dict[str, Found]:
         options = pulumi.InvokeOptions(provider=provider)
         answer = certificatemanager.get_certificates_output(opts=options)
         found = await answer.certificates.future()
         return {
-            one.name.rpartition("/")[2]: one.manageds[0].state
+            one.name.rpartition("/")[2]: Found(
+                one.manageds[0].state if one.manageds else ACTIVE, tuple(one.san_dnsnames or ())
+            )
             for one in found or ()
-            if one.manageds
         }
 
     return look
 
 
 def awaited(
-    certificate: certificatemanager.Certificate,
-    look: States,
-    *,
-    wait_seconds: float,
-    is_takeover: bool = False,
+    certificate: certificatemanager.Certificate, look: States, wait: Wait
 ) -> pulumi.Output[str]:
     """The certificate's id, once it can replace the old one."""
 
-    async def wait(known: list[str]) -> str:
+    async def ready(known: list[str]) -> str:
         name, id_ = known
         if not pulumi.runtime.is_dry_run():
             try:
-                await issued(name, look, wait_seconds=wait_seconds, is_takeover=is_takeover)
+                await issued(name, look, wait)
             except PlatformError as error:
                 # In an output, only RunError is shown without a traceback.
                 raise pulumi.RunError(str(error)) from None
         return id_
 
-    return pulumi.Output.all(certificate.name, certificate.id).apply(wait)
+    return pulumi.Output.all(certificate.name, certificate.id).apply(ready)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gkeplatform.contracts import ClusterContract, ServedModel, TokenMetrics
-from infra.serving import changed_ports
+from infra.serving import changed_kinds, changed_ports
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.endpoint_groups import GroupNames
 from infra.serving.models import Workload
@@ -29,6 +29,7 @@ def served(
             route=entry.exposure.route(entry, zones=cluster.zones, names=names),
             tokens=_token_metrics(entry, cluster),
             ports=changed_ports.numbers(entry),
+            kinds=changed_kinds.kinds(entry),
         )
         for entry in config.entries
     ]

@@ -19,7 +19,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
-from infra.serving import changed_ports, former_servers
+from infra.serving import changed_kinds, changed_ports, former_servers
 from infra.serving.exposures import node_ports
 from infra.serving.exposures.endpoint_groups import GroupNames, live_versions
 from infra.serving.former_servers import Former
@@ -50,6 +50,8 @@ class LiveRoutes:
     """The namespace of the Service that has each node port."""
     ports: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The names of the ports whose numbers change, by version of a model."""
+    kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The places of pods where something changes its kind, by version of a model."""
     leaving: Mapping[str, Former] = field(default_factory=dict)
     """Versions that have left the catalogue, and keep their pods."""
 
@@ -108,7 +110,7 @@ def live_routes(
     """
     names = GroupNames(naming=naming, cluster=cluster, live=live_versions(networking, naming))
     _refuse_live_node_ports(workloads, names)
-    before = changed_ports.deployed(serving)
+    ports, kinds = changed_ports.deployed(serving), changed_kinds.deployed(serving)
     leaving = former_servers.leaving(
         workloads, names, serving, {one.namespace for one in tenants}, has_keys=has_keys
     )
@@ -116,7 +118,8 @@ def live_routes(
         names=names,
         kept={one.name: kept(one, names) for one in workloads},
         node_ports=node_ports.namespaces(serving, names.live.values()),
-        ports={one.name: changed_ports.changed(one, before) for one in workloads},
+        ports={one.name: changed_ports.changed(one, ports) for one in workloads},
+        kinds={one.name: changed_kinds.changed(one, kinds) for one in workloads},
         leaving=leaving,
     )
 

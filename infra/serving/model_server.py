@@ -12,7 +12,7 @@ from pulumi_kubernetes.policy import v1 as policy
 
 from gkeplatform import leader_worker_sets
 from gkeplatform.labels import Labels
-from infra.serving import changed_ports, former_servers, secret_sync, waits
+from infra.serving import changed_kinds, changed_ports, former_servers, secret_sync, waits
 from infra.serving.callers import gateway as callers_gateway
 from infra.serving.callers.component import CallersGateway
 from infra.serving.callers.pods import GUARDED
@@ -139,7 +139,8 @@ class ModelServer(pulumi.ComponentResource):
             )
             before.append(self.service)
         wait = {TIMEOUT: str(rollout.wait_seconds(args, placement.rolling_update))}
-        spec = changed_ports.hidden(pods, unknown)
+        kinds = live.kinds.get(args.name, ()) if pulumi.runtime.is_dry_run() else ()
+        spec = changed_kinds.hidden(changed_ports.hidden(pods, unknown), kinds, server=args.name)
         if args.is_group:
             told = {**wait, **waits.AVAILABLE, **group.annotations(args)}
             self.deployment = CustomResource(

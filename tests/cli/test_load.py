@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from cli.traffic import load
-from cli.traffic.connection import Connection, Loss
+from cli.traffic.connection import Answer, Connection, Loss
 from cli.traffic.figures import Figures, Latencies, Result
+from cli.traffic.load import places, sending
 from cli.traffic.running import summary
 from cli.traffic.target import Target
 
@@ -314,3 +315,61 @@ def test_a_redirected_load_loses_nothing_and_leaves_the_former_target() -> None:
     assert (result.sent, result.total_lost) == (result.answered, 0)
     assert set(result.pods) == {"former", "later"}
     assert served["later"][0] > moved
+
+
+class Pair:
+    """Places that answer two requests together, and let the second come while one has opened."""
+
+    reason, request = "", b""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, Any]] = []
+        self.due: Callable[[int], None] = lambda _: None
+
+    async def open(self, done: Any, closed: Any) -> Any:
+        pair = self
+
+        class Place:
+            is_open = True
+
+            def send(self, _: bytes) -> None:
+                pair.sent.append((done, self))
+                if len(pair.sent) == 1:
+                    asyncio.get_running_loop().call_soon(pair.due, 2)
+                else:
+                    for its, place in pair.sent:
+                        asyncio.get_running_loop().call_soon(its, place, Answer(200))
+
+            def close(self, why: Loss = Loss.RESET) -> None:
+                self.is_open = False
+                done(self, why)
+
+        return Place()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_request_that_comes_as_a_connection_has_opened_gets_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = Pair()
+
+    class Schedule:
+        started = time.perf_counter()
+
+        def __init__(self, _rate: float, _count: int, due: Callable[[int], None]) -> None:
+            pair.due = due
+            asyncio.get_running_loop().call_soon(due, 1)
+
+        def offset(self, _: int) -> float:
+            return 0
+
+        def end(self) -> None:
+            """Nothing runs."""
+
+    monkeypatch.setattr(sending, "Schedule", Schedule)
+    monkeypatch.setattr(places, "of", lambda _: pair)
+    target = Target(address="127.0.0.1", port=1, host="m.example", path="/x", method="GET")
+    result = asyncio.run(load.run(target, rate=2, seconds=1, connections=2, timeout=5))
+    assert (result.answered, result.total_lost) == (2, 0)

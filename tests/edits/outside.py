@@ -13,7 +13,7 @@ PULLS = "registry"
 ZONE = "acme-example"
 VOLUMES = {"config_map": "settings", "secret": "credentials"}
 """Of `lab.yaml`, in the cluster: what a pod mounts."""
-SECRETS = {"key-web": 2, "key-more": 1, "hub": 2, "hub-edited": 1}
+SECRETS = {"key-web": 2, "key-more": 1, "hub": 2, "hub-edited": 2}
 """Of `lab.yaml`, in Secret Manager: how many versions each has."""
 CERTIFICATE = "edited"
 """Of the inference Gateway in stage's project."""

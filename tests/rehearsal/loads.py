@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,12 @@ SECONDS = 300
 def under_load(
     workspace: Workspace, environment: str, model: str, found: dict[str, Any]
 ) -> Iterator[None]:
-    """Requests to the model until the end of the context; `found` gets what came of them."""
+    """Requests to the model until the end of the context; `found` gets what came of them.
+
+    Its `errors` are the load balancer's log of the answers 5xx, which tells their cause.
+    """
+    log = workspace.home / "logs" / "requests.log"
+    begin = log.stat().st_size if log.exists() else 0
     command = workspace.command(
         "load", environment, model, "--rate", "50", "--seconds", str(SECONDS), "--json"
     )
@@ -40,7 +46,14 @@ def under_load(
         finally:
             child.send_signal(signal.SIGINT)
             output, _ = child.communicate(timeout=120)
-    found.update(json.loads(output))
+    found.update(json.loads(output), errors=_errors(log, begin))
+
+
+def _errors(log: Path, begin: int) -> list[dict[str, Any]]:
+    with log.open("rb") as file:
+        file.seek(begin)
+        lines = [json.loads(line) for line in file if line.endswith(b"}\n")]
+    return [one for one in lines if int(one.get("httpRequest", {}).get("status") or 0) >= 500]
 
 
 def streams(url: str, host: str, body: dict[str, Any], **headers: str) -> Target:

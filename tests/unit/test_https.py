@@ -311,16 +311,21 @@ def test_records_go_into_a_zone_that_is_there() -> None:
 def waiting(
     *answers: dict[str, str], wait_seconds: float = 60, is_takeover: bool = False
 ) -> list[dict[str, str]]:
-    """What was asked for until it ended."""
+    """What was asked for until it ended. A name tells the host: `a-*` serves a.example."""
     left = list(answers)
     seen: list[dict[str, str]] = []
 
-    async def states() -> dict[str, str]:
+    async def states() -> dict[str, issuance.Found]:
         seen.append(left.pop(0) if len(left) > 1 else left[0])
-        return seen[-1]
+        return {
+            name: issuance.Found(state, (f"{name.split('-')[-2]}.example",))
+            for name, state in seen[-1].items()
+        }
 
-    wait = issuance.issued("m-00000002", states, wait_seconds=wait_seconds, is_takeover=is_takeover)
-    asyncio.run(wait)
+    wait = issuance.Wait(
+        hosts=("m.example",), of="m-", seconds=wait_seconds, is_takeover=is_takeover
+    )
+    asyncio.run(issuance.issued("m-00000002", states, wait))
     return seen
 
 
@@ -336,6 +341,25 @@ def test_a_new_certificate_serves_only_when_it_is_issued(monkeypatch: pytest.Mon
     assert len(waiting(*answers)) == 3
     with pytest.raises(PlatformError, match=r"m-00000002 is PROVISIONING .* m-00000001 still"):
         waiting(answers[0], wait_seconds=0)
+
+
+def test_a_certificate_of_another_name_is_waited_for_if_it_takes_over_a_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(issuance, "POLL_SECONDS", 0)
+    old = {"m-former-m-00000001": "ACTIVE"}
+    answers = [{**old, "m-00000002": state} for state in ("PROVISIONING", "ACTIVE")]
+    assert len(waiting(*answers)) == 2
+    with pytest.raises(PlatformError, match=r"m-00000002 is PROVISIONING .* m-former-m-0+1 still"):
+        waiting(answers[0], wait_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("m-former-n-00000001", "ACTIVE"), ("n-m-00000001", "ACTIVE"), ("m-a-m-1", "PROVISIONING")],
+)
+def test_what_serves_nothing_of_it_is_not_waited_for(name: str, state: str) -> None:
+    assert len(waiting({name: state, "m-00000002": "PROVISIONING"})) == 1
 
 
 def test_a_first_certificate_of_a_map_is_waited_for_while_classic_ones_serve(

@@ -476,3 +476,26 @@ def test_a_model_that_leaves_the_catalogue_stays_as_it_was_deployed() -> None:
     policies = made.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
     assert "models-open" in policies
     assert made.ignored[DEPLOYMENT, "resnet"] == []
+
+
+def supplied(**files: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda models: models["fraud"].update(files=files)
+
+
+def unknown_volumes(made: Any) -> set[str]:
+    pods = made.of("kubernetes:apps/v1:Deployment")["fraud"]["spec"]["template"]["spec"]
+    return {one["name"] for one in pods["volumes"] if planned.UNKNOWN in str(planned.marked(one))}
+
+
+@pytest.mark.parametrize(
+    ("files", "unknown"),
+    [({"via": "gcs-fuse"}, {"files"}), ({"via": "download", "size": "2Gi"}, set())],
+)
+def test_a_preview_does_not_ask_for_a_volume_beside_one_of_another_kind(
+    files: dict[str, Any], unknown: set[str]
+) -> None:
+    assert unknown_volumes(changed(supplied(**files), preview=True)) == unknown
+
+
+def test_an_update_has_the_volume() -> None:
+    assert unknown_volumes(changed(supplied(via="gcs-fuse"))) == set()

@@ -279,6 +279,22 @@ def test_a_message_names_the_line_and_the_entry(message: str, expected: str) -> 
     assert positions.located(message, root=ROOT, environment="dev") == expected.format(**known)
 
 
+@pytest.mark.parametrize(
+    ("key", "noun"),
+    [
+        ("gke-cluster:compute_classes", "compute class"),
+        ("gke-cluster:node_pools", "node pool"),
+        ("gke-serving:policies", "policy"),
+        ("gke-serving:models", "model"),
+    ],
+)
+def test_an_entry_is_told_by_its_noun(tmp_path: Path, key: str, noun: str) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.dev.yaml").write_text(f"config:\n  {key}:\n    - name: a\n")
+    told = positions.located(f"{key}[0]: x", root=tmp_path, environment="dev")
+    assert told == f'stacks/Pulumi.dev.yaml:3: {noun} "a": {key}[0]: x'
+
+
 def test_a_program_names_the_line() -> None:
     said = refusal(SERVING, {}, stack_config("dev") | {"gke-serving:models": "{}"})
     assert said.startswith("stacks/Pulumi.dev.yaml:")

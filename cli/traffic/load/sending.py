@@ -165,16 +165,19 @@ class _Load:
 
     async def _opened(self) -> None:
         """Open a connection and give it the request that has waited longest."""
-        origin = self._places
+        origin, task = self._places, asyncio.current_task()
         try:
             connection = await origin.open(self._done, self._closed)
         except OSError as error:
+            self._opening.discard(task)
             self.result.reason = str(error) or type(error).__name__
             if self._waiting:
                 self._count(self._waiting.popleft(), Loss.CONNECT)
-            if len(self._opening) <= len(self._waiting):  # this one still counts
+            if len(self._opening) < len(self._waiting):
                 self._connect()
             return
+        # Now, not once the task has ended: it would count twice for a request that comes between.
+        self._opening.discard(task)
         self._open.add(connection)
         if origin is not self._places:
             self._former.add(connection)

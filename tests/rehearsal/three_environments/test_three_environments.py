@@ -300,7 +300,7 @@ def test_a_promoted_canary_goes_once_no_request_reaches_it(three: Workspace) -> 
     assert changes["networking"]["delete"] >= 1
     assert "resnet-canary" in deployments(three, "stage")
     assert found["sent"] > 500
-    assert sum(found["lost"].values()) == 0, found
+    assert sum(found["lost"].values()) == 0, (found["lost"], found["errors"], found)
 
 
 def test_a_mirrored_canary_gets_copies_and_no_weight(three: Workspace) -> None:
