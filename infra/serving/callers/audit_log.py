@@ -38,7 +38,10 @@ def lines(*, cluster: str, location: str, namespaces: Iterable[str]) -> str:
 class AuditLog(pulumi.ComponentResource):
     """A log bucket for the lines, which are then no longer in `_Default`.
 
-    The sink has no identity and needs no role, since the bucket is in its project.
+    The bucket stays when it is no longer declared: its lines are kept for as long as they should
+    be, and Google would keep its name for seven days, in which it cannot be made again. The
+    provider takes over a bucket that exists. The sink has no identity and needs no role, since the
+    bucket is in its project.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class AuditLog(pulumi.ComponentResource):
             description="Audit log of callers: who asked which model, when, with how many tokens.",
             retention_days=args.retention_days,
             locked=args.locked,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         named = sorted(set(namespaces))
         selected = pulumi.Output.all(cluster=cluster.name, location=cluster.location).apply(
