@@ -44,6 +44,8 @@ class AuditLog(pulumi.ComponentResource):
     bucket is in its project.
     """
 
+    bucket: logging.ProjectBucketConfig
+
     def __init__(
         self,
         name: str,
@@ -57,7 +59,7 @@ class AuditLog(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:AuditLog", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         environment, physical = naming.environment, naming.of(name)
-        bucket = logging.ProjectBucketConfig(
+        self.bucket = logging.ProjectBucketConfig(
             name,
             project=environment.project,
             location=args.location or environment.region,
@@ -75,7 +77,7 @@ class AuditLog(pulumi.ComponentResource):
             name,
             name=physical,
             description="Routes the audit log of callers to its own bucket.",
-            destination=pulumi.Output.concat(_DESTINATION, "/", bucket.id),
+            destination=pulumi.Output.concat(_DESTINATION, "/", self.bucket.id),
             filter=selected,
             opts=child,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,12 +17,8 @@ WANTED = {"roleId": "reader", "role": {"title": "Reader", "includedPermissions":
 
 
 def days_later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz or UTC) + timedelta(days=days)
-
-    monkeypatch.setattr(custom_roles, "datetime", Later)
+    later = datetime.now(UTC) + timedelta(days=days)
+    monkeypatch.setattr(custom_roles, "datetime", Mock(now=lambda _: later))
 
 
 @pytest.fixture
