@@ -27,6 +27,7 @@ _PLUGIN_ENDED = re.compile(
 )
 _ENDED = "the plugin ended before it answered"
 _WAITED = "failed to fully initialize"
+_IN_DELETION = "Buckets must be in an ACTIVE state"
 _SUMMARIES = ("update failed", "preview failed", "destroy failed", "refresh failed")
 _HINT = "hint: "
 _EXITED = re.compile(r"Detected that .* exited prematurely")
@@ -131,9 +132,18 @@ def without_hints(errors: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def hint(errors: Iterable[str]) -> str:
-    """Where to see more of a failure; the Kubernetes provider does not know why pods wait."""
+    """What helps against a failure that its own words do not explain.
+
+    The Kubernetes provider does not know why pods wait; Google does not say that a log bucket is
+    being deleted.
+    """
     if any(_WAITED in error for error in errors):
         return "`kubectl get events -A --field-selector type=Warning` shows more; "
+    if any(_IN_DELETION in error for error in errors):
+        return (
+            "the log bucket is being deleted, which takes seven days; bring it back: "
+            "`gcloud logging buckets undelete BUCKET --location=LOCATION --project=PROJECT`; "
+        )
     return ""
 
 

@@ -35,6 +35,8 @@ class Step:
     """Property paths that differ, such as `spec.replicas`."""
     replaces_for: tuple[str, ...] = ()
     """Property paths that force the replacement."""
+    stays: bool = False
+    """Whether a deletion leaves it in the account: `retain_on_delete` of the last deployment."""
 
     @property
     def name(self) -> str:
@@ -114,4 +116,5 @@ def step(metadata: Json) -> Step:
         outputs=old.get("outputs") or {},
         differs=differs,
         replaces_for=forced or tuple(metadata.get("keys") or ()),
+        stays=bool(old.get("retainOnDelete")),
     )

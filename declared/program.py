@@ -26,6 +26,8 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the engine's name for it)
         if request.protect:
             self._declared.protected.add((request.type, request.name))
+        if request.retainOnDelete:
+            self._declared.retained.add((request.type, request.name))
         self._declared.dependencies[request.type, request.name] = {
             (urn.split("::")[2].rpartition("$")[2], urn.split("::")[3])
             for urn in request.dependencies

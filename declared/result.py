@@ -17,6 +17,8 @@ class Declared:
     secret_outputs: set[str] = field(default_factory=set)
     protected: set[tuple[str, str]] = field(default_factory=set)
     """Resources with the option `protect`."""
+    retained: set[tuple[str, str]] = field(default_factory=set)
+    """Resources with the option `retain_on_delete`."""
     deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
     """`delete_before_replace` where a resource states it."""
     ignored: dict[tuple[str, str], list[str]] = field(default_factory=dict)

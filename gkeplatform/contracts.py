@@ -375,6 +375,14 @@ class Disk(Part):
     storage_class: str
 
 
+class LockedLog(Part):
+    """A log bucket whose retention nobody can change any more."""
+
+    bucket: str
+    location: str
+    retention_days: int
+
+
 class ServingContract(Contract):
     """Published by `infra/serving`; read by networking and environment."""
 
@@ -394,6 +402,8 @@ class ServingContract(Contract):
     """Versions of models that can stay for a while after they left the catalogue."""
     disks: tuple[Disk, ...] = ()
     """Persistent volumes; none if the publisher does not say them."""
+    locked_logs: tuple[LockedLog, ...] = ()
+    """Log buckets that were locked once; they stay, also without callers."""
     proofs: tuple[DomainProof, ...] = ()
     """Of the hosts that have a front end and certificates of their own."""
 

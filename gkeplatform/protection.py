@@ -16,12 +16,15 @@ PROTECTED_TYPES = (
     "gcp:gkebackup/backupPlan:BackupPlan",
     "gcp:kms/cryptoKey:CryptoKey",
     "gcp:kms/keyRing:KeyRing",
-    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
     "gcp:sql/databaseInstance:DatabaseInstance",
     "gcp:storage/bucket:Bucket",
     "kubernetes:acid.zalan.do/v1:postgresql",
 )
-"""Pulumi types that hold data, or an address that clients or DNS refer to."""
+"""Pulumi types that hold data, or an address that clients or DNS refer to.
+
+Not among them is what stays in the project when it is deleted (`retain_on_delete`), such as the log
+bucket of callers: nothing is lost by it.
+"""
 
 
 def named(type_: str, name: str) -> str:

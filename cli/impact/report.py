@@ -131,6 +131,7 @@ def _change(made: Impact, change: Change) -> dict[str, Any]:
         "name": change.step.name,
         "urn": change.step.urn,
         "properties": list(change.causes),
+        "stays": change.step.stays,
         "policies": made.policies(change.step.urn),
     }
 

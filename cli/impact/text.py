@@ -74,10 +74,12 @@ def _gone(made: Impact) -> Iterator[str]:
 
 def _resource(change: Change) -> str:
     because = f", because of {', '.join(change.causes)}" if change.causes else ""
-    return (
-        f"{change.layer}: {change.step.kind} {change.step.name} is "
-        f"{_DONE[change.operation]}{because}"
-    )
+    done = _DONE[change.operation]
+    if change.step.stays:
+        deleted = change.operation is Operation.DELETE
+        done = "forgotten" if deleted else done
+        because += "; it stays in the project" if deleted else "; the old one stays in the project"
+    return f"{change.layer}: {change.step.kind} {change.step.name} is {done}{because}"
 
 
 def _no_losses(made: Impact) -> str:

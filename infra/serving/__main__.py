@@ -10,6 +10,7 @@ from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
 from infra.serving import catalog, contract, disks, former_servers, replaced_cluster
+from infra.serving.callers import locked_logs
 from infra.serving.callers.audit_log import audit_log
 from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
@@ -39,6 +40,7 @@ stack.check(requirements.check, config.entries, cluster)
 placements = stack.check(catalog.placed, config, cluster, naming)
 deployed = stack.deployed(ServingContract)
 stack.check(disks.refuse, config, deployed, cluster=cluster.generation)
+stack.check(locked_logs.refuse, "callers", config.callers, deployed, naming=naming)
 live = stack.check(
     live_routes,
     config.workloads,
@@ -184,6 +186,7 @@ stack.publish(
         config.workloads, live.names, live.leaving, objects.by_version()
     ),
     disks=disks.published(config, deployed, live.leaving),
+    locked_logs=locked_logs.published(audit, deployed),
     proofs=route_controllers.proofs,
     models=stack.applied(
         servers.addresses, partial(contract.served, config, cluster=cluster, names=live.names)

@@ -5,7 +5,7 @@ import pytest
 from cli import console, failures
 from cli.events import Run
 from gkeplatform.errors import LET_GO_FIRST
-from gkeplatform.layers import CLUSTER
+from gkeplatform.layers import CLUSTER, SERVING
 
 URN = "urn:pulumi:dev::gke-serving::a:b:C$kubernetes:apps/v1:Deployment::resnet"
 
@@ -84,6 +84,12 @@ def test_a_failure_has_one_hint_with_what_its_reasons_advise(
     assert said.count("hint:") == 1
     assert "hint: did you mean y" in said or "; did you mean y" in said
     assert "did you mean y" not in str(failed)
+
+
+def test_a_log_bucket_in_deletion_can_be_brought_back() -> None:
+    told = "callers: Error 400: Buckets must be in an ACTIVE state to be modified"
+    failed = failures.error(SERVING, "dev", 1, Run(errors=[told]), "")
+    assert "gcloud logging buckets undelete" in failed.hint
 
 
 def test_what_goes_first_is_read_from_the_hint() -> None:

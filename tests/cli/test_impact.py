@@ -16,6 +16,7 @@ from cli.impact.operations import Operation, changes
 from cli.impact.preview import LayerPlan
 from cli.impact.workloads import amount, rollout
 from cli.steps import UNKNOWN, Step
+from cli.steps import step as steps_of
 from gkeplatform.errors import LET_GO_FIRST
 from gkeplatform.layers import CLUSTER, LAYERS, SERVING, Layer
 
@@ -500,6 +501,24 @@ def test_the_report_begins_with_what_goes_and_why() -> None:
     assert "serving: not deployed; its program declares 3" in lines
     assert "cluster.location: the deployed value is assumed" in lines
     assert "nothing in the layers that could be previewed" in lines
+
+
+def test_what_stays_in_the_project_is_not_told_as_deleted() -> None:
+    old = {"retainOnDelete": True, "inputs": {}}
+    bucket = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
+    urn = f"urn:pulumi:dev::p::{bucket}::callers"
+    steps = [
+        steps_of({"op": op, "urn": f"{urn}-{op}", "type": bucket, "old": old, "keys": ["location"]})
+        for op in ("delete", "replace")
+    ]
+    made = report.impact("dev", [LayerPlan("serving", tuple(steps))])
+    assert not made.losses
+    lines = text.plain(made).splitlines()
+    told = "serving: ProjectBucketConfig callers-"
+    assert f"  {told}delete is forgotten; it stays in the project" in lines
+    because = "because of location; the old one stays in the project"
+    assert f"  {told}replace is replaced, {because}" in lines
+    assert all(one["stays"] for one in report.document(made)["replaced_or_deleted"])
 
 
 def test_markdown_shows_names_as_they_are_and_mentions_nobody() -> None:

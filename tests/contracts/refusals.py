@@ -12,11 +12,13 @@ def refusal(
     layer: Layer,
     upstream: Mapping[str, dict[str, Any]],
     config: Mapping[str, str] | None = None,
+    *,
+    environment: str = "dev",
 ) -> str:
-    """The message with which the layer's program refuses to run in dev, having touched nothing."""
+    """The message with which the layer's program refuses to run, having touched nothing."""
     declared = Declared()
     try:
-        run_layer(layer, "dev", upstream, config, into=declared)
+        run_layer(layer, environment, upstream, config, into=declared)
     except Refused as refused:
         touched = [kind for kind, _ in declared.inputs if not kind.startswith("pulumi:providers:")]
         assert not touched, touched

@@ -9,7 +9,7 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.rehearsal.workspace import Workspace
@@ -71,9 +71,12 @@ def google(documents: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     documents = list(documents)
     drawn = _drawn_names(documents)
     keys_in_use = [key for key, body in documents if _is_usable_version(key, body)]
+    routed_to = {str(body.get("destination")) for key, body in documents if "/sinks/" in key}
     for key, body in documents:
         if key.startswith("cloudkms/") and not any(one.startswith(key) for one in keys_in_use):
             continue  # Google deletes neither key rings nor keys: the versions are destroyed.
+        if key.startswith("logging/") and "/buckets/" in key and not _gets_lines(key, routed_to):
+            continue  # It stays with the lines that it has: `infra.serving.callers.audit_log`.
         collection, _, name = key.rpartition("/")
         if collection.endswith(_PASSING_COLLECTIONS) or key.startswith(_COUNTERS):
             continue
@@ -99,6 +102,10 @@ def _given(policy: Mapping[str, Any]) -> list[Any]:
     """The bindings that somebody made: a bucket has some from its beginning."""
     bindings = policy.get("bindings", ())
     return [one for one in bindings if not one["role"].startswith("roles/storage.legacyBucket")]
+
+
+def _gets_lines(bucket: str, routed_to: Collection[str]) -> bool:
+    return f"logging.googleapis.com/{bucket.removeprefix('logging/')}" in routed_to
 
 
 def _is_usable_version(key: str, body: Any) -> bool:

@@ -145,6 +145,13 @@ def test_what_google_keeps_without_effect_is_no_difference() -> None:
     assert dict(google([*ring, (version, {"state": "DESTROY_SCHEDULED"})])) == {}
     assert len(dict(google([*ring, (version, {"state": "ENABLED"})]))) == 3
 
+    log_bucket = ("logging/projects/p/locations/l/buckets/callers", {"retentionDays": 30})
+    place = "logging.googleapis.com/projects/p/locations/l/buckets/callers"
+    assert dict(google([log_bucket])) == {}
+    assert (
+        len(dict(google([log_bucket, ("logging/projects/p/sinks/s", {"destination": place})]))) == 2
+    )
+
     policy = "policies/iap/projects/p/iap_web/compute/services/1"
     bound = {"bindings": [{"role": "r", "members": ["group:ml@acme.example"]}]}
     assert dict(google([(policy, {"policy": {"version": 1}, "generation": 2})])) == {}

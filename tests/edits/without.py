@@ -95,6 +95,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:postgres.clusters[].volume",
         "gke-serving:postgres.clusters[].volume.size",
     ),
+    "locks a log bucket for good: it cannot be taken back": ("gke-serving:callers.audit.locked",),
     "of a restored database, which needs a former cluster": (
         "gke-serving:postgres.clusters[].restore",
         "gke-serving:postgres.clusters[].restore.cluster",

@@ -1,6 +1,6 @@
 """A fourth environment is one new file, and its models may be in a folder.
 
-It has what no other environment has: a language model for callers with keys.
+It has what no other environment has: a language model for callers with keys, who leave and return.
 """
 
 from __future__ import annotations
@@ -42,6 +42,15 @@ def test_a_fourth_environment_is_one_file(other_workspace: Workspace) -> None:
     assert list(changed(first)) == list(PROJECTS)
     models = {model["name"] for model in first["models"]}
     callers.check(other_workspace, first)
+
+    # Callers are taken away and come back: the same log bucket keeps the lines.
+    kept = callers.log_bucket(other_workspace, "qa")
+    callers_of_qa = config.pop("gke-serving:callers")
+    for given in ({}, {"gke-serving:callers": callers_of_qa}):
+        config.update(given)
+        file.write_text(yaml.safe_dump(document))
+        other_workspace.platformctl("rehearse", "qa", "--layer", "serving")
+        assert callers.log_bucket(other_workspace, "qa") == kept
 
     # The same models as files of two teams: nothing changes.
     entries = document["config"].pop("gke-serving:models")

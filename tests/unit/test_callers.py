@@ -233,6 +233,12 @@ def test_the_audit_log_is_kept_once_and_in_its_place(serving: Declared) -> None:
         assert expected in sink["filter"].splitlines()
 
 
+def test_the_audit_log_stays_when_it_is_no_longer_declared(serving: Declared) -> None:
+    """Google keeps the name of a deleted bucket for seven days, and an auditor needs its lines."""
+    kind = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
+    assert {one for one in serving.retained if one[0].startswith("gcp:")} == {(kind, "callers")}
+
+
 def test_without_a_place_the_lines_stay_where_they_are() -> None:
     plain = {key: value for key, value in TWO.items() if key != "audit"}
     declared = run_environment("stage", edits(plain))["serving"]

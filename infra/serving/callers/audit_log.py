@@ -38,8 +38,13 @@ def lines(*, cluster: str, location: str, namespaces: Iterable[str]) -> str:
 class AuditLog(pulumi.ComponentResource):
     """A log bucket for the lines, which are then no longer in `_Default`.
 
-    The sink has no identity and needs no role, since the bucket is in its project.
+    The bucket stays when it is no longer declared: its lines are kept for as long as they should
+    be, and Google would keep its name for seven days, in which it cannot be made again. The
+    provider takes over a bucket that exists. The sink has no identity and needs no role, since the
+    bucket is in its project.
     """
+
+    bucket: logging.ProjectBucketConfig
 
     def __init__(
         self,
@@ -54,7 +59,7 @@ class AuditLog(pulumi.ComponentResource):
         super().__init__("gkeplatform:serving:AuditLog", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         environment, physical = naming.environment, naming.of(name)
-        bucket = logging.ProjectBucketConfig(
+        self.bucket = logging.ProjectBucketConfig(
             name,
             project=environment.project,
             location=args.location or environment.region,
@@ -62,7 +67,7 @@ class AuditLog(pulumi.ComponentResource):
             description="Audit log of callers: who asked which model, when, with how many tokens.",
             retention_days=args.retention_days,
             locked=args.locked,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         named = sorted(set(namespaces))
         selected = pulumi.Output.all(cluster=cluster.name, location=cluster.location).apply(
@@ -72,7 +77,7 @@ class AuditLog(pulumi.ComponentResource):
             name,
             name=physical,
             description="Routes the audit log of callers to its own bucket.",
-            destination=pulumi.Output.concat(_DESTINATION, "/", bucket.id),
+            destination=pulumi.Output.concat(_DESTINATION, "/", self.bucket.id),
             filter=selected,
             opts=child,
         )

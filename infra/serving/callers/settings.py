@@ -80,7 +80,7 @@ class Audit(Settings):
         Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$")] | None,
         Meta(
             description="Region of the log bucket, or `eu`, `us`, `global`. Another one makes "
-            "another bucket, and deletes this one with its lines. Default: the environment's "
+            "another bucket, and this one stays with its lines. Default: the environment's "
             "region."
         ),
     ] = None

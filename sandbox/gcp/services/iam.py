@@ -10,11 +10,11 @@ import re
 import secrets
 
 from sandbox.gcp import field_masks, iam_roles, iam_store
-from sandbox.gcp.collections import Collection, Messages
 from sandbox.gcp.discovery import Json
 from sandbox.gcp.errors import ApiError
 from sandbox.gcp.service import Call, Handler, Service, State, fingerprint
 from sandbox.gcp.services import cloudresourcemanager
+from sandbox.gcp.services.custom_roles import CUSTOM_ROLES
 
 _ACCOUNT_ID = re.compile(r"[a-z](?:[-a-z0-9]{4,28}[a-z0-9])")
 _MUTABLE = frozenset({"description", "displayName"})
@@ -173,31 +173,6 @@ async def _list_roles(call: Call) -> Json:  # noqa: ARG001 (a handler)
     return {"roles": [_predefined(name) for name in iam_roles.roles()]}
 
 
-def _new_role_id(call: Call) -> str:
-    return str(call.body.get("roleId") or "")
-
-
-def _role_deleted(call: Call, verb: str, name: str, shown: Json) -> Json:  # noqa: ARG001
-    """A deleted role is answered with, marked."""
-    return shown | {"deleted": True} if verb == "delete" else shown
-
-
-CUSTOM_ROLES = Collection(
-    service="iam",
-    path="projects.roles",
-    noun="role",
-    messages=Messages(
-        missing="The role named {name} was not found.",
-        exists="A role named {id} in projects/{project} already exists.",
-        bad_id='The role_id "{id}" is invalid: 3 to 64 letters, figures, periods, underscores.',
-    ),
-    new_id=_new_role_id,
-    id_pattern=re.compile(r"[a-zA-Z0-9_.]{3,64}"),
-    create_field="role",
-    without_mask="given",
-    etag=True,
-    answer=_role_deleted,
-)
 _ACCOUNTS: dict[str, Handler] = {
     "create": _create,
     "get": _get,

@@ -65,6 +65,8 @@ def test_a_locked_bucket_keeps_its_retention(bucket: Cloud) -> None:
     bucket.call("PATCH", f"{BUCKET}?updateMask=locked", {"locked": True})
     for mask, body in (("retentionDays", {"retentionDays": 500}), ("locked", {"locked": False})):
         assert "is locked" in message(bucket, "PATCH", f"{BUCKET}?updateMask={mask}", body)
+    assert "is locked" in message(bucket, "DELETE", BUCKET)
+    assert bucket.call("GET", BUCKET)["lifecycleState"] == "ACTIVE"
 
 
 @pytest.mark.parametrize("name", ["_Default", "_Required"])

@@ -428,6 +428,37 @@ def test_resources_are_deleted_in_reverse_order(other: Api) -> None:
     engine.delete(made[SUBNETWORK])  # that it is gone already is no error
 
 
+def test_a_log_bucket_that_stayed_is_taken_over(other: Api) -> None:
+    engine, sample = other.engine(), SAMPLES[LOG_BUCKET]
+    before = engine.create(LOG_BUCKET, "x", **sample)
+    made = other.by_hand("GET", f"/logging/v2/{before.id}")["createTime"]
+    again = engine.create(LOG_BUCKET, "x", **{**sample, "retentionDays": 30, "locked": False})
+    assert (again.id, again.plain["retentionDays"]) == (before.id, 30)
+    assert other.by_hand("GET", f"/logging/v2/{before.id}")["createTime"] == made
+    named = {one: sample[one] for one in ("project", "location", "bucketId")}
+    default = engine.create(LOG_BUCKET, "x", **named)
+    assert default.plain["retentionDays"] == 30
+
+
+def test_a_locked_log_bucket_is_taken_over_as_it_is(other: Api) -> None:
+    """Officially `locked: false` is not sent with a creation, and not locked is its default."""
+    engine, sample = other.engine(), SAMPLES[LOG_BUCKET]
+    engine.create(LOG_BUCKET, "x", **sample, locked=True)
+    again = engine.create(LOG_BUCKET, "x", **sample, locked=True)
+    assert not engine.diff(again, {**sample, "locked": True}).changes
+    as_it_is = engine.create(LOG_BUCKET, "x", **sample, locked=False)
+    assert as_it_is.plain["locked"] is True
+    with pytest.raises(PluginError, match="is locked"):
+        engine.create(LOG_BUCKET, "x", **{**sample, "retentionDays": 30})
+
+
+def test_a_log_bucket_in_deletion_is_refused_with_googles_words(other: Api) -> None:
+    engine = other.engine()
+    engine.delete(engine.create(LOG_BUCKET, "x", **SAMPLES[LOG_BUCKET]))
+    with pytest.raises(PluginError, match="Buckets must be in an ACTIVE state"):
+        engine.create(LOG_BUCKET, "x", **SAMPLES[LOG_BUCKET])
+
+
 def test_a_destroyed_key_remains_without_versions(other: Api) -> None:
     engine = other.engine()
     ring_type = "gcp:kms/keyRing:KeyRing"

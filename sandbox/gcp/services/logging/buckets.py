@@ -90,6 +90,9 @@ async def _delete(call: Call) -> Json:
         raise invalid_argument(f"Bucket {bucket['name']} cannot be deleted.")
     if bucket["lifecycleState"] != "ACTIVE":
         raise failed_precondition("Buckets must be in an ACTIVE state to be modified")
+    if bucket.get("locked"):
+        # Google deletes an empty one at most; entries are not kept here, so none is empty.
+        raise failed_precondition(f"Bucket {bucket['name']} is locked and cannot be deleted.")
     due = timestamp(datetime.now(UTC) + timedelta(days=_GRACE_DAYS))
     kept = bucket | {"lifecycleState": "DELETE_REQUESTED", "_purged": due}
     call.store.put(BUCKETS.key(call.url_path), kept)

@@ -25,9 +25,12 @@ class Bucket(Handler):
         context.values["project"] = str(context.values["project"]).removeprefix("projects/")
 
     def create_remote(self, context: Context, inputs: Values) -> None:
-        """Create the bucket, or update the one that exists, which may be in deletion."""
+        """Create the bucket, or update the one that exists, which may be in deletion.
+
+        Officially what is empty counts as unchanged then: `locked: false` is not sent.
+        """
         if (found := context.find(self.path(context))) is not None:
-            given = {"description", "locked", "retentionDays"} & inputs.keys()
+            given = {one for one in ("description", "locked", "retentionDays") if inputs.get(one)}
             self.update_remote(context, inputs, self.from_api(found), given)
             return
         collection = context.fill(self.spec.collection)
