@@ -159,7 +159,9 @@ servers = ModelServers(
     groups=groups,
     objects=objects,
     labels=labels,
-    opts=providers.using(kubernetes, after=[store, priorities, *volumes, *secret_grants, *postgres]),
+    opts=providers.using(
+        kubernetes, after=[store, priorities, *volumes, *secret_grants, *postgres]
+    ),
 )
 scaling = keda(
     "keda",

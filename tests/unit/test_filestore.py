@@ -1,4 +1,4 @@
-"""Volumes that replicas share: what `via: cache` needs of the cluster, and which sizes there are."""
+"""Volumes that replicas share: what `via: cache` needs of the cluster, and which sizes it has."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_class_made_elsewhere_needs_nothing_of_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("driver", [False, None])
-def test_the_file_is_refused_without_the_driver(driver: bool | None) -> None:  # noqa: FBT001
+def test_the_file_is_refused_without_the_driver(driver: bool | None) -> None:
     with pytest.raises(PlatformError, match=r"models\[\d\]\.files: .*filestore_csi_driver"):
         stack_file.read(edited(driver=driver), file=FILE)
     stack_file.read(edited(), file=FILE)
@@ -89,8 +89,8 @@ def test_the_file_is_refused_without_the_driver(driver: bool | None) -> None:  #
 def test_a_cluster_deployed_before_is_deployed_first() -> None:
     before = run_layer(CLUSTER, "dev", {}, edited(driver=False, storage_class="nfs"))
     refused_by = Declared()
+    upstream = {"organization/gke-cluster/dev": before.outputs}
     with pytest.raises(Refused) as refused:
-        upstream = {"organization/gke-cluster/dev": before.outputs}
         run_layer(SERVING, "dev", upstream, edited(), into=refused_by)
     assert "deploy the cluster layer first" in refused.value.message
     assert all(kind.startswith("pulumi:providers:") for kind, _ in refused_by.inputs)
