@@ -96,7 +96,7 @@ class Volumes:
 
     async def _provision(self, claim: Json) -> None:
         annotations = claim["metadata"].get("annotations") or {}
-        driver = annotations.get(_ASKED)
+        driver = str(annotations.get(_ASKED))
         if driver not in self._drivers:
             return
         found = await self._class(claim)
