@@ -80,14 +80,14 @@ def status(sandbox: Sandbox, name: str) -> Json:
 
 
 def warned(sandbox: Sandbox, name: str) -> str:
-    """The last failure of a claim."""
+    """The failures of a claim; events are listed in no order of time."""
     said = [
         one["message"]
         for one in sandbox.items(EVENTS)
         if one["involvedObject"].get("name") == name
         and one["reason"] in {"ProvisioningFailed", "VolumeResizeFailed"}
     ]
-    return said[-1] if said else ""
+    return "\n".join(said)
 
 
 def test_a_volume_needs_the_api_and_the_network(with_driver: Sandbox) -> None:
