@@ -176,6 +176,8 @@ class ClusterContract(Contract):
     """Whether the cluster collects what PodMonitorings select."""
     gpu_metrics: bool = False
     """Whether GKE collects the metrics of GPUs (DCGM); false if the publisher does not say it."""
+    filestore_csi_driver: bool = False
+    """Whether claims of Filestore's classes get volumes; false if the publisher omits it."""
     nodes_cidr: str = ""
     """Primary range of the subnet. The ranges are empty if the publisher does not say them."""
     pods_cidr: str = ""

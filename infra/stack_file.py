@@ -26,6 +26,7 @@ from infra.serving.exposures.gateway import Gateway
 from infra.serving.exposures.gateway_access import admits_to
 from infra.serving.models import Model
 from infra.serving.models.secrets import references
+from infra.serving.models.shared_cache import SharedCache
 
 ROOT = Path(__file__).parent.parent
 NAMESPACES: Mapping[type[Settings], str] = {
@@ -157,6 +158,7 @@ def problems(whole: StackFile) -> Iterator[str]:
             yield from _proxies(key, model, whole.cluster)
             yield from _secret_sync(key, model, whole.cluster)
             yield from _compute_class(key, model, whole.cluster)
+            yield from _filestore(key, model, whole.cluster)
     cluster = whole.cluster
     if whole.serving.callers is not None and cluster and not cluster.cluster.secret_sync:
         yield (
@@ -278,6 +280,19 @@ def _compute_class(key: str, model: Model, cluster: ClusterConfig) -> Iterator[s
         yield (
             f'{key}.compute_class: "{model.compute_class}" is none of '
             f"gke-cluster:compute_classes; {near}"
+        )
+
+
+def _filestore(key: str, model: Model, cluster: ClusterConfig) -> Iterator[str]:
+    """Without the driver the volume is never made, and the model's pods never start."""
+    files = model.files
+    if not isinstance(files, SharedCache) or not files.filestore_tier:
+        return
+    if not cluster.cluster.filestore_csi_driver:
+        yield (
+            f"{key}.files: via cache needs the Filestore CSI driver, which "
+            "gke-cluster:cluster.filestore_csi_driver turns off; set it to true, or name a "
+            "storage_class of your own"
         )
 
 

@@ -64,6 +64,7 @@ stack.publish(
     instance_groups=pools.instance_groups,
     managed_prometheus=config.cluster.managed_prometheus,
     gpu_metrics=config.cluster.collects_gpu_metrics,
+    filestore_csi_driver=config.cluster.filestore_csi_driver,
     nodes_cidr=config.network.nodes_cidr,
     pods_cidr=config.network.pods_cidr,
     services_cidr=config.network.services_cidr,

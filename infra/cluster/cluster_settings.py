@@ -128,6 +128,10 @@ class ClusterArgs(Settings):
         bool,
         Meta(description="Copy secrets of Secret Manager into Secrets, for models that read them."),
     ] = False
+    filestore_csi_driver: Annotated[
+        bool,
+        Meta(description="Filestore CSI driver, for models with `files: {via: cache}`."),
+    ] = False
     logs: Annotated[
         tuple[
             Literal[

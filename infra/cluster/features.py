@@ -61,6 +61,7 @@ def addons(args: ClusterArgs) -> container.ClusterAddonsConfigArgsDict:
         # For models that mount their files from a bucket.
         "gcs_fuse_csi_driver_config": {"enabled": True},
         # Off is explicit: leaving it out would change nothing.
+        "gcp_filestore_csi_driver_config": {"enabled": args.filestore_csi_driver},
         "gke_backup_agent_config": {"enabled": args.backup is not None},
     }
 

@@ -15,6 +15,7 @@ SERVICES = (
     "container",
     "containerfilesystem",
     "dns",
+    "file",
     "gkebackup",
     "iam",
     "iap",

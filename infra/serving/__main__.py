@@ -9,13 +9,14 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.serving import catalog, contract, disks, former_servers, replaced_cluster
+from infra.serving import catalog, contract, disks, filestore, former_servers, replaced_cluster
 from infra.serving.callers import locked_logs
 from infra.serving.callers.audit_log import audit_log
 from infra.serving.callers.component import callers_gateways
 from infra.serving.config import ServingConfig
 from infra.serving.exposures.controllers import controllers
 from infra.serving.exposures.inference import requirements
+from infra.serving.filestore import filestore_classes
 from infra.serving.groups.component import leader_worker_sets
 from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
@@ -37,6 +38,7 @@ cluster = stack.upstream(ClusterContract)
 naming = Naming(environment)
 labels = Labels(environment, SERVING.name)
 stack.check(requirements.check, config.entries, cluster)
+stack.check(filestore.check, config.workloads, cluster)
 placements = stack.check(catalog.placed, config, cluster, naming)
 deployed = stack.deployed(ServingContract)
 stack.check(disks.refuse, config, deployed, cluster=cluster.generation)
@@ -91,6 +93,13 @@ priorities = PriorityClasses(
 )
 classes = compute_classes(
     "models", cluster.compute_classes, labels=labels, opts=providers.using(kubernetes)
+)
+volumes = filestore_classes(
+    "models",
+    config.workloads,
+    network=cluster.network,
+    labels=labels,
+    opts=providers.using(kubernetes),
 )
 postgres = databases(
     "postgres",
@@ -152,7 +161,9 @@ servers = ModelServers(
     groups=groups,
     objects=objects,
     labels=labels,
-    opts=providers.using(kubernetes, after=[store, priorities, *secret_grants, *postgres]),
+    opts=providers.using(
+        kubernetes, after=[store, priorities, *volumes, *secret_grants, *postgres]
+    ),
 )
 scaling = keda(
     "keda",

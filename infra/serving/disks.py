@@ -10,11 +10,16 @@ https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persis
 
 from collections.abc import Collection, Iterator
 
+from facts.filestore import TIERS
 from gkeplatform.contracts import Disk, ServingContract
 from gkeplatform.errors import PlatformError
 from infra.serving.config import ServingConfig
-from infra.serving.models.files import SharedCache, claim
+from infra.serving.models.files import claim
+from infra.serving.models.shared_cache import SharedCache, class_of
 from infra.serving.quantity import amount
+
+_FILESTORE = frozenset(map(class_of, TIERS))
+"""The platform's own classes, which an entry names by their tier."""
 
 
 def refuse(config: ServingConfig, deployed: ServingContract | None, *, cluster: str) -> None:
@@ -60,7 +65,7 @@ def _declared(config: ServingConfig) -> Iterator[tuple[str, Disk]]:
                     owner=one.name,
                     namespace=one.namespace,
                     size=one.files.size,
-                    storage_class=one.files.storage_class,
+                    storage_class=one.files.class_name,
                 ),
             )
     for index, cluster in enumerate(config.clusters):
@@ -103,9 +108,11 @@ def _problem(key: str, before: Disk, wanted: Disk) -> str | None:
             f"{key}.size: {wanted.size} is less than the {before.size} that {where} has, and a "
             f"volume only grows; keep {before.size}{anew}"
         )
-    if wanted.storage_class != before.storage_class:
+    had = before.storage_class
+    if wanted.storage_class != had:
+        own = "" if had in _FILESTORE else f" by storage_class: {had}"
         return (
-            f"{key}.storage_class: {where} has the class {before.storage_class}, and the class of "
-            f"a volume cannot change to {wanted.storage_class}; keep it{anew}"
+            f"{key}: {where} has the class {had}, and the class of a volume cannot change to "
+            f"{wanted.storage_class}; keep it{own}{anew}"
         )
     return None

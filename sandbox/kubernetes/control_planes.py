@@ -261,6 +261,8 @@ class ControlPlanes:
             await secret_sync_definitions.install(server)
         if features.managed_prometheus:
             await managed_collection.install(server)
+        if features.filestore:
+            await defaults.apply(server, "filestore")
         scaling = Scaling(
             pools=lambda: list(self._scaling[cluster].values()),
             unneeded_seconds=lambda: self.unneeded_seconds,

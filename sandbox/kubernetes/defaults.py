@@ -1,4 +1,7 @@
-"""Default objects of a new GKE cluster that a bare API server lacks: defaults/*.yaml."""
+"""Default objects of a GKE cluster that a bare API server lacks: defaults/*.yaml.
+
+Those that an add-on brings are in a folder of its name.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,17 @@ _PATHS = {
 _MANAGER = "addon-manager"
 
 
-def objects() -> list[dict[str, Any]]:
-    """Return the default objects."""
+def objects(addon: str = "") -> list[dict[str, Any]]:
+    """Return the default objects of a new cluster, or those of an add-on."""
     return [
         document
-        for file in sorted(_FOLDER.glob("*.yaml"))
+        for file in sorted((_FOLDER / addon).glob("*.yaml"))
         for document in yaml.safe_load_all(file.read_text())
     ]
 
 
-async def apply(server: ApiServer) -> None:
-    """Apply the default objects."""
+async def apply(server: ApiServer, addon: str = "") -> None:
+    """Apply the default objects of a new cluster, or those of an add-on."""
     await asyncio.gather(
         *(
             server.apply(
@@ -38,6 +41,6 @@ async def apply(server: ApiServer) -> None:
                 document,
                 manager=_MANAGER,
             )
-            for document in objects()
+            for document in objects(addon)
         )
     )

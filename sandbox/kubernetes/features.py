@@ -17,5 +17,8 @@ class Features:
     managed_prometheus: bool = False
     """Collects the metrics that PodMonitorings select."""
 
+    filestore: bool = False
+    """Makes volumes of Filestore's storage classes."""
+
 
 NONE = Features()

@@ -105,6 +105,7 @@ BY_PATH: Mapping[str, list[Any]] = {
     "gke-serving:models[].import.exclude": [["original/*"]],
     "gke-serving:models[].files": [{"via": "gcs-fuse"}, {"via": "download", "size": "6Gi"}],
     "gke-serving:models[].files(download).size": ["6Gi"],
+    "gke-serving:models[].files(cache).storage_class": ["standard-rwx"],
     "gke-serving:models[].shared_memory": ["128Mi"],
     "gke-serving:models[].temporary_storage": ["2Gi"],
     "gke-serving:models[].environment": [{"EDITED": "yes"}],

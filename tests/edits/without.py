@@ -87,13 +87,10 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:models[].autoscaling.metrics[](pod).activation",
         "gke-serving:models[].autoscaling.metrics[](gpu-duty-cycle).activation",
     ),
-    "of volumes that replicas share: no cluster of an environment has a driver of such": (
-        "gke-serving:models[].files(cache).size",
-        "gke-serving:models[].files(cache).storage_class",
-    ),
     "of disks, which grow and never shrink: it cannot be taken back": (
         "gke-serving:postgres.clusters[].volume",
         "gke-serving:postgres.clusters[].volume.size",
+        "gke-serving:models[].files(cache).size",
     ),
     "locks a log bucket for good: it cannot be taken back": ("gke-serving:callers.audit.locked",),
     "of a restored database, which needs a former cluster": (

@@ -27,6 +27,7 @@ NESTED: Mapping[str, frozenset[str]] = {
                 for name in (
                     "dnsCacheConfig",
                     "gcePersistentDiskCsiDriverConfig",
+                    "gcpFilestoreCsiDriverConfig",
                     "gcsFuseCsiDriverConfig",
                     "gkeBackupAgentConfig",
                 )

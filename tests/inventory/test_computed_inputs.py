@@ -45,6 +45,7 @@ PLANE = {
     "managed_prometheus": False,
     "gateway_api": False,
     "secret_sync": True,
+    "filestore_csi_driver": True,
     "logs": ["SYSTEM_COMPONENTS"],
     "metrics": ["SYSTEM_COMPONENTS"],
     "auto_provisioning": {"cpu": 64, "memory_gb": 256, "gpus": {"nvidia-l4": 4}},

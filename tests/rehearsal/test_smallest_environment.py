@@ -1,4 +1,8 @@
-"""The smallest stack file is deployed, and stays so when a catalogue of one model is added."""
+"""The smallest stack file is deployed, and stays so when a catalogue of one model is added.
+
+The model's files are on a volume that its replicas share, so that the Filestore CSI driver is
+turned on in a running cluster.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import pytest
 import yaml
 
 from gkeplatform.layers import LAYERS
+from tests.rehearsal.watching import is_ready
 from tests.rehearsal.workspace import ROOT, Workspace, changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smallest")]
@@ -16,6 +21,7 @@ MODEL = {
     "name": "m1",
     "server": "tensorflow-serving",
     "source": "gs://acme-ml-tiny-models/m1",
+    "files": {"via": "cache", "size": "1Ti"},
     "replicas": {"min": 1, "max": 1},
     "resources": {"requests": AMOUNTS, "limits": AMOUNTS},
     "exposure": {"kind": "cluster-ip"},
@@ -31,7 +37,14 @@ def test_the_smallest_stack_file_is_deployed_by_all_layers(other_workspace: Work
     assert changed(other_workspace.rehearse("tiny")) == {name: {} for name in NAMES}
 
     content["config"]["gke-serving:models"] = [MODEL]
+    content["config"]["gke-cluster:cluster"]["filestore_csi_driver"] = True
     file.write_text(yaml.safe_dump(content))
     with_model = other_workspace.rehearse("tiny")
+    assert changed(with_model)["cluster"] == {"update": 1}
     assert [model["name"] for model in with_model["models"]] == ["m1"]
+    (claim,) = other_workspace.kubernetes("pvc", "-n", "models")["items"]
+    assert claim["status"]["phase"] == "Bound"
+    assert claim["spec"]["storageClassName"] == "filestore-basic-hdd"
+    (pod,) = other_workspace.kubernetes("pods", "-n", "models")["items"]
+    assert is_ready(pod)
     assert changed(other_workspace.rehearse("tiny")) == {name: {} for name in NAMES}

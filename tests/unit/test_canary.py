@@ -73,7 +73,7 @@ def test_a_canary_answers_to_the_model_s_name_and_has_objects_of_its_own() -> No
 def test_triton_finds_the_canary_s_files_under_the_model_s_name() -> None:
     made = canary(
         server="triton",
-        files={"via": "cache", "size": "10Gi"},
+        files={"via": "cache", "size": "1Ti"},
         exposure={"kind": "http-load-balancer", "paths": ["/v2/models/words"]},
     )
     template = pod.template(made, labels={}, account="a")["spec"]

@@ -328,6 +328,7 @@ def test_what_is_off_is_said_to_be_off() -> None:
     assert cluster["databaseEncryption"] == {"state": "DECRYPTED"}
     assert cluster["notificationConfig"] == {"pubsub": {"enabled": False}}
     assert cluster["addonsConfig"]["gkeBackupAgentConfig"] == {"enabled": False}
+    assert cluster["addonsConfig"]["gcpFilestoreCsiDriverConfig"] == {"enabled": False}
 
 
 def test_a_plan_keeps_all_namespaces_of_the_cluster_and_has_its_agent() -> None:

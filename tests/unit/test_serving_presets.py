@@ -390,4 +390,4 @@ def test_a_shared_volume_is_filled_once_and_mounted_read_only_by_source() -> Non
     asked = files.shared_volume(served.files)
     assert asked
     assert asked["accessModes"] == ["ReadWriteMany"]
-    assert asked["storageClassName"] == "standard-rwx"
+    assert asked["storageClassName"] == "filestore-basic-hdd"

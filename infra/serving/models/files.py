@@ -10,8 +10,8 @@ from msgspec import Meta
 
 from gkeplatform.config import Settings
 from infra.serving.manifest import SECURITY_CONTEXT, Manifest
-from infra.serving.models.presets import CACHE, DIRECT, DOWNLOAD, FUSE, IMAGE, STREAMER, Preset
-from infra.serving.patterns import StorageClass
+from infra.serving.models.presets import DIRECT, DOWNLOAD, FUSE, IMAGE, STREAMER, Preset
+from infra.serving.models.shared_cache import SharedCache
 from infra.serving.quantity import Cpu, Memory, Size, amount
 from infra.serving.scalars import texts
 
@@ -85,22 +85,6 @@ class GcsFuse(Settings, tag_field="via", tag=FUSE):
             "memory": self.sidecar.memory or ("1Gi" if self.cache else "256Mi"),
             "ephemeral-storage": self.sidecar.ephemeral_storage or mebibytes(disk),
         }
-
-
-class SharedCache(Settings, tag_field="via", tag=CACHE):
-    """Copied once onto a volume that all replicas share."""
-
-    size: Annotated[
-        Size,
-        Meta(
-            description="Size of the volume, for all versions that it holds; it can grow but not "
-            "shrink."
-        ),
-    ]
-    storage_class: Annotated[
-        StorageClass,
-        Meta(description="A storage class with access mode ReadWriteMany, such as Filestore's."),
-    ] = "standard-rwx"
 
 
 class Streamer(Settings, tag_field="via", tag=STREAMER):
@@ -232,7 +216,7 @@ def shared_volume(files: Files) -> Manifest | None:
         return None
     return {
         "accessModes": ["ReadWriteMany"],
-        "storageClassName": files.storage_class,
+        "storageClassName": files.class_name,
         "resources": {"requests": {"storage": files.size}},
     }
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from infra.serving.manifest import Manifest
 from infra.serving.models.availability import Rollout
-from infra.serving.models.files import Download, SharedCache
+from infra.serving.models.files import Download
+from infra.serving.models.shared_cache import SharedCache
 from infra.serving.models.workload import Workload
 from infra.serving.quantity import amount
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from infra.serving.models import adapter_sidecar, storage
-from infra.serving.models.files import DOWNLOADER_AMOUNTS, Download, GcsFuse, SharedCache
+from infra.serving.models.files import DOWNLOADER_AMOUNTS, Download, GcsFuse
+from infra.serving.models.shared_cache import SharedCache
 from infra.serving.models.workload import Workload
 from infra.serving.placement import extra_containers
 from infra.serving.quantity import MILLI, amount, millis

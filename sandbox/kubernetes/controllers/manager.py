@@ -16,6 +16,7 @@ from sandbox.kubernetes.controllers import inference_pools
 from sandbox.kubernetes.controllers.caller_gateways import CallerGateways
 from sandbox.kubernetes.controllers.compute import Compute
 from sandbox.kubernetes.controllers.endpoint_groups import EndpointGroups
+from sandbox.kubernetes.controllers.filestore import Filestore
 from sandbox.kubernetes.controllers.gateway_snapshot import Location
 from sandbox.kubernetes.controllers.http_controllers import HttpControllers
 from sandbox.kubernetes.controllers.inference_callouts import InferenceCallouts
@@ -105,7 +106,11 @@ class Controllers:
         self._groups = LeaderWorkerSets(
             server, folder=folder, proxy=self._keda.proxy, pods=self._pods.objects
         )
-        self._volumes = Volumes(server, project=folder.key.project)
+        self._volumes = Volumes(
+            server,
+            project=folder.key.project,
+            filestore=Filestore(api, folder.key.project) if features.filestore else None,
+        )
         self._postgres = Postgres(server, folder=folder, pods=self._pods.objects)
         self._run_programs: tuple[RunsPrograms, ...] = (
             self._callouts, self._callers, self._groups, self._keda, self._postgres

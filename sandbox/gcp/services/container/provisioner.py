@@ -182,6 +182,7 @@ def features(record: ClusterRecord) -> Any:
     cluster = record["cluster"]
     version = str(cluster.get("currentMasterVersion") or "")
     gateways = cluster["networkConfig"].get("gatewayApiConfig") or {}
+    filestore = cluster["addonsConfig"].get("gcpFilestoreCsiDriverConfig") or {}
     prometheus = (cluster.get("monitoringConfig") or {}).get("managedPrometheusConfig") or {}
     gateway_api = gateways.get("channel") in ("CHANNEL_STANDARD", "CHANNEL_EXPERIMENTAL")
     return Features(
@@ -189,6 +190,7 @@ def features(record: ClusterRecord) -> Any:
         inference_pools=gateway_api and bool(version) and defines_inference_pools(version),
         secret_sync=bool((cluster.get("secretSyncConfig") or {}).get("enabled")),
         managed_prometheus=bool(prometheus.get("enabled")),
+        filestore=bool(filestore.get("enabled")),
     )
 
 
