@@ -16,6 +16,7 @@ from sandbox.home import Home, write_private
 from sandbox.traffic.load_balancer import files
 from sandbox.traffic.load_balancer.configuration import ARGUMENTS
 from sandbox.traffic.runtime import processes
+from sandbox.traffic.runtime.backend_clusters import BackendClusters
 from sandbox.traffic.runtime.child_process import ChildProcess
 from sandbox.traffic.runtime.discovery_server import DiscoveryServer
 from sandbox.traffic.runtime.envoy_admin import EnvoyAdmin
@@ -23,6 +24,8 @@ from sandbox.traffic.runtime.envoy_admin import EnvoyAdmin
 _log = logging.getLogger("sandbox.traffic")
 _REFUSAL = re.compile(r"\[(?:warning|error|critical)\].*?(rejected:.*|error adding listener.*)")
 _TAKES, _STARTS = 1.0, 10.0  # seconds
+_WARMS = 3.0
+"""Seconds that routes wait for a new cluster: until the first answers of its health checks."""
 
 
 class Envoy:
@@ -37,6 +40,8 @@ class Envoy:
         self._child: ChildProcess | None = None
         self._admin: EnvoyAdmin | None = None
         self.discovery = DiscoveryServer()
+        self._discovered: Mapping[tuple[str, str], Json] = {}
+        self.backend_clusters = BackendClusters()
         self.refusal: str | None = None
         """Why Envoy keeps an earlier configuration; None where it took the last one."""
 
@@ -56,8 +61,13 @@ class Envoy:
         Another bootstrap starts it again. Raises OSError.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.backend_clusters.added(given[files.CLUSTERS]):
+            await self._prepare(given[files.CLUSTERS], discovered)
         before = await self._counters()
         changed = self.discovery.set(discovered)
+        self._discovered = discovered
+        clusters = self.backend_clusters.follow(given[files.CLUSTERS])
+        given = {**given, files.CLUSTERS: clusters}
         written = await asyncio.to_thread(files.write, self.folder, given)
         encoded = msgspec.json.encode(bootstrap)
         if encoded != self._bootstrap:
@@ -67,6 +77,22 @@ class Envoy:
             await self._await_start()
         elif (written or changed) and before is not None:
             await self._await_update(before, len(written), changed)
+
+    async def _prepare(self, clusters: Json, discovered: Mapping[tuple[str, str], Json]) -> None:
+        """Give a running Envoy new clusters and their endpoints before the routes to them."""
+        before = await self._counters()
+        if before is None:
+            return
+        endpoints = {key: body for key, body in discovered.items() if key[0] == "eds"}
+        self.discovery.set({**self._discovered, **endpoints})
+        ahead = {files.CLUSTERS: self.backend_clusters.ahead(clusters)}
+        written = await asyncio.to_thread(files.write, self.folder, ahead)
+        await self._await_update(before, len(written), [])
+        deadline = asyncio.get_running_loop().time() + _WARMS
+        while asyncio.get_running_loop().time() < deadline:
+            if self._admin is None or not await self._admin.warming():
+                break
+            await asyncio.sleep(0.02)
 
     async def _start(self, bootstrap: Json) -> None:
         await self.stop()

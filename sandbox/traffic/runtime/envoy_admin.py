@@ -11,6 +11,8 @@ from sandbox.gcp.store import Json
 
 _FILTER = r"[lc]ds\.update_attempt$|update_rejected$|listener_create_failure$"
 
+_WARMING = r"^cluster_manager\.warming_clusters$"
+
 
 @dataclass(frozen=True, slots=True)
 class Updates:
@@ -47,6 +49,16 @@ class EnvoyAdmin:
         except (httpx.HTTPError, OSError, msgspec.DecodeError):
             return None
         return found
+
+    async def warming(self) -> int:
+        """How many new clusters wait for their endpoints or health checks; 0 without an answer."""
+        query = {"format": "json", "filter": _WARMING}
+        try:
+            answer = await self._http.get("/stats", params=query)
+            stats = msgspec.json.decode(answer.content)["stats"]
+        except (httpx.HTTPError, OSError, msgspec.DecodeError, KeyError):
+            return 0
+        return sum(int(one["value"]) for one in stats if "value" in one)
 
     async def updates(self) -> Updates | None:
         """The counters of updates; None while it does not answer."""

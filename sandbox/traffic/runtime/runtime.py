@@ -232,11 +232,15 @@ class Runtime:
         return None
 
     def _pause(self) -> float | None:
-        """Seconds until a look at what waits: certificates, failures; None where nothing does."""
+        """Seconds until a look at what waits; None where nothing does.
+
+        Certificates and failures wait, and clusters that no route leads to any more.
+        """
+        going = self._envoy.backend_clusters.due() if self._envoy and self._plan else None
         if not (self._certificates.has_pending or self._failure is not None):
-            return None
+            return going
         due = min(self._certificates.issuing.values(), default=math.inf) - time.time()
-        return min(_AGAIN, max(due, 0.0))
+        return min(_AGAIN, max(due, 0.0), going if going is not None else _AGAIN)
 
     async def _apply(self) -> None:
         if any((self._home.path / "clusters").glob("*/cluster.json")):
