@@ -12,7 +12,7 @@ GCP = tuple(sorted({package for row in SERVICES for package in row.packages}))
 KUBERNETES = (
     "admissionregistration.v1", "apiextensions", "apiextensions.v1", "apiregistration.v1",
     "apps.v1", "autoscaling.v2", "batch.v1", "core.v1", "networking.v1", "policy.v1", "rbac.v1",
-    "scheduling.v1",
+    "scheduling.v1", "storage.v1",
 )  # fmt: skip
 """Modules of pulumi_kubernetes."""
 

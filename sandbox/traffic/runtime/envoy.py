@@ -24,7 +24,7 @@ from sandbox.traffic.runtime.envoy_admin import EnvoyAdmin
 _log = logging.getLogger("sandbox.traffic")
 _REFUSAL = re.compile(r"\[(?:warning|error|critical)\].*?(rejected:.*|error adding listener.*)")
 _TAKES, _STARTS = 1.0, 10.0  # seconds
-_WARMS = 3.0
+_WARMS = 1.0
 """Seconds that routes wait for a new cluster: until the first answers of its health checks."""
 
 

@@ -61,7 +61,10 @@ class Gateway:
         return self.http.post(f"{self.url}/v1/completions", json=body, headers={"host": host})
 
     def served_by(self, prompt: str, **where: str) -> str:
-        answer = self.ask(prompt, **where)
+        """The pod that answers. On a busy machine a picker may lose its lease for a while."""
+        ends = time.monotonic() + PATIENCE
+        while (answer := self.ask(prompt, **where)).status_code == 503 and time.monotonic() < ends:
+            time.sleep(0.5)
         assert answer.status_code == 200, answer.text
         return str(answer.headers["x-served-by-pod"])
 
