@@ -73,7 +73,9 @@ class Ports:
     def of(self, name: str) -> int:
         """The port of that name. Raises OSError where no port is free."""
         if name not in self._given:
+            # Those given are not all open yet, so that a look at the port would find it free.
             others = {port for key, port in self._kept.items() if key != name}
+            others |= {*self._given.values()}
             wanted = self._kept.get(name)
             self._given[name] = (
                 wanted
