@@ -31,6 +31,11 @@ class Naming:
         """The name of the GKE cluster."""
         return self.of("cluster", longest=CLUSTER)
 
+    @property
+    def prefix(self) -> str:
+        """What every physical name of the environment begins with."""
+        return self.of("x")[:-1]
+
     def of(self, role: str, *, longest: int = MAX_LENGTH) -> str:
         """The physical name for `role`. Raises `PlatformError` for one that Google rejects."""
         name = f"{self.environment.system}-{self.environment.name}-{role}"

@@ -106,7 +106,7 @@ class CertificateMap(pulumi.ComponentResource):
                 states,
                 Wait(
                     hosts=tuple(host for host, by in serving.items() if by == one.name),
-                    of=naming.of("x")[:-1],
+                    of=naming.prefix,
                     seconds=one.wait_seconds if isinstance(one, ManagerCertificate) else 0,
                     is_takeover=is_takeover,
                 ),

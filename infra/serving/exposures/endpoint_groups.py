@@ -65,7 +65,7 @@ def _named_by_model(
     namespace: str, groups: tuple[str, ...], naming: Naming
 ) -> tuple[RoutedVersion, ...]:
     """The versions behind groups whose names a former program made of the version's name."""
-    prefix = naming.of("x")[:-1]
+    prefix = naming.prefix
     names = sorted({link.partition(_GROUPS)[2] for link in groups} - {""})
     return tuple(
         RoutedVersion(
