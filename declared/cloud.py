@@ -27,10 +27,13 @@ _ADDRESSES = {
     "Address": {"address": REGIONAL_ADDRESS},
 }
 _GET_PROJECT = "gcp:organizations/getProject:getProject"
+_GET_CERTIFICATE = "gcp:compute/getCertificate:getCertificate"
 _GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 _GET_MANAGER = "gcp:compute/getInstanceGroupManager:getInstanceGroupManager"
 CREATED = "2026-01-01T00:00:00.000-08:00"
+EXPIRES = "2026-12-31T00:00:00.000-08:00"
+"""Of classic certificates, all of which are issued."""
 
 
 class EngineError(grpc.RpcError):
@@ -75,6 +78,8 @@ class CloudMocks(mocks.Mocks):
             return {"name": args.args["name"], "creationTimestamp": CREATED}, []
         if args.token == _GET_PROJECT:
             return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
+        if args.token == _GET_CERTIFICATE:
+            return {"name": args.args["name"], "expireTime": EXPIRES, "id": "certificate"}, []
         if args.token == _GET_CERTIFICATES:
             return {"certificates": [], "id": "certificates"}, []
         raise RuntimeError(f"the mocks have no answer for the invoke {args.token}")

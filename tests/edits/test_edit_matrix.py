@@ -7,6 +7,7 @@ from msgspec import inspect
 
 from tests.edits import page, results
 from tests.edits.edits import Edit, committed, of_key, problem
+from tests.edits.effects import effect
 from tests.edits.fields import Key, keys
 from tests.edits.found import differences, google, normal
 from tests.edits.merging import merged, paths
@@ -40,6 +41,12 @@ def test_a_new_key_whose_type_gives_no_value_is_found() -> None:
 def test_a_named_edit_is_accepted_by_the_files_checks(edit: Edit) -> None:
     assert problem(edit.environment, edit.values) == ""
     assert edit.values != committed(edit.environment)
+
+
+def test_the_effect_of_other_certificates_is_found_without_an_account() -> None:
+    edit = next(one for one in named() if one.name == "a certificate for each domain")
+    found = effect(edit)
+    assert (found.layers, found.refused) == (("networking",), "")
 
 
 def test_edits_of_other_values_are_merged() -> None:
