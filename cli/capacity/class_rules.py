@@ -30,15 +30,15 @@ def of_class(inputs: Json, around: Surroundings) -> tuple[Demand, tuple[str, ...
     return most, tuple(dict.fromkeys(one for node in found for one in quotas.hidden(node)))
 
 
-def at_most(classes: Iterable[tuple[Json, bool]], around: Surroundings, room: Json) -> Demand:
+def at_most(classes: Iterable[tuple[Json, bool]], around: Surroundings, left: Json) -> Demand:
     """What all classes together may ask for; each comes with whether it is new.
 
-    `room` is what the limits leave, by resource; empty where they are not known.
+    `left` is what the limits leave, by resource; empty where they are not known.
     """
     by_gpu: dict[str, Demand] = {}
     for inputs, is_new in classes:
         for node in _nodes(inputs, around):
-            count = max(1, _fitting(node, room)) if is_new and room else 1
+            count = max(1, _fitting(node, left)) if is_new and left else 1
             asked = node_pools.times(quotas.of_node(node), count)
             by_gpu[node.gpu] = by_gpu.get(node.gpu, Counter()) | asked
     return sum(by_gpu.values(), Counter())
@@ -58,8 +58,8 @@ def room(cluster: Json, pools: Iterable[Json], around: Surroundings) -> dict[str
     return left
 
 
-def _fitting(node: Node, room: Json) -> int:
-    return min(int(room.get(kind, 0)) // amount for kind, amount in _costs(node).items())
+def _fitting(node: Node, left: Json) -> int:
+    return min(int(left.get(kind, 0)) // amount for kind, amount in _costs(node).items())
 
 
 def _costs(node: Node) -> dict[str, int]:
