@@ -36,7 +36,13 @@ class Volume(Settings):
     """The disk of each instance."""
 
     size: Annotated[Size, Meta(description="Size; it can grow but not shrink.")]
-    storage_class: Annotated[StorageClass, Meta(description="Storage class.")] = "premium-rwo"
+    storage_class: Annotated[
+        StorageClass,
+        Meta(
+            description="Storage class of new instances' disks. Instances that exist keep "
+            "their disk and its class."
+        ),
+    ] = "premium-rwo"
 
 
 class Backups(Settings):
