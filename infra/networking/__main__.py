@@ -11,7 +11,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.networking import endpoint_groups, handover, issuance, own_certificates
+from infra.networking import endpoint_groups, handover, issuance, own_certificates, unissued
 from infra.networking.armor import security_policies
 from infra.networking.backends import ModelBackends
 from infra.networking.config import NetworkingConfig
@@ -47,6 +47,7 @@ routed = stack.deployed(NetworkingContract)
 certificates = stack.check(
     handover.handover, config.certificates, routed, naming, handover.lookup(google)
 )
+stack.check(unissued.refuse, config, routed, naming, issuance.states_now(google))
 stack.warn(handover.told(certificates))
 groups = stack.check(
     endpoint_groups.groups,

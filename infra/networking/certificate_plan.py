@@ -67,6 +67,16 @@ def chosen(domain: DomainArgs, certificates: Sequence[Certificate]) -> str:
     return min(found, key=lambda one: domain.name not in one.domains).name
 
 
+def serving(domain: DomainArgs, certificates: Sequence[Certificate]) -> tuple[str, ...]:
+    """The certificates of a domain's entry in a map: its own, and the one that this replaces."""
+    named = {one.name: one for one in certificates}
+    first = named[chosen(domain, certificates)]
+    former = named.get(first.replaces or "")
+    if former and any(covers(pattern, domain.name) for pattern in former.domains):
+        return first.name, former.name
+    return (first.name,)
+
+
 def dns_validated(certificates: Iterable[Certificate]) -> tuple[str, ...]:
     """The domains to validate by DNS, each once; a wildcard counts as its parent domain."""
     return tuple(

@@ -98,14 +98,14 @@ class CertificateMap(pulumi.ComponentResource):
             )
             for domain in plan.dns_validated(certificates)
         }
-        serving = {domain.name: plan.chosen(domain, certificates) for domain in config.domains}
+        serving = {domain.name: plan.serving(domain, certificates) for domain in config.domains}
         ids = {
             one.name: self._certificate(
                 one,
                 config.private_keys,
                 states,
                 Wait(
-                    hosts=tuple(host for host, by in serving.items() if by == one.name),
+                    hosts=tuple(host for host, by in serving.items() if by[0] == one.name),
                     of=naming.prefix,
                     seconds=one.wait_seconds if isinstance(one, ManagerCertificate) else 0,
                     is_takeover=is_takeover,
@@ -124,7 +124,7 @@ class CertificateMap(pulumi.ComponentResource):
                 name=naming.of(plan.slug(domain.name, zone)),
                 map=made.name,
                 hostname=domain.name,
-                certificates=[ids[serving[domain.name]]],
+                certificates=[ids[one] for one in serving[domain.name]],
                 labels=labels.google(),
                 opts=child,
             )
@@ -135,7 +135,7 @@ class CertificateMap(pulumi.ComponentResource):
             name=naming.of("primary"),
             map=made.name,
             matcher="PRIMARY",
-            certificates=[ids[serving[config.domains[0].name]]],
+            certificates=[ids[one] for one in serving[config.domains[0].name]],
             labels=labels.google(),
             opts=child,
         )

@@ -4,12 +4,12 @@ The old certificate serves until the new one can, be it the same with other doma
 another name for the same host; if Google does not issue the new one in time, the update fails and
 the old one still serves. The first certificate is not waited for, unless classic ones serve, which
 a certificate map replaces at once. This works only with DNS authorization, which needs no load
-balancer.
+balancer; for the other one see `unissued.py`.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -73,16 +73,22 @@ async def issued(name: str, states: States, wait: Wait) -> None:
 def _serving(name: str, found: Mapping[str, Found], wait: Wait) -> list[str]:
     """Other certificates that can serve what this one is for: its own former ones first."""
     former = generations(name, found)
-    others = [
-        one
-        for one, it in found.items()
-        if one not in {name, *former} and one.startswith(wait.of) and _covers(it, wait.hosts)
+    others = able(found, of=wait.of, hosts=wait.hosts)
+    return [
+        *(one for one in former if found[one].state == ACTIVE),
+        *(one for one in others if one not in {name, *former}),
     ]
-    return [one for one in (*former, *others) if found[one].state == ACTIVE]
 
 
-def _covers(certificate: Found, hosts: Collection[str]) -> bool:
-    return any(covers(pattern, host) for pattern in certificate.domains for host in hosts)
+def able(found: Mapping[str, Found], *, of: str, hosts: Collection[str]) -> list[str]:
+    """The certificates whose names begin with `of` that can serve any of the hosts."""
+    return [
+        name
+        for name, one in found.items()
+        if name.startswith(of)
+        and one.state == ACTIVE
+        and any(covers(pattern, host) for pattern in one.domains for host in hosts)
+    ]
 
 
 def states(provider: pulumi.ProviderResource) -> States:
@@ -91,15 +97,30 @@ def states(provider: pulumi.ProviderResource) -> States:
     async def look() -> dict[str, Found]:
         options = pulumi.InvokeOptions(provider=provider)
         answer = certificatemanager.get_certificates_output(opts=options)
-        found = await answer.certificates.future()
-        return {
-            one.name.rpartition("/")[2]: Found(
-                one.manageds[0].state if one.manageds else ACTIVE, tuple(one.san_dnsnames or ())
-            )
-            for one in found or ()
-        }
+        return _found(await answer.certificates.future() or ())
 
     return look
+
+
+def states_now(provider: pulumi.ProviderResource) -> Callable[[], Mapping[str, Found]]:
+    """The same, before anything is declared."""
+
+    def look() -> dict[str, Found]:
+        options = pulumi.InvokeOptions(provider=provider)
+        return _found(certificatemanager.get_certificates(opts=options).certificates)
+
+    return look
+
+
+def _found(
+    certificates: Iterable[certificatemanager.outputs.GetCertificatesCertificateResult],
+) -> dict[str, Found]:
+    return {
+        one.name.rpartition("/")[2]: Found(
+            one.manageds[0].state if one.manageds else ACTIVE, tuple(one.san_dnsnames or ())
+        )
+        for one in certificates
+    }
 
 
 def awaited(

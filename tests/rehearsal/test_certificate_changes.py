@@ -177,10 +177,50 @@ def _in_the_map(dev: Workspace, wide: dict[str, Any]) -> None:
     assert "is PROVISIONING after 2 seconds" in said
     assert f"{second['name'].rpartition('/')[2]} still serves" in said
     assert "Traceback" not in said
+    assert serving(dev) == [second["name"].rpartition("/")[2]]
+
+
+def serving(dev: Workspace) -> list[str]:
+    """The certificates that the map's entries name, each once."""
     entries = dev.google(
-        "certificate_manager", f"{base}/certificateMaps/acme-ml-dev-models/certificateMapEntries"
+        "certificate_manager",
+        f"{PROJECT}/locations/global/certificateMaps/acme-ml-dev-models/certificateMapEntries",
     )["certificateMapEntries"]
-    assert {name for entry in entries for name in entry["certificates"]} == {second["name"]}
+    named = [name for entry in entries for name in entry["certificates"]]
+    return [one.rpartition("/")[2] for one in dict.fromkeys(named)]
+
+
+def test_one_that_the_load_balancer_proves_takes_over_beside_the_former(
+    stack_file: Workspace,
+) -> None:
+    dev = stack_file
+    issuing_takes(dev, 0)
+    certificates(dev, WIDE)
+    up(dev)
+    (former,) = serving(dev)
+    narrow = {**WIDE, "name": "narrow", "domains": DOMAINS, "authorization": "load-balancer"}
+    certificates(dev, narrow)
+    refused = dev.platformctl("rehearse", "dev", "--layer", "networking", check=False)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert f"{DOMAINS[0]} is served by {former}: Google issues acme-ml-dev-narrow-" in said
+    assert "stacks/Pulumi.dev.yaml:" in said
+
+    found: dict[str, Any] = {}
+    with under_load(dev, "dev", "resnet", found):
+        issuing_takes(dev, 600)
+        certificates(dev, WIDE, {**narrow, "replaces": "wide"})
+        up(dev)
+        new, old = serving(dev)
+        assert old == former
+        issuing_takes(dev, 0)
+        certificates(dev, narrow)
+        up(dev)
+        assert serving(dev) == [new]
+    assert found["sent"] > 0
+    assert not any(found["lost"].values()), found
+    again = dev.platformctl("rehearse", "dev", "--layer", "networking", "--json").stdout
+    assert changed(json.loads(again))["networking"] == {}
 
 
 def test_a_certificate_map_is_left_by_a_self_managed_certificate(stack_file: Workspace) -> None:
