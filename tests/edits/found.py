@@ -43,6 +43,7 @@ _OF_THE_AUTHORITY = frozenset({"kube-root-ca.crt", "extension-apiserver-authenti
 # GKE makes them for an add-on, and turning that off is no reason to lose its objects.
 _DEFINITIONS = ("CustomResourceDefinition", "APIService")
 _OF_ADD_ONS = (".gke.io", "secrets-store.csi.x-k8s.io")
+_CLASSES_OF_ADD_ONS = "-rwx"  # Filestore's
 _PLACES_OF_NODES = ("/clusters", "/instanceGroups", "/instanceGroupManagers")
 _OF_A_SERVICE = re.compile(r'kubernetes\.io/service-name":\s*"[^"]*"')
 _DRAWN_BY_GOOGLE = frozenset(
@@ -166,6 +167,8 @@ def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, A
         if one["kind"] in _PASSING or metadata["name"] in _OF_THE_AUTHORITY:
             continue
         if one["kind"] in _DEFINITIONS and metadata["name"].endswith(_OF_ADD_ONS):
+            continue
+        if one["kind"] == "StorageClass" and metadata["name"].endswith(_CLASSES_OF_ADD_ONS):
             continue
         value = normal(one)
         spec = value.get("spec")
