@@ -418,6 +418,8 @@ class RoutedVersion(Part):
     backend: NegBackend | InstanceGroupBackend
     cluster: str = ""
     """Generation of the cluster; empty if the publisher did not know it."""
+    service: str = ""
+    """Physical name of its backend service; empty if the publisher did not say it."""
 
 
 class RoutedModel(Part):

@@ -9,12 +9,13 @@ from cli.impact.losses import Loss
 from cli.impact.operations import Change, Operation
 from gkeplatform.protection import PROTECTED_TYPES
 
+_BACKEND_SERVICE = "gcp:compute/backendService:BackendService"
 _ENTRIES = {
     "gcp:compute/globalForwardingRule:GlobalForwardingRule": "all requests to its port fail",
     "gcp:compute/targetHttpProxy:TargetHttpProxy": "all requests over HTTP fail",
     "gcp:compute/targetHttpsProxy:TargetHttpsProxy": "all requests over HTTPS fail",
     "gcp:compute/uRLMap:URLMap": "all requests to the load balancer fail",
-    "gcp:compute/backendService:BackendService": "requests to it fail",
+    _BACKEND_SERVICE: "requests to it fail",
     "gcp:compute/backendBucket:BackendBucket": "requests for static files fail",
 }
 _INSIDE = (":Service", ":Ingress", ":Gateway", ":HTTPRoute", ":GRPCRoute")
@@ -101,6 +102,11 @@ def _certificate(name: str, change: Change, former: Mapping[str, Change]) -> Los
 def _entry(name: str, told: str, change: Change) -> Loss:
     if change.operation is Operation.DELETE:
         return Loss("route", name, f"is deleted; {told}", None, change.layer, is_final=True)
+    if change.step.type == _BACKEND_SERVICE and change.step.old.get("name") != change.step.new.get(
+        "name"
+    ):
+        moved = "is replaced; requests go to the new one once probes may have found it healthy"
+        return Loss("route", name, moved, 0, change.layer)
     effect = f"is replaced; {told} meanwhile, unless the new one is created first"
     return Loss("route", name, effect, None, change.layer, is_certain=False)
 

@@ -1,6 +1,6 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -15,6 +15,7 @@ from gkeplatform.contracts import (
     ServedModel,
 )
 from gkeplatform.naming import Naming
+from infra.networking import moved_backends
 from infra.networking.config import BackendArgs, NetworkingConfig
 from infra.networking.endpoint_groups import group_name
 from infra.networking.health_checks import found_healthy, health_check
@@ -34,12 +35,15 @@ class ModelBackend(pulumi.ComponentResource):
     """The backend service of one version, with its health check and named ports."""
 
     service: compute.BackendService
+    link: pulumi.Output[str]
+    """Its self link, once those who may call it are admitted."""
 
     def __init__(  # noqa: PLR0913 (what differs between two versions)
         self,
         name: str,
         args: NetworkingConfig,
         *,
+        role: str,
         route: Route,
         groups: tuple[str, ...],
         security_policy: pulumi.Input[str] | None,
@@ -48,17 +52,18 @@ class ModelBackend(pulumi.ComponentResource):
         hooks: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`role` is the last part of the physical names, and the name of its ports."""
         super().__init__("gkeplatform:networking:ModelBackend", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        check = health_check(name, args.probes, route=route, naming=naming, opts=child)
-        ports = named_ports(name, route.backend, instance_groups, opts=child)
+        check = health_check(name, naming.of(role), args.probes, route=route, opts=child)
+        ports = named_ports(role, route.backend, instance_groups, opts=child)
         members = members_of(args, route)
         self.service = compute.BackendService(
             name,
-            name=naming.of(name),
+            name=naming.of(role),
             load_balancing_scheme=SCHEME,
             protocol=PROTOCOLS[route.protocol],
-            port_name=name if ports else None,
+            port_name=role if ports else None,
             timeout_sec=args.backends.timeout_seconds,
             connection_draining_timeout_sec=max(
                 args.backends.draining_seconds, route.drain_seconds
@@ -73,7 +78,10 @@ class ModelBackend(pulumi.ComponentResource):
             log_config={"enable": True, "sample_rate": args.backends.log_sample_rate},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ports, hooks=hooks),
         )
-        grant_access(name, members, service=self.service, opts=child)
+        granted = grant_access(role, members, service=self.service, opts=child)
+        self.link = pulumi.Output.all(self.service.self_link, *(one.id for one in granted)).apply(
+            lambda known: str(known[0])
+        )
         self.register_outputs({"service": self.service.name})
 
 
@@ -100,40 +108,30 @@ class ModelBackends(pulumi.ComponentResource):
     ) -> None:
         """`routed` is what this layer published last."""
         super().__init__("gkeplatform:networking:ModelBackends", name, None, opts)
-        joining = joining_canaries(models, routed)
-        wait = found_healthy(args.probes) if joining else None
+        live = moved_backends.live_versions(routed)
+        waits = moved_backends.joining(models, live)
+        wait = found_healthy(args.probes) if waits else None
         backends = {
             model.name: ModelBackend(
                 model.name,
                 args,
+                role=moved_backends.role(
+                    model.name, model.route.backend, live.get(model.name), naming
+                ),
                 route=model.route,
                 groups=groups[model.name],
                 security_policy=security_policies.get(model.name),
                 instance_groups=instance_groups,
                 naming=naming,
-                hooks=wait if model.name in joining else None,
+                hooks=wait if model.name in waits else None,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for model in models
             if model.route
         }
-        self.links = {key: made.service.self_link for key, made in backends.items()}
+        self.links = {key: made.link for key, made in backends.items()}
         self.names = pulumi.Output.all(**{key: made.service.name for key, made in backends.items()})
         self.register_outputs({})
-
-
-def joining_canaries(
-    models: Iterable[ServedModel], routed: NetworkingContract | None
-) -> frozenset[str]:
-    """The canaries that are new beside a model which the load balancer sends requests to."""
-    known = routed.models if routed else ()
-    live = {version.name for model in known for version in model.versions}
-    found = {
-        model.route.canary.name
-        for model in models
-        if model.route and model.route.canary and model.name in live
-    }
-    return frozenset(found - live)
 
 
 def backend(

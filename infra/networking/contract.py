@@ -58,6 +58,7 @@ def routed_models(
                         namespace=version.namespace,
                         backend=version.route.backend,
                         cluster=cluster,
+                        service=services[version.name],
                     )
                     for version in versions([model])
                     if version.route

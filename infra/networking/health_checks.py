@@ -6,12 +6,11 @@ import pulumi
 from pulumi_gcp import compute
 
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, Route
-from gkeplatform.naming import Naming
 from infra.networking.config import ProbeArgs
 
 
 def health_check(
-    name: str, args: ProbeArgs, *, route: Route, naming: Naming, opts: pulumi.ResourceOptions
+    name: str, physical: str, args: ProbeArgs, *, route: Route, opts: pulumi.ResourceOptions
 ) -> compute.HealthCheck:
     """The health check of one version: HTTP on the model's path, else gRPC's health service."""
     number = route.probe_port or port(route.backend)
@@ -27,7 +26,7 @@ def health_check(
         }
     return compute.HealthCheck(
         name,
-        name=naming.of(name),
+        name=physical,
         check_interval_sec=args.interval_seconds,
         timeout_sec=args.timeout_seconds,
         healthy_threshold=args.healthy_after,

@@ -34,9 +34,9 @@ def grant_access(
     *,
     service: compute.BackendService,
     opts: pulumi.ResourceOptions,
-) -> None:
+) -> list[iap.WebBackendServiceIamMember]:
     """Grants each member access to the backend service."""
-    for member in members:
+    return [
         iap.WebBackendServiceIamMember(
             f"{name}-{member}",
             web_backend_service=service.name,
@@ -44,3 +44,5 @@ def grant_access(
             member=member,
             opts=opts,
         )
+        for member in members
+    ]
