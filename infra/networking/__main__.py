@@ -71,6 +71,7 @@ backends = ModelBackends(
     instance_groups=instance_groups,
     security_policies=policies,
     routed=routed,
+    kept=serving.kept,
     naming=naming,
     opts=children,
 )

@@ -1,6 +1,6 @@
 """Backend services: one per version of a model, over its pods or over instance groups."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pulumi
@@ -103,20 +103,29 @@ class ModelBackends(pulumi.ComponentResource):
         security_policies: Mapping[str, pulumi.Input[str]],
         instance_groups: Mapping[InstanceGroup, str],
         routed: NetworkingContract | None,
+        kept: Collection[str],
         naming: Naming,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`routed` is what this layer published last."""
+        """`routed` is what this layer published last.
+
+        `kept` are the versions that serving keeps what the load balancer used for.
+        """
         super().__init__("gkeplatform:networking:ModelBackends", name, None, opts)
         live = moved_backends.live_versions(routed)
-        waits = moved_backends.joining(models, live)
+        moved = moved_backends.moved(models, live, kept)
+        waits = moved | moved_backends.joining(models, live)
         wait = found_healthy(args.probes) if waits else None
         backends = {
             model.name: ModelBackend(
                 model.name,
                 args,
                 role=moved_backends.role(
-                    model.name, model.route.backend, live.get(model.name), naming
+                    model.name,
+                    model.route.backend,
+                    live.get(model.name),
+                    naming,
+                    is_moved=model.name in moved,
                 ),
                 route=model.route,
                 groups=groups[model.name],

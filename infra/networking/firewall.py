@@ -1,5 +1,7 @@
 """What may reach the nodes from outside: Google's front ends and health checks, nothing else."""
 
+import zlib
+
 import pulumi
 from pulumi_gcp import compute
 
@@ -19,18 +21,22 @@ def front_ends(
 ) -> compute.Firewall | None:
     """Allows the load balancer to reach the models on their ports.
 
-    None where it has no models: a rule without ports would allow all of TCP.
+    Other ports get a rule of another name: the engine creates it first, and deletes the former one
+    at the end, so that no port closes while requests still go to it. None where the load balancer
+    has no models: a rule without ports would allow all of TCP.
     """
     if not models:
         return None
+    numbers = ports(models)
+    role = f"{name}-{zlib.crc32(' '.join(numbers).encode()):08x}"
     return compute.Firewall(
-        name,
-        name=naming.of(name),
+        role,
+        name=naming.of(role),
         network=cluster.network,
         direction="INGRESS",
         source_ranges=list(FRONT_END_RANGES),
         target_tags=[cluster.node_tag],
-        allows=[{"protocol": "tcp", "ports": ports(models)}],
+        allows=[{"protocol": "tcp", "ports": numbers}],
         opts=opts,
     )
 

@@ -14,7 +14,7 @@ from gkeplatform.contracts import InstanceGroupBackend, NegBackend, RoutedVersio
 from gkeplatform.environment import Environment
 from gkeplatform.layers import NETWORKING
 from gkeplatform.naming import Naming
-from infra.networking.moved_backends import role
+from infra.networking.moved_backends import role, way
 from tests.environment_runs import environment_run
 
 SERVICE = "gcp:compute/backendService:BackendService"
@@ -28,7 +28,8 @@ def live(backend: Any, service: str = "ml-dev-bert") -> RoutedVersion:
 
 
 def named(backend: Any, before: RoutedVersion | None) -> str:
-    return role("bert", backend, before, NAMING)
+    is_moved = before is not None and way(before.backend) != way(backend)
+    return role("bert", backend, before, NAMING, is_moved=is_moved)
 
 
 def test_what_is_not_live_has_the_version_s_name() -> None:
@@ -53,13 +54,15 @@ def test_what_is_reached_otherwise_has_another_name_and_returns_to_its_own() -> 
 
 def test_a_long_name_is_cut() -> None:
     name = "m" * (63 - len(NAMING.prefix))
-    found = role(name, NODES, live(GROUPS, f"{NAMING.prefix}{name}"), NAMING)
+    found = role(name, NODES, live(GROUPS, f"{NAMING.prefix}{name}"), NAMING, is_moved=True)
     assert found != name
     assert len(NAMING.of(found)) == 63
 
 
-def after(environment: str, model: str, backend: dict[str, Any] | None = None) -> Declared:
-    """Networking, where the model was reached by `backend` at its last update."""
+def after(
+    environment: str, model: str, backend: dict[str, Any] | None = None, *, is_kept: bool = True
+) -> Declared:
+    """Networking, where the model was reached by `backend` at its last update, and still is."""
     outputs = {name: made.outputs for name, made in environment_run(environment).items()}
     before = json.loads(json.dumps(outputs["networking"]))
     for one in before["models"]:
@@ -70,6 +73,8 @@ def after(environment: str, model: str, backend: dict[str, Any] | None = None) -
         f"organization/gke-{name}/{environment}": copy.deepcopy(outputs[name])
         for name in ("cluster", "serving")
     }
+    if is_kept:
+        upstream[f"organization/gke-serving/{environment}"]["kept"] = [model]
     own = f"organization/gke-networking/{environment}"
     return run_layer(NETWORKING, environment, upstream | {own: before})
 
@@ -88,6 +93,12 @@ def test_the_load_balancer_waits_for_a_moved_version_alone() -> None:
     (model,) = (one for one in declared.outputs["models"] if one["name"] == "resnet")
     (version,) = (one for one in model["versions"] if one["name"] == "resnet")
     assert model["backend_service"] == version["service"] == services["resnet"]["name"]
+
+
+def test_what_nothing_keeps_is_changed_at_once() -> None:
+    declared = after("dev", "resnet", BEFORE, is_kept=False)
+    assert declared.hooks == {}
+    assert declared.of(SERVICE)["resnet"]["name"] == "acme-ml-dev-resnet"
 
 
 def test_named_ports_of_both_exist_side_by_side() -> None:
