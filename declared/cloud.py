@@ -5,7 +5,7 @@ They check nothing. What Google refuses is the sandbox's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,17 @@ _GET_PROJECT = "gcp:organizations/getProject:getProject"
 _GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 _GET_MANAGER = "gcp:compute/getInstanceGroupManager:getInstanceGroupManager"
+_NAMED = frozenset(
+    f"gcp:{package}/{function}:{function}"
+    for package, function in (
+        ("compute", "getSecurityPolicy"),
+        ("compute", "getRegionSecurityPolicy"),
+        ("certificatemanager", "getCertificateMap"),
+        ("pubsub", "getTopic"),
+        ("pubsub", "getSubscription"),
+    )
+)
+"""Data sources of what a stack file names. All of it exists."""
 CREATED = "2026-01-01T00:00:00.000-08:00"
 
 
@@ -56,6 +67,8 @@ class CloudMocks(mocks.Mocks):
     declared: Declared
     upstream: Mapping[str, dict[str, Any]]
     project: str = "acme-ml-dev"
+    certificates: Sequence[str] = ()
+    """Regional ones of Certificate Manager."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer an invoke."""
@@ -76,7 +89,13 @@ class CloudMocks(mocks.Mocks):
         if args.token == _GET_PROJECT:
             return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
         if args.token == _GET_CERTIFICATES:
-            return {"certificates": [], "id": "certificates"}, []
+            region = args.args.get("region")
+            folder = f"projects/{self.project}/locations/{region}/certificates"
+            names = self.certificates if region else ()
+            found = [{"name": f"{folder}/{name}"} for name in names]
+            return {"certificates": found, "id": "certificates"}, []
+        if args.token in _NAMED:
+            return {"name": args.args["name"], "type": "CLOUD_ARMOR"}, []
         raise RuntimeError(f"the mocks have no answer for the invoke {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
