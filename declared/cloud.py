@@ -5,7 +5,7 @@ They check nothing. What Google refuses is the sandbox's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,17 @@ _GET_CERTIFICATE = "gcp:compute/getCertificate:getCertificate"
 _GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
 _GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
 _GET_MANAGER = "gcp:compute/getInstanceGroupManager:getInstanceGroupManager"
+_NAMED = frozenset(
+    f"gcp:{package}/{function}:{function}"
+    for package, function in (
+        ("compute", "getSecurityPolicy"),
+        ("compute", "getRegionSecurityPolicy"),
+        ("certificatemanager", "getCertificateMap"),
+        ("pubsub", "getTopic"),
+        ("pubsub", "getSubscription"),
+    )
+)
+"""Data sources of what a stack file names. All of it exists."""
 CREATED = "2026-01-01T00:00:00.000-08:00"
 EXPIRES = "2026-12-31T00:00:00.000-08:00"
 """Of classic certificates, all of which are issued."""
@@ -59,6 +70,8 @@ class CloudMocks(mocks.Mocks):
     declared: Declared
     upstream: Mapping[str, dict[str, Any]]
     project: str = "acme-ml-dev"
+    certificates: Sequence[str] = ()
+    """Regional ones of Certificate Manager."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer an invoke."""
@@ -81,7 +94,13 @@ class CloudMocks(mocks.Mocks):
         if args.token == _GET_CERTIFICATE:
             return {"name": args.args["name"], "expireTime": EXPIRES, "id": "certificate"}, []
         if args.token == _GET_CERTIFICATES:
-            return {"certificates": [], "id": "certificates"}, []
+            region = args.args.get("region")
+            folder = f"projects/{self.project}/locations/{region}/certificates"
+            names = self.certificates if region else ()
+            found = [{"name": f"{folder}/{name}"} for name in names]
+            return {"certificates": found, "id": "certificates"}, []
+        if args.token in _NAMED:
+            return {"name": args.args["name"], "type": "CLOUD_ARMOR"}, []
         raise RuntimeError(f"the mocks have no answer for the invoke {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -59,6 +60,8 @@ def declare(
     cloud = CloudMocks(declared, upstream or {})
     if config and "gcp:project" in config:
         cloud.project = config["gcp:project"]
+    gateway = json.loads((config or {}).get("gke-serving:inference_gateway", "{}"))
+    cloud.certificates = gateway.get("certificates", ())
 
     def main() -> None:
         program()

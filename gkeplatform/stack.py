@@ -249,7 +249,9 @@ def check(rule: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return rule(*args, **kwargs)
     except PlatformError as error:
         name = environment_of(pulumi.get_stack())
-        refuse(positions.located(str(error), root=ROOT, environment=name))
+        # A message may name several keys, each in a line of its own.
+        lines = str(error).splitlines()
+        refuse("\n".join(positions.located(one, root=ROOT, environment=name) for one in lines))
 
 
 def warn(messages: Iterable[str]) -> None:

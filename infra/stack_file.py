@@ -74,6 +74,11 @@ def declared_pools() -> DeclaredPools | None:
     return whole.cluster.pools(whole.google.region)
 
 
+def networking() -> NetworkingConfig:
+    """The keys of the networking layer, its defaults where the file has none."""
+    return _whole().networking or NetworkingConfig()
+
+
 def _whole() -> StackFile:
     return stack.check(
         read, stack.values(), file=stack.file(), secret=stack.secret_keys(), root=ROOT

@@ -1,6 +1,6 @@
 """The environment layer: checks that the contracts agree, and monitors the models."""
 
-from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
+from gkeplatform import garbage, named, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import (
     ClusterContract,
     EnvironmentSummary,
@@ -11,7 +11,7 @@ from gkeplatform.labels import Labels
 from gkeplatform.layers import ENVIRONMENT
 from gkeplatform.naming import Naming
 from infra import stack_file
-from infra.environment import agreement, budget, objectives, uptime
+from infra.environment import agreement, budget, objectives, topics, uptime
 from infra.environment.config import EnvironmentConfig
 from infra.environment.language_models.component import watch
 from infra.environment.language_models.watched import watched
@@ -30,6 +30,7 @@ stack.check(uptime.check_count, networking.models, config.uptime_check)
 naming = Naming(environment)
 labels = Labels(environment, ENVIRONMENT.name)
 google = providers.google(environment, labels)
+stack.warn(stack.check(named.looked_up, topics.names(config.notifications, google)))
 monitoring = Monitoring(
     "models",
     config,

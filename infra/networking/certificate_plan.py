@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from gkeplatform.hosts import covers
 from infra.networking.tls import Certificate, DomainArgs, ManagerCertificate, OwnCertificate
 
+MAP = "models"
+"""The last part of the map's physical name."""
 GENERATION = re.compile(r"-[0-9a-f]{8}$")
 
 

@@ -10,8 +10,10 @@ from msgspec import Meta, field
 from gkeplatform.access import Iap
 from gkeplatform.buckets import BucketArgs
 from gkeplatform.config import Settings
+from gkeplatform.naming import Naming
 from infra.networking import certificate_coverage
-from infra.networking.armor import Armor
+from infra.networking.armor import FREE_TEXT_ROLE, ROLE, Armor
+from infra.networking.certificate_plan import MAP, is_mapped
 from infra.networking.tls import Certificate, DnsArgs, DomainArgs, HttpsArgs
 
 YEAR = 31_622_400
@@ -197,3 +199,11 @@ class NetworkingConfig(Settings):
     def serves_https(self) -> bool:
         """Whether the load balancer serves HTTPS."""
         return bool(self.certificates)
+
+    def map_name(self, naming: Naming) -> str | None:
+        """Physical name of the certificate map that the layer makes; None where it makes none."""
+        return naming.of(MAP) if is_mapped(self.certificates) else None
+
+    def policy_names(self, naming: Naming) -> tuple[str, ...]:
+        """Physical names that the layer's security policies may have."""
+        return (naming.of(ROLE), naming.of(FREE_TEXT_ROLE)) if self.armor else ()

@@ -21,7 +21,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.layers import SERVING
-from infra.networking.lookups import existing
+from gkeplatform.lookups import existing
 from infra.networking.url_map.versions import versions
 
 Find = Callable[[str, str], str | None]

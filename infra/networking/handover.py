@@ -23,11 +23,11 @@ from pulumi_gcp import compute
 from gkeplatform.contracts import NetworkingContract, ServedCertificate
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
+from gkeplatform.lookups import existing
 from gkeplatform.naming import Naming
 from infra.networking import certificate_plan as plan
 from infra.networking.certificate_coverage import MOST_CERTIFICATES
 from infra.networking.config import NetworkingConfig
-from infra.networking.lookups import existing
 from infra.networking.tls import Certificate, GoogleManagedCertificate, OwnCertificate
 
 IsIssued = Callable[[str], bool]

@@ -9,7 +9,7 @@ from pulumi_gcp import certificatemanager
 from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
 from gkeplatform.naming import Naming
-from infra.networking.certificate_plan import is_mapped
+from infra.networking.certificate_plan import MAP, is_mapped
 from infra.networking.certificates import CertificateMap, ClassicCertificates
 from infra.networking.config import NetworkingConfig
 from infra.networking.dns_records import DnsRecords, within
@@ -51,7 +51,7 @@ def https_stack(  # noqa: PLR0913 (what the rooms beside it give)
     entries: Sequence[pulumi.Resource] = ()
     if is_mapped(config.certificates):
         mapped = CertificateMap(
-            ROLE,
+            MAP,
             config,
             states=states,
             is_takeover=has_classic,

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 
-from gkeplatform import garbage, providers, stack  # noqa: F401 (garbage comes first)
+from gkeplatform import garbage, named, providers, stack  # noqa: F401 (garbage comes first)
 from gkeplatform.contracts import ClusterContract, NetworkingContract, ServingContract
 from gkeplatform.labels import Labels
 from gkeplatform.layers import SERVING
@@ -22,6 +22,7 @@ from infra.serving.imports.component import model_imports
 from infra.serving.live_routes import live_routes
 from infra.serving.model_metrics import ModelMetrics
 from infra.serving.model_server import ModelServers
+from infra.serving.named import Cloud, names
 from infra.serving.own_objects import OwnObjects
 from infra.serving.placement.compute_classes import compute_classes
 from infra.serving.postgres.databases import databases
@@ -57,6 +58,14 @@ objects = OwnObjects()
 stack.warn(replaced_cluster.advice(deployed, cluster.generation, os.environ))
 
 google = providers.google(environment, labels)
+later = stack_file.networking()
+made_elsewhere = names(
+    config,
+    Cloud(environment, google),
+    own_map=later.map_name(naming),
+    own_policies=later.policy_names(naming),
+)
+stack.warn(stack.check(named.looked_up, made_elsewhere))
 kubernetes = providers.cluster(cluster.kubeconfig)
 model_namespaces = namespaces(
     "models",

@@ -170,7 +170,7 @@ BY_PATH: Mapping[str, list[Any]] = {
         ["group:edited@acme.example"]
     ],
     "gke-serving:models[].exposure(gateway).iap.members": [["group:edited@acme.example"]],
-    "gke-serving:models[].exposure(gateway).security_policy": ["edited"],
+    "gke-serving:models[].exposure(gateway).security_policy": [outside.ARMOR],
     "gke-serving:inference_gateway": [{"managed_certificates": True, "log_sample_rate": 0.5}],
     "gke-serving:inference_gateway.certificates": [[outside.CERTIFICATE]],
     "gke-serving:inference_gateway.managed_certificates": [

@@ -17,6 +17,10 @@ SECRETS = {"key-web": 2, "key-more": 1, "hub": 2, "hub-edited": 2}
 """Of `lab.yaml`, in Secret Manager: how many versions each has."""
 CERTIFICATE = "edited"
 """Of the inference Gateway in stage's project."""
+ARMOR = "edited"
+"""A global Cloud Armor policy of stage's project."""
+TOPICS, SUBSCRIPTIONS = ("alerts", "edited"), ("words", "edited")
+"""Of `lab.yaml`, in Pub/Sub."""
 LOCATION = f"projects/{PROJECT}/locations/europe-west4"
 
 
@@ -54,6 +58,8 @@ def make(workspace: Workspace) -> None:
     workspace.platformctl("sandbox", "start")
     _make_secrets(workspace, "acme-ml-lab")
     _make_certificate(workspace, "acme-ml-stage")
+    _make_armor(workspace, "acme-ml-stage")
+    _make_topics(workspace, "acme-ml-lab")
     workspace.google(
         "service_usage", f"projects/{PROJECT}/services/cloudkms.googleapis.com:enable", "POST"
     )
@@ -99,3 +105,27 @@ def _make_certificate(workspace: Workspace, project: str) -> None:
     body = {"managed": {"domains": ["llm.stage.acme.example"]}}
     options = {"certificateId": CERTIFICATE}
     workspace.google("certificate_manager", path, "POST", params=options, json=body)
+
+
+def _make_armor(workspace: Workspace, project: str) -> None:
+    workspace.google(
+        "service_usage", f"projects/{project}/services/compute.googleapis.com:enable", "POST"
+    )
+    path = f"projects/{project}/global/securityPolicies"
+    if f"'{ARMOR}'" not in str(workspace.google("compute", path)):
+        workspace.google("compute", path, "POST", json={"name": ARMOR, "type": "CLOUD_ARMOR"})
+
+
+def _make_topics(workspace: Workspace, project: str) -> None:
+    services = f"projects/{project}/services"
+    workspace.google("service_usage", f"{services}/pubsub.googleapis.com:enable", "POST")
+    topics, subscriptions = (f"projects/{project}/{kind}" for kind in ("topics", "subscriptions"))
+    there = str(workspace.google("pubsub", topics))
+    for name in TOPICS:
+        if f"/topics/{name}'" not in there:
+            workspace.google("pubsub", f"{topics}/{name}", "PUT", json={})
+    there = str(workspace.google("pubsub", subscriptions))
+    for name in SUBSCRIPTIONS:
+        if f"/subscriptions/{name}'" not in there:
+            body = {"topic": f"{topics}/{TOPICS[0]}"}
+            workspace.google("pubsub", f"{subscriptions}/{name}", "PUT", json=body)

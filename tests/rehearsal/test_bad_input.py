@@ -50,6 +50,11 @@ ENTRIES = {
         "autoscaling: {metrics: [{kind: pod, name: nv_gpu_utilisation, average: '8'}]}",
         'did you mean "nv_gpu_utilization"',
     ),
+    "a missing subscription": (
+        "autoscaling: {cpu_utilization: 60, scale_down_after_seconds: 30}",
+        "autoscaling: {metrics: [{kind: pubsub-backlog, subscription: jobs, average: 8}]}",
+        "there is no Pub/Sub subscription jobs of project acme-ml-dev",
+    ),
     "a budget that no drain can satisfy": (
         "{min_available: 2}",
         "{min_available: 3}",

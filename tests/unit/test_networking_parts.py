@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gkeplatform import routes
+from gkeplatform import lookups, routes
 from gkeplatform.contracts import (
     ClusterContract,
     InstanceGroup,
@@ -20,7 +20,7 @@ from gkeplatform.contracts import (
 )
 from gkeplatform.errors import PlatformError
 from gkeplatform.url_map_limits import MOST_TESTS
-from infra.networking import endpoint_groups, firewall, lookups
+from infra.networking import endpoint_groups, firewall
 from infra.networking.backends import backend
 from infra.networking.contract import url
 from infra.networking.health_checks import port

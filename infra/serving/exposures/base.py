@@ -162,6 +162,11 @@ class ExposureSettings(Settings):
         return None
 
     @property
+    def security_policy(self) -> str | None:
+        """Name of a Cloud Armor policy made elsewhere; None: the one of its Gateway, if any."""
+        return None
+
+    @property
     def node_port(self) -> int | None:
         """The port of every node that leads to the model; None: there is none."""
         return None

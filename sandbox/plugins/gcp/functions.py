@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from sandbox.plugins.gcp import named
 from sandbox.plugins.gcp.context import Context
-from sandbox.plugins.gcp.failures import ApiFailure
+from sandbox.plugins.gcp.named import Function, found_at, resource, set_location
 from sandbox.plugins.gcp.registry import handler_of
 from sandbox.plugins.gcp.spec import Values
-from sandbox.plugins.provider import PluginError
-
-Function = Callable[[Context, Values], Values]
-
-
-def _set_location(context: Context, args: Values, service: str, *places: str) -> None:
-    context.service = service
-    context.values.update({k: v for k, v in args.items() if isinstance(v, str)})
-    context.place(dict.fromkeys(("project", *places)))
 
 
 def get_network_endpoint_group(context: Context, args: Values) -> Values:
     """A zonal network endpoint group, by name and zone or by its link."""
-    _set_location(context, args, "compute", "zone")
+    set_location(context, args, "compute", "zone")
     context.from_link("name", args.get("selfLink"))
     context.subject = f"network endpoint group {context.values.get('name')}"
     template = "projects/{project}/zones/{zone}/networkEndpointGroups/{name}"
-    return _resource(context, "gcp:compute/networkEndpointGroup:NetworkEndpointGroup", template)
-
-
-def _found(context: Context, path: str) -> Values:
-    """The resource at a path. `PluginError` where there is none."""
-    try:
-        return context.get(path)
-    except ApiFailure as failure:
-        if failure.code == 404:
-            raise PluginError(f"{path} not found") from failure
-        raise
+    return resource(context, "gcp:compute/networkEndpointGroup:NetworkEndpointGroup", template)
 
 
 def get_instance_group_manager(context: Context, args: Values) -> Values:
     """An instance group manager, by name and zone or by its link."""
-    _set_location(context, args, "compute", "zone")
+    set_location(context, args, "compute", "zone")
     context.from_link("name", args.get("selfLink"))
     context.subject = f"instance group manager {context.values.get('name')}"
     path = context.fill("projects/{project}/zones/{zone}/instanceGroupManagers/{name}")
-    body = _found(context, path)
+    body = found_at(context, path)
     same = ("name", "baseInstanceName", "creationTimestamp", "fingerprint", "instanceGroup")
     return {
         "id": path,
@@ -60,7 +42,7 @@ def get_instance_group_manager(context: Context, args: Values) -> Values:
 
 def get_zones(context: Context, args: Values) -> Values:
     """The names of a region's zones."""
-    _set_location(context, args, "compute", "region")
+    set_location(context, args, "compute", "region")
     context.subject = "zones"
     project, region = context.fill("{project}"), context.fill("{region}")
     names = [
@@ -81,7 +63,7 @@ def get_zones(context: Context, args: Values) -> Values:
 def get_project(context: Context, args: Values) -> Values:
     """A project; by default the provider's."""
     project = args.get("projectId") or context.config.setting("project")
-    _set_location(context, {"project": project}, "cloudresourcemanager")
+    set_location(context, {"project": project}, "cloudresourcemanager")
     context.subject = "project"
     body = context.get(context.fill("projects/{project}"))
     parent = body.get("parent") or {}
@@ -111,7 +93,7 @@ def _billing_account(context: Context) -> str:
 
 def get_engine_versions(context: Context, args: Values) -> Values:
     """The GKE versions of a location."""
-    _set_location(context, args, "container", "location")
+    set_location(context, args, "container", "location")
     context.subject = "engine versions"
     place = context.fill("projects/{project}/locations/{location}")
     config = context.get(f"{place}/serverConfig")
@@ -158,10 +140,10 @@ def get_client_config(context: Context, args: Values) -> Values:  # noqa: ARG001
 
 def get_certificate(context: Context, args: Values) -> Values:
     """A classic certificate, self-managed or managed; `expireTime` is empty before it is issued."""
-    _set_location(context, args, "compute")
+    set_location(context, args, "compute")
     context.subject = f"certificate {args.get('name')}"
     path = context.fill("projects/{project}/global/sslCertificates/{name}")
-    body = _found(context, path)
+    body = found_at(context, path)
     empty = ("deletionPolicy", "namePrefix", "privateKey", "privateKeyWo", "privateKeyWoVersion")
     same = ("name", "certificate", "creationTimestamp", "description", "expireTime")
     return {
@@ -176,7 +158,7 @@ def get_certificate(context: Context, args: Values) -> Values:
 
 def get_certificates(context: Context, args: Values) -> Values:
     """The certificates of a location in Certificate Manager; by default global."""
-    _set_location(context, args, "certificatemanager")
+    set_location(context, args, "certificatemanager")
     context.subject = "certificates"
     place = f"projects/{context.fill('{project}')}/locations/{args.get('region') or 'global'}"
     handler = handler_of("gcp:certificatemanager/certificate:Certificate")
@@ -207,14 +189,6 @@ def get_certificates(context: Context, args: Values) -> Values:
     }
 
 
-def _resource(context: Context, token: str, template: str) -> Values:
-    handler = handler_of(token)
-    assert handler is not None  # noqa: S101  # a type of this plugin's own
-    path = context.fill(template)
-    body = _found(context, path)
-    return handler.outputs(context, {}, body, None)
-
-
 def _pages(
     context: Context, path: str, key: str, filter_: str | None = None
 ) -> list[Mapping[str, Any]]:
@@ -238,4 +212,5 @@ FUNCTIONS: dict[str, Function] = {
     "gcp:organizations/getProject:getProject": get_project,
     "gcp:organizations/getClientConfig:getClientConfig": get_client_config,
     "gcp:container/getEngineVersions:getEngineVersions": get_engine_versions,
+    **named.FUNCTIONS,
 }

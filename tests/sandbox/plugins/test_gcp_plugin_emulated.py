@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import declared.sdk  # noqa: F401 (loads the SDK without its warnings)
 from sandbox.plugins.provider import PluginError
 from sandbox.plugins.values import reveal
 from tests.sandbox.plugins.gcp_plugin_api import Api, running_api
@@ -32,6 +37,8 @@ POOL = "gcp:container/nodePool:NodePool"
 KEY = "gcp:kms/cryptoKey:CryptoKey"
 LOG_BUCKET = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
 """It stays for seven days, as one that is being deleted."""
+TOPIC = "gcp:pubsub/topic:Topic"
+SUBSCRIPTION = "gcp:pubsub/subscription:Subscription"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 MEMBER = "gcp:projects/iAMMember:IAMMember"
 # What the API never tells, so that an import cannot know it.
@@ -369,6 +376,72 @@ def test_data_sources_answer(engine: Engine, world: World) -> None:
     assert invoke(get, selfLink=group["selfLink"])["name"] == "neg"
     with pytest.raises(PluginError, match="networkEndpointGroups/none not found"):
         invoke(get, name="none", zone=ZONE)
+
+
+NAMED = {
+    "compute/getSecurityPolicy": {},
+    "compute/getRegionSecurityPolicy": {"region": REGION},
+    "certificatemanager/getCertificateMap": {},
+    "pubsub/getTopic": {},
+    "pubsub/getSubscription": {},
+}
+"""Data sources of one resource by its name, and their further arguments."""
+
+
+@pytest.mark.parametrize("source", NAMED)
+def test_a_resource_is_found_by_its_name(
+    api: Api, engine: Engine, world: World, source: str
+) -> None:
+    package, _, function = source.partition("/")
+    of = f"gcp:{package}/{function[3].lower()}{function[4:]}:{function[3:]}"
+    if of == SUBSCRIPTION:
+        topic = f"projects/{PROJECT}/topics/{SAMPLES[TOPIC]['name']}"
+        push = {"pushEndpoint": "https://a.example", "attributes": {"a": "b"}}
+        body = {"topic": topic, "pushConfig": push}
+        api.by_hand("PUT", f"/pubsub/v1/projects/{PROJECT}/subscriptions/jobs", body)
+    name = world[of].inputs["name"] if of in world else "jobs"
+
+    def invoke(name: str) -> dict[str, Any]:
+        args = {"name": name, **NAMED[source]}
+        token = f"gcp:{source}:{function}"
+        answer: dict[str, Any] = reveal(
+            engine.provider.invoke(token=token, args=args, preview=False)
+        )
+        return answer
+
+    found = invoke(name)
+    kind = getattr(importlib.import_module(f"pulumi_gcp.{package}"), f"G{function[1:]}Result")
+    assert found["name"] == name
+    assert set(_fields(kind)) - set(found) == set()
+    assert not list(_unknown(found, kind))
+    with pytest.raises(PluginError, match="none not found"):
+        invoke("none")
+
+
+def _fields(kind: type) -> dict[str, Any]:
+    """The outputs of a class of the SDK, by the names that the provider uses, with their types."""
+    module = vars(sys.modules[kind.__module__])
+    found = {}
+    for name, one in vars(kind).items():
+        if isinstance(one, property):
+            provider_name = re.sub(r"_(\w)", lambda letter: letter[1].upper(), name)
+            found[provider_name] = typing.get_type_hints(one.fget, module)["return"]
+    return found
+
+
+def _unknown(found: dict[str, Any], kind: type, at: str = "") -> Iterator[str]:
+    """What the plugin answers, and the SDK's class does not have."""
+    fields = _fields(kind)
+    for key, value in found.items():
+        if key not in fields:
+            yield f"{at}{key}"
+        elif (below := typing.get_args(fields[key])) and isinstance(value, list):
+            for one in value:
+                assert isinstance(one, dict) == (below[0] is not str), f"{at}{key}"
+                if isinstance(one, dict):
+                    yield from _unknown(one, below[0], f"{at}{key}.")
+        elif isinstance(value, list) or (isinstance(value, dict) and not below):
+            yield f"{at}{key}: {value}"
 
 
 def test_deleting_a_resource_in_use_fails_with_googles_message(
