@@ -5,7 +5,7 @@ They check nothing. What Google refuses is the sandbox's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,22 +26,14 @@ _ADDRESSES = {
     "GlobalAddress": {"address": GLOBAL_ADDRESS},
     "Address": {"address": REGIONAL_ADDRESS},
 }
-_GET_PROJECT = "gcp:organizations/getProject:getProject"
-_GET_CERTIFICATE = "gcp:compute/getCertificate:getCertificate"
-_GET_CERTIFICATES = "gcp:certificatemanager/getCertificates:getCertificates"
-_GET_GROUP = "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup"
-_GET_MANAGER = "gcp:compute/getInstanceGroupManager:getInstanceGroupManager"
-_NAMED = frozenset(
-    f"gcp:{package}/{function}:{function}"
-    for package, function in (
-        ("compute", "getSecurityPolicy"),
-        ("compute", "getRegionSecurityPolicy"),
-        ("certificatemanager", "getCertificateMap"),
-        ("pubsub", "getTopic"),
-        ("pubsub", "getSubscription"),
-    )
+_NAMED = (
+    ("compute", "getSecurityPolicy"),
+    ("compute", "getRegionSecurityPolicy"),
+    ("certificatemanager", "getCertificateMap"),
+    ("pubsub", "getTopic"),
+    ("pubsub", "getSubscription"),
 )
-"""Data sources of what a stack file names. All of it exists."""
+"""Packages and names of the data sources of what a stack file names."""
 CREATED = "2026-01-01T00:00:00.000-08:00"
 EXPIRES = "2026-12-31T00:00:00.000-08:00"
 """Of classic certificates, all of which are issued."""
@@ -80,27 +72,8 @@ class CloudMocks(mocks.Mocks):
             if name not in self.upstream:
                 raise EngineError(f'unknown stack "{name}"')
             return {"name": name, "outputs": self.upstream[name], "secretOutputNames": []}, []
-        if args.token == _GET_GROUP:
-            zone, name = args.args["zone"], args.args["name"]
-            return {
-                "name": name,
-                "zone": zone,
-                "selfLink": self.link(f"zones/{zone}/networkEndpointGroups/{name}"),
-            }, []
-        if args.token == _GET_MANAGER:
-            return {"name": args.args["name"], "creationTimestamp": CREATED}, []
-        if args.token == _GET_PROJECT:
-            return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
-        if args.token == _GET_CERTIFICATE:
-            return {"name": args.args["name"], "expireTime": EXPIRES, "id": "certificate"}, []
-        if args.token == _GET_CERTIFICATES:
-            region = args.args.get("region")
-            folder = f"projects/{self.project}/locations/{region}/certificates"
-            names = self.certificates if region else ()
-            found = [{"name": f"{folder}/{name}"} for name in names]
-            return {"certificates": found, "id": "certificates"}, []
-        if args.token in _NAMED:
-            return {"name": args.args["name"], "type": "CLOUD_ARMOR"}, []
+        if args.token in _FOUND:
+            return _FOUND[args.token](self, args.args), []
         raise RuntimeError(f"the mocks have no answer for the invoke {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -189,3 +162,43 @@ class CloudMocks(mocks.Mocks):
         (cluster,) = self.declared.of("gcp:container/cluster:Cluster").values()
         name = f"gke-{cluster['name']}-{pool}-grp"
         return [self.link(f"zones/{z}/instanceGroupManagers/{name}") for z in reversed(zones)]
+
+
+def _group(mocks_: CloudMocks, args: Mapping[str, Any]) -> dict[str, Any]:
+    zone, name = args["zone"], args["name"]
+    link = mocks_.link(f"zones/{zone}/networkEndpointGroups/{name}")
+    return {"name": name, "zone": zone, "selfLink": link}
+
+
+def _certificates(mocks_: CloudMocks, args: Mapping[str, Any]) -> dict[str, Any]:
+    region = args.get("region")
+    folder = f"projects/{mocks_.project}/locations/{region}/certificates"
+    names = mocks_.certificates if region else ()
+    return {"certificates": [{"name": f"{folder}/{one}"} for one in names], "id": "certificates"}
+
+
+_FOUND: Mapping[str, Callable[[CloudMocks, Mapping[str, Any]], dict[str, Any]]] = {
+    "gcp:compute/getNetworkEndpointGroup:getNetworkEndpointGroup": _group,
+    "gcp:compute/getInstanceGroupManager:getInstanceGroupManager": lambda _, args: {
+        "name": args["name"],
+        "creationTimestamp": CREATED,
+    },
+    "gcp:organizations/getProject:getProject": lambda _, args: {
+        "projectId": args["projectId"],
+        "number": PROJECT_NUMBER,
+    },
+    "gcp:compute/getCertificate:getCertificate": lambda _, args: {
+        "name": args["name"],
+        "expireTime": EXPIRES,
+        "id": "certificate",
+    },
+    "gcp:certificatemanager/getCertificates:getCertificates": _certificates,
+    **{
+        f"gcp:{package}/{function}:{function}": lambda _, args: {
+            "name": args["name"],
+            "type": "CLOUD_ARMOR",
+        }
+        for package, function in _NAMED
+    },
+}
+"""What data sources answer. Whatever a stack file names exists."""

@@ -17,6 +17,7 @@ from pulumi_gcp import certificatemanager
 
 from gkeplatform.errors import PlatformError
 from gkeplatform.hosts import covers
+from gkeplatform.lookups import existing
 from infra.networking.certificate_plan import generations
 
 POLL_SECONDS = 5.0
@@ -106,8 +107,9 @@ def states_now(provider: pulumi.ProviderResource) -> Callable[[], Mapping[str, F
     """The same, before anything is declared."""
 
     def look() -> dict[str, Found]:
-        options = pulumi.InvokeOptions(provider=provider)
-        return _found(certificatemanager.get_certificates(opts=options).certificates)
+        get = certificatemanager.get_certificates
+        answer = existing(get, "certificates of Certificate Manager", provider)
+        return _found(answer.certificates if answer else ())
 
     return look
 

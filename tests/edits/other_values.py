@@ -31,7 +31,6 @@ _OF_ARMOR: Mapping[str, list[Any]] = {
     "exclusions[].paths": [["/v1"]],
 }
 BY_PATH: Mapping[str, list[Any]] = {
-    "gke-cluster:network.nodes_cidr": ["10.10.0.0/19", "10.11.0.0/19"],
     "gke-cluster:network.pods_cidr": ["10.96.0.0/14"],
     "gke-cluster:network.services_cidr": ["10.90.0.0/20"],
     "gke-cluster:network.proxies_cidr": ["10.250.0.0/23"],

@@ -92,6 +92,9 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "gke-serving:postgres.clusters[].volume.size",
         "gke-serving:models[].files(cache).size",
     ),
+    "of the nodes' range, which grows and never shrinks: it cannot be taken back": (
+        "gke-cluster:network.nodes_cidr",
+    ),
     "locks a log bucket for good: it cannot be taken back": ("gke-serving:callers.audit.locked",),
     "of a restored database, which needs a former cluster": (
         "gke-serving:postgres.clusters[].restore",

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from declared.environment import run_layer
-from declared.program import Declared
+from declared import Declared, run_layer
 from gkeplatform.contracts import InstanceGroupBackend, NegBackend, RoutedVersion
 from gkeplatform.environment import Environment
 from gkeplatform.layers import NETWORKING

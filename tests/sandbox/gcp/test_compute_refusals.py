@@ -401,6 +401,25 @@ def test_integers_of_64_bits_are_strings(cloud: Cloud) -> None:
     assert policy["signedUrlCacheMaxAgeSec"] == "3600"
 
 
+def test_flow_logs_are_turned_on_and_off_by_either_field(cloud: Cloud) -> None:
+    cloud.compute("POST", "global/networks", {"name": "vpc", "autoCreateSubnetworks": False})
+    body = {"name": "nodes", "network": "global/networks/vpc", "ipCidrRange": "10.0.0.0/20"}
+    cloud.compute("POST", "regions/europe-west4/subnetworks", body)
+    path = "regions/europe-west4/subnetworks/nodes"
+
+    def patched(**fields: Any) -> tuple[bool, bool]:
+        fingerprint = cloud.compute("GET", path)["fingerprint"]
+        cloud.compute("PATCH", path, {"fingerprint": fingerprint, **fields})
+        shown = cloud.compute("GET", path)
+        return shown["enableFlowLogs"], shown["logConfig"]["enable"]
+
+    assert patched(logConfig={"enable": True, "flowSampling": 0.1}) == (True, True)
+    assert patched(description="nodes") == (True, True)
+    assert patched(logConfig={"enable": False}) == (False, False)
+    assert patched(enableFlowLogs=True) == (True, True)
+    assert patched(enableFlowLogs=False) == (False, False)
+
+
 def test_a_new_subnetwork_says_that_flow_logs_are_off(cloud: Cloud) -> None:
     cloud.compute("POST", "global/networks", {"name": "vpc", "autoCreateSubnetworks": False})
     body = {"name": "nodes", "network": "global/networks/vpc", "ipCidrRange": "10.0.0.0/20"}

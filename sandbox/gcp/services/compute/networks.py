@@ -108,6 +108,15 @@ def _subnetworks(state: State, project: str, network: str) -> Iterator[Json]:
                 yield body
 
 
+def _has_flow_logs(document: Json, old: Json | None) -> bool:
+    """Either field turns flow logs on or off; the one that a request leaves alone follows."""
+    before = bool(old and old.get("enableFlowLogs"))
+    flag = bool(document.get("enableFlowLogs"))
+    if flag != before:
+        return flag
+    return bool((document.get("logConfig") or {}).get("enable", flag))
+
+
 def complete_subnetwork(state: State, place: Place, document: Json, old: Json | None) -> None:
     """Set the defaults of a subnetwork; its ranges must be valid and must not overlap."""
     for field in ("network", "ipCidrRange"):
@@ -120,15 +129,17 @@ def complete_subnetwork(state: State, place: Place, document: Json, old: Json | 
     document.setdefault("privateIpGoogleAccess", False)
     document.setdefault("privateIpv6GoogleAccess", "DISABLE_GOOGLE_ACCESS")
     document.setdefault("allowSubnetCidrRoutesOverlap", False)
-    if document.get("enableFlowLogs") or (document.get("logConfig") or {}).get("enable"):
+    if _has_flow_logs(document, old):
         document["enableFlowLogs"] = True
         log = document.setdefault("logConfig", {})
-        log.setdefault("enable", True)
+        log["enable"] = True
         log.setdefault("aggregationInterval", "INTERVAL_5_SEC")
         log.setdefault("flowSampling", 0.5)
         log.setdefault("metadata", "EXCLUDE_ALL_METADATA")
     elif not document.get("_auto"):
         document["enableFlowLogs"] = False
+        if "logConfig" in document:
+            document["logConfig"] = {"enable": False}
     primary = _network(document["ipCidrRange"], "resource.ipCidrRange")
     document["gatewayAddress"] = str(primary.network_address + 1)
     if old is not None:

@@ -30,6 +30,10 @@ class Network(Handler):
                 context.call("DELETE", context.fill(f"{GLOBAL}/routes/{route['name']}"))
 
 
+_OF_PROXIES = frozenset({"REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY"})
+"""Purposes of subnetworks that take no `logConfig`."""
+
+
 class Subnetwork(Handler):
     """A subnetwork: a smaller range replaces it; a larger one is expanded in place."""
 
@@ -40,11 +44,18 @@ class Subnetwork(Handler):
         return super().replaces(path, old, new)
 
     def to_api(self, inputs: Values) -> Values:
-        """The API's object: the presence of `logConfig` turns flow logs on."""
+        """The API's object: the presence of `logConfig` turns flow logs on, else they are off."""
         body = super().to_api(inputs)
         if "logConfig" in body:
             body["logConfig"] = {**body["logConfig"], "enable": True}
+        elif inputs.get("purpose") not in _OF_PROXIES:
+            body["logConfig"] = {"enable": False}
         return body
+
+    def from_api(self, body: Values) -> Values:
+        """The outputs, without `logConfig` if flow logs are off."""
+        log = body.get("logConfig") or {}
+        return super().from_api({**body, "logConfig": log if log.get("enable") else None})
 
 
 def _contains(wide: str, narrow: str) -> bool:
