@@ -446,6 +446,17 @@ def test_an_address_that_is_replaced_comes_first_and_has_no_limit() -> None:
     assert [length for length, _ in found] == ["no known limit", "for good"]
 
 
+def test_a_backend_service_of_another_name_takes_over_without_an_interruption() -> None:
+    kind = "gcp:compute/backendService:BackendService"
+    moved = step(kind, "a", "replace", old={"name": "a"}, new={"name": "a-15ce5ad0"})
+    again = step(kind, "b", "replace", old={"name": "b"}, new={"name": "b"})
+    found = {
+        one.subject: one.length
+        for one in routes.losses([*changes("networking", [moved, again]).values()])
+    }
+    assert found == {"BackendService a": "no interruption", "BackendService b": "length not known"}
+
+
 # Predictions
 
 

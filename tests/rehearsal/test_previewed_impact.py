@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsal")]
 SAMPLE = (
     "a pool added",
     "a model added",
+    "a model to another node port",
     "traffic split",
     "a certificate for each domain",
     "without a CDN",
