@@ -116,7 +116,7 @@ def live_routes(
     )
     return LiveRoutes(
         names=names,
-        kept={one.name: kept(one, names) for one in workloads},
+        kept={one.name: _told(one, kept(one, names), serving) for one in workloads},
         node_ports=node_ports.namespaces(serving, names.live.values()),
         ports={one.name: changed_ports.changed(one, ports) for one in workloads},
         kinds={one.name: changed_kinds.changed(one, kinds) for one in workloads},
@@ -150,6 +150,26 @@ def kept(workload: Workload, names: GroupNames) -> Kept:
         advice=f'{workload.key}: the load balancer has no endpoints for "{workload.name}" from now '
         "until networking is deployed; deploy it next, as `platformctl up` does"
     )
+
+
+def _told(workload: Workload, found: Kept, serving: ServingContract | None) -> Kept:
+    """What it keeps, with advice for a server that does not speak what the load balancer does."""
+    before = next(
+        (
+            one.route.protocol
+            for one in (serving.models if serving else ())
+            if one.route and (one.namespace, one.name) == (workload.namespace, workload.served_name)
+        ),
+        "http",
+    )
+    if found.advice is not None or before != "http2" or workload.server == "custom":
+        return found
+    advice = (
+        f'{workload.key}: the load balancer speaks HTTP/2 to "{workload.name}" until networking is '
+        f"deployed, and {workload.server} does not; its requests fail until then. To lose none, "
+        "remove exposure.protocol first and deploy, and change the server afterwards"
+    )
+    return replace(found, advice=advice)
 
 
 def _moved_advice(workload: Workload, live: RoutedVersion, names: GroupNames) -> str | None:

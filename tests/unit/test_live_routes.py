@@ -146,9 +146,23 @@ def test_a_replaced_cluster_gets_groups_of_its_own() -> None:
     assert "has no endpoints" in (routes.kept["words"].advice or "")
 
 
-def serving_contract(generation: str) -> ServingContract:
+@pytest.mark.parametrize(("new", "is_told"), [("groups", True), ("http2", False)])
+def test_the_operator_is_told_of_a_server_without_http2(new: str, is_told: bool) -> None:
+    before = served(config(WAYS["http2"]), NAMES)
+    routes = live_routes(
+        config(WAYS[new]).workloads,
+        networking(before),
+        NAMING,
+        cluster="c1",
+        serving=serving_contract("c1", *before),
+    )
+    advice = routes.kept["words"].advice or ""
+    assert ("speaks HTTP/2 to" in advice) is is_told
+
+
+def serving_contract(generation: str, *models: ServedModel) -> ServingContract:
     return ServingContract(
-        cluster="c", namespace="models", models_bucket="b", models=(), generation=generation
+        cluster="c", namespace="models", models_bucket="b", models=models, generation=generation
     )
 
 
