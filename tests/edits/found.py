@@ -28,7 +28,7 @@ _SERVERS = frozenset(
      "deployment.kubernetes.io/revision",
      "serial", "changeTime", "rotationTime", "nextRotationTime", "expireTime", "lastModifiedTime",
      "gateway.networking.k8s.io/last-update", "creationTime", "_issued", "_proven",
-     "_changes", "_from"}
+     "_changes", "_from", "endpoint", "privateEndpoint", "publicEndpoint", "clusterCaCertificate"}
 )  # fmt: skip
 # What controllers make and remove as time passes, and what follows from random node names.
 _PASSING = frozenset(
@@ -51,6 +51,7 @@ _DRAWN_BY_GOOGLE = frozenset(
 )
 _PASSING_COLLECTIONS = ("/operations", "/changes", "/instances", "/disks", "/serviceAccountKeys")
 _COUNTERS = ("compute-endpoints/", "compute/loopback")
+_API_SERVER = ("Service", "default", "kubernetes")
 # Drawn by the API server for a new object.
 _DRAWN = ("clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort")
 
@@ -170,9 +171,13 @@ def _kubernetes(workspace: Workspace, environment: str) -> Iterator[tuple[str, A
             continue
         if one["kind"] == "StorageClass" and metadata["name"].endswith(_CLASSES_OF_ADD_ONS):
             continue
+        if _place(one) == _API_SERVER:
+            continue
         value = normal(one)
         spec = value.get("spec")
         if isinstance(spec, dict):
+            if one["kind"] == "APIService":
+                spec.pop("service", None)  # the sandbox draws its port for each cluster
             if one["kind"] == "Deployment":
                 spec.pop("replicas", None)  # an autoscaler's
             if one["kind"] == "Service":

@@ -103,6 +103,7 @@ class Runner:
                 if lost:
                     made.losses.append(f"{model}: {_losses(figures)}; updated until {phases}")
         self._workspace.forget()  # a cluster that was replaced has another address
+        outside.make_in_cluster(self._workspace, self._environment)  # they go with the cluster
         made.problems += differences(self._first, self._settled(self._first))[:20]
         return made
 
