@@ -52,7 +52,7 @@ class Subnetwork(Handler):
             body["logConfig"] = {"enable": False}
         return body
 
-    def from_api(self, body: Values) -> Values:
+    def from_api(self, body: Mapping[str, Any]) -> Values:
         """The outputs, without `logConfig` if flow logs are off."""
         log = body.get("logConfig") or {}
         return super().from_api({**body, "logConfig": log if log.get("enable") else None})
