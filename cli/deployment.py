@@ -35,6 +35,7 @@ def up(  # noqa: PLR0913 (an update has its options)
     done: dict[str, Result] | None = None,
     meanwhile: Callable[[], None] = lambda: None,
     before: Callable[[], None] = lambda: None,
+    is_waited_for: bool = False,
 ) -> dict[str, Any]:
     """Deploy the layers, each after those that it needs; return the summary document.
 
@@ -42,7 +43,8 @@ def up(  # noqa: PLR0913 (an update has its options)
     be replaced or deleted although it is protected. `done` gets the layers' results as they come,
     also when a later layer fails. `meanwhile` is called once, while the layers are looked at and
     before any is touched. `before` is called before a layer is touched; layers that have nothing to
-    change are not.
+    change are not. `is_waited_for`: it takes as long as a preview, so the first layer is previewed
+    meanwhile.
 
     `address` and `models` are outputs of the environment layer: None and empty where it is not
     among `layers`.
@@ -57,6 +59,7 @@ def up(  # noqa: PLR0913 (an update has its options)
         order,
         # One layer alone is updated at once. What is released changes the state before its update.
         looks_ahead=not interactive and not names and not refresh and len(order) > 1,
+        previews_first=preview and is_waited_for,
         engine=partial(Engine, variables),
         inputs=partial(inputs.digests, environment, inputs.Machine.present(ROOT, variables)),
         records=Records(environment, variables),
@@ -67,7 +70,11 @@ def up(  # noqa: PLR0913 (an update has its options)
         before()
         engine.release(layer, environment, names)
         made = engine.up(
-            layer, environment, interactive=interactive, preview=preview, refresh=refresh
+            layer,
+            environment,
+            interactive=interactive,
+            preview=preview and not foresight.is_previewed(layer),
+            refresh=refresh,
         )
         results[layer.name] = _joined(results.get(layer.name), made)
         foresight.updated(layer, made)

@@ -140,6 +140,12 @@ class Engine:
             return None
         return Result(layer.name, time.monotonic() - started, run.changes, run.outputs)
 
+    def passes(self, layer: Layer, stack: str) -> bool:
+        """Whether a preview of the layer ends well, its policies included. Shows nothing."""
+        arguments = ["preview", "--stack", stack, "--policy-pack", str(ROOT / "policies")]
+        code, _, _ = self._attempt(layer, arguments, interactive=False, quiet=True)
+        return not code
+
     def state(self, layer: Layer, stack: str) -> Any:
         """The stack's state as a document, its secrets encrypted; None where it cannot be had."""
         if file_backend.is_of_this_machine(self._environment):

@@ -61,6 +61,11 @@ class Quotas:
             self._child.communicate()
             self._child = None
 
+    @property
+    def is_comparing(self) -> bool:
+        """Whether the comparison has begun, and nobody has waited for its end."""
+        return self._child is not None
+
     def settle(self) -> None:
         """Wait for the comparison, and say what is narrow or not known; at once the second time.
 

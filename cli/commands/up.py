@@ -62,6 +62,7 @@ def up(  # noqa: PLR0913 (a command has its options)
             allowed=allowed,
             done=done,
             before=quotas.settle,
+            is_waited_for=quotas.is_comparing,
         )
     if json or events:
         console.document(document)

@@ -29,6 +29,9 @@ class Previewing(Protocol):
     def foresee(self, layer: Layer, stack: str) -> Result | None:
         """The result of an update that changes nothing."""
 
+    def passes(self, layer: Layer, stack: str) -> bool:
+        """Whether a preview ends well."""
+
 
 Open = Callable[[Say], Previewing]
 """Makes an engine that says what it has to say by the function."""
@@ -46,10 +49,12 @@ class Foresight:
         layers: Sequence[Layer],
         *,
         looks_ahead: bool,
+        previews_first: bool = False,
         engine: Open,
         inputs: Inputs,
         records: Records,
     ) -> None:
+        """`previews_first`: the first layer that must be updated is previewed, too."""
         self._environment, self._engine = environment, engine
         self._inputs, self._records = inputs, records
         self._before = inputs()
@@ -64,11 +69,17 @@ class Foresight:
         self._published = False
         """Whether an update changed outputs."""
         self._updated: set[str] = set()
+        self._passed: set[str] = set()
+        """Layers that must be updated, and whose preview ended well."""
+        first = self._first(layers) if previews_first else ()
         self._previews = side_by_side.SideBySide(
             {
-                layer.name: partial(self._preview, layer)
-                for layer in layers
-                if self._ways[layer.name] is Way.PREVIEW
+                **{
+                    layer.name: partial(self._preview, layer)
+                    for layer in layers
+                    if self._ways[layer.name] is Way.PREVIEW
+                },
+                **{layer.name: partial(self._check, layer) for layer in first},
             }
         )
 
@@ -116,8 +127,12 @@ class Foresight:
 
     def wait(self, layer: Layer) -> None:
         """Wait for the end of the layer's preview, if there is one: its update comes next."""
-        if self._ways.get(layer.name) is Way.PREVIEW:
+        if self._previews.has(layer.name):
             self._previews.result(layer.name)
+
+    def is_previewed(self, layer: Layer) -> bool:
+        """Whether the preview of the layer's next update has ended well. Call `wait` first."""
+        return layer.name in self._passed and layer.name not in self._updated
 
     def updated(self, layer: Layer, result: Result) -> None:
         """Take note of a layer's update."""
@@ -146,6 +161,23 @@ class Foresight:
         lines = self._lines[layer.name] = []
         engine = self._engine(lambda text, _: lines.append(text))
         return engine.foresee(layer, self._environment)
+
+    def _first(self, layers: Sequence[Layer]) -> Sequence[Layer]:
+        """The first layer to be updated, if all before it are as they were; its state is known."""
+        for layer in layers:
+            match self._ways[layer.name]:
+                case Way.UNAFFECTED:
+                    continue
+                case Way.UPDATE if self._states.get(layer.name) is not None:
+                    return [layer]
+                case _:
+                    return ()
+        return ()
+
+    def _check(self, layer: Layer) -> Result | None:
+        if self._engine(_nothing).passes(layer, self._environment):
+            self._passed.add(layer.name)
+        return None
 
     def _read(self) -> dict[str, StackState | None]:
         engine = self._engine(_nothing)

@@ -59,6 +59,10 @@ class SideBySide(Generic[T]):
         if is_interrupted and kind is None:
             raise KeyboardInterrupt
 
+    def has(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        return name in self._functions
+
     def result(self, name: str) -> T:
         """What the function returned; raises what it raised. Waits for its end."""
         return self._futures[name].result()

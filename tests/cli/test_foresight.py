@@ -40,6 +40,9 @@ class Backend:
         self.pending: list[str] = []
         self.previewed: list[str] = []
         self.updated: list[str] = []
+        self.foreseen: list[str] = []
+        """Updated without a preview of their own."""
+        self.refused: list[str] = []
         self.edited_meanwhile = ""
         self.changes: dict[str, str] = {}
         """The kind of change that an update of a layer makes, `update` by default."""
@@ -74,9 +77,9 @@ class Backend:
         kind = "same" if is_same else self.changes.get(layer.name, "update")
         return Result(layer.name, 1.0, NOTHING | {kind: 1}, self.published[layer.name])
 
-    def up(self, *, looks_ahead: bool = True) -> list[str]:
+    def up(self, *, looks_ahead: bool = True, previews_first: bool = False) -> list[str]:
         """Deploy as `cli.deployment` does: the layers that were updated."""
-        self.updated, self.previewed = [], []
+        self.updated, self.previewed, self.foreseen = [], [], []
         backend = self
 
         class Engine:
@@ -89,10 +92,15 @@ class Backend:
             def foresee(self, layer: Layer, _stack: str) -> Result | None:
                 return backend.foresee(layer)
 
+            def passes(self, layer: Layer, _stack: str) -> bool:
+                backend.previewed.append(layer.name)
+                return layer.name not in backend.refused
+
         foresight = Foresight(
             "dev",
             LAYERS,
             looks_ahead=looks_ahead,
+            previews_first=previews_first,
             engine=Engine,
             inputs=self.inputs,
             records=Records("dev", {"PULUMI_HOME": str(self.cache)}),
@@ -101,6 +109,8 @@ class Backend:
             for layer in LAYERS:
                 if foresight.unchanged(layer) is None:
                     foresight.wait(layer)
+                    if foresight.is_previewed(layer):
+                        self.foreseen.append(layer.name)
                     foresight.updated(layer, self.update(layer))
                 if layer.name == self.edited_meanwhile:
                     self.declared[layer.name] = "edited"
@@ -132,6 +142,23 @@ def test_a_changed_layer_is_updated_and_those_that_it_affects_not_are_not_run(
     # Networking asks for groups that may have changed; the others have nothing to ask.
     assert backend.previewed == ["networking"]
     assert backend.up() == []
+
+
+def test_the_first_layer_to_be_updated_is_previewed_meanwhile(backend: Backend) -> None:
+    backend.declared["serving"] = "b"
+    assert backend.up(previews_first=True) == ["serving"]
+    assert (sorted(backend.previewed), backend.foreseen) == (["networking", "serving"], ["serving"])
+
+    backend.declared["serving"] = "c"
+    backend.refused = ["serving"]
+    assert backend.up(previews_first=True) == ["serving"]
+    assert backend.foreseen == []
+
+
+def test_a_layer_behind_another_that_is_updated_has_its_own_preview(backend: Backend) -> None:
+    backend.declared |= {"cluster": "b", "serving": "b"}
+    backend.up(previews_first=True)
+    assert backend.foreseen == ["cluster"]
 
 
 def test_a_change_upstream_reaches_all_that_read_it_in_the_same_run(backend: Backend) -> None:
