@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -72,6 +73,10 @@ class Foresight:
         self._passed: set[str] = set()
         """Layers that must be updated, and whose preview ended well."""
         first = self._first(layers) if previews_first else ()
+        self._checked = threading.Event()
+        """The first layer's preview has ended. The others wait for it: its update waits, too."""
+        if not first:
+            self._checked.set()
         self._previews = side_by_side.SideBySide(
             {
                 **{
@@ -159,6 +164,7 @@ class Foresight:
 
     def _preview(self, layer: Layer) -> Result | None:
         lines = self._lines[layer.name] = []
+        self._checked.wait()
         engine = self._engine(lambda text, _: lines.append(text))
         return engine.foresee(layer, self._environment)
 
@@ -175,8 +181,11 @@ class Foresight:
         return ()
 
     def _check(self, layer: Layer) -> Result | None:
-        if self._engine(_nothing).passes(layer, self._environment):
-            self._passed.add(layer.name)
+        try:
+            if self._engine(_nothing).passes(layer, self._environment):
+                self._passed.add(layer.name)
+        finally:
+            self._checked.set()
         return None
 
     def _read(self) -> dict[str, StackState | None]:
