@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gkeplatform.contracts import NetworkingContract, ServedCertificate
+from gkeplatform.contracts import ServedCertificate
 from gkeplatform.environment import Environment
 from gkeplatform.errors import PlatformError
 from gkeplatform.naming import Naming
@@ -18,6 +18,7 @@ from infra.networking.tls import (
     ManagerCertificate,
     OwnCertificate,
 )
+from tests.unit.published import networking
 
 A, B, C = "a.acme.example", "b.acme.example", "c.acme.example"
 NAMING = Naming(Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="ml"))
@@ -35,26 +36,13 @@ def physical(certificate: Certificate) -> str:
     return NAMING.of(role(certificate))
 
 
-def after(*former: ServedCertificate, mapped: tuple[str, ...] = ()) -> NetworkingContract:
-    return NetworkingContract(
-        cluster="c",
-        address="192.0.2.1",
-        url="https://a.acme.example",
-        url_map="m",
-        static_bucket="b",
-        models=(),
-        certificates=former,
-        mapped=mapped,
-    )
-
-
 def change(
     before: Handover, *now: Certificate, issued: tuple[Certificate | ServedCertificate, ...] = ()
 ) -> Handover:
     active = {
         one.physical if isinstance(one, ServedCertificate) else physical(one) for one in issued
     }
-    deployed = after(*before.declared, *before.kept)
+    deployed = networking(classic=[*before.declared, *before.kept])
     return handover(now, deployed, NAMING, active.__contains__)
 
 
@@ -108,7 +96,7 @@ def test_a_certificate_map_has_its_own_way() -> None:
 def test_what_google_has_yet_to_issue_cannot_take_the_place_of_a_certificate_map() -> None:
     def now(*certificates: Certificate) -> Handover:
         return handover(
-            certificates, after(mapped=(A, "*.b.acme.example")), NAMING, lambda _: False
+            certificates, networking(mapped=[A, "*.b.acme.example"]), NAMING, lambda _: False
         )
 
     with pytest.raises(PlatformError, match=r"certificates\[1\]\.kind: .* HTTPS of a\.acme") as one:

@@ -15,6 +15,7 @@ from infra.networking.config import NetworkingConfig
 from infra.networking.issuance import Found
 from infra.networking.tls import Certificate, DomainArgs, ManagerCertificate, OwnCertificate
 from infra.networking.unissued import refuse
+from tests.unit.published import networking
 
 A, B = "a.acme.example", "b.acme.example"
 NAMING = Naming(Environment(name="dev", project="acme-ml-dev", region="europe-west4", system="ml"))
@@ -36,20 +37,7 @@ def known(*certificates: Certificate, state: str = "ACTIVE") -> dict[str, Found]
     return {physical(one): Found(state, one.domains) for one in certificates}
 
 
-def published(*mapped: str, classic: tuple[ServedCertificate, ...] = ()) -> NetworkingContract:
-    return NetworkingContract(
-        cluster="c",
-        address="192.0.2.1",
-        url="https://a.acme.example",
-        url_map="m",
-        static_bucket="b",
-        models=(),
-        certificates=classic,
-        mapped=mapped,
-    )
-
-
-SERVED = published(A)
+SERVED = networking(mapped=[A])
 
 
 def check(
@@ -105,10 +93,10 @@ def test_beside_the_former_it_takes_over() -> None:
     ("found", "deployed"),
     [
         ({}, None),
-        ({}, published()),
-        (known(NEW, state="PROVISIONING"), published(A)),
-        (known(by_dns("other", B)), published(A)),
-        (known(FORMER, state="PROVISIONING"), published(A)),
+        ({}, networking()),
+        (known(NEW, state="PROVISIONING"), SERVED),
+        (known(by_dns("other", B)), SERVED),
+        (known(FORMER, state="PROVISIONING"), SERVED),
     ],
     ids=["first", "without-https", "being-issued", "other-host", "former-never-issued"],
 )
@@ -127,7 +115,7 @@ def test_a_map_does_not_take_the_place_of_classic_ones_with_it() -> None:
         name="old", resource="old", physical="ml-dev-old", domains=(A,), is_managed=True
     )
     with pytest.raises(PlatformError, match=r"served by ml-dev-old: .*authorization: dns") as found:
-        check(NEW, deployed=published(classic=(classic,)))
+        check(NEW, deployed=networking(classic=[classic]))
     assert "replaces" not in str(found.value)
 
 
