@@ -5,6 +5,7 @@ system or environment.
 """
 
 import re
+import zlib
 from dataclasses import dataclass
 
 from gkeplatform.environment import Environment
@@ -18,6 +19,11 @@ CLUSTER = 40
 """Longest name of a GKE cluster and a node pool."""
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def digest(text: str) -> str:
+    """Eight hexadecimal digits that tell texts apart at the end of a name; not a secret's."""
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 
 from gkeplatform.hosts import covers
+from gkeplatform.naming import digest
 from infra.networking.tls import Certificate, DomainArgs, ManagerCertificate, OwnCertificate
 
 MAP = "models"
@@ -28,8 +28,8 @@ def role(certificate: Certificate) -> str:
         content.append(certificate.authorization)
     if isinstance(certificate, OwnCertificate):
         content.append(certificate.certificate.strip())
-    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:8]
-    return f"{certificate.name}-{digest}"
+    generation = hashlib.sha256("\n".join(content).encode()).hexdigest()[:8]
+    return f"{certificate.name}-{generation}"
 
 
 def generations(name: str, known: Iterable[str]) -> list[str]:
@@ -48,7 +48,7 @@ def label(domain: str, zone: str | None) -> str:
 def slug(domain: str, zone: str | None) -> str:
     """A short, valid name for a domain; different domains have different names."""
     plain = label(domain, zone).replace("@", "zone").replace("*", "any").replace(".", "-")
-    return f"{plain[:20].rstrip('-')}-{zlib.crc32(domain.encode()):08x}"
+    return f"{plain[:20].rstrip('-')}-{digest(domain)}"
 
 
 def in_order(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:

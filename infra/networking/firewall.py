@@ -1,13 +1,11 @@
 """What may reach the nodes from outside: Google's front ends and health checks, nothing else."""
 
-import zlib
-
 import pulumi
 from pulumi_gcp import compute
 
 from facts.front_ends import FRONT_END_RANGES
 from gkeplatform.contracts import ClusterContract, ServedModel
-from gkeplatform.naming import Naming
+from gkeplatform.naming import Naming, digest
 from infra.networking.health_checks import ports as route_ports
 
 
@@ -28,7 +26,7 @@ def front_ends(
     if not models:
         return None
     numbers = ports(models)
-    role = f"{name}-{zlib.crc32(' '.join(numbers).encode()):08x}"
+    role = f"{name}-{digest(' '.join(numbers))}"
     return compute.Firewall(
         role,
         name=naming.of(role),

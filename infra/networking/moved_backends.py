@@ -6,7 +6,6 @@ such a version gets a second backend service under another name. The URL map mov
 may have found it healthy, and then the first is deleted.
 """
 
-import zlib
 from collections.abc import Collection, Iterable, Mapping
 
 from gkeplatform.contracts import (
@@ -16,9 +15,7 @@ from gkeplatform.contracts import (
     RoutedVersion,
     ServedModel,
 )
-from gkeplatform.naming import Naming
-
-_LONGEST = 63
+from gkeplatform.naming import MAX_LENGTH, Naming, digest
 
 
 def live_versions(routed: NetworkingContract | None) -> dict[str, RoutedVersion]:
@@ -73,9 +70,9 @@ def role(
         return present
     if present != name:
         return name
-    digest = f"{zlib.crc32(way(backend).encode()):08x}"
-    longest = _LONGEST - len(naming.prefix) - len(digest) - 1
-    return f"{name[:longest].rstrip('-')}-{digest}"
+    suffix = digest(way(backend))
+    longest = MAX_LENGTH - len(naming.prefix) - len(suffix) - 1
+    return f"{name[:longest].rstrip('-')}-{suffix}"
 
 
 def way(backend: NegBackend | InstanceGroupBackend) -> str:

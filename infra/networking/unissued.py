@@ -34,7 +34,9 @@ def refuse(
     `look` gives the certificates of Certificate Manager by physical name. It is asked only where a
     served host would have certificates with load-balancer authorization alone.
     """
-    hosts = _hosts(config, deployed) if deployed else {}
+    if deployed is None:
+        return
+    hosts = _hosts(config, deployed)
     found = look() if hosts else {}
     for host, entry in hosts.items():
         names = {naming.of(plan.role(one)): one for one in entry}
@@ -42,27 +44,23 @@ def refuse(
             continue
         classic = _classic(host, deployed)
         former = [*able(found, of=naming.prefix, hosts=[host]), *classic]
-        if former:
-            name, new = next(iter(names.items()))
-            index = config.certificates.index(new)
-            state = found[name].state if name in found else "not there yet"
-            raise PlatformError(
-                f"{KEY}[{index}].authorization: load-balancer, and {host} is served by "
-                f"{former[0]}: Google issues {name} ({state}) only once the load balancer has it, "
-                "and HTTPS of the host would fail until then, up to an hour; set authorization: "
-                f"dns, which is issued first{_or_both(new, is_classic=bool(classic))}"
-            )
-
-
-def _or_both(new: ManagerCertificate, *, is_classic: bool) -> str:
-    """The other way round, which a map has and its certificate's own name rules out."""
-    if is_classic:
-        return ""
-    return (
-        ", or leave the former certificate as it was, list the new one beside it under another "
-        f"name than {new.name} with `replaces: <former>`, and remove the former when the new one "
-        "is ACTIVE"
-    )
+        if not former:
+            continue
+        name, new = next(iter(names.items()))
+        index = config.certificates.index(new)
+        state = found[name].state if name in found else "not there yet"
+        beside = (
+            ", or leave the former certificate as it was, list the new one beside it under another "
+            f"name than {new.name} with `replaces: <former>`, and remove the former when the new "
+            "one is ACTIVE"
+        )
+        raise PlatformError(
+            f"{KEY}[{index}].authorization: load-balancer, and {host} is served by "
+            f"{former[0]}: Google issues {name} ({state}) only once the load balancer has it, "
+            "and HTTPS of the host would fail until then, up to an hour; set authorization: "
+            # A map has no entries for classic certificates.
+            f"dns, which is issued first{'' if classic else beside}"
+        )
 
 
 def _hosts(
@@ -85,10 +83,10 @@ def _hosts(
     }
 
 
-def _classic(host: str, deployed: NetworkingContract | None) -> list[str]:
+def _classic(host: str, deployed: NetworkingContract) -> list[str]:
     """The classic certificates of the host that are deployed, by physical name."""
     return [
         one.physical
-        for one in (deployed.certificates if deployed else ())
+        for one in deployed.certificates
         if any(covers(pattern, host) for pattern in one.domains)
     ]

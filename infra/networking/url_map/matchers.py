@@ -1,10 +1,10 @@
 """Path matchers of the URL map, planned as plain data."""
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gkeplatform.contracts import Route, ServedModel
+from gkeplatform.naming import digest
 from gkeplatform.routes import ANY_HOST, Pattern, expand
 from gkeplatform.url_map_limits import is_dense
 from infra.networking.url_map.versions import shares
@@ -111,4 +111,4 @@ def matcher_name(host: str) -> str:
     name = "host-" + host.replace(".", "--")
     if len(name) <= 63:
         return name
-    return f"{name[:54].rstrip('-')}-{zlib.crc32(host.encode()):08x}"
+    return f"{name[:54].rstrip('-')}-{digest(host)}"

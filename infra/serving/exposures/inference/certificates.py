@@ -7,7 +7,6 @@ https://docs.cloud.google.com/certificate-manager/docs/deploy-google-managed-reg
 https://docs.cloud.google.com/load-balancing/docs/quotas (certificates of a target proxy).
 """
 
-import zlib
 from collections.abc import Iterable, Sequence
 
 import pulumi
@@ -16,7 +15,7 @@ from pulumi_gcp import certificatemanager
 from gkeplatform import stack
 from gkeplatform.contracts import DomainProof
 from gkeplatform.labels import Labels
-from gkeplatform.naming import Naming
+from gkeplatform.naming import Naming, digest
 from infra.serving.exposures.base import Server
 from infra.serving.exposures.inference.settings import MOST_CERTIFICATES, InferenceGatewayArgs
 
@@ -50,7 +49,7 @@ def check(args: InferenceGatewayArgs, servers: Sequence[Server]) -> None:
 
 def role(host: str) -> str:
     """The last part of the physical name: different hosts have different names."""
-    return f"inference-{host.replace('.', '-')[:16].rstrip('-')}-{zlib.crc32(host.encode()):08x}"
+    return f"inference-{host.replace('.', '-')[:16].rstrip('-')}-{digest(host)}"
 
 
 class HostCertificates(pulumi.ComponentResource):
